@@ -1,0 +1,231 @@
+"""What a build is asked to do: TOML on top of a profile, checked by pydantic."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from builder.errors import ConfigError
+
+MAX_OBJECTS = 5
+"""The most concepts that meet in one scene (Gen4Gen's largest split)."""
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A table of the configuration: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SegmentConfig(Section):
+    """[segment]: photo -> cut-out.
+
+    min_quality: cut-outs that trust themselves less are not used.
+    keep_best: use a concept's best cut-out even if none reaches min_quality.
+    """
+
+    backend: Literal["tricut"] = "tricut"
+    min_quality: float = 1.12
+    keep_best: bool = False
+
+
+class LayoutConfig(Section):
+    """[layout]: where each object stands.
+
+    max_overlap: the largest share of an object that those in front of it may hide.
+    scale: how large the whole group is drawn, as a factor.
+    """
+
+    backend: Literal["solver"] = "solver"
+    max_overlap: Fraction = 0.25
+    scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class RepaintConfig(Section):
+    """[repaint]: canvas -> finished picture.
+
+    harmonise: how far object colours move towards the background's. shadow: how dark contact shadows are.
+    """
+
+    backend: Literal["blend"] = "blend"
+    harmonise: Fraction = 0.45
+    shadow: Fraction = 0.55
+
+
+class CaptionConfig(Section):
+    """[caption]: picture -> words."""
+
+    backend: Literal["template"] = "template"
+    max_words: Annotated[int, Field(ge=12, le=30)] = 30
+
+
+class ScoreConfig(Section):
+    """[score]: what select judges a scene by."""
+
+    backend: Literal["classical"] = "classical"
+
+
+class SelectConfig(Section):
+    """[select]: which candidates are kept; can change without building again.
+
+    min_*, max_*: bounds on the score of that name. per_composition: the most scenes kept of one composition.
+    duplicate_bits: scenes of one composition whose fingerprints differ in this many bits or fewer count as the same.
+    """
+
+    min_cutout: float | None = None
+    min_visible: float | None = 0.6
+    max_overlap: float | None = 0.3
+    min_size: float | None = None
+    max_border: float | None = 0.2
+    min_sharpness: float | None = None
+    max_seam: float | None = None
+    max_exposure: float | None = None
+    per_composition: Annotated[int, Field(ge=1)] | None = None
+    duplicate_bits: Annotated[int, Field(ge=-1, le=64)] = 3
+
+    def bounds(self) -> dict[str, tuple[float | None, float | None]]:
+        """(lowest, highest) allowed value for each score that has a bound."""
+        given = {name: value for name, value in self if name.startswith(("min_", "max_")) and value is not None}
+        scores = sorted({name[4:] for name in given})
+        return {score: (given.get(f"min_{score}"), given.get(f"max_{score}")) for score in scores}
+
+
+class BuildConfig(Section):
+    """The whole configuration of a build.
+
+    concepts: the folder of photo folders. backgrounds: a folder of scenes of photos; None for procedural scenes.
+    samples: scenes generated in all, spread over the compositions. compositions: which concepts meet, by name; empty: drawn.
+    samples_per_composition: instead of `samples`. sizes: how many concepts a drawn composition may have.
+    resolution: width and height of a scene in pixels. shard_size: scenes in one unit of work.
+    """
+
+    concepts: Path
+    output: Path = Path("mycanvas_data")
+    backgrounds: Path | None = None
+    samples: Annotated[int, Field(ge=1)] = 300
+    samples_per_composition: Annotated[int, Field(ge=1)] | None = None
+    compositions: tuple[tuple[str, ...], ...] = ()
+    sizes: tuple[Annotated[int, Field(ge=1, le=MAX_OBJECTS)], ...] = (2, 3, 4, 5)
+    resolution: Annotated[int, Field(ge=128, le=4096)] = 1024
+    seed: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, Field(ge=1)] = 1
+    shard_size: Annotated[int, Field(ge=1)] = 16
+    segment: SegmentConfig = SegmentConfig()
+    layout: LayoutConfig = LayoutConfig()
+    repaint: RepaintConfig = RepaintConfig()
+    caption: CaptionConfig = CaptionConfig()
+    score: ScoreConfig = ScoreConfig()
+    select: SelectConfig = SelectConfig()
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that the candidates' bytes depend on, flat ("layout.scale" -> 1.0).
+
+        Neither how the work is spread, nor what is selected, nor where folders lie: photos count by content, in the plan.
+        """
+        kept = self.model_dump(mode="json", exclude={"output", "workers", "select", "concepts", "backgrounds"})
+        return _flatten(kept)
+
+    def digest(self) -> str:
+        """sha256 of `identity`, in hexadecimal."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+
+def load_config(path: Path | None, profile: str, overrides: Mapping[str, Any]) -> BuildConfig:
+    """The configuration from a profile, a TOML file on top of it, and the command line on top of both.
+
+    Args:
+        path: a build.toml, or None. Relative folders in it are relative to the file.
+        profile: the name of a file in builder/profiles.
+        overrides: top-level values that win over both; None means "not given".
+
+    Raises:
+        ConfigError: an unknown profile or key, a value out of range, or a file that is not TOML.
+    """
+    values = _profile(profile)
+    if path is not None:
+        values = _merge(values, _read_toml(path))
+    values = _merge(values, {key: value for key, value in overrides.items() if value is not None})
+    return parse_config(values)
+
+
+def parse_config(values: Mapping[str, Any]) -> BuildConfig:
+    """A checked configuration from plain values.
+
+    Raises:
+        ConfigError: naming each wrong key with its nearest known one, and each wrong value with what was wanted.
+    """
+    try:
+        return BuildConfig.model_validate(values)
+    except ValidationError as wrong:
+        raise ConfigError("\n".join(_explain(error) for error in wrong.errors())) from None
+
+
+def _explain(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {place}{_nearest(error['loc'])}"
+    if error["type"] == "missing":
+        return f"{place} is missing; give it in build.toml or as --{place}"
+    message = error["msg"][0].lower() + error["msg"][1:]
+    return f"{place}: {message}, got {error['input']!r}"
+
+
+def _nearest(location: tuple[str | int, ...]) -> str:
+    section: type[BaseModel] = BuildConfig
+    for part in location[:-1]:
+        annotation = section.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ""
+        section = annotation
+    near = difflib.get_close_matches(str(location[-1]), section.model_fields, n=1, cutoff=0.5)
+    known = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(section.model_fields)}"
+    return f"; {known}"
+
+
+def _profile(name: str) -> dict[str, Any]:
+    folder = resources.files("builder") / "profiles"
+    known = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    if name not in known:
+        raise ConfigError(f"unknown profile {name!r}; known profiles: {', '.join(known)}")
+    return tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    for key in ("concepts", "backgrounds", "output"):
+        if isinstance(values.get(key), str):
+            values[key] = str(path.parent / values[key])
+    return values
+
+
+def _merge(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in above.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
