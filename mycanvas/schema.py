@@ -24,3 +24,108 @@ def split_of(num_objects: int) -> str:
     if not 1 <= num_objects <= 5:
         raise ValueError(f"a scene has 1 to 5 objects, got {num_objects}")
     return SPLITS[max(num_objects, 3) - 3]
+
+
+def dataset_schema() -> pa.Schema:
+    """The Arrow schema of a scene, with the metadata by which `datasets` knows its features.
+
+    id: stable, from the plan. image: JPEG. caption: plain words. prompt: the caption with tokens.
+    boxes: COCO x, y, width, height in pixels of `image`, the object's visible extent.
+    concept_tokens, class_names, source_images: entry i belongs to boxes[i].
+    mask: palette PNG, value i+1 = visible pixels of object i, 0 = background.
+    composition: its concepts, sorted, joined by "+". scores: by the names of SCORES.
+    rank: people's 1 to 5, or null. provenance: JSON.
+    """
+    import pyarrow as pa
+
+    strings = pa.list_(pa.string())
+    return _schema(
+        {
+            "id": pa.string(),
+            "image": _image(),
+            "caption": pa.string(),
+            "prompt": pa.string(),
+            "boxes": pa.list_(pa.list_(pa.float32(), 4)),
+            "concept_tokens": strings,
+            "class_names": strings,
+            "mask": _image(),
+            "background": pa.string(),
+            "composition": pa.string(),
+            "num_objects": pa.int32(),
+            "source_images": strings,
+            "scores": pa.struct({score: pa.float32() for score in SCORES}),
+            "rank": pa.int8(),
+            "provenance": pa.string(),
+        }
+    )
+
+
+def concepts_schema() -> pa.Schema:
+    """The Arrow schema of a source photo (config `concepts`), with the metadata of `dataset_schema`.
+
+    id: "dog6/00.jpg". mask: single-channel PNG, 255 = object; null when no object was found.
+    height_cm: the concept's rough real height, or null. quality: the segmenter's trust in the mask, or null.
+    used: whether the photo passed the gate, so that scenes may show it. attribution: maker and licence, or null.
+    """
+    import pyarrow as pa
+
+    return _schema(
+        {
+            "id": pa.string(),
+            "image": _image(),
+            "mask": _image(),
+            "concept": pa.string(),
+            "concept_token": pa.string(),
+            "class_name": pa.string(),
+            "height_cm": pa.float32(),
+            "quality": pa.float32(),
+            "used": pa.bool_(),
+            "attribution": pa.string(),
+        }
+    )
+
+
+def features() -> datasets.Features:
+    """`dataset_schema` as the installed version of `datasets` names it."""
+    from datasets import Features
+
+    return Features.from_arrow_schema(dataset_schema())
+
+
+def concepts_features() -> datasets.Features:
+    """`concepts_schema` as the installed version of `datasets` names it."""
+    from datasets import Features
+
+    return Features.from_arrow_schema(concepts_schema())
+
+
+def _image() -> pa.DataType:
+    """How `datasets` stores an Image: the encoded file, and a path that here stays null."""
+    import pyarrow as pa
+
+    return pa.struct({"bytes": pa.binary(), "path": pa.string()})
+
+
+def _schema(columns: dict[str, pa.DataType]) -> pa.Schema:
+    import pyarrow as pa
+
+    info = {"info": {"features": {name: _feature(kind) for name, kind in columns.items()}}}
+    return pa.schema(columns, metadata={"huggingface": json.dumps(info)})
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    """One Arrow type in `datasets`' JSON.
+
+    Lists are written as "Sequence", the name that datasets 3.6 knows and 5.x reads as List.
+    """
+    import pyarrow as pa
+
+    if kind == _image():
+        return {"_type": "Image"}
+    if pa.types.is_struct(kind):
+        return {field.name: _feature(field.type) for field in kind}
+    if pa.types.is_fixed_size_list(kind):
+        return {"feature": _feature(kind.value_type), "length": kind.list_size, "_type": "Sequence"}
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "Sequence"}
+    return {"dtype": "float32" if pa.types.is_float32(kind) else str(kind), "_type": "Value"}
