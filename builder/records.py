@@ -93,12 +93,15 @@ class BackgroundRef:
 
     phrase: as captions say it ("in a garden"). photo: a file, or None for a procedural scene.
     scene: the folder's or the procedural scene's name. variant: which of the procedural scene's variations.
+    horizon, ground: of the whole photo, as in `Background`, where the user wrote them down; None: estimated from the photo.
     """
 
     scene: str
     phrase: str
     photo: PhotoFile | None = None
     variant: int = 0
+    horizon: float | None = None
+    ground: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
