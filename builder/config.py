@@ -30,11 +30,13 @@ class Section(BaseModel):
 class SegmentConfig(Section):
     """[segment]: photo -> cut-out.
 
+    min_side: an object whose longest side has fewer pixels in its photo is not used.
     min_quality: cut-outs that trust themselves less are not used.
     keep_best: use a concept's best cut-out even if none reaches min_quality.
     """
 
     backend: Literal["tricut"] = "tricut"
+    min_side: Annotated[int, Field(ge=1)] = 64
     min_quality: float = 1.12
     keep_best: bool = False
 
