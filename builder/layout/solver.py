@@ -1,0 +1,248 @@
+"""A seeded solver: objects stand on a ground plane in perspective, arranged as one would for a photograph.
+
+All lengths here are fractions of the canvas; rows grow downwards. An object whose base line is at row b, on a ground
+plane whose horizon is at row h, is drawn with a height proportional to its real height times (b - h).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from builder.config import LayoutConfig
+from builder.layout import SIZE_RATIOS, find_flaw
+from builder.records import Background, Cutout, Placement, Rejected, Setting
+from builder.seeds import rng_for
+
+ATTEMPTS = 80
+"""Arrangements tried before a scene is given up; each may squeeze sizes closer and draw the group smaller."""
+
+NEAR_ROWS = (0.88, 0.965)
+"""Where the nearest object's base line may be."""
+
+MAX_HEIGHTS = (0.50, 0.66)
+"""How tall the tallest object may be drawn."""
+
+FILL = (0.84, 0.95)
+"""How much of the canvas's width the group spans, unless its height bounds it first."""
+
+TOP_MARGIN = 0.04
+
+SAME_DEPTH = 0.045
+"""Objects whose base lines differ by less than this share of the canvas would stand inside each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Thing:
+    """index: in the sample. aspect: width / height. size: relative real height. cut: its photo cut it off below."""
+
+    index: int
+    aspect: float
+    size: float
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """horizon: where the plane vanishes. far, near: the base lines between which objects stand."""
+
+    horizon: float
+    far: float
+    near: float
+
+    def base(self, distance: float) -> float:
+        return self.near + (self.far - self.near) * distance
+
+    def magnification(self, base: float) -> float:
+        return (base - self.horizon) / (self.near - self.horizon)
+
+
+Slots = list[tuple[_Thing, float]]
+"""Things from left to right, each with its distance: 0 at the near base line, 1 at the far one."""
+
+
+class Solver:
+    """Places objects by drawing arrangements until one holds all bounds."""
+
+    def __init__(self, config: LayoutConfig) -> None:
+        self.max_overlap = config.max_overlap
+        self._scale = config.scale
+
+    def place(self, settings: Sequence[Setting], seed: int) -> Iterator[tuple[Placement, ...] | Rejected]:
+        """One result per setting; a rejection says which bound the last, most relaxed attempt broke."""
+        for setting in settings:
+            yield self._solve(setting, rng_for(seed, setting.sample.id, "layout"))
+
+    def _solve(self, setting: Setting, rng: np.random.Generator) -> tuple[Placement, ...] | Rejected:
+        flaw: str | None = "no arrangement was tried"
+        families = _families(len(setting.cutouts))
+        family = families[rng.integers(len(families))]
+        for attempt in range(ATTEMPTS):
+            if attempt % 10 == 9:
+                family = families[rng.integers(len(families))]
+            relaxed = attempt / ATTEMPTS
+            things = _things(setting, squeeze=relaxed)
+            ground = _ground(setting.background, rng)
+            placements = _compose(family(things, rng), ground, self._scale * rng.uniform(1 - 0.4 * relaxed, 1), rng)
+            pixels = _to_pixels(placements, setting, ground)
+            flaw = find_flaw(setting, pixels, self.max_overlap)
+            if flaw is None:
+                return pixels
+        return setting.rejected("layout", f"none of {ATTEMPTS} arrangements fits: {flaw}")
+
+
+def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], squeeze: float = 0.0) -> list[float]:
+    """Relative heights within SIZE_RATIOS, the largest 1.0.
+
+    A power law brings a wider range into the paper's 0.4 to 1.0, so that what is taller stays taller. An object of
+    unknown height is as large in area as the known ones are on (geometric) average.
+
+    Args:
+        heights: real heights in one unit, None where unknown.
+        aspects: width / height of each object.
+        squeeze: 0 keeps the ratios; 1 makes all the same height.
+    """
+    roots = np.sqrt(np.asarray(aspects, np.float64))
+    known = np.array([h is not None for h in heights])
+    real = np.array([h or 1.0 for h in heights], np.float64)
+    typical = np.exp(np.mean(np.log((real * roots)[known]))) if known.any() else 1.0
+    real = np.where(known, real, typical / roots)
+    ratios = np.log(real / real.max())
+    floor = np.log(SIZE_RATIOS[0])
+    return [float(r) for r in np.exp(ratios * (1 - squeeze) * min(1.0, floor / min(ratios.min(), -1e-9)))]
+
+
+def cut_off_below(cutout: Cutout) -> bool:
+    """Whether the photo's lower edge cuts the object: it then ends in a straight line, not in feet."""
+    columns = np.count_nonzero(cutout.mask.any(axis=0))
+    return bool(np.count_nonzero(cutout.mask[-2:].any(axis=0)) > 0.25 * columns)
+
+
+def _things(setting: Setting, squeeze: float) -> list[_Thing]:
+    aspects = [c.rgba.shape[1] / c.rgba.shape[0] for c in setting.cutouts]
+    sizes = relative_sizes([c.height_cm for c in setting.sample.concepts], aspects, squeeze)
+    cuts = [cut_off_below(c) for c in setting.cutouts]
+    return [_Thing(*of) for of in zip(range(len(sizes)), aspects, sizes, cuts, strict=True)]
+
+
+def _ground(background: Background, rng: np.random.Generator) -> _Ground:
+    near = max(rng.uniform(*NEAR_ROWS), min(background.ground + 0.04, 0.98))
+    far = max(background.ground, near - rng.uniform(0.14, 0.26))
+    return _Ground(horizon=min(background.horizon, far - 0.15), far=min(far, near), near=near)
+
+
+def _row(things: list[_Thing], rng: np.random.Generator) -> Slots:
+    """Side by side, nearly on one line."""
+    return [(things[i], rng.uniform(0, 0.15)) for i in rng.permutation(len(things))]
+
+
+def _diagonal(things: list[_Thing], rng: np.random.Generator) -> Slots:
+    """Receding from one side to the other, the small ones rather in front."""
+    order = sorted(things, key=lambda t: t.size + rng.uniform(-0.3, 0.3))
+    slots = list(zip(order, np.linspace(0, rng.uniform(0.6, 1.0), len(order)).tolist(), strict=True))
+    return slots if rng.random() < 0.5 else slots[::-1]
+
+
+def _arc(things: list[_Thing], rng: np.random.Generator) -> Slots:
+    """A half circle, open towards the viewer or away."""
+    across = np.linspace(-1, 1, len(things))
+    depths = (1 - across**2) if rng.random() < 0.65 else across**2
+    order = rng.permutation(len(things))
+    return [(things[i], d * 0.8 + rng.uniform(0, 0.1)) for i, d in zip(order, depths.tolist(), strict=True)]
+
+
+def _group(things: list[_Thing], rng: np.random.Generator) -> Slots:
+    """Two rows, the tall ones behind and the small ones in the gaps in front of them."""
+    order = sorted(things, key=lambda t: -t.size - rng.uniform(0, 0.25))
+    back = len(order) // 2 if rng.random() < 0.5 else (len(order) + 1) // 2
+    rows = [
+        [(t, rng.uniform(0.6, 1.0)) for t in rng.permutation(np.array(order[:back], object))],
+        [(t, rng.uniform(0.0, 0.2)) for t in rng.permutation(np.array(order[back:], object))],
+    ]
+    rows.sort(key=len, reverse=True)
+    first, second = rows
+    mixed: Slots = []
+    for i, slot in enumerate(first):
+        mixed.append(slot)
+        mixed.extend(second[i : i + 1])
+    return mixed
+
+
+Family = Callable[[list[_Thing], np.random.Generator], Slots]
+
+
+def _families(count: int) -> tuple[Family, ...]:
+    if count <= 2:
+        return (_row, _diagonal, _group)
+    if count == 3:
+        return (_row, _diagonal, _arc, _group)
+    return (_row, _diagonal, _arc, _group, _group)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """A thing's place: the row of its base, the column of its left side, its width and height."""
+
+    index: int
+    base: float
+    left: float
+    width: float
+    height: float
+
+
+def _compose(slots: Slots, ground: _Ground, scale: float, rng: np.random.Generator) -> list[_Stand]:
+    """Pack the slots from left to right, then draw the group as large as the frame allows, times `scale`."""
+    bases = [1.0 if thing.cut else ground.base(distance) for thing, distance in slots]
+    heights = [thing.size * ground.magnification(base) for (thing, _), base in zip(slots, bases, strict=True)]
+    widths = [thing.aspect * height for (thing, _), height in zip(slots, heights, strict=True)]
+    lefts = _pack(bases, widths, rng)
+    span = max(left + width for left, width in zip(lefts, widths, strict=True)) - min(lefts)
+    fill = rng.uniform(*FILL)
+    tallest = rng.uniform(*MAX_HEIGHTS)
+    room = min(min(tallest, base - TOP_MARGIN) / height for base, height in zip(bases, heights, strict=True))
+    factor = scale * min(fill / span, room)
+    spread = min(rng.uniform(1.0, 1.4), fill / (span * factor)) if len(slots) > 1 else 1.0
+    free = 1 - span * factor * spread
+    middle = 0.5 + rng.uniform(-0.3, 0.3) * free
+    centre = min(lefts) + span / 2
+    return [
+        _Stand(
+            index=thing.index,
+            base=base,
+            left=middle + ((left + width / 2 - centre) * spread - width / 2) * factor,
+            width=width * factor,
+            height=height * factor,
+        )
+        for (thing, _), base, left, width, height in zip(slots, bases, lefts, widths, heights, strict=True)
+    ]
+
+
+def _pack(bases: Sequence[float], widths: Sequence[float], rng: np.random.Generator) -> list[float]:
+    """The left sides: neighbours at one depth keep apart, others may overlap."""
+    lefts: list[float] = []
+    for i, (base, width) in enumerate(zip(bases, widths, strict=True)):
+        left = 0.0
+        for j in range(i):
+            smaller = min(width, widths[j])
+            same = abs(base - bases[j]) < SAME_DEPTH
+            gap = rng.uniform(0.06, 0.2) if same else -rng.uniform(0.0, 0.45)
+            left = max(left, lefts[j] + widths[j] + gap * smaller)
+        lefts.append(left)
+    return lefts
+
+
+def _to_pixels(stands: Sequence[_Stand], setting: Setting, ground: _Ground) -> tuple[Placement, ...]:
+    size = setting.background.pixels.shape[0]
+    placements: list[Placement] = []
+    for stand in sorted(stands, key=lambda s: s.index):
+        rows, columns = setting.cutouts[stand.index].rgba.shape[:2]
+        height = max(1, round(stand.height * size))
+        width = max(1, round(height * columns / rows))
+        left = round((stand.left + stand.width / 2) * size - width / 2)
+        depth = (1 - ground.horizon) / (stand.base - ground.horizon) - 1
+        placements.append(
+            Placement(x=left, y=round(stand.base * size) - height, width=width, height=height, depth=depth)
+        )
+    return tuple(placements)

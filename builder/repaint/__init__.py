@@ -1,0 +1,32 @@
+"""Canvas -> Scene: make the objects and their background one picture (Gen4Gen, stage 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from builder.config import RepaintConfig
+from builder.records import Canvas, Rejected, Rgb, Scene
+
+
+class Repainter(Protocol):
+    """Turns pasted objects into a picture, without moving them or changing who they are."""
+
+    def repaint(self, canvases: Sequence[Canvas], seed: int) -> Iterable[Rgb | Rejected]:
+        """One uint8 [S, S, 3] picture per canvas, in order."""
+        ...
+
+
+def _blend(config: RepaintConfig) -> Repainter:
+    from builder.repaint.blend import Blend
+
+    return Blend(config)
+
+
+REPAINTERS: Mapping[str, Callable[[RepaintConfig], Repainter]] = {"blend": _blend}
+
+
+def repaint(canvases: Sequence[Canvas], backend: Repainter, seed: int) -> Iterator[Scene | Rejected]:
+    """Paint each canvas."""
+    for canvas, painted in zip(canvases, backend.repaint(canvases, seed), strict=True):
+        yield painted if isinstance(painted, Rejected) else Scene(canvas=canvas, image=painted)
