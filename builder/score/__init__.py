@@ -1,0 +1,36 @@
+"""Captioned -> Candidate: what select judges a scene by (Gen4Gen's filter, done by measurement instead of by hand)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from builder.config import ScoreConfig
+from builder.records import Candidate, Captioned, Rejected
+from builder.score.fingerprint import fingerprint
+
+
+class Scorer(Protocol):
+    """Measures finished scenes."""
+
+    def score(self, batch: Sequence[Captioned], seed: int) -> Iterable[Mapping[str, float] | Rejected]:
+        """The scores of each scene, by the names of `mycanvas.schema.SCORES`, in order; or why it cannot be judged."""
+        ...
+
+
+def score(batch: Sequence[Captioned], backend: Scorer, seed: int) -> Iterator[Candidate | Rejected]:
+    """Give each scene its scores and its fingerprint; one result per scene, in order."""
+    for captioned, scores in zip(batch, backend.score(batch, seed), strict=True):
+        if isinstance(scores, Rejected):
+            yield scores
+        else:
+            yield Candidate(captioned=captioned, scores=scores, fingerprint=fingerprint(captioned.scene.image))
+
+
+def _classical(config: ScoreConfig) -> Scorer:  # noqa: ARG001 - measured by fixed definitions: nothing to configure
+    from builder.score.classical import Classical
+
+    return Classical()
+
+
+SCORERS: Mapping[str, Callable[[ScoreConfig], Scorer]] = {"classical": _classical}

@@ -1,0 +1,228 @@
+"""Scores from pixels, masks and geometry alone: no weights, some milliseconds a scene.
+
+A scene is as good as its worst object, so each score is that of the object that does worst by it.
+
+| score     | range    | better | what it measures, of the worst object                                            |
+|-----------|----------|--------|----------------------------------------------------------------------------------|
+| cutout    | 0 to 1.2 | high   | how far the segmenter trusts its cut-out                                         |
+| visible   | 0 to 1   | high   | share of its pixels that nothing in front hides                                  |
+| overlap   | 0 to 1   | low    | share of its box that shows other objects, which a crop of it would wrongly show |
+| size      | 0 to 1   | high   | its visible area, as a share of the picture                                      |
+| border    | 0 to 1   | low    | share of its width or height that lies on an edge of the picture                 |
+| sharpness | 0 to 1   | high   | how much of its detail a blur would take away: little, if it is blurred already  |
+| seam      | 0 to 1   | low    | share of its cut edge where a line shows, unlike both what is inside and outside |
+| exposure  | 0 to 1   | low    | distance between its lightness and that of the background around it, in L* / 100 |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.records import Box, Captioned, IndexMask, Rejected, Rgb, Scene
+
+Grey = NDArray[np.uint8]
+"""uint8 [H, W]."""
+Lab = NDArray[np.float32]
+"""float32 [..., 3]: L* from 0 to 100, a*, b*."""
+Lab8 = NDArray[np.uint8]
+"""uint8 [..., 3]: L* times 2.55, a* and b* plus 128, as OpenCV has them."""
+Shown = NDArray[np.bool_]
+"""bool [H, W]: where one object is visible."""
+Window = tuple[slice, slice]
+"""Rows and columns of a part of the picture."""
+
+WORST: Mapping[str, Callable[[Iterable[float]], float]] = {
+    "cutout": min,
+    "visible": min,
+    "overlap": max,
+    "size": min,
+    "border": max,
+    "sharpness": min,
+    "seam": max,
+    "exposure": max,
+}
+
+REBLUR = 9
+"""Taps of the second blur, in pixels (Crete et al. 2007, section 3)."""
+EVERY = 4
+"""Sharpness is measured along every fourth row and column: enough to know it, at a quarter of the work."""
+FLAT = 0.5
+"""Root mean square step between neighbours, in grey levels, below which a surface has no detail to judge."""
+RIM = 4
+"""Width of the cut edge in pixels, inwards from the mask's boundary: where a halo lies."""
+NEAR, FAR = 8, 16
+"""How far from the boundary, in pixels, what the cut edge is compared with begins, and how far around it reaches."""
+SPREADS = 2.0
+"""How many standard deviations of either side's texture an edge may differ from it."""
+NOTICEABLE = 5.0
+"""Difference from which a line is seen at a glance, in Delta E (CIE 1976)."""
+RING = 1 / 16
+"""Width of an object's surroundings, as a share of the picture's."""
+
+
+class Classical:
+    """Measures scenes without any model."""
+
+    def score(self, batch: Sequence[Captioned], seed: int) -> Iterator[Mapping[str, float] | Rejected]:  # noqa: ARG002
+        """The scores of each scene, in order; a scene with an object that shows nowhere is rejected. Draws nothing."""
+        for captioned in batch:
+            yield _measure(captioned.scene)
+
+
+def _measure(scene: Scene) -> Mapping[str, float] | Rejected:
+    canvas = scene.canvas
+    setting = canvas.layout.setting
+    for concept, (_, _, width, height) in zip(setting.sample.concepts, canvas.boxes, strict=True):
+        if width < 1 or height < 1:
+            return setting.rejected("score", f"{concept.name} shows nowhere in the scene: nothing to measure")
+
+    mask, image = canvas.mask, scene.image
+    half, half_mask = _shrunk(image, 2), mask[::2, ::2]
+    quarter, quarter_mask = cv2.cvtColor(_shrunk(half, 2), cv2.COLOR_RGB2LAB), mask[::4, ::4]
+    objects = []
+    for value, box in enumerate(canvas.boxes, start=1):
+        tight, near = _window(box, mask.shape), _window(box, mask.shape, margin=RING)
+        shown, at_half, at_quarter = mask[tight] == value, _reduced(near, 2), _reduced(near, 4)
+        objects.append(
+            {
+                "cutout": setting.cutouts[value - 1].quality,
+                "visible": canvas.visible[value - 1],
+                "overlap": (np.count_nonzero(mask[tight]) - np.count_nonzero(shown)) / shown.size,
+                "size": np.count_nonzero(shown) / mask.size,
+                "border": _border(shown, tight, mask.shape),
+                "sharpness": _sharpness(image[tight], shown),
+                "seam": _seam(half[at_half], quarter[at_quarter], half_mask[at_half] == value),
+                "exposure": _exposure(quarter[at_quarter][..., 0], quarter_mask[at_quarter], value),
+            }
+        )
+    return {name: round(float(worst(found[name] for found in objects)), 4) for name, worst in WORST.items()}
+
+
+def _border(shown: Shown, window: Window, picture: tuple[int, ...]) -> float:
+    """Largest share of an object's width or height that lies on one edge of the picture; `shown` fills its box."""
+    rows, columns = window
+    edges = (
+        (rows.start == 0, shown[0]),
+        (rows.stop == picture[0], shown[-1]),
+        (columns.start == 0, shown[:, 0]),
+        (columns.stop == picture[1], shown[:, -1]),
+    )
+    return max(np.count_nonzero(line) / line.size if touches else 0.0 for touches, line in edges)
+
+
+def _sharpness(image: Rgb, shown: Shown) -> float:
+    """1 minus the blur of Crete et al. 2007, "The blur effect", section 3, inside an object.
+
+    What is blurred already loses little when it is blurred once more. Each step between neighbours counts by its own
+    height, so that the object's edges decide and not the noise between them. The outline is left out: a cut is always
+    sharp. An object too flat or too thin to tell counts as sharp.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    inside = _eroded(shown, RIM + REBLUR // 2)
+    detail = lost = amount = 0.0
+    for pixels, within in ((grey[::EVERY], inside[::EVERY]), (grey.T[::EVERY], inside.T[::EVERY])):
+        lines = pixels.astype(np.float32)
+        step = np.abs(np.diff(lines)) * within[:, 1:]
+        blurred = np.abs(np.diff(cv2.blur(lines, (REBLUR, 1))))
+        detail += float(np.square(step).sum())
+        lost += float((step * np.maximum(step - blurred, 0)).sum())
+        amount += np.count_nonzero(within)
+    return lost / detail if detail > FLAT**2 * amount else 1.0
+
+
+def _seam(half: Rgb, quarter: Lab8, shown: Shown) -> float:
+    """Share of an object's cut edge whose colour is none between the object's and its surroundings'.
+
+    A clean edge passes from the one to the other. What is left of an old background, or a wrongly blended edge, makes a
+    line that is brighter, darker or of another colour than both; the texture of both sides widens what is allowed.
+    The edge's outer and inner half are told apart, as a line need not be as wide as both.
+    `half` and `shown` are in half the picture's resolution, for the edge; `quarter` is for what lies on both sides.
+    """
+    sides, shown_quarter = _lab(quarter), shown[::2, ::2]
+    inner, inner_spread, has_inner = _around(sides, _eroded(shown_quarter, NEAR // 4))
+    outer, outer_spread, has_outer = _around(sides, _eroded(~shown_quarter, NEAR // 4))
+    rows, columns = np.nonzero(shown & ~_eroded(shown, RIM // 2))
+    known = (has_inner & has_outer)[rows // 2, columns // 2]
+    rows, columns = rows[known], columns[known]
+    if not rows.size:
+        return 0.0
+    at = (rows // 2, columns // 2)
+    low = np.minimum(inner - inner_spread, outer - outer_spread)[at]
+    high = np.maximum(inner + inner_spread, outer + outer_spread)[at]
+    rim = _lab(cv2.cvtColor(half[rows, columns][None], cv2.COLOR_RGB2LAB))[0]
+    excess = np.maximum(np.maximum(rim - high, low - rim), 0)
+    line = np.square(excess).sum(axis=1) > NOTICEABLE**2
+    deep = _eroded(shown, RIM // 4)[rows, columns]
+    return max(float(part.mean()) if part.size else 0.0 for part in (line[deep], line[~deep]))
+
+
+def _around(lab: Lab, band: Shown) -> tuple[Lab, Lab, Shown]:
+    """Mean and spread of a band's colours within FAR of each pixel, and where there is any of it."""
+    side = 2 * (FAR // 4) + 1
+    within = lab * band[..., None]
+    amount, mean, square = (
+        cv2.boxFilter(part, cv2.CV_32F, (side, side), normalize=False)
+        for part in (band.astype(np.float32), within, within * lab)
+    )
+    count = np.maximum(amount, 1)[..., None]
+    mean, square = mean / count, square / count
+    return mean, SPREADS * np.sqrt(np.maximum(square - mean * mean, 0)), amount > 0
+
+
+def _exposure(lightness: Grey, mask: IndexMask, value: int) -> float:
+    """Earth mover's distance between the lightness of an object and that of the background in its window, 0 to 1.
+
+    Luminance is among what gives composites away most (Xue et al. 2012, "Understanding and improving the realism of
+    image composites", section 4).
+    """
+    parts = lightness[mask == value], lightness[mask == 0]
+    if not all(part.size for part in parts):
+        return 0.0
+    below, above = (np.cumsum(np.bincount(part, minlength=256)) / part.size for part in parts)
+    return float(np.abs(below - above).sum() / 255)
+
+
+def _shrunk(image: Rgb, factor: int) -> Rgb:
+    """The picture at 1/factor of its size, each pixel a mean; as large as `mask[::factor, ::factor]`."""
+    height, width = (-(-side // factor) for side in image.shape[:2])
+    shrunk: Rgb = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return shrunk
+
+
+def _eroded(shown: Shown, reach: int) -> Shown:
+    """Where everything within `reach` pixels is shown too; beyond the window nothing is."""
+    side = 2 * reach + 1
+    kernel = np.ones((side, side), np.uint8)
+    eroded = cv2.erode(shown.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(eroded, dtype=np.bool_)
+
+
+def _lab(lab: Lab8) -> Lab:
+    """OpenCV's 8 bits as CIE L*a*b*."""
+    return lab.astype(np.float32) * np.array([100 / 255, 1, 1], np.float32) - np.array([0, 128, 128], np.float32)
+
+
+def _window(box: Box, picture: tuple[int, ...], *, margin: float = 0.0) -> Window:
+    """The rows and columns of a box, or of all within `margin` times the picture's size of it.
+
+    With a margin it starts at a multiple of 4, so that it can be reduced.
+    """
+    x, y, width, height = box
+    far = margin * max(picture)
+
+    def span(start: float, length: float, limit: int) -> slice:
+        first = max(int(start - far), 0)
+        return slice(first - first % 4 if margin else first, min(math.ceil(start + length + far), limit))
+
+    return span(y, height, picture[0]), span(x, width, picture[1])
+
+
+def _reduced(window: Window, factor: int) -> Window:
+    """The same part of a picture `factor` times smaller; the window starts at a multiple of the factor."""
+    rows, columns = (slice(part.start // factor, -(-part.stop // factor)) for part in window)
+    return rows, columns
