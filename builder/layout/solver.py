@@ -19,7 +19,7 @@ from builder.seeds import rng_for
 ATTEMPTS = 80
 """Arrangements tried before a scene is given up; each may squeeze sizes closer and draw the group smaller."""
 
-NEAR_ROWS = (0.88, 0.965)
+NEAR_ROWS = (0.89, 0.965)
 """Where the nearest object's base line may be."""
 
 MAX_HEIGHTS = (0.50, 0.66)
@@ -129,7 +129,7 @@ def _things(setting: Setting, squeeze: float) -> list[_Thing]:
 
 def _ground(background: Background, rng: np.random.Generator) -> _Ground:
     near = max(rng.uniform(*NEAR_ROWS), min(background.ground + 0.04, 0.98))
-    far = max(background.ground, near - rng.uniform(0.14, 0.26))
+    far = max(background.ground, near - rng.uniform(0.09, 0.17))
     return _Ground(horizon=min(background.horizon, far - 0.15), far=min(far, near), near=near)
 
 

@@ -1,4 +1,4 @@
-"""Shadows on the ground: a dark line where an object touches it, and a soft patch away from the light.
+"""Shadows on the ground: dark where an object touches it, soft around its foot, faint away from the light.
 
 All shadows of a scene are drawn into one map at a quarter of the size and laid on the background before any object, so
 that they darken the ground and never an object that merely stands beside.
@@ -17,12 +17,11 @@ from builder.records import Alpha, Layer, Rgb
 MAP_SCALE = 4
 """Shadows are soft: they are drawn at a quarter of the scene's width and height."""
 
-CONTACT_SHARE = 0.8
-"""How dark the contact line is, as a factor of the strength; the cast patch is weaker."""
-CAST_SHARE = 0.75
+CONTACT_SHARE, FOOT_SHARE, CAST_SHARE = 1.0, 0.9, 0.65
+"""How dark the three parts of a shadow are, as factors of the strength."""
 
-CONTACT_REACH = 0.10
-"""Lower contours within this share of the object's height above its base touch the ground."""
+FOOT_HEIGHT = 0.4
+"""The lowest part of an object, as a share of its height, that is near enough to the ground to shade it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Light:
 
 def draw_light(rng: np.random.Generator) -> Light:
     """One light for a scene: high, slightly behind the viewer, from the left or the right."""
-    return Light(lean=float(rng.choice([-1.0, 1.0]) * rng.uniform(0.08, 0.3)), reach=float(rng.uniform(0.08, 0.14)))
+    return Light(lean=float(rng.choice([-1.0, 1.0]) * rng.uniform(0.35, 0.8)), reach=float(rng.uniform(0.1, 0.2)))
 
 
 def cast_shadows(picture: Rgb, layers: Sequence[Layer], light: Light, strength: float) -> None:
@@ -51,21 +50,38 @@ def cast_shadows(picture: Rgb, layers: Sequence[Layer], light: Light, strength: 
     side = -(-size // MAP_SCALE)
     passing = np.ones((side, side), np.float32)
     for layer in layers:
-        alpha = _shrunk(layer.alpha)
-        opaque = np.flatnonzero(alpha.max(axis=1) > 0.5)
-        if not opaque.size:
-            continue
-        base = int(opaque[-1]) + 1
-        x, y = layer.x / MAP_SCALE, layer.y / MAP_SCALE
-        passing *= 1 - strength * CAST_SHARE * _cast(alpha[:base], x, y, side, light)
-        passing *= 1 - strength * CONTACT_SHARE * _contact(alpha[:base], x, y, side)
+        _shade(passing, layer, light, strength)
     rows = np.flatnonzero(passing.min(axis=1) < 0.998)
     if rows.size:
-        top, bottom = rows[0] * MAP_SCALE, min(size, (rows[-1] + 1) * MAP_SCALE)
-        full = cv2.resize(passing, (side * MAP_SCALE, side * MAP_SCALE), interpolation=cv2.INTER_LINEAR)
-        darker = np.rint(full[top:bottom, :size] * 255).astype(np.uint8)
-        ground = picture[top:bottom]
-        ground[:] = cv2.multiply(ground, cv2.merge([darker] * 3), scale=1 / 255)
+        top, bottom = int(rows[0]), int(rows[-1]) + 1
+        window = passing[max(0, top - 1) : bottom + 1]
+        ground = picture[max(0, top - 1) * MAP_SCALE : (bottom + 1) * MAP_SCALE]
+        shape = (side * MAP_SCALE, window.shape[0] * MAP_SCALE)
+        full = cv2.resize(np.rint(window * 255).astype(np.uint8), shape, interpolation=cv2.INTER_LINEAR)
+        full = full[: ground.shape[0], :size]
+        ground[:] = cv2.multiply(ground, cv2.merge([full, full, full]), scale=1 / 255)
+
+
+def _shade(passing: Alpha, layer: Layer, light: Light, strength: float) -> None:
+    alpha = _shrunk(layer.alpha)
+    opaque = np.flatnonzero(alpha.max(axis=1) > 0.5)
+    if not opaque.size:
+        return
+    alpha = alpha[: int(opaque[-1]) + 1]
+    height, width = alpha.shape
+    side = passing.shape[0]
+    blur = 0.05 * float(np.hypot(height, width)) + 1
+    pad = int(abs(light.lean) * height + 3 * blur) + 1
+    left, top = round(layer.x / MAP_SCALE) - pad, round(layer.y / MAP_SCALE) - pad
+
+    framed = cv2.copyMakeBorder(alpha, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
+    shade = 1 - strength * CAST_SHARE * _cast(framed, pad + height, light, blur)
+    shade *= 1 - strength * FOOT_SHARE * _foot(framed, pad + height, height, blur)
+    shade *= 1 - strength * CONTACT_SHARE * _contact(framed, pad + height, height)
+
+    rows = slice(max(0, top), min(side, top + shade.shape[0]))
+    columns = slice(max(0, left), min(side, left + shade.shape[1]))
+    passing[rows, columns] *= shade[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
 
 
 def _shrunk(alpha: Alpha) -> Alpha:
@@ -74,29 +90,28 @@ def _shrunk(alpha: Alpha) -> Alpha:
     return np.asarray(cv2.resize(alpha, to, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _cast(alpha: Alpha, x: float, y: float, side: int, light: Light) -> Alpha:
-    """The silhouette laid on the ground: squashed, leaning away from the light, softer than the object."""
-    height, width = alpha.shape
-    base = y + height
-    to_map = np.array(
-        [[1, -light.lean, x + light.lean * height], [0, light.reach, base - light.reach * height]], np.float32
-    )
-    flat = cv2.warpAffine(alpha, to_map, (side, side), flags=cv2.INTER_LINEAR)
-    return np.asarray(cv2.GaussianBlur(flat, (0, 0), max(1.5, 0.03 * max(height, width))), np.float32)
+def _cast(framed: Alpha, base: int, light: Light, blur: float) -> Alpha:
+    """The silhouette laid on the ground, away from the light."""
+    to_ground = np.array([[1, -light.lean, light.lean * base], [0, light.reach, base * (1 - light.reach)]], np.float32)
+    flat = cv2.warpAffine(framed, to_ground, framed.shape[::-1], flags=cv2.INTER_AREA)
+    return np.asarray(cv2.GaussianBlur(flat, (0, 0), blur * 0.6), np.float32)
 
 
-def _contact(alpha: Alpha, x: float, y: float, side: int) -> Alpha:
-    """A thin dark line along those parts of the lower contour that touch the ground."""
-    height = alpha.shape[0]
-    solid = alpha > 0.5
-    lowest = height - 1 - np.argmax(solid[::-1], axis=0)
-    touching = solid.any(axis=0) & (height - 1 - lowest <= CONTACT_REACH * height)
-    line = np.zeros((side + 8, side + 8), np.float32)
-    columns = np.flatnonzero(touching)
-    rows = lowest[columns] + round(y)
-    columns = np.clip(columns + round(x), 0, side - 1)
-    thick = max(1, round(0.02 * height))
-    for offset in range(-thick, thick + 1):
-        line[np.clip(rows + offset, 0, side), columns] = 1
-    blurred = cv2.GaussianBlur(line, (0, 0), max(1.0, 0.015 * height + 0.5))[:side, :side]
-    return np.asarray(np.minimum(blurred, 1), np.float32)
+def _foot(framed: Alpha, base: int, height: int, blur: float) -> Alpha:
+    """Light that the lower part of the object keeps from the ground all around it."""
+    rows = np.arange(framed.shape[0], dtype=np.float32)
+    near = np.clip((rows - (base - FOOT_HEIGHT * height)) / (FOOT_HEIGHT * height), 0, 1)
+    soft = cv2.GaussianBlur(framed * near[:, None], (0, 0), sigmaX=blur, sigmaY=blur * 0.45)
+    return np.asarray(np.minimum(2 * soft, 1), np.float32)
+
+
+def _contact(framed: Alpha, base: int, height: int) -> Alpha:
+    """A thin dark line below the lower contour, fading where the contour rises from the ground."""
+    solid = framed > 0.5
+    columns = np.flatnonzero(solid.any(axis=0))
+    lowest = framed.shape[0] - 1 - np.argmax(solid[::-1, columns], axis=0)
+    near = np.clip(1 - (base - 1 - lowest) / (FOOT_HEIGHT * height), 0, 1).astype(np.float32)
+    line = np.zeros_like(framed)
+    for offset in range(-1, 3):
+        line[lowest + offset, columns] = near
+    return np.asarray(cv2.GaussianBlur(line, (0, 0), sigmaX=1.5 + 0.01 * height, sigmaY=1.0 + 0.005 * height), np.float32)
