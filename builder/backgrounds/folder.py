@@ -1,0 +1,213 @@
+"""A folder of background photos, one folder for each scene -> BackgroundRef."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from builder.errors import ConfigError, InputError
+from builder.photos import decode, read_bytes
+from builder.records import BackgroundRef, PhotoFile, Rejected
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+MIN_SIDE = 256
+"""Pixels of a photo's shorter side; anything smaller is a blur behind its objects."""
+MAX_PHRASE_WORDS = 6
+"""A caption has 30 words and five concepts to name."""
+
+PREPOSITIONS = ("above", "at", "behind", "beside", "by", "in", "near", "on", "under", "underneath")
+"""A folder whose name begins with one of these is a phrase as it stands."""
+
+PHRASES: Mapping[str, str] = {
+    "beach": "on a beach",
+    "bed": "on a bed",
+    "carpet": "on a carpet",
+    "counter": "on a counter",
+    "desk": "on a desk",
+    "field": "in a field",
+    "floor": "on a floor",
+    "grass": "on the grass",
+    "ground": "on the ground",
+    "home": "at home",
+    "ice": "on the ice",
+    "indoors": "indoors",
+    "lake": "by a lake",
+    "lawn": "on a lawn",
+    "mountain": "in the mountains",
+    "mountains": "in the mountains",
+    "outdoors": "outdoors",
+    "path": "on a path",
+    "river": "by a river",
+    "road": "on a road",
+    "rug": "on a rug",
+    "sand": "on the sand",
+    "sea": "by the sea",
+    "shelf": "on a shelf",
+    "sidewalk": "on a sidewalk",
+    "snow": "in the snow",
+    "sofa": "on a sofa",
+    "street": "on a street",
+    "table": "on a wooden table",
+    "terrace": "on a terrace",
+    "woods": "in the woods",
+}
+"""Scenes in which things do not stand "in a ..."; "wooden floor" follows its last word."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundBackgrounds:
+    """What `find_backgrounds` found.
+
+    backgrounds: one for each usable photo, sorted by scene and file name, at least one.
+    rejected: every photo that is not used, by its id, and every folder without one, by its name.
+    """
+
+    backgrounds: tuple[BackgroundRef, ...]
+    rejected: tuple[Rejected, ...]
+
+
+class _Description(BaseModel):
+    """One table of backgrounds.toml."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    phrase: Annotated[str, Field(min_length=1)] | None = None
+    horizon: Annotated[float, Field(ge=-1, le=0.9)] | None = None
+    ground: Annotated[float, Field(gt=0, le=0.95)] | None = None
+
+    @model_validator(mode="after")
+    def _ground_lies_below_the_horizon(self) -> Self:
+        if self.horizon is not None and self.ground is not None and self.ground <= self.horizon:
+            raise ValueError(f"ground {self.ground} must be larger than horizon {self.horizon}: both grow downwards")
+        return self
+
+
+def find_backgrounds(folder: Path) -> FoundBackgrounds:
+    """Find the scenes under a folder and check every photo in them.
+
+    A scene is a folder of .jpg, .jpeg, .png and .webp files; hidden ones are passed over. What captions say of it is made
+    from its name ("garden": "in a garden", "wooden_table": "on a wooden table"). `backgrounds.toml` may give each scene
+    a phrase, and for all of its photos the rows, as fractions of their height, of the horizon and of the highest ground
+    on which something can stand.
+
+    Raises:
+        InputError: nothing there, or no usable photo in any scene's folder.
+        ConfigError: backgrounds.toml is wrong.
+    """
+    entries = _entries(folder)
+    scenes = [entry for entry in entries if entry.is_dir()]
+    loose = [entry for entry in entries if entry.suffix.lower() in SUFFIXES and not entry.is_dir()]
+    if not scenes:
+        found = f"{len(loose)} photos lie directly in {folder}" if loose else f"no folders in {folder}"
+        raise InputError(f"{found}; wanted a folder for each scene, named after it: {folder}/garden/*.jpg")
+    described = _descriptions(folder / "backgrounds.toml", [scene.name for scene in scenes])
+    refs: list[BackgroundRef] = []
+    rejected = [_reject(photo.name, f"not in a scene's folder; move it to {folder}/<scene>/") for photo in loose]
+    for scene in scenes:
+        good, bad = _photos(scene)
+        about = described.get(scene.name, _Description())
+        phrase = " ".join((about.phrase or phrase_of(scene.name)).split())
+        refs += [
+            BackgroundRef(scene=scene.name, phrase=phrase, photo=photo, horizon=about.horizon, ground=about.ground)
+            for photo in good
+        ]
+        rejected += bad
+        if not good and not bad:
+            rejected.append(_reject(scene.name, f"no {', '.join(SUFFIXES)} file in it"))
+    if not refs:
+        first = "\n".join(f"  {each.sample_id}: {each.reason}" for each in rejected[:5])
+        raise InputError(f"no usable photo in any scene of {folder}; the first reasons:\n{first}")
+    return FoundBackgrounds(backgrounds=tuple(refs), rejected=tuple(rejected))
+
+
+def phrase_of(scene: str) -> str:
+    """What a caption says of the scene in a folder: "on_a_beach", "beach 2" and "Beach" are all "on a beach"."""
+    name = re.sub(r"[\s_-]+", " ", scene).strip().rstrip("0123456789 ").lower() or scene
+    first, last = name.split()[0], name.split()[-1]
+    if first in PREPOSITIONS:
+        return name
+    if name in PHRASES:
+        return PHRASES[name]
+    preposition = PHRASES.get(last, "in").split()[0]
+    if first in ("a", "an", "the"):
+        return f"{preposition} {name}"
+    if preposition not in PREPOSITIONS:
+        return name
+    article = "the" if f" the {last}" in PHRASES.get(last, "") else "an" if name[0] in "aeiou" else "a"
+    return f"{preposition} {article} {name}"
+
+
+def _photos(scene: Path) -> tuple[list[PhotoFile], list[Rejected]]:
+    photos, rejected = [], []
+    for path in _entries(scene):
+        if path.suffix.lower() not in SUFFIXES:
+            continue
+        photo_id = f"{scene.name}/{path.name}"
+        try:
+            data = read_bytes(path)
+            width, height = decode(data, MIN_SIDE * 8).size
+        except InputError as error:
+            rejected.append(_reject(photo_id, str(error)))
+            continue
+        if min(width, height) < MIN_SIDE:
+            rejected.append(
+                _reject(photo_id, f"too small: {width}x{height}; wanted at least {MIN_SIDE} pixels each way")
+            )
+            continue
+        photos.append(PhotoFile(id=photo_id, path=path, sha256=hashlib.sha256(data).hexdigest()))
+    return photos, rejected
+
+
+def _descriptions(path: Path, scenes: Sequence[str]) -> dict[str, _Description]:
+    """The tables of backgrounds.toml, which need not exist."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    for name in tables:
+        if name not in scenes:
+            raise ConfigError(f"{path}: no folder is called {name}; {_nearest(name, scenes)}")
+    try:
+        return TypeAdapter(dict[str, _Description]).validate_python(tables)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(error)}") from error
+
+
+def _explain(wrong: ValidationError) -> str:
+    """The first of pydantic's complaints in one line."""
+    error = wrong.errors()[0]
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {place}; {_nearest(str(error['loc'][-1]), list(_Description.model_fields))}"
+    return f"{place}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted, without hidden entries."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError as error:
+        raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
+    return [folder / name for name in names]
+
+
+def _reject(sample_id: str, reason: str) -> Rejected:
+    return Rejected(sample_id=sample_id, stage="backgrounds", reason=reason)

@@ -1,0 +1,82 @@
+"""Random fields that repeat without a seam: the stuff that every procedural ground and sky is made of."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+Field = NDArray[np.float32]
+"""float32 [H, W]."""
+
+
+def fractal(
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    slope: float,
+    *,
+    stretch: tuple[float, float] = (1.0, 1.0),
+    lowest: float = 0.0,
+) -> Field:
+    """Noise whose amplitude falls with frequency as 1/f^slope; mean 0, standard deviation 1, tileable.
+
+    Args:
+        shape: rows and columns.
+        rng: where the phases come from.
+        slope: 0 is white, 1 is rough ground or bark, 2 is soft clouds or wrinkles.
+        stretch: how many times longer features are along (rows, columns).
+        lowest: frequencies below this many cycles per tile are left out, so that its repetition does not show.
+    """
+    rows, columns = shape
+    down = np.fft.fftfreq(rows).astype(np.float32)[:, None] * rows * stretch[0]
+    across = np.fft.rfftfreq(columns).astype(np.float32)[None, :] * columns * stretch[1]
+    frequency = np.hypot(down, across)
+    gain = np.where(frequency > lowest, np.maximum(frequency, 1e-3), np.float32(np.inf)) ** np.float32(-slope)
+    gain[0, 0] = 0.0
+    spectrum = fft.rfft2(rng.standard_normal(shape, np.float32)) * gain
+    field: Field = fft.irfft2(spectrum, s=shape)
+    return np.asarray(field / field.std(), np.float32)
+
+
+def cells(size: int, points: NDArray[np.float32]) -> tuple[NDArray[np.int32], Field]:
+    """Which point each pixel of a tileable square is nearest to, and how far it is from the next point's territory.
+
+    Args:
+        size: of the square, in pixels.
+        points: float32 [N, 2], x and y in [0, size); no two on one pixel.
+
+    Returns:
+        Indices into `points`, int32 [size, size], and distances to the nearest border in pixels, float32 [size, size].
+    """
+    margin = size // 4
+    seeds = np.ones((size, size), np.uint8)
+    index = np.zeros((size, size), np.int32)
+    column, row = points.astype(np.intp).T
+    seeds[row, column] = 0
+    index[row, column] = np.arange(len(points))
+    wrapped = np.pad(seeds, margin, mode="wrap")
+    _, label = cv2.distanceTransformWithLabels(wrapped, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    name = np.zeros(label.max() + 1, np.int32)
+    name[label[wrapped == 0]] = np.pad(index, margin, mode="wrap")[wrapped == 0]
+    owner = name[label]
+    inside = np.ones_like(wrapped)
+    inside[:, 1:][owner[:, 1:] != owner[:, :-1]] = 0
+    inside[1:][owner[1:] != owner[:-1]] = 0
+    distance = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
+    middle = slice(margin, margin + size)
+    return owner[middle, middle], np.asarray(distance[middle, middle], np.float32)
+
+
+def relief(height: Field, light: tuple[float, float, float]) -> Field:
+    """How brightly each point of a tileable height map is lit, 1 where it lies flat (Lambert's cosine law).
+
+    Args:
+        height: in pixels.
+        light: towards the light: x to the right, y down the rows, z up out of the surface.
+    """
+    slope_x = (np.roll(height, -1, 1) - np.roll(height, 1, 1)) / 2
+    slope_y = (np.roll(height, -1, 0) - np.roll(height, 1, 0)) / 2
+    x, y, z = np.array(light, np.float32) / np.float32(light[2])
+    lit = (z - x * slope_x - y * slope_y) / np.sqrt(slope_x**2 + slope_y**2 + 1)
+    return np.asarray(np.maximum(lit, 0.0), np.float32)

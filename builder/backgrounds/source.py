@@ -1,0 +1,121 @@
+"""BackgroundRef -> Background: the pixels that one sample stands on, like no other sample's."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import cv2
+import numpy as np
+
+from builder.backgrounds.ground import STEP, estimate_ground
+from builder.backgrounds.procedural import paint_scene
+from builder.backgrounds.scenes import SIZE
+from builder.photos import read_photo
+from builder.records import Background, BackgroundRef, Rgb
+from builder.seeds import rng_for
+
+CACHE_BYTES = 256 * 2**20
+"""Enough for every procedural background at the default resolution."""
+MARGIN = 1.125
+"""A picture is kept this much larger than the resolution, so that crops of it stay sharp."""
+LARGEST_PROPORTION = 4
+"""Longer panoramas are cut to this width, in heights, so that one photo cannot fill the cache."""
+
+
+class BackgroundSource:
+    """Backgrounds for samples, with the pictures that they are cut from kept in memory.
+
+    Args:
+        resolution: width and height of every background in pixels.
+    """
+
+    def __init__(self, resolution: int) -> None:
+        self._resolution = resolution
+        self._kept: OrderedDict[BackgroundRef, Background] = OrderedDict()
+
+    def load(self, ref: BackgroundRef, seed: int, sample_id: str) -> Background:
+        """The background of one sample: a crop, perhaps mirrored, a little lighter or darker than the picture.
+
+        Args:
+            ref: which picture.
+            seed: the build's.
+            sample_id: together with `seed` decides the crop; two samples never share their pixels.
+
+        Raises:
+            InputError: the photo cannot be read, or has changed since it was found.
+        """
+        rng = rng_for(seed, sample_id, "background")
+        picture = self._picture(ref)
+        return _varied(picture, self._resolution, rng, smallest=0.85 if ref.photo else 0.9)
+
+    def _picture(self, ref: BackgroundRef) -> Background:
+        if ref in self._kept:
+            self._kept.move_to_end(ref)
+            return self._kept[ref]
+        picture = _read(ref, self._resolution) if ref.photo else _painted(ref, self._resolution)
+        self._kept[ref] = picture
+        while len(self._kept) > 1 and sum(each.pixels.nbytes for each in self._kept.values()) > CACHE_BYTES:
+            self._kept.popitem(last=False)
+        return picture
+
+
+def _painted(ref: BackgroundRef, resolution: int) -> Background:
+    scene = paint_scene(ref)
+    side = round(resolution * MARGIN)
+    if side >= SIZE:
+        return scene
+    pixels = cv2.resize(scene.pixels, (side, side), interpolation=cv2.INTER_AREA)
+    return Background(pixels=pixels, horizon=scene.horizon, ground=scene.ground)
+
+
+def _read(ref: BackgroundRef, resolution: int) -> Background:
+    """A photo, its shorter side scaled down to what crops need; not square yet."""
+    assert ref.photo is not None  # noqa: S101
+    side = round(resolution * MARGIN)
+    pixels = read_photo(ref.photo, side * LARGEST_PROPORTION).pixels
+    height, width = pixels.shape[:2]
+    if width > height * LARGEST_PROPORTION:
+        left = (width - height * LARGEST_PROPORTION) // 2
+        pixels = pixels[:, left : left + height * LARGEST_PROPORTION]
+        width = pixels.shape[1]
+    if min(height, width) > side:
+        scale = side / min(height, width)
+        pixels = cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+    ground = ref.ground if ref.ground is not None else estimate_ground(pixels)
+    horizon = ref.horizon if ref.horizon is not None else ground - STEP
+    return Background(pixels=np.ascontiguousarray(pixels), horizon=horizon, ground=max(ground, horizon + 0.02))
+
+
+def _varied(picture: Background, resolution: int, rng: np.random.Generator, *, smallest: float) -> Background:
+    """A square cut from the lower part of a picture; smallest: its side, as a share of the largest that fits."""
+    height, width = picture.pixels.shape[:2]
+    side = rng.uniform(smallest, 1.0) * min(height, width)
+    left = rng.uniform(0, 1) * (width - side)
+    top = (1 - rng.uniform(0, 1) ** 2 * 0.5) * (height - side)
+    scale = side / resolution
+    if rng.random() < 0.5:
+        to_picture = np.array([[-scale, 0, left + side - scale / 2 - 0.5], [0, scale, top + scale / 2 - 0.5]])
+    else:
+        to_picture = np.array([[scale, 0, left + scale / 2 - 0.5], [0, scale, top + scale / 2 - 0.5]])
+    pixels = cv2.warpAffine(
+        picture.pixels,
+        to_picture,
+        (resolution, resolution),
+        flags=(cv2.INTER_LINEAR if scale >= 0.8 else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return Background(
+        pixels=_exposed(pixels, rng),
+        horizon=(picture.horizon * height - top) / side,
+        ground=min((picture.ground * height - top) / side, 0.95),
+    )
+
+
+def _exposed(pixels: Rgb, rng: np.random.Generator) -> Rgb:
+    """A little lighter or darker, warmer or cooler."""
+    level = np.arange(256) / 255
+    gamma = np.exp(rng.uniform(-0.12, 0.12))
+    warmth = rng.uniform(-0.02, 0.02)
+    curves = np.stack([level**gamma * gain for gain in (1 + warmth, 1.0, 1 - warmth)], 1)
+    table = np.round(np.clip(curves, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(pixels, table[:, None, :]), np.uint8)
