@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -24,7 +25,10 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 class Section(BaseModel):
     """A table of the configuration: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Checked = TypeVar("Checked", bound=Section)
 
 
 class SegmentConfig(Section):
@@ -102,12 +106,16 @@ class SelectConfig(Section):
         return {score: (given.get(f"min_{score}"), given.get(f"max_{score}")) for score in scores}
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
 class BuildConfig(Section):
     """The whole configuration of a build.
 
     concepts: the folder of photo folders. backgrounds: a folder of scenes of photos; None for procedural scenes.
-    samples: scenes generated in all, spread over the compositions. compositions: which concepts meet, by name; empty: drawn.
-    samples_per_composition: instead of `samples`. sizes: how many concepts a drawn composition may have.
+    samples: scenes generated in all, spread over the compositions. samples_per_composition: instead of `samples`.
+    compositions: which concepts meet, by name; empty: drawn. sizes: how many concepts a drawn composition may have.
     resolution: width and height of a scene in pixels. shard_size: scenes in one unit of work.
     """
 
@@ -120,7 +128,7 @@ class BuildConfig(Section):
     sizes: tuple[Annotated[int, Field(ge=1, le=MAX_OBJECTS)], ...] = (2, 3, 4, 5)
     resolution: Annotated[int, Field(ge=128, le=4096)] = 1024
     seed: Annotated[int, Field(ge=0)] = 0
-    workers: Annotated[int, Field(ge=1)] = 1
+    workers: Annotated[int, Field(ge=1)] = Field(default_factory=_cores)
     shard_size: Annotated[int, Field(ge=1)] = 16
     segment: SegmentConfig = SegmentConfig()
     layout: LayoutConfig = LayoutConfig()
@@ -132,7 +140,7 @@ class BuildConfig(Section):
     def identity(self) -> dict[str, Any]:
         """Everything that the candidates' bytes depend on, flat ("layout.scale" -> 1.0).
 
-        Neither how the work is spread, nor what is selected, nor where folders lie: photos count by content, in the plan.
+        Neither how work is spread, nor what is selected, nor where folders lie: photos count by content.
         """
         kept = self.model_dump(mode="json", exclude={"output", "workers", "select", "concepts", "backgrounds"})
         return _flatten(kept)
@@ -166,24 +174,32 @@ def parse_config(values: Mapping[str, Any]) -> BuildConfig:
     Raises:
         ConfigError: naming each wrong key with its nearest known one, and each wrong value with what was wanted.
     """
+    return _parse(BuildConfig, values)
+
+
+def parse_select(values: Mapping[str, Any]) -> SelectConfig:
+    """A checked [select] table from plain values; raises as `parse_config`."""
+    return _parse(SelectConfig, values)
+
+
+def _parse(section: type[Checked], values: Mapping[str, Any]) -> Checked:
     try:
-        return BuildConfig.model_validate(values)
+        return section.model_validate(values)
     except ValidationError as wrong:
-        raise ConfigError("\n".join(_explain(error) for error in wrong.errors())) from None
+        raise ConfigError("\n".join(_explain(error, section) for error in wrong.errors())) from None
 
 
-def _explain(error: Any) -> str:
+def _explain(error: Any, section: type[Section]) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"unknown key {place}{_nearest(error['loc'])}"
+        return f"unknown key {place}{_nearest(error['loc'], section)}"
     if error["type"] == "missing":
         return f"{place} is missing; give it in build.toml or as --{place}"
     message = error["msg"][0].lower() + error["msg"][1:]
     return f"{place}: {message}, got {error['input']!r}"
 
 
-def _nearest(location: tuple[str | int, ...]) -> str:
-    section: type[BaseModel] = BuildConfig
+def _nearest(location: tuple[str | int, ...], section: type[BaseModel]) -> str:
     for part in location[:-1]:
         annotation = section.model_fields[str(part)].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):

@@ -1,0 +1,195 @@
+"""Photos -> a dataset folder: the whole way, each step resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tqdm import tqdm
+
+from builder.backgrounds import find_backgrounds, procedural_backgrounds
+from builder.concepts import find_concepts
+from builder.config import BuildConfig
+from builder.engines import ENGINES, Engine
+from builder.errors import InputError
+from builder.finish import Summary, finish
+from builder.library import PhotoUse, judge_photos
+from builder.pipeline import PHOTO_SIDE, PhotoTask, ShardTask, cut_out, make_shard
+from builder.plan import draw_plan
+from builder.records import BackgroundRef, Concept, PhotoFile, Rejected, Sample
+from builder.rows import Row
+from builder.store import BuildFolder, write_json, write_text
+from mycanvas import __version__
+
+log = logging.getLogger("mycanvas")
+
+
+def build(config: BuildConfig) -> Summary:
+    """Make the dataset that `config` asks for in `config.output`, or go on making it.
+
+    Raises:
+        ConfigError: the configuration and the photos do not fit together.
+        InputError: no usable photo.
+        StoreError: the output folder cannot be used.
+    """
+    concepts, unreadable = _concepts(config)
+    backgrounds = _backgrounds(config)
+    folder = BuildFolder(config.output)
+    with folder.claim(_request(config, concepts, backgrounds)):
+        engine = ENGINES["local"](config.workers)
+        photos = _cut_out_all(folder, concepts, unreadable, config, engine)
+        samples = _plan(folder, concepts, photos, backgrounds, config)
+        _make_scenes(folder, samples, photos, config, engine)
+        write_json(folder.select_file, config.select.model_dump())
+        return finish(folder, config.select)
+
+
+def _concepts(config: BuildConfig) -> tuple[tuple[Concept, ...], tuple[Rejected, ...]]:
+    found = find_concepts(config.concepts)
+    for rejection in found.rejected:
+        log.warning("photo %s is left out: %s", rejection.sample_id, rejection.reason)
+    return found.concepts, found.rejected
+
+
+def _backgrounds(config: BuildConfig) -> tuple[BackgroundRef, ...]:
+    if config.backgrounds is None:
+        return procedural_backgrounds()
+    found = find_backgrounds(config.backgrounds)
+    for rejection in found.rejected:
+        log.warning("background %s is left out: %s", rejection.sample_id, rejection.reason)
+    return found.backgrounds
+
+
+def _request(config: BuildConfig, concepts: Sequence[Concept], backgrounds: Sequence[BackgroundRef]) -> dict[str, Any]:
+    """Everything that the scenes depend on, flat, so that a change can be named."""
+    request = {"mycanvas": __version__, **config.identity()}
+    for concept in concepts:
+        request[f"concept {concept.name}"] = [concept.token, concept.class_noun, concept.height_cm]
+        request |= {f"photo {photo.id}": photo.sha256 for photo in concept.photos}
+    for background in backgrounds:
+        if background.photo is None:
+            request[f"background {background.scene} {background.variant}"] = background.phrase
+        else:
+            geometry = [background.phrase, background.horizon, background.ground]
+            request[f"background {background.photo.id}"] = [background.photo.sha256, *geometry]
+    return request
+
+
+def _cut_out_all(
+    folder: BuildFolder,
+    concepts: Sequence[Concept],
+    unreadable: Sequence[Rejected],
+    config: BuildConfig,
+    engine: Engine,
+) -> tuple[PhotoUse, ...]:
+    tasks = [
+        PhotoTask(folder=folder.path, photo=photo, key=_cutout_key(photo, config), config=config)
+        for concept in concepts
+        for photo in concept.photos
+    ]
+    bar = tqdm(engine.map(cut_out, tasks), total=len(tasks), desc="cutting out", unit="photo")
+    reports = {report.photo_id: report for report in bar}
+    photos = judge_photos(concepts, reports, config.segment)
+    lost = {rejection.sample_id: rejection.reason for rejection in unreadable}
+    write_json(folder.photos_file, {"photos": [asdict(photo) for photo in photos], "unreadable": lost})
+    folder.write_concepts(_concept_rows(folder, photos))
+    return photos
+
+
+def _cutout_key(photo: PhotoFile, config: BuildConfig) -> str:
+    """The cut-out's name: changes with the photo's content and everything that its pixels depend on."""
+    gate = {"min_quality", "keep_best"}
+    parameters = config.segment.model_dump(mode="json", exclude=gate)
+    parts = [__version__, photo.sha256, PHOTO_SIDE, config.resolution, parameters]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _plan(
+    folder: BuildFolder,
+    concepts: Sequence[Concept],
+    photos: Sequence[PhotoUse],
+    backgrounds: Sequence[BackgroundRef],
+    config: BuildConfig,
+) -> tuple[Sample, ...]:
+    usable: defaultdict[str, list[str]] = defaultdict(list)
+    for photo in photos:
+        if photo.used:
+            usable[photo.concept].append(photo.id)
+    there = [concept for concept in concepts if usable[concept.name]]
+    if not there:
+        best = max((photo.quality or 0.0 for photo in photos), default=0.0)
+        raise InputError(
+            f"no photo gave a cut-out of quality {config.segment.min_quality} (the best has {best:.2f}); "
+            "lower segment.min_quality, set segment.keep_best, or give photos with an alpha channel"
+        )
+    samples = draw_plan(there, usable, backgrounds, config)
+    write_text(folder.plan_file, "".join(json.dumps(_plan_line(sample)) + "\n" for sample in samples))
+    return samples
+
+
+def _plan_line(sample: Sample) -> dict[str, Any]:
+    background = sample.background
+    return {
+        "id": sample.id,
+        "composition": sample.composition,
+        "num_objects": len(sample.concepts),
+        "photos": sample.photo_ids,
+        "background": background.photo.id if background.photo else f"{background.scene}:{background.variant}",
+    }
+
+
+def _make_scenes(
+    folder: BuildFolder,
+    samples: Sequence[Sample],
+    photos: Sequence[PhotoUse],
+    config: BuildConfig,
+    engine: Engine,
+) -> None:
+    shards = [samples[start : start + config.shard_size] for start in range(0, len(samples), config.shard_size)]
+    done = {index for index in range(len(shards)) if (marker := folder.marker(index)) and not marker.retriable}
+    keys = {photo.id: photo.key for photo in photos if photo.used and photo.key}
+    tasks = [
+        ShardTask(
+            folder=folder.path,
+            shard=index,
+            samples=tuple(shard),
+            keys={photo_id: keys[photo_id] for sample in shard for photo_id in sample.photo_ids},
+            config=config,
+            provenance=_provenance(config),
+        )
+        for index, shard in enumerate(shards)
+        if index not in done
+    ]
+    finished = sum(len(shards[index]) for index in done)
+    with tqdm(total=len(samples), initial=finished, desc="composing", unit="scene") as bar:
+        for report in engine.map(make_shard, tasks):
+            bar.update(report.planned)
+
+
+def _provenance(config: BuildConfig) -> Mapping[str, str | int]:
+    stages = ("segment", "layout", "repaint", "caption", "score")
+    backends = {stage: str(getattr(config, stage).backend) for stage in stages}
+    return {"mycanvas": __version__, "seed": config.seed, "config": config.digest(), **backends}
+
+
+def _concept_rows(folder: BuildFolder, photos: Sequence[PhotoUse]) -> Iterator[Row]:
+    """The rows of the config `concepts`: bytes that the cutting out has left on disk."""
+    for photo in photos:
+        mask = folder.cutout_file(photo.key, "mask.png")
+        yield {
+            "id": photo.id,
+            "image": {"bytes": folder.cutout_file(photo.key, "photo.jpg").read_bytes(), "path": None},
+            "mask": {"bytes": mask.read_bytes(), "path": None} if photo.quality is not None else None,
+            "concept": photo.concept,
+            "concept_token": photo.token,
+            "class_name": photo.class_noun,
+            "height_cm": photo.height_cm,
+            "quality": photo.quality,
+            "used": photo.used,
+            "attribution": photo.attribution,
+        }

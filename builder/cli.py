@@ -1,0 +1,189 @@
+"""The command line: `mycanvas demo | build | select | inspect`. Data goes to stdout, progress and warnings to stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from mycanvas import __version__
+
+if TYPE_CHECKING:
+    from builder.finish import Summary
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+DATA = Path("mycanvas_data")
+TOYS = Path("mycanvas_toys")
+DEMO_SAMPLES = 120
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in a message, never in a traceback."""
+    from builder.errors import ConfigError, MyCanvasError
+
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    for level in (logging.WARNING, logging.ERROR):
+        logging.addLevelName(level, logging.getLevelName(level).lower())
+    try:
+        cli(standalone_mode=False)
+    except click.Abort:
+        _fail("stopped; run the same command again to go on where it stopped", code=1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except MyCanvasError as error:
+        _fail(str(error), code=2 if isinstance(error, ConfigError) else 1)
+
+
+def _fail(message: str, *, code: int) -> None:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="mycanvas")
+def cli() -> None:
+    """Turn photos of things into a dataset of composed scenes.
+
+    \b
+    mycanvas demo                         see one, made from rendered toys
+    mycanvas build --concepts photos      make one from your photos
+    """
+
+
+def _json_option(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
+
+
+@cli.command()
+@click.option("--output", type=click.Path(path_type=Path), default=DATA, show_default=True, help="The dataset.")
+@click.option("--toys", type=click.Path(path_type=Path), default=TOYS, show_default=True, help="The toys' photos.")
+@click.option("--samples", type=click.IntRange(1), default=DEMO_SAMPLES, show_default=True, help="Scenes to generate.")
+@click.option("--resolution", type=int, default=1024, show_default=True, help="Width and height of a scene.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int | None) -> None:
+    """Render a dozen toys, build a dataset from their pictures, and load it by name.
+
+    \b
+    Example:
+      mycanvas demo --output mycanvas_data
+    """
+    from builder.build import build
+    from builder.config import load_config
+    from builder.demo import render_toys, show_loaded
+
+    values = {"concepts": toys / "concepts", "output": output, "samples": samples, "resolution": resolution}
+    config = load_config(None, "classic", {**values, "workers": workers})
+    render_toys(toys)
+    summary = build(config)
+    _print_summary(summary, as_json=False)
+    sheet = _write_sheet(summary.folder.path, None)
+    click.echo(show_loaded(output))
+    click.echo(f"contact sheet: {sheet}")
+
+
+@cli.command()
+@click.argument("config_file", metavar="[build.toml]", required=False, type=click.Path(path_type=Path))
+@click.option("--concepts", type=click.Path(path_type=Path), help="Photos: DIR/<concept>/*.jpg, or concepts_list.json.")
+@click.option("--backgrounds", type=click.Path(path_type=Path), help="DIR/<scene>/*.jpg; without: painted scenes.")
+@click.option("--output", type=click.Path(path_type=Path), help=f"The dataset.  [default: {DATA}]")
+@click.option("--profile", default="classic", show_default=True, help="Which models to use.")
+@click.option("--samples", type=int, help="Scenes to generate in all, spread over the compositions.  [default: 300]")
+@click.option("--resolution", type=int, help="Width and height of a scene in pixels.  [default: 1024]")
+@click.option("--seed", type=int, help="Another seed gives another dataset.  [default: 0]")
+@click.option("--workers", type=int, help="Processes.  [default: one per core]")
+@_json_option
+def build(config_file: Path | None, profile: str, as_json: bool, **overrides: Any) -> None:
+    """Make a dataset from folders of photos. Run again after an interruption, it goes on where it stopped.
+
+    \b
+    Example:
+      mycanvas build --concepts photos --backgrounds gardens --samples 300 --output mycanvas_data
+    """
+    from builder.build import build as run
+    from builder.config import load_config
+
+    _print_summary(run(load_config(config_file, profile, overrides)), as_json)
+
+
+def _threshold_options(command: Command) -> Command:
+    """One option for each key of [select]."""
+    from builder.config import SelectConfig
+
+    other = {
+        "per_composition": "The most scenes kept of one composition.",
+        "duplicate_bits": "Scenes of one composition whose fingerprints differ in so few bits are the same; -1: none are.",
+    }
+    for name in reversed(list(SelectConfig.model_fields)):
+        side = "least" if name.startswith("min_") else "most"
+        text = other.get(name, f"Keep scenes whose {name[4:]} score is at {side} this.")
+        kind = int if name in other else float
+        command = click.option(f"--{name.replace('_', '-')}", name, type=kind, help=text)(command)
+    return command
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_threshold_options
+@_json_option
+def select(folder: Path, as_json: bool, **thresholds: float | None) -> None:
+    """Choose again which scenes are kept, without generating any. What is not given stays as it was.
+
+    \b
+    Example:
+      mycanvas select mycanvas_data --min-visible 0.8 --per-composition 20
+    """
+    from builder.finish import reselect
+
+    given = {name: value for name, value in thresholds.items() if value is not None}
+    _print_summary(reselect(folder, given), as_json)
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--sheet", type=click.Path(path_type=Path), help="Where the picture goes.  [default: DIR/contact_sheet.png]"
+)
+@_json_option
+def inspect(folder: Path, sheet: Path | None, as_json: bool) -> None:
+    """Print counts, the funnel and the scores of a dataset, and draw a contact sheet.
+
+    \b
+    Example:
+      mycanvas inspect mycanvas_data
+    """
+    from builder.inspect import inspect_build
+    from builder.store import BuildFolder
+
+    inspection = inspect_build(BuildFolder.open(folder))
+    path = _write_sheet(folder, sheet)
+    if as_json:
+        click.echo(json.dumps({**inspection.as_json(), "contact_sheet": str(path)}, indent=1))
+    else:
+        click.echo("\n".join([*inspection.lines(), "", f"contact sheet: {path}"]))
+
+
+def _print_summary(summary: Summary, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(summary.as_json(), indent=1))
+    else:
+        click.echo("\n".join(summary.lines()))
+
+
+def _write_sheet(folder: Path, path: Path | None) -> Path:
+    import io
+
+    from builder.inspect import draw_sheet
+    from builder.store import BuildFolder, write_bytes
+
+    target = path or folder / "contact_sheet.png"
+    buffer = io.BytesIO()
+    draw_sheet(BuildFolder.open(folder)).save(buffer, format="PNG")
+    write_bytes(target, buffer.getvalue())
+    return target

@@ -1,0 +1,107 @@
+"""What is in a build: counts, the funnel, the photos, how the scores are spread."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from builder.contact_sheet import contact_sheet
+from builder.errors import StoreError
+from builder.funnel import Funnel
+from builder.library import PhotoUse, summary_lines
+from builder.rows import Row
+from builder.store import BuildFolder, read_json
+from mycanvas.schema import SCORES
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+SHOWN = 36
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """quantiles: for each score, its value at QUANTILES over the kept scenes."""
+
+    folder: Path
+    funnel: Funnel
+    compositions: dict[str, int]
+    quantiles: dict[str, list[float]]
+    photos: tuple[PhotoUse, ...]
+    unreadable: dict[str, str]
+    words_per_caption: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, of JSON's types."""
+        from dataclasses import asdict
+
+        return {**asdict(self), "folder": str(self.folder)}
+
+    def lines(self) -> list[str]:
+        """A page for a terminal."""
+        head = "".join(f"{f'{quantile:.0%}':>9}" for quantile in QUANTILES)
+        scores = [f"{name:<10}" + "".join(f"{v:9.3f}" for v in values) for name, values in self.quantiles.items()]
+        lost = [f"{name}: {reason}" for name, reason in self.unreadable.items()]
+        return [
+            *self.funnel.lines(),
+            "",
+            f"{len(self.compositions)} compositions, {self.words_per_caption:.1f} words per caption",
+            "",
+            f"{'score':<10}{head}",
+            *scores,
+            "",
+            *summary_lines(self.photos),
+            *([""] if lost else []),
+            *lost,
+        ]
+
+
+def inspect_build(folder: BuildFolder) -> Inspection:
+    """Read a finished build's numbers; no picture is decoded.
+
+    Raises:
+        StoreError: the build is not finished.
+    """
+    if not folder.selected_file.is_file():
+        raise StoreError(f"{folder.path} is not finished; run the same `mycanvas build` again to finish it")
+    rows = list(_rows(folder, ("composition", "scores", "caption")))
+    photos = read_json(folder.photos_file)
+    return Inspection(
+        folder=folder.path,
+        funnel=Funnel(**read_json(folder.selected_file)["funnel"]),
+        compositions=dict(sorted(Counter(row["composition"] for row in rows).items())),
+        quantiles=_quantiles([row["scores"] for row in rows]),
+        photos=tuple(PhotoUse(**photo) for photo in photos["photos"]),
+        unreadable=photos["unreadable"],
+        words_per_caption=float(np.mean([len(row["caption"].split()) for row in rows])),
+    )
+
+
+def draw_sheet(folder: BuildFolder) -> Image.Image:
+    """A contact sheet of scenes spread evenly over the dataset."""
+    ids = [row["id"] for row in _rows(folder, ("id",))]
+    wanted = {ids[index] for index in np.linspace(0, len(ids) - 1, min(SHOWN, len(ids))).round().astype(int)}
+    columns = ("id", "image", "boxes", "concept_tokens", "caption")
+    return contact_sheet((row for row in _rows(folder, columns, wanted)), SHOWN)
+
+
+def _rows(folder: BuildFolder, columns: Sequence[str], wanted: set[str] | None = None) -> list[Row]:
+    found: list[Row] = []
+    for path in sorted(folder.path.glob("data/*.arrow"), key=lambda path: (len(path.stem), path.stem)):
+        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
+            for batch in stream:
+                table = pa.Table.from_batches([batch]).select(list(columns))
+                if wanted is not None:
+                    table = table.filter(pa.compute.is_in(table["id"], pa.array(sorted(wanted))))
+                found += table.to_pylist()
+    return found
+
+
+def _quantiles(scores: Sequence[dict[str, float | None]]) -> dict[str, list[float]]:
+    columns = {name: [row[name] for row in scores if row[name] is not None] for name in SCORES}
+    return {name: np.quantile(values, QUANTILES).tolist() for name, values in columns.items() if values}

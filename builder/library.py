@@ -1,0 +1,84 @@
+"""What became of each photo: without an object, not trusted, or used."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from builder.config import SegmentConfig
+from builder.pipeline import PhotoReport
+from builder.records import Concept
+
+log = logging.getLogger("mycanvas")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhotoUse:
+    """One photo and its part in a build.
+
+    concept, token, class_noun, height_cm: of the concept that it shows. key: of its files in the store.
+    quality: of its cut-out; None when it has none, and then `reason` says why. used: scenes may show it.
+    """
+
+    id: str
+    concept: str
+    token: str
+    class_noun: str
+    height_cm: float | None
+    attribution: str | None
+    key: str
+    quality: float | None = None
+    reason: str | None = None
+    used: bool = False
+
+
+def judge_photos(
+    concepts: Sequence[Concept], reports: Mapping[str, PhotoReport], config: SegmentConfig
+) -> tuple[PhotoUse, ...]:
+    """Decide which cut-outs scenes may show, and warn of every concept that is left with none."""
+    return tuple(use for concept in concepts for use in _judge(concept, reports, config))
+
+
+def _judge(concept: Concept, reports: Mapping[str, PhotoReport], config: SegmentConfig) -> Iterator[PhotoUse]:
+    qualities = {p.id: q for p in concept.photos if (q := reports[p.id].quality) is not None}
+    trusted = {name for name, quality in qualities.items() if quality >= config.min_quality}
+    if not trusted and qualities:
+        best = max(qualities, key=lambda name: (qualities[name], name))
+        if config.keep_best:
+            trusted = {best}
+        else:
+            log.warning(
+                "concept %s is left out: its best cut-out, of %s, has quality %.2f, below segment.min_quality %.2f; "
+                "set segment.keep_best to use it all the same",
+                *(concept.name, best, qualities[best], config.min_quality),
+            )
+    elif not qualities:
+        log.warning("concept %s is left out: no object was found in any of its photos", concept.name)
+    for photo in concept.photos:
+        report = reports[photo.id]
+        yield PhotoUse(
+            id=photo.id,
+            concept=concept.name,
+            token=concept.token,
+            class_noun=concept.class_noun,
+            height_cm=concept.height_cm,
+            attribution=photo.attribution,
+            key=report.key,
+            quality=report.quality,
+            reason=report.reason,
+            used=photo.id in trusted,
+        )
+
+
+def summary_lines(photos: Sequence[PhotoUse]) -> list[str]:
+    """One line for each concept: how many of its photos are used, and the best quality among them."""
+    names = sorted({photo.concept for photo in photos})
+    width = max(map(len, names), default=0)
+    lines = []
+    for name in names:
+        own = [photo for photo in photos if photo.concept == name]
+        best = max((photo.quality for photo in own if photo.quality is not None), default=None)
+        shown = "none found" if best is None else f"best quality {best:.2f}"
+        lines.append(f"{name:<{width}}  {sum(photo.used for photo in own)} of {len(own)} photos used, {shown}")
+    return lines

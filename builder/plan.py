@@ -1,0 +1,133 @@
+"""Which concepts meet in which scene, on which background, from which photos: all decided before any scene is made."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import cycle, islice
+from math import comb
+
+import numpy as np
+
+from builder.config import MAX_OBJECTS, BuildConfig
+from builder.errors import ConfigError
+from builder.records import BackgroundRef, Concept, Sample
+from builder.seeds import rng_for
+from mycanvas.schema import split_of
+
+COMPOSITIONS = 41
+"""How many compositions the paper made (arXiv 2402.15504, section 3); the most that are drawn when none are listed."""
+SCENES_PER_COMPOSITION = 6
+"""The fewest scenes that a drawn composition is worth."""
+
+Composition = tuple[str, ...]
+"""Names of the concepts that meet, sorted."""
+
+
+def draw_plan(
+    concepts: Sequence[Concept],
+    usable: Mapping[str, Sequence[str]],
+    backgrounds: Sequence[BackgroundRef],
+    config: BuildConfig,
+) -> tuple[Sample, ...]:
+    """Decide every scene of a build. The same arguments give the same plan.
+
+    Args:
+        concepts: all that may appear; those without a usable photo must be left out by the caller.
+        usable: for each concept's name, the ids of the photos that may be used, at least one.
+        backgrounds: where scenes may take place, at least one.
+        config: compositions, samples, sizes and seed.
+
+    Raises:
+        ConfigError: a listed composition is too large, repeats itself or names a concept that is not there.
+    """
+    by_name = {concept.name: concept for concept in concepts}
+    listed = tuple(_checked(names, by_name) for names in config.compositions)
+    compositions = listed or _draw_compositions(sorted(by_name), config)
+    samples: list[Sample] = []
+    for composition, count in zip(compositions, _shares(len(compositions), config), strict=True):
+        prefix = hashlib.blake2b("+".join(composition).encode(), digest_size=5).hexdigest()
+        for index in range(count):
+            members = tuple(by_name[name] for name in composition)
+            samples.append(_draw_sample(f"{prefix}-{index:05d}", members, usable, backgrounds, config.seed))
+    return tuple(samples)
+
+
+def _checked(names: Sequence[str], known: Mapping[str, Concept]) -> Composition:
+    text = "+".join(names)
+    if not 1 <= len(names) <= MAX_OBJECTS:
+        raise ConfigError(f"a composition has 1 to {MAX_OBJECTS} concepts, got {len(names)}: {text}")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"a composition names each concept once, got {text}")
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"usable concepts: {', '.join(sorted(known))}"
+            raise ConfigError(f"composition {text}: there is no usable concept {name!r}; {hint}")
+    return tuple(sorted(names))
+
+
+def _draw_compositions(names: Sequence[str], config: BuildConfig) -> tuple[Composition, ...]:
+    """Distinct compositions, as many of each split as possible, each concept about as often as any other."""
+    rng = rng_for(config.seed, "plan", "compositions")
+    room = {size: comb(len(names), size) for size in _possible_sizes(len(names), config.sizes)}
+    total = min(sum(room.values()), COMPOSITIONS, max(len(room), config.samples // SCENES_PER_COMPOSITION))
+    if config.samples_per_composition is None:
+        total = min(total, config.samples)
+    uses: Counter[str] = Counter()
+    drawn: dict[Composition, None] = {}
+    for size in _sizes_in_turn(room, total):
+        while (composition := _least_used(names, size, uses, rng)) in drawn:
+            uses.update(rng.choice(names, size=1).tolist())
+        drawn[composition] = None
+        uses.update(composition)
+    return tuple(drawn)
+
+
+def _possible_sizes(available: int, wanted: Sequence[int]) -> tuple[int, ...]:
+    return tuple(sorted({size for size in wanted if size <= available})) or (min(available, MAX_OBJECTS),)
+
+
+def _sizes_in_turn(room: Mapping[int, int], total: int) -> list[int]:
+    """`total` sizes, taking the splits in turn, and the sizes of one split in turn, never more than there is room for."""
+    by_split: dict[str, list[int]] = {}
+    for size in room:
+        by_split.setdefault(split_of(size), []).append(size)
+    left, chosen = dict(room), []
+    turns = cycle([cycle(sizes) for sizes in by_split.values()])
+    while len(chosen) < total:
+        size = next(next(turns))
+        if left[size] > 0:
+            left[size] -= 1
+            chosen.append(size)
+    return chosen
+
+
+def _least_used(names: Sequence[str], size: int, uses: Counter[str], rng: np.random.Generator) -> Composition:
+    order = sorted(zip([uses[name] for name in names], rng.random(len(names)).tolist(), names, strict=True))
+    return tuple(sorted(name for _, _, name in islice(order, size)))
+
+
+def _shares(compositions: int, config: BuildConfig) -> list[int]:
+    if config.samples_per_composition is not None:
+        return [config.samples_per_composition] * compositions
+    each, extra = divmod(config.samples, compositions)
+    return [each + (index < extra) for index in range(compositions)]
+
+
+def _draw_sample(
+    sample_id: str,
+    members: tuple[Concept, ...],
+    usable: Mapping[str, Sequence[str]],
+    backgrounds: Sequence[BackgroundRef],
+    seed: int,
+) -> Sample:
+    rng = rng_for(seed, sample_id, "plan")
+    photo_ids = tuple(usable[concept.name][int(rng.integers(len(usable[concept.name])))] for concept in members)
+    scenes = sorted({background.scene for background in backgrounds})
+    scene = scenes[int(rng.integers(len(scenes)))]
+    choices = [background for background in backgrounds if background.scene == scene]
+    background = choices[int(rng.integers(len(choices)))]
+    return Sample(id=sample_id, concepts=members, photo_ids=photo_ids, background=background)
