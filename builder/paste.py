@@ -75,11 +75,12 @@ def _region(array: NDArray[Pixel], layer: Layer) -> NDArray[Pixel]:
 def _layer(index: int, rgba: Rgba, place: Placement) -> Layer:
     scaled = _scaled(rgba, place.width, place.height)
     if place.flip:
-        scaled = np.ascontiguousarray(scaled[:, ::-1])
-    coverage = scaled[..., 3]
-    rgb = np.ascontiguousarray(scaled[..., :3])
+        scaled = cv2.flip(scaled, 1)
+    coverage = np.asarray(cv2.extractChannel(scaled, 3), np.uint8)
+    rgb = np.asarray(cv2.cvtColor(scaled, cv2.COLOR_RGBA2RGB), np.uint8)
     soft = (coverage > 0) & (coverage < 255)
-    rgb[soft] = np.minimum(np.rint(rgb[soft] * (255 / coverage[soft].astype(np.float32))[:, None]), 255)
+    straight = rgb[soft] * (255 / coverage[soft].astype(np.float32))[:, None]
+    rgb[soft] = np.minimum(np.rint(straight), 255).astype(np.uint8)
     return Layer(index=index, x=place.x, y=place.y, rgb=rgb, alpha=coverage.astype(np.float32) / np.float32(255))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from builder.config import LayoutConfig
@@ -32,6 +33,9 @@ TOP_MARGIN = 0.04
 
 SAME_DEPTH = 0.045
 """Objects whose base lines differ by less than this share of the canvas would stand inside each other."""
+
+CUT_SHARE = 0.25
+"""An object is cut off below if more than this share of its width lies on the lower edge of its photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,12 @@ class Solver:
         flaw: str | None = "no arrangement was tried"
         families = _families(len(setting.cutouts))
         family = families[rng.integers(len(families))]
+        cuts = [cut_off_below(cutout) for cutout in setting.cutouts]
         for attempt in range(ATTEMPTS):
             if attempt % 10 == 9:
                 family = families[rng.integers(len(families))]
             relaxed = attempt / ATTEMPTS
-            things = _things(setting, squeeze=relaxed)
+            things = _things(setting, cuts, squeeze=relaxed)
             ground = _ground(setting.background, rng)
             placements = _compose(family(things, rng), ground, self._scale * rng.uniform(1 - 0.4 * relaxed, 1), rng)
             pixels = _to_pixels(placements, setting, ground)
@@ -116,14 +121,13 @@ def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], sq
 
 def cut_off_below(cutout: Cutout) -> bool:
     """Whether the photo's lower edge cuts the object: it then ends in a straight line, not in feet."""
-    columns = np.count_nonzero(cutout.mask.any(axis=0))
-    return bool(np.count_nonzero(cutout.mask[-2:].any(axis=0)) > 0.25 * columns)
+    width = cv2.boundingRect(cutout.mask.view(np.uint8))[2]
+    return bool(np.count_nonzero(cutout.mask[-2:].any(axis=0)) > CUT_SHARE * width)
 
 
-def _things(setting: Setting, squeeze: float) -> list[_Thing]:
+def _things(setting: Setting, cuts: Sequence[bool], squeeze: float) -> list[_Thing]:
     aspects = [c.rgba.shape[1] / c.rgba.shape[0] for c in setting.cutouts]
     sizes = relative_sizes([c.height_cm for c in setting.sample.concepts], aspects, squeeze)
-    cuts = [cut_off_below(c) for c in setting.cutouts]
     return [_Thing(*of) for of in zip(range(len(sizes)), aspects, sizes, cuts, strict=True)]
 
 

@@ -63,22 +63,31 @@ def cast_shadows(picture: Rgb, layers: Sequence[Layer], light: Light, strength: 
 
 
 def _shade(passing: Alpha, layer: Layer, light: Light, strength: float) -> None:
+    """Multiply one object's shadow into the map of how much light reaches the ground."""
     alpha = _shrunk(layer.alpha)
     opaque = np.flatnonzero(alpha.max(axis=1) > 0.5)
     if not opaque.size:
         return
     alpha = alpha[: int(opaque[-1]) + 1]
     height, width = alpha.shape
-    side = passing.shape[0]
+    low = max(1, round(FOOT_HEIGHT * height))
     blur = 0.05 * float(np.hypot(height, width)) + 1
-    pad = int(abs(light.lean) * height + 3 * blur) + 1
-    left, top = round(layer.x / MAP_SCALE) - pad, round(layer.y / MAP_SCALE) - pad
+    across, along = int(abs(light.lean) * height + 2 * blur) + 2, int(2 * blur) + 2
 
-    framed = cv2.copyMakeBorder(alpha, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
-    shade = 1 - strength * CAST_SHARE * _cast(framed, pad + height, light, blur)
-    shade *= 1 - strength * FOOT_SHARE * _foot(framed, pad + height, height, blur)
-    shade *= 1 - strength * CONTACT_SHARE * _contact(framed, pad + height, height)
+    foot = cv2.copyMakeBorder(alpha[-low:], along, along, across, across, cv2.BORDER_CONSTANT, value=0)
+    shade = 1 - strength * FOOT_SHARE * _foot(foot, along, low, blur)
+    shade *= 1 - strength * CONTACT_SHARE * _contact(foot, along, low)
+    to_ground = np.array(
+        [
+            [1, -light.lean, across + light.lean * height],
+            [0, light.reach, along + low - light.reach * height],
+        ]
+    )
+    flat = cv2.warpAffine(alpha, to_ground, foot.shape[::-1], flags=cv2.INTER_LINEAR)
+    shade *= 1 - strength * CAST_SHARE * cv2.GaussianBlur(flat, (0, 0), blur * 0.6)
 
+    left, top = round(layer.x / MAP_SCALE) - across, round(layer.y / MAP_SCALE) + height - low - along
+    side = passing.shape[0]
     rows = slice(max(0, top), min(side, top + shade.shape[0]))
     columns = slice(max(0, left), min(side, left + shade.shape[1]))
     passing[rows, columns] *= shade[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
@@ -87,31 +96,23 @@ def _shade(passing: Alpha, layer: Layer, light: Light, strength: float) -> None:
 def _shrunk(alpha: Alpha) -> Alpha:
     height, width = alpha.shape
     to = (max(1, round(width / MAP_SCALE)), max(1, round(height / MAP_SCALE)))
-    return np.asarray(cv2.resize(alpha, to, interpolation=cv2.INTER_AREA), np.float32)
+    return np.asarray(cv2.resize(alpha, to, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _cast(framed: Alpha, base: int, light: Light, blur: float) -> Alpha:
-    """The silhouette laid on the ground, away from the light."""
-    to_ground = np.array([[1, -light.lean, light.lean * base], [0, light.reach, base * (1 - light.reach)]], np.float32)
-    flat = cv2.warpAffine(framed, to_ground, framed.shape[::-1], flags=cv2.INTER_AREA)
-    return np.asarray(cv2.GaussianBlur(flat, (0, 0), blur * 0.6), np.float32)
-
-
-def _foot(framed: Alpha, base: int, height: int, blur: float) -> Alpha:
-    """Light that the lower part of the object keeps from the ground all around it."""
-    rows = np.arange(framed.shape[0], dtype=np.float32)
-    near = np.clip((rows - (base - FOOT_HEIGHT * height)) / (FOOT_HEIGHT * height), 0, 1)
-    soft = cv2.GaussianBlur(framed * near[:, None], (0, 0), sigmaX=blur, sigmaY=blur * 0.45)
+def _foot(foot: Alpha, start: int, low: int, blur: float) -> Alpha:
+    """Light that the lower part of the object, from row `start` down, keeps from the ground all around it."""
+    near = np.clip((np.arange(foot.shape[0], dtype=np.float32) - start) / low, 0, 1)[:, None]
+    soft = cv2.GaussianBlur(foot * near, (0, 0), sigmaX=blur, sigmaY=blur * 0.45)
     return np.asarray(np.minimum(2 * soft, 1), np.float32)
 
 
-def _contact(framed: Alpha, base: int, height: int) -> Alpha:
+def _contact(foot: Alpha, start: int, low: int) -> Alpha:
     """A thin dark line below the lower contour, fading where the contour rises from the ground."""
-    solid = framed > 0.5
+    solid = foot > 0.5
     columns = np.flatnonzero(solid.any(axis=0))
-    lowest = framed.shape[0] - 1 - np.argmax(solid[::-1, columns], axis=0)
-    near = np.clip(1 - (base - 1 - lowest) / (FOOT_HEIGHT * height), 0, 1).astype(np.float32)
-    line = np.zeros_like(framed)
+    lowest = foot.shape[0] - 1 - np.argmax(solid[::-1, columns], axis=0)
+    near = ((lowest + 1 - start) / low).astype(np.float32)
+    line = np.zeros_like(foot)
     for offset in range(-1, 3):
         line[lowest + offset, columns] = near
-    return np.asarray(cv2.GaussianBlur(line, (0, 0), sigmaX=1.5 + 0.01 * height, sigmaY=1.0 + 0.005 * height), np.float32)
+    return np.asarray(cv2.GaussianBlur(line, (0, 0), sigmaX=1.5 + 0.025 * low, sigmaY=1.0 + 0.0125 * low), np.float32)
