@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.backgrounds.materials import Colour, blend, colour
 from builder.backgrounds.noise import Field, fractal
+from builder.backgrounds.palette import Colour, blend, choose, colour
 
 SIDE = 384
 """Width and height of a backdrop in pixels; a picture is several times larger."""
@@ -20,7 +20,7 @@ Backdrop = NDArray[np.float32]
 
 def rows() -> Field:
     """Each row's place, a fraction of the height: float32 [SIDE, 1]."""
-    return ((np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE)[:, None]
+    return ((np.arange(SIDE) + 0.5) / SIDE).astype(np.float32)[:, None]
 
 
 def columns() -> Field:
@@ -101,16 +101,14 @@ def foliage(
     cover(backdrop, layer, alpha)
 
 
-def trunks(
-    backdrop: Backdrop, rng: np.random.Generator, base: float, top: float, palette: Sequence[Colour], count: int
-) -> None:
-    """Tree trunks standing between rows `top` and `base`."""
+def trunks(backdrop: Backdrop, rng: np.random.Generator, base: float, palette: Sequence[Colour], count: int) -> None:
+    """Tree trunks that stand on about row `base` and leave the picture at its top; palette: shaded side to lit side."""
     for place in np.sort(rng.random(count)):
         width = rng.uniform(0.008, 0.03)
         foot = base + rng.uniform(-0.02, 0.01)
         across = np.abs(columns() - place - 0.03 * (rows() - base) * rng.normal()) / width
         inside = (1.2 - across) * width * SIDE / 2
-        inside = np.where((rows() < foot) & (rows() > top), inside, 0)
+        inside = np.where(rows() < foot, inside, 0)
         shade = blend(palette, np.asarray(0.5 - 0.5 * (columns() - place) / width + 0 * rows(), np.float32))
         cover(backdrop, shade, np.asarray(inside, np.float32))
 
@@ -138,7 +136,7 @@ def lights(
     for _ in range(count):
         x, y = rng.uniform(left, right) * SIDE, rng.uniform(top, bottom) * SIDE
         size = radius * rng.uniform(0.55, 1.15) * SIDE
-        shade = colour(shades[int(rng.integers(len(shades)))]) * np.float32(rng.uniform(0.15, 0.6))
+        shade = colour(choose(rng, shades)) * np.float32(rng.uniform(0.15, 0.6))
         disc = np.zeros_like(backdrop)
         centre = (round(x * 16), round(y * 16))
         cv2.circle(disc, centre, round(size * 16), shade.tolist(), -1, cv2.LINE_AA, 4)
@@ -154,8 +152,10 @@ def enlarge(backdrop: Backdrop, size: int, blur: float) -> NDArray[np.uint8]:
     return np.asarray(large, np.uint8)
 
 
-def surf(backdrop: Backdrop, rng: np.random.Generator, horizon: float, shore: float) -> None:
-    """Waves on the sea between two rows, and foam where it meets the sand."""
+def sea(backdrop: Backdrop, rng: np.random.Generator, horizon: float, shore: float, palette: Sequence[Colour]) -> None:
+    """Waves between two rows, and foam where they meet the sand; palette: from the horizon to the shore."""
+    below = np.broadcast_to((rows() - horizon) * SIDE, (SIDE, SIDE))
+    cover(backdrop, gradient(palette, horizon, shore), np.asarray(below, np.float32))
     near = np.clip((rows() - horizon) / (shore - horizon), 0.02, 1)
     waves = fractal((512, 512), rng, 1.2, stretch=(1, 9), lowest=2)
     y = np.broadcast_to(40 / near % 511, (SIDE, SIDE)).astype(np.float32)
@@ -196,7 +196,7 @@ def houses(backdrop: Backdrop, rng: np.random.Generator, horizon: float, evening
         far = 0.09
         while far < 1.2:
             near = far * rng.uniform(1.3, 1.55)
-            storeys, shade = int(rng.integers(3, 5)), walls[int(rng.integers(len(walls)))]
+            storeys, shade = int(rng.integers(3, 5)), choose(rng, walls)
             roof = 0.36 * storeys
             _wall(
                 backdrop, horizon, side, (far, near), (-0.45, roof), colour(shade) * dim * (0.85 if side < 0 else 1.0)
@@ -223,7 +223,7 @@ def _wall(
     heights: tuple[float, float],
     shade: NDArray[np.float32],
 ) -> None:
-    """A rectangle on a house front: `reach` along the street and `heights` above the eye, both shrinking to the vanishing point."""
+    """A rectangle on a house front: `reach` along the street, `heights` above the eye; the vanishing point is at 0."""
     corners = [(reach[0], heights[0]), (reach[1], heights[0]), (reach[1], heights[1]), (reach[0], heights[1])]
     outline = [(0.5 + side * 0.5 * near, horizon - 0.62 * near * height) for near, height in corners]
     cv2.fillPoly(backdrop, [np.round(np.array(outline) * SIDE * 16).astype(np.int32)], shade.tolist(), cv2.LINE_8, 4)

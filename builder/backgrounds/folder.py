@@ -94,10 +94,10 @@ class _Description(BaseModel):
 def find_backgrounds(folder: Path) -> FoundBackgrounds:
     """Find the scenes under a folder and check every photo in them.
 
-    A scene is a folder of .jpg, .jpeg, .png and .webp files; hidden ones are passed over. What captions say of it is made
-    from its name ("garden": "in a garden", "wooden_table": "on a wooden table"). `backgrounds.toml` may give each scene
-    a phrase, and for all of its photos the rows, as fractions of their height, of the horizon and of the highest ground
-    on which something can stand.
+    A scene is a folder of .jpg, .jpeg, .png and .webp files; hidden ones are passed over. What captions say of it is
+    made from its name ("garden": "in a garden", "wooden_table": "on a wooden table"). `backgrounds.toml` may give each
+    scene a phrase, and for all of its photos the rows, as fractions of their height, of the horizon and of the highest
+    ground on which something can stand.
 
     Raises:
         InputError: nothing there, or no usable photo in any scene's folder.

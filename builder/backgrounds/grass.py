@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from builder.backgrounds.materials import Colour, blend, colour
 from builder.backgrounds.noise import fractal
+from builder.backgrounds.palette import Colour, blend, choose, colour
 from builder.backgrounds.perspective import Camera
 from builder.records import Rgb
 
@@ -17,11 +17,18 @@ FARTHEST = 0.16
 
 
 def grow(
-    picture: Rgb, rng: np.random.Generator, camera: Camera, palette: Sequence[Colour], *, metres: float, count: int
+    picture: Rgb,
+    rng: np.random.Generator,
+    camera: Camera,
+    palette: Sequence[Colour],
+    *,
+    metres: float,
+    count: int,
+    nearest: float = 1.04,
 ) -> None:
-    """Draw blades about `metres` high on the ground, in place, the far ones first."""
+    """Draw blades about `metres` high on the ground, in place, the far ones first, no nearer than `nearest`."""
     size = len(picture)
-    near = FARTHEST + (1.04 - FARTHEST) * np.sort(rng.random(count)) ** 1.25
+    near = FARTHEST + (nearest - FARTHEST) * np.sort(rng.random(count)) ** 1.25
     foot = (camera.horizon + near * (1 - camera.horizon)) * size
     x = rng.uniform(-0.02, 1.02, count) * size
     clump = fractal((256, 256), rng, 1.4, lowest=1)
@@ -59,7 +66,7 @@ def bloom(
         radius = metres / 2 / camera.width * size * nearness * rng.uniform(0.7, 1.1)
         x = rng.uniform(0, size)
         y = (camera.horizon + nearness * (1 - camera.horizon)) * size - radius * 2.2
-        petal = colour(petals[int(rng.integers(len(petals)))]) * np.float32(rng.uniform(0.85, 1))
+        petal = colour(choose(rng, petals)) * np.float32(rng.uniform(0.85, 1))
         turn = rng.uniform(0, np.pi)
         for angle in turn + np.arange(7) * 2 * np.pi / 7:
             _disc(picture, x + radius * 0.62 * np.cos(angle), y + radius * 0.4 * np.sin(angle), radius * 0.36, petal)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.backgrounds.noise import Field, cells, fractal, relief
+from builder.backgrounds.palette import Colour, blend, colour
 from builder.records import Rgb
 
 TILE = 1024
@@ -17,22 +18,6 @@ TILE = 1024
 LIGHT = (-0.5, -0.35, 1.0)
 """Towards the light in every scene: from the left, behind the objects, well above them."""
 
-Colour = str
-"""Six hexadecimal digits, red first."""
-
-
-def colour(text: Colour) -> NDArray[np.float32]:
-    """float32 [3] in [0, 255]."""
-    return np.frombuffer(bytes.fromhex(text), np.uint8).astype(np.float32)
-
-
-def blend(palette: Sequence[Colour], share: Field) -> NDArray[np.float32]:
-    """Colours along a palette: its first where `share` is 0, its last where it is 1. float32 [H, W, 3]."""
-    known = np.stack([colour(text) for text in palette])
-    steps = np.linspace(0, 1, 256)
-    table = np.stack([np.interp(steps, np.linspace(0, 1, len(known)), channel) for channel in known.T], 1)
-    return table.astype(np.float32)[(np.clip(share, 0, 1) * 255).astype(np.uint8)]
-
 
 def paint(colours: NDArray[np.float32], light: Field | None = None) -> Rgb:
     """Colours under a light of 1 where nothing changes, as uint8."""
@@ -40,58 +25,55 @@ def paint(colours: NDArray[np.float32], light: Field | None = None) -> Rgb:
     return np.clip(lit, 0, 255).astype(np.uint8)
 
 
-def planks(rng: np.random.Generator, palette: Sequence[Colour], boards: int, *, gap: float = 2.5) -> Rgb:
-    """Wooden boards running away from the camera, their ends staggered.
+def planks(
+    rng: np.random.Generator, palette: Sequence[Colour], boards: int, *, joints: bool = True, gap: float = 2.5
+) -> Rgb:
+    """Wooden boards running away from the camera, `gap` pixels apart; ends staggered, or (no joints) out of sight.
 
-    Each board is cut out of one sheet of wood at another place; the sheet's grain is the contour lines of stretched noise,
-    which is how growth rings meet a sawn face.
+    Each board is cut out of one sheet of wood at another place; the sheet's grain is the contour lines of stretched
+    noise, which is how growth rings meet a sawn face.
     """
     rings = fractal((TILE, TILE), rng, 1.7, stretch=(14, 1), lowest=2)
     fibre = fractal((TILE, TILE), rng, 0.6, stretch=(40, 1), lowest=8)
-    grain = 0.5 + 0.5 * np.sin(rings * 9).astype(np.float32) * 0.6 + 0.16 * fibre
+    sheet = np.float32(0.5) + np.float32(0.165) * np.sin(rings * 9) + np.float32(0.09) * fibre
 
-    row, column = np.mgrid[:TILE, :TILE]
-    width = TILE / boards
-    board = (column // width).astype(np.intp)
-    offset = rng.permutation(boards) * (TILE // boards)
-    piece = (row + offset[board]) % TILE * 2 // TILE
-    shift = rng.integers(0, TILE, (2, boards))[piece, board]
-    aside = rng.integers(0, TILE, (2, boards))[piece, board]
-    grain = grain[(row + shift) % TILE, (column + aside) % TILE]
-    tone = rng.normal(0, 0.13, (2, boards)).astype(np.float32)[piece, board]
+    row, column = _grid()
+    pieces = 3 if joints else 1
+    board = (column * boards // TILE).astype(np.intp)
+    along = (row + TILE * rng.random(boards)[board[0]]) % TILE
+    piece = np.minimum(along * pieces // TILE, pieces - 1).astype(np.intp)
+    shift = rng.integers(0, TILE, (2, pieces, boards))[:, piece, board]
+    grain = sheet[(row.astype(np.intp) + shift[0]) % TILE, (column.astype(np.intp) + shift[1]) % TILE]
+    tone = rng.normal(0, 0.11, (pieces, boards)).astype(np.float32)[piece, board]
 
-    from_seam = np.abs((column + width / 2) % width - width / 2)
-    from_end = np.abs((row + offset[board] + TILE // 4) % (TILE // 2) - TILE // 4)
-    edge = np.minimum(from_seam, from_end).astype(np.float32)
-    light = 1 - 0.72 * np.exp(-((edge / gap) ** 2)) + tone * 0.8
-    return paint(blend(palette, 0.5 + (grain - 0.5) * 0.55 + tone), np.asarray(light, np.float32))
+    seam = _to_lines(column, TILE / boards)
+    seam = np.minimum(seam, _to_lines(along, TILE / pieces)) if joints else seam
+    light = 1 - 0.72 * np.exp(-((seam / np.float32(gap)) ** 2)) + 0.8 * tone
+    return paint(blend(palette, grain + tone), np.asarray(light, np.float32))
 
 
 def tiles(
     rng: np.random.Generator, palettes: Sequence[Sequence[Colour]], grout: Colour, count: int, *, gap: float = 5
 ) -> Rgb:
-    """Square floor tiles; with two palettes, laid as a chequerboard (count must then be even)."""
-    row, column = np.mgrid[:TILE, :TILE]
-    width = TILE / count
-    down, across = (row // width).astype(np.intp), (column // width).astype(np.intp)
+    """Square floor tiles, `gap` pixels apart; with two palettes, laid as a chequerboard (count must then be even)."""
+    row, column = _grid()
+    down, across = ((axis * count // TILE).astype(np.intp) for axis in (row, column))
     marble = fractal((TILE, TILE), rng, 1.5, lowest=1.5)
     shift = rng.integers(0, TILE, (2, count, count))[:, down, across]
-    marble = marble[(row + shift[0]) % TILE, (column + shift[1]) % TILE]
-    veins = np.exp(-np.abs(marble) * 7).astype(np.float32)
+    marble = marble[(row.astype(np.intp) + shift[0]) % TILE, (column.astype(np.intp) + shift[1]) % TILE]
     tone = rng.normal(0, 0.12, (count, count)).astype(np.float32)[down, across]
-    share = np.asarray(0.35 + 0.16 * marble + 0.3 * veins + tone, np.float32)
-    kind = (down + across) % len(palettes)
-    colours = np.zeros((TILE, TILE, 3), np.float32)
-    for index, palette in enumerate(palettes):
-        colours[kind == index] = blend(palette, share)[kind == index]
+    share = np.float32(0.35) + np.float32(0.16) * marble + np.float32(0.3) * np.exp(-np.abs(marble) * 7) + tone
+    colours = blend(palettes[0], share)
+    for index, palette in enumerate(palettes[1:], 1):
+        kind = (down + across) % len(palettes) == index
+        colours[kind] = blend(palette, share[kind])
 
-    x, y = (((axis + width / 2) % width - width / 2) for axis in (column, row))
-    edge = np.minimum(np.abs(x), np.abs(y))
-    joint = np.clip((gap - edge) / 2 + 0.5, 0, 1).astype(np.float32)[..., None]
-    bevel = np.exp(-(((edge - gap) / 3) ** 2)) * np.where(np.abs(x) < np.abs(y), np.sign(x), np.sign(y)) * 0.22
-    dirt = 1 + 0.06 * fractal((TILE, TILE), rng, 1.0, lowest=1)
-    colours = colours * (1 + bevel[..., None]) * (1 - joint) + colour(grout) * joint
-    return paint(np.asarray(colours, np.float32), dirt)
+    beside, below = _to_lines(column, TILE / count), _to_lines(row, TILE / count)
+    edge = np.minimum(beside, below)
+    joint = np.clip((gap - edge) / 2 + 0.5, 0, 1)[..., None]
+    worn = 1 - 0.2 * np.exp(-(((edge - gap) / 4) ** 2)) + 0.06 * fractal((TILE, TILE), rng, 1.0, lowest=1)
+    colours += (colour(grout) - colours) * joint
+    return paint(colours, np.asarray(worn, np.float32))
 
 
 def cobbles(rng: np.random.Generator, palette: Sequence[Colour], joint: Colour, count: int) -> Rgb:
@@ -102,16 +84,16 @@ def cobbles(rng: np.random.Generator, palette: Sequence[Colour], joint: Colour, 
     x = (column + 0.5 * (row % 2) + rng.normal(0, 0.10, row.shape)) * across
     y = (row + 0.5 + rng.normal(0, 0.07, row.shape)) * pitch
     points = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32) % (TILE - 0.01)
-    return _stones(rng, palette, joint, points, round_off=pitch * 0.3, gap=pitch * 0.055, bulge=pitch * 0.22)
+    return _stones(rng, palette, joint, points, round_off=pitch * 0.28, gap=pitch * 0.035, bulge=pitch * 0.16)
 
 
 def pebbles(rng: np.random.Generator, palette: Sequence[Colour], joint: Colour, count: int) -> Rgb:
     """Loose stones of many sizes, about `count` of them."""
-    density = np.exp(fractal((TILE, TILE), rng, 1.2, lowest=2) * 0.9).ravel()
+    density = np.exp(fractal((TILE, TILE), rng, 1.2, lowest=2) * 0.5).ravel()
     place = rng.choice(TILE * TILE, count, replace=False, p=density / density.sum())
     points = np.stack([place % TILE, place // TILE], 1).astype(np.float32)
     size = TILE / np.sqrt(count)
-    return _stones(rng, palette, joint, points, round_off=size * 0.4, gap=size * 0.07, bulge=size * 0.3)
+    return _stones(rng, palette, joint, points, round_off=size * 0.35, gap=size * 0.04, bulge=size * 0.22)
 
 
 def _stones(
@@ -138,10 +120,10 @@ def _stones(
 
 def sand(rng: np.random.Generator, palette: Sequence[Colour], *, ripples: float, height: float) -> Rgb:
     """Sand with wind ripples across the view: `ripples` per tile (0 for none), `height` pixels high; soft bumps."""
-    row = np.mgrid[:TILE, :TILE][0].astype(np.float32) / TILE
+    row, _ = _grid()
     bend = fractal((TILE, TILE), rng, 2.0, lowest=0.5)
     strength = 0.55 + 0.45 * np.tanh(fractal((TILE, TILE), rng, 2.2) * 1.2)
-    phase = 2 * np.pi * ripples * row + bend * 2.6
+    phase = np.float32(2 * np.pi / TILE * ripples) * row + bend * 2.6
     wave = np.sin(phase) + 0.28 * np.sin(2 * phase + 0.9)
     grains = rng.standard_normal((TILE, TILE), np.float32)
     bumps = fractal((TILE, TILE), rng, 1.9, lowest=1.5)
@@ -170,11 +152,10 @@ def turf(rng: np.random.Generator, palette: Sequence[Colour]) -> Rgb:
 
 def cloth(rng: np.random.Generator, first: Colour, second: Colour, checks: int) -> Rgb:
     """Gingham: two colours of thread, woven over and under, in a cloth that does not lie quite flat."""
-    row, column = np.mgrid[:TILE, :TILE]
-    width = TILE / checks / 2
-    weft, warp = (row // width) % 2, (column // width) % 2
-    over = ((row // 3 + column // 3) % 2).astype(np.float32)
-    dyed = np.asarray(weft * over + warp * (1 - over), np.float32)
+    row, column = _grid()
+    weft, warp = (axis * (2 * checks) // TILE % 2 for axis in (row, column))
+    over = (row // 3 + column // 3) % 2
+    dyed = weft * over + warp * (1 - over)
     dyed = 0.8 * cv2.GaussianBlur(dyed, (0, 0), 1.1) + 0.2 * dyed
     folds = fractal((TILE, TILE), rng, 2.4, lowest=0.5)
     weave = rng.standard_normal((TILE, TILE), np.float32)
@@ -188,7 +169,7 @@ def leaves(rng: np.random.Generator, palette: Sequence[Colour], soil: Sequence[C
     places = rng.uniform(0, TILE, (count, 2))
     tones = blend(palette, rng.random((1, count)).astype(np.float32))[0]
     for index, (place, tone) in enumerate(zip(places, tones, strict=True)):
-        length, turn = rng.uniform(26, 52), rng.uniform(0, 2 * np.pi)
+        length, turn = rng.uniform(45, 85), rng.uniform(0, 2 * np.pi)
         outline, rib = _leaf(length, rng.uniform(0.28, 0.5), turn, rng.normal(0, 0.25))
         depth = 0.55 + 0.45 * index / count
         for shift in _around(place, length):
@@ -198,6 +179,17 @@ def leaves(rng: np.random.Generator, palette: Sequence[Colour], soil: Sequence[C
             cv2.polylines(ground, [line], False, (tone * depth * 0.72).tolist(), 1, cv2.LINE_AA, 4)
     light = 1 + 0.05 * fractal((TILE, TILE), rng, 0.7, lowest=10)
     return paint(ground.astype(np.float32), light)
+
+
+def _grid() -> tuple[Field, Field]:
+    """Each pixel's row, float32 [TILE, 1], and column, float32 [1, TILE]."""
+    ramp = np.arange(TILE, dtype=np.float32)
+    return ramp[:, None], ramp[None, :]
+
+
+def _to_lines(place: Field, pitch: float) -> Field:
+    """How far each place is from the nearest multiple of `pitch`."""
+    return np.asarray(np.abs((place + pitch / 2) % pitch - pitch / 2), np.float32)
 
 
 def fill(picture: Rgb, outline: NDArray[np.float64], shade: NDArray[np.float32]) -> None:
@@ -217,5 +209,5 @@ def _leaf(length: float, slim: float, turn: float, curl: float) -> tuple[NDArray
 
 def _around(place: NDArray[np.float64], reach: float) -> list[NDArray[np.float64]]:
     """Where to draw something so that it wraps around the tile's edges."""
-    shifts = [place + (dx, dy) for dx in (-TILE, 0, TILE) for dy in (-TILE, 0, TILE)]
+    shifts = [place + np.array([dx, dy]) for dx in (-TILE, 0, TILE) for dy in (-TILE, 0, TILE)]
     return [shift for shift in shifts if (shift > -reach).all() and (shift < TILE + reach).all()]

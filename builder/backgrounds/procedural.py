@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from builder.backgrounds.scenes import SCENES
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from builder.backgrounds import indoors, outdoors
 from builder.records import Background, BackgroundRef
 from builder.seeds import rng_for
+
+SCENES: Mapping[str, tuple[str, Callable[[np.random.Generator], Background]]] = {
+    "meadow": ("in a meadow", outdoors.meadow),
+    "beach": ("on a sandy beach", outdoors.beach),
+    "snow": ("in the snow", outdoors.snow),
+    "wooden_table": ("on a wooden table", indoors.wooden_table),
+    "kitchen_floor": ("on a tiled kitchen floor", indoors.kitchen_floor),
+    "living_room": ("in a living room", indoors.living_room),
+    "desert": ("in a desert", outdoors.desert),
+    "street": ("on a cobblestone street", outdoors.street),
+    "picnic": ("on a picnic blanket", outdoors.picnic),
+    "rocky_plain": ("on a rocky plain", outdoors.rocky_plain),
+    "autumn": ("on autumn leaves", outdoors.autumn),
+    "jetty": ("on a wooden jetty", outdoors.jetty),
+}
+"""Each scene's phrase and painter."""
 
 VARIANTS = 4
 """Of each scene; all of them together fit the cache of `BackgroundSource`."""
@@ -20,6 +40,6 @@ def procedural_backgrounds() -> tuple[BackgroundRef, ...]:
 
 
 def paint_scene(ref: BackgroundRef) -> Background:
-    """Paint a procedural background, `scenes.SIZE` pixels square. The same scene and variant give the same bytes."""
+    """Paint a procedural background, `picture.SIZE` pixels square. The same scene and variant give the same bytes."""
     _, painter = SCENES[ref.scene]
     return painter(rng_for(0, f"{ref.scene}/{ref.variant}", "background"))

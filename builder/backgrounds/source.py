@@ -7,9 +7,9 @@ from collections import OrderedDict
 import cv2
 import numpy as np
 
-from builder.backgrounds.ground import STEP, estimate_ground
+from builder.backgrounds.ground import estimate_ground
+from builder.backgrounds.picture import SIZE
 from builder.backgrounds.procedural import paint_scene
-from builder.backgrounds.scenes import SIZE
 from builder.photos import read_photo
 from builder.records import Background, BackgroundRef, Rgb
 from builder.seeds import rng_for
@@ -81,29 +81,24 @@ def _read(ref: BackgroundRef, resolution: int) -> Background:
     if min(height, width) > side:
         scale = side / min(height, width)
         pixels = cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
-    ground = ref.ground if ref.ground is not None else estimate_ground(pixels)
-    horizon = ref.horizon if ref.horizon is not None else ground - STEP
-    return Background(pixels=np.ascontiguousarray(pixels), horizon=horizon, ground=max(ground, horizon + 0.02))
+    horizon, ground = estimate_ground(pixels)
+    if ref.ground is not None:
+        ground, horizon = ref.ground, min(horizon, ref.ground - 0.1)
+    if ref.horizon is not None:
+        horizon, ground = ref.horizon, max(ground, ref.horizon + 0.02)
+    return Background(pixels=np.ascontiguousarray(pixels), horizon=horizon, ground=ground)
 
 
 def _varied(picture: Background, resolution: int, rng: np.random.Generator, *, smallest: float) -> Background:
     """A square cut from the lower part of a picture; smallest: its side, as a share of the largest that fits."""
     height, width = picture.pixels.shape[:2]
-    side = rng.uniform(smallest, 1.0) * min(height, width)
-    left = rng.uniform(0, 1) * (width - side)
-    top = (1 - rng.uniform(0, 1) ** 2 * 0.5) * (height - side)
-    scale = side / resolution
+    side = round(rng.uniform(smallest, 1.0) * min(height, width))
+    left = round(rng.uniform(0, 1) * (width - side))
+    top = round((1 - 0.5 * rng.uniform(0, 1) ** 2) * (height - side))
+    crop = picture.pixels[top : top + side, left : left + side]
+    pixels = cv2.resize(crop, (resolution, resolution), interpolation=cv2.INTER_CUBIC)
     if rng.random() < 0.5:
-        to_picture = np.array([[-scale, 0, left + side - scale / 2 - 0.5], [0, scale, top + scale / 2 - 0.5]])
-    else:
-        to_picture = np.array([[scale, 0, left + scale / 2 - 0.5], [0, scale, top + scale / 2 - 0.5]])
-    pixels = cv2.warpAffine(
-        picture.pixels,
-        to_picture,
-        (resolution, resolution),
-        flags=(cv2.INTER_LINEAR if scale >= 0.8 else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+        pixels = cv2.flip(pixels, 1)
     return Background(
         pixels=_exposed(pixels, rng),
         horizon=(picture.horizon * height - top) / side,
@@ -118,4 +113,4 @@ def _exposed(pixels: Rgb, rng: np.random.Generator) -> Rgb:
     warmth = rng.uniform(-0.02, 0.02)
     curves = np.stack([level**gamma * gain for gain in (1 + warmth, 1.0, 1 - warmth)], 1)
     table = np.round(np.clip(curves, 0, 1) * 255).astype(np.uint8)
-    return np.asarray(cv2.LUT(pixels, table[:, None, :]), np.uint8)
+    return np.asarray(cv2.LUT(pixels, table[None]), np.uint8)
