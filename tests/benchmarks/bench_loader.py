@@ -1,0 +1,209 @@
+"""What the loader costs beside the stock one: time to the first sample, room in the cache, speed of iteration.
+
+Run: python -m tests.benchmarks.bench_loader [--rows 300] [--size 1024]
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # else both loaders ask the Hub first, and the network is what is measured
+
+import cv2
+import datasets
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+import mycanvas  # noqa: F401  # registers the loader
+from mycanvas.schema import SCORES, dataset_schema, split_of
+
+ROUNDS = 5
+DISTINCT = 12
+"""Pictures drawn; rows repeat them, which changes no byte that is read or decoded."""
+SHARD_ROWS = 50
+PIECE = 30
+"""Rows iterated at a time before it is the other's turn."""
+
+
+def main() -> None:
+    """Writes shards, measures, and prints one line for each goal."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("--size", type=int, default=1024, help="pixels of a side")
+    given = parser.parse_args()
+    cv2.setNumThreads(1)
+    datasets.disable_progress_bars()
+    with tempfile.TemporaryDirectory() as folder:
+        shards = write_shards(Path(folder), given.rows, given.size)
+        megabytes = sum(shard.stat().st_size for shard in shards) / 1e6
+        print(f"{given.rows} rows of {given.size}x{given.size}, {megabytes:.0f} MB")
+        print(f"{'':24}{'mycanvas':>12}{'beside it':>12}{'ratio':>8}  goal")
+        report_first_sample(Path(folder), shards)
+        report_iteration(Path(folder))
+
+
+def report_first_sample(folder: Path, shards: list[Path]) -> None:
+    """From load_dataset to the first decoded row, each time with an empty cache, and what the cache then holds."""
+
+    def mine(cache: str) -> Any:
+        return datasets.load_dataset("mycanvas", "all", data_dir=str(folder), cache_dir=cache)["train"][0]
+
+    def stock(cache: str) -> Any:
+        files = [str(shard) for shard in shards]
+        return datasets.load_dataset("arrow", data_files=files, cache_dir=cache)["train"][0]
+
+    rounds = [(first_sample(mine), first_sample(stock)) for _ in range(ROUNDS)]
+    (mine_seconds, mine_bytes), (stock_seconds, _) = (zip(*column, strict=True) for column in zip(*rounds, strict=True))
+    total = sum(shard.stat().st_size for shard in shards)
+    mine_best, stock_best = min(mine_seconds), min(stock_seconds)
+    line("first sample, s", mine_best, stock_best, "<= 0.20", mine_best / stock_best)
+    line("cache beside data, MB", max(mine_bytes) / 1e6, total / 1e6, "<= 0.01", max(mine_bytes) / total)
+
+
+def first_sample(load: Callable[[str], object]) -> tuple[float, int]:
+    """Seconds that `load` takes with an empty cache folder, and the bytes it leaves there."""
+    with tempfile.TemporaryDirectory() as cache:
+        seconds = timed(lambda: load(cache))
+        return seconds, sum(path.lstat().st_size for path in Path(cache).rglob("*") if path.is_file())
+
+
+def report_iteration(folder: Path) -> None:
+    """Rows a second with image and mask decoded, beside PIL decoding the same bytes out of memory.
+
+    PIL is measured twice: handing out rows, as iteration does, so that one row is alive while the next is decoded; and
+    dropping each picture at once, which keeps its memory in the processor's cache. Pieces of the data are read in turn,
+    in processor time, and the best round of each counts, because other work on the machine would drown the difference.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        scenes = datasets.load_dataset("mycanvas", "all", data_dir=str(folder), cache_dir=cache)["train"]
+        pieces = [scenes.select(range(i, min(i + PIECE, len(scenes)))) for i in range(0, len(scenes), PIECE)]
+        rounds = [[iteration_ms(piece) for piece in pieces] for _ in range(ROUNDS)]
+    best = np.array(rounds).min(axis=0).mean(axis=0)
+    mine, rows, dropped = (float(milliseconds) for milliseconds in best)
+    line("iteration, ms a row", mine, rows, ">= 0.95", rows / mine)
+    line("  pictures dropped", mine, dropped, "", dropped / mine)
+
+
+def iteration_ms(scenes: datasets.Dataset) -> tuple[float, float, float]:
+    """Milliseconds a row: the loader's, PIL's handing out rows, PIL's dropping each picture at once."""
+    columns = (scenes.data.column(name).to_pylist() for name in ("image", "mask"))
+    encoded = [(image["bytes"], mask["bytes"]) for image, mask in zip(*columns, strict=True)]
+
+    def rows() -> Iterator[list[Image.Image]]:
+        for row in encoded:
+            yield [decoded(content) for content in row]
+
+    def drop() -> None:
+        for image, mask in encoded:
+            decoded(image)
+            decoded(mask)
+
+    def milliseconds(work: Callable[[], object]) -> float:
+        return 1000 * timed(work, time.process_time) / len(encoded)
+
+    return milliseconds(lambda: exhaust(scenes)), milliseconds(lambda: exhaust(rows())), milliseconds(drop)
+
+
+def decoded(content: bytes) -> Image.Image:
+    """A picture with its pixels in memory."""
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    return image
+
+
+def exhaust(rows: Iterable[object]) -> None:
+    """Asks for every row."""
+    for _ in rows:
+        pass
+
+
+def timed(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds by the clock."""
+    start = clock()
+    work()
+    return clock() - start
+
+
+def line(what: str, mine: float, other: float, goal: str, ratio: float) -> None:
+    """One row of the table."""
+    print(f"{what:24}{mine:12.3f}{other:12.3f}{ratio:8.3f}  {goal}")
+
+
+def write_shards(folder: Path, rows: int, size: int) -> list[Path]:
+    """Shards of one split as a build writes them: IPC streams with one row in a record batch."""
+    pictures = [encoded_scene(seed, size) for seed in range(DISTINCT)]
+    count = -(-rows // SHARD_ROWS)
+    (folder / "data").mkdir()
+    paths = [folder / "data" / f"{split_of(2)}-{index:05d}-of-{count:05d}.arrow" for index in range(count)]
+    for index, path in enumerate(paths):
+        numbers = range(index * SHARD_ROWS, min(rows, (index + 1) * SHARD_ROWS))
+        schema = dataset_schema()
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+            for number in numbers:
+                row = scene(number, *pictures[number % DISTINCT], size)
+                writer.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
+    return paths
+
+
+def encoded_scene(seed: int, size: int) -> tuple[bytes, bytes]:
+    """A JPEG q95 and a palette PNG of two objects.
+
+    The picture is noise whose amplitude falls with frequency, as a photo's does; at 1024 pixels it takes 0.4 MB,
+    between photos of objects (0.3 MB) and of gardens and kitchens (0.64 MB).
+    """
+    rng = np.random.default_rng(seed)
+    pixels: NDArray[np.float32] = np.full((size, size, 3), 110, np.float32)
+    for cells in octaves(size):
+        noise = rng.normal(0, 90 * (4 / cells) ** 0.6, (cells, cells, 3)).astype(np.float32)
+        pixels += cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
+    objects: NDArray[np.uint8] = np.zeros((size, size), np.uint8)
+    for value, x in ((1, size // 3), (2, 2 * size // 3)):
+        cv2.ellipse(objects, (x, size // 2), (size // 7, size // 5), 20 * seed, 0, 360, value, -1)
+    image, mask = io.BytesIO(), io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(image, "JPEG", quality=95)
+    palette = Image.fromarray(objects, "P")
+    palette.putpalette(bytes(range(9)))
+    palette.save(mask, "PNG")
+    return image.getvalue(), mask.getvalue()
+
+
+def octaves(size: int) -> Iterator[int]:
+    """4, 8, 16 ... up to the pixel itself."""
+    cells = 4
+    while cells <= size:
+        yield cells
+        cells *= 2
+
+
+def scene(number: int, image: bytes, mask: bytes, size: int) -> dict[str, Any]:
+    """A row of the dataset."""
+    return {
+        "id": f"{number:06d}",
+        "image": {"bytes": image, "path": None},
+        "caption": "A dog stands to the left of a cat in a garden.",
+        "prompt": "A <dog6> dog stands to the left of a <cat2> cat in a garden.",
+        "boxes": [[10, 10, size / 3, size / 3], [size / 2, 10, size / 3, size / 3]],
+        "concept_tokens": ["<dog6>", "<cat2>"],
+        "class_names": ["dog", "cat"],
+        "mask": {"bytes": mask, "path": None},
+        "background": "in a garden",
+        "composition": "cat2+dog6",
+        "num_objects": 2,
+        "source_images": ["dog6/00.jpg", "cat2/01.jpg"],
+        "scores": dict.fromkeys(SCORES, 0.5),
+        "rank": None,
+        "provenance": '{"seed": 0}',
+    }
+
+
+if __name__ == "__main__":
+    main()
