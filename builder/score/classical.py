@@ -27,8 +27,10 @@ from builder.records import Box, Captioned, IndexMask, Rejected, Rgb, Scene
 
 Grey = NDArray[np.uint8]
 """uint8 [H, W]."""
-Lab = NDArray[np.float32]
-"""float32 [..., 3]: L* from 0 to 100, a*, b*."""
+Floats = NDArray[np.float32]
+"""float32 [N, 3]."""
+Index = NDArray[np.intp]
+"""intp [N]: rows, or columns, of some pixels."""
 Lab8 = NDArray[np.uint8]
 """uint8 [..., 3]: L* times 2.55, a* and b* plus 128, as OpenCV has them."""
 Shown = NDArray[np.bool_]
@@ -57,6 +59,8 @@ RIM = 4
 """Width of the cut edge in pixels, inwards from the mask's boundary: where a halo lies."""
 NEAR, FAR = 8, 16
 """How far from the boundary, in pixels, what the cut edge is compared with begins, and how far around it reaches."""
+LAB_UNITS = np.array([100 / 255, 1, 1], np.float32)
+"""L*, a* and b* for each step of OpenCV's 8 bits."""
 SPREADS = 2.0
 """How many standard deviations of either side's texture an edge may differ from it."""
 NOTICEABLE = 5.0
@@ -143,35 +147,31 @@ def _seam(half: Rgb, quarter: Lab8, shown: Shown) -> float:
     The edge's outer and inner half are told apart, as a line need not be as wide as both.
     `half` and `shown` are in half the picture's resolution, for the edge; `quarter` is for what lies on both sides.
     """
-    sides, shown_quarter = _lab(quarter), shown[::2, ::2]
-    inner, inner_spread, has_inner = _around(sides, _eroded(shown_quarter, NEAR // 4))
-    outer, outer_spread, has_outer = _around(sides, _eroded(~shown_quarter, NEAR // 4))
     rows, columns = np.nonzero(shown & ~_eroded(shown, RIM // 2))
-    known = (has_inner & has_outer)[rows // 2, columns // 2]
-    rows, columns = rows[known], columns[known]
-    if not rows.size:
+    at, shown_quarter = (rows // 2, columns // 2), shown[::2, ::2]
+    inner_low, inner_high, has_inner = _range(quarter, _eroded(shown_quarter, NEAR // 4), at)
+    outer_low, outer_high, has_outer = _range(quarter, _eroded(~shown_quarter, NEAR // 4), at)
+    known = has_inner & has_outer
+    if not known.any():
         return 0.0
-    at = (rows // 2, columns // 2)
-    low = np.minimum(inner - inner_spread, outer - outer_spread)[at]
-    high = np.maximum(inner + inner_spread, outer + outer_spread)[at]
-    rim = _lab(cv2.cvtColor(half[rows, columns][None], cv2.COLOR_RGB2LAB))[0]
-    excess = np.maximum(np.maximum(rim - high, low - rim), 0)
+    rim = cv2.cvtColor(half[rows, columns][None], cv2.COLOR_RGB2LAB)[0].astype(np.float32)
+    above, below = rim - np.maximum(inner_high, outer_high), np.minimum(inner_low, outer_low) - rim
+    excess = np.maximum(np.maximum(above, below), 0) * LAB_UNITS
     line = np.square(excess).sum(axis=1) > NOTICEABLE**2
     deep = _eroded(shown, RIM // 4)[rows, columns]
-    return max(float(part.mean()) if part.size else 0.0 for part in (line[deep], line[~deep]))
+    return max(float(line[part].mean()) if part.any() else 0.0 for part in (known & deep, known & ~deep))
 
 
-def _around(lab: Lab, band: Shown) -> tuple[Lab, Lab, Shown]:
-    """Mean and spread of a band's colours within FAR of each pixel, and where there is any of it."""
-    side = 2 * (FAR // 4) + 1
+def _range(lab: Lab8, band: Shown, at: tuple[Index, Index]) -> tuple[Floats, Floats, Shown]:
+    """From which to which colour a band goes within FAR of each of some pixels, and whether there is any of it."""
+    side = (2 * (FAR // 4) + 1,) * 2
     within = lab * band[..., None]
-    amount, mean, square = (
-        cv2.boxFilter(part, cv2.CV_32F, (side, side), normalize=False)
-        for part in (band.astype(np.float32), within, within * lab)
-    )
-    count = np.maximum(amount, 1)[..., None]
-    mean, square = mean / count, square / count
-    return mean, SPREADS * np.sqrt(np.maximum(square - mean * mean, 0)), amount > 0
+    amount = cv2.boxFilter(band.view(np.uint8), cv2.CV_32F, side, normalize=False)[at]
+    count = np.maximum(amount, 1)[:, None]
+    mean = cv2.boxFilter(within, cv2.CV_32F, side, normalize=False)[at] / count
+    square = cv2.sqrBoxFilter(within, cv2.CV_32F, side, normalize=False)[at] / count
+    spread = SPREADS * np.sqrt(np.maximum(square - mean * mean, 0))
+    return mean - spread, mean + spread, amount > 0
 
 
 def _exposure(lightness: Grey, mask: IndexMask, value: int) -> float:
@@ -200,11 +200,6 @@ def _eroded(shown: Shown, reach: int) -> Shown:
     kernel = np.ones((side, side), np.uint8)
     eroded = cv2.erode(shown.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(eroded, dtype=np.bool_)
-
-
-def _lab(lab: Lab8) -> Lab:
-    """OpenCV's 8 bits as CIE L*a*b*."""
-    return lab.astype(np.float32) * np.array([100 / 255, 1, 1], np.float32) - np.array([0, 128, 128], np.float32)
 
 
 def _window(box: Box, picture: tuple[int, ...], *, margin: float = 0.0) -> Window:
