@@ -14,6 +14,8 @@ from builder.records import Rgb
 
 FARTHEST = 0.16
 """Nearness below which single blades are not drawn."""
+FADE = 0.3
+"""Nearness beyond that over which blades take on their own colours: the farthest have the ground's."""
 
 
 def grow(
@@ -37,6 +39,10 @@ def grow(
     lean = height * rng.normal(0.06, 0.38, count)
     width = np.maximum(height * rng.uniform(0.035, 0.06, count), 0.55)
     shade = blend(palette, np.clip(0.48 + 0.17 * where + rng.normal(0, 0.17, count), 0, 1).astype(np.float32)[None])[0]
+
+    under = picture[np.minimum(foot.astype(np.intp), size - 1), np.clip(x.astype(np.intp), 0, size - 1)]
+    own = np.clip((near - FARTHEST) / FADE, 0, 1)[:, None]
+    shade = under + (shade - under) * own
 
     along = np.array([0.0, 0.4, 0.75, 1.0])
     centre_x = x[:, None] + lean[:, None] * along**2

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.backgrounds.noise import Field, cells, fractal, relief
+from builder.backgrounds.noise import Field, fractal, relief
 from builder.backgrounds.palette import Colour, blend, colour
 from builder.records import Rgb
 
@@ -38,13 +38,13 @@ def planks(
     sheet = np.float32(0.5) + np.float32(0.165) * np.sin(rings * 9) + np.float32(0.09) * fibre
 
     row, column = _grid()
-    pieces = 3 if joints else 1
+    pieces = 2 if joints else 1
     board = (column * boards // TILE).astype(np.intp)
     along = (row + TILE * rng.random(boards)[board[0]]) % TILE
     piece = np.minimum(along * pieces // TILE, pieces - 1).astype(np.intp)
     shift = rng.integers(0, TILE, (2, pieces, boards))[:, piece, board]
     grain = sheet[(row.astype(np.intp) + shift[0]) % TILE, (column.astype(np.intp) + shift[1]) % TILE]
-    tone = rng.normal(0, 0.11, (pieces, boards)).astype(np.float32)[piece, board]
+    tone = rng.uniform(-0.17, 0.17, (pieces, boards)).astype(np.float32)[piece, board]
 
     seam = _to_lines(column, TILE / boards)
     seam = np.minimum(seam, _to_lines(along, TILE / pieces)) if joints else seam
@@ -77,45 +77,57 @@ def tiles(
 
 
 def cobbles(rng: np.random.Generator, palette: Sequence[Colour], joint: Colour, count: int) -> Rgb:
-    """Rounded paving stones in staggered rows (`count` rows, even)."""
+    """Worn paving stones of unequal width, in `count` rows."""
     pitch = TILE / count
-    row, column = np.mgrid[:count, : round(count * 0.8)]
-    across = TILE / column.shape[1]
-    x = (column + 0.5 * (row % 2) + rng.normal(0, 0.10, row.shape)) * across
-    y = (row + 0.5 + rng.normal(0, 0.07, row.shape)) * pitch
-    points = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32) % (TILE - 0.01)
-    return _stones(rng, palette, joint, points, round_off=pitch * 0.28, gap=pitch * 0.035, bulge=pitch * 0.16)
+    owner, from_end = np.empty((count, TILE), np.intp), np.empty((count, TILE), np.float32)
+    stones = round(count * 0.75)
+    middle = (np.arange(TILE) + 0.5).astype(np.float32)
+    for index in range(count):
+        ends = np.cumsum(rng.uniform(0.75, 1.25, stones))
+        ends = (ends / ends[-1] + rng.random()) % 1 * TILE
+        ends.sort()
+        after = np.searchsorted(ends, middle)
+        owner[index] = after % stones + index * stones
+        to_end = np.stack(
+            [middle - np.append(ends[-1] - TILE, ends)[after], np.append(ends, ends[0] + TILE)[after] - middle]
+        )
+        from_end[index] = to_end.min(axis=0)
+    row, column = _grid()
+    row = (row + 2.0 * fractal((TILE, TILE), rng, 1.6, lowest=3)) % TILE
+    across = (column + 2.0 * fractal((TILE, TILE), rng, 1.6, lowest=3)).astype(np.intp) % TILE
+    line = (row / pitch).astype(np.intp) % count
+    beside = np.maximum(pitch * 0.22 - from_end[line, across], 0)
+    below = np.maximum(pitch * 0.22 - _to_lines(row, pitch), 0)
+    edge = np.asarray(pitch * 0.22 - np.hypot(beside, below), np.float32)
 
-
-def pebbles(rng: np.random.Generator, palette: Sequence[Colour], joint: Colour, count: int) -> Rgb:
-    """Loose stones of many sizes, about `count` of them."""
-    density = np.exp(fractal((TILE, TILE), rng, 1.2, lowest=2) * 0.5).ravel()
-    place = rng.choice(TILE * TILE, count, replace=False, p=density / density.sum())
-    points = np.stack([place % TILE, place // TILE], 1).astype(np.float32)
-    size = TILE / np.sqrt(count)
-    return _stones(rng, palette, joint, points, round_off=size * 0.35, gap=size * 0.04, bulge=size * 0.22)
-
-
-def _stones(
-    rng: np.random.Generator,
-    palette: Sequence[Colour],
-    joint: Colour,
-    points: NDArray[np.float32],
-    *,
-    round_off: float,
-    gap: float,
-    bulge: float,
-) -> Rgb:
-    owner, edge = cells(TILE, points)
     rough = fractal((TILE, TILE), rng, 1.0, lowest=6)
-    edge = edge + rough * 1.2
-    rise = np.clip((edge - gap) / round_off, 0, 1)
-    height = bulge * np.sqrt(1 - (1 - rise) ** 2) + 0.35 * rough
-    light = relief(cv2.GaussianBlur(height, (0, 0), 1.2, borderType=cv2.BORDER_REFLECT_101), LIGHT)
-    tone = rng.uniform(0.1, 0.9, len(points)).astype(np.float32)[owner]
+    rise = np.clip((edge + 0.8 * rough - pitch * 0.02) / (pitch * 0.2), 0, 1)
+    height = pitch * 0.14 * np.sqrt(1 - (1 - rise) ** 2) + 0.3 * rough
+    tone = rng.uniform(0.1, 0.9, count * stones).astype(np.float32)[owner[line, across]]
     stone = blend(palette, tone + 0.09 * rough)
-    hidden = np.clip(1 - rise * 4, 0, 1)[..., None]
-    return paint(stone * (1 - hidden) + colour(joint) * hidden, np.asarray(light * (0.55 + 0.45 * rise), np.float32))
+    stone += (colour(joint) - stone) * np.clip(1 - rise * 5, 0, 1)[..., None]
+    return paint(stone, _lit(np.asarray(height, np.float32)))
+
+
+def gravel(rng: np.random.Generator, palette: Sequence[Colour], count: int) -> Rgb:
+    """Grit with `count` loose stones of many sizes lying on it."""
+    grit = fractal((TILE, TILE), rng, 0.5, lowest=4)
+    height = 0.5 * grit + 2.5 * fractal((TILE, TILE), rng, 1.8, lowest=1)
+    tone = 0.45 + 0.13 * grit
+    radii = np.sort(np.clip(rng.lognormal(2.0, 0.65, count), 3, 42)).astype(np.float32)
+    for radius, place in zip(radii, rng.integers(0, TILE, (count, 2)), strict=True):
+        reach = np.arange(-int(radius * 1.6) - 1, int(radius * 1.6) + 2)
+        down, across = reach[:, None].astype(np.float32), reach.astype(np.float32)
+        squashed = across * np.float32(rng.uniform(0.65, 1)) + down * np.float32(rng.uniform(-0.4, 0.4))
+        facets = np.cos(np.arctan2(down, squashed) * 3 + np.float32(rng.uniform(0, 6.3)))
+        far = (down**2 + squashed**2) / (radius * (1 + np.float32(0.16) * facets)) ** 2
+        inside = np.maximum(1 - far, 0)
+        dome = np.float32(0.75) * radius * np.minimum(inside, 0.5) ** np.float32(0.6)
+        where = np.ix_((place[0] + reach) % TILE, (place[1] + reach) % TILE)
+        above = (inside > 0) & (dome > height[where] - 2)
+        height[where] = np.where(above, dome + 0.25 * grit[where], height[where])
+        tone[where] = np.where(above, np.float32(rng.uniform(0.2, 1)) + 0.07 * grit[where], tone[where])
+    return paint(blend(palette, tone), _lit(height))
 
 
 def sand(rng: np.random.Generator, palette: Sequence[Colour], *, ripples: float, height: float) -> Rgb:
@@ -157,9 +169,9 @@ def cloth(rng: np.random.Generator, first: Colour, second: Colour, checks: int) 
     over = (row // 3 + column // 3) % 2
     dyed = weft * over + warp * (1 - over)
     dyed = 0.8 * cv2.GaussianBlur(dyed, (0, 0), 1.1) + 0.2 * dyed
-    folds = fractal((TILE, TILE), rng, 2.4, lowest=0.5)
+    folds = fractal((TILE, TILE), rng, 2.0, lowest=0.5)
     weave = rng.standard_normal((TILE, TILE), np.float32)
-    light = relief(folds * 26, (-0.6, -0.45, 1.0)) + 0.05 * weave + 0.03 * (over - 0.5)
+    light = relief(folds * 9, (-0.6, -0.45, 1.0)) + 0.05 * weave + 0.03 * (over - 0.5)
     return paint(blend((second, first), dyed), np.asarray(light, np.float32))
 
 
@@ -179,6 +191,14 @@ def leaves(rng: np.random.Generator, palette: Sequence[Colour], soil: Sequence[C
             cv2.polylines(ground, [line], False, (tone * depth * 0.72).tolist(), 1, cv2.LINE_AA, 4)
     light = 1 + 0.05 * fractal((TILE, TILE), rng, 0.7, lowest=10)
     return paint(ground.astype(np.float32), light)
+
+
+def _lit(height: Field) -> Field:
+    """Light on a relief of stones: darker also where it lies deeper than what is around it."""
+    around = cv2.GaussianBlur(np.pad(height, 48, mode="wrap"), (0, 0), 9)[48:-48, 48:-48]
+    open_sky = np.clip(1 - 0.07 * (around - height), 0.35, 1.1)
+    smooth = cv2.GaussianBlur(height, (0, 0), 0.8)
+    return np.asarray(relief(smooth, LIGHT) * open_sky, np.float32)
 
 
 def _grid() -> tuple[Field, Field]:

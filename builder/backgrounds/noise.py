@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
@@ -37,35 +36,6 @@ def fractal(
     spectrum = fft.rfft2(rng.standard_normal(shape, np.float32)) * gain
     field: Field = fft.irfft2(spectrum, s=shape)
     return np.asarray(field / field.std(), np.float32)
-
-
-def cells(size: int, points: NDArray[np.float32]) -> tuple[NDArray[np.int32], Field]:
-    """Which point each pixel of a tileable square is nearest to, and how far it is from the next point's territory.
-
-    Args:
-        size: of the square, in pixels.
-        points: float32 [N, 2], x and y in [0, size); no two on one pixel.
-
-    Returns:
-        Indices into `points`, int32 [size, size], and distances to the nearest border in pixels, float32 [size, size].
-    """
-    margin = size // 4
-    seeds = np.ones((size, size), np.uint8)
-    index = np.zeros((size, size), np.int32)
-    column, row = points.astype(np.intp).T
-    seeds[row, column] = 0
-    index[row, column] = np.arange(len(points))
-    wrapped = np.pad(seeds, margin, mode="wrap")
-    _, label = cv2.distanceTransformWithLabels(wrapped, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    name = np.zeros(label.max() + 1, np.int32)
-    name[label[wrapped == 0]] = np.pad(index, margin, mode="wrap")[wrapped == 0]
-    owner = name[label]
-    inside = np.ones_like(wrapped)
-    inside[:, 1:][owner[:, 1:] != owner[:, :-1]] = 0
-    inside[1:][owner[1:] != owner[:-1]] = 0
-    distance = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
-    middle = slice(margin, margin + size)
-    return owner[middle, middle], np.asarray(distance[middle, middle], np.float32)
 
 
 def relief(height: Field, light: tuple[float, float, float]) -> Field:

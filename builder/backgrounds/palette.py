@@ -20,6 +20,11 @@ def choose(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
     return choices[int(rng.integers(len(choices)))]
 
 
+def take(turn: int, choices: Sequence[Choice]) -> Choice:
+    """One of several, all in turn."""
+    return choices[turn % len(choices)]
+
+
 def colour(text: Colour) -> NDArray[np.float32]:
     """float32 [3] in [0, 255]."""
     return np.frombuffer(bytes.fromhex(text), np.uint8).astype(np.float32)

@@ -73,14 +73,14 @@ def lay(tile: Rgb, metres: float, camera: Camera, size: int, top: int, *, patche
     y = np.asarray((aside * sin + away * cos) / -metres, np.float32)
 
     texels = len(tile) / metres * camera.width / size
-    footprint = texels / near * np.sqrt(FOCAL_LENGTH / (1 - camera.horizon) / near)
+    footprint = texels / near * (FOCAL_LENGTH / (1 - camera.horizon) / near) ** 0.6  # Between its width and its depth.
     levels = _pyramid(tile)
     level = np.clip(np.log2(footprint), 0, len(levels) - 1.001)
     ground = _look_up(levels, x, y, level)
     if patches is None:
         return ground
     shifted = _look_up(levels, x + _SHIFT[0], y + _SHIFT[1], level)
-    share = np.clip(_wrapped(patches, x * _PATCH, y * _PATCH) * 2.5 + 0.5, 0, 1)[..., None]
+    share = np.clip(_wrapped(patches, _fraction(x * _PATCH), _fraction(y * _PATCH)) * 2.5 + 0.5, 0, 1)[..., None]
     return np.asarray(ground + (shifted - ground.astype(np.int16)) * share, np.uint8)
 
 
@@ -116,14 +116,20 @@ def _pyramid(tile: Rgb) -> list[Rgb]:
 
 def _look_up(levels: Sequence[Rgb], x: Field, y: Field, level: Rows) -> Rgb:
     """The colours at places measured in tiles, each row from its own level of the pyramid."""
+    x, y = _fraction(x), _fraction(y)
     return _between(lambda index, here: _wrapped(levels[index], x[here], y[here]), level)
 
 
 def _wrapped(tile: Tile, x: Field, y: Field) -> Tile:
-    """A tile's values at places measured in tiles, which wrap around its edges."""
+    """A tile's values at places measured in tiles, from 0 to 1; its edges meet the opposite ones."""
     side = np.float32(len(tile))
     around = np.pad(tile, [(1, 1), (1, 1), (0, 0)][: tile.ndim], mode="wrap")
-    return cv2.remap(around, x % 1 * side + 0.5, y % 1 * side + 0.5, cv2.INTER_LINEAR)  # type: ignore[no-any-return]
+    return cv2.remap(around, x * side + 0.5, y * side + 0.5, cv2.INTER_LINEAR)  # type: ignore[no-any-return]
+
+
+def _fraction(place: Field) -> Field:
+    """Where in its copy of a tile a place lies, 0 to 1."""
+    return np.asarray(place - np.floor(place), np.float32)
 
 
 def _between(picture_at: Callable[[int, NDArray[np.bool_]], Rgb], level: Rows) -> Rgb:

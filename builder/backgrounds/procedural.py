@@ -10,7 +10,7 @@ from builder.backgrounds import indoors, outdoors
 from builder.records import Background, BackgroundRef
 from builder.seeds import rng_for
 
-SCENES: Mapping[str, tuple[str, Callable[[np.random.Generator], Background]]] = {
+SCENES: Mapping[str, tuple[str, Callable[[np.random.Generator, int], Background]]] = {
     "meadow": ("in a meadow", outdoors.meadow),
     "beach": ("on a sandy beach", outdoors.beach),
     "snow": ("in the snow", outdoors.snow),
@@ -42,4 +42,4 @@ def procedural_backgrounds() -> tuple[BackgroundRef, ...]:
 def paint_scene(ref: BackgroundRef) -> Background:
     """Paint a procedural background, `picture.SIZE` pixels square. The same scene and variant give the same bytes."""
     _, painter = SCENES[ref.scene]
-    return painter(rng_for(0, f"{ref.scene}/{ref.variant}", "background"))
+    return painter(rng_for(0, f"{ref.scene}/{ref.variant}", "background"), ref.variant)
