@@ -27,8 +27,8 @@ from builder.records import Concept, PhotoFile, Rejected
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 OTHER_PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".tif", ".tiff")
 """Named in a rejection, not passed over: a folder straight from a phone may hold nothing else."""
-MAX_NOUN_WORDS = 4
-"""Five such nouns and their articles still leave words for the background in a caption of 30."""
+MAX_NOUN_WORDS = 3
+"""Five such nouns with their articles, and a background of six words, come to 27 of the 30 words of a caption."""
 MAX_ATTRIBUTION = 800
 """Characters; enough for a paragraph of names."""
 
