@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import multiprocessing
+import operator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import fsspec
+import numpy as np
+import pytest
+from datasets import Image, Value, load_dataset, load_dataset_builder
+from datasets.exceptions import DatasetGenerationError
+
+from mycanvas import SPLITS
+from mycanvas.schema import concepts_features, features
+
+Write = Callable[[Path, Iterable[str]], Path]
+
+
+def ids(rows: Iterable[dict[str, Any]]) -> list[str]:
+    return [row["id"] for row in rows]
+
+
+def links(dataset: datasets.Dataset) -> list[Path]:
+    return [Path(file["filename"]) for file in dataset.cache_files]
+
+
+# What is loaded
+
+
+def test_default_has_the_splits_that_the_build_filled_in_their_order(built: Path) -> None:
+    scenes = load_dataset("mycanvas", data_dir=str(built))
+
+    assert {split: ids(rows) for split, rows in scenes.items()} == {
+        "objects_le3": ["a0", "a1", "a2", "a3", "a4"],
+        "objects_4": ["b0", "b1"],
+    }
+    assert list(scenes) == list(SPLITS[:2])
+    assert scenes["objects_4"].features == features()
+
+
+def test_all_has_the_same_scenes_as_one_train_split(built: Path) -> None:
+    scenes = load_dataset("mycanvas", "all", data_dir=str(built))
+
+    assert {split: ids(rows) for split, rows in scenes.items()} == {"train": ["a0", "a1", "a2", "a3", "a4", "b0", "b1"]}
+
+
+def test_concepts_has_the_source_photos_with_masks_where_an_object_was_found(built: Path) -> None:
+    photos = load_dataset("mycanvas", "concepts", data_dir=str(built), split="train")
+
+    found, nothing = photos
+    assert np.asarray(found["mask"]).min() == 255
+    assert nothing["mask"] is None
+    assert ids(photos) == ["dog6/00.jpg", "dog6/01.jpg"]
+    assert photos.features == concepts_features()
+
+
+def test_a_row_is_read_as_it_was_written(built: Path, scene: Callable[[str], dict[str, Any]]) -> None:
+    row = load_dataset("mycanvas", data_dir=str(built), split="objects_4")[1]
+
+    written = scene("b1")
+    assert row["image"].mode == "RGB"
+    assert row["image"].size == (16, 12)
+    assert np.unique(np.asarray(row["mask"])).tolist() == [0, 1, 2]
+    pictures = {"image", "mask"}
+    assert {key: row[key] for key in row.keys() - pictures} == {key: written[key] for key in written.keys() - pictures}
+
+
+def test_splits_can_be_sliced_and_joined(built: Path) -> None:
+    some = load_dataset("mycanvas", data_dir=str(built), split="objects_le3[2:4]+objects_4[:50%]")
+
+    assert ids(some) == ["a2", "a3", "b0"]
+
+
+@pytest.mark.parametrize("config", ["default", "all", "concepts"])
+def test_streaming_gives_the_same_rows(built: Path, config: str) -> None:
+    stored = load_dataset("mycanvas", config, data_dir=str(built))
+
+    streamed = load_dataset("mycanvas", config, data_dir=str(built), streaming=True)
+
+    assert {split: list(rows) for split, rows in streamed.items()} == {
+        split: list(rows) for split, rows in stored.items()
+    }
+
+
+def test_the_builder_can_be_looked_at_without_loading(built: Path) -> None:
+    builder = load_dataset_builder("mycanvas", "all", data_dir=str(built))
+
+    assert builder.config.name == "all"
+    assert datasets.get_dataset_config_names("mycanvas", data_dir=str(built)) == ["default", "all", "concepts"]
+    assert datasets.get_dataset_split_names("mycanvas", data_dir=str(built)) == ["objects_le3", "objects_4"]
+
+
+def test_data_files_name_their_own_splits(built: Path) -> None:
+    scenes = load_dataset("mycanvas", data_files={"few": str(built / "data/objects_4-*.arrow")})
+
+    assert {split: ids(rows) for split, rows in scenes.items()} == {"few": ["b0", "b1"]}
+
+
+def test_other_features_may_be_asked_for(built: Path) -> None:
+    def load(**columns: Any) -> datasets.Dataset:
+        wanted = datasets.Features({**features(), **columns})
+        return load_dataset("mycanvas", data_dir=str(built), split="objects_4", features=wanted)
+
+    encoded, wide = load(image=Image(decode=False)), load(num_objects=Value("int64"))
+
+    assert encoded[0]["image"]["bytes"].startswith(b"\xff\xd8")
+    assert wide.features["num_objects"] == Value("int64")
+    assert ids(wide) == ["b0", "b1"]
+
+
+# Where it is loaded from
+
+
+def test_local_shards_are_linked_and_not_copied(built: Path, own_cache: Path) -> None:
+    scenes = load_dataset("mycanvas", data_dir=str(built), num_proc=2)
+
+    linked = [link.resolve() for rows in scenes.values() for link in links(rows)]
+    assert linked == [*sorted(built.glob("data/objects_le3-*")), *built.glob("data/objects_4-*")]
+    assert not [path for path in own_cache.rglob("*.arrow") if not path.is_symlink()]
+
+
+def test_a_copy_is_written_where_one_is_asked_for(built: Path, tmp_path: Path) -> None:
+    builder = load_dataset_builder("mycanvas", data_dir=str(built))
+
+    builder.download_and_prepare(str(tmp_path / "arrow"))
+    builder.download_and_prepare(str(tmp_path / "parquet"), file_format="parquet")
+
+    assert [path.is_symlink() for path in (tmp_path / "arrow").glob("*.arrow")] == [False, False]
+    assert [path.is_symlink() for path in (tmp_path / "parquet").glob("*.parquet")] == [False, False]
+
+
+def test_links_that_a_killed_run_left_are_replaced(built: Path) -> None:
+    unfinished = Path(load_dataset_builder("mycanvas", data_dir=str(built)).cache_dir + ".incomplete")
+    unfinished.mkdir(parents=True)
+    (unfinished / "mycanvas-objects_4.arrow").symlink_to("gone")
+
+    assert ids(load_dataset("mycanvas", data_dir=str(built), split="objects_4")) == ["b0", "b1"]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_parquet_shards_are_read_as_well(tmp_path: Path, write_scenes: Write, streaming: bool) -> None:
+    write_scenes(tmp_path / "hub/data/objects_5-00000-of-00002.parquet", ["c0", "c1"])
+    write_scenes(tmp_path / "hub/data/objects_5-00001-of-00002.parquet", ["c2"])
+
+    scenes = load_dataset("mycanvas", data_dir=str(tmp_path / "hub"), split="objects_5", streaming=streaming)
+
+    assert ids(scenes) == ["c0", "c1", "c2"]
+    assert scenes.features == features()
+
+
+def test_parquet_shards_are_copied_by_several_processes(tmp_path: Path, write_scenes: Write) -> None:
+    for index in range(2):
+        write_scenes(tmp_path / f"hub/data/objects_5-{index:05d}-of-00002.parquet", [f"c{index}"])
+
+    assert ids(load_dataset("mycanvas", data_dir=str(tmp_path / "hub"), split="objects_5", num_proc=2)) == ["c0", "c1"]
+
+
+@pytest.fixture
+def remote(built: Path) -> Iterator[str]:
+    """The built folder on a file system that is not the local one."""
+    memory = fsspec.filesystem("memory")
+    memory.put(str(built), "/remote", recursive=True)
+    yield "memory://remote"
+    memory.rm("/remote", recursive=True)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_remote_folder_is_read_through_fsspec(remote: str, streaming: bool) -> None:
+    scenes = load_dataset("mycanvas", data_dir=remote, streaming=streaming)
+
+    assert {split: ids(rows) for split, rows in scenes.items()} == {
+        "objects_le3": ["a0", "a1", "a2", "a3", "a4"],
+        "objects_4": ["b0", "b1"],
+    }
+
+
+def test_a_remote_folder_is_copied_and_not_linked_to_its_download(remote: str) -> None:
+    scenes = load_dataset("mycanvas", data_dir=remote, split="objects_4", storage_options={"memory": {}})
+
+    assert [link.is_symlink() for link in links(scenes)] == [False]
+
+
+def test_folders_may_have_any_name(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = built.rename(built.with_name("train [test] *'s data"))
+    monkeypatch.chdir(odd.parent)
+
+    assert ids(load_dataset("mycanvas", data_dir=odd.name, split="objects_4")) == ["b0", "b1"]
+    assert ids(load_dataset("mycanvas", data_dir=f"{odd}/", split="objects_4")) == ["b0", "b1"]
+
+
+# Which dataset is meant
+
+
+def test_without_data_dir_the_environment_names_the_folder(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MYCANVAS_DATA", str(built))
+
+    assert ids(load_dataset("mycanvas", split="objects_4")) == ["b0", "b1"]
+
+
+def test_without_either_it_is_mycanvas_data_where_the_program_runs(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built.rename(built.with_name("mycanvas_data"))
+    monkeypatch.chdir(built.parent)
+
+    assert ids(load_dataset("mycanvas", split="objects_4")) == ["b0", "b1"]
+
+
+def test_a_checkout_and_other_data_where_the_program_runs_do_not_matter(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mycanvas").mkdir()
+    (tmp_path / "mycanvas" / "mycanvas.py").write_text("raise AssertionError('this file must not run')")
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MYCANVAS_DATA", str(built))
+
+    assert list(load_dataset("mycanvas")) == ["objects_le3", "objects_4"]
+
+
+def test_with_no_dataset_to_load_the_error_names_the_three_ways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(FileNotFoundError, match=r"give data_dir=, set MYCANVAS_DATA .* or run `mycanvas demo`"):
+        load_dataset("mycanvas")
+
+
+# The cache
+
+
+def test_rewritten_shards_give_the_new_rows(built: Path, write_scenes: Write) -> None:
+    before = load_dataset("mycanvas", data_dir=str(built), split="objects_4")
+
+    write_scenes(built / "data/objects_4-00000-of-00001.arrow", ["new0", "new1"])
+
+    after = load_dataset("mycanvas", data_dir=str(built), split="objects_4")
+    assert ids(after) == ["new0", "new1"]
+    assert after._fingerprint != before._fingerprint
+
+
+def test_a_shard_of_another_size_is_noticed_even_with_the_old_time(built: Path, write_scenes: Write) -> None:
+    shard = built / "data/objects_4-00000-of-00001.arrow"
+    time = shard.stat().st_mtime_ns
+    load_dataset("mycanvas", data_dir=str(built))
+
+    write_scenes(shard, ["b0", "b1", "b2"])
+    os.utime(shard, ns=(time, time))
+
+    assert ids(load_dataset("mycanvas", data_dir=str(built), split="objects_4")) == ["b0", "b1", "b2"]
+
+
+def test_two_folders_of_the_same_name_are_not_confused(built: Path, tmp_path: Path, write_scenes: Write) -> None:
+    other = tmp_path / "other" / built.name
+    write_scenes(other / "data/objects_4-00000-of-00001.arrow", ["z0"])
+    load_dataset("mycanvas", data_dir=str(built))
+
+    assert ids(load_dataset("mycanvas", data_dir=str(other), split="objects_4")) == ["z0"]
+
+
+# In other processes
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_rows_can_be_read_in_worker_processes(built: Path, method: str) -> None:
+    """As torch's DataLoader does: the dataset is pickled into a worker that has imported nothing yet."""
+    stored = load_dataset("mycanvas", data_dir=str(built), split="objects_4")
+    streamed = load_dataset("mycanvas", data_dir=str(built), split="objects_4", streaming=True)
+
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        row = pool.apply(operator.getitem, (stored, 1))
+        rows: list[dict[str, Any]] = pool.apply(list, (streamed,))
+
+    assert row == stored[1]
+    assert rows == list(stored)
+
+
+def test_map_works_with_several_processes(built: Path) -> None:
+    scenes = load_dataset("mycanvas", data_dir=str(built), split="objects_le3")
+
+    loud = scenes.map(lambda row: {"caption": row["caption"].upper()}, num_proc=2)
+
+    assert loud["caption"] == [caption.upper() for caption in scenes["caption"]]
+
+
+# What cannot be loaded
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"/nowhere does not exist; give a folder that `mycanvas build`"):
+        load_dataset("mycanvas", data_dir=str(tmp_path / "nowhere"))
+
+
+def test_a_folder_without_shards_is_named_and_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"holds no data/<split>-00000-of-00001\.arrow"):
+        load_dataset("mycanvas", data_dir=str(tmp_path))
+
+
+def test_a_folder_without_source_photos_has_no_config_concepts(tmp_path: Path, write_scenes: Write) -> None:
+    write_scenes(tmp_path / "data/objects_4-00000-of-00001.arrow", ["b0"])
+
+    with pytest.raises(FileNotFoundError, match=r"holds no concepts/<split>-00000-of-00001\.arrow"):
+        load_dataset("mycanvas", "concepts", data_dir=str(tmp_path))
+
+
+def test_an_unknown_config_lists_the_known_ones(built: Path) -> None:
+    with pytest.raises(ValueError, match=r"'some' not found. Available: \['default', 'all', 'concepts'\]"):
+        load_dataset("mycanvas", "some", data_dir=str(built))
+
+
+def test_a_missing_shard_is_named(built: Path) -> None:
+    (built / "data/objects_le3-00001-of-00002.arrow").unlink()
+
+    with pytest.raises(
+        ValueError, match=r"1 of 2 shards of objects_le3 are missing.*objects_le3-00001-of-00002\.arrow"
+    ):
+        load_dataset("mycanvas", data_dir=str(built), split="objects_4")
+
+
+@pytest.mark.parametrize("name", ["objects_4-00000-of-00003.arrow", "objects_4-00000-of-00001.parquet"])
+def test_two_sets_of_shards_for_one_split_are_refused(built: Path, write_scenes: Write, name: str) -> None:
+    write_scenes(built / "data" / name, ["b0"])
+
+    with pytest.raises(ValueError, match=r"several sets of shards of objects_4 \(objects_4-00000-of-0000.*keep one"):
+        load_dataset("mycanvas", data_dir=str(built))
+
+
+CUTS = {
+    "within a picture": lambda content: content[:-200],
+    "between two batches": lambda content: content[:-8],
+    "within the schema": lambda content: content[:100],
+    "to nothing": lambda content: content[:0],
+    "before its start": lambda content: content[1:],
+}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS.keys())
+def test_a_damaged_shard_is_named(built: Path, cut: Callable[[bytes], bytes], streaming: bool) -> None:
+    shard = built / "data/objects_le3-00001-of-00002.arrow"
+    shard.write_bytes(cut(shard.read_bytes()))
+
+    with pytest.raises(DatasetGenerationError, match=r"objects_le3-00001-of-00002\.arrow is damaged or cut off"):
+        list(load_dataset("mycanvas", data_dir=str(built), split="objects_le3", streaming=streaming))
+
+
+def test_a_damaged_parquet_shard_is_named(tmp_path: Path, write_scenes: Write) -> None:
+    shard = write_scenes(tmp_path / "data/objects_4-00000-of-00001.parquet", ["b0"])
+    shard.write_bytes(shard.read_bytes()[:-100])
+
+    with pytest.raises(DatasetGenerationError, match=r"objects_4-00000-of-00001\.parquet is damaged or cut off"):
+        load_dataset("mycanvas", data_dir=str(tmp_path))
