@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.records import Box, Canvas, IndexMask, Layer, Layout, Placement, Rejected, Rgba
+from builder.records import Box, Canvas, IndexMask, Layer, Layout, Placement, Rejected, Rgb, Rgba
 
 OPAQUE = 0.5
 """A pixel belongs to the object that contributes at least this much of it."""
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
-PYRAMIDS_HELD = 48
+PYRAMIDS_HELD = 32
 """Cut-outs whose halved versions are kept: one of 1024 x 1024 pixels takes 5.6 MB."""
 
 
@@ -76,12 +76,8 @@ def _layer(index: int, rgba: Rgba, place: Placement) -> Layer:
     scaled = _scaled(rgba, place.width, place.height)
     if place.flip:
         scaled = cv2.flip(scaled, 1)
-    coverage = np.asarray(cv2.extractChannel(scaled, 3), np.uint8)
-    rgb = np.asarray(cv2.cvtColor(scaled, cv2.COLOR_RGBA2RGB), np.uint8)
-    soft = (coverage > 0) & (coverage < 255)
-    straight = rgb[soft] * (255 / coverage[soft].astype(np.float32))[:, None]
-    rgb[soft] = np.minimum(np.rint(straight), 255).astype(np.uint8)
-    return Layer(index=index, x=place.x, y=place.y, rgb=rgb, alpha=coverage.astype(np.float32) / np.float32(255))
+    alpha = cv2.extractChannel(scaled, 3).astype(np.float32) / np.float32(255)
+    return Layer(index=index, x=place.x, y=place.y, rgb=_straightened(scaled), alpha=alpha)
 
 
 def _scaled(rgba: Rgba, width: int, height: int) -> Rgba:
@@ -103,8 +99,7 @@ def _pyramid(rgba: Rgba) -> tuple[Rgba, ...]:
     full size, and some ten times as fast.
     """
     if id(rgba) not in _pyramids:
-        coverage = rgba[..., 3:].astype(np.float32) / np.float32(255)
-        levels = [np.dstack([np.rint(rgba[..., :3] * coverage).astype(np.uint8), rgba[..., 3]])]
+        levels = [_premultiplied(rgba)]
         while min(levels[-1].shape[:2]) >= 64:
             rows, columns = levels[-1].shape[:2]
             half = ((columns + 1) // 2, (rows + 1) // 2)
@@ -114,3 +109,15 @@ def _pyramid(rgba: Rgba) -> tuple[Rgba, ...]:
             _pyramids.popitem(last=False)
     _pyramids.move_to_end(id(rgba))
     return _pyramids[id(rgba)][1]
+
+
+def _premultiplied(rgba: Rgba) -> Rgba:
+    coverage = cv2.extractChannel(rgba, 3)
+    factor = cv2.merge([coverage, coverage, coverage, np.full_like(coverage, 255)])
+    return np.asarray(cv2.multiply(rgba, factor, scale=1 / 255), np.uint8)
+
+
+def _straightened(premultiplied: Rgba) -> Rgb:
+    coverage = cv2.extractChannel(premultiplied, 3)
+    rgb = cv2.cvtColor(premultiplied, cv2.COLOR_RGBA2RGB)
+    return np.asarray(cv2.divide(rgb, cv2.merge([coverage, coverage, coverage]), scale=255), np.uint8)

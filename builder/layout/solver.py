@@ -20,8 +20,11 @@ from builder.seeds import rng_for
 ATTEMPTS = 80
 """Arrangements tried before a scene is given up; each brings sizes a little closer."""
 
-NEAR_ROWS = (0.89, 0.965)
+NEAR_ROWS = (0.83, 0.965)
 """Where the nearest object's base line may be."""
+
+DEEP = 0.3
+"""Only where this much of the canvas is ground may the whole group stand further up than at the lower edge."""
 
 MAX_HEIGHTS = (0.50, 0.66)
 """How tall the tallest object may be drawn."""
@@ -134,7 +137,8 @@ def _things(setting: Setting, cuts: Sequence[bool], squeeze: float) -> list[_Thi
 
 
 def _ground(background: Background, rng: np.random.Generator) -> _Ground:
-    near = max(rng.uniform(*NEAR_ROWS), min(background.ground + 0.04, 0.98))
+    highest, lowest = NEAR_ROWS
+    near = rng.uniform(min(max(highest, background.ground + DEEP), lowest - 0.03), lowest)
     far = max(background.ground, near - rng.uniform(0.09, 0.17))
     return _Ground(horizon=min(background.horizon, far - 0.15), far=min(far, near), near=near)
 

@@ -75,13 +75,14 @@ def _harmonised(layer: Layer, background: Lab, strength: float) -> Rgb:
     colours = _sample(layer.rgb)[_sample(layer.alpha) > 0.8]
     if not colours.size:
         return layer.rgb
-    own, around = _lab(colours[None])[0], _surroundings(layer, background)
-    mean = own.mean(axis=0)
-    shift = np.clip(strength * MEAN_SHARE * (around.mean(axis=0) - mean), -MEAN_LIMIT, MEAN_LIMIT)
-    spread = (around[:, 0].std() + 1) / (own[:, 0].std() + 1)
+    own = _lab(colours[None])
+    mean, deviation = _moments(own)
+    mean_around, deviation_around = _moments(_surroundings(layer, background))
+    shift = np.clip(strength * MEAN_SHARE * (mean_around - mean), -MEAN_LIMIT, MEAN_LIMIT)
+    spread = (deviation_around[0] + 1) / (deviation[0] + 1)
     gain = np.array([np.clip(spread ** (strength * CONTRAST_POWER), *CONTRAST_LIMITS), 1, 1])
     moved = ((own - mean) * gain + mean + shift).astype(np.float32)
-    target = cv2.cvtColor(moved[None], cv2.COLOR_LAB2RGB)[0]
+    target = cv2.cvtColor(moved, cv2.COLOR_LAB2RGB)[0]
     return np.asarray(cv2.transform(layer.rgb, _affine(colours.astype(np.float32) / np.float32(255), target)), np.uint8)
 
 
@@ -90,7 +91,13 @@ def _surroundings(layer: Layer, background: Lab) -> Lab:
     margin = int(SURROUNDINGS * max(height, width))
     rows = slice(max(0, layer.y - margin) // SAMPLE_STEP, (layer.y + height + margin) // SAMPLE_STEP + 1)
     columns = slice(max(0, layer.x - margin) // SAMPLE_STEP, (layer.x + width + margin) // SAMPLE_STEP + 1)
-    return background[rows, columns].reshape(-1, 3)
+    return background[rows, columns]
+
+
+def _moments(lab: Lab) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of L*, a* and b*."""
+    mean, deviation = cv2.meanStdDev(lab)
+    return mean[:, 0], deviation[:, 0]
 
 
 def _affine(colours: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
