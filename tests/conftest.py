@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 SHARED_PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "photos"
 
@@ -20,6 +22,45 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def photos(toys: Path) -> Path:
+def photos(request: pytest.FixtureRequest) -> Path:
     """A folder of concepts: real photos where this checkout has them beside it, else the toys."""
-    return SHARED_PHOTOS / "concepts" if SHARED_PHOTOS.is_dir() else toys / "concepts"
+    if SHARED_PHOTOS.is_dir():
+        return SHARED_PHOTOS / "concepts"
+    toys: Path = request.getfixturevalue("toys")
+    return toys / "concepts"
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six concepts of two ready cut-outs each, drawn in a moment: no segmenter is needed."""
+    folder = tmp_path_factory.mktemp("shapes")
+    for index, name in enumerate(("ball", "ball2", "box", "cone", "ring", "slab")):
+        (folder / name).mkdir()
+        for view in range(2):
+            draw_shape(folder / name / f"{view}.png", index, view)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def grounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of backgrounds with one scene, `yard`, of two small pictures: sky over speckled ground."""
+    folder = tmp_path_factory.mktemp("grounds")
+    (folder / "yard").mkdir()
+    for index in range(2):
+        noise = np.random.default_rng(index).normal(0, 12, (320, 400, 1))
+        rows = np.linspace(0, 1, 320)[:, None, None]
+        picture = np.where(rows < 0.45, (150, 190, 230), (120, 130 - 30 * index, 80)) + noise * (rows >= 0.45)
+        Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(folder / "yard" / f"{index}.png")
+    return folder
+
+
+def draw_shape(path: Path, kind: int, view: int) -> None:
+    """A shaded solid of its own colour and outline on a transparent ground, 160 x 160."""
+    rows, columns = np.mgrid[0:160, 0:160].astype(np.float32)
+    x, y = (columns - 80) / (44 + 6 * view), (rows - 80) / (44 + 3 * kind)
+    radius = np.hypot(x, y)
+    inside = (radius < 1, np.maximum(abs(x), abs(y)) < 0.9, (y < 1) & (abs(x) < (y + 1) / 2), radius < 0.9)[kind % 4]
+    shade = 0.6 + 0.4 * np.clip(1 - radius, 0, 1) + 0.05 * np.sin(columns / 3)
+    base = np.array([(200, 60, 50), (60, 90, 200), (70, 160, 80), (220, 180, 60), (150, 80, 170), (90, 90, 95)])[kind]
+    colours = np.clip(shade[..., None] * base, 0, 255).astype(np.uint8)
+    Image.fromarray(np.dstack([colours, (inside * 255).astype(np.uint8)])).save(path)
