@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -28,7 +28,6 @@ from builder.records import (
 SIDE = 100
 Spot: TypeAlias = tuple[str, int, int, int, int]
 """Class noun, left, base (the row on which it stands), width, height."""
-MakeScene: TypeAlias = Callable[..., Scene]
 
 NOUNS = ("dog", "cat", "teapot", "hourglass", "rc car", "sunglasses", "wolf plushie", "flowers", "mouse")
 LIST = r"<c\d>(?:(?:, | and )<c\d>)*"
@@ -40,37 +39,32 @@ WITHIN = re.compile(rf"({LIST}) (?:stand|sit|are) (side by side|one in front of 
 ROW = re.compile(rf"From left to right, ({LIST})")
 
 
-@pytest.fixture
-def make_scene() -> MakeScene:
-    """Scenes of only what captions are made from: no cut-outs, no pixels to speak of."""
-
-    def make(spots: Sequence[Spot], *, sample_id: str = "s0", where: str = "in a garden") -> Scene:
-        concepts = tuple(
-            Concept(name=f"c{i}", token=f"<c{i}>", class_noun=spot[0], height_cm=None, photos=())
-            for i, spot in enumerate(spots)
-        )
-        pixels = np.zeros((SIDE, SIDE, 3), np.uint8)
-        sample = Sample(
-            id=sample_id,
-            concepts=concepts,
-            photo_ids=tuple(f"{concept.name}/0.jpg" for concept in concepts),
-            background=BackgroundRef(scene="garden", phrase=where),
-        )
-        setting = Setting(sample=sample, cutouts=(), background=Background(pixels=pixels, horizon=0.3, ground=0.4))
-        placements = tuple(
-            Placement(x=x, y=base - height, width=width, height=height, depth=SIDE / base - 1)
-            for _, x, base, width, height in spots
-        )
-        canvas = Canvas(
-            layout=Layout(setting=setting, placements=placements),
-            layers=(),
-            mask=pixels[..., 0],
-            boxes=tuple((float(p.x), float(p.y), float(p.width), float(p.height)) for p in placements),
-            visible=tuple(1.0 for _ in placements),
-        )
-        return Scene(canvas=canvas, image=pixels)
-
-    return make
+def make_scene(spots: Sequence[Spot], *, sample_id: str = "s0", where: str = "in a garden") -> Scene:
+    """A scene of only what captions are made from: no cut-outs, no pixels to speak of."""
+    concepts = tuple(
+        Concept(name=f"c{i}", token=f"<c{i}>", class_noun=spot[0], height_cm=None, photos=())
+        for i, spot in enumerate(spots)
+    )
+    pixels = np.zeros((SIDE, SIDE, 3), np.uint8)
+    sample = Sample(
+        id=sample_id,
+        concepts=concepts,
+        photo_ids=tuple(f"{concept.name}/0.jpg" for concept in concepts),
+        background=BackgroundRef(scene="garden", phrase=where),
+    )
+    setting = Setting(sample=sample, cutouts=(), background=Background(pixels=pixels, horizon=0.3, ground=0.4))
+    placements = tuple(
+        Placement(x=x, y=base - height, width=width, height=height, depth=SIDE / base - 1)
+        for _, x, base, width, height in spots
+    )
+    canvas = Canvas(
+        layout=Layout(setting=setting, placements=placements),
+        layers=(),
+        mask=pixels[..., 0],
+        boxes=tuple((float(p.x), float(p.y), float(p.width), float(p.height)) for p in placements),
+        visible=tuple(1.0 for _ in placements),
+    )
+    return Scene(canvas=canvas, image=pixels)
 
 
 def random_spots(rng: np.random.Generator) -> list[Spot]:
@@ -89,8 +83,8 @@ def told(scenes: Sequence[Scene], seed: int = 0, max_words: int = 30) -> list[Ca
     return [result for result in results if isinstance(result, Captioned)]
 
 
-@pytest.fixture
-def crowd(make_scene: MakeScene) -> list[Captioned]:
+@pytest.fixture(scope="module")
+def crowd() -> list[Captioned]:
     """Four hundred random scenes in words."""
     rng = np.random.default_rng(7)
     return told([make_scene(random_spots(rng), sample_id=f"s{i}") for i in range(400)])
@@ -214,7 +208,7 @@ def test_every_stated_relation_is_true(crowd: list[Captioned]) -> None:
     assert len({relation for _, (_, relation, _) in made}) == 10
 
 
-def test_words_depend_on_seed_and_sample_only(make_scene: MakeScene) -> None:
+def test_words_depend_on_seed_and_sample_only() -> None:
     rng = np.random.default_rng(3)
     scenes = [make_scene(random_spots(rng), sample_id=f"s{i}") for i in range(30)]
 
@@ -233,13 +227,13 @@ def test_words_depend_on_seed_and_sample_only(make_scene: MakeScene) -> None:
         ([("dog", 5, 90, 20, 30), ("cat", 30, 80, 20, 30), ("dog", 60, 70, 20, 30), ("mug", 70, 90, 25, 25)], 30),
     ],
 )
-def test_a_hundred_seeds_tell_one_scene_in_many_ways(make_scene: MakeScene, spots: list[Spot], at_least: int) -> None:
+def test_a_hundred_seeds_tell_one_scene_in_many_ways(spots: list[Spot], at_least: int) -> None:
     scene = make_scene(spots)
 
     assert len({told([scene], seed)[0].caption for seed in range(100)}) >= at_least
 
 
-def test_five_long_names_and_a_long_background_still_fit(make_scene: MakeScene) -> None:
+def test_five_long_names_and_a_long_background_still_fit() -> None:
     rng = np.random.default_rng(0)
     nouns = ("old alarm clock", "knitted teddy bear", "red toy car", "tall flower vase", "striped coffee mug")
     for index in range(50):
@@ -248,7 +242,7 @@ def test_five_long_names_and_a_long_background_still_fit(make_scene: MakeScene) 
         assert all(noun in each.caption for noun in nouns)
 
 
-def test_a_scene_that_takes_too_many_words_is_rejected_and_its_neighbour_is_not(make_scene: MakeScene) -> None:
+def test_a_scene_that_takes_too_many_words_is_rejected_and_its_neighbour_is_not() -> None:
     spots: list[Spot] = [(f"very old thing {name}", 10, 90, 10, 10) for name in "abcde"]
     scenes = [make_scene(spots, sample_id="long"), make_scene([("dog", 10, 90, 10, 10)])]
 
@@ -292,16 +286,14 @@ PAIR: list[Spot] = [("dog", 10, 90, 10, 10), ("dog", 50, 90, 10, 10), ("cat", 80
         ),
     ],
 )
-def test_words_that_break_a_rule_are_rejected_whoever_found_them(
-    make_scene: MakeScene, words: tuple[str, str], reason: str
-) -> None:
+def test_words_that_break_a_rule_are_rejected_whoever_found_them(words: tuple[str, str], reason: str) -> None:
     (result,) = caption([make_scene(PAIR)], Fixed(words), 0)
 
     assert isinstance(result, Rejected)
     assert re.search(reason, result.reason)
 
 
-def test_words_that_keep_the_rules_pass_as_they_are_and_rejections_pass_on(make_scene: MakeScene) -> None:
+def test_words_that_keep_the_rules_pass_as_they_are_and_rejections_pass_on() -> None:
     words = ("A cat watches two dogs.", "A <c2> cat watches a <c0> dog and a <c1> dog.")
     busy = Rejected(sample_id="s1", stage="caption", reason="the server was busy", retriable=True)
 
