@@ -13,12 +13,13 @@ from typing import Any
 from tqdm import tqdm
 
 from builder.backgrounds import find_backgrounds, procedural_backgrounds
+from builder.card import backends
 from builder.concepts import find_concepts
 from builder.config import BuildConfig
 from builder.engines import ENGINES, Engine
 from builder.errors import InputError
 from builder.finish import Summary, finish
-from builder.library import PhotoUse, judge_photos
+from builder.library import PhotoUse, Sources, judge_photos, use_of
 from builder.pipeline import PHOTO_SIDE, PhotoTask, ShardTask, cut_out, make_shard
 from builder.plan import draw_plan
 from builder.records import BackgroundRef, Concept, PhotoFile, Rejected, Sample
@@ -42,11 +43,18 @@ def build(config: BuildConfig) -> Summary:
     folder = BuildFolder(config.output)
     with folder.claim(_request(config, concepts, backgrounds)):
         engine = ENGINES["local"](config.workers)
-        photos = _cut_out_all(folder, concepts, unreadable, config, engine)
+        photos = _cut_out_all(folder, concepts, config, engine)
+        sources = Sources(
+            photos=photos,
+            backgrounds=tuple(map(use_of, backgrounds)),
+            unreadable={rejection.sample_id: rejection.reason for rejection in unreadable},
+        )
+        write_json(folder.sources_file, asdict(sources))
+        folder.write_concepts(_concept_rows(folder, photos))
         samples = _plan(folder, concepts, photos, backgrounds, config)
         _make_scenes(folder, samples, photos, config, engine)
-        write_json(folder.select_file, config.select.model_dump())
-        return finish(folder, config.select)
+        write_json(folder.config_file, config.model_dump(mode="json"))
+        return finish(folder, config)
 
 
 def _concepts(config: BuildConfig) -> tuple[tuple[Concept, ...], tuple[Rejected, ...]]:
@@ -83,7 +91,6 @@ def _request(config: BuildConfig, concepts: Sequence[Concept], backgrounds: Sequ
 def _cut_out_all(
     folder: BuildFolder,
     concepts: Sequence[Concept],
-    unreadable: Sequence[Rejected],
     config: BuildConfig,
     engine: Engine,
 ) -> tuple[PhotoUse, ...]:
@@ -94,11 +101,7 @@ def _cut_out_all(
     ]
     bar = tqdm(engine.map(cut_out, tasks), total=len(tasks), desc="cutting out", unit="photo")
     reports = {report.photo_id: report for report in bar}
-    photos = judge_photos(concepts, reports, config.segment)
-    lost = {rejection.sample_id: rejection.reason for rejection in unreadable}
-    write_json(folder.photos_file, {"photos": [asdict(photo) for photo in photos], "unreadable": lost})
-    folder.write_concepts(_concept_rows(folder, photos))
-    return photos
+    return judge_photos(concepts, reports, config.segment)
 
 
 def _cutout_key(photo: PhotoFile, config: BuildConfig) -> str:
@@ -172,9 +175,7 @@ def _make_scenes(
 
 
 def _provenance(config: BuildConfig) -> Mapping[str, str | int]:
-    stages = ("segment", "layout", "repaint", "caption", "score")
-    backends = {stage: str(getattr(config, stage).backend) for stage in stages}
-    return {"mycanvas": __version__, "seed": config.seed, "config": config.digest(), **backends}
+    return {"mycanvas": __version__, "seed": config.seed, "config": config.digest(), **backends(config)}
 
 
 def _concept_rows(folder: BuildFolder, photos: Sequence[PhotoUse]) -> Iterator[Row]:

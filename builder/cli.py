@@ -1,4 +1,4 @@
-"""The command line: `mycanvas demo | build | select | inspect`. Data goes to stdout, progress and warnings to stderr."""
+"""The command line, `mycanvas demo | build | select | inspect`: data to stdout, progress and warnings to stderr."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
     """
     from builder.build import build
     from builder.config import load_config
-    from builder.demo import render_toys, show_loaded
+    from builder.demo import render_toys
 
     values = {"concepts": toys / "concepts", "output": output, "samples": samples, "resolution": resolution}
     config = load_config(None, "classic", {**values, "workers": workers})
@@ -84,7 +84,7 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
     summary = build(config)
     _print_summary(summary, as_json=False)
     sheet = _write_sheet(summary.folder.path, None)
-    click.echo(show_loaded(output))
+    _show_loaded(output)
     click.echo(f"contact sheet: {sheet}")
 
 
@@ -118,7 +118,7 @@ def _threshold_options(command: Command) -> Command:
 
     other = {
         "per_composition": "The most scenes kept of one composition.",
-        "duplicate_bits": "Scenes of one composition whose fingerprints differ in so few bits are the same; -1: none are.",
+        "duplicate_bits": "Fingerprints of one composition that differ in so few bits show the same; -1: none do.",
     }
     for name in reversed(list(SelectConfig.model_fields)):
         side = "least" if name.startswith("min_") else "most"
@@ -147,9 +147,7 @@ def select(folder: Path, as_json: bool, **thresholds: float | None) -> None:
 
 @cli.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--sheet", type=click.Path(path_type=Path), help="Where the picture goes.  [default: DIR/contact_sheet.png]"
-)
+@click.option("--sheet", type=click.Path(path_type=Path), help="The picture.  [default: DIR/contact_sheet.png]")
 @_json_option
 def inspect(folder: Path, sheet: Path | None, as_json: bool) -> None:
     """Print counts, the funnel and the scores of a dataset, and draw a contact sheet.
@@ -174,6 +172,18 @@ def _print_summary(summary: Summary, as_json: bool) -> None:
         click.echo(json.dumps(summary.as_json(), indent=1))
     else:
         click.echo("\n".join(summary.lines()))
+
+
+def _show_loaded(folder: Path) -> None:
+    import datasets
+
+    import mycanvas  # noqa: F401  (makes the name known)
+
+    loaded = datasets.load_dataset("mycanvas", data_dir=str(folder))
+    click.echo(loaded)
+    split = next(iter(loaded))
+    row = loaded[split][0]
+    click.echo(f"{split}[0]: {row['image'].size[0]} x {row['image'].size[1]}, {row['prompt']!r}")
 
 
 def _write_sheet(folder: Path, path: Path | None) -> Path:

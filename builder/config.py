@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -26,9 +26,6 @@ class Section(BaseModel):
     """A table of the configuration: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-Checked = TypeVar("Checked", bound=Section)
 
 
 class SegmentConfig(Section):
@@ -113,12 +110,15 @@ def _cores() -> int:
 class BuildConfig(Section):
     """The whole configuration of a build.
 
+    profile: the one that it started from. licence: SPDX identifier of the dataset, for its card.
     concepts: the folder of photo folders. backgrounds: a folder of scenes of photos; None for procedural scenes.
     samples: scenes generated in all, spread over the compositions. samples_per_composition: instead of `samples`.
     compositions: which concepts meet, by name; empty: drawn. sizes: how many concepts a drawn composition may have.
     resolution: width and height of a scene in pixels. shard_size: scenes in one unit of work.
     """
 
+    profile: str = "classic"
+    licence: str | None = None
     concepts: Path
     output: Path = Path("mycanvas_data")
     backgrounds: Path | None = None
@@ -142,8 +142,8 @@ class BuildConfig(Section):
 
         Neither how work is spread, nor what is selected, nor where folders lie: photos count by content.
         """
-        kept = self.model_dump(mode="json", exclude={"output", "workers", "select", "concepts", "backgrounds"})
-        return _flatten(kept)
+        apart = {"profile", "licence", "output", "workers", "select", "concepts", "backgrounds"}
+        return _flatten(self.model_dump(mode="json", exclude=apart))
 
     def digest(self) -> str:
         """sha256 of `identity`, in hexadecimal."""
@@ -161,7 +161,7 @@ def load_config(path: Path | None, profile: str, overrides: Mapping[str, Any]) -
     Raises:
         ConfigError: an unknown profile or key, a value out of range, or a file that is not TOML.
     """
-    values = _profile(profile)
+    values = {**_profile(profile), "profile": profile}
     if path is not None:
         values = _merge(values, _read_toml(path))
     values = _merge(values, {key: value for key, value in overrides.items() if value is not None})
@@ -174,32 +174,24 @@ def parse_config(values: Mapping[str, Any]) -> BuildConfig:
     Raises:
         ConfigError: naming each wrong key with its nearest known one, and each wrong value with what was wanted.
     """
-    return _parse(BuildConfig, values)
-
-
-def parse_select(values: Mapping[str, Any]) -> SelectConfig:
-    """A checked [select] table from plain values; raises as `parse_config`."""
-    return _parse(SelectConfig, values)
-
-
-def _parse(section: type[Checked], values: Mapping[str, Any]) -> Checked:
     try:
-        return section.model_validate(values)
+        return BuildConfig.model_validate(values)
     except ValidationError as wrong:
-        raise ConfigError("\n".join(_explain(error, section) for error in wrong.errors())) from None
+        raise ConfigError("\n".join(_explain(error) for error in wrong.errors())) from None
 
 
-def _explain(error: Any, section: type[Section]) -> str:
+def _explain(error: Any) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"unknown key {place}{_nearest(error['loc'], section)}"
+        return f"unknown key {place}{_nearest(error['loc'])}"
     if error["type"] == "missing":
         return f"{place} is missing; give it in build.toml or as --{place}"
     message = error["msg"][0].lower() + error["msg"][1:]
     return f"{place}: {message}, got {error['input']!r}"
 
 
-def _nearest(location: tuple[str | int, ...], section: type[BaseModel]) -> str:
+def _nearest(location: tuple[str | int, ...]) -> str:
+    section: type[BaseModel] = BuildConfig
     for part in location[:-1]:
         annotation = section.model_fields[str(part)].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):

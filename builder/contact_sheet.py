@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 
 from PIL import Image, ImageDraw, ImageFont
@@ -16,7 +16,7 @@ CAPTION = 34
 
 
 def contact_sheet(rows: Iterable[Row], limit: int = 36) -> Image.Image:
-    """The first `limit` rows as tiles of 256 pixels: the scene, each box in its mask's colour, its token, the caption."""
+    """The first `limit` rows as tiles of 256 pixels: the scene, its boxes in their masks' colours, tokens, caption."""
     tiles = [_tile(row) for row in islice(rows, limit)]
     lines = max(1, -(-len(tiles) // COLUMNS))
     sheet = Image.new("RGB", (COLUMNS * TILE, lines * (TILE + CAPTION)), "white")
@@ -53,9 +53,3 @@ def _wrapped(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> s
         else:
             lines[-1] = longer
     return "\n".join(lines[:2]) + ("…" if len(lines) > 2 else "")
-
-
-def spread(rows: Sequence[Row], limit: int) -> list[Row]:
-    """At most `limit` rows, evenly spaced."""
-    step = max(1, len(rows) // limit)
-    return list(rows[::step][:limit])

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from builder.card import card_text
-from builder.config import SelectConfig, parse_select
+from builder.config import BuildConfig, parse_config
 from builder.errors import StoreError
 from builder.funnel import Funnel
-from builder.library import PhotoUse
+from builder.library import PhotoUse, Sources
 from builder.records import Rejected
 from builder.rows import Row
 from builder.select import Judged, select
 from builder.store import BuildFolder, read_json, write_json
 from mycanvas.schema import split_of
 
-SCORE_COLUMNS = ("id", "composition", "num_objects", "scores", "fingerprint", "caption")
+COLUMNS = ("id", "composition", "scores", "fingerprint", "caption")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,13 +58,14 @@ def reselect(path: Path, changes: Mapping[str, float]) -> Summary:
     """
     folder = BuildFolder.open(path)
     with folder.claim(folder.request()):
-        config = parse_select({**read_json(folder.select_file), **changes})
+        values = read_json(folder.config_file)
+        config = parse_config({**values, "select": {**values["select"], **changes}})
         summary = finish(folder, config)
-        write_json(folder.select_file, config.model_dump())
+        write_json(folder.config_file, config.model_dump(mode="json"))
     return summary
 
 
-def finish(folder: BuildFolder, config: SelectConfig) -> Summary:
+def finish(folder: BuildFolder, config: BuildConfig) -> Summary:
     """Make the dataset from the candidates. Reads their scores, copies their bytes, decodes no picture.
 
     Raises:
@@ -73,40 +74,39 @@ def finish(folder: BuildFolder, config: SelectConfig) -> Summary:
     """
     planned = {line["id"]: split_of(line["num_objects"]) for line in folder.plan()}
     shards, rejected = _read_shards(folder)
-    candidates = [candidate for rows in shards.values() for candidate in rows]
-    if len(candidates) + len(rejected) < len(planned):
-        missing = len(planned) - len(candidates) - len(rejected)
+    candidates = [row for rows in shards.values() for row in rows]
+    missing = len(planned) - len(candidates) - len(rejected)
+    if missing or not planned:
         raise StoreError(f"{folder.path}: {missing} scenes are not made yet; run the same `mycanvas build` again first")
-    selection = select((judged for judged, _ in candidates), config)
-    funnel = Funnel.count(planned, rejected, [judged.id for judged, _ in candidates], selection)
-    if not selection.kept:
-        raise StoreError("\n".join([f"{folder.path}: no scene would be kept; loosen [select]", *funnel.lines()]))
-    photos = tuple(PhotoUse(**values) for values in read_json(folder.photos_file)["photos"])
+    selection = select(map(_judged, candidates), config.select)
+    funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
     kept = set(selection.kept)
+    if not kept:
+        raise StoreError("\n".join([f"{folder.path}: no scene would be kept; loosen [select]", *funnel.lines()]))
     folder.write_splits(
-        [(index, {row.id: planned[row.id] for row, _ in rows if row.id in kept}) for index, rows in shards.items()]
+        [
+            (index, {row["id"]: planned[row["id"]] for row in rows if row["id"] in kept})
+            for index, rows in shards.items()
+        ]
     )
-    words = [len(caption.split()) for rows in shards.values() for row, caption in rows if row.id in kept]
-    folder.write_card(card_text(folder, config, funnel, photos, words, _compositions(shards, kept)))
-    folder.mark_selected({"select": config.model_dump(), "funnel": asdict(funnel)})
-    return Summary(folder=folder, funnel=funnel, photos=photos)
+    sources = Sources.from_json(read_json(folder.sources_file))
+    rows = [row for row in candidates if row["id"] in kept]
+    compositions = dict(Counter(row["composition"] for row in rows))
+    words = sum(len(row["caption"].split()) for row in rows) / len(rows)
+    folder.write_card(card_text(folder, config, sources, funnel, compositions, words))
+    folder.mark_selected({"funnel": asdict(funnel)})
+    return Summary(folder=folder, funnel=funnel, photos=sources.photos)
 
 
-def _read_shards(folder: BuildFolder) -> tuple[dict[int, list[tuple[Judged, str]]], list[Rejected]]:
-    """Each shard's candidates with their captions, and all rejections."""
-    shards: dict[int, list[tuple[Judged, str]]] = {}
+def _read_shards(folder: BuildFolder) -> tuple[dict[int, list[Row]], list[Rejected]]:
+    """The columns of each shard's candidates that a selection needs, and all rejections."""
+    shards: dict[int, list[Row]] = {}
     rejected: list[Rejected] = []
     for index, marker in folder.markers():
         rejected += marker.rejected
-        shards[index] = [_judged(row) for row in folder.candidates(index, SCORE_COLUMNS)]
+        shards[index] = list(folder.candidates(index, COLUMNS))
     return shards, rejected
 
 
-def _judged(row: Row) -> tuple[Judged, str]:
-    caption = row.pop("caption")
-    return Judged(**row), caption
-
-
-def _compositions(shards: Mapping[int, Sequence[tuple[Judged, str]]], kept: Set[str]) -> dict[str, int]:
-    """Kept scenes of each composition."""
-    return dict(Counter(row.composition for rows in shards.values() for row, _ in rows if row.id in kept))
+def _judged(row: Row) -> Judged:
+    return Judged(id=row["id"], composition=row["composition"], scores=row["scores"], fingerprint=row["fingerprint"])

@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Funnel:
-    """Counts of scenes. planned, made, kept: by split. rejected: by "stage: reason". dropped: by the bound that failed."""
+    """Counts of scenes. planned, made, kept: by split. rejected: by "stage: reason". dropped: by what they failed."""
 
     planned: Mapping[str, int]
     rejected: Mapping[str, int]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from builder.contact_sheet import contact_sheet
 from builder.errors import StoreError
 from builder.funnel import Funnel
-from builder.library import PhotoUse, summary_lines
+from builder.library import Sources, summary_lines
 from builder.rows import Row
 from builder.store import BuildFolder, read_json
 from mycanvas.schema import SCORES
@@ -32,21 +33,18 @@ class Inspection:
     funnel: Funnel
     compositions: dict[str, int]
     quantiles: dict[str, list[float]]
-    photos: tuple[PhotoUse, ...]
-    unreadable: dict[str, str]
+    sources: Sources
     words_per_caption: float
 
     def as_json(self) -> dict[str, Any]:
         """Everything, of JSON's types."""
-        from dataclasses import asdict
-
         return {**asdict(self), "folder": str(self.folder)}
 
     def lines(self) -> list[str]:
         """A page for a terminal."""
         head = "".join(f"{f'{quantile:.0%}':>9}" for quantile in QUANTILES)
         scores = [f"{name:<10}" + "".join(f"{v:9.3f}" for v in values) for name, values in self.quantiles.items()]
-        lost = [f"{name}: {reason}" for name, reason in self.unreadable.items()]
+        lost = [f"{name}: {reason}" for name, reason in self.sources.unreadable.items()]
         return [
             *self.funnel.lines(),
             "",
@@ -55,7 +53,7 @@ class Inspection:
             f"{'score':<10}{head}",
             *scores,
             "",
-            *summary_lines(self.photos),
+            *summary_lines(self.sources.photos),
             *([""] if lost else []),
             *lost,
         ]
@@ -70,14 +68,12 @@ def inspect_build(folder: BuildFolder) -> Inspection:
     if not folder.selected_file.is_file():
         raise StoreError(f"{folder.path} is not finished; run the same `mycanvas build` again to finish it")
     rows = list(_rows(folder, ("composition", "scores", "caption")))
-    photos = read_json(folder.photos_file)
     return Inspection(
         folder=folder.path,
         funnel=Funnel(**read_json(folder.selected_file)["funnel"]),
         compositions=dict(sorted(Counter(row["composition"] for row in rows).items())),
         quantiles=_quantiles([row["scores"] for row in rows]),
-        photos=tuple(PhotoUse(**photo) for photo in photos["photos"]),
-        unreadable=photos["unreadable"],
+        sources=Sources.from_json(read_json(folder.sources_file)),
         words_per_caption=float(np.mean([len(row["caption"].split()) for row in rows])),
     )
 
@@ -97,11 +93,11 @@ def _rows(folder: BuildFolder, columns: Sequence[str], wanted: set[str] | None =
             for batch in stream:
                 table = pa.Table.from_batches([batch]).select(list(columns))
                 if wanted is not None:
-                    table = table.filter(pa.compute.is_in(table["id"], pa.array(sorted(wanted))))
+                    table = table.filter(pc.is_in(table["id"], pa.array(sorted(wanted))))
                 found += table.to_pylist()
     return found
 
 
 def _quantiles(scores: Sequence[dict[str, float | None]]) -> dict[str, list[float]]:
-    columns = {name: [row[name] for row in scores if row[name] is not None] for name in SCORES}
+    columns = {name: [value for row in scores if (value := row[name]) is not None] for name in SCORES}
     return {name: np.quantile(values, QUANTILES).tolist() for name, values in columns.items() if values}

@@ -1,14 +1,15 @@
-"""What became of each photo: without an object, not trusted, or used."""
+"""What a build is made from: what became of each photo, and the backgrounds."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from builder.config import SegmentConfig
 from builder.pipeline import PhotoReport
-from builder.records import Concept
+from builder.records import BackgroundRef, Concept
 
 log = logging.getLogger("mycanvas")
 
@@ -31,6 +32,45 @@ class PhotoUse:
     quality: float | None = None
     reason: str | None = None
     used: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BackgroundUse:
+    """A background that scenes may stand on. photo_id: None when it is painted by the program."""
+
+    scene: str
+    phrase: str
+    photo_id: str | None
+    attribution: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sources:
+    """Everything that a build is made from. unreadable: the reason why a photo could not be read, by its id."""
+
+    photos: tuple[PhotoUse, ...]
+    backgrounds: tuple[BackgroundUse, ...]
+    unreadable: Mapping[str, str]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Sources:
+        """Read back what `dataclasses.asdict` gave."""
+        return cls(
+            photos=tuple(PhotoUse(**photo) for photo in values["photos"]),
+            backgrounds=tuple(BackgroundUse(**background) for background in values["backgrounds"]),
+            unreadable=values["unreadable"],
+        )
+
+
+def use_of(background: BackgroundRef) -> BackgroundUse:
+    """What the card says of a background."""
+    photo = background.photo
+    return BackgroundUse(
+        scene=background.scene,
+        phrase=background.phrase,
+        photo_id=photo.id if photo else None,
+        attribution=photo.attribution if photo else None,
+    )
 
 
 def judge_photos(

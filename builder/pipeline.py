@@ -21,7 +21,7 @@ from builder.paste import paste
 from builder.photos import read_photo
 from builder.records import Candidate, Cutout, PhotoFile, Rejected, Sample, Setting
 from builder.repaint import REPAINTERS, repaint
-from builder.rows import Row, candidate_row, jpeg, png
+from builder.rows import candidate_row, jpeg, png
 from builder.score import SCORERS, score
 from builder.segment import SEGMENTERS, segment
 from builder.store import BuildFolder, read_json, write_bytes, write_json
@@ -121,7 +121,7 @@ def make_shard(task: ShardTask) -> ShardReport:
 
 
 def run_stages(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Candidate | Rejected]:
-    """The poster, from cut-outs to scored scenes: one candidate or rejection per sample, rejections first in a batch."""
+    """The poster, from cut-outs to scored scenes: one candidate or rejection per sample, rejections first."""
     config, seed = task.config, task.config.seed
     queue = iter(samples)
     while batch := list(islice(queue, BATCH)):
@@ -169,4 +169,6 @@ def _read_cutout(path: Path, key: str, photo_id: str) -> Cutout:
     quality = read_json(folder.cutout_file(key, "json"))["quality"]
     rgba = cv2.imread(str(folder.cutout_file(key, "cutout.png")), cv2.IMREAD_UNCHANGED)
     mask = cv2.imread(str(folder.cutout_file(key, "mask.png")), cv2.IMREAD_GRAYSCALE)
-    return Cutout(photo_id=photo_id, rgba=cv2.cvtColor(rgba, cv2.COLOR_BGRA2RGBA), mask=mask > 0, quality=quality)
+    return Cutout(
+        photo_id=photo_id, rgba=cv2.cvtColor(rgba, cv2.COLOR_BGRA2RGBA), mask=np.asarray(mask) > 0, quality=quality
+    )

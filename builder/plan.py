@@ -91,11 +91,11 @@ def _possible_sizes(available: int, wanted: Sequence[int]) -> tuple[int, ...]:
 
 
 def _sizes_in_turn(room: Mapping[int, int], total: int) -> list[int]:
-    """`total` sizes, taking the splits in turn, and the sizes of one split in turn, never more than there is room for."""
+    """`total` sizes: the splits in turn, the sizes of a split in turn, never more of one than there is room for."""
     by_split: dict[str, list[int]] = {}
     for size in room:
         by_split.setdefault(split_of(size), []).append(size)
-    left, chosen = dict(room), []
+    left, chosen = dict(room), list[int]()
     turns = cycle([cycle(sizes) for sizes in by_split.values()])
     while len(chosen) < total:
         size = next(next(turns))

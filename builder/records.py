@@ -76,7 +76,7 @@ class Photo:
 class Cutout:
     """One object cut out of one photo.
 
-    rgba: cropped to the object; its colours at the soft edge are the object's own (foreground estimation), not the photo's.
+    rgba: cropped to the object; at the soft edge its colours are the object's own (foreground estimation).
     mask: bool [H, W] of the whole photo at the size in which the photo was read.
     quality: how far the segmenter trusts itself, 0 to 1.2; higher is better.
     """
@@ -93,7 +93,7 @@ class BackgroundRef:
 
     phrase: as captions say it ("in a garden"). photo: a file, or None for a procedural scene.
     scene: the folder's or the procedural scene's name. variant: which of the procedural scene's variations.
-    horizon, ground: of the whole photo, as in `Background`, where the user wrote them down; None: estimated from the photo.
+    horizon, ground: of the whole photo, as in `Background`, where the user wrote them down; None: estimated.
     """
 
     scene: str
@@ -152,7 +152,7 @@ class Setting:
 class Placement:
     """Where one cut-out goes.
 
-    x, y, width, height: pixels of the scene; its bottom edge is where the object stands. The aspect ratio is the cut-out's.
+    x, y, width, height: pixels of the scene, with the cut-out's aspect ratio; the object stands on the bottom edge.
     depth: 0 at the viewer, growing with distance; larger depths are pasted first.
     flip: mirrored left to right.
     """
@@ -225,7 +225,8 @@ class Captioned:
 class Candidate:
     """A captioned scene with what select judges it by.
 
-    scores: by the names of `mycanvas.schema.SCORES`. fingerprint: 64-bit perceptual hash; near-duplicates differ in few bits.
+    scores: by the names of `mycanvas.schema.SCORES`.
+    fingerprint: a 64-bit perceptual hash; near-duplicates differ in few bits.
     """
 
     captioned: Captioned

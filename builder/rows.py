@@ -34,13 +34,13 @@ def candidate_row(candidate: Candidate, provenance: Mapping[str, Any]) -> Row:
     background = sample.background.photo.id if sample.background.photo else f"procedural:{sample.background.scene}"
     return {
         "id": sample.id,
-        "image": {"bytes": jpeg(scene.image), "path": f"{sample.id}.jpg"},
+        "image": {"bytes": jpeg(scene.image), "path": None},
         "caption": captioned.caption,
         "prompt": captioned.prompt,
         "boxes": [list(box) for box in canvas.boxes],
         "concept_tokens": [concept.token for concept in sample.concepts],
         "class_names": [concept.class_noun for concept in sample.concepts],
-        "mask": {"bytes": index_png(canvas.mask), "path": f"{sample.id}.png"},
+        "mask": {"bytes": index_png(canvas.mask), "path": None},
         "background": sample.background.phrase,
         "composition": sample.composition,
         "num_objects": len(sample.concepts),
@@ -59,9 +59,9 @@ def jpeg(pixels: Rgb) -> bytes:
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
     """uint8 [H, W], [H, W, 3] or [H, W, 4] as a PNG, quickly rather than tightly packed."""
-    channels = {2: slice(None), 3: [2, 1, 0], 4: [2, 1, 0, 3]}[pixels.shape[2] if pixels.ndim == 3 else 2]
-    ordered = pixels if pixels.ndim == 2 else pixels[..., channels]
-    return _encoded(".png", ordered, (cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL))
+    if pixels.ndim == 3:
+        pixels = pixels[..., (2, 1, 0, 3)[: pixels.shape[2]]]  # OpenCV writes B, G, R
+    return _encoded(".png", pixels, (cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL))
 
 
 def index_png(mask: IndexMask) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +19,13 @@ class Judged:
 
     id: str
     composition: str
-    num_objects: int
     scores: Mapping[str, float | None]
     fingerprint: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """kept: ids in the order given. dropped: for every other id, what it failed: a bound, "near-duplicate" or "quota"."""
+    """kept: ids in the order given. dropped: what each other id failed: a bound, "near-duplicate" or "quota"."""
 
     kept: tuple[str, ...]
     dropped: Mapping[str, str]
@@ -67,10 +67,11 @@ def _failed_bound(scores: Mapping[str, float | None], config: SelectConfig) -> s
 def _best_first(group: Sequence[Judged]) -> list[Judged]:
     places: defaultdict[str, int] = defaultdict(int)
     for name in sorted({name for candidate in group for name in candidate.scores}):
-        scored = [(candidate.scores.get(name), candidate.id) for candidate in group]
-        present = [(-value if name in HIGHER_IS_BETTER else value, key) for value, key in scored if value is not None]
-        for place, (_, key) in enumerate(sorted(present)):
-            places[key] += place
+        sign = -1 if name in HIGHER_IS_BETTER else 1
+        signed = {each.id: sign * value for each in group if (value := each.scores.get(name)) is not None}
+        order = sorted(signed.values())
+        for key, value in signed.items():
+            places[key] += bisect_left(order, value)  # equals share a place
     return sorted(group, key=lambda candidate: (places[candidate.id], candidate.id))
 
 

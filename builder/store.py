@@ -4,7 +4,8 @@
     OUT/data/<split>-NNNNN-of-NNNNN.arrow, OUT/concepts/train-NNNNN-of-NNNNN.arrow
     OUT/.build/build.json             what the build was asked to do; another request is refused
     OUT/.build/plan.jsonl             one line for each planned scene
-    OUT/.build/photos.json            what became of each photo
+    OUT/.build/config.json            the whole configuration, with what was last selected
+    OUT/.build/sources.json           what became of each photo, and the backgrounds
     OUT/.build/cutouts/<key>.*        cut-outs, by the photo's content and the segmenter's parameters
     OUT/.build/candidates/NNNNN.arrow every scene made, with scores; NNNNN.json is its marker, written last
     OUT/.build/selected.json          the marker of OUT/data, written last
@@ -41,6 +42,7 @@ BATCH_ROWS = 8
 SHARD_ROWS = 512
 """Most rows of one file of the dataset: about 200 MB at 1024 x 1024."""
 CHANGES_SHOWN = 12
+UNFINISHED = ".unfinished"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +104,7 @@ class BuildFolder:
             except BlockingIOError:
                 raise StoreError(f"{self.path} is being built by another process; wait for it") from None
             self._refuse_another_request(request)
-            for leftover in self.path.rglob("*.tmp"):
+            for leftover in self.path.rglob(f".*{UNFINISHED}"):
                 leftover.unlink()
             yield
 
@@ -142,9 +144,9 @@ class BuildFolder:
         return self.hidden / "plan.jsonl"
 
     @property
-    def photos_file(self) -> Path:
-        """What became of each photo."""
-        return self.hidden / "photos.json"
+    def sources_file(self) -> Path:
+        """What the build is made from."""
+        return self.hidden / "sources.json"
 
     @property
     def selected_file(self) -> Path:
@@ -152,9 +154,9 @@ class BuildFolder:
         return self.hidden / "selected.json"
 
     @property
-    def select_file(self) -> Path:
-        """What the selection was last asked to do."""
-        return self.hidden / "select.json"
+    def config_file(self) -> Path:
+        """The configuration as it was last given, selection included."""
+        return self.hidden / "config.json"
 
     def request(self) -> dict[str, Any]:
         """What the build was asked to do."""
@@ -245,7 +247,7 @@ class BuildFolder:
         return files
 
     def _kept_batches(self, kept: Sequence[tuple[int, Mapping[str, str]]], split: str) -> Iterator[pa.RecordBatch]:
-        """One record batch of one row for each kept scene of a split: views of the candidates' bytes, nothing decoded."""
+        """A record batch of one row for each kept scene of a split: views of the candidates' bytes, nothing decoded."""
         columns = dataset_schema().names
         for shard, ids in kept:
             if split not in ids.values():
@@ -340,7 +342,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
     Raises:
         StoreError: the folder cannot be written, or the disk is full; nothing of the file is left.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
     with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -1,0 +1,37 @@
+# Needs Python 3.11 or newer and make; everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/.installed  ## render toys, build a dataset from them, load it by name
+	$(BIN)/mycanvas demo
+
+test: $(VENV)/.installed-dev  ## all tests, warnings as errors
+	$(BIN)/pytest
+
+check: $(VENV)/.installed-dev  ## style, types and tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+bench: $(VENV)/.installed-dev  ## speed and memory, as ratios in one run
+	$(BIN)/python -m tests.benchmarks
+
+clean:  ## remove the virtual environment
+	rm -rf $(VENV)
+
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.created
+	$(INSTALL) -e .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.created
+	$(INSTALL) -e '.[dev]'
+	touch $@ $(VENV)/.installed

@@ -1,0 +1,101 @@
+"""What the card says of a build: the store's facts, in the card's records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from builder.config import BuildConfig
+from builder.funnel import Funnel
+from builder.library import PhotoUse, Sources
+from builder.store import BuildFolder, sha256_of
+from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, PhotoFacts, SplitFacts, render_card
+from mycanvas import __version__
+
+STAGES = ("segment", "layout", "repaint", "caption", "score")
+
+
+def backends(config: BuildConfig) -> dict[str, str]:
+    """Stage -> the backend that it uses."""
+    return {stage: str(getattr(config, stage).backend) for stage in STAGES}
+
+
+def card_text(
+    folder: BuildFolder,
+    config: BuildConfig,
+    sources: Sources,
+    funnel: Funnel,
+    compositions: dict[str, int],
+    caption_words: float,
+) -> str:
+    """The text of the dataset's README.md.
+
+    Args:
+        folder: with the dataset's files in place.
+        config: of the build, selection included.
+        sources: its photos and backgrounds.
+        funnel: what became of the planned scenes.
+        compositions: kept scenes of each composition.
+        caption_words: mean number of words in a kept caption.
+    """
+    files = folder.data_files()
+    splits = [_split(files, name, "data", rows) for name, rows in funnel.kept.items() if rows]
+    facts = CardFacts(
+        name="MyCanvas",
+        splits=tuple(splits),
+        source_photos=_split(files, "train", "concepts", len(sources.photos)),
+        concepts=_concepts(sources.photos),
+        backgrounds=_backgrounds(sources),
+        compositions=compositions,
+        planned=sum(funnel.planned.values()),
+        rejected=funnel.rejected,
+        candidates=sum(funnel.made.values()),
+        dropped=funnel.dropped,
+        profile=config.profile,
+        parameters=config.identity() | {f"select.{name}": value for name, value in config.select},
+        backends=backends(config),
+        config_digest=config.digest(),
+        shards_digest=_digest(files),
+        seed=config.seed,
+        resolution=config.resolution,
+        caption_words=caption_words,
+        licence=config.licence,
+        version=__version__,
+    )
+    return render_card(facts)
+
+
+def _split(files: Sequence[Path], name: str, place: str, rows: int) -> SplitFacts:
+    own = [file for file in files if file.parent.name == place and file.name.startswith(f"{name}-")]
+    return SplitFacts(name=name, rows=rows, bytes=sum(file.stat().st_size for file in own), files=len(own))
+
+
+def _digest(files: Sequence[Path]) -> str:
+    total = hashlib.sha256()
+    for file in files:
+        total.update(f"{file.parent.name}/{file.name} {sha256_of(file)}\n".encode())
+    return total.hexdigest()
+
+
+def _concepts(photos: Sequence[PhotoUse]) -> tuple[ConceptFacts, ...]:
+    groups: defaultdict[tuple[str, str, str], list[PhotoFacts]] = defaultdict(list)
+    for photo in photos:
+        facts = PhotoFacts(id=photo.id, used=photo.used, attribution=photo.attribution)
+        groups[photo.concept, photo.token, photo.class_noun].append(facts)
+    return tuple(
+        ConceptFacts(name=name, token=token, class_noun=noun, photos=tuple(members))
+        for (name, token, noun), members in groups.items()
+    )
+
+
+def _backgrounds(sources: Sources) -> tuple[BackgroundFacts, ...]:
+    groups: defaultdict[tuple[str, str], list[PhotoFacts]] = defaultdict(list)
+    for background in sources.backgrounds:
+        members = groups[background.scene, background.phrase]
+        if background.photo_id is not None:
+            members.append(PhotoFacts(id=background.photo_id, attribution=background.attribution))
+    return tuple(
+        BackgroundFacts(name=name, phrase=phrase, photos=tuple(members)) for (name, phrase), members in groups.items()
+    )

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from builder.config import load_config, parse_config
+from builder.errors import ConfigError
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_the_profile(tmp_path: Path) -> None:
+    file = tmp_path / "build.toml"
+    file.write_text('concepts = "photos"\nsamples = 10\nseed = 3\n[layout]\nmax_overlap = 0.1\n')
+
+    config = load_config(file, "classic", {"samples": 20, "resolution": None})
+
+    assert (config.samples, config.seed, config.layout.max_overlap) == (20, 3, 0.1)
+    assert config.concepts == tmp_path / "photos"
+    assert config.layout.backend == "solver"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sample": 3}, "unknown key sample; did you mean samples"),
+        ({"layout": {"max_overlp": 0.2}}, "unknown key layout.max_overlp; did you mean max_overlap"),
+        ({"select": {"zzz": 1}}, "unknown key select.zzz; known keys: min_cutout"),
+        ({"samples": 0}, "samples: .*greater than or equal to 1, got 0"),
+        ({"layout": {"max_overlap": 1.7}}, r"layout.max_overlap: .*, got 1.7"),
+        ({"resolution": "big"}, "resolution: .*integer.*, got 'big'"),
+        ({"sizes": [2, 6]}, "sizes.1: .*less than or equal to 5, got 6"),
+        ({"segment": {"backend": "magic"}}, "segment.backend: .*'tricut'.*, got 'magic'"),
+        ({"select": {"min_visible": float("nan")}}, "select.min_visible: .*finite"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_wanted(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_config({"concepts": "photos", **values})
+
+
+def test_missing_concepts_say_how_to_give_them() -> None:
+    with pytest.raises(ConfigError, match="concepts is missing; give it in build.toml or as --concepts"):
+        parse_config({})
+
+
+def test_an_unknown_profile_names_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="unknown profile 'modrn'; known profiles: classic"):
+        load_config(None, "modrn", {"concepts": "photos"})
+
+
+@pytest.mark.parametrize("content", [b"samples = = 3", b"\xff\xfe\x00"])
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "build.toml").write_bytes(content)
+
+    with pytest.raises(ConfigError, match=r"build\.toml is not TOML"):
+        load_config(tmp_path / "build.toml", "classic", {})
+
+
+def test_the_digest_ignores_how_work_is_spread_and_what_is_selected() -> None:
+    one = parse_config({"concepts": "a", "workers": 1, "output": "x"})
+    other = parse_config({"concepts": "b", "workers": 4, "output": "y", "select": {"min_visible": 0.9}})
+
+    assert one.digest() == other.digest()
+    assert one.digest() != parse_config({"concepts": "a", "seed": 1}).digest()

@@ -1,0 +1,97 @@
+from collections import Counter
+
+import pytest
+
+from builder.config import parse_config
+from builder.errors import ConfigError
+from builder.plan import draw_plan
+from builder.records import BackgroundRef, Concept, Sample
+from mycanvas.schema import split_of
+
+NAMES = ("can", "cat", "cat2", "clock", "dog", "dog6", "teapot", "vase")
+CONCEPTS = tuple(
+    Concept(name=name, token=f"<{name}>", class_noun=name.rstrip("0123456789"), height_cm=None, photos=())
+    for name in NAMES
+)
+PHOTOS = {name: [f"{name}/{view}.jpg" for view in range(3)] for name in NAMES}
+YARDS = (BackgroundRef(scene="yard", phrase="in a yard"), BackgroundRef(scene="beach", phrase="on a beach"))
+
+
+def plan(**values: object) -> tuple[Sample, ...]:
+    names = values.pop("names", NAMES)
+    config = parse_config({"concepts": "photos", **values})
+    return draw_plan([c for c in CONCEPTS if c.name in names], PHOTOS, YARDS, config)
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_seed_another() -> None:
+    assert plan(samples=60) == plan(samples=60)
+    assert plan(samples=60) != plan(samples=60, seed=1)
+
+
+@pytest.mark.parametrize("samples", [1, 3, 7, 100, 301])
+def test_exactly_as_many_scenes_are_planned_as_asked(samples: int) -> None:
+    drawn = plan(samples=samples)
+
+    assert len(drawn) == samples
+    assert len({sample.id for sample in drawn}) == samples
+
+
+def test_scenes_are_spread_over_all_splits_and_all_concepts() -> None:
+    drawn = plan(samples=300)
+    splits = Counter(split_of(len(sample.concepts)) for sample in drawn)
+    uses = Counter(concept.name for sample in drawn for concept in sample.concepts)
+
+    assert min(splits.values()) >= 0.9 * max(splits.values())
+    assert set(uses) == set(NAMES)
+    assert min(uses.values()) >= 0.7 * max(uses.values())
+
+
+def test_compositions_differ_and_hold_each_concept_once() -> None:
+    compositions = {sample.composition: sample.concepts for sample in plan(samples=300)}
+
+    assert len(compositions) == 41
+    assert all(len(set(members)) == len(members) for members in compositions.values())
+
+
+def test_each_photo_is_of_its_own_concept_and_all_are_shown() -> None:
+    drawn = plan(samples=300)
+
+    for sample in drawn:
+        assert [photo.split("/")[0] for photo in sample.photo_ids] == [concept.name for concept in sample.concepts]
+    assert {photo for sample in drawn for photo in sample.photo_ids} == {id for ids in PHOTOS.values() for id in ids}
+    assert {sample.background.scene for sample in drawn} == {"yard", "beach"}
+
+
+@pytest.mark.parametrize("names", [("can",), ("can", "cat"), ("can", "cat", "dog", "vase")])
+def test_few_concepts_still_make_a_plan(names: tuple[str, ...]) -> None:
+    drawn = plan(samples=20, names=names)
+
+    assert len(drawn) == 20
+    assert all(len(sample.concepts) <= len(names) for sample in drawn)
+
+
+def test_listed_compositions_are_planned_as_listed() -> None:
+    drawn = plan(compositions=[["dog6", "cat"], ["vase"]], samples_per_composition=4)
+
+    assert Counter(sample.composition for sample in drawn) == {"cat+dog6": 4, "vase": 4}
+
+
+def test_adding_a_composition_leaves_the_others_as_they_were() -> None:
+    few = plan(compositions=[["dog6", "cat"]], samples_per_composition=4)
+    more = plan(compositions=[["vase", "can"], ["dog6", "cat"]], samples_per_composition=4)
+
+    assert set(few) < set(more)
+
+
+@pytest.mark.parametrize(
+    ("composition", "message"),
+    [
+        (list(NAMES[:6]), "1 to 5 concepts, got 6"),
+        ([], "1 to 5 concepts, got 0"),
+        (["cat", "cat"], "each concept once"),
+        (["cat", "teepot"], "did you mean teapot"),
+    ],
+)
+def test_an_impossible_composition_is_an_error_that_names_it(composition: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        plan(compositions=[composition])

@@ -1,0 +1,146 @@
+"""A build that was stopped, at any moment and in any way, ends in the same bytes as one that was not."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from glob import glob
+from pathlib import Path
+
+import pytest
+
+from builder.build import build
+from builder.config import BuildConfig, parse_config
+from builder.errors import StoreError
+
+SAMPLES = 24
+
+
+def config_for(shapes: Path, grounds: Path, output: Path, **changes: object) -> BuildConfig:
+    values = {"concepts": shapes, "backgrounds": grounds, "output": output, "samples": SAMPLES}
+    return parse_config({**values, "resolution": 256, "shard_size": 4, "workers": 1, **changes})
+
+
+def bytes_of(output: Path) -> dict[str, str]:
+    """The sha256 of every file that a build leaves, but the lock."""
+    files = sorted(path for path in output.rglob("*") if path.is_file() and path.name != "lock")
+    return {str(path.relative_to(output)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def but_where(files: dict[str, str]) -> dict[str, str]:
+    """Without the file that holds the output's own path and the number of workers."""
+    return {name: digest for name, digest in files.items() if name != ".build/config.json"}
+
+
+@pytest.fixture(scope="module")
+def whole(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("whole") / "out"
+    build(config_for(shapes, grounds, output))
+    return output
+
+
+def test_four_workers_write_the_bytes_of_one(shapes: Path, grounds: Path, whole: Path, tmp_path: Path) -> None:
+    build(config_for(shapes, grounds, tmp_path / "out", workers=4))
+
+    assert but_where(bytes_of(tmp_path / "out")) == but_where(bytes_of(whole))
+
+
+MOMENTS = (
+    ".build/cutouts/*.mask.png",
+    ".build/plan.jsonl",
+    ".build/candidates/.00001.*",
+    ".build/candidates/00003.arrow",
+    ".build/staging/*",
+    "data/objects_le3*",
+)
+"""Files by whose appearance a build is killed, each in a run of its own."""
+
+
+def test_a_build_killed_at_every_step_ends_in_the_same_bytes(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path
+) -> None:
+    output, settings = tmp_path / "out", tmp_path / "build.toml"
+    settings.write_text("shard_size = 4\n")
+    command = [
+        sys.executable,
+        "-m",
+        "builder",
+        "build",
+        str(settings),
+        "--concepts",
+        str(shapes),
+        "--backgrounds",
+        str(grounds),
+    ]
+    command += ["--output", str(output), "--samples", str(SAMPLES), "--resolution", "256", "--workers", "2"]
+    kills = 0
+    for moment in MOMENTS:
+        process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not glob(str(output / moment)):
+            time.sleep(0.001)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+
+    build(config_for(shapes, grounds, output))
+
+    assert kills >= 3
+    assert but_where(bytes_of(output)) == but_where(bytes_of(whole))
+
+
+def test_a_damaged_shard_is_made_again(shapes: Path, grounds: Path, whole: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    build(config_for(shapes, grounds, output))
+    shard = output / ".build" / "candidates" / "00002.arrow"
+    shard.write_bytes(shard.read_bytes()[:-100])
+
+    build(config_for(shapes, grounds, output))
+
+    assert but_where(bytes_of(output)) == but_where(bytes_of(whole))
+
+
+def test_a_finished_build_is_not_made_again(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    build(config_for(shapes, grounds, output))
+    before = {path: path.stat().st_mtime_ns for path in (output / ".build" / "candidates").iterdir()}
+
+    build(config_for(shapes, grounds, output))
+
+    assert {path: path.stat().st_mtime_ns for path in (output / ".build" / "candidates").iterdir()} == before
+
+
+def test_another_configuration_is_refused_and_says_what_changed(shapes: Path, grounds: Path, whole: Path) -> None:
+    before = bytes_of(whole)
+
+    with pytest.raises(StoreError) as refused:
+        build(config_for(shapes, grounds, whole, seed=7, layout={"max_overlap": 0.1}))
+
+    assert "seed" in str(refused.value)
+    assert "was 0, now 7" in str(refused.value)
+    assert "layout.max_overlap" in str(refused.value)
+    assert bytes_of(whole) == before
+
+
+def test_another_photo_is_refused_by_name(shapes: Path, grounds: Path, whole: Path, tmp_path: Path) -> None:
+    import shutil
+
+    changed = tmp_path / "shapes"
+    shutil.copytree(shapes, changed)
+    shutil.copy(changed / "box" / "0.png", changed / "ball" / "9.png")
+
+    with pytest.raises(StoreError, match="photo ball/9.png"):
+        build(config_for(changed, grounds, whole))
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("do not lose me")
+
+    with pytest.raises(StoreError, match=r"something else \(thesis.tex\)"):
+        build(config_for(shapes, grounds, tmp_path))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
