@@ -12,7 +12,7 @@ from builder.records import Box, Scene
 
 BESIDE_OVERLAP = 0.25
 """Side by side: at most this share of the narrower thing's width is shared with the other."""
-FRONT_OVERLAP = 0.4
+FRONT_OVERLAP = 0.3
 """In front: at least this share of the narrower thing's width is shared with the other."""
 BASE_STEP = 0.03
 """In front: standing lower by at least this share of the picture."""
