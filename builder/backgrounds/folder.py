@@ -14,13 +14,15 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from builder.concepts import OTHER_PICTURES, SUFFIXES
 from builder.errors import ConfigError, InputError
 from builder.photos import decode, read_bytes
 from builder.records import BackgroundRef, PhotoFile, Rejected
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MIN_SIDE = 256
 """Pixels of a photo's shorter side; anything smaller is a blur behind its objects."""
+MAX_PROPORTION = 8
+"""Longer side to shorter side."""
 MAX_PHRASE_WORDS = 6
 """A caption has 30 words and five concepts to name."""
 
@@ -115,7 +117,7 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
     for scene in scenes:
         good, bad = _photos(scene)
         about = described.get(scene.name, _Description())
-        phrase = " ".join((about.phrase or phrase_of(scene.name)).split())
+        phrase = _plain(about.phrase or phrase_of(scene.name), scene.name)
         refs += [
             BackgroundRef(scene=scene.name, phrase=phrase, photo=photo, horizon=about.horizon, ground=about.ground)
             for photo in good
@@ -146,25 +148,42 @@ def phrase_of(scene: str) -> str:
     return f"{preposition} {article} {name}"
 
 
+def _plain(phrase: str, scene: str) -> str:
+    words = phrase.split()
+    if not 1 <= len(words) <= MAX_PHRASE_WORDS or re.search("[<>+]", phrase):
+        raise ConfigError(
+            f"{phrase!r} cannot be the phrase of {scene}: wanted 1 to {MAX_PHRASE_WORDS} plain words; "
+            "set phrase in backgrounds.toml"
+        )
+    return " ".join(words)
+
+
 def _photos(scene: Path) -> tuple[list[PhotoFile], list[Rejected]]:
     photos, rejected = [], []
     for path in _entries(scene):
-        if path.suffix.lower() not in SUFFIXES:
+        photo_id, suffix = f"{scene.name}/{path.name}", path.suffix.lower()
+        if suffix in OTHER_PICTURES:
+            rejected.append(_reject(photo_id, f"{suffix} is not read; save it as {', '.join(SUFFIXES)}"))
+        if suffix not in SUFFIXES:
             continue
-        photo_id = f"{scene.name}/{path.name}"
         try:
-            data = read_bytes(path)
-            width, height = decode(data, MIN_SIDE * 8).size
+            photos.append(PhotoFile(id=photo_id, path=path, sha256=_checked(path)))
         except InputError as error:
             rejected.append(_reject(photo_id, str(error)))
-            continue
-        if min(width, height) < MIN_SIDE:
-            rejected.append(
-                _reject(photo_id, f"too small: {width}x{height}; wanted at least {MIN_SIDE} pixels each way")
-            )
-            continue
-        photos.append(PhotoFile(id=photo_id, path=path, sha256=hashlib.sha256(data).hexdigest()))
     return photos, rejected
+
+
+def _checked(path: Path) -> str:
+    """The sha256 of a photo that can be a background."""
+    data = read_bytes(path)
+    image = decode(data, MIN_SIDE * MAX_PROPORTION)
+    if image.mode != "RGB":
+        raise InputError("partly see-through; a background must be opaque")
+    if min(image.size) < MIN_SIDE:
+        size = "x".join(map(str, image.size))
+        wanted = f"at least {MIN_SIDE} pixels each way, and at most {MAX_PROPORTION} times as long as short"
+        raise InputError(f"too small or too narrow: {size}; wanted {wanted}")
+    return hashlib.sha256(data).hexdigest()
 
 
 def _descriptions(path: Path, scenes: Sequence[str]) -> dict[str, _Description]:
