@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -129,18 +130,18 @@ def _find_shards(
     """The shards of a built folder by split, each with what tells that it was written again."""
     root = _root(data_dir)
     protocol = fsspec.utils.get_protocol(root)
-    options = {**options.get(protocol, options), **({"token": token} if protocol == "hf" else {})}
+    options = {**options.get(protocol, options), **({"token": token} if token and protocol == "hf" else {})}
     files, path = fsspec.core.url_to_fs(root, **options)
     folder = FOLDERS.get(config, "data")
     try:
-        shards = {os.path.basename(entry["name"]): entry for entry in files.ls(f"{path}/{folder}", detail=True)}
+        entries = files.ls(posixpath.join(path, folder), detail=True)
     except (FileNotFoundError, NotADirectoryError):
-        shards = {}
-    splits = _splits(shards, f"{root}/{folder}")
+        entries = []
+    shards = {posixpath.basename(entry["name"]): entry for entry in entries}
+    splits = _splits(shards, posixpath.join(root, folder))
     if not splits:
-        wrong = (
-            f"holds no {folder}/<split>-00000-of-00001.arrow (or .parquet)" if files.exists(path) else "does not exist"
-        )
+        found = files.exists(path)
+        wrong = f"holds no {folder}/<split>-00000-of-00001.arrow or .parquet" if found else "does not exist"
         raise FileNotFoundError(f"{root} {wrong}; give a folder that `mycanvas build` or `mycanvas demo` wrote")
     if config == "all":
         splits = {"train": [name for names in splits.values() for name in names]}
@@ -165,7 +166,7 @@ def _root(data_dir: str | os.PathLike[str] | None) -> str:
             'load_dataset("mycanvas") was not told which dataset: give data_dir=, set MYCANVAS_DATA to a built folder, '
             f"or run `mycanvas demo`, which writes ./{DEFAULT_FOLDER}"
         )
-    return os.fspath(folder).rstrip("/")
+    return os.fspath(folder)
 
 
 def _splits(names: Iterable[str], folder: str) -> dict[str, list[str]]:
@@ -220,8 +221,13 @@ def _rows_as_written(files: Sequence[str], schema: pa.Schema) -> list[int] | Non
 
 
 def _schema(file: str, source: Any) -> pa.Schema:
+    """The schema of a shard, with lists named as every version of `datasets` reads them: 3.6 does not know "List"."""
     with _named(file):
-        return pq.read_schema(source) if _is_parquet(source) else pa.ipc.open_stream(source).schema
+        schema = pq.read_schema(source) if _is_parquet(source) else pa.ipc.open_stream(source).schema
+    named = {
+        key: text.replace(b'"_type": "List"', b'"_type": "Sequence"') for key, text in (schema.metadata or {}).items()
+    }
+    return schema.with_metadata(named)
 
 
 def _batches(file: str, source: Any) -> Iterator[pa.RecordBatch]:

@@ -7,6 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import datasets
 import pytest
 
 import mycanvas
@@ -21,18 +22,20 @@ pytestmark = pytest.mark.skipif(
 REGISTERED = "import mycanvas; name, options = 'mycanvas', {}"
 SCRIPT = f"name, options = {str(PACKAGE / 'mycanvas.py')!r}, {{'trust_remote_code': True}}"
 PROGRAM = """
-import json, sys
+import json
+import sys
 from pathlib import Path
 import datasets
 
 assert datasets.__version__.startswith("3.6"), datasets.__version__
-folder = sys.argv[1]
+folder, parquet = sys.argv[1:]
 found = {}
 for config in ("default", "all", "concepts"):
     for streaming in (False, True):
         rows = datasets.load_dataset(name, config, data_dir=folder, streaming=streaming, **options)
         found[f"{config} {streaming}"] = {split: [row["id"] for row in rows[split]] for split in rows}
 part = datasets.load_dataset(name, data_dir=folder, split="objects_le3[1:3]", **options)
+found["parquet"] = datasets.load_dataset(name, data_dir=parquet, split="objects_4", **options)["id"]
 found["slice"] = part["id"]
 found["boxes"] = part[0]["boxes"]
 found["size"] = part[0]["image"].size
@@ -50,8 +53,16 @@ def test_datasets_3_loads_the_same_rows(built: Path, tmp_path: Path, how: str) -
     if how == REGISTERED:
         environment["PYTHONPATH"] = str(PACKAGE.parent)
 
+    by_5 = datasets.load_dataset("mycanvas", data_dir=str(built), split="objects_4")
+    (tmp_path / "hub/data").mkdir(parents=True)
+    by_5.to_parquet(tmp_path / "hub/data/objects_4-00000-of-00001.parquet")
+
     done = subprocess.run(
-        [str(PYTHON), "-c", how + PROGRAM, str(built)], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [str(PYTHON), "-c", how + PROGRAM, str(built), str(tmp_path / "hub")],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
 
     assert done.returncode == 0, done.stderr
@@ -62,6 +73,7 @@ def test_datasets_3_loads_the_same_rows(built: Path, tmp_path: Path, how: str) -
         "all True": ALL,
         "concepts False": PHOTOS,
         "concepts True": PHOTOS,
+        "parquet": ["b0", "b1"],
         "slice": ["a1", "a2"],
         "boxes": [[1, 2, 4, 4], [8, 4, 7, 6]],
         "size": [16, 12],
