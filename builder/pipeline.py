@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -76,6 +77,18 @@ class ShardReport:
     made: int
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Some of OpenCV's results depend on its number of threads; workers are how work is spread here."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
+@_one_thread()
 def cut_out(task: PhotoTask) -> PhotoReport:
     """Segment one photo and keep the cut-out, unless an earlier run did."""
     folder = BuildFolder(task.folder)
@@ -97,6 +110,7 @@ def _segment_photo(folder: BuildFolder, task: PhotoTask) -> dict[str, float | st
     return {"quality": result.quality, "reason": None}
 
 
+@_one_thread()
 def make_shard(task: ShardTask) -> ShardReport:
     """Take a shard's samples through every stage and write its candidates.
 

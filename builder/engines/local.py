@@ -9,8 +9,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-import cv2
-
 from builder.errors import StoreError
 
 Task = TypeVar("Task")
@@ -50,4 +48,3 @@ class LocalEngine:
 def _quiet_worker() -> None:
     """Ctrl-C is for the parent: it cancels what has not begun and lets workers finish their task."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
