@@ -40,7 +40,7 @@ def _paste(layout: Layout) -> Canvas | Rejected:
         if not width:
             return setting.rejected("paste", f"no pixel of {setting.sample.concepts[layer.index].name} is visible")
         boxes[layer.index] = (float(layer.x + x), float(layer.y + y), float(width), float(height))
-        visible[layer.index] = np.count_nonzero(shown) / np.count_nonzero(layer.alpha >= OPAQUE)
+        visible[layer.index] = float(np.count_nonzero(shown) / np.count_nonzero(layer.alpha >= OPAQUE))
     return Canvas(
         layout=layout,
         layers=tuple(layers),

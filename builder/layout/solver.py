@@ -1,13 +1,15 @@
 """A seeded solver: objects stand on a ground plane in perspective, arranged as one would for a photograph.
 
 All lengths here are fractions of the canvas; rows grow downwards. An object whose base line is at row b, on a ground
-plane whose horizon is at row h, is drawn with a height proportional to its real height times (b - h).
+plane whose horizon is at row h, is drawn with a height proportional to its real height times (b - h). Nothing is
+mirrored: the print on a can would read backwards (Gen4Gen has its flip off, too).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import cv2
 import numpy as np
@@ -19,6 +21,9 @@ from builder.seeds import rng_for
 
 ATTEMPTS = 80
 """Arrangements tried before a scene is given up; each brings sizes a little closer."""
+
+FAMILY_ATTEMPTS = 5
+"""Attempts at one kind of arrangement before another is drawn."""
 
 NEAR_ROWS = (0.83, 0.965)
 """Where the nearest object's base line may be."""
@@ -33,8 +38,15 @@ FILL = (0.86, 0.96)
 """How much of the canvas's width the group spans, unless its height bounds it first."""
 
 TOP_MARGIN = 0.04
+"""What stays free above the tallest object."""
 
-SAME_DEPTH = 0.045
+MIN_PITCH = 0.15
+"""Base lines stay this far below the horizon; nearer to it, a small step back would shrink an object to nothing."""
+
+DEPTHS = (0.10, 0.20)
+"""How far the furthest base line may be above the nearest, where the ground reaches so far up."""
+
+SAME_DEPTH = 0.035
 """Objects whose base lines differ by less than this share of the canvas would stand inside each other."""
 
 CUT_SHARE = 0.25
@@ -85,19 +97,17 @@ class Solver:
     def _solve(self, setting: Setting, rng: np.random.Generator) -> tuple[Placement, ...] | Rejected:
         flaw: str | None = "no arrangement was tried"
         families = _families(len(setting.cutouts))
-        family = families[rng.integers(len(families))]
         cuts = [cut_off_below(cutout) for cutout in setting.cutouts]
         for attempt in range(ATTEMPTS):
-            if attempt % 5 == 4:
+            if attempt % FAMILY_ATTEMPTS == 0:
                 family = families[rng.integers(len(families))]
-            relaxed = attempt / ATTEMPTS
-            things = _things(setting, cuts, squeeze=relaxed)
+            things = _things(setting, cuts, squeeze=attempt / ATTEMPTS)
             ground = _ground(setting.background, rng)
-            placements = _compose(family(things, rng), ground, self._scale, rng)
-            pixels = _to_pixels(placements, setting, ground)
-            flaw = find_flaw(setting, pixels, self.max_overlap)
+            stands = _compose(family(things, rng), ground, self._scale, rng)
+            placements = _to_pixels(stands, setting, ground)
+            flaw = find_flaw(setting, placements, self.max_overlap)
             if flaw is None:
-                return pixels
+                return placements
         return setting.rejected("layout", f"none of {ATTEMPTS} arrangements fits: {flaw}")
 
 
@@ -120,7 +130,8 @@ def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], sq
     real = np.where(known, real, equal)
     sizes = real ** (1 - squeeze) * equal**squeeze
     ratios = np.log(sizes / sizes.max())
-    power = min(1.0, np.log(SIZE_RATIOS[0]) / min(ratios.min(), -1e-9))
+    lowest = np.log(SIZE_RATIOS[0])
+    power = lowest / ratios.min() if ratios.min() < lowest else 1.0
     return [float(ratio) for ratio in np.exp(ratios * power)]
 
 
@@ -138,14 +149,14 @@ def _things(setting: Setting, cuts: Sequence[bool], squeeze: float) -> list[_Thi
 
 def _ground(background: Background, rng: np.random.Generator) -> _Ground:
     highest, lowest = NEAR_ROWS
-    near = rng.uniform(min(max(highest, background.ground + DEEP), lowest - 0.03), lowest)
-    far = max(background.ground, near - rng.uniform(0.09, 0.17))
-    return _Ground(horizon=min(background.horizon, far - 0.15), far=min(far, near), near=near)
+    near = max(rng.uniform(min(max(highest, background.ground + DEEP), lowest - 0.03), lowest), background.ground)
+    far = max(near - rng.uniform(*DEPTHS), background.ground)
+    return _Ground(horizon=min(background.horizon, far - MIN_PITCH), far=far, near=near)
 
 
 def _row(things: list[_Thing], rng: np.random.Generator) -> Slots:
     """Side by side, nearly on one line."""
-    return [(things[i], rng.uniform(0, 0.15)) for i in rng.permutation(len(things))]
+    return [(thing, rng.uniform(0, 0.15)) for thing in _shuffled(things, rng)]
 
 
 def _diagonal(things: list[_Thing], rng: np.random.Generator) -> Slots:
@@ -159,25 +170,22 @@ def _arc(things: list[_Thing], rng: np.random.Generator) -> Slots:
     """A half circle, open towards the viewer or away."""
     across = np.linspace(-1, 1, len(things))
     depths = (1 - across**2) if rng.random() < 0.65 else across**2
-    order = rng.permutation(len(things))
-    return [(things[i], d * 0.8 + rng.uniform(0, 0.1)) for i, d in zip(order, depths.tolist(), strict=True)]
+    order = _shuffled(things, rng)
+    return [(thing, 0.8 * depth + rng.uniform(0, 0.1)) for thing, depth in zip(order, depths.tolist(), strict=True)]
 
 
 def _group(things: list[_Thing], rng: np.random.Generator) -> Slots:
     """Two rows, the tall ones behind and the small ones in the gaps in front of them."""
     order = sorted(things, key=lambda t: -t.size - rng.uniform(0, 0.25))
     back = len(order) // 2 if rng.random() < 0.5 else (len(order) + 1) // 2
-    rows = [
-        [(t, rng.uniform(0.6, 1.0)) for t in rng.permutation(np.array(order[:back], object))],
-        [(t, rng.uniform(0.0, 0.2)) for t in rng.permutation(np.array(order[back:], object))],
-    ]
-    rows.sort(key=len, reverse=True)
-    first, second = rows
-    mixed: Slots = []
-    for i, slot in enumerate(first):
-        mixed.append(slot)
-        mixed.extend(second[i : i + 1])
-    return mixed
+    behind = [(thing, rng.uniform(0.6, 1.0)) for thing in _shuffled(order[:back], rng)]
+    before = [(thing, rng.uniform(0.0, 0.2)) for thing in _shuffled(order[back:], rng)]
+    longer, shorter = sorted((behind, before), key=len, reverse=True)
+    return [slot for pair in zip_longest(longer, shorter) for slot in pair if slot is not None]
+
+
+def _shuffled(things: Sequence[_Thing], rng: np.random.Generator) -> list[_Thing]:
+    return [things[i] for i in rng.permutation(len(things))]
 
 
 Family = Callable[[list[_Thing], np.random.Generator], Slots]
