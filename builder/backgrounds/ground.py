@@ -7,7 +7,7 @@ import numpy as np
 
 from builder.records import Rgb
 
-HIGHEST, LOWEST = 0.55, 0.8
+HIGHEST, LOWEST = 0.55, 0.83
 """The ground of a photo is taken to end between these rows, fractions of the height, whatever it looks like."""
 HORIZON = 0.5
 """Where photographers put the horizon at the lowest, when there is ground enough to stand on."""

@@ -102,7 +102,7 @@ def _framed_picture(back: Backdrop, rng: np.random.Generator) -> None:
 
 def _sofa(back: Backdrop, rng: np.random.Generator, foot: float) -> None:
     """From the left: arm, two seats under two cushions, arm; on short legs."""
-    left = rng.uniform(-0.1, 0.4)
+    left = rng.uniform(0.04, 0.3)
     light, cloth, dark = choose(
         rng, (("8b9ba5", "7a8a94", "5a6972"), ("b16b55", "a05a44", "7a4232"), ("80906d", "6f7f5c", "515e42"))
     )
