@@ -1,0 +1,122 @@
+"""The demo's input: photographs of toys, rendered here, with the exact outline of each."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from pathlib import Path
+
+import cv2
+from PIL import Image
+
+from builder import toys as toy_package
+from builder.toys.kitchen import cactus, mug, mug2, mushroom, teapot
+from builder.toys.photograph import VIEWS, photograph
+from builder.toys.playroom import ball, ball2, car, duck, robot, rocket, snowman
+from builder.toys.toy import Toy
+
+SIZE = 512
+"""Width and height of a photograph in pixels."""
+
+ATTRIBUTION = "rendered by MyCanvas, CC0-1.0"
+
+TOYS: Mapping[str, Toy] = {
+    toy.name: toy
+    for toy in (
+        ball(),
+        ball2(),
+        cactus(),
+        car(),
+        duck(),
+        mug(),
+        mug2(),
+        mushroom(),
+        robot(),
+        rocket(),
+        snowman(),
+        teapot(),
+    )
+}
+"""Every toy, by its name."""
+
+PICTURES = len(TOYS) * len(VIEWS)
+"""How many photographs `render_toys` makes."""
+
+
+def render_toys(folder: Path, progress: Callable[[int], None] | None = None) -> None:
+    """Photograph every toy from each side.
+
+    Writes `concepts/<toy>/<view>.jpg` (RGB), `concepts/concepts.toml`, and `alpha/<toy>/<view>.png` (8-bit grey, 255 = toy),
+    the same bytes each time. A folder that already holds them all, from the same version of the toys, is left as it is.
+
+    Args:
+        folder: where to; created if missing.
+        progress: called with the number of photographs finished since its last call, PICTURES in all.
+    """
+    marker, version = folder / ".toys", _version()
+    if _complete(folder, marker, version):
+        if progress:
+            progress(PICTURES)
+        return
+    marker.unlink(missing_ok=True)
+    names = [name for name in TOYS for _ in VIEWS]
+    views = [*range(len(VIEWS))] * len(TOYS)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, PICTURES), mp_context=spawn) as pool:
+        for _ in pool.map(_take, repeat(folder), names, views, chunksize=len(VIEWS)):
+            if progress:
+                progress(1)
+    _write(folder / "concepts" / "concepts.toml", _concepts_toml().encode())
+    _write(marker, version.encode())
+
+
+def _take(folder: Path, name: str, view: int) -> None:
+    """Photograph one toy from one side and write picture and alpha."""
+    # The pool already keeps every core busy.
+    cv2.setNumThreads(1)
+    picture, alpha = photograph(TOYS[name], view, SIZE)
+    encoded = io.BytesIO()
+    Image.fromarray(picture).save(encoded, "JPEG", quality=95, subsampling=0)
+    _write(folder / "concepts" / name / f"{view}.jpg", encoded.getvalue())
+    encoded = io.BytesIO()
+    Image.fromarray(alpha).save(encoded, "PNG")
+    _write(folder / "alpha" / name / f"{view}.png", encoded.getvalue())
+
+
+def _complete(folder: Path, marker: Path, version: str) -> bool:
+    files = [folder / "concepts" / "concepts.toml"]
+    for name in TOYS:
+        for view in range(len(VIEWS)):
+            files += [folder / "concepts" / name / f"{view}.jpg", folder / "alpha" / name / f"{view}.png"]
+    return marker.is_file() and marker.read_text() == version and all(file.is_file() for file in files)
+
+
+def _version() -> str:
+    """A digest of the code that the pictures come from."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for source in sorted(Path(toy_package.__path__[0]).glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _concepts_toml() -> str:
+    """concepts.toml: class noun, height and maker of each toy."""
+    tables = []
+    for toy in TOYS.values():
+        tables.append(
+            f'[{toy.name}]\nclass_noun = "{toy.class_noun}"\nheight_cm = {toy.height_cm:g}\nattribution = "{ATTRIBUTION}"\n'
+        )
+    return "\n".join(tables)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)

@@ -1,0 +1,183 @@
+"""What toys stand on and in front of, as seamless tiles in linear light."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.seeds import rng_for
+
+TILE = 1024
+"""Width and height of a tile in pixels."""
+
+Field = NDArray[np.float32]
+Tile = NDArray[np.float32]
+"""Linear light, float32 [TILE, TILE, 3]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A surface, and the colour of the wall (or the trees and sky) behind it.
+
+    tile: draws the surface. wall, glow: the backdrop's colour below and above, linear [3]. outdoors: bokeh instead of a wall.
+    """
+
+    tile: Callable[[np.random.Generator], Tile]
+    wall: str
+    glow: str
+    outdoors: bool = False
+
+
+@lru_cache(maxsize=16)
+def tiles_of(name: str) -> tuple[Tile, Tile, Tile]:
+    """The surface of the ground of that name: sharp, and ever further out of focus."""
+    tile = np.clip(GROUNDS[name].tile(rng_for(0, name, "toys")), 0, 1).astype(np.float32)
+    return tile, _blurred(tile, 4), _blurred(tile, 14)
+
+
+def _blurred(tile: Tile, sigma: float) -> Tile:
+    margin = 4 * round(sigma)
+    padded = cv2.copyMakeBorder(tile, margin, margin, margin, margin, cv2.BORDER_WRAP)
+    return np.asarray(cv2.GaussianBlur(padded, (0, 0), sigma)[margin:-margin, margin:-margin], np.float32)
+
+
+def rgb(text: str) -> Field:
+    """A colour of six hexadecimal digits in linear light, [3]."""
+    return (np.frombuffer(bytes.fromhex(text), np.uint8).astype(np.float32) / 255) ** np.float32(2.2)
+
+
+def _noise(rng: np.random.Generator, rows: int, columns: int) -> Field:
+    """Smooth seamless noise of about unit variance with that many features down and across the tile."""
+    lattice = rng.standard_normal((rows, columns)).astype(np.float32)
+    y = (np.arange(TILE, dtype=np.float32) * rows / TILE)[:, None].repeat(TILE, 1)
+    x = (np.arange(TILE, dtype=np.float32) * columns / TILE)[None].repeat(TILE, 0)
+    return np.asarray(cv2.remap(lattice, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP), np.float32)
+
+
+def _cloudy(rng: np.random.Generator, lowest: int = 4, octaves: int = 6) -> Field:
+    """Fractal noise: octaves of halving size and weight."""
+    return np.asarray(sum(0.5**i * _noise(rng, lowest * 2**i, lowest * 2**i) for i in range(octaves)), np.float32)
+
+
+def _coordinates() -> tuple[Field, Field]:
+    y, x = np.mgrid[:TILE, :TILE].astype(np.float32) / TILE
+    return x, y
+
+
+def planks(colour: str, dark: str) -> Callable[[np.random.Generator], Tile]:
+    """Boards side by side, their grain along them."""
+
+    def draw(rng: np.random.Generator) -> Tile:
+        x, y = _coordinates()
+        boards = 6
+        board = np.floor(x * boards).astype(np.intp)
+        across = x * boards - board
+        bend = 0.5 * _noise(rng, 3, 12) + 9 * rng.random(boards).astype(np.float32)[board]
+        rings = 0.5 + 0.5 * np.sin(2 * np.pi * (3 * across + bend + 0.35 * _noise(rng, 6, 60)))
+        fibres = 0.5 * _noise(rng, 10, 400) + 0.5 * _noise(rng, 40, 512)
+        shade = 0.35 * rings + 0.10 * fibres + rng.uniform(0, 0.35, boards).astype(np.float32)[board]
+        wood = rgb(colour) + (rgb(dark) - rgb(colour)) * np.clip(shade, 0, 1)[..., None]
+        end = np.abs(y - rng.random(boards).astype(np.float32)[board])
+        seam = np.clip(np.minimum(np.minimum(across, 1 - across) / boards, end) * TILE / 3, 0.25, 1)
+        return wood * seam[..., None]
+
+    return draw
+
+
+def cloth(colour: str, contrast: float = 0.16) -> Callable[[np.random.Generator], Tile]:
+    """A plain weave of uneven threads."""
+
+    def draw(rng: np.random.Generator) -> Tile:
+        x, y = _coordinates()
+        threads = 128
+        warp, weft = np.sin(2 * np.pi * threads * x), np.sin(2 * np.pi * threads * y)
+        over = np.sin(np.pi * threads * x) * np.sin(np.pi * threads * y) > 0
+        weave = np.where(over, np.abs(warp), np.abs(weft))
+        slubs = 0.5 * _noise(rng, 8, threads * 2) + 0.5 * _noise(rng, threads * 2, 8)
+        light = 1 + contrast * (weave - 0.6) + 0.06 * slubs + 0.035 * _cloudy(rng, 3, 3)
+        return rgb(colour) * light[..., None]
+
+    return draw
+
+
+def gingham(colour: str, paper: str) -> Callable[[np.random.Generator], Tile]:
+    """A checked table-cloth."""
+
+    def draw(rng: np.random.Generator) -> Tile:
+        x, y = _coordinates()
+        soft = 60
+        a = np.clip(0.5 + soft / 2 * np.sin(2 * np.pi * 6 * x) / 6, 0, 1)
+        b = np.clip(0.5 + soft / 2 * np.sin(2 * np.pi * 6 * y) / 6, 0, 1)
+        share = (a + b)[..., None] / 2
+        return (rgb(paper) + (rgb(colour) - rgb(paper)) * share) * cloth("ffffff")(rng)
+
+    return draw
+
+
+def tiles(colour: str, grout: str) -> Callable[[np.random.Generator], Tile]:
+    """Square ceramic tiles, each a little different."""
+
+    def draw(rng: np.random.Generator) -> Tile:
+        x, y = _coordinates()
+        count = 5
+        column, row = np.floor(x * count).astype(np.intp), np.floor(y * count).astype(np.intp)
+        tone = 1 + rng.normal(0, 0.05, (count, count)).astype(np.float32)[row, column] + 0.03 * _cloudy(rng)
+        edge = np.minimum(0.5 - np.abs(x * count - column - 0.5), 0.5 - np.abs(y * count - row - 0.5)) / count * TILE
+        joint = np.clip((7 - edge) / 3, 0, 1)[..., None]
+        bevel = 1 + 0.08 * np.clip((14 - edge) / 7, 0, 1)[..., None]
+        return rgb(colour) * tone[..., None] * bevel * (1 - joint) + rgb(grout) * joint
+
+    return draw
+
+
+def grain(colour: str, amount: float, speckle: float = 0) -> Callable[[np.random.Generator], Tile]:
+    """Paper (little), stone or sand (more): clouds and grains of one colour."""
+
+    def draw(rng: np.random.Generator) -> Tile:
+        grains = cv2.GaussianBlur(rng.standard_normal((TILE, TILE)).astype(np.float32), (0, 0), 0.8)
+        light = 1 + amount * _cloudy(rng, 5) + speckle * grains
+        return rgb(colour) * light[..., None]
+
+    return draw
+
+
+def lawn(light: str, dark: str) -> Callable[[np.random.Generator], Tile]:
+    """Short grass: thousands of blades, later ones lying on earlier ones."""
+
+    def draw(rng: np.random.Generator) -> Tile:
+        picture = np.empty((TILE, TILE, 3), np.uint8)
+        picture[:] = 255 * rgb(dark) ** (1 / 2.2) * 0.6
+        count = 16000
+        foot = rng.uniform(0, TILE, (count, 2))
+        lean = rng.normal(0, 1, (count, 2)) * 14
+        share = np.clip(np.linspace(-0.3, 0.8, count) + rng.normal(0, 0.25, count), 0, 1)[:, None]
+        tones = 255 * (rgb(dark) + (rgb(light) - rgb(dark)) * share) ** (1 / 2.2)
+        for (x, y), (dx, dy), tone in zip(foot, lean, tones.tolist(), strict=True):
+            # A blade that crosses the border is drawn on the other side too.
+            for sx in {0, TILE * (int(x + dx < 0) - int(x + dx >= TILE))}:
+                for sy in {0, TILE * (int(y + dy < 0) - int(y + dy >= TILE))}:
+                    start = (round((x + sx) * 16), round((y + sy) * 16))
+                    end = (round((x + sx + dx) * 16), round((y + sy + dy) * 16))
+                    cv2.line(picture, start, end, tone, 2, cv2.LINE_AA, 4)
+        return (picture.astype(np.float32) / 255) ** np.float32(2.2)
+
+    return draw
+
+
+GROUNDS: Mapping[str, Ground] = {
+    "oak": Ground(planks("c79a62", "8a5f35"), "cfc6b6", "ece6da"),
+    "walnut": Ground(planks("7a5236", "3f2818"), "8f9a94", "c9cfc8"),
+    "linen": Ground(cloth("cbbd9f"), "a9b4b8", "dde3e4"),
+    "checker": Ground(gingham("6f93b8", "eeeae0"), "d8cfbd", "efe9dc"),
+    "tiles": Ground(tiles("b9c7c4", "8c8f8c"), "d3d8d4", "f0f2ee"),
+    "slate": Ground(grain("5f666c", 0.10, 0.12), "7e8a92", "b9c3c8"),
+    "sand": Ground(grain("cdb48a", 0.04, 0.22), "9cc3dd", "d6e8f2", outdoors=True),
+    "grass": Ground(lawn("6f9a3c", "2d4f1a"), "3f5f2c", "b9d0a0", outdoors=True),
+    "paper_blue": Ground(grain("9fb9cc", 0.012, 0.02), "9fb9cc", "c4d6e2"),
+    "paper_rose": Ground(grain("d9b3a6", 0.012, 0.02), "d9b3a6", "ecd3c8"),
+}
