@@ -60,7 +60,7 @@ def build(config: BuildConfig) -> Summary:
 def _concepts(config: BuildConfig) -> tuple[tuple[Concept, ...], tuple[Rejected, ...]]:
     found = find_concepts(config.concepts)
     for rejection in found.rejected:
-        log.warning("photo %s is left out: %s", rejection.sample_id, rejection.reason)
+        log.warning("%s is left out: %s", rejection.sample_id, rejection.reason)
     return found.concepts, found.rejected
 
 

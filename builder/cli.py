@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,15 +23,22 @@ TOYS = Path("mycanvas_toys")
 DEMO_SAMPLES = 120
 
 
-def main() -> None:
-    """Run the command line; a user's mistake ends in a message, never in a traceback."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a user's mistake ends in a message, never in a traceback.
+
+    Args:
+        arguments: what follows the program's name; None: those of this process.
+
+    Raises:
+        SystemExit: with 1 when it failed, with 2 when it was used wrongly.
+    """
     from builder.errors import ConfigError, MyCanvasError
 
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     for level in (logging.WARNING, logging.ERROR):
         logging.addLevelName(level, logging.getLevelName(level).lower())
     try:
-        cli(standalone_mode=False)
+        cli(arguments, prog_name="mycanvas", standalone_mode=False)
     except click.Abort:
         _fail("stopped; run the same command again to go on where it stopped", code=1)
     except click.ClickException as error:

@@ -37,7 +37,7 @@ def test_a_wrong_value_is_named_with_what_was_wanted(values: dict[str, object], 
 
 
 def test_missing_concepts_say_how_to_give_them() -> None:
-    with pytest.raises(ConfigError, match="concepts is missing; give it in build.toml or as --concepts"):
+    with pytest.raises(ConfigError, match=r"concepts is missing; give it in build\.toml or as --concepts"):
         parse_config({})
 
 

@@ -58,7 +58,7 @@ def test_each_photo_is_of_its_own_concept_and_all_are_shown() -> None:
 
     for sample in drawn:
         assert [photo.split("/")[0] for photo in sample.photo_ids] == [concept.name for concept in sample.concepts]
-    assert {photo for sample in drawn for photo in sample.photo_ids} == {id for ids in PHOTOS.values() for id in ids}
+    assert {photo for sample in drawn for photo in sample.photo_ids} == {photo for photos in PHOTOS.values() for photo in photos}
     assert {sample.background.scene for sample in drawn} == {"yard", "beach"}
 
 

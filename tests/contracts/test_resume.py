@@ -133,7 +133,7 @@ def test_another_photo_is_refused_by_name(shapes: Path, grounds: Path, whole: Pa
     shutil.copytree(shapes, changed)
     shutil.copy(changed / "box" / "0.png", changed / "ball" / "9.png")
 
-    with pytest.raises(StoreError, match="photo ball/9.png"):
+    with pytest.raises(StoreError, match=r"photo ball/9\.png"):
         build(config_for(changed, grounds, whole))
 
 

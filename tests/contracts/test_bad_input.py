@@ -1,0 +1,152 @@
+"""A user's mistake ends in one clear message and the right exit code, and loses nothing."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from builder.cli import main
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 1) -> str:
+    """Run a command that must fail with `code`; return what it says."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    said = capsys.readouterr().err
+    assert ended.value.code == code, said
+    assert "Traceback" not in said
+    return said
+
+
+def build(capsys: pytest.CaptureFixture[str], concepts: Path, output: Path, *more: object, code: int = 1) -> str:
+    return fails(capsys, "build", "--concepts", concepts, "--output", output, "--workers", 1, *more, code=code)
+
+
+def huge_png(path: Path, side: int) -> None:
+    """A PNG whose header says side x side; a picture of that size is a few kilobytes when it is all one colour."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 4096)) + chunk(b"IEND", b""))
+
+
+def test_an_empty_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+
+    assert "photos" in build(capsys, tmp_path / "photos", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "nowhere" in build(capsys, tmp_path / "nowhere", tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", ["text", "huge", "cut short"])
+def test_a_concept_of_only_broken_photos_is_left_out_by_name(
+    capsys: pytest.CaptureFixture[str], shapes: Path, grounds: Path, tmp_path: Path, kind: str
+) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(shapes, photos)
+    shutil.rmtree(photos / "slab")
+    (photos / "broken").mkdir()
+    target = photos / "broken" / "0.png"
+    if kind == "text":
+        target.with_suffix(".jpg").write_text("this is not a picture")
+    elif kind == "huge":
+        huge_png(target, 20_000)
+    else:
+        target.write_bytes((shapes / "box" / "0.png").read_bytes()[:400])
+
+    arguments = ["--concepts", photos, "--backgrounds", grounds, "--output", tmp_path / "out", "--workers", 1]
+    main([str(argument) for argument in ["build", *arguments, "--samples", 6, "--resolution", 128]])
+
+    captured = capsys.readouterr()
+    assert "kept" in captured.out
+    assert f"broken/0{'.jpg' if kind == 'text' else '.png'}" in (tmp_path / "out/.build/sources.json").read_text()
+
+
+@pytest.mark.parametrize("arguments", [["--samples", 0], ["--resolution", 8], ["--profile", "nonsense"]])
+def test_a_value_that_cannot_be_meant(
+    capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path, arguments: list[object]
+) -> None:
+    said = build(capsys, shapes, tmp_path / "out", *arguments, code=2)
+
+    assert str(arguments[0]).strip("-") in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ('compositions = [["ball", "ball2", "box", "cone", "ring", "slab"]]', "1 to 5 concepts, got 6"),
+        ('compositions = [["ball", "ringg"]]', "did you mean ring?"),
+        ("sampels = 3", "unknown key sampels; did you mean samples?"),
+    ],
+)
+def test_a_configuration_that_cannot_be_meant(
+    capsys: pytest.CaptureFixture[str], shapes: Path, grounds: Path, tmp_path: Path, toml: str, message: str
+) -> None:
+    settings = tmp_path / "build.toml"
+    settings.write_text(toml)
+
+    said = build(capsys, shapes, tmp_path / "out", "--backgrounds", grounds, settings, code=2)
+
+    assert message in said
+
+
+def test_an_output_that_cannot_be_written(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    assert "cannot write" in build(capsys, shapes, tmp_path / "file" / "out")
+    assert "is a file" in build(capsys, shapes, tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_output_that_holds_something_else(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "notes.txt").write_text("mine")
+
+    assert "something else (notes.txt)" in build(capsys, shapes, output)
+    assert [path.name for path in output.iterdir()] == ["notes.txt"]
+
+
+def test_a_full_disk_stops_with_a_message_and_the_build_goes_on_when_there_is_room(
+    shapes: Path, grounds: Path, tmp_path: Path
+) -> None:
+    """The room that runs out is the size that a process may give a file: to the program, the same error at a write."""
+    command = [sys.executable, "-m", "builder", "build", "--concepts", shapes, "--backgrounds", grounds]
+    command += ["--output", tmp_path / "out", "--samples", "24", "--resolution", "256", "--workers", "1"]
+
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+
+    full = subprocess.run(command, preexec_fn=little_room, capture_output=True, text=True, check=False)
+    room = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert full.returncode == 1
+    assert "cannot write" in full.stderr
+    assert "the same command then goes on" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert room.returncode == 0, room.stderr
+
+
+def test_a_folder_without_a_build_cannot_be_inspected_or_selected(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert "holds no build" in fails(capsys, "inspect", tmp_path)
+    assert "holds no build" in fails(capsys, "select", tmp_path)
+
+
+def test_an_unknown_command_or_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "No such command" in fails(capsys, "bild", code=2)
+    assert "No such option" in fails(capsys, "build", "--sampels", 3, code=2)
