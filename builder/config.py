@@ -38,7 +38,7 @@ class SegmentConfig(Section):
 
     backend: Literal["tricut"] = "tricut"
     min_side: Annotated[int, Field(ge=1)] = 64
-    min_quality: float = 1.12
+    min_quality: float = 1.06
     keep_best: bool = False
 
 

@@ -57,7 +57,7 @@ def segment(
     Args:
         photos: one with an alpha is a cut-out already, and is not segmented.
         segmenter: one of SEGMENTERS.
-        config: its `min_side` is applied; its `min_quality` is not, see `usable`.
+        config: its `min_side` is applied; its `min_quality` is not: who knows all photos of a concept applies that.
         side: the longest side in pixels at which cut-outs are kept; larger ones are scaled down.
 
     Yields:
@@ -81,17 +81,6 @@ def segment(
             mask=matte.alpha >= 0.5,
             quality=matte.quality,
         )
-
-
-def usable(cutouts: Sequence[Cutout], config: SegmentConfig) -> tuple[Cutout, ...]:
-    """Which of one concept's cut-outs scenes are made of.
-
-    All that reach `min_quality`; if none does, the best one with `keep_best`, else none.
-    """
-    trusted = tuple(cutout for cutout in cutouts if cutout.quality >= config.min_quality)
-    if trusted or not (cutouts and config.keep_best):
-        return trusted
-    return (max(cutouts, key=lambda cutout: (cutout.quality, cutout.photo_id)),)
 
 
 def _within(matte: Matte, window: tuple[slice, slice], photo: Photo) -> Matte:

@@ -26,13 +26,31 @@ def grabcut(rgb: Rgb, trimap: Trimap, iterations: int) -> Mask:
     return _is_foreground(labels)
 
 
-def centre_trimap(height: int, width: int) -> Trimap:
-    """An object is in the middle; it may leave the photo at the bottom."""
-    prior = centre_prior((height, width), sigma=0.28)
+def centre_trimap(shape: tuple[int, ...], sigma: float) -> Trimap:
+    """An object of about this size is in the middle; it may leave at the bottom."""
+    prior = centre_prior(shape, sigma)
     trimap = np.where(prior > 0.35, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    edge = max(2, int(0.03 * min(height, width)))
+    edge = max(2, int(0.03 * min(shape[:2])))
     trimap[:edge] = trimap[:, :edge] = trimap[:, -edge:] = cv2.GC_BGD
     trimap[prior > 0.93] = cv2.GC_FGD
+    return trimap
+
+
+def ellipse_trimap(mask: Mask) -> Trimap:
+    """An object is where the ellipse lies that has the mask's moments."""
+    rows, columns = np.nonzero(mask)
+    y, x = np.indices(mask.shape)
+    dy, dx = y - rows.mean(), x - columns.mean()
+    # The 4 keeps the ellipse of a line from vanishing.
+    yy, xx, yx = rows.var() + 4, columns.var() + 4, ((rows - rows.mean()) * (columns - columns.mean())).mean()
+    distance = (xx * dy**2 - 2 * yx * dy * dx + yy * dx**2) / (xx * yy - yx**2)
+    # A uniform ellipse ends at a squared Mahalanobis distance of 4.
+    trimap = np.where(distance < 4.8, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    trimap[distance < 0.45] = cv2.GC_FGD
+    edge = max(2, int(0.02 * min(mask.shape)))
+    frame = np.ones(mask.shape, bool)
+    frame[edge:, edge:-edge] = False
+    trimap[(distance > 14) | (frame & (distance > 4))] = cv2.GC_BGD
     return trimap
 
 

@@ -43,8 +43,16 @@ def saliency(rgb: Rgb) -> tuple[Map, Map]:
         + 0.7 * stretch(grid.mean(frame_colour_distance(lab)))
     )
     fused = stretch(cues * (0.35 + 0.65 * grid.mean(centre)))
-    centred = barrier * (0.4 + 0.6 * centre_prior(rgb.shape, sigma=0.36))
-    return fused.astype(np.float32)[grid.labels], stretch(centred).astype(np.float32)
+    return fused.astype(np.float32)[grid.labels], _centred(barrier)
+
+
+def centred_barrier(rgb: Rgb) -> Map:
+    """How much of a barrier stands between each pixel and the frame; see `barrier_distance`."""
+    return _centred(barrier_distance(to_lab(rgb)))
+
+
+def _centred(barrier: Map) -> Map:
+    return stretch(barrier * (0.4 + 0.6 * centre_prior(barrier.shape, sigma=0.36))).astype(np.float32)
 
 
 def to_lab(rgb: Rgb) -> NDArray[np.float32]:

@@ -1,4 +1,10 @@
-"""TriCut: three guesses of where the object is, one GrabCut each, and what they agree on."""
+"""TriCut: three guesses of where the object is, a GrabCut from each, and what they agree on.
+
+The guesses are independent of each other: the middle of the photo, what stands out (fused saliency), and what is walled
+off from the frame (minimum barrier). Then a second look, close up and in another colour space, starts from where the
+object was found. Where the guesses and the second look lead to the same cut, it is probably the object; how far they
+do is the segmenter's trust in itself.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +16,28 @@ from numpy.typing import NDArray
 
 from builder.records import Alpha, Rgb
 from builder.segment import Matte
-from builder.segment.grabcut import Mask, band_trimap, centre_trimap, clean, grabcut, prune, saliency_trimap
-from builder.segment.saliency import LAB_OFFSET, Map, saliency, to_lab
+from builder.segment.grabcut import (
+    Mask,
+    band_trimap,
+    centre_trimap,
+    clean,
+    ellipse_trimap,
+    grabcut,
+    prune,
+    saliency_trimap,
+)
+from builder.segment.saliency import LAB_OFFSET, Map, centred_barrier, saliency, to_lab
 
-SEARCH_SIDE = 256
-"""Pixels of the longest side at which the object is searched."""
-REFINE_SIDE = 512
-"""Pixels of the object's longest side at which its edge is refined."""
+SEARCH_SIDE, CLOSE_SIDE, REFINE_SIDE = 256, 208, 512
+"""Longest side in pixels: of the photo in which to search, of the surroundings close up, of the object at its edge."""
+SURROUNDINGS, EDGE = 0.3, 0.06
+"""How much around the object is looked at close up and when its edge is cut, as a share of its longest side."""
+CENTRE_SIGMA = 0.28
 WEIGHTS = {"centre": 1.5, "fused": 1.2, "barrier": 1.0}
-"""How much each guess counts in the consensus."""
+"""How much each guess counts in what is agreed on."""
+
+Window = tuple[slice, slice]
+Masks = Mapping[str, Mask]
 
 
 class TriCut:
@@ -30,71 +49,80 @@ class TriCut:
 
     def _matte(self, photo: Rgb) -> Matte:
         small = shrink(photo, SEARCH_SIDE)
-        guesses = _guesses(small)
+        guesses = _guess(small)
         found = _agree(small, guesses)
         if not found.any() or found.all():
             return Matte(alpha=np.full(photo.shape[:2], found.any(), np.float32), quality=0.0)
-        return Matte(alpha=_refine(photo, found), quality=trust(small, found, tuple(guesses.values())))
+        # The barrier guess finds too few whole objects to witness for one; close up it does better.
+        witnesses = [iou(guesses["centre"], found), iou(guesses["fused"], found), *_second_look(photo, found)]
+        quality = float(np.mean(witnesses)) + 0.2 * contrast(small, found)
+        return Matte(alpha=_refine(photo, found), quality=quality)
 
 
-def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The image with its longest side at most `side`, never enlarged."""
-    height, width = image.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1:
-        return image
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    smaller: NDArray[np.uint8] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return smaller
+def contrast(rgb: Rgb, mask: Mask) -> float:
+    """How unlike its surroundings an object is: 1 - intersection of their normalised 8x24x24 Lab histograms.
 
-
-def trust(rgb: Rgb, mask: Mask, guesses: Sequence[Mask]) -> float:
-    """How far to trust a mask, 0 to 1.2: mean IoU with the guesses + 0.2 (1 - colour overlap with its surroundings).
-
-    The overlap is the intersection of normalised 8x24x24 Lab histograms of the object and of a ring around it.
+    Its surroundings are what lies within a tenth of the photo's longest side.
     """
-    agreement = np.mean([(guess & mask).sum() / max(1, (guess | mask).sum()) for guess in guesses])
     reach = max(4, round(0.1 * max(mask.shape)))
     ring = cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).astype(bool) & ~mask
     bins = ((to_lab(rgb) + LAB_OFFSET) * np.array([8 / 101, 24 / 256, 24 / 256], np.float32)).astype(int)
     codes = bins @ np.array([24 * 24, 24, 1])
     inner, outer = (np.bincount(codes[where], minlength=8 * 24 * 24) / max(1, where.sum()) for where in (mask, ring))
-    return float(agreement + 0.2 * (1 - np.minimum(inner, outer).sum()))
+    return float(1 - np.minimum(inner, outer).sum())
 
 
-def _guesses(rgb: Rgb) -> Mapping[str, Mask]:
+def iou(one: Mask, other: Mask) -> float:
+    """Intersection over union; 0 of two empty masks."""
+    return float((one & other).sum() / max(1, (one | other).sum()))
+
+
+def _guess(rgb: Rgb) -> Masks:
     fused, barrier = saliency(rgb)
     trimaps = {
-        "centre": centre_trimap(*rgb.shape[:2]),
+        "centre": centre_trimap(rgb.shape, CENTRE_SIGMA),
         "fused": saliency_trimap(fused),
         "barrier": saliency_trimap(barrier),
     }
     return {name: clean(grabcut(rgb, trimap, iterations=3)) for name, trimap in trimaps.items()}
 
 
-def _agree(rgb: Rgb, guesses: Mapping[str, Mask]) -> Mask:
+def _agree(rgb: Rgb, guesses: Masks) -> Mask:
     """One more GrabCut, sure where nearly all guesses agree."""
-    votes = sum(WEIGHTS[name] * guess for name, guess in guesses.items()) / sum(WEIGHTS.values())
-    votes = cv2.GaussianBlur(np.asarray(votes, np.float32), (0, 0), 1.5)
+    votes = np.zeros(rgb.shape[:2], np.float32)
+    for name, guess in guesses.items():
+        votes += np.float32(WEIGHTS[name] / sum(WEIGHTS.values())) * guess
+    votes = cv2.GaussianBlur(votes, (0, 0), 1.5)
     trimap = np.where(votes >= 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     trimap[votes >= min(0.85, 0.97 * float(votes.max()))] = cv2.GC_FGD
     trimap[votes <= 0.12] = cv2.GC_BGD
     return prune(clean(grabcut(rgb, trimap, iterations=3)))
 
 
+def _second_look(photo: Rgb, found: Mask) -> tuple[float, float]:
+    """IoU of the found object with two cuts of its surroundings: from its ellipse, and from what is walled off there.
+
+    In Lab, where the first look was in RGB: a cut that hangs on one colour space is a weak one.
+    """
+    window = _around(found, photo.shape, SURROUNDINGS)
+    close = shrink(photo[window], CLOSE_SIDE)
+    object_close = _crop(found, window, photo.shape, close.shape)
+    if not object_close.any():
+        return 0.0, 0.0
+    lab = cv2.cvtColor(close, cv2.COLOR_RGB2LAB)
+    trimaps = (ellipse_trimap(object_close), saliency_trimap(centred_barrier(close)))
+    ellipse, barrier = (iou(clean(grabcut(lab, trimap, iterations=3)), object_close) for trimap in trimaps)
+    return ellipse, barrier
+
+
 def _refine(photo: Rgb, found: Mask) -> Alpha:
-    """The found object's edge, cut again at a finer size, then drawn along the photo's own edges."""
-    height, width = photo.shape[:2]
-    scale = max(height, width) / max(found.shape)
-    top, bottom, left, right = _window(found, margin=0.06)
-    window = np.s_[
-        round(top * scale) : min(height, round(bottom * scale)), round(left * scale) : min(width, round(right * scale))
-    ]
-    crop = np.ascontiguousarray(shrink(np.ascontiguousarray(photo[window]), REFINE_SIDE))
-    rough = resize(found[top:bottom, left:right], crop.shape) >= 0.5
-    radius = max(2.0, 3.0 * crop.shape[0] / (bottom - top))
+    """The object's edge, cut again at a finer size, then drawn along the photo's own edges."""
+    window = _around(found, photo.shape, EDGE)
+    crop = shrink(photo[window], REFINE_SIDE)
+    rough = _crop(found, window, photo.shape, crop.shape)
+    radius = max(2.0, 0.012 * max(crop.shape))
     cut = clean(grabcut(crop, band_trimap(rough, radius), iterations=1), part=0.05, hole=0.004)
-    alpha = np.zeros((height, width), np.float32)
+    alpha = np.zeros(photo.shape[:2], np.float32)
     alpha[window] = _follow_edges(photo[window], cut)
     return alpha
 
@@ -118,19 +146,37 @@ def _follow_edges(rgb: Rgb, mask: Mask) -> Map:
     return followed
 
 
+def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The image with its longest side at most `side`, never enlarged."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return np.ascontiguousarray(image)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    smaller: NDArray[np.uint8] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return smaller
+
+
 def resize(mask: Mask, shape: tuple[int, ...]) -> Map:
     """The mask at another size, with values in between at its edge."""
     resized: Map = cv2.resize(mask.astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return resized
 
 
-def _window(mask: Mask, margin: float) -> tuple[int, int, int, int]:
-    """Top, bottom, left, right of the mask's extent and a margin, as a share of the mask's longest side."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    pad = max(2, round(margin * max(mask.shape)))
-    return (
-        max(0, int(rows[0]) - pad),
-        min(mask.shape[0], int(rows[-1]) + 1 + pad),
-        max(0, int(columns[0]) - pad),
-        min(mask.shape[1], int(columns[-1]) + 1 + pad),
+def _around(mask: Mask, shape: tuple[int, ...], margin: float) -> Window:
+    """The object's extent in an image of this shape, with a margin as a share of its longest side."""
+    extents = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
+    pad = 2 + margin * max(int(np.ptp(extent)) + 1 for extent in extents)
+    rows, columns = (
+        slice(
+            max(0, int((extent[0] - pad) * length / small)),
+            min(length, int(np.ceil((extent[-1] + 1 + pad) * length / small))),
+        )
+        for extent, length, small in zip(extents, shape, mask.shape, strict=False)
     )
+    return rows, columns
+
+
+def _crop(mask: Mask, window: Window, shape: tuple[int, ...], size: tuple[int, ...]) -> Mask:
+    """What a mask of an image of this shape says of a window of the image, at another size."""
+    return resize(resize(mask, shape)[window] >= 0.5, size) >= 0.5
