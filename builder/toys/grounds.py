@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from builder.seeds import rng_for
 
-TILE = 1024
+TILE = 768
 """Width and height of a tile in pixels."""
 
 Field = NDArray[np.float32]
@@ -34,16 +34,9 @@ class Ground:
 
 
 @lru_cache(maxsize=16)
-def tiles_of(name: str) -> tuple[Tile, Tile, Tile]:
-    """The surface of the ground of that name: sharp, and ever further out of focus."""
-    tile = np.clip(GROUNDS[name].tile(rng_for(0, name, "toys")), 0, 1).astype(np.float32)
-    return tile, _blurred(tile, 4), _blurred(tile, 14)
-
-
-def _blurred(tile: Tile, sigma: float) -> Tile:
-    margin = 4 * round(sigma)
-    padded = cv2.copyMakeBorder(tile, margin, margin, margin, margin, cv2.BORDER_WRAP)
-    return np.asarray(cv2.GaussianBlur(padded, (0, 0), sigma)[margin:-margin, margin:-margin], np.float32)
+def tile_of(name: str) -> Tile:
+    """The surface of the ground of that name."""
+    return np.clip(GROUNDS[name].tile(rng_for(0, name, "toys")), 0, 1).astype(np.float32)
 
 
 def rgb(text: str) -> Field:
@@ -79,7 +72,7 @@ def planks(colour: str, dark: str) -> Callable[[np.random.Generator], Tile]:
         across = x * boards - board
         bend = 0.5 * _noise(rng, 3, 12) + 9 * rng.random(boards).astype(np.float32)[board]
         rings = 0.5 + 0.5 * np.sin(2 * np.pi * (3 * across + bend + 0.35 * _noise(rng, 6, 60)))
-        fibres = 0.5 * _noise(rng, 10, 400) + 0.5 * _noise(rng, 40, 512)
+        fibres = 0.5 * _noise(rng, 10, 300) + 0.5 * _noise(rng, 40, 384)
         shade = 0.35 * rings + 0.10 * fibres + rng.uniform(0, 0.35, boards).astype(np.float32)[board]
         wood = rgb(colour) + (rgb(dark) - rgb(colour)) * np.clip(shade, 0, 1)[..., None]
         end = np.abs(y - rng.random(boards).astype(np.float32)[board])
@@ -94,7 +87,7 @@ def cloth(colour: str, contrast: float = 0.16) -> Callable[[np.random.Generator]
 
     def draw(rng: np.random.Generator) -> Tile:
         x, y = _coordinates()
-        threads = 128
+        threads = 96
         warp, weft = np.sin(2 * np.pi * threads * x), np.sin(2 * np.pi * threads * y)
         over = np.sin(np.pi * threads * x) * np.sin(np.pi * threads * y) > 0
         weave = np.where(over, np.abs(warp), np.abs(weft))
@@ -152,7 +145,7 @@ def lawn(light: str, dark: str) -> Callable[[np.random.Generator], Tile]:
     def draw(rng: np.random.Generator) -> Tile:
         picture = np.empty((TILE, TILE, 3), np.uint8)
         picture[:] = 255 * rgb(dark) ** (1 / 2.2) * 0.6
-        count = 16000
+        count = 11000
         foot = rng.uniform(0, TILE, (count, 2))
         lean = rng.normal(0, 1, (count, 2)) * 14
         share = np.clip(np.linspace(-0.3, 0.8, count) + rng.normal(0, 0.25, count), 0, 1)[:, None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from builder.toys.sdf import Distances, Points, Solid, box, capsule, cone, cylinder, ellipsoid, sphere, torus, tube, union
+from builder.toys.sdf import Distances, Points, Solid, arc, beads, box, capsule, cone, cylinder, ellipsoid, planar, sphere, torus
 from builder.toys.toy import Colours, Part, Pattern, Toy, linear, plain, where
 
 
@@ -12,7 +12,7 @@ def mug() -> Toy:
     """A straight blue mug with two white rings, white inside."""
     inside = cylinder(0.54, 0.7, 0.08).at(z=0.8)
     body = cylinder(0.62, 0.68, 0.05).at(z=0.68).carve(inside, 0.05)
-    handle = tube(((0.58, 0, 1.08), (0.92, 0, 1.08), (1.04, 0, 0.7), (0.9, 0, 0.36), (0.58, 0, 0.3)), 0.085) - inside
+    handle = arc(0.38, 0.09, 120).turn("y", 90).at(x=0.7, z=0.7) - inside
     rings = where(lambda p: np.abs(np.abs(p[2] - 0.7) - 0.32) < 0.05, "f4efe2", "1d4f9e")
     glaze = where(lambda p: (_radius(p) < 0.585) & (p[2] > 0.15), "f4efe2", rings)
     return Toy(
@@ -30,7 +30,7 @@ def mug2() -> Toy:
     belly = ellipsoid(0.78, 0.78, 0.9).at(z=0.62) & box(1, 1, 0.6, 0.1).at(z=0.6)
     hollow = ellipsoid(0.68, 0.68, 0.86).at(z=0.68) & box(1, 1, 1).at(z=1.12)
     body = belly.carve(hollow, 0.06)
-    handle = tube(((0.62, 0, 1.0), (1.0, 0, 1.02), (1.12, 0, 0.66), (0.98, 0, 0.36), (0.66, 0, 0.3)), 0.095) - hollow
+    handle = arc(0.35, 0.1, 125).turn("y", 95).at(x=0.84, z=0.66) - hollow
     outside = where(lambda p: _dots(p, 9, 0.34, 0.105) & (_radius(p) < 0.83), "fbf6ea", "e0a010")
     inside = where(lambda p: hollow.distance(p) < 0.03, "fbf6ea", outside)
     return Toy(
@@ -46,9 +46,11 @@ def mug2() -> Toy:
 def teapot() -> Toy:
     """A round green teapot with a curved spout, a handle and a lid."""
     body = ellipsoid(0.86, 0.86, 0.66).at(z=0.72)
-    spout = tube(((0.6, 0, 0.5), (1.02, 0, 0.72), (1.16, 0, 1.04), (1.42, 0, 1.26)), 0.2, 0.085)
-    mouth = capsule((1.36, 0, 1.22), (1.6, 0, 1.44), 0.06)
-    handle = tube(((-0.62, 0, 1.06), (-1.06, 0, 1.2), (-1.34, 0, 0.92), (-1.16, 0, 0.52), (-0.78, 0, 0.42)), 0.085)
+    spout = capsule((0.55, 0, 0.55), (1.04, 0, 0.8), 0.24, 0.14).blend(
+        capsule((1.04, 0, 0.8), (1.3, 0, 1.26), 0.13, 0.085), 0.16
+    )
+    mouth = capsule((1.28, 0, 1.24), (1.42, 0, 1.5), 0.055)
+    handle = arc(0.42, 0.085, 128).turn("y", -82).at(x=-0.88, z=0.84)
     foot = cone(0.5, 0.44, 0.07, 0.03).at(z=0.07)
     lid = (ellipsoid(0.46, 0.46, 0.2) & box(1, 1, 0.3).at(z=0.3)).at(z=1.29)
     rim = torus(0.46, 0.045).at(z=1.29)
@@ -60,7 +62,7 @@ def teapot() -> Toy:
         height_cm=16,
         parts=(
             Part((body.blend(spout, 0.12) - mouth).blend(handle, 0.1).blend(foot, 0.06), band, 0.9),
-            Part(union(lid, rim), plain("2f8f6b"), 0.9),
+            Part(lid | rim, plain("2f8f6b"), 0.9),
             Part(knob, plain("d9a634"), 0.9),
         ),
         grounds=("linen", "walnut", "tiles", "paper_rose"),
@@ -72,9 +74,9 @@ def cactus() -> Toy:
     pot = cone(0.4, 0.54, 0.32, 0.03).at(z=0.32).blend(cylinder(0.62, 0.12, 0.04).at(z=0.68), 0.03)
     soil = cylinder(0.53, 0.06, 0.02).at(z=0.78)
     stem = _ribbed((0, 0, 0.8), (0, 0, 2.1), 0.3, 12)
-    arms = union(
-        tube(((0.2, 0, 1.2), (0.58, 0, 1.24), (0.68, 0, 1.5), (0.68, 0, 1.86)), 0.14),
-        tube(((-0.2, 0, 1.5), (-0.52, 0, 1.54), (-0.6, 0, 1.74), (-0.6, 0, 2.0)), 0.125),
+    right, left = (
+        capsule((0.2, 0, 1.18), (0.62, 0, 1.3), 0.13).blend(capsule((0.66, 0, 1.34), (0.68, 0, 1.86), 0.15), 0.12),
+        capsule((-0.2, 0, 1.44), (-0.56, 0, 1.54), 0.12).blend(capsule((-0.6, 0, 1.58), (-0.62, 0, 2.0), 0.135), 0.12),
     )
     petals = ellipsoid(0.17, 0.09, 0.045).turn("y", -35).at(x=0.15).around(7).at(z=2.44)
     heart = sphere(0.075).at(z=2.46)
@@ -86,7 +88,7 @@ def cactus() -> Toy:
         parts=(
             Part(pot, plain("b85a34"), 0.15),
             Part(soil, plain("3a2a1f"), 0.0),
-            Part(stem.blend(arms, 0.1), spines, 0.15),
+            Part(stem.blend(right | left, 0.1), spines, 0.15),
             Part(petals, plain("e2408c"), 0.2),
             Part(heart, plain("f5c52b"), 0.1),
         ),
@@ -100,8 +102,9 @@ def mushroom() -> Toy:
     skirt = cone(0.36, 0.22, 0.07, 0.03).at(z=0.86)
     dome = ellipsoid(0.92, 0.92, 0.72).at(z=1.02)
     cap = dome.carve(ellipsoid(1.1, 1.1, 0.2).at(z=0.96), 0.1) & box(2, 2, 1).at(z=2.0)
-    warts = union(*(sphere(size).at(*_on_dome(angle, height)) for angle, height, size in _WARTS))
-    moss = union(*(sphere(size).at(x, y, 0.06) for x, y, size in _MOSS)) & box(2, 2, 1).at(z=1)
+    large, small = (beads([_on_dome(137.5 * i, 0.2 + 0.8 * i / 15) for i in range(k, 16, 2)], 0.15 - 0.05 * k) for k in (0, 1))
+    warts = (large | small) & dome.grow(0.045)
+    moss = beads([(r * np.cos(2.4 * i), r * np.sin(2.4 * i), 0.05) for i in range(9) for r in (0.26 + 0.05 * (i % 3),)], 0.15)
     gills = where(lambda p: (p[2] < 1.16) & (_radius(p) < 0.86), _gills, plain("c1121f"))
     return Toy(
         name="mushroom",
@@ -110,18 +113,11 @@ def mushroom() -> Toy:
         parts=(
             Part(stem.blend(skirt, 0.04), plain("efe3c8"), 0.15),
             Part(cap, gills, 0.65),
-            Part(warts & dome.grow(0.045), plain("fbf7ec"), 0.2),
-            Part(moss, plain("5f7f2c"), 0.0),
+            Part(warts, plain("fbf7ec"), 0.2),
+            Part(moss & box(2, 2, 1).at(z=1), plain("5f7f2c"), 0.0),
         ),
         grounds=("sand", "walnut", "paper_blue", "linen"),
     )
-
-
-_WARTS = tuple((137.5 * i, 0.2 + 0.8 * i / 15, 0.09 + 0.05 * (i % 3)) for i in range(16))
-_MOSS = tuple(
-    (0.36 * np.cos(i * 2.4) * (0.7 + 0.3 * (i % 2)), 0.36 * np.sin(i * 2.4) * (0.7 + 0.3 * (i % 2)), 0.13 + 0.03 * (i % 3))
-    for i in range(9)
-)
 
 
 def _on_dome(degrees: float, height: float) -> tuple[float, float, float]:
@@ -131,7 +127,7 @@ def _on_dome(degrees: float, height: float) -> tuple[float, float, float]:
 
 
 def _radius(p: Points) -> Distances:
-    return np.hypot(p[0], p[1])
+    return planar(p[0], p[1])
 
 
 def _dots(p: Points, count: int, spacing: float, radius: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -140,7 +136,7 @@ def _dots(p: Points, count: int, spacing: float, radius: float) -> np.ndarray[tu
     around = np.arctan2(p[1], p[0]) / (2 * np.pi) * count + 0.5 * (row % 2)
     x = (around - np.round(around)) * (2 * np.pi / count) * 0.75
     z = p[2] - 0.2 - row * spacing
-    return np.asarray(np.hypot(x, z) < radius)
+    return np.asarray(planar(x, z) < radius)
 
 
 def _chain(p: Points) -> Colours:
@@ -153,7 +149,7 @@ def _chain(p: Points) -> Colours:
 
 def _ribbed(start: tuple[float, float, float], end: tuple[float, float, float], radius: float, ribs: int) -> Solid:
     rod = capsule(start, end, radius)
-    return Solid(lambda p: rod.distance(p) - np.float32(0.028) * np.cos(ribs * np.arctan2(p[1], p[0])))
+    return Solid(lambda p: np.float32(0.7) * (rod.distance(p) - np.float32(0.025) * np.cos(ribs * np.arctan2(p[1], p[0]))))
 
 
 def _ribs(p: Points) -> Colours:

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from builder.records import Rgb
 from builder.seeds import rng_for
-from builder.toys.grounds import GROUNDS, TILE, Ground, Tile, rgb, tiles_of
+from builder.toys.grounds import GROUNDS, TILE, Ground, Tile, rgb, tile_of
 from builder.toys.raymarch import Camera, Light, camera_around, cast, develop, lit, openness
 from builder.toys.sdf import Solid
 from builder.toys.toy import Toy
 
-VIEWS = ((-24, 17, 0.80), (30, 27, 0.76), (-2, 12, 0.84), (-50, 36, 0.78))
+VIEWS = ((-24, 17, 0.74), (30, 27, 0.72), (-2, 12, 0.78), (-50, 36, 0.74))
 """Azimuth and elevation in degrees, and the toy's share of the picture's side, before they are jittered."""
 
 TILE_UNITS = 3.4
@@ -41,7 +41,7 @@ def photograph(toy: Toy, view: int, size: int) -> tuple[Rgb, NDArray[np.uint8]]:
     ground = GROUNDS[toy.grounds[view]]
     light = _light(camera, toy.grounds[view], rng)
     colours, alpha = cast(toy, camera, light, size)
-    backdrop = _backdrop(toy, camera, ground, tiles_of(toy.grounds[view]), light, size, rng)
+    backdrop = _backdrop(toy, camera, ground, tile_of(toy.grounds[view]), light, size, rng)
     picture = develop(colours + backdrop * (1 - alpha[..., None]), rng)
     return picture, np.round(alpha * 255).astype(np.uint8)
 
@@ -57,12 +57,12 @@ def _light(camera: Camera, ground: str, rng: np.random.Generator) -> Light:
     warmth = rng.uniform(-1, 1)
     key = np.array([[1.0 + 0.04 * warmth], [0.95], [0.86 - 0.07 * warmth]], np.float32) * np.float32(rng.uniform(1.35, 1.6))
     sky = np.array([[0.62], [0.68], [0.78]], np.float32)
-    bounce = 0.75 * tiles_of(ground)[2].mean((0, 1))[:, None]
+    bounce = 0.75 * tile_of(ground).mean((0, 1))[:, None]
     return Light(direction, key, sky, bounce.astype(np.float32))
 
 
 def _backdrop(
-    toy: Toy, camera: Camera, ground: Ground, tiles: tuple[Tile, Tile, Tile], light: Light, size: int, rng: np.random.Generator
+    toy: Toy, camera: Camera, ground: Ground, tile: Tile, light: Light, size: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Ground and wall as the camera sees them without the toy, but with its shadow: linear light [size, size, 3]."""
     y, x = (np.indices((size, size), np.float32).reshape(2, -1) + 0.5) / size - 0.5
@@ -72,7 +72,7 @@ def _backdrop(
     wall_at = float(np.linalg.norm(camera.eye)) + rng.uniform(2.2, 3.2)
     along = (camera.axes[2, :2] @ rays[:2]).reshape(size, size) / float(np.linalg.norm(camera.axes[2, :2]))
     depth = along * away
-    floor = _floor(camera, rays, away, tiles, size, rng)
+    floor = _floor(camera, rays, away, tile, size, rng)
     floor *= _illumination(toy.rough[0], camera, light, size)[..., None] * (light.key * light.direction[2] + light.sky).T
     wall = _wall(ground, size, rng) * np.float32(light.key.mean() * 0.45 + 0.55)
     blur = cv2.GaussianBlur(np.clip((depth - wall_at) / 0.4 + 0.5, 0, 1), (0, 0), size / 90)
@@ -80,7 +80,7 @@ def _backdrop(
 
 
 def _floor(
-    camera: Camera, rays: NDArray[np.float32], away: NDArray[np.float32], tiles: tuple[Tile, Tile, Tile], size: int, rng: np.random.Generator
+    camera: Camera, rays: NDArray[np.float32], away: NDArray[np.float32], tile: Tile, size: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """The tile laid on z = 0, turned and shifted at random, softer with distance from the focus."""
     turn, shift = rng.uniform(-0.5, 0.5), rng.uniform(0, TILE, 2)
@@ -90,13 +90,12 @@ def _floor(
     u = ((c * spot[0] + s * spot[1]) / TILE_UNITS * TILE + shift[0]) % TILE
     v = ((c * spot[1] - s * spot[0]) / TILE_UNITS * TILE + shift[1]) % TILE
     u, v = (a.reshape(size, size).astype(np.float32) for a in (v, u))
-    sharp, soft, softer = (
-        cv2.remap(level, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP) for level in tiles
-    )
-    focus = float(np.linalg.norm(camera.eye))
-    out = np.clip(np.abs(away - focus) - 0.7, 0, None)[..., None]
-    near = np.clip(out / 1.2, 0, 1)
-    far = np.clip((out - 1.2) / 2.5, 0, 1)
+    sharp = cv2.remap(tile, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    soft = cv2.GaussianBlur(sharp, (0, 0), size / 240)
+    small = cv2.resize(sharp, (size // 4, size // 4), interpolation=cv2.INTER_AREA)
+    softer = cv2.resize(cv2.GaussianBlur(small, (0, 0), size / 280), (size, size), interpolation=cv2.INTER_LINEAR)
+    out = np.clip(np.abs(away - float(np.linalg.norm(camera.eye))) - 0.7, 0, None)[..., None]
+    near, far = np.clip(out / 1.2, 0, 1), np.clip((out - 1.2) / 2.5, 0, 1)
     return np.asarray(sharp + (soft - sharp) * near + (softer - soft) * far, np.float32)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from builder.toys.sdf import Points, Solid, box, capsule, cone, cylinder, ellipsoid, sphere, torus, tube, union
+from builder.toys.sdf import Points, Solid, beads, box, capsule, cone, cylinder, ellipsoid, planar, sphere, torus, union
 from builder.toys.toy import Colours, Part, Toy, linear, plain, where
 
 
@@ -35,7 +35,7 @@ def ball2() -> Toy:
 
     def seams(p: Points) -> Points:
         q = Solid(lambda r: np.minimum(np.abs(r[0]), np.abs(r[2]))).turn("z", 20).turn("x", 25).distance(p)
-        curved = Solid(lambda r: np.abs(np.hypot(np.abs(r[0]) - 0.92, r[2]) - 0.52)).turn("z", 20).turn("x", 25).distance(p)
+        curved = Solid(lambda r: np.abs(planar(np.abs(r[0]) - 0.92, r[2]) - 0.52)).turn("z", 20).turn("x", 25).distance(p)
         return np.minimum(q, curved)
 
     def leather(p: Points) -> Colours:
@@ -114,7 +114,7 @@ def robot() -> Toy:
     head = box(0.38, 0.3, 0.28, 0.07).at(z=1.9)
     neck = cylinder(0.14, 0.12).at(z=1.57)
     limbs = union(
-        tube(((0.48, 0, 1.36), (0.72, 0, 1.22), (0.76, -0.06, 0.94), (0.74, -0.14, 0.8)), 0.1),
+        capsule((0.52, 0, 1.36), (0.74, 0, 1.1), 0.1).blend(capsule((0.74, 0, 1.1), (0.74, -0.14, 0.8), 0.1), 0.04),
         cylinder(0.13, 0.22).at(x=0.25, z=0.42),
     ).mirror()
     joints = union(sphere(0.16).at(0.52, 0, 1.36), torus(0.13, 0.05).turn("x", 60).at(0.74, -0.17, 0.72)).mirror()
@@ -133,7 +133,7 @@ def robot() -> Toy:
             Part(union(trunk, head), where(_mouth, "23282b", tin), 0.7),
             Part(union(neck, limbs, rod), plain("8c9499"), 0.8),
             Part(union(joints, feet, ears), trim, 0.7),
-            Part(eyes, where(lambda p: np.hypot(np.abs(p[0]) - 0.16, p[2] - 1.96) < 0.05, "141414", "ffe46b"), 0.9),
+            Part(eyes, where(lambda p: planar(np.abs(p[0]) - 0.16, p[2] - 1.96) < 0.05, "141414", "ffe46b"), 0.9),
             Part(panel, _dials, 0.5),
             Part(tip, plain("c8161d"), 0.9),
         ),
@@ -148,12 +148,10 @@ def snowman() -> Toy:
     hat = cylinder(0.44, 0.035, 0.03).at(z=2.18) | cone(0.27, 0.3, 0.22, 0.03).at(z=2.4)
     band = cylinder(0.292, 0.05).at(z=2.27)
     nose = capsule((0, -0.33, 1.92), (0, -0.68, 1.88), 0.085, 0.02)
-    coal = union(
-        sphere(0.05).at(-0.13, -0.325, 2.03),
-        sphere(0.05).at(0.13, -0.325, 2.03),
-        *(sphere(0.03).at(0.16 * np.sin(a), -0.335, 1.9 - 0.14 * np.cos(a)) for a in np.linspace(-1, 1, 5)),
-        *(sphere(0.055).at(0, -y, z) for y, z in ((0.455, 1.42), (0.47, 1.22), (0.585, 0.8))),
-    )
+    smile = beads([(0.16 * np.sin(a), -0.335, 1.9 - 0.14 * np.cos(a)) for a in np.linspace(-1, 1, 5)], 0.03)
+    eyes = [(-0.13, -0.325, 2.03), (0.13, -0.325, 2.03)]
+    buttons = [(0, -0.455, 1.42), (0, -0.47, 1.22), (0, -0.585, 0.8)]
+    coal = smile | beads(eyes + buttons, 0.054)
     scarf = torus(0.33, 0.1).at(z=1.64).blend(box(0.12, 0.04, 0.3, 0.03).turn("x", -12).at(0.2, -0.45, 1.36), 0.05)
     arms = union(
         capsule((0.4, 0, 1.4), (0.98, -0.05, 1.72), 0.04, 0.03),
@@ -179,11 +177,11 @@ def snowman() -> Toy:
 
 def rocket() -> Toy:
     """A white rocket with a red nose and fins, and a round window."""
-    hull = ellipsoid(0.48, 0.48, 1.45).at(z=1.2) & box(1, 1, 1.2).at(z=1.55)
-    nozzle = cone(0.3, 0.24, 0.12, 0.02).at(z=0.27)
-    fin = (ellipsoid(0.62, 0.055, 0.72).at(0.34, 0, 0.5) & box(1, 1, 0.5).at(z=0.5)) - sphere(0.34).at(0.42, 0, -0.1)
-    ring = torus(0.2, 0.055).turn("x", 90).at(0, -0.46, 1.6)
-    glass = sphere(0.2).at(0, -0.33, 1.6)
+    hull = ellipsoid(0.6, 0.6, 1.4).at(z=1.2) & box(1, 1, 1.2).at(z=1.55)
+    nozzle = cone(0.36, 0.3, 0.12, 0.02).at(z=0.27)
+    fin = (ellipsoid(0.62, 0.06, 0.72).at(0.46, 0, 0.5) & box(1, 1, 0.5).at(z=0.5)) - sphere(0.36).at(0.5, 0, -0.1)
+    ring = torus(0.23, 0.06).turn("x", 80).at(0, -0.565, 1.56)
+    glass = ellipsoid(0.22, 0.07, 0.22).at(0, -0.56, 1.56)
     paint = where(lambda p: p[2] > 2.05, "c8161d", where(lambda p: np.abs(p[2] - 0.86) < 0.06, "1f4f9c", "efeae0"))
     return Toy(
         name="rocket",
@@ -231,13 +229,13 @@ def _mouth(p: Points) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 def _dials(p: Points) -> Colours:
     """A gauge with a needle, and three buttons, on the robot's chest."""
     x, z = p[0], p[2]
-    gauge = np.hypot(x + 0.13, z - 1.18)
+    gauge = planar(x + 0.13, z - 1.18)
     needle = (np.abs((x + 0.13) * 0.8 - (z - 1.14) * 0.6) < 0.014) & (z > 1.13) & (gauge < 0.11)
     colours = np.broadcast_to(linear("23282b"), p.shape)
     colours = np.where(gauge < 0.13, linear("f3ead0"), colours)
     colours = np.where(needle, linear("c8161d"), colours)
     for row, text in ((1.27, "c8161d"), (1.13, "f2b51c"), (0.99, "2c9a4b")):
-        colours = np.where(np.hypot(x - 0.2, z - row) < 0.05, linear(text), colours)
+        colours = np.where(planar(x - 0.2, z - row) < 0.05, linear(text), colours)
     return np.where((np.abs(z - 0.97) < 0.025) & (np.abs(x + 0.13) < 0.13), linear("3f86c4"), colours)
 
 

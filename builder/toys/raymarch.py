@@ -1,7 +1,8 @@
 """Photographs of toys by sphere tracing (Hart 1996), in NumPy.
 
 Rays are cast by blocks of pixels first (cone marching), which finds empty space and safe starting points, then one for each
-pixel, then sixteen for each pixel on an edge. What a ray's share of the object is, is the exact alpha.
+pixel, then sixteen for each pixel on the outline and four for those on other edges. The share of a pixel's rays that meet the
+toy is its exact alpha.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ SHORTEST = np.float32(0.012)
 """The least that a ray outside advances, so that one that skims a surface gets on; what it misses is a hair's breadth."""
 BLOCK = 8
 """Side in pixels of the blocks of the first pass."""
+SQUARE = np.ones((3, 3), np.uint8)
+"""A pixel's neighbourhood."""
 
 Vector = NDArray[np.float32]
 """float32 [3]."""
@@ -61,15 +64,13 @@ def camera_around(toy: Toy, azimuth: float, elevation: float, fill: float, focal
 
     azimuth, elevation: degrees; azimuth 0 looks at the toy's face, and grows counter-clockwise seen from above.
     """
-    low, high = toy.extent
     a, e = np.radians(azimuth + toy.facing), np.radians(elevation)
     forward = np.array([-np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), -np.sin(e)])
     right = np.array([np.cos(a), np.sin(a), 0])
     axes = np.stack([right, np.cross(forward, right), forward])
-    corners = np.stack(np.meshgrid(*zip(low, high, strict=True), indexing="ij")).reshape(3, 8).astype(np.float64)
-    target, distance = corners.mean(1), 6.0
+    target, distance = (toy.shell.min(1) + toy.shell.max(1)) / 2, 6.0
     for _ in range(8):
-        x, y, depth = axes @ (corners - (target - distance * forward)[:, None])
+        x, y, depth = axes @ (toy.shell - (target - distance * forward)[:, None])
         x, y = x / depth * focal, y / depth * focal
         target = target + (axes[0] * (x.min() + x.max()) + axes[1] * (y.min() + y.max())) / 2 * distance / focal
         distance *= max(np.ptp(x), np.ptp(y)) / fill
@@ -81,7 +82,7 @@ def march(solid: Solid, eye: Vector, rays: Points, near: Distances, far: float, 
     found = np.full(rays.shape[1], np.inf, np.float32)
     active, travelled = np.arange(rays.shape[1]), near.astype(np.float32)
     start, before, stride = eye[:, None], np.full(rays.shape[1], np.inf, np.float32), np.float32(0)
-    for _ in range(64):
+    for _ in range(48):
         distance = solid.distance(start + rays * travelled)
         hit = np.abs(distance) < cone * travelled + skin
         found[active[hit]] = travelled[hit]
@@ -91,10 +92,10 @@ def march(solid: Solid, eye: Vector, rays: Points, near: Distances, far: float, 
         stride = distance * slant.astype(np.float32)
         stride = np.where(distance > 0, np.maximum(stride, SHORTEST), stride)
         travelled = travelled + stride
-        going = ~hit & (travelled < far)
-        if not going.any():
+        going = np.flatnonzero(~hit & (travelled < far))
+        if not len(going):
             break
-        active, rays, travelled = active[going], rays[:, going], travelled[going]
+        active, rays, travelled = active[going], rays.take(going, 1), travelled[going]
         before, stride = distance[going], stride[going]
     return found
 
@@ -127,10 +128,10 @@ def lit(solid: Solid, points: Points, towards: Vector, reach: float, sharpness: 
         share = np.minimum(seen[active], np.maximum(np.float32(sharpness) * distance / travelled, 0))
         seen[active] = share
         travelled = travelled + np.clip(distance, 0.03, 0.3)
-        going = (share > 0.01) & (travelled < reach)
-        if not going.any():
+        going = np.flatnonzero((share > 0.01) & (travelled < reach))
+        if not len(going):
             break
-        active, points, travelled = active[going], points[:, going], travelled[going]
+        active, points, travelled = active[going], points.take(going, 1), travelled[going]
     return seen * seen * (3 - 2 * seen)
 
 
@@ -143,8 +144,8 @@ def shade(toy: Toy, points: Points, rays: Points, light: Light) -> Points:
     facing = np.clip((normal * towards).sum(0), 0, 1)
     open_ = openness(rough, points, normal)
     key = np.zeros(points.shape[1], np.float32)
-    day = facing > 0
-    key[day] = lit(rough, points[:, day] + 0.01 * normal[:, day], light.direction, reach=2.5)
+    day = np.flatnonzero(facing > 0)
+    key[day] = lit(rough, points.take(day, 1) + 0.01 * normal.take(day, 1), light.direction, reach=2.5)
     up = 0.5 + 0.5 * normal[2]
     ambient = (light.sky * up + light.bounce * (1 - up)) * open_
     diffuse = colour * (light.key * facing * key + ambient)
@@ -166,29 +167,47 @@ def cast(toy: Toy, camera: Camera, light: Light, size: int) -> tuple[NDArray[np.
     rows, columns = np.nonzero(np.isfinite(starts))
     rays = _rays(camera, rows + 0.5, columns + 0.5, size)
     far = _reach(toy, camera, rays, starts[rows, columns], size)
-    hit = np.isfinite(far)
-    colours[rows[hit], columns[hit]] = _shaded(toy, camera, rays[:, hit], far[hit], light).T
+    hit = np.flatnonzero(np.isfinite(far))
+    colours[rows[hit], columns[hit]] = _shaded(toy, camera, rays.take(hit, 1), far[hit], light).T
     alpha[rows[hit], columns[hit]] = 1
 
-    edge = np.isfinite(starts) & _edges(colours, alpha)
-    rows, columns = np.nonzero(edge)
-    # Four by four rays a pixel tell its alpha; of each quarter, one that hits is shaded for all of its four.
-    y, x = np.indices((4, 4), np.float32).reshape(2, 2, 2, 2, 2).transpose(0, 1, 3, 2, 4).reshape(2, 1, 4, 4) / 4 + 0.125
-    rays = _rays(camera, (rows[:, None, None] + y).ravel(), (columns[:, None, None] + x).ravel(), size)
-    far = _reach(toy, camera, rays, np.repeat(starts[rows, columns], 16), size)
-    hits = np.isfinite(far).reshape(-1, 4)
-    quarters = np.nonzero(hits.any(1))[0]
-    chosen = quarters * 4 + hits[quarters].argmax(1)
-    light_of = np.zeros((hits.shape[0], 3), np.float32)
-    light_of[quarters] = _shaded(toy, camera, rays[:, chosen], far[chosen], light).T * hits[quarters].sum(1)[:, None] / 16
-    colours[edge] = light_of.reshape(-1, 4, 3).sum(1)
-    alpha[edge] = hits.reshape(-1, 16).mean(1)
+    outline = cv2.dilate(alpha, SQUARE) != cv2.erode(alpha, SQUARE)
+    for pixels, fine in ((outline, 4), (_steps(colours) & ~outline, 2)):
+        rows, columns = np.nonzero(pixels & np.isfinite(starts))
+        quarters, share = _sample(toy, camera, light, starts, rows, columns, fine)
+        colours[rows, columns], alpha[rows, columns] = quarters, share
     return colours, alpha
+
+
+def _sample(
+    toy: Toy,
+    camera: Camera,
+    light: Light,
+    starts: NDArray[np.float32],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    fine: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Premultiplied light [N, 3] and alpha [N] of pixels, from `fine` by `fine` rays each.
+
+    All rays count for alpha; of each quarter of a pixel, one that hits is shaded on behalf of all that do.
+    """
+    half = fine // 2
+    offsets = (np.indices((fine, fine), np.float32) + 0.5) / fine
+    y, x = offsets.reshape(2, 2, half, 2, half).transpose(0, 1, 3, 2, 4).reshape(2, 1, fine * fine)
+    rays = _rays(camera, (rows[:, None] + y).ravel(), (columns[:, None] + x).ravel(), len(starts))
+    far = _reach(toy, camera, rays, np.repeat(starts[rows, columns], fine * fine), len(starts))
+    hits = np.isfinite(far).reshape(-1, half * half)
+    seen = np.nonzero(hits.any(1))[0]
+    chosen = seen * half * half + hits[seen].argmax(1)
+    quarters = np.zeros((len(hits), 3), np.float32)
+    quarters[seen] = _shaded(toy, camera, rays.take(chosen, 1), far[chosen], light).T * hits[seen].mean(1, keepdims=True)
+    return quarters.reshape(-1, 4, 3).mean(1), hits.reshape(-1, fine * fine).mean(1, dtype=np.float32)
 
 
 def _starts(toy: Toy, camera: Camera, size: int) -> NDArray[np.float32]:
     """How far the ray of each pixel may travel unseen, infinity where it meets nothing: [size, size]."""
-    low, high = toy.extent
+    low, high = toy.shell.min(1), toy.shell.max(1)
     gap, radius = float(np.linalg.norm(camera.eye - (low + high) / 2)), float(np.linalg.norm(high - low)) / 2
     cells, cone = -(-size // BLOCK), BLOCK / (size * camera.focal)
     rows, columns = (np.indices((cells, cells)).reshape(2, -1) + 0.5) * BLOCK
@@ -210,9 +229,9 @@ def _reach(toy: Toy, camera: Camera, rays: Points, starts: Distances, size: int)
     reached = []
     for i in range(0, len(starts), CHUNK):
         chunk = rays[:, i : i + CHUNK]
-        far = march(rough, camera.eye, chunk, starts[i : i + CHUNK], end, 0, 1.5 * cell, leap=STEP)
-        close = np.isfinite(far)
-        far[close] = march(toy.solid, camera.eye, chunk[:, close], far[close], end, 0.15 * pixel)
+        far = march(rough, camera.eye, chunk, starts[i : i + CHUNK], end, 0, 0.75 * cell, leap=STEP)
+        close = np.flatnonzero(np.isfinite(far))
+        far[close] = march(toy.solid, camera.eye, chunk.take(close, 1), far[close], end, 0.15 * pixel)
         reached.append(far)
     return np.concatenate(reached)
 
@@ -223,13 +242,10 @@ def _shaded(toy: Toy, camera: Camera, rays: Points, far: Distances, light: Light
     return np.concatenate([shade(toy, points[:, i : i + CHUNK], rays[:, i : i + CHUNK], light) for i in chunks], 1)
 
 
-def _edges(colours: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Pixels whose neighbourhood holds the silhouette, or a step in brightness that would show as a staircase."""
-    square = np.ones((3, 3), np.uint8)
+def _steps(colours: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Pixels beside a step in brightness that would show as a staircase."""
     tones = np.sqrt(np.clip(colours, 0, 1))
-    step = (cv2.dilate(tones, square) - cv2.erode(tones, square)).max(2) > 0.16
-    outline = cv2.dilate(alpha, square) != cv2.erode(alpha, square)
-    return np.asarray(step | outline, np.bool_)
+    return np.asarray((cv2.dilate(tones, SQUARE) - cv2.erode(tones, SQUARE)).max(2) > 0.16, np.bool_)
 
 
 def develop(light: NDArray[np.float32], rng: np.random.Generator) -> Rgb:

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from builder.toys.sdf import CHUNK, Distances, Points, Solid
 
 SEARCH = 64
-"""Points along each side of the lattice that looks for the solid's extent."""
+"""Points along each side of the lattice that looks for the solid's surface."""
 CELLS = 72
 """Cells along the longest side of the lattice."""
 
 
-def extent(solid: Solid) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Two corners [3] of a box around a solid that lies within two units of the z axis and 0 <= z <= 4."""
+def shell(solid: Solid) -> Points:
+    """Points [3, N] on or just off the surface of a solid that lies within two units of the z axis and 0 <= z <= 4."""
     steps = np.linspace(-2, 2, SEARCH, dtype=np.float32)
     grid = np.stack(np.meshgrid(steps, steps, steps + 1.95, indexing="ij")).reshape(3, -1)
-    inside = grid[:, evaluate(solid, grid) < 0.6 * (steps[1] - steps[0])]
-    return inside.min(1), inside.max(1)
+    return grid[:, np.abs(evaluate(solid, grid)) < 0.6 * (steps[1] - steps[0])]
 
 
-def sampled(solid: Solid, low: NDArray[np.float32], high: NDArray[np.float32]) -> tuple[Solid, float]:
-    """The solid's field, sampled in a box around it and interpolated, and the width of a cell.
+def sampled(solid: Solid, surface: Points) -> tuple[Solid, float]:
+    """The solid's field, sampled in a box around points of its surface and interpolated, and the width of a cell.
 
     Outside the box it answers less than the distance, never more: the nearest point s of the solid and a point p see each
     other at an obtuse angle from p's nearest point q in the box, so |ps|^2 >= |pq|^2 + |qs|^2.
     """
+    low, high = surface.min(1), surface.max(1)
     cell = float((high - low).max()) / CELLS
     low = low - 2 * cell
     shape = np.ceil((high - low) / cell).astype(np.intp) + 3

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.toys.sampled import extent, sampled
+from builder.toys.sampled import sampled, shell
 from builder.toys.sdf import Distances, Points, Solid, union
 
 Colours = NDArray[np.float32]
@@ -48,22 +48,22 @@ class Toy:
         return union(*(part.solid for part in self.parts))
 
     @cached_property
-    def extent(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Two corners [3] of a box around it."""
-        return extent(self.solid)
+    def shell(self) -> Points:
+        """Points [3, N] all over its surface."""
+        return shell(self.solid)
 
     @cached_property
     def rough(self) -> tuple[Solid, float]:
         """Its field read off a lattice, and the width of a cell."""
-        return sampled(self.solid, *self.extent)
+        return sampled(self.solid, self.shell)
 
     def surface(self, points: Points) -> tuple[Colours, Distances]:
         """Colour [3, N] and gloss [N] of points on its surface: those of the nearest part."""
         nearest = np.argmin(np.stack([part.solid.distance(points) for part in self.parts]), 0)
         colours = np.empty_like(points)
         for index in np.unique(nearest):
-            chosen = nearest == index
-            colours[:, chosen] = self.parts[index].pattern(points[:, chosen])
+            chosen = np.flatnonzero(nearest == index)
+            colours[:, chosen] = self.parts[index].pattern(points.take(chosen, 1))
         return colours, np.array([part.gloss for part in self.parts], np.float32)[nearest]
 
 
