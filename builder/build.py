@@ -20,8 +20,9 @@ from builder.engines import ENGINES, Engine
 from builder.errors import InputError
 from builder.finish import Summary, finish
 from builder.library import PhotoUse, Sources, judge_photos, use_of
-from builder.pipeline import PHOTO_SIDE, PhotoTask, ShardTask, cut_out, make_shard
+from builder.pipeline import ShardTask, make_shard
 from builder.plan import draw_plan
+from builder.prepare import PHOTO_SIDE, PaintTask, PhotoTask, cut_out, paint
 from builder.records import BackgroundRef, Concept, PhotoFile, Rejected, Sample
 from builder.rows import Row
 from builder.store import BuildFolder, write_json, write_text
@@ -52,6 +53,7 @@ def build(config: BuildConfig) -> Summary:
         write_json(folder.sources_file, asdict(sources))
         folder.write_concepts(_concept_rows(folder, photos))
         samples = _plan(folder, concepts, photos, backgrounds, config)
+        _paint_all(folder, samples, engine)
         _make_scenes(folder, samples, photos, config, engine)
         write_json(folder.config_file, config.model_dump(mode="json"))
         return finish(folder, config)
@@ -144,6 +146,14 @@ def _plan_line(sample: Sample) -> dict[str, Any]:
         "photos": sample.photo_ids,
         "background": background.photo.id if background.photo else f"{background.scene}:{background.variant}",
     }
+
+
+def _paint_all(folder: BuildFolder, samples: Sequence[Sample], engine: Engine) -> None:
+    wanted = {sample.background for sample in samples if sample.background.photo is None}
+    ordered = sorted(wanted, key=lambda background: (background.scene, background.variant))
+    tasks = [PaintTask(folder=folder.path, background=background) for background in ordered]
+    if tasks:
+        list(tqdm(engine.map(paint, tasks), total=len(tasks), desc="painting", unit="background"))
 
 
 def _make_scenes(

@@ -81,13 +81,16 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
     Example:
       mycanvas demo --output mycanvas_data
     """
+    from tqdm import tqdm
+
     from builder.build import build
     from builder.config import load_config
-    from builder.demo import render_toys
+    from builder.demo import PICTURES, render_toys
 
     values = {"concepts": toys / "concepts", "output": output, "samples": samples, "resolution": resolution}
     config = load_config(None, "classic", {**values, "workers": workers})
-    render_toys(toys)
+    with tqdm(total=PICTURES, desc="rendering", unit="photo") as bar:
+        render_toys(toys, bar.update)
     summary = build(config)
     _print_summary(summary, as_json=False)
     sheet = _write_sheet(summary.folder.path, None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.config import SegmentConfig
-from builder.pipeline import PhotoReport
+from builder.prepare import PhotoReport
 from builder.records import BackgroundRef, Concept
 
 log = logging.getLogger("mycanvas")

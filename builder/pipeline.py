@@ -1,17 +1,13 @@
-"""What a worker does: cut one photo out, or take one shard of the plan through the stages, in the poster's order."""
+"""One shard of the plan through all the stages, in the poster's order: what a worker does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
-
-import cv2
-import numpy as np
 
 from builder.backgrounds import BackgroundSource
 from builder.caption import CAPTIONERS, caption
@@ -19,42 +15,19 @@ from builder.config import BuildConfig
 from builder.errors import MyCanvasError
 from builder.layout import LAYOUTS, arrange
 from builder.paste import paste
-from builder.photos import read_photo
-from builder.records import Candidate, Cutout, PhotoFile, Rejected, Sample, Setting
+from builder.prepare import one_thread, read_cutout, read_painted
+from builder.records import Candidate, Cutout, Rejected, Sample, Setting
 from builder.repaint import REPAINTERS, repaint
-from builder.rows import candidate_row, jpeg, png
+from builder.rows import candidate_row
 from builder.score import SCORERS, score
-from builder.segment import SEGMENTERS, segment
-from builder.store import BuildFolder, read_json, write_bytes, write_json
+from builder.store import BuildFolder
 
-PHOTO_SIDE = 2048
-"""Longest side in pixels at which a source photo is read, masked and published."""
 BATCH = 4
 """Scenes that pass through the stages together; a worker holds no more in memory."""
 CUTOUTS_HELD = 64
 """Cut-outs that a worker keeps decoded: at most 4 MB each at a resolution of 1024."""
 
 Record = TypeVar("Record")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PhotoTask:
-    """One photo to cut out; `key` names the result by the photo's content and the segmenter's parameters."""
-
-    folder: Path
-    photo: PhotoFile
-    key: str
-    config: BuildConfig
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PhotoReport:
-    """What became of a photo: the quality of its cut-out, or the reason why it has none."""
-
-    photo_id: str
-    key: str
-    quality: float | None
-    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,40 +50,7 @@ class ShardReport:
     made: int
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Some of OpenCV's results depend on its number of threads; workers are how work is spread here."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
-
-
-@_one_thread()
-def cut_out(task: PhotoTask) -> PhotoReport:
-    """Segment one photo and keep the cut-out, unless an earlier run did."""
-    folder = BuildFolder(task.folder)
-    marker = folder.cutout_file(task.key, "json")
-    if not marker.is_file():
-        write_json(marker, _segment_photo(folder, task))
-    return PhotoReport(photo_id=task.photo.id, key=task.key, **read_json(marker))
-
-
-def _segment_photo(folder: BuildFolder, task: PhotoTask) -> dict[str, float | str | None]:
-    photo = read_photo(task.photo, PHOTO_SIDE)
-    write_bytes(folder.cutout_file(task.key, "photo.jpg"), jpeg(photo.pixels))
-    backend = SEGMENTERS[task.config.segment.backend](task.config.segment)
-    (result,) = segment([photo], backend, task.config.segment, task.config.resolution)
-    if isinstance(result, Rejected):
-        return {"quality": None, "reason": result.reason}
-    write_bytes(folder.cutout_file(task.key, "mask.png"), png(result.mask.astype(np.uint8) * 255))
-    write_bytes(folder.cutout_file(task.key, "cutout.png"), png(result.rgba))
-    return {"quality": result.quality, "reason": None}
-
-
-@_one_thread()
+@one_thread()
 def make_shard(task: ShardTask) -> ShardReport:
     """Take a shard's samples through every stage and write its candidates.
 
@@ -161,10 +101,10 @@ def _passed(results: Iterable[Record | Rejected], rejected: list[Rejected]) -> l
 
 
 def _settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Setting | Rejected]:
-    backgrounds = _background_source(task.config.resolution)
+    backgrounds = _background_source(folder.path, task.config.resolution)
     for sample in samples:
         try:
-            cutouts = tuple(_read_cutout(folder.path, task.keys[photo_id], photo_id) for photo_id in sample.photo_ids)
+            cutouts = tuple(_cutout(folder.path, task.keys[photo_id], photo_id) for photo_id in sample.photo_ids)
             background = backgrounds.load(sample.background, task.config.seed, sample.id)
         except MyCanvasError as error:
             yield Rejected(sample_id=sample.id, stage="setting", reason=str(error))
@@ -173,16 +113,10 @@ def _settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -
 
 
 @lru_cache(maxsize=1)
-def _background_source(resolution: int) -> BackgroundSource:
-    return BackgroundSource(resolution)
+def _background_source(path: Path, resolution: int) -> BackgroundSource:
+    return BackgroundSource(resolution, partial(read_painted, BuildFolder(path)))
 
 
 @lru_cache(maxsize=CUTOUTS_HELD)
-def _read_cutout(path: Path, key: str, photo_id: str) -> Cutout:
-    folder = BuildFolder(path)
-    quality = read_json(folder.cutout_file(key, "json"))["quality"]
-    rgba = cv2.imread(str(folder.cutout_file(key, "cutout.png")), cv2.IMREAD_UNCHANGED)
-    mask = cv2.imread(str(folder.cutout_file(key, "mask.png")), cv2.IMREAD_GRAYSCALE)
-    return Cutout(
-        photo_id=photo_id, rgba=cv2.cvtColor(rgba, cv2.COLOR_BGRA2RGBA), mask=np.asarray(mask) > 0, quality=quality
-    )
+def _cutout(path: Path, key: str, photo_id: str) -> Cutout:
+    return read_cutout(BuildFolder(path), key, photo_id)

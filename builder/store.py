@@ -7,6 +7,7 @@
     OUT/.build/config.json            the whole configuration, with what was last selected
     OUT/.build/sources.json           what became of each photo, and the backgrounds
     OUT/.build/cutouts/<key>.*        cut-outs, by the photo's content and the segmenter's parameters
+    OUT/.build/backgrounds/<name>.*   painted backgrounds
     OUT/.build/candidates/NNNNN.arrow every scene made, with scores; NNNNN.json is its marker, written last
     OUT/.build/selected.json          the marker of OUT/data, written last
 
@@ -171,6 +172,10 @@ class BuildFolder:
     def cutout_file(self, key: str, kind: str) -> Path:
         """A file of a cut-out: "json" (its marker), "cutout.png", "mask.png" or "photo.jpg"."""
         return self.hidden / "cutouts" / f"{key}.{kind}"
+
+    def painted_file(self, name: str, kind: str) -> Path:
+        """A file of a painted background: "json" (its geometry and its marker) or "png"."""
+        return self.hidden / "backgrounds" / f"{name}.{kind}"
 
     def candidate_file(self, shard: int) -> Path:
         """The scenes of one shard of the plan."""

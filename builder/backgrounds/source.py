@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -27,10 +28,12 @@ class BackgroundSource:
 
     Args:
         resolution: width and height of every background in pixels.
+        paint: gives the picture of a background that has no photo.
     """
 
-    def __init__(self, resolution: int) -> None:
+    def __init__(self, resolution: int, paint: Callable[[BackgroundRef], Background] = paint_scene) -> None:
         self._resolution = resolution
+        self._paint = paint
         self._kept: OrderedDict[BackgroundRef, Background] = OrderedDict()
 
     def load(self, ref: BackgroundRef, seed: int, sample_id: str) -> Background:
@@ -52,15 +55,14 @@ class BackgroundSource:
         if ref in self._kept:
             self._kept.move_to_end(ref)
             return self._kept[ref]
-        picture = _read(ref, self._resolution) if ref.photo else _painted(ref, self._resolution)
+        picture = _read(ref, self._resolution) if ref.photo else _shrunk(self._paint(ref), self._resolution)
         self._kept[ref] = picture
         while len(self._kept) > 1 and sum(each.pixels.nbytes for each in self._kept.values()) > CACHE_BYTES:
             self._kept.popitem(last=False)
         return picture
 
 
-def _painted(ref: BackgroundRef, resolution: int) -> Background:
-    scene = paint_scene(ref)
+def _shrunk(scene: Background, resolution: int) -> Background:
     side = round(resolution * MARGIN)
     if side >= SIZE:
         return scene

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-import cv2
 import numpy as np
 
 from builder.config import LayoutConfig
 from builder.layout import SIZE_RATIOS, find_flaw
-from builder.records import Background, Cutout, Placement, Rejected, Setting
+from builder.records import Background, Placement, Rejected, Setting
 from builder.seeds import rng_for
 
 ATTEMPTS = 80
@@ -48,9 +47,6 @@ DEPTHS = (0.10, 0.20)
 
 SAME_DEPTH = 0.035
 """Objects whose base lines differ by less than this share of the canvas would stand inside each other."""
-
-CUT_SHARE = 0.25
-"""An object is cut off below if more than this share of its width lies on the lower edge of its photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ class Solver:
     def _solve(self, setting: Setting, rng: np.random.Generator) -> tuple[Placement, ...] | Rejected:
         flaw: str | None = "no arrangement was tried"
         families = _families(len(setting.cutouts))
-        cuts = [cut_off_below(cutout) for cutout in setting.cutouts]
+        cuts = [cutout.cut_off for cutout in setting.cutouts]
         for attempt in range(ATTEMPTS):
             if attempt % FAMILY_ATTEMPTS == 0:
                 family = families[rng.integers(len(families))]
@@ -133,12 +129,6 @@ def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], sq
     lowest = np.log(SIZE_RATIOS[0])
     power = lowest / ratios.min() if ratios.min() < lowest else 1.0
     return [float(ratio) for ratio in np.exp(ratios * power)]
-
-
-def cut_off_below(cutout: Cutout) -> bool:
-    """Whether the photo's lower edge cuts the object: it then ends in a straight line, not in feet."""
-    width = cv2.boundingRect(cutout.mask.view(np.uint8))[2]
-    return bool(np.count_nonzero(cutout.mask[-2:].any(axis=0)) > CUT_SHARE * width)
 
 
 def _things(setting: Setting, cuts: Sequence[bool], squeeze: float) -> list[_Thing]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from builder.config import SegmentConfig
 from builder.records import Alpha, Cutout, Photo, Rejected, Rgb
-from builder.segment.frame import content, cut_off
+from builder.segment.frame import content, cut_off, ends_at_frame
 from builder.segment.matte import crop, feather
 
 FULL_TRUST = 1.2
@@ -75,11 +75,13 @@ def segment(
             yield photo.rejected("segment", flaw)
             continue
         rgba = crop(photo.pixels, matte.alpha, side)
+        mask = matte.alpha >= 0.5
         yield Cutout(
             photo_id=photo.id,
             rgba=rgba if photo.alpha is not None else feather(rgba),
-            mask=matte.alpha >= 0.5,
             quality=matte.quality,
+            cut_off=ends_at_frame(mask),
+            mask=mask,
         )
 
 

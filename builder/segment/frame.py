@@ -9,6 +9,8 @@ from builder.records import Rgb
 
 BLACK = 10
 """Levels up to which a pixel of a bar is black; JPEG leaves a little noise."""
+CUT_SHARE = 0.25
+"""Share of an object's width on the photo's lower edge from which on it counts as cut off there."""
 
 
 def content(rgb: Rgb) -> tuple[slice, slice]:
@@ -44,3 +46,9 @@ def cut_off(mask: NDArray[np.bool_]) -> tuple[float, float]:
     bottom = mask[-edge:].any(axis=0).sum()
     others = mask[:edge].any(axis=0).sum() + mask[:, :edge].any(axis=1).sum() + mask[:, -edge:].any(axis=1).sum()
     return float(bottom / size), float(others / size)
+
+
+def ends_at_frame(mask: NDArray[np.bool_]) -> bool:
+    """Whether the photo's lower edge cuts the object, and not just touches it."""
+    width = int(np.count_nonzero(mask.any(axis=0)))
+    return int(np.count_nonzero(mask[-2:].any(axis=0))) > CUT_SHARE * width

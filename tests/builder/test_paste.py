@@ -48,7 +48,7 @@ def layout(rgbas: Sequence[Rgba], placements: Sequence[Placement]) -> Layout:
         photo_ids=("photo",) * len(rgbas),
         background=BackgroundRef(scene="garden", phrase="in a garden"),
     )
-    cutouts = tuple(Cutout(photo_id="photo", rgba=rgba, mask=rgba[..., 3] > 0, quality=1.2) for rgba in rgbas)
+    cutouts = tuple(Cutout(photo_id="photo", rgba=rgba, quality=1.2) for rgba in rgbas)
     background = Background(pixels=np.zeros((SIZE, SIZE, 3), np.uint8), horizon=0.4, ground=0.6)
     return Layout(setting=Setting(sample=sample, cutouts=cutouts, background=background), placements=tuple(placements))
 

@@ -36,11 +36,9 @@ def cutout(aspect: float = 1.0, *, cut_below: bool = False) -> Cutout:
     width = max(1, round(height * aspect))
     rgba = np.zeros((height, width, 4), np.uint8)
     cv2.ellipse(rgba, (width // 2, height // 2), (width // 2, height // 2), 0, 0, 360, (90, 140, 60, 255), -1)
-    photo = np.zeros((height + 20, width + 20), np.bool_)
-    photo[10:-10, 10:-10] = rgba[..., 3] > 0
     if cut_below:
-        rgba, photo = rgba[: height // 2], photo[: 10 + height // 2]
-    return Cutout(photo_id="photo", rgba=rgba, mask=photo, quality=1.2)
+        rgba = rgba[: height // 2]
+    return Cutout(photo_id="photo", rgba=rgba, quality=1.2, cut_off=cut_below)
 
 
 def setting(

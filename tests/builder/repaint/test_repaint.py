@@ -46,7 +46,7 @@ def canvas(*layers: Layer, background: Rgb | None = None, sample_id: str = "samp
     if background is None:
         background = noise((SIZE, SIZE), 90, 220, seed=77)
     concept = Concept(name="ball", token="<ball>", class_noun="ball", height_cm=None, photos=())  # noqa: S106
-    cutout = Cutout(photo_id="p", rgba=np.zeros((1, 1, 4), np.uint8), mask=np.zeros((1, 1), np.bool_), quality=1)
+    cutout = Cutout(photo_id="p", rgba=np.zeros((1, 1, 4), np.uint8), quality=1)
     count = len(layers)
     setting = Setting(
         sample=Sample(

@@ -82,7 +82,7 @@ def scene(image: Rgb, mask: IndexMask, **changes: Any) -> Captioned:
         background=BackgroundRef(scene="room", phrase="in a room"),
     )
     cutouts = tuple(
-        Cutout(photo_id=name, rgba=np.zeros((4, 4, 4), np.uint8), mask=np.ones((4, 4), np.bool_), quality=1.15)
+        Cutout(photo_id=name, rgba=np.zeros((4, 4, 4), np.uint8), quality=1.15)
         for name in sample.photo_ids
     )
     background = Background(pixels=np.zeros_like(image), horizon=0.4, ground=0.5)

@@ -1,0 +1,130 @@
+"""What scenes are made from, made once and kept in the build folder: cut-outs of photos, painted backgrounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from builder.backgrounds import paint_scene
+from builder.config import BuildConfig
+from builder.errors import StoreError
+from builder.photos import read_photo
+from builder.records import Background, BackgroundRef, Cutout, PhotoFile, Rejected, Rgb, Rgba
+from builder.rows import jpeg, png
+from builder.segment import SEGMENTERS, segment
+from builder.store import BuildFolder, read_json, write_bytes, write_json
+
+PHOTO_SIDE = 2048
+"""Longest side in pixels at which a source photo is read, masked and published."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhotoTask:
+    """One photo to cut out; `key` names the result by the photo's content and the segmenter's parameters."""
+
+    folder: Path
+    photo: PhotoFile
+    key: str
+    config: BuildConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhotoReport:
+    """What became of a photo: the quality of its cut-out, or the reason why it has none."""
+
+    photo_id: str
+    key: str
+    quality: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaintTask:
+    """One background to paint."""
+
+    folder: Path
+    background: BackgroundRef
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Some of OpenCV's results depend on its number of threads; workers are how work is spread here."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
+@one_thread()
+def cut_out(task: PhotoTask) -> PhotoReport:
+    """Segment one photo and keep the cut-out, unless an earlier run did."""
+    folder = BuildFolder(task.folder)
+    marker = folder.cutout_file(task.key, "json")
+    if not marker.is_file():
+        write_json(marker, _segment_photo(folder, task))
+    found = read_json(marker)
+    return PhotoReport(photo_id=task.photo.id, key=task.key, quality=found["quality"], reason=found["reason"])
+
+
+def _segment_photo(folder: BuildFolder, task: PhotoTask) -> dict[str, float | bool | str | None]:
+    photo = read_photo(task.photo, PHOTO_SIDE)
+    write_bytes(folder.cutout_file(task.key, "photo.jpg"), jpeg(photo.pixels))
+    backend = SEGMENTERS[task.config.segment.backend](task.config.segment)
+    (result,) = segment([photo], backend, task.config.segment, task.config.resolution)
+    if isinstance(result, Rejected):
+        return {"quality": None, "reason": result.reason}
+    if result.mask is not None:
+        write_bytes(folder.cutout_file(task.key, "mask.png"), png(result.mask.astype(np.uint8) * 255))
+    write_bytes(folder.cutout_file(task.key, "cutout.png"), png(result.rgba))
+    return {"quality": result.quality, "cut_off": result.cut_off, "reason": None}
+
+
+def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
+    """A cut-out that `cut_out` made.
+
+    Raises:
+        StoreError: its files are damaged.
+    """
+    marker = read_json(folder.cutout_file(key, "json"))
+    rgba: Rgba = cv2.cvtColor(_read_png(folder.cutout_file(key, "cutout.png")), cv2.COLOR_BGRA2RGBA)
+    return Cutout(photo_id=photo_id, rgba=rgba, quality=marker["quality"], cut_off=marker["cut_off"])
+
+
+@one_thread()
+def paint(task: PaintTask) -> None:
+    """Paint one background and keep the picture, unless an earlier run did."""
+    folder, name = BuildFolder(task.folder), _name(task.background)
+    if folder.painted_file(name, "json").is_file():
+        return
+    painted = paint_scene(task.background)
+    write_bytes(folder.painted_file(name, "png"), png(painted.pixels))
+    write_json(folder.painted_file(name, "json"), {"horizon": painted.horizon, "ground": painted.ground})
+
+
+def read_painted(folder: BuildFolder, background: BackgroundRef) -> Background:
+    """A background that `paint` made.
+
+    Raises:
+        StoreError: its files are damaged.
+    """
+    name = _name(background)
+    pixels: Rgb = cv2.cvtColor(_read_png(folder.painted_file(name, "png")), cv2.COLOR_BGR2RGB)
+    return Background(pixels=pixels, **read_json(folder.painted_file(name, "json")))
+
+
+def _name(background: BackgroundRef) -> str:
+    return f"{background.scene}-{background.variant}"
+
+
+def _read_png(path: Path) -> Rgba:
+    pixels: Rgba | None = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise StoreError(f"{path} is damaged or missing; delete the .json beside it and run the same command again")
+    return pixels
