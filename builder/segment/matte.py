@@ -41,7 +41,7 @@ def feather(rgba: Rgba) -> Rgba:
     # Never outside the old edge: there the photo holds only background.
     alpha = np.minimum(cv2.GaussianBlur(inset, (0, 0), FEATHER * scale), solid)
     # Lenses blur the photo's own edge, so only what lies deeper is sure to be unmixed.
-    unmixed = cv2.GaussianBlur(cv2.erode(inset, element), (0, 0), FEATHER * scale)
+    unmixed = cv2.GaussianBlur(cv2.erode(inset, element, iterations=2), (0, 0), FEATHER * scale)
     colour = foreground(rgba[..., :3], np.minimum(unmixed, inset))
     return np.dstack([colour, np.rint(alpha * 255).astype(np.uint8)])
 

@@ -33,8 +33,12 @@ SEARCH_SIDE, CLOSE_SIDE, REFINE_SIDE = 256, 208, 512
 SURROUNDINGS, EDGE = 0.3, 0.06
 """How much around the object is looked at close up and when its edge is cut, as a share of its longest side."""
 CENTRE_SIGMA = 0.28
-WEIGHTS = {"centre": 1.5, "fused": 1.2, "barrier": 1.0}
-"""How much each guess counts in what is agreed on."""
+WHOLE = {"centre": 2.4, "fused": 1.2, "barrier": 1.0}
+"""How much each guess counts when the centre has the last word: finds objects of which only parts stand out."""
+SALIENT = {"centre": 1.5, "fused": 1.2, "barrier": 1.0}
+"""How much each guess counts when the other two together have it: leaves out ground and neighbours in the middle."""
+PREFERENCE = 0.1
+"""By how much the salient agreement must be trusted more to be taken, since parts agree more easily than a whole."""
 
 Window = tuple[slice, slice]
 Masks = Mapping[str, Mask]
@@ -50,13 +54,25 @@ class TriCut:
     def _matte(self, photo: Rgb) -> Matte:
         small = shrink(photo, SEARCH_SIDE)
         guesses = _guess(small)
-        found = _agree(small, guesses)
+        found = _agree(small, guesses, WHOLE)
+        quality = _trust(photo, small, guesses, found)
+        salient = _agree(small, guesses, SALIENT)
+        if not np.array_equal(salient, found):
+            trust = _trust(photo, small, guesses, salient)
+            if trust > quality + PREFERENCE:
+                found, quality = salient, trust
         if not found.any() or found.all():
             return Matte(alpha=np.full(photo.shape[:2], found.any(), np.float32), quality=0.0)
-        # The barrier guess finds too few whole objects to witness for one; close up it does better.
-        witnesses = [iou(guesses["centre"], found), iou(guesses["fused"], found), *_second_look(photo, found)]
-        quality = float(np.mean(witnesses)) + 0.2 * contrast(small, found)
         return Matte(alpha=_refine(photo, found), quality=quality)
+
+
+def _trust(photo: Rgb, small: Rgb, guesses: Masks, found: Mask) -> float:
+    """How far to trust what was found, 0 to 1.2: mean IoU with four witnesses + 0.2 contrast to its surroundings."""
+    if not found.any() or found.all():
+        return 0.0
+    # The barrier guess finds too few whole objects to witness for one; close up it does better.
+    witnesses = [iou(guesses["centre"], found), iou(guesses["fused"], found), *_second_look(photo, found)]
+    return float(np.mean(witnesses)) + 0.2 * contrast(small, found)
 
 
 def contrast(rgb: Rgb, mask: Mask) -> float:
@@ -87,11 +103,11 @@ def _guess(rgb: Rgb) -> Masks:
     return {name: clean(grabcut(rgb, trimap, iterations=3)) for name, trimap in trimaps.items()}
 
 
-def _agree(rgb: Rgb, guesses: Masks) -> Mask:
+def _agree(rgb: Rgb, guesses: Masks, weights: Mapping[str, float]) -> Mask:
     """One more GrabCut, sure where nearly all guesses agree."""
     votes = np.zeros(rgb.shape[:2], np.float32)
     for name, guess in guesses.items():
-        votes += np.float32(WEIGHTS[name] / sum(WEIGHTS.values())) * guess
+        votes += np.float32(weights[name] / sum(weights.values())) * guess
     votes = cv2.GaussianBlur(votes, (0, 0), 1.5)
     trimap = np.where(votes >= 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     trimap[votes >= min(0.85, 0.97 * float(votes.max()))] = cv2.GC_FGD
