@@ -2,8 +2,8 @@
 
 Run: python -m tests.benchmarks.bench_loader [--rows 600] [--size 1024]
 
-The loader's time to the first sample is what `datasets` itself takes, however much data there is; stock's grows with the
-data that it copies. 600 rows are 0.3 GB.
+The loader's time to the first sample is what `datasets` itself takes, however much data there is; stock's grows with
+the data that it copies. 600 rows are 0.3 GB.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ SHARD_ROWS = 100
 BATCH_ROWS = 8
 ITERATED = 240
 """Rows that iteration is measured on."""
-PIECE = 30
-"""Rows iterated at a time before it is the other's turn."""
 
 
 def main() -> None:
@@ -83,61 +81,57 @@ def first_sample(load: Callable[[str], object]) -> tuple[float, int]:
 
 
 def report_iteration(folder: Path) -> None:
-    """Rows a second with image and mask decoded, beside PIL decoding the same bytes out of memory.
+    """Milliseconds a row with image and mask decoded, beside PIL decoding the same bytes.
 
-    PIL is measured twice: handing out rows, as iteration does, so that one row is alive while the next is decoded; and
-    dropping each picture at once, which keeps its memory in the processor's cache. Pieces of the data are read in turn,
-    in processor time, and the best round of each counts, because other work on the machine would drown the difference.
+    PIL once has them in memory, so that iteration's reading of the shards counts against it, and once takes them out of
+    the shards itself. They take turns row by row and the best round of each row counts, because other work on the
+    machine would drown a difference of a few hundredths.
     """
     with tempfile.TemporaryDirectory() as cache:
         scenes = datasets.load_dataset("mycanvas", "all", data_dir=str(folder), cache_dir=cache)["train"]
-        count = min(ITERATED, len(scenes))
-        pieces = [scenes.select(range(start, min(start + PIECE, count))) for start in range(0, count, PIECE)]
-        rounds = [[iteration_ms(piece) for piece in pieces] for _ in range(ROUNDS)]
-    best = np.array(rounds).min(axis=0).mean(axis=0)
-    mine, rows, dropped = (float(milliseconds) for milliseconds in best)
-    line("iteration, ms a row", mine, rows, ">= 0.95", rows / mine)
-    line("  pictures dropped", mine, dropped, "", dropped / mine)
+        scenes = scenes.select(range(min(ITERATED, len(scenes))))
+        in_memory = list(encoded_rows(scenes))
+        readers = (lambda: iter(scenes), lambda: decoded(in_memory), lambda: decoded(encoded_rows(scenes)))
+        rounds = [in_turn([reader() for reader in readers], len(scenes)) for _ in range(ROUNDS)]
+    mine, memory, shards = (float(milliseconds) for milliseconds in np.array(rounds).min(axis=0).mean(axis=0))
+    line("iteration, ms a row", mine, memory, ">= 0.95 of PIL's speed, bytes in memory", memory / mine)
+    line("", mine, shards, "        of PIL's speed, bytes out of the shards", shards / mine)
 
 
-def iteration_ms(scenes: datasets.Dataset) -> tuple[float, float, float]:
-    """Milliseconds a row: the loader's, PIL's handing out rows, PIL's dropping each picture at once."""
-    columns = (scenes.data.column(name).to_pylist() for name in ("image", "mask"))
-    encoded = [(image["bytes"], mask["bytes"]) for image, mask in zip(*columns, strict=True)]
-
-    def rows() -> Iterator[list[Image.Image]]:
-        for row in encoded:
-            yield [decoded(content) for content in row]
-
-    def drop() -> None:
-        for image, mask in encoded:
-            decoded(image)
-            decoded(mask)
-
-    def milliseconds(work: Callable[[], object]) -> float:
-        return 1000 * timed(work, time.process_time) / len(encoded)
-
-    return milliseconds(lambda: exhaust(scenes)), milliseconds(lambda: exhaust(rows())), milliseconds(drop)
+def in_turn(readers: list[Iterator[object]], count: int) -> list[list[float]]:
+    """Milliseconds that each row took each reader; which one is first changes from row to row."""
+    kept: list[object] = [None] * len(readers)  # a row is alive while the next is decoded, as in a loop over rows
+    taken = [[0.0] * len(readers) for _ in range(count)]
+    for row in range(count):
+        for turn in range(len(readers)):
+            which = (row + turn) % len(readers)
+            start = time.perf_counter()
+            kept[which] = next(readers[which])
+            taken[row][which] = 1000 * (time.perf_counter() - start)
+    return taken
 
 
-def decoded(content: bytes) -> Image.Image:
-    """A picture with its pixels in memory."""
-    image = Image.open(io.BytesIO(content))
-    image.load()
-    return image
+def encoded_rows(scenes: datasets.Dataset) -> Iterator[list[bytes]]:
+    """Image and mask of each row, as they are stored."""
+    for batch in scenes.data.select(["image", "mask"]).to_batches():
+        for image, mask in zip(*batch.columns, strict=True):
+            yield [image["bytes"].as_py(), mask["bytes"].as_py()]
 
 
-def exhaust(rows: Iterable[object]) -> None:
-    """Asks for every row."""
-    for _ in rows:
-        pass
+def decoded(rows: Iterable[list[bytes]]) -> Iterator[list[Image.Image]]:
+    """Image and mask of each row, with their pixels in memory."""
+    for row in rows:
+        pictures: list[Image.Image] = [Image.open(io.BytesIO(content)) for content in row]
+        for picture in pictures:
+            picture.load()
+        yield pictures
 
 
-def timed(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds by the clock."""
-    start = clock()
+def timed(work: Callable[[], object]) -> float:
+    """Seconds of wall clock."""
+    start = time.perf_counter()
     work()
-    return clock() - start
+    return time.perf_counter() - start
 
 
 def line(what: str, mine: float, other: float, goal: str, ratio: float) -> None:
