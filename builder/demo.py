@@ -51,8 +51,8 @@ PICTURES = len(TOYS) * len(VIEWS)
 def render_toys(folder: Path, progress: Callable[[int], None] | None = None) -> None:
     """Photograph every toy from each side.
 
-    Writes `concepts/<toy>/<view>.jpg` (RGB), `concepts/concepts.toml`, and `alpha/<toy>/<view>.png` (8-bit grey, 255 = toy),
-    the same bytes each time. A folder that already holds them all, from the same version of the toys, is left as it is.
+    Writes `concepts/<toy>/<view>.jpg`, `concepts/concepts.toml` and `alpha/<toy>/<view>.png` (8-bit grey, 255 = toy), the
+    same bytes each time. A folder that already holds them all, from the same version of the toys, is left as it is.
 
     Args:
         folder: where to; created if missing.
@@ -106,12 +106,14 @@ def _version() -> str:
 
 def _concepts_toml() -> str:
     """concepts.toml: class noun, height and maker of each toy."""
-    tables = []
-    for toy in TOYS.values():
-        tables.append(
-            f'[{toy.name}]\nclass_noun = "{toy.class_noun}"\nheight_cm = {toy.height_cm:g}\nattribution = "{ATTRIBUTION}"\n'
-        )
-    return "\n".join(tables)
+    return "\n".join(
+        f'''[{toy.name}]
+class_noun = "{toy.class_noun}"
+height_cm = {toy.height_cm:g}
+attribution = "{ATTRIBUTION}"
+'''
+        for toy in TOYS.values()
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

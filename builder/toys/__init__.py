@@ -1,1 +1,1 @@
-"""Toys and the photographs of them that the demo and the tests start from: nothing is downloaded, every outline is known."""
+"""Toys, and photographs of them that the demo and the tests start from; the outline of each is known exactly."""

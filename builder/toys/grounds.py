@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.seeds import rng_for
+from builder.toys.toy import linear
 
 TILE = 768
 """Width and height of a tile in pixels."""
@@ -18,16 +19,18 @@ TILE = 768
 Field = NDArray[np.float32]
 Tile = NDArray[np.float32]
 """Linear light, float32 [TILE, TILE, 3]."""
+Draw = Callable[[np.random.Generator], Tile]
+"""Draws a tile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A surface, and the colour of the wall (or the trees and sky) behind it.
+    """A surface, and what is behind it.
 
-    tile: draws the surface. wall, glow: the backdrop's colour below and above, linear [3]. outdoors: bokeh instead of a wall.
+    draw: the surface. wall, glow: the backdrop's colours, low and high. outdoors: trees and sky instead of a wall.
     """
 
-    tile: Callable[[np.random.Generator], Tile]
+    draw: Draw
     wall: str
     glow: str
     outdoors: bool = False
@@ -36,12 +39,12 @@ class Ground:
 @lru_cache(maxsize=16)
 def tile_of(name: str) -> Tile:
     """The surface of the ground of that name."""
-    return np.clip(GROUNDS[name].tile(rng_for(0, name, "toys")), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(GROUNDS[name].draw(rng_for(0, name, "toys")), 0, 1), np.float32)
 
 
 def rgb(text: str) -> Field:
     """A colour of six hexadecimal digits in linear light, [3]."""
-    return (np.frombuffer(bytes.fromhex(text), np.uint8).astype(np.float32) / 255) ** np.float32(2.2)
+    return linear(text)[:, 0]
 
 
 def _noise(rng: np.random.Generator, rows: int, columns: int) -> Field:
@@ -62,7 +65,7 @@ def _coordinates() -> tuple[Field, Field]:
     return x, y
 
 
-def planks(colour: str, dark: str) -> Callable[[np.random.Generator], Tile]:
+def planks(colour: str, dark: str) -> Draw:
     """Boards side by side, their grain along them."""
 
     def draw(rng: np.random.Generator) -> Tile:
@@ -77,12 +80,12 @@ def planks(colour: str, dark: str) -> Callable[[np.random.Generator], Tile]:
         wood = rgb(colour) + (rgb(dark) - rgb(colour)) * np.clip(shade, 0, 1)[..., None]
         end = np.abs(y - rng.random(boards).astype(np.float32)[board])
         seam = np.clip(np.minimum(np.minimum(across, 1 - across) / boards, end) * TILE / 3, 0.25, 1)
-        return wood * seam[..., None]
+        return np.asarray(wood * seam[..., None], np.float32)
 
     return draw
 
 
-def cloth(colour: str, contrast: float = 0.16) -> Callable[[np.random.Generator], Tile]:
+def cloth(colour: str, contrast: float = 0.16) -> Draw:
     """A plain weave of uneven threads."""
 
     def draw(rng: np.random.Generator) -> Tile:
@@ -93,26 +96,24 @@ def cloth(colour: str, contrast: float = 0.16) -> Callable[[np.random.Generator]
         weave = np.where(over, np.abs(warp), np.abs(weft))
         slubs = 0.5 * _noise(rng, 8, threads * 2) + 0.5 * _noise(rng, threads * 2, 8)
         light = 1 + contrast * (weave - 0.6) + 0.06 * slubs + 0.035 * _cloudy(rng, 3, 3)
-        return rgb(colour) * light[..., None]
+        return np.asarray(rgb(colour) * light[..., None], np.float32)
 
     return draw
 
 
-def gingham(colour: str, paper: str) -> Callable[[np.random.Generator], Tile]:
+def gingham(colour: str, paper: str) -> Draw:
     """A checked table-cloth."""
 
     def draw(rng: np.random.Generator) -> Tile:
         x, y = _coordinates()
-        soft = 60
-        a = np.clip(0.5 + soft / 2 * np.sin(2 * np.pi * 6 * x) / 6, 0, 1)
-        b = np.clip(0.5 + soft / 2 * np.sin(2 * np.pi * 6 * y) / 6, 0, 1)
-        share = (a + b)[..., None] / 2
-        return (rgb(paper) + (rgb(colour) - rgb(paper)) * share) * cloth("ffffff")(rng)
+        columns, rows = (np.clip(0.5 + 5 * np.sin(2 * np.pi * 6 * place), 0, 1) for place in (x, y))
+        share = (columns + rows)[..., None] / 2
+        return np.asarray((rgb(paper) + (rgb(colour) - rgb(paper)) * share) * cloth("ffffff")(rng), np.float32)
 
     return draw
 
 
-def tiles(colour: str, grout: str) -> Callable[[np.random.Generator], Tile]:
+def tiles(colour: str, grout: str) -> Draw:
     """Square ceramic tiles, each a little different."""
 
     def draw(rng: np.random.Generator) -> Tile:
@@ -123,23 +124,23 @@ def tiles(colour: str, grout: str) -> Callable[[np.random.Generator], Tile]:
         edge = np.minimum(0.5 - np.abs(x * count - column - 0.5), 0.5 - np.abs(y * count - row - 0.5)) / count * TILE
         joint = np.clip((7 - edge) / 3, 0, 1)[..., None]
         bevel = 1 + 0.08 * np.clip((14 - edge) / 7, 0, 1)[..., None]
-        return rgb(colour) * tone[..., None] * bevel * (1 - joint) + rgb(grout) * joint
+        return np.asarray(rgb(colour) * tone[..., None] * bevel * (1 - joint) + rgb(grout) * joint, np.float32)
 
     return draw
 
 
-def grain(colour: str, amount: float, speckle: float = 0) -> Callable[[np.random.Generator], Tile]:
+def grain(colour: str, amount: float, speckle: float = 0) -> Draw:
     """Paper (little), stone or sand (more): clouds and grains of one colour."""
 
     def draw(rng: np.random.Generator) -> Tile:
         grains = cv2.GaussianBlur(rng.standard_normal((TILE, TILE)).astype(np.float32), (0, 0), 0.8)
         light = 1 + amount * _cloudy(rng, 5) + speckle * grains
-        return rgb(colour) * light[..., None]
+        return np.asarray(rgb(colour) * light[..., None], np.float32)
 
     return draw
 
 
-def lawn(light: str, dark: str) -> Callable[[np.random.Generator], Tile]:
+def lawn(light: str, dark: str) -> Draw:
     """Short grass: thousands of blades, later ones lying on earlier ones."""
 
     def draw(rng: np.random.Generator) -> Tile:
@@ -157,20 +158,22 @@ def lawn(light: str, dark: str) -> Callable[[np.random.Generator], Tile]:
                     start = (round((x + sx) * 16), round((y + sy) * 16))
                     end = (round((x + sx + dx) * 16), round((y + sy + dy) * 16))
                     cv2.line(picture, start, end, tone, 2, cv2.LINE_AA, 4)
-        return (picture.astype(np.float32) / 255) ** np.float32(2.2)
+        return np.asarray((picture.astype(np.float32) / 255) ** 2.2, np.float32)
 
     return draw
 
 
 GROUNDS: Mapping[str, Ground] = {
-    "oak": Ground(planks("c79a62", "8a5f35"), "cfc6b6", "ece6da"),
-    "walnut": Ground(planks("7a5236", "3f2818"), "8f9a94", "c9cfc8"),
-    "linen": Ground(cloth("cbbd9f"), "a9b4b8", "dde3e4"),
-    "checker": Ground(gingham("6f93b8", "eeeae0"), "d8cfbd", "efe9dc"),
-    "tiles": Ground(tiles("b9c7c4", "8c8f8c"), "d3d8d4", "f0f2ee"),
-    "slate": Ground(grain("5f666c", 0.10, 0.12), "7e8a92", "b9c3c8"),
-    "sand": Ground(grain("cdb48a", 0.04, 0.22), "9cc3dd", "d6e8f2", outdoors=True),
-    "grass": Ground(lawn("6f9a3c", "2d4f1a"), "3f5f2c", "b9d0a0", outdoors=True),
-    "paper_blue": Ground(grain("9fb9cc", 0.012, 0.02), "9fb9cc", "c4d6e2"),
-    "paper_rose": Ground(grain("d9b3a6", 0.012, 0.02), "d9b3a6", "ecd3c8"),
+    "oak": Ground(planks("c79a62", "8a5f35"), "93a39c", "bcc8c2"),
+    "walnut": Ground(planks("7a5236", "3f2818"), "66757c", "93a1a5"),
+    "linen": Ground(cloth("cbbd9f"), "a3adb0", "d3d9da"),
+    "felt": Ground(cloth("2f5d57"), "3f6f69", "6d958e"),
+    "gingham": Ground(gingham("a8473d", "e6dccd"), "b9a78c", "d8cbb4"),
+    "tiles": Ground(tiles("b9c7c4", "8c8f8c"), "c3cbc8", "e4e8e5"),
+    "slate": Ground(grain("4d5459", 0.10, 0.12), "5d6870", "8d989f"),
+    "sand": Ground(grain("cdb48a", 0.04, 0.22), "6fa3c6", "b4d2e4", outdoors=True),
+    "grass": Ground(lawn("6f9a3c", "2d4f1a"), "35522a", "8fae74", outdoors=True),
+    "blue": Ground(grain("86a9c2", 0.012, 0.02), "86a9c2", "b0c9da"),
+    "rose": Ground(grain("d2a596", 0.012, 0.02), "d2a596", "e6c8bc"),
+    "dusk": Ground(grain("4a5a80", 0.012, 0.02), "4a5a80", "7484a6"),
 }

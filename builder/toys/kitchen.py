@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import numpy as np
 
-from builder.toys.sdf import Distances, Points, Solid, arc, beads, box, capsule, cone, cylinder, ellipsoid, planar, sphere, torus
-from builder.toys.toy import Colours, Part, Pattern, Toy, linear, plain, where
+from builder.toys.sdf import (
+    Distances,
+    Points,
+    Solid,
+    above,
+    arc,
+    beads,
+    box,
+    capsule,
+    cone,
+    cylinder,
+    ellipsoid,
+    planar,
+    sphere,
+    torus,
+)
+from builder.toys.toy import Colours, Part, Places, Toy, linear, plain, where
 
 
 def mug() -> Toy:
     """A straight blue mug with two white rings, white inside."""
     inside = cylinder(0.54, 0.7, 0.08).at(z=0.8)
-    body = cylinder(0.62, 0.68, 0.05).at(z=0.68).carve(inside, 0.05)
-    handle = arc(0.38, 0.09, 120).turn("y", 90).at(x=0.7, z=0.7) - inside
+    body = cylinder(0.62, 0.68, 0.05).at(z=0.68)
+    handle = arc(0.38, 0.09, 120).turn("y", 90).at(x=0.7, z=0.7)
     rings = where(lambda p: np.abs(np.abs(p[2] - 0.7) - 0.32) < 0.05, "f4efe2", "1d4f9e")
     glaze = where(lambda p: (_radius(p) < 0.585) & (p[2] > 0.15), "f4efe2", rings)
     return Toy(
         name="mug",
         class_noun="mug",
         height_cm=10,
-        parts=(Part(body.blend(handle, 0.08), glaze, 0.9),),
-        grounds=("oak", "linen", "tiles", "checker"),
+        parts=(Part(body.blend(handle, 0.08).carve(inside, 0.05), glaze, 0.9),),
+        grounds=("oak", "grass", "rose", "walnut"),
         facing=-8,
     )
 
@@ -28,17 +43,17 @@ def mug() -> Toy:
 def mug2() -> Toy:
     """A round-bellied yellow mug with white polka dots."""
     belly = ellipsoid(0.78, 0.78, 0.9).at(z=0.62) & box(1, 1, 0.6, 0.1).at(z=0.6)
-    hollow = ellipsoid(0.68, 0.68, 0.86).at(z=0.68) & box(1, 1, 1).at(z=1.12)
-    body = belly.carve(hollow, 0.06)
-    handle = arc(0.35, 0.1, 125).turn("y", 95).at(x=0.84, z=0.66) - hollow
+    hollow = ellipsoid(0.68, 0.68, 0.86).at(z=0.68) & above(0.12)
+    handle = arc(0.35, 0.1, 125).turn("y", 95).at(x=0.84, z=0.66)
+    body = belly.blend(handle, 0.08).carve(hollow, 0.06)
     outside = where(lambda p: _dots(p, 9, 0.34, 0.105) & (_radius(p) < 0.83), "fbf6ea", "e0a010")
     inside = where(lambda p: hollow.distance(p) < 0.03, "fbf6ea", outside)
     return Toy(
         name="mug2",
         class_noun="mug",
         height_cm=9,
-        parts=(Part(body.blend(handle, 0.08), inside, 0.9),),
-        grounds=("slate", "walnut", "paper_blue", "linen"),
+        parts=(Part(body, inside, 0.9),),
+        grounds=("slate", "walnut", "blue", "felt"),
         facing=-10,
     )
 
@@ -52,7 +67,7 @@ def teapot() -> Toy:
     mouth = capsule((1.28, 0, 1.24), (1.42, 0, 1.5), 0.055)
     handle = arc(0.42, 0.085, 128).turn("y", -82).at(x=-0.88, z=0.84)
     foot = cone(0.5, 0.44, 0.07, 0.03).at(z=0.07)
-    lid = (ellipsoid(0.46, 0.46, 0.2) & box(1, 1, 0.3).at(z=0.3)).at(z=1.29)
+    lid = ellipsoid(0.46, 0.46, 0.2).at(z=1.29) & above(1.29)
     rim = torus(0.46, 0.045).at(z=1.29)
     knob = sphere(0.11).at(z=1.6).blend(cylinder(0.05, 0.1).at(z=1.5), 0.08)
     band = where(lambda p: (np.abs(p[2] - 0.72) < 0.15) & (_radius(p) < 0.9), _chain, plain("2f8f6b"))
@@ -65,7 +80,7 @@ def teapot() -> Toy:
             Part(lid | rim, plain("2f8f6b"), 0.9),
             Part(knob, plain("d9a634"), 0.9),
         ),
-        grounds=("linen", "walnut", "tiles", "paper_rose"),
+        grounds=("linen", "walnut", "sand", "rose"),
     )
 
 
@@ -73,7 +88,7 @@ def cactus() -> Toy:
     """A ribbed cactus with two arms and a pink flower, in a terracotta pot."""
     pot = cone(0.4, 0.54, 0.32, 0.03).at(z=0.32).blend(cylinder(0.62, 0.12, 0.04).at(z=0.68), 0.03)
     soil = cylinder(0.53, 0.06, 0.02).at(z=0.78)
-    stem = _ribbed((0, 0, 0.8), (0, 0, 2.1), 0.3, 12)
+    stem = _ribbed(capsule((0, 0, 0.8), (0, 0, 2.1), 0.3), 12)
     right, left = (
         capsule((0.2, 0, 1.18), (0.62, 0, 1.3), 0.13).blend(capsule((0.66, 0, 1.34), (0.68, 0, 1.86), 0.15), 0.12),
         capsule((-0.2, 0, 1.44), (-0.56, 0, 1.54), 0.12).blend(capsule((-0.6, 0, 1.58), (-0.62, 0, 2.0), 0.135), 0.12),
@@ -92,7 +107,7 @@ def cactus() -> Toy:
             Part(petals, plain("e2408c"), 0.2),
             Part(heart, plain("f5c52b"), 0.1),
         ),
-        grounds=("paper_blue", "oak", "linen", "tiles"),
+        grounds=("blue", "gingham", "linen", "oak"),
     )
 
 
@@ -101,10 +116,10 @@ def mushroom() -> Toy:
     stem = capsule((0, 0, 0.16), (0, 0, 1.1), 0.3, 0.2)
     skirt = cone(0.36, 0.22, 0.07, 0.03).at(z=0.86)
     dome = ellipsoid(0.92, 0.92, 0.72).at(z=1.02)
-    cap = dome.carve(ellipsoid(1.1, 1.1, 0.2).at(z=0.96), 0.1) & box(2, 2, 1).at(z=2.0)
-    large, small = (beads([_on_dome(137.5 * i, 0.2 + 0.8 * i / 15) for i in range(k, 16, 2)], 0.15 - 0.05 * k) for k in (0, 1))
-    warts = (large | small) & dome.grow(0.045)
-    moss = beads([(r * np.cos(2.4 * i), r * np.sin(2.4 * i), 0.05) for i in range(9) for r in (0.26 + 0.05 * (i % 3),)], 0.15)
+    cap = dome.carve(ellipsoid(1.1, 1.1, 0.2).at(z=0.96), 0.1) & above(1.0)
+    spots = [_on_dome(137.5 * i, (i + 1) / 14) for i in range(14)]
+    warts = (beads(spots[::2], 0.15) | beads(spots[1::2], 0.1)) & dome.grow(0.045)
+    moss = beads([(0.31 * np.cos(a), 0.31 * np.sin(a), 0.05) for a in np.linspace(0, 2 * np.pi, 9)], 0.15)
     gills = where(lambda p: (p[2] < 1.16) & (_radius(p) < 0.86), _gills, plain("c1121f"))
     return Toy(
         name="mushroom",
@@ -114,15 +129,15 @@ def mushroom() -> Toy:
             Part(stem.blend(skirt, 0.04), plain("efe3c8"), 0.15),
             Part(cap, gills, 0.65),
             Part(warts, plain("fbf7ec"), 0.2),
-            Part(moss & box(2, 2, 1).at(z=1), plain("5f7f2c"), 0.0),
+            Part(moss & above(0), plain("5f7f2c"), 0.0),
         ),
-        grounds=("sand", "walnut", "paper_blue", "linen"),
+        grounds=("grass", "walnut", "felt", "dusk"),
     )
 
 
 def _on_dome(degrees: float, height: float) -> tuple[float, float, float]:
-    """A point on the mushroom's cap; height 0 at its rim, 1 at its top."""
-    angle, rise = np.radians(degrees), np.radians(12 + 78 * height)
+    """A point on the mushroom's cap; height 0 near its rim, 1 at its top, even by area."""
+    angle, rise = np.radians(degrees), np.arcsin(0.15 + 0.85 * height)
     return 0.92 * np.cos(rise) * np.cos(angle), 0.92 * np.cos(rise) * np.sin(angle), 1.02 + 0.72 * np.sin(rise)
 
 
@@ -130,7 +145,7 @@ def _radius(p: Points) -> Distances:
     return planar(p[0], p[1])
 
 
-def _dots(p: Points, count: int, spacing: float, radius: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _dots(p: Points, count: int, spacing: float, radius: float) -> Places:
     """Staggered rows of round dots on an upright cylinder of about radius 0.75."""
     row = np.round((p[2] - 0.2) / spacing)
     around = np.arctan2(p[1], p[0]) / (2 * np.pi) * count + 0.5 * (row % 2)
@@ -147,18 +162,19 @@ def _chain(p: Points) -> Colours:
     return np.where(lozenge | line, linear("f0e6c4"), linear("1f6b50"))
 
 
-def _ribbed(start: tuple[float, float, float], end: tuple[float, float, float], radius: float, ribs: int) -> Solid:
-    rod = capsule(start, end, radius)
-    return Solid(lambda p: np.float32(0.7) * (rod.distance(p) - np.float32(0.025) * np.cos(ribs * np.arctan2(p[1], p[0]))))
+def _ribbed(rod: Solid, ribs: int) -> Solid:
+    """An upright rod with ribs; shrunk, because the field of the ribs is steeper than a distance."""
+    wave = Solid(lambda p: np.float32(0.025) * np.cos(ribs * np.arctan2(p[1], p[0])))
+    return Solid(lambda p: np.float32(0.7) * (rod.distance(p) - wave.distance(p)))
 
 
 def _ribs(p: Points) -> Colours:
     """Dark green in the grooves of the stem, lighter on its ribs."""
     crest = np.where(_radius(p) < 0.4, np.cos(12 * np.arctan2(p[1], p[0])), 0.5)
-    return linear("2c6a34") + (linear("5fa84f") - linear("2c6a34")) * (0.5 + 0.5 * crest)
+    return np.asarray(linear("2c6a34") + (linear("5fa84f") - linear("2c6a34")) * (0.5 + 0.5 * crest), np.float32)
 
 
-def _spines(p: Points) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _spines(p: Points) -> Places:
     """Small pale stars on the crests of the stem."""
     around = np.arctan2(p[1], p[0]) / (2 * np.pi) * 12
     across = (around - np.round(around)) * 0.17
@@ -168,5 +184,5 @@ def _spines(p: Points) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 
 
 def _gills(p: Points) -> Colours:
-    stripe = 0.5 + 0.5 * np.cos(40 * np.arctan2(p[1], p[0]))
-    return linear("e8d3b0") * (0.7 + 0.3 * stripe)
+    """Fine dark lines under the mushroom's cap, towards its stem."""
+    return np.asarray(linear("e8d3b0") * (0.85 + 0.15 * np.cos(40 * np.arctan2(p[1], p[0]))), np.float32)

@@ -4,64 +4,77 @@ from __future__ import annotations
 
 import numpy as np
 
-from builder.toys.sdf import Points, Solid, beads, box, capsule, cone, cylinder, ellipsoid, planar, sphere, torus, union
-from builder.toys.toy import Colours, Part, Toy, linear, plain, where
+from builder.toys.sdf import (
+    Distances,
+    Points,
+    Solid,
+    above,
+    beads,
+    box,
+    capsule,
+    cone,
+    cylinder,
+    ellipsoid,
+    norm,
+    planar,
+    sphere,
+    torus,
+    union,
+)
+from builder.toys.toy import Colours, Part, Places, Toy, linear, plain, where
 
 
 def ball() -> Toy:
     """A beach ball: six coloured wedges and white poles."""
-    wedges = [linear(text) for text in ("d8232a", "f6f2e8", "1f62b8", "f2b51c", "f6f2e8", "2c9a4b")]
-    tilt = Solid(lambda p: p[2]).turn("x", 38).turn("y", 18)
+    wedges = np.concatenate([linear(text) for text in ("d8232a", "f6f2e8", "1f62b8", "f2b51c", "f6f2e8", "2c9a4b")], 1)
 
-    def stripes(p: Points) -> Colours:
-        q = p - np.array([[0], [0], [0.8]], np.float32)
-        pole = tilt.distance(q)
-        side = Solid(lambda r: np.arctan2(r[1], r[0])).turn("x", 38).turn("y", 18).distance(q)
-        wedge = np.floor((side / (2 * np.pi) + 0.5) * 6).astype(np.intp) % 6
-        colours = np.concatenate(wedges, 1)[:, wedge]
-        return np.where(np.abs(pole) > 0.765, linear("f6f2e8"), colours)
+    def colours(p: Points) -> Colours:
+        wedge = np.floor((np.arctan2(p[1], p[0]) / (2 * np.pi) + 0.5) * 6).astype(np.intp) % 6
+        return np.where(np.abs(p[2]) > 0.765, linear("f6f2e8"), wedges[:, wedge])
 
     return Toy(
         name="ball",
         class_noun="ball",
         height_cm=14,
-        parts=(Part(sphere(0.8).at(z=0.8), stripes, 0.7),),
-        grounds=("sand", "oak", "grass", "slate"),
+        parts=(Part(sphere(0.8).at(z=0.8), lambda p: colours(_rolled(p)), 0.7),),
+        grounds=("grass", "felt", "walnut", "slate"),
     )
 
 
 def ball2() -> Toy:
-    """A basketball: orange, with black seams."""
+    """A basketball: orange, with black seams in grooves."""
 
-    def seams(p: Points) -> Points:
-        q = Solid(lambda r: np.minimum(np.abs(r[0]), np.abs(r[2]))).turn("z", 20).turn("x", 25).distance(p)
-        curved = Solid(lambda r: np.abs(planar(np.abs(r[0]) - 0.92, r[2]) - 0.52)).turn("z", 20).turn("x", 25).distance(p)
-        return np.minimum(q, curved)
+    def seams(p: Points) -> Distances:
+        curved = planar(np.abs(p[0]) - 0.92, p[2]) - 0.52
+        return np.asarray(np.minimum(np.minimum(np.abs(p[0]), np.abs(p[2])), np.abs(curved)), np.float32)
 
-    def leather(p: Points) -> Colours:
-        q = p - np.array([[0], [0], [0.8]], np.float32)
-        return np.where(seams(q) < 0.018, linear("1c1714"), linear("d2601a"))
+    def leather(p: Points) -> Distances:
+        groove = 0.02 * np.clip(1 - seams(_rolled(p)) / 0.04, 0, 1)
+        return np.asarray(smooth.distance(p) + groove, np.float32)
 
-    def groove(p: Points) -> Points:
-        return np.float32(0.02) * np.clip(1 - seams(p) / 0.04, 0, 1)
-
-    skin = Solid(lambda p: sphere(0.8).distance(p) + groove(p))
+    smooth = sphere(0.8).at(z=0.8)
     return Toy(
         name="ball2",
         class_noun="ball",
         height_cm=20,
-        parts=(Part(skin.at(z=0.8), leather, 0.3),),
-        grounds=("slate", "tiles", "grass", "paper_blue"),
+        parts=(Part(Solid(leather), where(lambda p: seams(_rolled(p)) < 0.018, "1c1714", "d2601a"), 0.3),),
+        grounds=("slate", "tiles", "grass", "blue"),
     )
+
+
+def _rolled(p: Points) -> Points:
+    """Points of a ball that rests on the ground, as seen from the ball's own, tilted axes."""
+    tilt = np.array([[0.94, -0.15, 0.31], [0.34, 0.43, -0.84], [-0.01, 0.89, 0.45]], np.float32)
+    return tilt @ (p - np.array([[0], [0], [0.8]], np.float32))
 
 
 def duck() -> Toy:
     """A yellow rubber duck with an orange beak."""
-    body = ellipsoid(0.66, 0.86, 0.52).at(z=0.5)
+    body = ellipsoid(0.66, 0.86, 0.54).at(z=0.46)
     tail = capsule((0, 0.62, 0.62), (0, 1.0, 0.98), 0.24, 0.07)
     head = sphere(0.46).at(y=-0.42, z=1.3)
     wings = ellipsoid(0.16, 0.46, 0.28).turn("x", 18).at(x=0.6, y=0.12, z=0.62).mirror()
-    shape = body.blend(tail, 0.3).blend(head, 0.22).blend(wings, 0.06) & box(2, 2, 1, 0.05).at(z=1.0)
+    shape = body.blend(tail, 0.3).blend(head, 0.22).blend(wings, 0.06) & above(0)
     upper = ellipsoid(0.25, 0.26, 0.075).turn("x", -14).at(y=-0.9, z=1.28)
     lower = ellipsoid(0.19, 0.2, 0.06).turn("x", 12).at(y=-0.86, z=1.18)
     eye = ellipsoid(0.075, 0.06, 0.105).at(x=0.19, y=-0.8, z=1.45).mirror()
@@ -76,7 +89,7 @@ def duck() -> Toy:
             Part(eye, plain("14110f"), 1.0),
             Part(glint, plain("ffffff"), 0.5),
         ),
-        grounds=("tiles", "paper_blue", "grass", "slate"),
+        grounds=("tiles", "blue", "grass", "dusk"),
         facing=-38,
     )
 
@@ -85,12 +98,12 @@ def car() -> Toy:
     """A red toy car with a cream roof, driving to the right."""
     hull = box(1.15, 0.5, 0.24, 0.16).at(z=0.46)
     cabin = Solid(_cabin).at(x=-0.12, z=0.86)
-    wheels = union(*(_wheel(x, y) for x in (-0.66, 0.68) for y in (-0.46, 0.46)))
-    hubs = union(*(cylinder(0.13, 0.13, 0.03).turn("x", 90).at(x, y, 0.27) for x in (-0.66, 0.68) for y in (-0.46, 0.46)))
-    arches = union(*(cylinder(0.34, 0.3).turn("x", 90).at(x, y, 0.27) for x in (-0.66, 0.68) for y in (-0.6, 0.6)))
-    lamps = union(*(ellipsoid(0.06, 0.1, 0.1).at(1.13, y, 0.52) for y in (-0.3, 0.3)))
-    tails = union(*(ellipsoid(0.05, 0.09, 0.07).at(-1.13, y, 0.54) for y in (-0.32, 0.32)))
-    bumpers = union(*(box(0.06, 0.5, 0.06, 0.05).at(x, 0, 0.3) for x in (-1.15, 1.15)))
+    wheels = _axles(cylinder(0.27, 0.58, 0.05)) - box(2, 0.34, 1)
+    hubs = _axles(cylinder(0.13, 0.59, 0.03))
+    arches = _axles(cylinder(0.34, 0.9)) - box(2, 0.3, 1)
+    lamps = ellipsoid(0.06, 0.1, 0.1).at(1.13, -0.3, 0.52) | ellipsoid(0.06, 0.1, 0.1).at(1.13, 0.3, 0.52)
+    tails = ellipsoid(0.05, 0.09, 0.07).at(-1.13, -0.32, 0.54) | ellipsoid(0.05, 0.09, 0.07).at(-1.13, 0.32, 0.54)
+    bumpers = box(0.06, 0.5, 0.06, 0.05).at(-1.15, 0, 0.3) | box(0.06, 0.5, 0.06, 0.05).at(1.15, 0, 0.3)
     return Toy(
         name="car",
         class_noun="car",
@@ -99,11 +112,11 @@ def car() -> Toy:
             Part(hull - arches, where(lambda p: np.abs(p[2] - 0.5) < 0.025, "f4ead2", "c8161d"), 0.9),
             Part(cabin, _glazing, 0.9),
             Part(wheels, plain("1a1a1c"), 0.15),
-            Part(union(hubs, bumpers), plain("c9ccd0"), 0.9),
+            Part(hubs | bumpers, plain("c9ccd0"), 0.9),
             Part(lamps, plain("fff0b0"), 1.0),
             Part(tails, plain("7c0d10"), 1.0),
         ),
-        grounds=("oak", "paper_blue", "tiles", "slate"),
+        grounds=("slate", "felt", "grass", "oak"),
         facing=20,
     )
 
@@ -124,33 +137,32 @@ def robot() -> Toy:
     panel = box(0.34, 0.03, 0.25, 0.02).at(0, -0.345, 1.12)
     rod = cylinder(0.025, 0.16).at(z=2.3)
     tip = sphere(0.085).at(z=2.5)
-    tin, trim = plain("6fa3ad"), plain("d3671f")
+    tin, trim = plain("2f8c9a"), plain("d9641a")
     return Toy(
         name="robot",
         class_noun="robot",
         height_cm=20,
         parts=(
             Part(union(trunk, head), where(_mouth, "23282b", tin), 0.7),
-            Part(union(neck, limbs, rod), plain("8c9499"), 0.8),
+            Part(union(neck, limbs, rod), plain("59646b"), 0.8),
             Part(union(joints, feet, ears), trim, 0.7),
             Part(eyes, where(lambda p: planar(np.abs(p[0]) - 0.16, p[2] - 1.96) < 0.05, "141414", "ffe46b"), 0.9),
             Part(panel, _dials, 0.5),
             Part(tip, plain("c8161d"), 0.9),
         ),
-        grounds=("linen", "walnut", "checker", "paper_rose"),
+        grounds=("linen", "sand", "oak", "rose"),
     )
 
 
 def snowman() -> Toy:
     """A snowman with a top hat, a carrot nose and a striped scarf."""
-    snow = sphere(0.62).at(z=0.56).blend(sphere(0.47).at(z=1.3), 0.1).blend(sphere(0.36).at(z=1.92), 0.06)
-    snow = snow & box(2, 2, 2).at(z=2)
+    snow = sphere(0.62).at(z=0.56).blend(sphere(0.47).at(z=1.3), 0.1).blend(sphere(0.36).at(z=1.92), 0.06) & above(0)
     hat = cylinder(0.44, 0.035, 0.03).at(z=2.18) | cone(0.27, 0.3, 0.22, 0.03).at(z=2.4)
     band = cylinder(0.292, 0.05).at(z=2.27)
     nose = capsule((0, -0.33, 1.92), (0, -0.68, 1.88), 0.085, 0.02)
     smile = beads([(0.16 * np.sin(a), -0.335, 1.9 - 0.14 * np.cos(a)) for a in np.linspace(-1, 1, 5)], 0.03)
     eyes = [(-0.13, -0.325, 2.03), (0.13, -0.325, 2.03)]
-    buttons = [(0, -0.455, 1.42), (0, -0.47, 1.22), (0, -0.585, 0.8)]
+    buttons = [(0.0, -0.455, 1.42), (0.0, -0.47, 1.22), (0.0, -0.585, 0.8)]
     coal = smile | beads(eyes + buttons, 0.054)
     scarf = torus(0.33, 0.1).at(z=1.64).blend(box(0.12, 0.04, 0.3, 0.03).turn("x", -12).at(0.2, -0.45, 1.36), 0.05)
     arms = union(
@@ -171,15 +183,15 @@ def snowman() -> Toy:
             Part(scarf, _knit, 0.0),
             Part(arms, plain("5a3a22"), 0.1),
         ),
-        grounds=("paper_rose", "walnut", "slate", "checker"),
+        grounds=("dusk", "walnut", "felt", "grass"),
     )
 
 
 def rocket() -> Toy:
     """A white rocket with a red nose and fins, and a round window."""
-    hull = ellipsoid(0.6, 0.6, 1.4).at(z=1.2) & box(1, 1, 1.2).at(z=1.55)
+    hull = ellipsoid(0.6, 0.6, 1.4).at(z=1.2) & above(0.35)
     nozzle = cone(0.36, 0.3, 0.12, 0.02).at(z=0.27)
-    fin = (ellipsoid(0.62, 0.06, 0.72).at(0.46, 0, 0.5) & box(1, 1, 0.5).at(z=0.5)) - sphere(0.36).at(0.5, 0, -0.1)
+    fin = (ellipsoid(0.62, 0.06, 0.72).at(0.46, 0, 0.5) & above(0)) - sphere(0.36).at(0.5, 0, -0.1)
     ring = torus(0.23, 0.06).turn("x", 80).at(0, -0.565, 1.56)
     glass = ellipsoid(0.22, 0.07, 0.22).at(0, -0.56, 1.56)
     paint = where(lambda p: p[2] > 2.05, "c8161d", where(lambda p: np.abs(p[2] - 0.86) < 0.06, "1f4f9c", "efeae0"))
@@ -194,20 +206,23 @@ def rocket() -> Toy:
             Part(ring, plain("d9a634"), 0.9),
             Part(glass, plain("3f86c4"), 1.0),
         ),
-        grounds=("walnut", "grass", "paper_blue", "slate"),
+        grounds=("felt", "grass", "dusk", "walnut"),
     )
 
 
-def _cabin(p: Points) -> Points:
+def _cabin(p: Points) -> Distances:
     """A car's cabin: a rounded box that narrows upwards."""
     narrow = np.clip(1 - 0.32 * (p[2] + 0.3), 0.6, 1.1)
     q = np.stack([np.abs(p[0]) / narrow - 0.52, np.abs(p[1]) / np.sqrt(narrow) - 0.34, np.abs(p[2]) - 0.2])
-    inside = np.minimum(q.max(0), 0)
-    return 0.8 * (np.sqrt((np.maximum(q, 0) ** 2).sum(0)) + inside - np.float32(0.1))
+    distance = norm(np.maximum(q, 0)) + np.minimum(q.max(0), 0) - 0.1
+    # The slanted sides make the field steeper than a distance.
+    return np.asarray(0.8 * distance, np.float32)
 
 
-def _wheel(x: float, y: float) -> Solid:
-    return cylinder(0.27, 0.12, 0.05).turn("x", 90).at(x, y, 0.27)
+def _axles(roller: Solid) -> Solid:
+    """An upright cylinder, laid across the car where its axles are."""
+    across = roller.turn("x", 90)
+    return across.at(x=-0.66, z=0.27) | across.at(x=0.68, z=0.27)
 
 
 def _glazing(p: Points) -> Colours:
@@ -220,7 +235,7 @@ def _glazing(p: Points) -> Colours:
     return np.where(height & (side | front), linear("16222e"), roof)
 
 
-def _mouth(p: Points) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _mouth(p: Points) -> Places:
     """A grille on the robot's face."""
     bars = np.abs(p[0] / 0.09 - np.round(p[0] / 0.09)) < 0.33
     return np.asarray((p[1] < -0.29) & (np.abs(p[2] - 1.74) < 0.05) & (np.abs(p[0]) < 0.225) & bars)

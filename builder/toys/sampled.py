@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from builder.toys.sdf import CHUNK, Distances, Points, Solid
+from builder.toys.sdf import CHUNK, Distances, Points, Solid, norm, planar
 
 SEARCH = 64
 """Points along each side of the lattice that looks for the solid's surface."""
@@ -22,8 +22,8 @@ def shell(solid: Solid) -> Points:
 def sampled(solid: Solid, surface: Points) -> tuple[Solid, float]:
     """The solid's field, sampled in a box around points of its surface and interpolated, and the width of a cell.
 
-    Outside the box it answers less than the distance, never more: the nearest point s of the solid and a point p see each
-    other at an obtuse angle from p's nearest point q in the box, so |ps|^2 >= |pq|^2 + |qs|^2.
+    Outside the box it never answers more than the distance: the nearest point s of the solid and a point p see each
+    other at an obtuse angle from p's nearest point q of the box, so |ps|^2 >= |pq|^2 + |qs|^2.
     """
     low, high = surface.min(1), surface.max(1)
     cell = float((high - low).max()) / CELLS
@@ -43,17 +43,17 @@ def sampled(solid: Solid, surface: Points) -> tuple[Solid, float]:
         base = corner[0] * stride_x + corner[1] * stride_y + corner[2]
 
         def along_z(offset: int) -> Distances:
-            here: Distances = values.take(base + offset)
-            return here + (values.take(base + (offset + 1)) - here) * share[2]
+            here = values.take(base + offset)
+            return np.asarray(here + (values.take(base + (offset + 1)) - here) * share[2], np.float32)
 
         def along_y(offset: int) -> Distances:
             here = along_z(offset)
-            return here + (along_z(offset + stride_y) - here) * share[1]
+            return np.asarray(here + (along_z(offset + stride_y) - here) * share[1], np.float32)
 
         inside = along_y(0)
         inside += (along_y(stride_x) - inside) * share[0]
-        beyond = ((place - held) ** 2).sum(0) / (scale * scale)
-        return np.where(beyond > 0, np.sqrt(inside * inside + beyond), inside)
+        beyond = norm(place - held) / scale
+        return np.where(beyond > 0, planar(inside, beyond), inside)
 
     return Solid(distance), cell
 

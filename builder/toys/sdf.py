@@ -1,7 +1,7 @@
 """Solids as signed distance fields: how far a point is from the surface, negative inside.
 
-The formulas are Inigo Quilez's (https://iquilezles.org/articles/distfunctions/); z points up. Some are bounds rather than
-exact distances, always on the safe side for a ray marcher that takes slightly shortened steps.
+The formulas are Inigo Quilez's (https://iquilezles.org/articles/distfunctions/); z points up. Some are bounds rather
+than exact distances, on the safe side for a ray marcher that takes slightly shortened steps.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ Points = NDArray[np.float32]
 Distances = NDArray[np.float32]
 """float32 [N]."""
 Point = tuple[float, float, float]
+"""x, y, z."""
 
 CHUNK = 32768
 """Points worth evaluating together: few enough for their arrays to stay in the processor's cache."""
@@ -44,7 +45,7 @@ class Solid:
         def distance(p: Points) -> Distances:
             a, b = self.distance(p), other.distance(p)
             near = np.maximum(radius - np.abs(a - b), 0)
-            return np.minimum(a, b) - near * near * np.float32(0.25 / radius)
+            return np.asarray(np.minimum(a, b) - near * near * (0.25 / radius), np.float32)
 
         return Solid(distance)
 
@@ -54,7 +55,7 @@ class Solid:
         def distance(p: Points) -> Distances:
             a, b = self.distance(p), -other.distance(p)
             near = np.maximum(radius - np.abs(a - b), 0)
-            return np.maximum(a, b) + near * near * np.float32(0.25 / radius)
+            return np.asarray(np.maximum(a, b) + near * near * (0.25 / radius), np.float32)
 
         return Solid(distance)
 
@@ -66,10 +67,9 @@ class Solid:
     def turn(self, axis: Literal["x", "y", "z"], degrees: float) -> Solid:
         """Turned about an axis, counter-clockwise when it points at the viewer."""
         i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
-        inverse = np.eye(3)
+        inverse = np.eye(3, dtype=np.float32)
         c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
         inverse[i, i], inverse[i, j], inverse[j, i], inverse[j, j] = c, s, -s, c
-        inverse = inverse.astype(np.float32)
         return Solid(lambda p: self.distance(inverse @ p))
 
     def grow(self, radius: float) -> Solid:
@@ -105,7 +105,7 @@ def ellipsoid(x: float, y: float, z: float) -> Solid:
     def distance(p: Points) -> Distances:
         scaled = p / axes
         near = norm(scaled)
-        return near * (near - 1) / np.maximum(norm(scaled / axes), 1e-6)
+        return np.asarray(near * (near - 1) / np.maximum(norm(scaled / axes), 1e-6), np.float32)
 
     return Solid(distance)
 
@@ -117,7 +117,7 @@ def box(x: float, y: float, z: float, rounding: float = 0) -> Solid:
     def distance(p: Points) -> Distances:
         q = np.abs(p) - half
         inside = np.minimum(np.maximum(q[0], np.maximum(q[1], q[2])), 0)
-        return norm(np.maximum(q, 0)) + inside - np.float32(rounding)
+        return np.asarray(norm(np.maximum(q, 0)) + inside - np.float32(rounding), np.float32)
 
     return Solid(distance)
 
@@ -139,7 +139,7 @@ def cone(bottom: float, top: float, half: float, rounding: float = 0) -> Solid:
         side = (r - np.float32((r1 + r2) / 2)) * run - p[2] * rise
         cap = np.abs(p[2]) - np.float32(h)
         outside = planar(np.maximum(side, 0), np.maximum(cap, 0))
-        return outside + np.minimum(np.maximum(side, cap), 0) - np.float32(rounding)
+        return np.asarray(outside + np.minimum(np.maximum(side, cap), 0) - np.float32(rounding), np.float32)
 
     return Solid(distance)
 
@@ -158,7 +158,7 @@ def capsule(start: Point, end: Point, radius: float, end_radius: float | None = 
     def distance(p: Points) -> Distances:
         q = p - a
         share = np.clip((q[0] * ab[0] + q[1] * ab[1] + q[2] * ab[2]) * scale, 0, 1)
-        return norm(q - ab * share) - (np.float32(radius) + taper * share)
+        return np.asarray(norm(q - ab * share) - (np.float32(radius) + taper * share), np.float32)
 
     return Solid(distance)
 
@@ -172,7 +172,9 @@ def arc(radius: float, thickness: float, degrees: float) -> Solid:
         x = np.abs(p[0])
         flat = x * x + p[2] * p[2]
         along = np.where(cosine * x > sine * p[2], x * sine + p[2] * cosine, np.sqrt(flat))
-        return np.sqrt(np.maximum(flat + p[1] * p[1] + ring - wide * along, 0)) - np.float32(thickness)
+        return np.asarray(
+            np.sqrt(np.maximum(flat + p[1] * p[1] + ring - wide * along, 0)) - np.float32(thickness), np.float32
+        )
 
     return Solid(distance)
 
@@ -185,9 +187,14 @@ def beads(centres: Sequence[Point], radius: float) -> Solid:
     def distance(p: Points) -> Distances:
         # |p - c|^2 = |p|^2 + |c|^2 - 2 p.c, of which only the last two terms tell the centres apart.
         nearest = (squares - twice @ p).min(0) + (p * p).sum(0)
-        return np.sqrt(np.maximum(nearest, 0)) - np.float32(radius)
+        return np.asarray(np.sqrt(np.maximum(nearest, 0)) - np.float32(radius), np.float32)
 
     return Solid(distance)
+
+
+def above(height: float) -> Solid:
+    """Everything higher than that."""
+    return Solid(lambda p: np.float32(height) - p[2])
 
 
 def union(*solids: Solid) -> Solid:
@@ -209,6 +216,6 @@ def norm(p: Points) -> Distances:
 
 
 def planar(x: Distances, y: Distances) -> Distances:
-    """The length of each vector of the plane; several times as fast as np.hypot, whose care for overflow is not needed."""
+    """The length of each vector of the plane; five times as fast as np.hypot, which minds overflow."""
     length: Distances = np.sqrt(x * x + y * y)
     return length

@@ -14,6 +14,8 @@ from builder.toys.sdf import Distances, Points, Solid, union
 
 Colours = NDArray[np.float32]
 """Linear light, float32 [3, N]; or [3, 1], the same everywhere."""
+Places = NDArray[np.bool_]
+"""Which of N points, bool [N]."""
 Pattern = Callable[[Points], Colours]
 """The colour of each point of a surface."""
 
@@ -70,7 +72,7 @@ class Toy:
 def linear(text: str) -> Colours:
     """A colour written as six hexadecimal digits, as linear light [3, 1] (sRGB's transfer function taken as 2.2)."""
     values = np.frombuffer(bytes.fromhex(text), np.uint8).astype(np.float32) / 255
-    return (values**2.2)[:, None]
+    return np.asarray(values[:, None] ** 2.2, np.float32)
 
 
 def plain(text: str) -> Pattern:
@@ -79,7 +81,7 @@ def plain(text: str) -> Pattern:
     return lambda p: np.broadcast_to(value, p.shape)
 
 
-def where(condition: Callable[[Points], NDArray[np.bool_]], inside: str | Pattern, outside: str | Pattern) -> Pattern:
+def where(condition: Callable[[Points], Places], inside: str | Pattern, outside: str | Pattern) -> Pattern:
     """One pattern or colour where the condition holds, another elsewhere."""
     first = plain(inside) if isinstance(inside, str) else inside
     second = plain(outside) if isinstance(outside, str) else outside

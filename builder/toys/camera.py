@@ -1,0 +1,64 @@
+"""Where a toy is seen from, and how light becomes a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.records import Rgb
+from builder.toys.sdf import Points, norm
+from builder.toys.toy import Toy
+
+FOCAL = 1.9
+"""Focal length in widths of the picture: a short telephoto lens, as for portraits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A pinhole camera. eye: float32 [3]. axes: float32 [3, 3], its rows are right, down and forward."""
+
+    eye: NDArray[np.float32]
+    axes: NDArray[np.float32]
+
+    def rays(self, rows: NDArray[np.floating], columns: NDArray[np.floating], size: int) -> Points:
+        """Unit directions [3, N] through places in a picture of `size` by `size` pixels."""
+        across, down = columns / size - 0.5, rows / size - 0.5
+        local = np.stack([across, down, np.full_like(across, FOCAL)]).astype(np.float32)
+        directions = self.axes.T @ local
+        return np.asarray(directions / norm(directions), np.float32)
+
+    @property
+    def heading(self) -> NDArray[np.float32]:
+        """The ground's direction away from the viewer, a unit vector [2]."""
+        return np.asarray(self.axes[2, :2] / np.linalg.norm(self.axes[2, :2]), np.float32)
+
+
+def camera_around(toy: Toy, azimuth: float, elevation: float, fill: float) -> Camera:
+    """A camera that sees the toy in the middle, its longer side taking `fill` of the picture's.
+
+    azimuth, elevation: degrees; azimuth 0 looks at the toy's face, and grows counter-clockwise seen from above.
+    """
+    a, e = np.radians(azimuth + toy.facing), np.radians(elevation)
+    forward = np.array([-np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), -np.sin(e)])
+    right = np.array([np.cos(a), np.sin(a), 0])
+    axes = np.stack([right, np.cross(forward, right), forward])
+    target, distance = (toy.shell.min(1) + toy.shell.max(1)) / 2, 6.0
+    for _ in range(8):
+        x, y, depth = axes @ (toy.shell - (target - distance * forward)[:, None])
+        x, y = x / depth * FOCAL, y / depth * FOCAL
+        target = target + (axes[0] * (x.min() + x.max()) + axes[1] * (y.min() + y.max())) / 2 * distance / FOCAL
+        distance *= max(np.ptp(x), np.ptp(y)) / fill
+    return Camera((target - distance * forward).astype(np.float32), axes.astype(np.float32))
+
+
+def develop(light: NDArray[np.float32], rng: np.random.Generator) -> Rgb:
+    """Linear light [S, S, 3] as a camera would store it: filmic curve (Narkowicz's fit of ACES), vignette and grain."""
+    size = len(light)
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j].astype(np.float32)
+    exposed = light * (0.75 - 0.075 * (x * x + y * y))[..., None]
+    curve = exposed * (2.51 * exposed + 0.03) / (exposed * (2.43 * exposed + 0.59) + 0.14)
+    stored = np.clip(curve, 0, 1) ** np.float32(1 / 2.2) * 255
+    grain = 1.6 * rng.standard_normal((size, size, 1), np.float32)
+    return np.asarray(np.clip(np.round(stored + grain), 0, 255), np.uint8)
