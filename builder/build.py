@@ -18,6 +18,7 @@ from builder.concepts import find_concepts
 from builder.config import BuildConfig
 from builder.engines import ENGINES, Engine
 from builder.errors import InputError
+from builder.files import write_json, write_text
 from builder.finish import Summary, finish
 from builder.library import PhotoUse, Sources, judge_photos, use_of
 from builder.pipeline import ShardTask, make_shard
@@ -25,7 +26,7 @@ from builder.plan import draw_plan
 from builder.prepare import PHOTO_SIDE, PaintTask, PhotoTask, cut_out, paint
 from builder.records import BackgroundRef, Concept, PhotoFile, Rejected, Sample
 from builder.rows import Row
-from builder.store import BuildFolder, write_json, write_text
+from builder.store import BuildFolder
 from mycanvas import __version__
 
 log = logging.getLogger("mycanvas")

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from builder.config import BuildConfig
+from builder.files import sha256_of
 from builder.funnel import Funnel
 from builder.library import PhotoUse, Sources
-from builder.store import BuildFolder, sha256_of
+from builder.store import BuildFolder
 from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, PhotoFacts, SplitFacts, render_card
 from mycanvas import __version__
 

@@ -199,8 +199,9 @@ def _show_loaded(folder: Path) -> None:
 def _write_sheet(folder: Path, path: Path | None) -> Path:
     import io
 
+    from builder.files import write_bytes
     from builder.inspect import draw_sheet
-    from builder.store import BuildFolder, write_bytes
+    from builder.store import BuildFolder
 
     target = path or folder / "contact_sheet.png"
     buffer = io.BytesIO()

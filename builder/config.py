@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -13,8 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from builder.errors import ConfigError
+from builder.explain import explain
 
 MAX_OBJECTS = 5
 """The most concepts that meet in one scene (Gen4Gen's largest split)."""
@@ -180,26 +181,21 @@ def parse_config(values: Mapping[str, Any]) -> BuildConfig:
         raise ConfigError("\n".join(_explain(error) for error in wrong.errors())) from None
 
 
-def _explain(error: Any) -> str:
+def _explain(error: ErrorDetails) -> str:
     place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {place}{_nearest(error['loc'])}"
     if error["type"] == "missing":
         return f"{place} is missing; give it in build.toml or as --{place}"
-    message = error["msg"][0].lower() + error["msg"][1:]
-    return f"{place}: {message}, got {error['input']!r}"
+    return explain(error, _keys_beside(error["loc"]))
 
 
-def _nearest(location: tuple[str | int, ...]) -> str:
+def _keys_beside(location: tuple[str | int, ...]) -> list[str]:
     section: type[BaseModel] = BuildConfig
     for part in location[:-1]:
         annotation = section.model_fields[str(part)].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return ""
+            return []
         section = annotation
-    near = difflib.get_close_matches(str(location[-1]), section.model_fields, n=1, cutoff=0.5)
-    known = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(section.model_fields)}"
-    return f"; {known}"
+    return list(section.model_fields)
 
 
 def _profile(name: str) -> dict[str, Any]:

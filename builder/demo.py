@@ -48,11 +48,11 @@ PICTURES = len(TOYS) * len(VIEWS)
 """How many photographs `render_toys` makes."""
 
 
-def render_toys(folder: Path, progress: Callable[[int], None] | None = None) -> None:
+def render_toys(folder: Path, progress: Callable[[int], object] | None = None) -> None:
     """Photograph every toy from each side.
 
-    Writes `concepts/<toy>/<view>.jpg`, `concepts/concepts.toml` and `alpha/<toy>/<view>.png` (8-bit grey, 255 = toy), the
-    same bytes each time. A folder that already holds them all, from the same version of the toys, is left as it is.
+    Writes `concepts/<toy>/<view>.jpg`, `concepts/concepts.toml` and `alpha/<toy>/<view>.png` (8-bit grey, 255 = toy),
+    the same bytes each time. A folder that already holds them all, from the same version of the toys, is left alone.
 
     Args:
         folder: where to; created if missing.

@@ -11,12 +11,13 @@ from typing import Any
 from builder.card import card_text
 from builder.config import BuildConfig, parse_config
 from builder.errors import StoreError
+from builder.files import read_json, write_json
 from builder.funnel import Funnel
 from builder.library import PhotoUse, Sources
 from builder.records import Rejected
 from builder.rows import Row
 from builder.select import Judged, select
-from builder.store import BuildFolder, read_json, write_json
+from builder.store import BuildFolder
 from mycanvas.schema import split_of
 
 COLUMNS = ("id", "composition", "scores", "fingerprint", "caption")

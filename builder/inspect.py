@@ -15,10 +15,11 @@ from PIL import Image
 
 from builder.contact_sheet import contact_sheet
 from builder.errors import StoreError
+from builder.files import read_json
 from builder.funnel import Funnel
 from builder.library import Sources, summary_lines
 from builder.rows import Row
-from builder.store import BuildFolder, read_json
+from builder.store import BuildFolder
 from mycanvas.schema import SCORES
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 
 from builder.config import MAX_OBJECTS, BuildConfig
 from builder.errors import ConfigError
+from builder.explain import nearest
 from builder.records import BackgroundRef, Concept, Sample
 from builder.seeds import rng_for
 from mycanvas.schema import split_of
@@ -63,9 +63,7 @@ def _checked(names: Sequence[str], known: Mapping[str, Concept]) -> Composition:
         raise ConfigError(f"a composition names each concept once, got {text}")
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"usable concepts: {', '.join(sorted(known))}"
-            raise ConfigError(f"composition {text}: there is no usable concept {name!r}; {hint}")
+            raise ConfigError(f"composition {text}: no usable concept {name!r}; {nearest(name, sorted(known))}")
     return tuple(sorted(names))
 
 

@@ -13,11 +13,12 @@ import numpy as np
 from builder.backgrounds import paint_scene
 from builder.config import BuildConfig
 from builder.errors import StoreError
+from builder.files import read_json, write_bytes, write_json
 from builder.photos import read_photo
 from builder.records import Background, BackgroundRef, Cutout, PhotoFile, Rejected, Rgb, Rgba
 from builder.rows import jpeg, png
 from builder.segment import SEGMENTERS, segment
-from builder.store import BuildFolder, read_json, write_bytes, write_json
+from builder.store import BuildFolder
 
 PHOTO_SIDE = 2048
 """Longest side in pixels at which a source photo is read, masked and published."""

@@ -11,7 +11,7 @@
     OUT/.build/candidates/NNNNN.arrow every scene made, with scores; NNNNN.json is its marker, written last
     OUT/.build/selected.json          the marker of OUT/data, written last
 
-Every file is written under a temporary name, flushed to the disk and renamed, so a file that is there is whole.
+Every file is written whole or not at all (builder/files.py).
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ import fcntl
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
 from builder.errors import StoreError
+from builder.files import UNFINISHED, read_json, sha256_of, sync_folder, told, write_json, write_stream, write_text
 from builder.records import Rejected
 from builder.rows import Row
 from mycanvas.schema import SPLITS, concepts_schema, dataset_schema
@@ -43,7 +43,6 @@ BATCH_ROWS = 8
 SHARD_ROWS = 512
 """Most rows of one file of the dataset: about 200 MB at 1024 x 1024."""
 CHANGES_SHOWN = 12
-UNFINISHED = ".unfinished"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +94,7 @@ class BuildFolder:
             StoreError: the folder holds something else, was built from another request, is in use or cannot be written.
         """
         self._refuse_strangers()
-        with _told(self.hidden):
+        with told(self.hidden):
             (self.hidden / "candidates").mkdir(parents=True, exist_ok=True)
             (self.hidden / "cutouts").mkdir(exist_ok=True)
             lock = (self.hidden / "lock").open("w")
@@ -114,7 +113,7 @@ class BuildFolder:
             raise StoreError(f"{self.path} is a file; give --output a folder")
         if self.hidden.is_dir() or not self.path.exists():
             return
-        with _told(self.path):
+        with told(self.path):
             others = sorted(entry.name for entry in self.path.iterdir())
         if others:
             shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
@@ -236,7 +235,7 @@ class BuildFolder:
         """
         self.selected_file.unlink(missing_ok=True)
         staging = self.hidden / "staging"
-        with _told(staging):
+        with told(staging):
             shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir()
         files: dict[str, list[Path]] = {}
@@ -283,7 +282,7 @@ class BuildFolder:
 
     def _replace_data(self, staging: Path) -> None:
         data = self.path / "data"
-        with _told(data):
+        with told(data):
             data.mkdir(exist_ok=True)
             for split in SPLITS:
                 for old in data.glob(f"{split}-*-of-*.arrow"):
@@ -291,92 +290,12 @@ class BuildFolder:
             for new in sorted(staging.iterdir()):
                 new.rename(data / new.name)
             staging.rmdir()
-            _sync_folder(data)
+            sync_folder(data)
 
 
 def candidate_schema() -> pa.Schema:
     """The dataset's columns, and the fingerprint that select compares."""
     return dataset_schema().append(pa.field("fingerprint", pa.uint64()))
-
-
-def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """An Arrow IPC stream, written whole or not at all."""
-    with atomic(path) as file, pa.ipc.new_stream(file, schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-
-
-def write_text(path: Path, text: str) -> None:
-    """A UTF-8 text file, written whole or not at all."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """A file, written whole or not at all."""
-    with atomic(path) as file:
-        file.write(content)
-
-
-def write_json(path: Path, values: Any) -> None:
-    """A JSON file with sorted keys, written whole or not at all."""
-    write_text(path, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file of ours.
-
-    Raises:
-        StoreError: it is missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot read {path}: {error}; run the same `mycanvas build` again") from error
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that appears under its name only when the block ends well.
-
-    Raises:
-        StoreError: the folder cannot be written, or the disk is full; nothing of the file is left.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
-    with _told(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            _sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn what the system says into what to do."""
-    try:
-        yield
-    except OSError as error:
-        remedy = "make room or choose another --output; the same command then goes on where it stopped"
-        raise StoreError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
 
 
 def _batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

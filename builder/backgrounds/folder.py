@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import os
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from builder.concepts import OTHER_PICTURES, SUFFIXES
 from builder.errors import ConfigError, InputError
-from builder.photos import decode, read_bytes
-from builder.records import BackgroundRef, PhotoFile, Rejected
+from builder.folders import SUFFIXES, entries, find_photos, read_descriptions
+from builder.photos import decode
+from builder.records import BackgroundRef, Rejected
 
 MIN_SIDE = 256
 """Pixels of a photo's shorter side; anything smaller is a blur behind its objects."""
@@ -105,17 +101,17 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
         InputError: nothing there, or no usable photo in any scene's folder.
         ConfigError: backgrounds.toml is wrong.
     """
-    entries = _entries(folder)
-    scenes = [entry for entry in entries if entry.is_dir()]
-    loose = [entry for entry in entries if entry.suffix.lower() in SUFFIXES and not entry.is_dir()]
+    found = entries(folder)
+    scenes = [entry for entry in found if entry.is_dir()]
+    loose = [entry for entry in found if entry.suffix.lower() in SUFFIXES and not entry.is_dir()]
     if not scenes:
-        found = f"{len(loose)} photos lie directly in {folder}" if loose else f"no folders in {folder}"
-        raise InputError(f"{found}; wanted a folder for each scene, named after it: {folder}/garden/*.jpg")
-    described = _descriptions(folder / "backgrounds.toml", [scene.name for scene in scenes])
+        what = f"{len(loose)} photos lie directly in {folder}" if loose else f"no folders in {folder}"
+        raise InputError(f"{what}; wanted a folder for each scene, named after it: {folder}/garden/*.jpg")
+    described = read_descriptions(folder / "backgrounds.toml", [scene.name for scene in scenes], _Description)
     refs: list[BackgroundRef] = []
     rejected = [_reject(photo.name, f"not in a scene's folder; move it to {folder}/<scene>/") for photo in loose]
     for scene in scenes:
-        good, bad = _photos(scene)
+        good, bad = find_photos(scene, _check, "backgrounds")
         about = described.get(scene.name, _Description())
         phrase = _plain(about.phrase or phrase_of(scene.name), scene.name)
         refs += [
@@ -158,24 +154,8 @@ def _plain(phrase: str, scene: str) -> str:
     return " ".join(words)
 
 
-def _photos(scene: Path) -> tuple[list[PhotoFile], list[Rejected]]:
-    photos, rejected = [], []
-    for path in _entries(scene):
-        photo_id, suffix = f"{scene.name}/{path.name}", path.suffix.lower()
-        if suffix in OTHER_PICTURES:
-            rejected.append(_reject(photo_id, f"{suffix} is not read; save it as {', '.join(SUFFIXES)}"))
-        if suffix not in SUFFIXES:
-            continue
-        try:
-            photos.append(PhotoFile(id=photo_id, path=path, sha256=_checked(path)))
-        except InputError as error:
-            rejected.append(_reject(photo_id, str(error)))
-    return photos, rejected
-
-
-def _checked(path: Path) -> str:
-    """The sha256 of a photo that can be a background."""
-    data = read_bytes(path)
+def _check(data: bytes) -> None:
+    """Whether a photo can be a background."""
     image = decode(data, MIN_SIDE * MAX_PROPORTION)
     if image.mode != "RGB":
         raise InputError("partly see-through; a background must be opaque")
@@ -183,49 +163,6 @@ def _checked(path: Path) -> str:
         size = "x".join(map(str, image.size))
         wanted = f"at least {MIN_SIDE} pixels each way, and at most {MAX_PROPORTION} times as long as short"
         raise InputError(f"too small or too narrow: {size}; wanted {wanted}")
-    return hashlib.sha256(data).hexdigest()
-
-
-def _descriptions(path: Path, scenes: Sequence[str]) -> dict[str, _Description]:
-    """The tables of backgrounds.toml, which need not exist."""
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    for name in tables:
-        if name not in scenes:
-            raise ConfigError(f"{path}: no folder is called {name}; {_nearest(name, scenes)}")
-    try:
-        return TypeAdapter(dict[str, _Description]).validate_python(tables)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(error)}") from error
-
-
-def _explain(wrong: ValidationError) -> str:
-    """The first of pydantic's complaints in one line."""
-    error = wrong.errors()[0]
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {place}; {_nearest(str(error['loc'][-1]), list(_Description.model_fields))}"
-    return f"{place}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-
-
-def _entries(folder: Path) -> list[Path]:
-    """What lies in a folder, sorted, without hidden entries."""
-    try:
-        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    except OSError as error:
-        raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
-    return [folder / name for name in names]
 
 
 def _reject(sample_id: str, reason: str) -> Rejected:

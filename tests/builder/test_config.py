@@ -22,7 +22,7 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_profile(tmp_p
     [
         ({"sample": 3}, "unknown key sample; did you mean samples"),
         ({"layout": {"max_overlp": 0.2}}, "unknown key layout.max_overlp; did you mean max_overlap"),
-        ({"select": {"zzz": 1}}, "unknown key select.zzz; known keys: min_cutout"),
+        ({"select": {"zzz": 1}}, "unknown key select.zzz; known: min_cutout"),
         ({"samples": 0}, "samples: .*greater than or equal to 1, got 0"),
         ({"layout": {"max_overlap": 1.7}}, r"layout.max_overlap: .*, got 1.7"),
         ({"resolution": "big"}, "resolution: .*integer.*, got 'big'"),

@@ -1,0 +1,147 @@
+"""Folders of photos as people lay them out: what lies in them, what is written about them, who made the photos."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from builder.errors import ConfigError, InputError
+from builder.explain import explain, nearest
+from builder.photos import read_bytes
+from builder.records import PhotoFile, Rejected
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+OTHER_PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".tif", ".tiff")
+"""Named in a rejection, not passed over: a folder straight from a phone may hold nothing else."""
+MAX_ATTRIBUTION = 800
+"""Characters; enough for a paragraph of names."""
+
+_ATTRIBUTION_FILES = ("attribution", "attribution.md", "attribution.txt")
+_LICENSE_FILES = ("license", "license.md", "license.txt")
+
+Description = TypeVar("Description", bound=BaseModel)
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted, without hidden entries.
+
+    Raises:
+        InputError: it is no folder, or cannot be read.
+    """
+    try:
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except FileNotFoundError as error:
+        raise InputError(f"{folder} does not exist") from error
+    except NotADirectoryError as error:
+        raise InputError(f"{folder} is a file; wanted a folder of folders of photos") from error
+    except OSError as error:
+        raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
+    return [folder / name for name in names]
+
+
+def read_descriptions(path: Path, names: Sequence[str], table: type[Description]) -> dict[str, Description]:
+    """The tables of a TOML file beside folders, one for each folder that it describes; none if there is no file.
+
+    Args:
+        path: of the TOML file.
+        names: of the folders.
+        table: what a table may hold.
+
+    Raises:
+        InputError: the file cannot be read.
+        ConfigError: it is not TOML, or says something that cannot be meant.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    for name in tables:
+        if name not in names:
+            raise ConfigError(f"{path}: no folder is called {name}; {nearest(name, names)}")
+    try:
+        return TypeAdapter(dict[str, table]).validate_python(tables)  # type: ignore[valid-type]
+    except ValidationError as wrong:
+        raise ConfigError(f"{path}: {explain(wrong.errors()[0], list(table.model_fields))}") from wrong
+
+
+def find_photos(
+    folder: Path, check: Callable[[bytes], object], stage: str, attribution: str | None = None
+) -> tuple[list[PhotoFile], list[Rejected]]:
+    """The photos of a folder, each picture once, and why the others are not used.
+
+    Args:
+        folder: their ids are "<its name>/<file name>".
+        check: called with a file's bytes; raises InputError if they are no usable photo.
+        stage: which finds them, for the rejections.
+        attribution: who made them; None: what `attribution_of` says.
+
+    Raises:
+        InputError: the folder itself cannot be read.
+    """
+    attribution = attribution or attribution_of(folder)
+    photos: dict[str, PhotoFile] = {}
+    rejected: list[Rejected] = []
+    for path in entries(folder):
+        photo_id, suffix = f"{folder.name}/{path.name}", path.suffix.lower()
+        if suffix in OTHER_PICTURES:
+            reason = f"{suffix} is not read; save it as {', '.join(SUFFIXES)}"
+            rejected.append(Rejected(sample_id=photo_id, stage=stage, reason=reason))
+        if suffix not in SUFFIXES:
+            continue
+        try:
+            data = read_bytes(path)
+            check(data)
+        except InputError as error:
+            rejected.append(Rejected(sample_id=photo_id, stage=stage, reason=str(error)))
+            continue
+        photo = PhotoFile(id=photo_id, path=path, sha256=hashlib.sha256(data).hexdigest(), attribution=attribution)
+        first = photos.setdefault(photo.sha256, photo)
+        if first is not photo:
+            rejected.append(Rejected(sample_id=photo_id, stage=stage, reason=f"the same file as {first.id}"))
+    return list(photos.values()), rejected
+
+
+def attribution_of(folder: Path) -> str | None:
+    """The first paragraph of the nearest file that says who made the photos of a folder.
+
+    An ATTRIBUTION or LICENSE file in it or beside it; one level further up only an ATTRIBUTION is believed, as a
+    licence there may be for something else.
+    """
+    places = (
+        (folder, _ATTRIBUTION_FILES + _LICENSE_FILES),
+        (folder.parent, _ATTRIBUTION_FILES + _LICENSE_FILES),
+        (folder.parent.parent, _ATTRIBUTION_FILES),
+    )
+    for place, names in places:
+        for path in _files_called(place, names):
+            paragraphs = re.split(r"\n\s*\n", _text(path).strip())
+            texts = [" ".join(text.split()) for text in paragraphs if not text.lstrip().startswith("#")]
+            if texts and texts[0]:
+                return texts[0] if len(texts[0]) <= MAX_ATTRIBUTION else texts[0][: MAX_ATTRIBUTION - 1] + "…"
+    return None
+
+
+def _files_called(place: Path, names: Sequence[str]) -> Iterator[Path]:
+    try:
+        present = {path.name.lower(): path for path in entries(place) if os.path.isfile(path)}
+    except InputError:
+        return
+    yield from (present[name] for name in names if name in present)
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_bytes(path).decode(errors="replace")
+    except InputError:
+        return ""
