@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 Field = NDArray[np.float32]
 """float32 [H, W]."""
@@ -33,8 +32,8 @@ def fractal(
     frequency = np.hypot(down, across)
     gain = np.where(frequency > lowest, np.maximum(frequency, 1e-3), np.float32(np.inf)) ** np.float32(-slope)
     gain[0, 0] = 0.0
-    spectrum = fft.rfft2(rng.standard_normal(shape, np.float32)) * gain
-    field: Field = fft.irfft2(spectrum, s=shape)
+    spectrum = np.fft.rfft2(rng.standard_normal(shape, np.float32)) * gain
+    field: Field = np.fft.irfft2(spectrum, s=shape, axes=(0, 1))
     return np.asarray(field / field.std(), np.float32)
 
 
