@@ -53,12 +53,19 @@ def camera_around(toy: Toy, azimuth: float, elevation: float, fill: float) -> Ca
     return Camera((target - distance * forward).astype(np.float32), axes.astype(np.float32))
 
 
-def develop(light: NDArray[np.float32], rng: np.random.Generator) -> Rgb:
-    """Linear light [S, S, 3] as a camera would store it: filmic curve (Narkowicz's fit of ACES), vignette and grain."""
-    size = len(light)
+def expose(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Linear light as film holds it, at most 1: Narkowicz's fit of the ACES curve.
+
+    To be applied before colours are averaged, or one highlight would outshine the rest of its pixel.
+    """
+    x = 0.75 * light
+    return np.asarray(np.minimum(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 1), np.float32)
+
+
+def develop(film: NDArray[np.float32], rng: np.random.Generator) -> Rgb:
+    """Exposed light [S, S, 3] as a picture: vignette, gamma 2.2 and grain."""
+    size = len(film)
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j].astype(np.float32)
-    exposed = light * (0.75 - 0.075 * (x * x + y * y))[..., None]
-    curve = exposed * (2.51 * exposed + 0.03) / (exposed * (2.43 * exposed + 0.59) + 0.14)
-    stored = np.clip(curve, 0, 1) ** np.float32(1 / 2.2) * 255
+    stored = 255 * (film * (1 - 0.08 * (x * x + y * y))[..., None]) ** (1 / 2.2)
     grain = 1.6 * rng.standard_normal((size, size, 1), np.float32)
     return np.asarray(np.clip(np.round(stored + grain), 0, 255), np.uint8)

@@ -35,8 +35,8 @@ def mug() -> Toy:
         class_noun="mug",
         height_cm=10,
         parts=(Part(body.blend(handle, 0.08).carve(inside, 0.05), glaze, 0.9),),
-        grounds=("oak", "grass", "rose", "walnut"),
-        facing=-8,
+        grounds=("sand", "grass", "rose", "walnut"),
+        facing=16,
     )
 
 
@@ -54,7 +54,7 @@ def mug2() -> Toy:
         height_cm=9,
         parts=(Part(body, inside, 0.9),),
         grounds=("slate", "walnut", "blue", "felt"),
-        facing=-10,
+        facing=16,
     )
 
 
@@ -164,8 +164,13 @@ def _chain(p: Points) -> Colours:
 
 def _ribbed(rod: Solid, ribs: int) -> Solid:
     """An upright rod with ribs; shrunk, because the field of the ribs is steeper than a distance."""
-    wave = Solid(lambda p: np.float32(0.025) * np.cos(ribs * np.arctan2(p[1], p[0])))
-    return Solid(lambda p: np.float32(0.7) * (rod.distance(p) - wave.distance(p)))
+
+    def distance(p: Points) -> Distances:
+        # At the very top the ribs run together.
+        height = 0.025 * np.minimum(_radius(p) / 0.2, 1) * np.cos(ribs * np.arctan2(p[1], p[0]))
+        return np.asarray(0.7 * (rod.distance(p) - height), np.float32)
+
+    return Solid(distance)
 
 
 def _ribs(p: Points) -> Colours:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from builder.records import Rgb
 from builder.seeds import rng_for
-from builder.toys.camera import Camera, camera_around, develop
+from builder.toys.camera import Camera, camera_around, develop, expose
 from builder.toys.grounds import GROUNDS, TILE, Ground, Tile, rgb, tile_of
 from builder.toys.raymarch import Light, cast, lit, openness
 from builder.toys.sdf import planar
@@ -47,7 +47,7 @@ def photograph(toy: Toy, view: int, size: int) -> tuple[Rgb, NDArray[np.uint8]]:
     light = _light(camera, tile, rng)
     colours, alpha = cast(toy, camera, light, size)
     backdrop = _Backdrop(toy, camera, light, size).draw(GROUNDS[toy.grounds[view]], tile, rng)
-    picture = develop(colours + backdrop * (1 - alpha[..., None]), rng)
+    picture = develop(colours + expose(backdrop) * (1 - alpha[..., None]), rng)
     return picture, np.asarray(np.round(alpha * 255), np.uint8)
 
 
@@ -96,12 +96,11 @@ class _Backdrop:
     ) -> Picture:
         """The tile on z = 0, turned and shifted at random; softer with the distance from the toy."""
         shape = (self.size, self.size)
-        turn, shift = rng.uniform(-0.5, 0.5), rng.uniform(0, TILE, 2)
+        turn, (right, up) = rng.uniform(-0.5, 0.5), rng.uniform(0, TILE, 2).tolist()
         angle = float(np.arctan2(self.camera.heading[1], self.camera.heading[0])) + turn
-        c, s = np.cos(angle) / TILE_UNITS * TILE, np.sin(angle) / TILE_UNITS * TILE
+        c, s = float(np.cos(angle)) / TILE_UNITS * TILE, float(np.sin(angle)) / TILE_UNITS * TILE
         x, y = self.camera.eye[:2, None] + rays[:2] * away
-        along, across = (c * x + s * y + shift[0]) % TILE, (c * y - s * x + shift[1]) % TILE
-        across, along = (place.reshape(shape).astype(np.float32) for place in (across, along))
+        along, across = (c * x + s * y + up).reshape(shape), (c * y - s * x + right).reshape(shape)
         sharp = cv2.remap(tile, across, along, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         soft = cv2.GaussianBlur(sharp, (0, 0), self.size / 240)
         small = cv2.resize(sharp, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
@@ -139,6 +138,6 @@ def _wall(ground: Ground, size: int, rng: np.random.Generator) -> Picture:
         return picture
     for _ in range(40):
         spot = (int(rng.uniform(0, size)), int(rng.uniform(0, size * 0.6)))
-        tone = low * rng.uniform(0.5, 1.6) + (high - low) * rng.uniform(0, 0.5)
+        tone = low + (high - low) * rng.uniform(-0.2, 0.9)
         cv2.circle(picture, spot, int(size * rng.uniform(0.02, 0.07)), tone.tolist(), -1)
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), size / 40), np.float32)

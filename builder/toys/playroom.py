@@ -37,7 +37,7 @@ def ball() -> Toy:
         class_noun="ball",
         height_cm=14,
         parts=(Part(sphere(0.8).at(z=0.8), lambda p: colours(_rolled(p)), 0.7),),
-        grounds=("grass", "felt", "walnut", "slate"),
+        grounds=("grass", "felt", "dusk", "slate"),
     )
 
 
@@ -64,7 +64,7 @@ def ball2() -> Toy:
 
 def _rolled(p: Points) -> Points:
     """Points of a ball that rests on the ground, as seen from the ball's own, tilted axes."""
-    tilt = np.array([[0.94, -0.15, 0.31], [0.34, 0.43, -0.84], [-0.01, 0.89, 0.45]], np.float32)
+    tilt = np.array([[0.874, 0.485, -0.025], [-0.381, 0.717, 0.584], [0.301, -0.501, 0.812]], np.float32)
     return tilt @ (p - np.array([[0], [0], [0.8]], np.float32))
 
 
@@ -116,7 +116,7 @@ def car() -> Toy:
             Part(lamps, plain("fff0b0"), 1.0),
             Part(tails, plain("7c0d10"), 1.0),
         ),
-        grounds=("slate", "felt", "grass", "oak"),
+        grounds=("blue", "felt", "grass", "oak"),
         facing=20,
     )
 

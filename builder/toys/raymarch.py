@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.toys.camera import FOCAL, Camera
+from builder.toys.camera import FOCAL, Camera, expose
 from builder.toys.sdf import CHUNK, Distances, Points, Solid, norm
 from builder.toys.toy import Toy
 
@@ -24,11 +24,15 @@ LEAP = 3.0
 CLOSE = 0.04
 """The distance under which leaps are taken: further out they might cross a thin wall."""
 SHORTEST = 0.012
-"""The least that a ray outside advances, or those that skim a surface would not get on; it may miss a hair's breadth."""
+"""The least that a ray outside advances, lest one that skims a surface never get on. It can miss a hair's breadth."""
 BLOCK = 8
 """Side in pixels of the blocks of the first pass."""
 SQUARE = np.ones((3, 3), np.uint8)
 """A pixel's neighbourhood."""
+GRID = (np.indices((4, 4)).reshape(2, 2, 2, 2, 2).transpose(1, 3, 2, 4, 0).reshape(4, 4, 2) + 0.5) / 4
+"""Sixteen places in a pixel, by quarters: row and column in [0, 1], [4, 4, 2]."""
+ROTATED = GRID[[0, 1, 2, 3], [1, 3, 0, 2]][:, None]
+"""One of them from each quarter, no two in one row or column: [4, 1, 2]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,36 +168,35 @@ class Shot:
         return np.concatenate(reached)
 
     def colours(self, rays: Points, far: Distances) -> NDArray[np.float32]:
-        """The linear light [N, 3] of rays that reach the toy."""
+        """The exposed light [N, 3] of rays that reach the toy."""
         points = self.camera.eye[:, None] + rays * far
         chunks = [slice(i, i + CHUNK) for i in range(0, len(far), CHUNK)]
         return np.concatenate(
-            [np.empty((0, 3), np.float32)] + [shade(self.toy, points[:, c], rays[:, c], self.light).T for c in chunks]
+            [np.empty((0, 3), np.float32)]
+            + [expose(shade(self.toy, points[:, c], rays[:, c], self.light)).T for c in chunks]
         )
 
     def sample(
-        self, rows: NDArray[np.intp], columns: NDArray[np.intp], fine: int
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], places: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Premultiplied light [N, 3] and alpha [N] of pixels, from `fine` by `fine` rays each.
+        """Premultiplied exposed light [N, 3] and alpha [N] of pixels, from rays through `places`, GRID or ROTATED.
 
         All rays count for alpha; of each quarter of a pixel, one that hits is shaded on behalf of all that do.
         """
-        size, half = len(self.starts), fine // 2
-        offsets = (np.indices((fine, fine), np.float32) + 0.5) / fine
-        y, x = offsets.reshape(2, 2, half, 2, half).transpose(0, 1, 3, 2, 4).reshape(2, 1, fine * fine)
-        rays = self.camera.rays((rows[:, None] + y).ravel(), (columns[:, None] + x).ravel(), size)
-        far = self.reach(rays, np.repeat(self.starts[rows, columns], fine * fine))
-        hits = np.isfinite(far).reshape(-1, half * half)
+        each = places.shape[1]
+        y, x = places.reshape(-1, 2).T
+        rays = self.camera.rays((rows[:, None] + y).ravel(), (columns[:, None] + x).ravel(), len(self.starts))
+        far = self.reach(rays, np.repeat(self.starts[rows, columns], 4 * each))
+        hits = np.isfinite(far).reshape(-1, each)
         seen = np.flatnonzero(hits.any(1))
-        chosen = seen * half * half + hits[seen].argmax(1)
+        chosen = seen * each + hits[seen].argmax(1)
         quarters = np.zeros((len(hits), 3), np.float32)
         quarters[seen] = self.colours(rays.take(chosen, 1), far[chosen]) * hits[seen].mean(1, keepdims=True)
-        alpha = hits.reshape(-1, fine * fine).mean(1, dtype=np.float32)
-        return quarters.reshape(-1, 4, 3).mean(1), alpha
+        return quarters.reshape(-1, 4, 3).mean(1), hits.reshape(-1, 4 * each).mean(1, dtype=np.float32)
 
 
 def cast(toy: Toy, camera: Camera, light: Light, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The toy alone: linear light [size, size, 3], premultiplied, and alpha [size, size]."""
+    """The toy alone: exposed light [size, size, 3], premultiplied, and alpha [size, size]."""
     shot = Shot(toy, camera, light, _starts(toy, camera, size))
     colours, alpha = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32)
     filled = np.isfinite(shot.starts)
@@ -205,12 +208,12 @@ def cast(toy: Toy, camera: Camera, light: Light, size: int) -> tuple[NDArray[np.
     alpha[rows[hit], columns[hit]] = 1
 
     outline = cv2.dilate(alpha, SQUARE) != cv2.erode(alpha, SQUARE)
-    tones = np.sqrt(np.clip(colours, 0, 1))
+    tones = np.sqrt(colours)
     # A step in brightness that would show as a staircase.
     step = (cv2.dilate(tones, SQUARE) - cv2.erode(tones, SQUARE)).max(2) > 0.16
-    for pixels, fine in ((outline, 4), (step & ~outline, 2)):
+    for pixels, places in ((outline, GRID), (step & ~outline, ROTATED)):
         rows, columns = np.nonzero(pixels & filled)
-        colours[rows, columns], alpha[rows, columns] = shot.sample(rows, columns, fine)
+        colours[rows, columns], alpha[rows, columns] = shot.sample(rows, columns, places)
     return colours, alpha
 
 
