@@ -15,6 +15,7 @@ import cv2
 from PIL import Image
 
 from builder import toys as toy_package
+from builder.files import write_bytes, write_text
 from builder.toys.kitchen import cactus, mug, mug2, mushroom, teapot
 from builder.toys.photograph import VIEWS, photograph
 from builder.toys.playroom import ball, ball2, car, duck, robot, rocket, snowman
@@ -57,6 +58,9 @@ def render_toys(folder: Path, progress: Callable[[int], object] | None = None) -
     Args:
         folder: where to; created if missing.
         progress: called with the number of photographs finished since its last call, PICTURES in all.
+
+    Raises:
+        StoreError: the folder cannot be written.
     """
     marker, version = folder / ".toys", _version()
     if _complete(folder, marker, version):
@@ -67,12 +71,12 @@ def render_toys(folder: Path, progress: Callable[[int], object] | None = None) -
     names = [name for name in TOYS for _ in VIEWS]
     views = [*range(len(VIEWS))] * len(TOYS)
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, PICTURES), mp_context=spawn) as pool:
-        for _ in pool.map(_take, repeat(folder), names, views, chunksize=len(VIEWS)):
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(TOYS)), mp_context=spawn) as pool:
+        for _ in pool.map(_take, repeat(folder), names, views):
             if progress:
                 progress(1)
-    _write(folder / "concepts" / "concepts.toml", _concepts_toml().encode())
-    _write(marker, version.encode())
+    write_text(folder / "concepts" / "concepts.toml", _concepts_toml())
+    write_text(marker, version)
 
 
 def _take(folder: Path, name: str, view: int) -> None:
@@ -82,10 +86,10 @@ def _take(folder: Path, name: str, view: int) -> None:
     picture, alpha = photograph(TOYS[name], view, SIZE)
     encoded = io.BytesIO()
     Image.fromarray(picture).save(encoded, "JPEG", quality=95, subsampling=0)
-    _write(folder / "concepts" / name / f"{view}.jpg", encoded.getvalue())
+    write_bytes(folder / "concepts" / name / f"{view}.jpg", encoded.getvalue())
     encoded = io.BytesIO()
     Image.fromarray(alpha).save(encoded, "PNG")
-    _write(folder / "alpha" / name / f"{view}.png", encoded.getvalue())
+    write_bytes(folder / "alpha" / name / f"{view}.png", encoded.getvalue())
 
 
 def _complete(folder: Path, marker: Path, version: str) -> bool:
@@ -114,11 +118,3 @@ attribution = "{ATTRIBUTION}"
 '''
         for toy in TOYS.values()
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)

@@ -35,7 +35,7 @@ def mug() -> Toy:
         class_noun="mug",
         height_cm=10,
         parts=(Part(body.blend(handle, 0.08).carve(inside, 0.05), glaze, 0.9),),
-        grounds=("sand", "grass", "rose", "walnut"),
+        grounds=("oak", "grass", "felt", "slate"),
         facing=16,
     )
 
