@@ -43,8 +43,7 @@ def build(config: BuildConfig) -> Summary:
     concepts, unreadable = _concepts(config)
     backgrounds = _backgrounds(config)
     folder = BuildFolder(config.output)
-    with folder.claim(_request(config, concepts, backgrounds)):
-        engine = ENGINES["local"](config.workers)
+    with folder.claim(_request(config, concepts, backgrounds)), ENGINES["local"](config.workers) as engine:
         photos = _cut_out_all(folder, concepts, config, engine)
         sources = Sources(
             photos=photos,

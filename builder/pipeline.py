@@ -80,7 +80,7 @@ def run_stages(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) 
     queue = iter(samples)
     while batch := list(islice(queue, BATCH)):
         rejected: list[Rejected] = []
-        settings = _passed(_settings(batch, folder, task), rejected)
+        settings = _passed(read_settings(batch, folder, task), rejected)
         layouts = _passed(arrange(settings, LAYOUTS[config.layout.backend](config.layout), seed), rejected)
         canvases = _passed(paste(layouts), rejected)
         scenes = _passed(repaint(canvases, REPAINTERS[config.repaint.backend](config.repaint), seed), rejected)
@@ -100,7 +100,8 @@ def _passed(results: Iterable[Record | Rejected], rejected: list[Rejected]) -> l
     return passed
 
 
-def _settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Setting | Rejected]:
+def read_settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Setting | Rejected]:
+    """What each sample starts from, or why it cannot; what was read lately is not read again."""
     backgrounds = _background_source(folder.path, task.config.resolution)
     for sample in samples:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import cycle, islice
+from itertools import combinations, cycle
 from math import comb
 
 import numpy as np
@@ -21,6 +21,8 @@ COMPOSITIONS = 41
 """How many compositions the paper made (arXiv 2402.15504, section 3); the most that are drawn when none are listed."""
 SCENES_PER_COMPOSITION = 6
 """The fewest scenes that a drawn composition is worth."""
+ENUMERATED = 500
+"""Up to so many possible compositions of one size are all looked at when one is drawn."""
 
 Composition = tuple[str, ...]
 """Names of the concepts that meet, sorted."""
@@ -75,13 +77,24 @@ def _draw_compositions(names: Sequence[str], config: BuildConfig) -> tuple[Compo
     if config.samples_per_composition is None:
         total = min(total, config.samples)
     uses: Counter[str] = Counter()
-    drawn: dict[Composition, None] = {}
+    drawn: set[Composition] = set()
+    ordered: list[Composition] = []
     for size in _sizes_in_turn(room, total):
-        while (composition := _least_used(names, size, uses, rng)) in drawn:
-            uses.update(rng.choice(names, size=1).tolist())
-        drawn[composition] = None
+        unseen = [members for members in _some_of(names, size, room[size], rng) if members not in drawn]
+        composition = min(unseen, key=lambda members: sum(uses[name] for name in members))
+        drawn.add(composition)
         uses.update(composition)
-    return tuple(drawn)
+        ordered.append(composition)
+    return tuple(ordered)
+
+
+def _some_of(names: Sequence[str], size: int, count: int, rng: np.random.Generator) -> list[Composition]:
+    """Compositions in random order: all of this size if they are few, else many more than are ever drawn."""
+    if count <= ENUMERATED:
+        every = list(combinations(names, size))
+        return [every[index] for index in rng.permutation(count)]
+    draws = [rng.choice(len(names), size=size, replace=False) for _ in range(ENUMERATED)]
+    return [tuple(sorted(names[index] for index in draw)) for draw in draws]
 
 
 def _possible_sizes(available: int, wanted: Sequence[int]) -> tuple[int, ...]:
@@ -101,11 +114,6 @@ def _sizes_in_turn(room: Mapping[int, int], total: int) -> list[int]:
             left[size] -= 1
             chosen.append(size)
     return chosen
-
-
-def _least_used(names: Sequence[str], size: int, uses: Counter[str], rng: np.random.Generator) -> Composition:
-    order = sorted(zip([uses[name] for name in names], rng.random(len(names)).tolist(), names, strict=True))
-    return tuple(sorted(name for _, _, name in islice(order, size)))
 
 
 def _shares(compositions: int, config: BuildConfig) -> list[int]:

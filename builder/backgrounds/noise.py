@@ -33,7 +33,7 @@ def fractal(
     gain = np.where(frequency > lowest, np.maximum(frequency, 1e-3), np.float32(np.inf)) ** np.float32(-slope)
     gain[0, 0] = 0.0
     spectrum = np.fft.rfft2(rng.standard_normal(shape, np.float32)) * gain
-    field: Field = np.fft.irfft2(spectrum, s=shape, axes=(0, 1))
+    field = np.fft.irfft2(spectrum, s=shape, axes=(0, 1))
     return np.asarray(field / field.std(), np.float32)
 
 

@@ -7,7 +7,8 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 from builder.errors import StoreError
 
@@ -16,10 +17,20 @@ Result = TypeVar("Result")
 
 
 class LocalEngine:
-    """Runs tasks in `workers` processes; with one worker, in this process."""
+    """Runs tasks in `workers` processes, which live as long as the `with` block; with one worker, in this process."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool:
+            self._pool.shutdown(wait=True, cancel_futures=True)
 
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         """Yield results in the order in which they are finished.
@@ -27,24 +38,25 @@ class LocalEngine:
         Raises:
             StoreError: a worker was killed from outside; what was finished stays finished.
         """
-        if self.workers == 1 or len(tasks) <= 1:
+        if self.workers == 1 or (len(tasks) <= 1 and not self._pool):
             yield from map(work, tasks)
             return
-        # Spawned, not forked: a fork copies locks that other threads (pyarrow's, OpenCV's) may hold.
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(self.workers, len(tasks)), mp_context=context, initializer=_quiet_worker)
+        if not self._pool:
+            # Spawned, not forked: a fork copies locks that other threads (pyarrow's, OpenCV's) may hold.
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(
+                self.workers, mp_context=spawn, initializer=_leave_interrupts_to_the_parent
+            )
         try:
-            for done in as_completed([pool.submit(work, task) for task in tasks]):
+            for done in as_completed([self._pool.submit(work, task) for task in tasks]):
                 yield done.result()
         except BrokenProcessPool as error:
             raise StoreError(
                 "a worker process was killed, perhaps for want of memory; "
                 f"run the same command again to go on, with fewer workers than {self.workers}"
             ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _quiet_worker() -> None:
-    """Ctrl-C is for the parent: it cancels what has not begun and lets workers finish their task."""
+def _leave_interrupts_to_the_parent() -> None:
+    """On Ctrl-C the parent cancels what has not begun, and workers finish their task."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

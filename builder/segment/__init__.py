@@ -63,7 +63,7 @@ def segment(
     Yields:
         One result per photo, in order.
     """
-    windows = {photo.id: content(photo.pixels) for photo in photos if photo.alpha is None}
+    windows = {photo.id: content(photo.pixels) if photo.alpha is None else np.s_[:, :] for photo in photos}
     mattes = iter(segmenter.matte([photo.pixels[windows[photo.id]] for photo in photos if photo.alpha is None]))
     for photo in photos:
         if photo.alpha is not None:
@@ -74,13 +74,14 @@ def segment(
         if flaw:
             yield photo.rejected("segment", flaw)
             continue
-        rgba = crop(photo.pixels, matte.alpha, side)
         mask = matte.alpha >= 0.5
+        cut_off_below = ends_at_frame(mask[windows[photo.id]])
+        rgba = crop(photo.pixels, matte.alpha, side, cut_off_below)
         yield Cutout(
             photo_id=photo.id,
             rgba=rgba if photo.alpha is not None else feather(rgba),
             quality=matte.quality,
-            cut_off=ends_at_frame(mask),
+            cut_off=cut_off_below,
             mask=mask,
         )
 

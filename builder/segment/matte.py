@@ -13,8 +13,11 @@ INSET, FEATHER = 1.0, 1.2
 """Pixels by which the edge moves inwards, and the sigma of its blur, for a cut-out of 512 pixels."""
 
 
-def crop(rgb: Rgb, alpha: Alpha, side: int) -> Rgba:
-    """The object alone: cropped to its alpha with a transparent margin, longest side at most `side`, straight alpha."""
+def crop(rgb: Rgb, alpha: Alpha, side: int, cut_off: bool = False) -> Rgba:
+    """The object alone: cropped to its alpha with a transparent margin, longest side at most `side`, straight alpha.
+
+    cut_off: the photo's lower edge cuts the object. It gets no margin there: that end is no outline, and stays hard.
+    """
     rows, columns = np.flatnonzero((alpha > 0).any(axis=1)), np.flatnonzero((alpha > 0).any(axis=0))
     inside = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     colour, opacity = rgb[inside], alpha[inside]
@@ -24,15 +27,17 @@ def crop(rgb: Rgb, alpha: Alpha, side: int) -> Rgba:
         colour, opacity = _shrink(colour, opacity, scale)
     cut = np.dstack([colour, np.rint(opacity * 255).astype(np.uint8)])
     # Colour goes on under the transparent margin: who interpolates at the edge meets the object's colour, not black.
-    padded: Rgba = cv2.copyMakeBorder(cut, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_REPLICATE)
-    hidden = np.ones(padded.shape[:2], bool)
-    hidden[MARGIN:-MARGIN, MARGIN:-MARGIN] = False
-    padded[hidden, 3] = 0
+    margins = (MARGIN, 0 if cut_off else MARGIN, MARGIN, MARGIN)
+    padded: Rgba = cv2.copyMakeBorder(cut, *margins, cv2.BORDER_REPLICATE)
+    padded[..., 3] = cv2.copyMakeBorder(cut[..., 3], *margins, cv2.BORDER_CONSTANT, value=0)
     return padded
 
 
 def feather(rgba: Rgba) -> Rgba:
-    """The cut-out with its edge moved a little inwards and softened, lest it show a line of the old background."""
+    """The cut-out with its edge moved a little inwards and softened, lest it show a line of the old background.
+
+    What reaches the picture's own edge has no outline there, and stays as it is.
+    """
     scale = max(1.0, max(rgba.shape) / 512)
     solid = rgba[..., 3].astype(np.float32) / np.float32(255)
     shape = 2 * round(INSET * scale) + 1

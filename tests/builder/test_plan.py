@@ -58,7 +58,9 @@ def test_each_photo_is_of_its_own_concept_and_all_are_shown() -> None:
 
     for sample in drawn:
         assert [photo.split("/")[0] for photo in sample.photo_ids] == [concept.name for concept in sample.concepts]
-    assert {photo for sample in drawn for photo in sample.photo_ids} == {photo for photos in PHOTOS.values() for photo in photos}
+    assert {photo for sample in drawn for photo in sample.photo_ids} == {
+        photo for photos in PHOTOS.values() for photo in photos
+    }
     assert {sample.background.scene for sample in drawn} == {"yard", "beach"}
 
 
@@ -68,6 +70,22 @@ def test_few_concepts_still_make_a_plan(names: tuple[str, ...]) -> None:
 
     assert len(drawn) == 20
     assert all(len(sample.concepts) <= len(names) for sample in drawn)
+
+
+@pytest.mark.parametrize(("size", "possible"), [(1, 8), (2, 28), (4, 41), (5, 41)])
+def test_every_possible_composition_is_drawn_before_any_is_missed(size: int, possible: int) -> None:
+    """41 are drawn at most; of eight concepts there are 8, 28, 70 and 56 of these sizes."""
+    assert len({sample.composition for sample in plan(samples=600, sizes=[size])}) == possible
+
+
+def test_many_concepts_are_planned_at_once_and_almost_all_shown() -> None:
+    names = [f"thing{index:03d}x" for index in range(150)]
+    concepts = [Concept(name=n, token=f"<{n}>", class_noun="thing", height_cm=None, photos=()) for n in names]
+    config = parse_config({"concepts": "photos", "samples": 3000})
+
+    drawn = draw_plan(concepts, {name: [f"{name}/0.jpg"] for name in names}, YARDS, config)
+
+    assert len({concept.name for sample in drawn for concept in sample.concepts}) >= 130
 
 
 def test_listed_compositions_are_planned_as_listed() -> None:
