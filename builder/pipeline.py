@@ -25,7 +25,7 @@ from builder.store import BuildFolder
 BATCH = 4
 """Scenes that pass through the stages together; a worker holds no more in memory."""
 CUTOUTS_HELD = 64
-"""Cut-outs that a worker keeps decoded: at most 4 MB each at a resolution of 1024."""
+"""Cut-outs that a worker keeps open: at most 4 MB each at a resolution of 1024, shared with other workers."""
 
 Record = TypeVar("Record")
 

@@ -54,13 +54,13 @@ def candidate_row(candidate: Candidate, provenance: Mapping[str, Any]) -> Row:
 
 def jpeg(pixels: Rgb) -> bytes:
     """uint8 [H, W, 3] as a JPEG of quality 95."""
-    return _encoded(".jpg", pixels[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+    return _encoded(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
     """uint8 [H, W], [H, W, 3] or [H, W, 4] as a PNG, quickly rather than tightly packed."""
-    if pixels.ndim == 3:
-        pixels = pixels[..., (2, 1, 0, 3)[: pixels.shape[2]]]  # OpenCV writes B, G, R
+    if pixels.ndim == 3:  # OpenCV writes B, G, R
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
     return _encoded(".png", pixels, (cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL))
 
 
@@ -74,5 +74,5 @@ def index_png(mask: IndexMask) -> bytes:
 
 
 def _encoded(suffix: str, pixels: NDArray[np.uint8], options: tuple[int, int]) -> bytes:
-    _, encoded = cv2.imencode(suffix, np.ascontiguousarray(pixels), options)
+    _, encoded = cv2.imencode(suffix, pixels, options)
     return encoded.tobytes()

@@ -169,7 +169,7 @@ class BuildFolder:
         return [json.loads(line) for line in self.plan_file.read_text(encoding="utf-8").splitlines()]
 
     def cutout_file(self, key: str, kind: str) -> Path:
-        """A file of a cut-out: "json" (its marker), "cutout.png", "mask.png" or "photo.jpg"."""
+        """A file of a cut-out: "json" (its marker), "cutout.npy", "mask.png" or "photo.jpg"."""
         return self.hidden / "cutouts" / f"{key}.{kind}"
 
     def painted_file(self, name: str, kind: str) -> Path:
