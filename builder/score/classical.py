@@ -4,7 +4,7 @@ A scene is as good as its worst object, so each score is that of the object that
 
 | score     | range    | better | what it measures, of the worst object                                            |
 |-----------|----------|--------|----------------------------------------------------------------------------------|
-| cutout    | 0 to 1.2 | high   | how far the segmenter trusts its cut-out                                         |
+| cutout    | 0 to 1   | high   | how far the segmenter trusts its cut-out                                         |
 | visible   | 0 to 1   | high   | share of its pixels that nothing in front hides                                  |
 | overlap   | 0 to 1   | low    | share of its box that shows other objects, which a crop of it would wrongly show |
 | size      | 0 to 1   | high   | its visible area, as a share of the picture                                      |
@@ -30,7 +30,7 @@ Grey = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 """float32 [N, 3]."""
 Index = NDArray[np.intp]
-"""intp [N]: rows, or columns, of some pixels."""
+"""intp [N]: places of some pixels in an array that is read row by row."""
 Lab8 = NDArray[np.uint8]
 """uint8 [..., 3]: L* times 2.55, a* and b* plus 128, as OpenCV has them."""
 Shown = NDArray[np.bool_]
@@ -131,12 +131,17 @@ def _sharpness(image: Rgb, shown: Shown) -> float:
     detail = lost = amount = 0.0
     for pixels, within in ((grey[::EVERY], inside[::EVERY]), (grey.T[::EVERY], inside.T[::EVERY])):
         lines = pixels.astype(np.float32)
-        step = np.abs(np.diff(lines)) * within[:, 1:]
-        blurred = np.abs(np.diff(cv2.blur(lines, (REBLUR, 1))))
+        step = _steps(lines) * within[:, 1:]
+        blurred = _steps(cv2.blur(lines, (REBLUR, 1)))
         detail += float(np.square(step).sum())
         lost += float((step * np.maximum(step - blurred, 0)).sum())
         amount += np.count_nonzero(within)
     return lost / detail if detail > FLAT**2 * amount else 1.0
+
+
+def _steps(lines: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far each pixel is from its left neighbour."""
+    return np.asarray(cv2.absdiff(lines[:, 1:], lines[:, :-1]), np.float32)
 
 
 def _seam(half: Rgb, quarter: Lab8, shown: Shown) -> float:
@@ -148,7 +153,8 @@ def _seam(half: Rgb, quarter: Lab8, shown: Shown) -> float:
     `half` and `shown` are in half the picture's resolution, for the edge; `quarter` is for what lies on both sides.
     """
     rows, columns = np.nonzero(shown & ~_eroded(shown, RIM // 2))
-    at, shown_quarter = (rows // 2, columns // 2), shown[::2, ::2]
+    shown_quarter = shown[::2, ::2]
+    at = rows // 2 * shown_quarter.shape[1] + columns // 2
     inner_low, inner_high, has_inner = _range(quarter, _eroded(shown_quarter, NEAR // 4), at)
     outer_low, outer_high, has_outer = _range(quarter, _eroded(~shown_quarter, NEAR // 4), at)
     known = has_inner & has_outer
@@ -162,14 +168,14 @@ def _seam(half: Rgb, quarter: Lab8, shown: Shown) -> float:
     return max(float(line[part].mean()) if part.any() else 0.0 for part in (known & deep, known & ~deep))
 
 
-def _range(lab: Lab8, band: Shown, at: tuple[Index, Index]) -> tuple[Floats, Floats, Shown]:
+def _range(lab: Lab8, band: Shown, at: Index) -> tuple[Floats, Floats, Shown]:
     """From which to which colour a band goes within FAR of each of some pixels, and whether there is any of it."""
     side = (2 * (FAR // 4) + 1,) * 2
-    within = lab * band[..., None]
-    amount = cv2.boxFilter(band.view(np.uint8), cv2.CV_32F, side, normalize=False)[at]
+    within = cv2.copyTo(lab, band.view(np.uint8))
+    amount = cv2.boxFilter(band.view(np.uint8), cv2.CV_32F, side, normalize=False).take(at)
     count = np.maximum(amount, 1)[:, None]
-    mean = cv2.boxFilter(within, cv2.CV_32F, side, normalize=False)[at] / count
-    square = cv2.sqrBoxFilter(within, cv2.CV_32F, side, normalize=False)[at] / count
+    mean = cv2.boxFilter(within, cv2.CV_32F, side, normalize=False).reshape(-1, 3).take(at, axis=0) / count
+    square = cv2.sqrBoxFilter(within, cv2.CV_32F, side, normalize=False).reshape(-1, 3).take(at, axis=0) / count
     spread = SPREADS * np.sqrt(np.maximum(square - mean * mean, 0))
     return mean - spread, mean + spread, amount > 0
 
