@@ -11,12 +11,14 @@ from PIL import Image, ImageDraw, ImageFont
 from builder.rows import PALETTE, Row
 
 COLUMNS = 6
-TILE = 256
+TILE = 320
 CAPTION = 34
+LABEL = 14
+"""Height of a token's label, which stands on its box and not on the object."""
 
 
 def contact_sheet(rows: Iterable[Row], limit: int = 36) -> Image.Image:
-    """The first `limit` rows as tiles of 256 pixels: the scene, its boxes in their masks' colours, tokens, caption."""
+    """The first `limit` rows as tiles: the scene, its boxes in their masks' colours, tokens, caption."""
     tiles = [_tile(row) for row in islice(rows, limit)]
     lines = max(1, -(-len(tiles) // COLUMNS))
     sheet = Image.new("RGB", (COLUMNS * TILE, lines * (TILE + CAPTION)), "white")
@@ -32,14 +34,14 @@ def _tile(row: Row) -> Image.Image:
         scene = image.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
     tile = Image.new("RGB", (TILE, TILE + CAPTION), "white")
     tile.paste(scene)
-    draw, font = ImageDraw.Draw(tile), ImageFont.load_default(11)
+    draw, font = ImageDraw.Draw(tile), ImageFont.load_default(12)
     for index, (box, token) in enumerate(zip(row["boxes"], row["concept_tokens"], strict=True)):
         colour = tuple(PALETTE[3 * index + 3 : 3 * index + 6])
         x, y, w, h = (value * TILE / width for value in box)
-        draw.rectangle((x, y, x + w - 1, y + h - 1), outline=colour, width=2)
-        left, top, right, bottom = draw.textbbox((x + 3, y + 1), token, font=font)
-        draw.rectangle((left - 2, top - 1, right + 2, bottom + 1), fill=colour)
-        draw.text((x + 3, y + 1), token, fill="white", font=font)
+        draw.rectangle((x, y, x + w - 1, y + h - 1), outline=colour)
+        left, above = max(0, min(x, TILE - font.getlength(token) - 4)), max(0, y - LABEL)
+        draw.rectangle((left, above, left + font.getlength(token) + 3, above + LABEL - 1), fill=colour)
+        draw.text((left + 2, above), token, fill="white", font=font)
     draw.multiline_text((4, TILE + 2), _wrapped(row["caption"], font), fill="black", font=font, spacing=1)
     return tile
 

@@ -46,7 +46,7 @@ def test_inspect_counts_what_the_files_hold(capsys: pytest.CaptureFixture[str], 
     assert sum(funnel["planned"].values()) - sum(funnel["rejected"].values()) == sum(funnel["made"].values())
     assert sum(funnel["made"].values()) - sum(funnel["dropped"].values()) == sum(funnel["kept"].values())
     with Image.open(built.parent / "sheet.png") as sheet:
-        assert sheet.width == 6 * 256
+        assert sheet.width == 6 * 320
 
 
 def test_inspect_prints_a_page_for_people(capsys: pytest.CaptureFixture[str], built: Path) -> None:

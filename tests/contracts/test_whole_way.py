@@ -30,8 +30,8 @@ def built(photos: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory)
     settings = folder / "build.toml"
     shutil.copytree(grounds, folder / "grounds")
     settings.write_text(
-        f'concepts = "photos"\nbackgrounds = "grounds"\noutput = "out"\nsamples = {SAMPLES}\nresolution = 320\nworkers = 2\n'
-        "[segment]\nkeep_best = true\n[select]\nduplicate_bits = -1\n"
+        f'concepts = "photos"\nbackgrounds = "grounds"\noutput = "out"\nsamples = {SAMPLES}\n'
+        "resolution = 320\nworkers = 2\n[segment]\nkeep_best = true\n[select]\nduplicate_bits = -1\n"
     )
     main(["build", str(settings)])
     return folder / "out"
