@@ -39,7 +39,7 @@ class SegmentConfig(Section):
 
     backend: Literal["tricut"] = "tricut"
     min_side: Annotated[int, Field(ge=1)] = 64
-    min_quality: float = 1.06
+    min_quality: float = 0.85
     keep_best: bool = False
 
 

@@ -13,9 +13,9 @@ from builder.records import Alpha, Cutout, Photo, Rejected, Rgb
 from builder.segment.frame import content, cut_off, ends_at_frame
 from builder.segment.matte import crop, feather
 
-FULL_TRUST = 1.2
+FULL_TRUST = 1.0
 """The highest quality: a cut-out that came with the photo."""
-CUT_OFF_BOTTOM, CUT_OFF_SIDE = 0.05, 0.3
+CUT_OFF_BOTTOM, CUT_OFF_SIDE = 0.03, 0.2
 """What the part of the outline on the photo's frame costs in quality: people expect to see an object whole."""
 LARGEST_SHARE = 0.95
 """An "object" that fills more of its photo is the background."""
@@ -25,7 +25,7 @@ LARGEST_SHARE = 0.95
 class Matte:
     """What a segmenter says of one photo.
 
-    alpha: float32 [H, W] in [0, 1]. quality: how far it trusts itself, 0 to 1.2.
+    alpha: float32 [H, W] in [0, 1]. quality: how far it trusts itself, 0 to 1.
     """
 
     alpha: Alpha
@@ -91,7 +91,7 @@ def _within(matte: Matte, window: tuple[slice, slice], photo: Photo) -> Matte:
     bottom, others = cut_off(matte.alpha >= 0.5)
     alpha = np.zeros(photo.pixels.shape[:2], np.float32)
     alpha[window] = matte.alpha
-    return Matte(alpha=alpha, quality=matte.quality - CUT_OFF_BOTTOM * bottom - CUT_OFF_SIDE * others)
+    return Matte(alpha=alpha, quality=max(0.0, matte.quality - CUT_OFF_BOTTOM * bottom - CUT_OFF_SIDE * others))
 
 
 def _flaw(alpha: Alpha, photo: Photo, config: SegmentConfig) -> str | None:

@@ -2,8 +2,8 @@
 
 The guesses are independent of each other: the middle of the photo, what stands out (fused saliency), and what is walled
 off from the frame (minimum barrier). Then a second look, close up and in another colour space, starts from where the
-object was found. Where the guesses and the second look lead to the same cut, it is probably the object; how far they
-do is the segmenter's trust in itself.
+object was found. Where the guesses and the second look lead to the same cut, it is probably the object. How far they
+do, and how clearly the object ends where it was cut, is the segmenter's trust in itself.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from builder.records import Alpha, Rgb
 from builder.segment import Matte
@@ -37,7 +38,11 @@ WHOLE = {"centre": 2.4, "fused": 1.2, "barrier": 1.0}
 """How much each guess counts when the centre has the last word: finds objects of which only parts stand out."""
 SALIENT = {"centre": 1.5, "fused": 1.2, "barrier": 1.0}
 """How much each guess counts when the other two together have it: leaves out ground and neighbours in the middle."""
-PREFERENCE = 0.1
+BLIND = 0.3
+"""IoU below which the barrier has not seen the object at all: on dark or blurred scenes nothing is walled off."""
+AGREEMENT, CLEARNESS = 0.7, 0.3
+"""How much counts in the trust that all lead to the same cut, and that the object ends clearly there."""
+PREFERENCE = 0.07
 """By how much the salient agreement must be trusted more to be taken, since parts agree more easily than a whole."""
 
 Window = tuple[slice, slice]
@@ -67,12 +72,16 @@ class TriCut:
 
 
 def _trust(photo: Rgb, small: Rgb, guesses: Masks, found: Mask) -> float:
-    """How far to trust what was found, 0 to 1.2: mean IoU with four witnesses + 0.2 contrast to its surroundings."""
+    """How far to trust what was found, 0 to 1: 0.7 times its mean IoU with the witnesses + 0.3 (contrast - residue)."""
     if not found.any() or found.all():
         return 0.0
-    # The barrier guess finds too few whole objects to witness for one; close up it does better.
-    witnesses = [iou(guesses["centre"], found), iou(guesses["fused"], found), *_second_look(photo, found)]
-    return float(np.mean(witnesses)) + 0.2 * contrast(small, found)
+    # The barrier guess finds too few whole objects to witness for one; close up it does better, or sees nothing.
+    ellipse, barrier = _second_look(photo, found)
+    witnesses = [iou(guesses["centre"], found), iou(guesses["fused"], found), ellipse]
+    if barrier >= BLIND:
+        witnesses.append(barrier)
+    clearness = contrast(small, found) - residue(small, found)
+    return max(0.0, AGREEMENT * float(np.mean(witnesses)) + CLEARNESS * clearness)
 
 
 def contrast(rgb: Rgb, mask: Mask) -> float:
@@ -86,6 +95,26 @@ def contrast(rgb: Rgb, mask: Mask) -> float:
     codes = bins @ np.array([24 * 24, 24, 1])
     inner, outer = (np.bincount(codes[where], minlength=8 * 24 * 24) / max(1, where.sum()) for where in (mask, ring))
     return float(1 - np.minimum(inner, outer).sum())
+
+
+def residue(rgb: Rgb, mask: Mask) -> float:
+    """How much of what lies beside an object lies nowhere further out, 0 to 1: probably a part that was left out.
+
+    With the root of the object's area as the unit, that is the share of pixels in a band of 0.06 beside it with fewer
+    than ten pixels of about 1500 sampled between 0.15 and 1.2 that are within 6 of them in Lab.
+    """
+    unit = float(np.sqrt(mask.sum()))
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
+    lab = cv2.GaussianBlur(to_lab(rgb), (0, 0), 1)
+    # Nearer than 3 pixels the object's own colours bleed into the blur.
+    near = max(3.0, 0.02 * unit)
+    beside = lab[(away > near) & (away <= near + max(2.0, 0.06 * unit))]
+    surroundings = lab[(away > 0.15 * unit) & (away < 1.2 * unit)]
+    if not len(beside) or len(surroundings) < 10:
+        return 0.0
+    sampled = surroundings[:: max(1, len(surroundings) // 1500)]
+    tenth, _ = cKDTree(sampled).query(beside, k=[10])
+    return float(np.mean(tenth > 6))
 
 
 def iou(one: Mask, other: Mask) -> float:

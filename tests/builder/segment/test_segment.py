@@ -10,6 +10,7 @@ from builder.config import SegmentConfig
 from builder.demo import TOYS
 from builder.records import Cutout, Photo, Rejected, Rgb
 from builder.segment import FULL_TRUST, SEGMENTERS, Matte, segment
+from builder.segment.tricut import residue
 from builder.toys.photograph import photograph
 
 CONFIG = SegmentConfig()
@@ -47,6 +48,10 @@ def ball(canvas: np.ndarray) -> None:
     cv2.circle(canvas, (width // 2, height * 11 // 20), min(height, width) // 4, 255, -1, cv2.LINE_AA)
 
 
+def low_ball(canvas: np.ndarray) -> None:
+    cv2.circle(canvas, (80, 125), 50, 255, -1, cv2.LINE_AA)
+
+
 def bottle(canvas: np.ndarray) -> None:
     cv2.ellipse(canvas, (77, 109), (24, 32), 0, 0, 360, 255, -1, cv2.LINE_AA)
     cv2.rectangle(canvas, (70, 43), (84, 101), 255, -1)
@@ -69,7 +74,7 @@ def drawings() -> list[Drawing]:
 class FixedMattes:
     """Answers with what it was given, one after the other."""
 
-    def __init__(self, *alphas: np.ndarray, quality: float = 1.1) -> None:
+    def __init__(self, *alphas: np.ndarray, quality: float = 0.9) -> None:
         self.alphas, self.quality = list(alphas), quality
 
     def matte(self, photos: Sequence[Rgb]) -> Iterable[Matte]:
@@ -247,7 +252,43 @@ def test_an_object_that_the_frame_cuts_off_is_trusted_less() -> None:
     results = segment([photo("whole"), photo("low"), photo("high")], FixedMattes(whole, low, high), CONFIG, 512)
 
     qualities = {result.photo_id: result.quality for result in results if isinstance(result, Cutout)}
-    assert qualities["high"] < qualities["low"] < qualities["whole"] == 1.1
+    assert qualities["high"] < qualities["low"] < qualities["whole"] == 0.9
+
+
+def test_an_object_that_leaves_the_photo_below_is_found_and_trusted() -> None:
+    drawing, truth = draw("low ball", low_ball, (200, 40, 35))
+
+    (result,) = cut([drawing])
+
+    assert isinstance(result, Cutout)
+    assert iou(result.mask, truth) > 0.93
+    assert result.quality >= CONFIG.min_quality
+
+
+@pytest.mark.parametrize("bar", [0, 30])
+def test_where_the_photo_s_lower_edge_cuts_an_object_it_ends_hard(bar: int) -> None:
+    drawing, truth = draw("low ball", low_ball, (200, 40, 35))
+    barred = np.pad(drawing.pixels, ((bar, bar), (0, 0), (0, 0)))
+    alpha = truth.astype(np.float32)
+    alpha = alpha[1:-1] if bar else alpha  # a bar's blurred edge goes with it
+
+    (result,) = segment([Photo(id="low", pixels=barred)], FixedMattes(alpha), CONFIG, 512)
+
+    assert isinstance(result, Cutout)
+    assert result.cut_off
+    opacity = result.rgba[..., 3]
+    assert np.count_nonzero(opacity[-1] == 255) > 60
+    assert np.concatenate([opacity[0], opacity[:, 0], opacity[:, -1]]).max() == 0
+
+
+def test_a_part_left_out_of_an_object_is_noticed() -> None:
+    pixels = np.full((120, 120, 3), (120, 125, 110), np.uint8)
+    pixels[40:80, 40:80], pixels[80:86, 40:80] = (200, 40, 35), (30, 30, 35)
+    whole, body = np.zeros((2, 120, 120), bool)
+    whole[40:86, 40:80] = body[40:80, 40:80] = True
+
+    assert residue(pixels, whole) < 0.02
+    assert residue(pixels, body) > 0.15
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (1, 400), (30, 2000), (2000, 20)])
