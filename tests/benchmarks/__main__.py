@@ -1,0 +1,19 @@
+"""All benchmarks, one after the other, each in a process of its own: python -m tests.benchmarks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BENCHMARKS = ("bench_compose", "bench_loader", "bench_memory")
+
+
+def main() -> None:
+    """Runs each and stops at the first that fails."""
+    for name in BENCHMARKS:
+        print(f"\n{name}", flush=True)
+        subprocess.run([sys.executable, "-m", f"tests.benchmarks.{name}"], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Peak memory of a build of 300 scenes and of one of 3000.
+
+Run: python -m tests.benchmarks.bench_memory [--resolution 256] [--workers 1]
+
+Counted is resident memory of `mycanvas build` and its children together, looked at every few milliseconds. Scenes are
+small to be quick, and because that is stricter: pixels are held for a few scenes at a time however many there are, and
+what could grow with their number (plan, scores, captions, the copying of shards) is the larger part of the whole, the
+smaller the pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.conftest import draw_shape
+
+SHAPES = ("ball", "ball2", "box", "cone", "ring", "slab")
+FEW, MANY = 300, 3000
+GOAL = 1.1
+INTERVAL = 0.01
+"""Seconds between two looks."""
+
+
+def main() -> None:
+    """Builds twice and prints one line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--resolution", type=int, default=256, help="pixels of a side")
+    parser.add_argument("--workers", type=int, default=1)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        concepts = Path(folder) / "concepts"
+        for kind, name in enumerate(SHAPES):
+            (concepts / name).mkdir(parents=True)
+            for view in range(2):
+                draw_shape(concepts / name / f"{view}.png", kind, view)
+        options = ["--resolution", str(given.resolution), "--workers", str(given.workers)]
+        few, many = (peak_of_build(concepts, Path(folder) / str(count), count, options) for count in (FEW, MANY))
+    print(f"{'peak memory, MB':24}{f'{FEW} scenes':>12}{f'{MANY} scenes':>14}{'ratio':>8}  goal")
+    what = f"{given.resolution} px, {given.workers} worker{'s' * (given.workers > 1)}"
+    print(f"{what:24}{few / 1e6:12.0f}{many / 1e6:14.0f}{many / few:8.3f}  <= {GOAL}")
+
+
+def peak_of_build(concepts: Path, output: Path, samples: int, options: list[str]) -> int:
+    """Bytes."""
+    command = [sys.executable, "-m", "builder", "build", "--concepts", str(concepts), "--output", str(output)]
+    with tempfile.TemporaryFile() as log:
+        process = psutil.Popen([*command, "--samples", str(samples), *options], stdout=log, stderr=log)
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, resident(process))
+            time.sleep(INTERVAL)
+        if process.returncode:
+            log.seek(0)
+            raise subprocess.CalledProcessError(process.returncode, process.args, log.read())
+    return peak
+
+
+def resident(process: psutil.Process) -> int:
+    """Bytes that a process and its children hold in memory now; those that end meanwhile hold none."""
+    total = 0
+    try:
+        for each in (process, *process.children(recursive=True)):
+            total += each.memory_info().rss
+    except psutil.NoSuchProcess:
+        pass
+    return total
+
+
+if __name__ == "__main__":
+    main()
