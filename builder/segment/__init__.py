@@ -75,7 +75,8 @@ def segment(
             yield photo.rejected("segment", flaw)
             continue
         mask = matte.alpha >= 0.5
-        cut_off_below = ends_at_frame(mask[windows[photo.id]])
+        # A ready cut-out that touches its frame was cropped to the object, not cut off by a camera.
+        cut_off_below = photo.alpha is None and ends_at_frame(mask[windows[photo.id]])
         rgba = crop(photo.pixels, matte.alpha, side, cut_off_below)
         yield Cutout(
             photo_id=photo.id,

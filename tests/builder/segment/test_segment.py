@@ -189,6 +189,13 @@ def test_a_ready_cutout_passes_through_exactly_and_is_not_segmented() -> None:
     assert (result.rgba[visible] == [128, 128, 128, 204]).all()
 
 
+def test_a_ready_cut_out_that_fills_its_frame_is_whole() -> None:
+    (result,) = segment([photo("cropped", alpha=np.ones((200, 200), np.float32))], FixedMattes(), CONFIG, 512)
+
+    assert isinstance(result, Cutout)
+    assert not result.cut_off
+
+
 def test_ready_and_found_cutouts_keep_their_order() -> None:
     found = FixedMattes(square(half=40), square(half=60))
     results = segment([photo("a"), photo("ready", alpha=square()), photo("b")], found, CONFIG, 512)
