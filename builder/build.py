@@ -15,14 +15,14 @@ from tqdm import tqdm
 from builder.backgrounds import find_backgrounds, procedural_backgrounds
 from builder.card import backends
 from builder.concepts import find_concepts
-from builder.config import BuildConfig
+from builder.config import BuildConfig, parse_config
 from builder.engines import ENGINES, Engine
 from builder.errors import InputError
 from builder.files import write_json, write_text
-from builder.finish import Summary, finish
+from builder.finish import Summary, finish, last_selection
 from builder.library import PhotoUse, Sources, judge_photos, use_of
 from builder.pipeline import ShardTask, make_shard
-from builder.plan import draw_plan
+from builder.plan import check_compositions, draw_plan
 from builder.prepare import PHOTO_SIDE, PaintTask, PhotoTask, cut_out, paint
 from builder.records import BackgroundRef, Concept, PhotoFile, Rejected, Sample
 from builder.rows import Row
@@ -41,20 +41,23 @@ def build(config: BuildConfig) -> Summary:
         StoreError: the output folder cannot be used.
     """
     concepts, unreadable = _concepts(config)
-    backgrounds = _backgrounds(config)
+    check_compositions(config.compositions, [concept.name for concept in concepts])
+    backgrounds, unusable = _backgrounds(config)
     folder = BuildFolder(config.output)
     with folder.claim(_request(config, concepts, backgrounds)), ENGINES["local"](config.workers) as engine:
         photos = _cut_out_all(folder, concepts, config, engine)
         sources = Sources(
             photos=photos,
             backgrounds=tuple(map(use_of, backgrounds)),
-            unreadable={rejection.sample_id: rejection.reason for rejection in unreadable},
+            unreadable={rejection.sample_id: rejection.reason for rejection in (*unreadable, *unusable)},
         )
         write_json(folder.sources_file, asdict(sources))
         folder.write_concepts(_concept_rows(folder, photos))
         samples = _plan(folder, concepts, photos, backgrounds, config)
         _paint_all(folder, samples, engine)
         _make_scenes(folder, samples, photos, config, engine)
+        if "select" not in config.model_fields_set:  # a selection made since stays until another is asked for
+            config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
         write_json(folder.config_file, config.model_dump(mode="json"))
         return finish(folder, config)
 
@@ -66,13 +69,13 @@ def _concepts(config: BuildConfig) -> tuple[tuple[Concept, ...], tuple[Rejected,
     return found.concepts, found.rejected
 
 
-def _backgrounds(config: BuildConfig) -> tuple[BackgroundRef, ...]:
+def _backgrounds(config: BuildConfig) -> tuple[tuple[BackgroundRef, ...], tuple[Rejected, ...]]:
     if config.backgrounds is None:
-        return procedural_backgrounds()
+        return procedural_backgrounds(), ()
     found = find_backgrounds(config.backgrounds)
     for rejection in found.rejected:
         log.warning("background %s is left out: %s", rejection.sample_id, rejection.reason)
-    return found.backgrounds
+    return found.backgrounds, found.rejected
 
 
 def _request(config: BuildConfig, concepts: Sequence[Concept], backgrounds: Sequence[BackgroundRef]) -> dict[str, Any]:
@@ -163,8 +166,9 @@ def _make_scenes(
     config: BuildConfig,
     engine: Engine,
 ) -> None:
+    digest = config.digest()
     shards = [samples[start : start + config.shard_size] for start in range(0, len(samples), config.shard_size)]
-    done = {index for index in range(len(shards)) if (marker := folder.marker(index)) and not marker.retriable}
+    done = {index for index in range(len(shards)) if (marker := folder.marker(index, digest)) and not marker.retriable}
     keys = {photo.id: photo.key for photo in photos if photo.used and photo.key}
     tasks = [
         ShardTask(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from builder.config import BuildConfig
+from builder.dataset_folder import data_files
 from builder.files import sha256_of
 from builder.funnel import Funnel
 from builder.library import PhotoUse, Sources
@@ -41,7 +42,7 @@ def card_text(
         compositions: kept scenes of each composition.
         caption_words: mean number of words in a kept caption.
     """
-    files = folder.data_files()
+    files = data_files(folder)
     splits = [_split(files, name, "data", rows) for name, rows in funnel.kept.items() if rows]
     facts = CardFacts(
         name="MyCanvas",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,9 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     for level in (logging.WARNING, logging.ERROR):
         logging.addLevelName(level, logging.getLevelName(level).lower())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to end is like Ctrl-C
     try:
         cli(arguments, prog_name="mycanvas", standalone_mode=False)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         _fail("stopped; run the same command again to go on where it stopped", code=1)
     except click.ClickException as error:
         error.show()
@@ -88,9 +90,9 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
     from builder.demo import PICTURES, render_toys
 
     values = {"concepts": toys / "concepts", "output": output, "samples": samples, "resolution": resolution}
-    config = load_config(None, "classic", {**values, "workers": workers})
+    config = load_config(None, None, {**values, "workers": workers, "licence": "CC0-1.0"})
     with tqdm(total=PICTURES, desc="rendering", unit="photo") as bar:
-        render_toys(toys, bar.update)
+        render_toys(toys, bar.update, config.workers)
     summary = build(config)
     _print_summary(summary, as_json=False)
     sheet = _write_sheet(summary.folder.path, None)
@@ -103,13 +105,13 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
 @click.option("--concepts", type=click.Path(path_type=Path), help="Photos: DIR/<concept>/*.jpg, or concepts_list.json.")
 @click.option("--backgrounds", type=click.Path(path_type=Path), help="DIR/<scene>/*.jpg; without: painted scenes.")
 @click.option("--output", type=click.Path(path_type=Path), help=f"The dataset.  [default: {DATA}]")
-@click.option("--profile", default="classic", show_default=True, help="Which models to use.")
+@click.option("--profile", help="Which models to use.  [default: classic]")
 @click.option("--samples", type=int, help="Scenes to generate in all, spread over the compositions.  [default: 300]")
 @click.option("--resolution", type=int, help="Width and height of a scene in pixels.  [default: 1024]")
 @click.option("--seed", type=int, help="Another seed gives another dataset.  [default: 0]")
 @click.option("--workers", type=int, help="Processes.  [default: one per core]")
 @_json_option
-def build(config_file: Path | None, profile: str, as_json: bool, **overrides: Any) -> None:
+def build(config_file: Path | None, profile: str | None, as_json: bool, **overrides: Any) -> None:
     """Make a dataset from folders of photos. Run again after an interruption, it goes on where it stopped.
 
     \b

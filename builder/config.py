@@ -9,9 +9,9 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from builder.errors import ConfigError
@@ -19,6 +19,8 @@ from builder.explain import explain
 
 MAX_OBJECTS = 5
 """The most concepts that meet in one scene (Gen4Gen's largest split)."""
+
+DEFAULT_SAMPLES = 300
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -39,7 +41,7 @@ class SegmentConfig(Section):
 
     backend: Literal["tricut"] = "tricut"
     min_side: Annotated[int, Field(ge=1)] = 64
-    min_quality: float = 0.85
+    min_quality: float = 0.863
     keep_best: bool = False
 
 
@@ -104,8 +106,9 @@ class SelectConfig(Section):
         return {score: (given.get(f"min_{score}"), given.get(f"max_{score}")) for score in scores}
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class BuildConfig(Section):
@@ -123,13 +126,13 @@ class BuildConfig(Section):
     concepts: Path
     output: Path = Path("mycanvas_data")
     backgrounds: Path | None = None
-    samples: Annotated[int, Field(ge=1)] = 300
+    samples: Annotated[int, Field(ge=1)] = DEFAULT_SAMPLES
     samples_per_composition: Annotated[int, Field(ge=1)] | None = None
     compositions: tuple[tuple[str, ...], ...] = ()
-    sizes: tuple[Annotated[int, Field(ge=1, le=MAX_OBJECTS)], ...] = (2, 3, 4, 5)
+    sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_OBJECTS)], ...], Field(min_length=1)] = (2, 3, 4, 5)
     resolution: Annotated[int, Field(ge=128, le=4096)] = 1024
     seed: Annotated[int, Field(ge=0)] = 0
-    workers: Annotated[int, Field(ge=1)] = Field(default_factory=_cores)
+    workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores)
     shard_size: Annotated[int, Field(ge=1)] = 16
     segment: SegmentConfig = SegmentConfig()
     layout: LayoutConfig = LayoutConfig()
@@ -137,6 +140,12 @@ class BuildConfig(Section):
     caption: CaptionConfig = CaptionConfig()
     score: ScoreConfig = ScoreConfig()
     select: SelectConfig = SelectConfig()
+
+    @model_validator(mode="after")
+    def _one_number_of_samples(self) -> Self:
+        if {"samples", "samples_per_composition"} <= self.model_fields_set and self.samples_per_composition:
+            raise ValueError("samples and samples_per_composition exclude each other; give one of them")
+        return self
 
     def identity(self) -> dict[str, Any]:
         """Everything that the candidates' bytes depend on, flat ("layout.scale" -> 1.0).
@@ -151,20 +160,20 @@ class BuildConfig(Section):
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
 
 
-def load_config(path: Path | None, profile: str, overrides: Mapping[str, Any]) -> BuildConfig:
+def load_config(path: Path | None, profile: str | None, overrides: Mapping[str, Any]) -> BuildConfig:
     """The configuration from a profile, a TOML file on top of it, and the command line on top of both.
 
     Args:
         path: a build.toml, or None. Relative folders in it are relative to the file.
-        profile: the name of a file in builder/profiles.
+        profile: the name of a file in builder/profiles; None: the one that the TOML names, else "classic".
         overrides: top-level values that win over both; None means "not given".
 
     Raises:
         ConfigError: an unknown profile or key, a value out of range, or a file that is not TOML.
     """
-    values = {**_profile(profile), "profile": profile}
-    if path is not None:
-        values = _merge(values, _read_toml(path))
+    written = _read_toml(path) if path is not None else {}
+    profile = str(profile or written.get("profile", "classic"))
+    values = _merge(_profile(profile), {**written, "profile": profile})
     values = _merge(values, {key: value for key, value in overrides.items() if value is not None})
     return parse_config(values)
 

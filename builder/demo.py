@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-import multiprocessing
-import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
 from pathlib import Path
 
 import cv2
 from PIL import Image
 
 from builder import toys as toy_package
+from builder.config import cores
+from builder.engines.local import LocalEngine
 from builder.files import write_bytes, write_text
 from builder.toys.kitchen import cactus, mug, mug2, mushroom, teapot
 from builder.toys.photograph import VIEWS, photograph
@@ -49,7 +47,7 @@ PICTURES = len(TOYS) * len(VIEWS)
 """How many photographs `render_toys` makes."""
 
 
-def render_toys(folder: Path, progress: Callable[[int], object] | None = None) -> None:
+def render_toys(folder: Path, progress: Callable[[int], object] | None = None, workers: int | None = None) -> None:
     """Photograph every toy from each side.
 
     Writes `concepts/<toy>/<view>.jpg`, `concepts/concepts.toml` and `alpha/<toy>/<view>.png` (8-bit grey, 255 = toy),
@@ -58,6 +56,7 @@ def render_toys(folder: Path, progress: Callable[[int], object] | None = None) -
     Args:
         folder: where to; created if missing.
         progress: called with the number of photographs finished since its last call, PICTURES in all.
+        workers: processes; None: one per core.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -68,19 +67,18 @@ def render_toys(folder: Path, progress: Callable[[int], object] | None = None) -
             progress(PICTURES)
         return
     marker.unlink(missing_ok=True)
-    names = [name for name in TOYS for _ in VIEWS]
-    views = [*range(len(VIEWS))] * len(TOYS)
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(TOYS)), mp_context=spawn) as pool:
-        for _ in pool.map(_take, repeat(folder), names, views):
+    tasks = [(folder, name, view) for name in TOYS for view in range(len(VIEWS))]
+    with LocalEngine(workers or cores()) as engine:
+        for _ in engine.map(_take, tasks):
             if progress:
                 progress(1)
     write_text(folder / "concepts" / "concepts.toml", _concepts_toml())
     write_text(marker, version)
 
 
-def _take(folder: Path, name: str, view: int) -> None:
+def _take(task: tuple[Path, str, int]) -> None:
     """Photograph one toy from one side and write picture and alpha."""
+    folder, name, view = task
     # The pool already keeps every core busy.
     cv2.setNumThreads(1)
     picture, alpha = photograph(TOYS[name], view, SIZE)

@@ -10,10 +10,11 @@ from typing import Any
 
 from builder.card import card_text
 from builder.config import BuildConfig, parse_config
+from builder.dataset_folder import mark_selected, marked, write_card, write_splits
 from builder.errors import StoreError
-from builder.files import read_json, write_json
+from builder.files import read_json
 from builder.funnel import Funnel
-from builder.library import PhotoUse, Sources
+from builder.library import PhotoUse, Sources, summary_lines
 from builder.records import Rejected
 from builder.rows import Row
 from builder.select import Judged, select
@@ -38,10 +39,9 @@ class Summary:
     def lines(self) -> list[str]:
         """What a person wants to see at the end, and what to type next."""
         path = self.folder.path
-        used = sum(photo.used for photo in self.photos)
-        concepts = len({photo.concept for photo in self.photos if photo.used})
         return [
-            f"{used} of {len(self.photos)} photos used, {concepts} concepts",
+            *summary_lines(self.photos),
+            "",
             *self.funnel.lines(),
             "",
             f'load it:     import mycanvas, datasets; datasets.load_dataset("mycanvas", data_dir="{path}")',
@@ -60,10 +60,14 @@ def reselect(path: Path, changes: Mapping[str, float]) -> Summary:
     folder = BuildFolder.open(path)
     with folder.claim(folder.request()):
         values = read_json(folder.config_file)
-        config = parse_config({**values, "select": {**values["select"], **changes}})
-        summary = finish(folder, config)
-        write_json(folder.config_file, config.model_dump(mode="json"))
-    return summary
+        return finish(folder, parse_config({**values, "select": {**last_selection(folder), **changes}}))
+
+
+def last_selection(folder: BuildFolder) -> dict[str, Any]:
+    """What the dataset in the folder was selected by; before there is one, what its configuration says."""
+    if folder.selected_file.is_file():
+        return dict(read_json(folder.selected_file)["select"])
+    return dict(read_json(folder.config_file)["select"]) if folder.config_file.is_file() else {}
 
 
 def finish(folder: BuildFolder, config: BuildConfig) -> Summary:
@@ -73,29 +77,36 @@ def finish(folder: BuildFolder, config: BuildConfig) -> Summary:
         StoreError: the build is not finished, a file is damaged, or no scene would be kept; the dataset that was there
             before stays.
     """
+    answer = {"select": config.select.model_dump(), "licence": config.licence, "candidates": _sums(folder)}
+    sources = Sources.from_json(read_json(folder.sources_file))
+    done = marked(folder)
+    if done and all(done.get(name) == value for name, value in answer.items()):
+        return Summary(folder=folder, funnel=Funnel(**done["funnel"]), photos=sources.photos)
     planned = {line["id"]: split_of(line["num_objects"]) for line in folder.plan()}
     shards, rejected = _read_shards(folder)
     candidates = [row for rows in shards.values() for row in rows]
-    missing = len(planned) - len(candidates) - len(rejected)
+    missing = set(planned) - {row["id"] for row in candidates} - {rejection.sample_id for rejection in rejected}
     if missing or not planned:
-        raise StoreError(f"{folder.path}: {missing} scenes are not made yet; run the same `mycanvas build` again first")
+        raise StoreError(
+            f"{folder.path}: {len(missing)} scenes are not made yet; run the same `mycanvas build` again first"
+        )
     selection = select(map(_judged, candidates), config.select)
     funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
     kept = set(selection.kept)
     if not kept:
         raise StoreError("\n".join([f"{folder.path}: no scene would be kept; loosen [select]", *funnel.lines()]))
-    folder.write_splits(
+    write_splits(
+        folder,
         [
             (index, {row["id"]: planned[row["id"]] for row in rows if row["id"] in kept})
             for index, rows in shards.items()
-        ]
+        ],
     )
-    sources = Sources.from_json(read_json(folder.sources_file))
     rows = [row for row in candidates if row["id"] in kept]
     compositions = dict(Counter(row["composition"] for row in rows))
     words = sum(len(row["caption"].split()) for row in rows) / len(rows)
-    folder.write_card(card_text(folder, config, sources, funnel, compositions, words))
-    folder.mark_selected({"funnel": asdict(funnel)})
+    write_card(folder, card_text(folder, config, sources, funnel, compositions, words))
+    mark_selected(folder, {**answer, "funnel": asdict(funnel)})
     return Summary(folder=folder, funnel=funnel, photos=sources.photos)
 
 
@@ -107,6 +118,11 @@ def _read_shards(folder: BuildFolder) -> tuple[dict[int, list[Row]], list[Reject
         rejected += marker.rejected
         shards[index] = list(folder.candidates(index, COLUMNS))
     return shards, rejected
+
+
+def _sums(folder: BuildFolder) -> list[str]:
+    """The sha256 of each shard of candidates, checked."""
+    return [marker.sha256 for _, marker in folder.markers()]
 
 
 def _judged(row: Row) -> Judged:

@@ -12,7 +12,7 @@ from builder.records import Rejected
 from builder.select import Selection
 from mycanvas.schema import SPLITS
 
-_NUMBER = re.compile(r"\d+(\.\d+)?")
+_NUMBER = re.compile(r"(?<![\w/.])\d+(\.\d+)?(?![\w/])")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,7 +20,7 @@ from builder.funnel import Funnel
 from builder.library import Sources, summary_lines
 from builder.rows import Row
 from builder.store import BuildFolder
-from mycanvas.schema import SCORES
+from mycanvas.schema import SCORES, SPLITS
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SHOWN = 36
@@ -28,7 +28,7 @@ SHOWN = 36
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inspection:
-    """quantiles: for each score, its value at QUANTILES over the kept scenes."""
+    """quantiles: for each score, its value at QUANTILES over all scenes made, kept or not."""
 
     folder: Path
     funnel: Funnel
@@ -68,12 +68,13 @@ def inspect_build(folder: BuildFolder) -> Inspection:
     """
     if not folder.selected_file.is_file():
         raise StoreError(f"{folder.path} is not finished; run the same `mycanvas build` again to finish it")
-    rows = list(_rows(folder, ("composition", "scores", "caption")))
+    rows = list(_rows(folder, ("composition", "caption")))
+    scores = [row["scores"] for index, _ in folder.markers() for row in folder.candidates(index, ("scores",))]
     return Inspection(
         folder=folder.path,
         funnel=Funnel(**read_json(folder.selected_file)["funnel"]),
         compositions=dict(sorted(Counter(row["composition"] for row in rows).items())),
-        quantiles=_quantiles([row["scores"] for row in rows]),
+        quantiles=_quantiles(scores),
         sources=Sources.from_json(read_json(folder.sources_file)),
         words_per_caption=float(np.mean([len(row["caption"].split()) for row in rows])),
     )
@@ -89,7 +90,7 @@ def draw_sheet(folder: BuildFolder) -> Image.Image:
 
 def _rows(folder: BuildFolder, columns: Sequence[str], wanted: set[str] | None = None) -> list[Row]:
     found: list[Row] = []
-    for path in sorted(folder.path.glob("data/*.arrow"), key=lambda path: (len(path.stem), path.stem)):
+    for path in sorted(folder.path.glob("data/*.arrow"), key=_in_order):
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
             for batch in stream:
                 table = pa.Table.from_batches([batch]).select(list(columns))
@@ -97,6 +98,10 @@ def _rows(folder: BuildFolder, columns: Sequence[str], wanted: set[str] | None =
                     table = table.filter(pc.is_in(table["id"], pa.array(sorted(wanted))))
                 found += table.to_pylist()
     return found
+
+
+def _in_order(file: Path) -> tuple[int, str]:
+    return SPLITS.index(file.name.split("-")[0]), file.name
 
 
 def _quantiles(scores: Sequence[dict[str, float | None]]) -> dict[str, list[float]]:

@@ -111,14 +111,18 @@ def _judge(concept: Concept, reports: Mapping[str, PhotoReport], config: Segment
         )
 
 
+def _standing(photo: PhotoUse) -> str:
+    return f"({photo.reason})" if photo.quality is None else f"{photo.quality:.2f}"
+
+
 def summary_lines(photos: Sequence[PhotoUse]) -> list[str]:
-    """One line for each concept: how many of its photos are used, and the best quality among them."""
+    """One line for each concept: how many of its photos are used, and the quality of (or reason for) the others."""
     names = sorted({photo.concept for photo in photos})
     width = max(map(len, names), default=0)
     lines = []
     for name in names:
         own = [photo for photo in photos if photo.concept == name]
-        best = max((photo.quality for photo in own if photo.quality is not None), default=None)
-        shown = "none found" if best is None else f"best quality {best:.2f}"
-        lines.append(f"{name:<{width}}  {sum(photo.used for photo in own)} of {len(own)} photos used, {shown}")
+        left = [f"{photo.id.split('/')[-1]} {_standing(photo)}" for photo in own if not photo.used]
+        used = f"{len(own) - len(left)} of {len(own)} photos used"
+        lines.append(f"{name:<{width}}  {used}" + (f"; not {', '.join(left)}" if left else ""))
     return lines

@@ -12,7 +12,6 @@ from typing import TypeVar
 from builder.backgrounds import BackgroundSource
 from builder.caption import CAPTIONERS, caption
 from builder.config import BuildConfig
-from builder.errors import MyCanvasError
 from builder.layout import LAYOUTS, arrange
 from builder.paste import paste
 from builder.prepare import one_thread, read_cutout, read_painted
@@ -58,7 +57,7 @@ def make_shard(task: ShardTask) -> ShardReport:
     """
     folder = BuildFolder(task.folder)
     digest = task.config.digest()
-    before = folder.marker(task.shard)
+    before = folder.marker(task.shard, digest)
     rows = {row["id"]: row for row in folder.candidates(task.shard)} if before else {}
     rejected = [rejection for rejection in before.rejected if not rejection.retriable] if before else []
     settled = {*rows, *(rejection.sample_id for rejection in rejected)}
@@ -80,7 +79,7 @@ def run_stages(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) 
     queue = iter(samples)
     while batch := list(islice(queue, BATCH)):
         rejected: list[Rejected] = []
-        settings = _passed(read_settings(batch, folder, task), rejected)
+        settings = list(read_settings(batch, folder, task))
         layouts = _passed(arrange(settings, LAYOUTS[config.layout.backend](config.layout), seed), rejected)
         canvases = _passed(paste(layouts), rejected)
         scenes = _passed(repaint(canvases, REPAINTERS[config.repaint.backend](config.repaint), seed), rejected)
@@ -100,16 +99,16 @@ def _passed(results: Iterable[Record | Rejected], rejected: list[Rejected]) -> l
     return passed
 
 
-def read_settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Setting | Rejected]:
-    """What each sample starts from, or why it cannot; what was read lately is not read again."""
+def read_settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Setting]:
+    """What each sample starts from; what was read lately is not read again.
+
+    Raises:
+        MyCanvasError: a file is damaged, or a photo has changed. No scene is given up for that: it can be mended.
+    """
     backgrounds = _background_source(folder.path, task.config.resolution)
     for sample in samples:
-        try:
-            cutouts = tuple(_cutout(folder.path, task.keys[photo_id], photo_id) for photo_id in sample.photo_ids)
-            background = backgrounds.load(sample.background, task.config.seed, sample.id)
-        except MyCanvasError as error:
-            yield Rejected(sample_id=sample.id, stage="setting", reason=str(error))
-            continue
+        cutouts = tuple(_cutout(folder.path, task.keys[photo_id], photo_id) for photo_id in sample.photo_ids)
+        background = backgrounds.load(sample.background, task.config.seed, sample.id)
         yield Setting(sample=sample, cutouts=cutouts, background=background)
 
 

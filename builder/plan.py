@@ -46,8 +46,9 @@ def draw_plan(
         ConfigError: a listed composition is too large, repeats itself or names a concept that is not there.
     """
     by_name = {concept.name: concept for concept in concepts}
-    listed = tuple(_checked(names, by_name) for names in config.compositions)
-    compositions = listed or _draw_compositions(sorted(by_name), config)
+    compositions = check_compositions(config.compositions, sorted(by_name)) or _draw_compositions(
+        sorted(by_name), config
+    )
     samples: list[Sample] = []
     for composition, count in zip(compositions, _shares(len(compositions), config), strict=True):
         prefix = hashlib.blake2b("+".join(composition).encode(), digest_size=5).hexdigest()
@@ -57,7 +58,20 @@ def draw_plan(
     return tuple(samples)
 
 
-def _checked(names: Sequence[str], known: Mapping[str, Concept]) -> Composition:
+def check_compositions(listed: Sequence[Sequence[str]], known: Sequence[str]) -> tuple[Composition, ...]:
+    """The compositions that the configuration lists, each of known concepts and listed once.
+
+    Raises:
+        ConfigError: naming the one that is not.
+    """
+    checked = [_checked(names, known) for names in listed]
+    for composition, count in Counter(checked).items():
+        if count > 1:
+            raise ConfigError(f"composition {'+'.join(composition)} is listed {count} times; list it once")
+    return tuple(checked)
+
+
+def _checked(names: Sequence[str], known: Sequence[str]) -> Composition:
     text = "+".join(names)
     if not 1 <= len(names) <= MAX_OBJECTS:
         raise ConfigError(f"a composition has 1 to {MAX_OBJECTS} concepts, got {len(names)}: {text}")
@@ -65,7 +79,7 @@ def _checked(names: Sequence[str], known: Mapping[str, Concept]) -> Composition:
         raise ConfigError(f"a composition names each concept once, got {text}")
     for name in names:
         if name not in known:
-            raise ConfigError(f"composition {text}: no usable concept {name!r}; {nearest(name, sorted(known))}")
+            raise ConfigError(f"composition {text}: no usable concept {name!r}; {nearest(name, known)}")
     return tuple(sorted(names))
 
 
@@ -98,7 +112,10 @@ def _some_of(names: Sequence[str], size: int, count: int, rng: np.random.Generat
 
 
 def _possible_sizes(available: int, wanted: Sequence[int]) -> tuple[int, ...]:
-    return tuple(sorted({size for size in wanted if size <= available})) or (min(available, MAX_OBJECTS),)
+    possible = tuple(sorted({size for size in wanted if size <= available}))
+    if not possible and available > 1:
+        raise ConfigError(f"sizes asks for {min(wanted)} concepts in a scene; only {available} have a usable photo")
+    return possible or (1,)
 
 
 def _sizes_in_turn(room: Mapping[int, int], total: int) -> list[int]:

@@ -69,10 +69,19 @@ def cut_out(task: PhotoTask) -> PhotoReport:
     """Segment one photo and keep the cut-out, unless an earlier run did."""
     folder = BuildFolder(task.folder)
     marker = folder.cutout_file(task.key, "json")
-    if not marker.is_file():
+    if not _whole(folder, task.key):
         write_json(marker, _segment_photo(folder, task))
     found = read_json(marker)
     return PhotoReport(photo_id=task.photo.id, key=task.key, quality=found["quality"], reason=found["reason"])
+
+
+def _whole(folder: BuildFolder, key: str) -> bool:
+    """Whether an earlier run left this cut-out with all of its files."""
+    marker = folder.cutout_file(key, "json")
+    if not marker.is_file():
+        return False
+    kinds = ["photo.jpg"] if read_json(marker)["quality"] is None else ["photo.jpg", "mask.png", "cutout.npy"]
+    return all(folder.cutout_file(key, kind).is_file() for kind in kinds)
 
 
 def _segment_photo(folder: BuildFolder, task: PhotoTask) -> dict[str, float | bool | str | None]:
@@ -107,7 +116,7 @@ def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
 def paint(task: PaintTask) -> None:
     """Paint one background and keep the picture, unless an earlier run did."""
     folder, name = BuildFolder(task.folder), _name(task.background)
-    if folder.painted_file(name, "json").is_file():
+    if folder.painted_file(name, "json").is_file() and folder.painted_file(name, "png").is_file():
         return
     painted = paint_scene(task.background)
     write_bytes(folder.painted_file(name, "png"), png(painted.pixels))

@@ -17,32 +17,29 @@ Every file is written whole or not at all (builder/files.py).
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from builder.errors import StoreError
-from builder.files import UNFINISHED, read_json, sha256_of, sync_folder, told, write_json, write_stream, write_text
+from builder.files import UNFINISHED, read_json, sha256_of, told, write_json, write_stream
 from builder.records import Rejected
 from builder.rows import Row
-from mycanvas.schema import SPLITS, concepts_schema, dataset_schema
+from mycanvas.schema import concepts_schema, dataset_schema
 
 log = logging.getLogger("mycanvas")
 
 BATCH_ROWS = 8
 """Rows of one Arrow record batch: what a reader of a memory-mapped shard touches for one row."""
-SHARD_ROWS = 512
-"""Most rows of one file of the dataset: about 200 MB at 1024 x 1024."""
 CHANGES_SHOWN = 12
+OWN = frozenset({"lock", "candidates", "cutouts", "sources.json", "config.json"})
+"""What a build may have left in .build before it says, in build.json, what it is a build of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,16 +108,19 @@ class BuildFolder:
     def _refuse_strangers(self) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(f"{self.path} is a file; give --output a folder")
-        if self.hidden.is_dir() or not self.path.exists():
+        if self._request.is_file() or not self.path.exists():
             return
         with told(self.path):
-            others = sorted(entry.name for entry in self.path.iterdir())
+            others = sorted(entry.name for entry in self.path.iterdir() if entry != self.hidden)
+            if self.hidden.is_dir():
+                others += sorted(f".build/{entry.name}" for entry in self.hidden.iterdir() if entry.name not in OWN)
         if others:
             shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
             raise StoreError(f"{self.path} holds something else ({shown}); give --output a new or empty folder")
 
     def _refuse_another_request(self, request: Mapping[str, Any]) -> None:
-        if not self._request.is_file():
+        # Until there is a plan, nothing depends on the request: whoever mends a mistake in it may go on here.
+        if not (self._request.is_file() and self.plan_file.is_file()):
             write_json(self._request, request)
             return
         before = read_json(self._request)
@@ -180,13 +180,18 @@ class BuildFolder:
         """The scenes of one shard of the plan."""
         return self.hidden / "candidates" / f"{shard:05d}.arrow"
 
-    def marker(self, shard: int) -> Marker | None:
-        """The marker of a shard whose file is there and is what the marker says; else None."""
+    def marker(self, shard: int, config: str | None = None) -> Marker | None:
+        """The marker of a shard whose file is there and is what the marker says; else None.
+
+        Args:
+            shard: its number.
+            config: the digest of the configuration that it must answer, if it matters.
+        """
         path, file = self.candidate_file(shard).with_suffix(".json"), self.candidate_file(shard)
         if not (path.is_file() and file.is_file()):
             return None
         values = read_json(path)
-        if values["sha256"] != sha256_of(file):
+        if values["sha256"] != sha256_of(file) or config not in {None, values["config"]}:
             return None
         rejected = tuple(Rejected(**rejection) for rejection in values["rejected"])
         return Marker(sha256=values["sha256"], rows=values["rows"], config=values["config"], rejected=rejected)
@@ -220,77 +225,11 @@ class BuildFolder:
                 yield from (batch.select(list(columns)) if columns else batch).to_pylist()
 
     def write_concepts(self, rows: Iterable[Row]) -> None:
-        """Write the source photos with their masks, as the config `concepts`."""
+        """Write the source photos with their masks, as the config `concepts`, unless an earlier run did."""
         file = self.path / "concepts" / "train-00000-of-00001.arrow"
+        if file.is_file():
+            return
         write_stream(file, concepts_schema(), _batches(rows, concepts_schema()))
-
-    def write_splits(self, kept: Sequence[tuple[int, Mapping[str, str]]]) -> dict[str, list[Path]]:
-        """Copy the kept scenes' encoded bytes into the dataset's shards, in the order of the plan.
-
-        Args:
-            kept: for each shard of candidates, in order, the split of each id that is kept.
-
-        Returns:
-            The files of each split that has any, in place.
-        """
-        self.selected_file.unlink(missing_ok=True)
-        staging = self.hidden / "staging"
-        with told(staging):
-            shutil.rmtree(staging, ignore_errors=True)
-            staging.mkdir()
-        files: dict[str, list[Path]] = {}
-        for split in SPLITS:
-            total = sum(name == split for _, ids in kept for name in ids.values())
-            count = -(-total // SHARD_ROWS)
-            rows = self._kept_batches(kept, split)
-            for index in range(count):
-                file = staging / f"{split}-{index:05d}-of-{count:05d}.arrow"
-                write_stream(file, dataset_schema(), _take(rows, min(SHARD_ROWS, total - index * SHARD_ROWS)))
-                files.setdefault(split, []).append(self.path / "data" / file.name)
-        self._replace_data(staging)
-        return files
-
-    def _kept_batches(self, kept: Sequence[tuple[int, Mapping[str, str]]], split: str) -> Iterator[pa.RecordBatch]:
-        """A record batch of one row for each kept scene of a split: views of the candidates' bytes, nothing decoded."""
-        columns = dataset_schema().names
-        for shard, ids in kept:
-            if split not in ids.values():
-                continue
-            with pa.memory_map(str(self.candidate_file(shard))) as file, pa.ipc.open_stream(file) as stream:
-                for batch in stream:
-                    for row, sample_id in enumerate(batch.column("id").to_pylist()):
-                        if ids.get(sample_id) == split:
-                            yield batch.select(columns).slice(row, 1)
-
-    def data_files(self) -> list[Path]:
-        """The dataset's shards: scenes, then source photos."""
-        return sorted(self.path.glob("data/*.arrow")) + sorted(self.path.glob("concepts/*.arrow"))
-
-    def write_card(self, text: str) -> None:
-        """Write OUT/README.md. One that somebody has edited is kept beside it, as README.edited.md."""
-        card, wrote = self.path / "README.md", self.hidden / "card.sha256"
-        if card.is_file() and (not wrote.is_file() or wrote.read_text() != sha256_of(card)):
-            log.warning("%s was edited; your version is now README.edited.md", card)
-            card.rename(card.with_name("README.edited.md"))
-        write_text(wrote, hashlib.sha256(text.encode()).hexdigest())
-        write_text(card, text)
-
-    def mark_selected(self, values: Mapping[str, Any]) -> None:
-        """Write the dataset's marker: `values`, and the sha256 of each of its files."""
-        files = {file.relative_to(self.path).as_posix(): sha256_of(file) for file in self.data_files()}
-        write_json(self.selected_file, {**values, "files": files})
-
-    def _replace_data(self, staging: Path) -> None:
-        data = self.path / "data"
-        with told(data):
-            data.mkdir(exist_ok=True)
-            for split in SPLITS:
-                for old in data.glob(f"{split}-*-of-*.arrow"):
-                    old.unlink()
-            for new in sorted(staging.iterdir()):
-                new.rename(data / new.name)
-            staging.rmdir()
-            sync_folder(data)
 
 
 def candidate_schema() -> pa.Schema:
@@ -307,14 +246,6 @@ def _batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]
             held = []
     if held:
         yield pa.RecordBatch.from_pylist(held, schema=schema)
-
-
-def _take(rows: Iterator[pa.RecordBatch], count: int) -> Iterator[pa.RecordBatch]:
-    """The next `count` one-row batches, joined into batches of the usual size."""
-    while count > 0:
-        joined = list(islice(rows, min(BATCH_ROWS, count)))
-        count -= len(joined)
-        yield pa.concat_batches(joined)
 
 
 def _shown(values: Mapping[str, Any], name: str) -> str:

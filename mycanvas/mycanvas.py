@@ -29,6 +29,8 @@ FOLDERS = {"default": "data", "all": "data", "concepts": "concepts"}
 DEFAULT_FOLDER = "mycanvas_data"
 """What `mycanvas build` and `mycanvas demo` write, looked for where the program runs."""
 
+BUILD_MARKER = ".build/selected.json"
+"""What a build writes last; without it, some of the shards may be of an earlier selection."""
 SHARD_NAME = re.compile(r"(?P<split>\w+(?:\.\w+)*)-(?P<index>\d{5})-of-(?P<count>\d{5})\.(?P<kind>arrow|parquet)")
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 """The last bytes of an Arrow IPC stream; without them pyarrow takes a stream cut between two batches for whole."""
@@ -133,6 +135,8 @@ def _find_shards(
     options = {**options.get(protocol, options), **({"token": token} if token and protocol == "hf" else {})}
     files, path = fsspec.core.url_to_fs(root, **options)
     folder = FOLDERS.get(config, "data")
+    if files.exists(posixpath.join(path, ".build")) and not files.exists(posixpath.join(path, BUILD_MARKER)):
+        raise ValueError(f"{root} is being built, or its build was stopped; run the same `mycanvas build` to finish it")
     try:
         entries = files.ls(posixpath.join(path, folder), detail=True)
     except (FileNotFoundError, NotADirectoryError):

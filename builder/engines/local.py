@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -44,9 +46,7 @@ class LocalEngine:
         if not self._pool:
             # Spawned, not forked: a fork copies locks that other threads (pyarrow's, OpenCV's) may hold.
             spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(
-                self.workers, mp_context=spawn, initializer=_leave_interrupts_to_the_parent
-            )
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=spawn, initializer=_depend_on_parent)
         try:
             for done in as_completed([self._pool.submit(work, task) for task in tasks]):
                 yield done.result()
@@ -57,6 +57,14 @@ class LocalEngine:
             ) from error
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """On Ctrl-C the parent cancels what has not begun, and workers finish their task."""
+def _depend_on_parent() -> None:
+    """On Ctrl-C the parent cancels what has not begun, and workers finish their task; without it they end at once."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)

@@ -8,7 +8,7 @@ A scene is as good as its worst object, so each score is that of the object that
 | visible   | 0 to 1   | high   | share of its pixels that nothing in front hides                                  |
 | overlap   | 0 to 1   | low    | share of its box that shows other objects, which a crop of it would wrongly show |
 | size      | 0 to 1   | high   | its visible area, as a share of the picture                                      |
-| border    | 0 to 1   | low    | share of its width or height that lies on an edge of the picture                 |
+| border    | 0 to 1   | low    | share of its width or height on an edge of the picture, the lower edge left out |
 | sharpness | 0 to 1   | high   | how much of its detail a blur would take away: little, if it is blurred already  |
 | seam      | 0 to 1   | low    | share of its cut edge where a line shows, unlike both what is inside and outside |
 | exposure  | 0 to 1   | low    | distance between its lightness and that of the background around it, in L* / 100 |
@@ -108,11 +108,13 @@ def _measure(scene: Scene) -> Mapping[str, float] | Rejected:
 
 
 def _border(shown: Shown, window: Window, picture: tuple[int, ...]) -> float:
-    """Largest share of an object's width or height that lies on one edge of the picture; `shown` fills its box."""
+    """Largest share of an object's width or height that lies on one edge of the picture; `shown` fills its box.
+
+    The lower edge does not count: what its own photo cuts off there stands there, as in a portrait.
+    """
     rows, columns = window
     edges = (
         (rows.start == 0, shown[0]),
-        (rows.stop == picture[0], shown[-1]),
         (columns.start == 0, shown[:, 0]),
         (columns.stop == picture[1], shown[:, -1]),
     )

@@ -92,9 +92,10 @@ def test_a_selection_that_keeps_nothing_leaves_the_dataset_as_it_was(
 
 
 def test_a_card_that_was_edited_is_kept(capsys: pytest.CaptureFixture[str], built: Path) -> None:
-    (built / "README.md").write_text("my own words")
-
-    run(capsys, "select", built)
+    for words, bound in (("my own words", 0.1), ("and more", 0.2)):
+        (built / "README.md").write_text(words)
+        run(capsys, "select", built, "--min-visible", bound)
 
     assert (built / "README.edited.md").read_text() == "my own words"
+    assert (built / "README.edited-2.md").read_text() == "and more"
     assert (built / "README.md").read_text().startswith("---\n")

@@ -15,7 +15,7 @@ import pytest
 
 from builder.build import build
 from builder.config import BuildConfig, parse_config
-from builder.errors import StoreError
+from builder.errors import ConfigError, StoreError
 
 SAMPLES = 24
 
@@ -135,6 +135,32 @@ def test_another_photo_is_refused_by_name(shapes: Path, grounds: Path, whole: Pa
 
     with pytest.raises(StoreError, match=r"photo ball/9\.png"):
         build(config_for(changed, grounds, whole))
+
+
+def test_a_mistake_can_be_mended_in_the_same_folder(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean ring"):
+        build(config_for(shapes, grounds, tmp_path / "out", compositions=[["ball", "ringg"]]))
+
+    build(config_for(shapes, grounds, tmp_path / "out", compositions=[["ball", "ring"]]))
+
+
+def test_workers_end_with_a_parent_that_was_killed(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "builder", "build", "--concepts", str(shapes), "--backgrounds", str(grounds)]
+    command += ["--output", str(tmp_path / "out"), "--samples", "400", "--resolution", "512", "--workers", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    while process.poll() is None and not glob(str(tmp_path / "out/.build/candidates/*.json")):
+        time.sleep(0.01)
+
+    process.kill()
+
+    # Workers hold the pipe open for as long as they live.
+    process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_listed_composition_twice_is_refused(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="listed 2 times"):
+        build(config_for(shapes, grounds, tmp_path / "out", compositions=[["ball", "ring"], ["ring", "ball"]]))
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(shapes: Path, grounds: Path, tmp_path: Path) -> None:

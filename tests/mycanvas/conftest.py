@@ -71,6 +71,7 @@ def built(tmp_path: Path, write_scenes: Write) -> Path:
     write_scenes(folder / "data/objects_le3-00001-of-00002.arrow", ["a3", "a4"])
     write_scenes(folder / "data/objects_4-00000-of-00001.arrow", ["b0", "b1"])
     write_scenes(folder / ".build/candidates/objects_4-00000-of-00001.arrow", ["rejected"])
+    (folder / ".build/selected.json").write_text("{}")
     photo = encoded(Image.new("RGB", (8, 8)), "JPEG")
     found = {"bytes": encoded(Image.new("L", (8, 8), 255), "PNG"), "path": None}
     rows: list[dict[str, Any]] = [

@@ -359,3 +359,10 @@ def test_a_damaged_parquet_shard_is_named(tmp_path: Path, write_scenes: Write) -
 
     with pytest.raises(DatasetGenerationError, match=r"objects_4-00000-of-00001\.parquet is damaged or cut off"):
         load_dataset("mycanvas", data_dir=str(tmp_path))
+
+
+def test_a_build_that_was_stopped_is_refused(built: Path) -> None:
+    (built / ".build/selected.json").unlink()
+
+    with pytest.raises(ValueError, match="its build was stopped"):
+        datasets.load_dataset("mycanvas", data_dir=str(built))

@@ -1,0 +1,119 @@
+"""The dataset in a build folder: shards, card and marker, each replaced whole, and nothing that somebody else wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from builder.files import read_json, sha256_of, sync_folder, told, write_json, write_stream, write_text
+from builder.store import BATCH_ROWS, BuildFolder
+from mycanvas.schema import SPLITS, dataset_schema
+
+log = logging.getLogger("mycanvas")
+
+SHARD_ROWS = 512
+"""Most rows of one file of the dataset: about 200 MB at 1024 x 1024."""
+
+Kept = Sequence[tuple[int, Mapping[str, str]]]
+"""For each shard of candidates, in order: the split of each id that is kept."""
+
+
+def write_splits(folder: BuildFolder, kept: Kept) -> None:
+    """Copy the kept scenes' encoded bytes into the dataset's shards, in the order of the plan.
+
+    The dataset that was there stays until the new one is written; from then until `mark_selected` it has no marker.
+    """
+    staging = folder.hidden / "staging"
+    with told(staging):
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+    for split in SPLITS:
+        total = sum(name == split for _, ids in kept for name in ids.values())
+        count = -(-total // SHARD_ROWS)
+        rows = _kept_rows(folder, kept, split)
+        for index in range(count):
+            file = staging / f"{split}-{index:05d}-of-{count:05d}.arrow"
+            write_stream(file, dataset_schema(), _joined(rows, min(SHARD_ROWS, total - index * SHARD_ROWS)))
+    folder.selected_file.unlink(missing_ok=True)
+    _replace(folder.path / "data", staging)
+
+
+def _kept_rows(folder: BuildFolder, kept: Kept, split: str) -> Iterator[pa.RecordBatch]:
+    """A record batch of one row for each kept scene of a split: views of the candidates' bytes, nothing decoded."""
+    columns = dataset_schema().names
+    for shard, ids in kept:
+        if split not in ids.values():
+            continue
+        with pa.memory_map(str(folder.candidate_file(shard))) as file, pa.ipc.open_stream(file) as stream:
+            for batch in stream:
+                for row, sample_id in enumerate(batch.column("id").to_pylist()):
+                    if ids.get(sample_id) == split:
+                        yield batch.select(columns).slice(row, 1)
+
+
+def _joined(rows: Iterator[pa.RecordBatch], count: int) -> Iterator[pa.RecordBatch]:
+    """The next `count` one-row batches, joined into batches of the usual size."""
+    while count > 0:
+        joined = list(islice(rows, min(BATCH_ROWS, count)))
+        count -= len(joined)
+        yield pa.concat_batches(joined)
+
+
+def _replace(data: Path, staging: Path) -> None:
+    with told(data):
+        data.mkdir(exist_ok=True)
+        new = sorted(file.name for file in staging.iterdir())
+        for name in new:
+            (staging / name).replace(data / name)
+        for split in SPLITS:
+            for old in data.glob(f"{split}-*-of-*.arrow"):
+                if old.name not in new:
+                    old.unlink()
+        staging.rmdir()
+        sync_folder(data)
+
+
+def data_files(folder: BuildFolder) -> list[Path]:
+    """The dataset's shards: scenes, then source photos."""
+    return sorted(folder.path.glob("data/*.arrow")) + sorted(folder.path.glob("concepts/*.arrow"))
+
+
+def write_card(folder: BuildFolder, text: str) -> None:
+    """Write OUT/README.md. One that somebody has edited is kept beside it, under a name that is free."""
+    card, wrote = folder.path / "README.md", folder.hidden / "card.sha256"
+    new = hashlib.sha256(text.encode()).hexdigest()
+    if card.is_file() and sha256_of(card) not in {new, wrote.read_text() if wrote.is_file() else ""}:
+        kept = _free_name(card)
+        card.rename(kept)
+        log.warning("%s was edited; your version is now %s", card, kept.name)
+    write_text(card, text)
+    write_text(wrote, new)
+
+
+def _free_name(card: Path) -> Path:
+    kept, number = card.with_name("README.edited.md"), 1
+    while kept.exists():
+        number += 1
+        kept = card.with_name(f"README.edited-{number}.md")
+    return kept
+
+
+def mark_selected(folder: BuildFolder, values: Mapping[str, Any]) -> None:
+    """Write the dataset's marker: `values`, and the sha256 of each of its files."""
+    files = {file.relative_to(folder.path).as_posix(): sha256_of(file) for file in data_files(folder)}
+    write_json(folder.selected_file, {**values, "files": files})
+
+
+def marked(folder: BuildFolder) -> dict[str, Any] | None:
+    """What `mark_selected` wrote, if all of its files are there; else None."""
+    if not folder.selected_file.is_file():
+        return None
+    values: dict[str, Any] = read_json(folder.selected_file)
+    return values if all((folder.path / name).is_file() for name in values["files"]) else None
