@@ -33,5 +33,6 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.created
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.created
-	$(INSTALL) -e '.[dev]'
+	$(INSTALL) "$$(grep ^torch== constraints.txt)"
+	$(INSTALL) -e '.[dev,models]'
 	touch $@ $(VENV)/.installed

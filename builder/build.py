@@ -12,8 +12,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from builder.backends import Runtime
 from builder.backgrounds import find_backgrounds, procedural_backgrounds
-from builder.card import backends
 from builder.concepts import find_concepts
 from builder.config import BuildConfig, parse_config
 from builder.engines import ENGINES, Engine
@@ -21,12 +21,13 @@ from builder.errors import InputError
 from builder.files import write_json, write_text
 from builder.finish import Summary, finish, last_selection
 from builder.library import PhotoUse, Sources, judge_photos, use_of
+from builder.needs import backends_with_models, fetch_needs
 from builder.pipeline import ShardTask, make_shard
 from builder.plan import check_compositions, draw_plan
-from builder.prepare import PHOTO_SIDE, PaintTask, PhotoTask, cut_out, paint
+from builder.prepare import PHOTO_SIDE, PaintTask, PhotoReport, PhotoTask, cut_out, paint
 from builder.records import BackgroundRef, Concept, PhotoFile, Rejected, Sample
 from builder.rows import Row
-from builder.store import BuildFolder
+from builder.store import MODEL, BuildFolder
 from mycanvas import __version__
 
 log = logging.getLogger("mycanvas")
@@ -44,8 +45,18 @@ def build(config: BuildConfig) -> Summary:
     check_compositions(config.compositions, [concept.name for concept in concepts])
     backgrounds, unusable = _backgrounds(config)
     folder = BuildFolder(config.output)
-    with folder.claim(_request(config, concepts, backgrounds)), ENGINES["local"](config.workers) as engine:
-        photos = _cut_out_all(folder, concepts, config, engine)
+    models = fetch_needs(config)
+    revisions = {name: model.revision for name, model in models.items()}
+    runtime = Runtime(
+        device=config.device,
+        dtype=config.dtype,
+        memory=config.memory,
+        models={name: model.path for name, model in models.items()},
+        replies=folder.hidden / "replies",
+    )
+    request = _request(config, concepts, backgrounds, revisions)
+    with folder.claim(request), ENGINES["local"](config.workers) as engine:
+        photos = _cut_out_all(folder, concepts, config, engine, runtime)
         sources = Sources(
             photos=photos,
             backgrounds=tuple(map(use_of, backgrounds)),
@@ -55,7 +66,7 @@ def build(config: BuildConfig) -> Summary:
         folder.write_concepts(_concept_rows(folder, photos))
         samples = _plan(folder, concepts, photos, backgrounds, config)
         _paint_all(folder, samples, engine)
-        _make_scenes(folder, samples, photos, config, engine)
+        _make_scenes(folder, samples, photos, config, engine, runtime)
         if "select" not in config.model_fields_set:  # a selection made since stays until another is asked for
             config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
         write_json(folder.config_file, config.model_dump(mode="json"))
@@ -78,9 +89,15 @@ def _backgrounds(config: BuildConfig) -> tuple[tuple[BackgroundRef, ...], tuple[
     return found.backgrounds, found.rejected
 
 
-def _request(config: BuildConfig, concepts: Sequence[Concept], backgrounds: Sequence[BackgroundRef]) -> dict[str, Any]:
+def _request(
+    config: BuildConfig,
+    concepts: Sequence[Concept],
+    backgrounds: Sequence[BackgroundRef],
+    revisions: Mapping[str, str],
+) -> dict[str, Any]:
     """Everything that the scenes depend on, flat, so that a change can be named."""
     request = {"mycanvas": __version__, **config.identity()}
+    request |= {f"{MODEL}{name}": revision for name, revision in revisions.items()}
     for concept in concepts:
         request[f"concept {concept.name}"] = [concept.token, concept.class_noun, concept.height_cm]
         request |= {f"photo {photo.id}": photo.sha256 for photo in concept.photos}
@@ -98,21 +115,33 @@ def _cut_out_all(
     concepts: Sequence[Concept],
     config: BuildConfig,
     engine: Engine,
+    runtime: Runtime,
 ) -> tuple[PhotoUse, ...]:
+    photos = [photo for concept in concepts for photo in concept.photos]
+    step = config.segment.together()
     tasks = [
-        PhotoTask(folder=folder.path, photo=photo, key=_cutout_key(photo, config), config=config)
-        for concept in concepts
-        for photo in concept.photos
+        PhotoTask(
+            folder=folder.path,
+            photos=tuple(batch),
+            keys=tuple(_cutout_key(photo, config) for photo in batch),
+            config=config,
+            runtime=runtime,
+        )
+        for batch in (photos[start : start + step] for start in range(0, len(photos), step))
     ]
-    bar = tqdm(engine.map(cut_out, tasks), total=len(tasks), desc="cutting out", unit="photo")
-    reports = {report.photo_id: report for report in bar}
+    reports: dict[str, PhotoReport] = {}
+    with tqdm(total=len(photos), desc="cutting out", unit="photo") as bar:
+        for batch in engine.map(cut_out, tasks):
+            reports |= {report.photo_id: report for report in batch}
+            bar.update(len(batch))
     return judge_photos(concepts, reports, config.segment)
 
 
 def _cutout_key(photo: PhotoFile, config: BuildConfig) -> str:
     """The cut-out's name: changes with the photo's content and everything that its pixels depend on."""
-    gate = {"min_quality", "keep_best"}
-    parameters = config.segment.model_dump(mode="json", exclude=gate)
+    gate = {"segment.min_quality", "segment.keep_best"}
+    parameters = {name: value for name, value in config.identity().items() if name.startswith("segment.")}
+    parameters = {name: value for name, value in parameters.items() if name not in gate}
     parts = [__version__, photo.sha256, PHOTO_SIDE, config.resolution, parameters]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -165,11 +194,13 @@ def _make_scenes(
     photos: Sequence[PhotoUse],
     config: BuildConfig,
     engine: Engine,
+    runtime: Runtime,
 ) -> None:
     digest = config.digest()
     shards = [samples[start : start + config.shard_size] for start in range(0, len(samples), config.shard_size)]
     done = {index for index in range(len(shards)) if (marker := folder.marker(index, digest)) and not marker.retriable}
     keys = {photo.id: photo.key for photo in photos if photo.used and photo.key}
+    provenance = _provenance(config, folder.revisions())
     tasks = [
         ShardTask(
             folder=folder.path,
@@ -177,7 +208,8 @@ def _make_scenes(
             samples=tuple(shard),
             keys={photo_id: keys[photo_id] for sample in shard for photo_id in sample.photo_ids},
             config=config,
-            provenance=_provenance(config),
+            runtime=runtime,
+            provenance=provenance,
         )
         for index, shard in enumerate(shards)
         if index not in done
@@ -188,8 +220,9 @@ def _make_scenes(
             bar.update(report.planned)
 
 
-def _provenance(config: BuildConfig) -> Mapping[str, str | int]:
-    return {"mycanvas": __version__, "seed": config.seed, "config": config.digest(), **backends(config)}
+def _provenance(config: BuildConfig, revisions: Mapping[str, str]) -> Mapping[str, str | int]:
+    made_by = backends_with_models(config, revisions)
+    return {"mycanvas": __version__, "seed": config.seed, "config": config.digest(), **made_by}
 
 
 def _concept_rows(folder: BuildFolder, photos: Sequence[PhotoUse]) -> Iterator[Row]:

@@ -12,16 +12,10 @@ from builder.dataset_folder import data_files
 from builder.files import sha256_of
 from builder.funnel import Funnel
 from builder.library import PhotoUse, Sources
+from builder.needs import backends_with_models
 from builder.store import BuildFolder
 from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, PhotoFacts, SplitFacts, render_card
 from mycanvas import __version__
-
-STAGES = ("segment", "layout", "repaint", "caption", "score")
-
-
-def backends(config: BuildConfig) -> dict[str, str]:
-    """Stage -> the backend that it uses."""
-    return {stage: str(getattr(config, stage).backend) for stage in STAGES}
 
 
 def card_text(
@@ -57,7 +51,7 @@ def card_text(
         dropped=funnel.dropped,
         profile=config.profile,
         parameters=config.identity() | {f"select.{name}": value for name, value in config.select},
-        backends=backends(config),
+        backends=backends_with_models(config, folder.revisions()),
         config_digest=config.digest(),
         shards_digest=_digest(files),
         seed=config.seed,

@@ -11,27 +11,23 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from builder.errors import ConfigError
 from builder.explain import explain
+from builder.model_config import HOW, ClipConfig, DiffusionConfig, Fraction, LlmConfig, RembgConfig, Table, VlmConfig
 
 MAX_OBJECTS = 5
 """The most concepts that meet in one scene (Gen4Gen's largest split)."""
 
 DEFAULT_SAMPLES = 300
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
+CLASSIC = {"segment": "tricut", "layout": "solver", "repaint": "blend", "caption": "template", "score": "classical"}
+"""The backend of each stage that runs no model; any other has a table of its own name within the stage's."""
 
 
-class Section(BaseModel):
-    """A table of the configuration: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SegmentConfig(Section):
+class SegmentConfig(Table):
     """[segment]: photo -> cut-out.
 
     min_side: an object whose longest side has fewer pixels in its photo is not used.
@@ -39,49 +35,58 @@ class SegmentConfig(Section):
     keep_best: use a concept's best cut-out even if none reaches min_quality.
     """
 
-    backend: Literal["tricut"] = "tricut"
+    backend: Literal["tricut", "rembg"] = "tricut"
     min_side: Annotated[int, Field(ge=1)] = 64
     min_quality: float = 0.863
     keep_best: bool = False
+    rembg: RembgConfig = RembgConfig()
+
+    def together(self) -> int:
+        """How many photos are cut out in one go."""
+        return self.rembg.batch_size if self.backend == "rembg" else 1
 
 
-class LayoutConfig(Section):
+class LayoutConfig(Table):
     """[layout]: where each object stands.
 
     max_overlap: the largest share of an object that those in front of it may hide.
     scale: how large the whole group is drawn, as a factor.
     """
 
-    backend: Literal["solver"] = "solver"
+    backend: Literal["solver", "llm"] = "solver"
     max_overlap: Fraction = 0.25
     scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    llm: LlmConfig = LlmConfig()
 
 
-class RepaintConfig(Section):
+class RepaintConfig(Table):
     """[repaint]: canvas -> finished picture.
 
     harmonise: how far object colours move towards the background's. shadow: how dark contact shadows are.
     """
 
-    backend: Literal["blend"] = "blend"
+    backend: Literal["blend", "diffusion"] = "blend"
     harmonise: Fraction = 0.45
     shadow: Fraction = 0.55
+    diffusion: DiffusionConfig = DiffusionConfig()
 
 
-class CaptionConfig(Section):
+class CaptionConfig(Table):
     """[caption]: picture -> words."""
 
-    backend: Literal["template"] = "template"
+    backend: Literal["template", "vlm"] = "template"
     max_words: Annotated[int, Field(ge=12, le=30)] = 30
+    vlm: VlmConfig = VlmConfig()
 
 
-class ScoreConfig(Section):
+class ScoreConfig(Table):
     """[score]: what select judges a scene by."""
 
-    backend: Literal["classical"] = "classical"
+    backend: Literal["classical", "clip"] = "classical"
+    clip: ClipConfig = ClipConfig()
 
 
-class SelectConfig(Section):
+class SelectConfig(Table):
     """[select]: which candidates are kept; can change without building again.
 
     min_*, max_*: bounds on the score of that name. per_composition: the most scenes kept of one composition.
@@ -111,7 +116,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class BuildConfig(Section):
+class BuildConfig(Table):
     """The whole configuration of a build.
 
     profile: the one that it started from. licence: SPDX identifier of the dataset, for its card.
@@ -119,6 +124,8 @@ class BuildConfig(Section):
     samples: scenes generated in all, spread over the compositions. samples_per_composition: instead of `samples`.
     compositions: which concepts meet, by name; empty: drawn. sizes: how many concepts a drawn composition may have.
     resolution: width and height of a scene in pixels. shard_size: scenes in one unit of work.
+    device, dtype: where models run ("auto", "cpu", "cuda", "cuda:1", "mps") and in which precision.
+    memory: "low" keeps the models of one stage at a time, for cards that cannot hold them all.
     """
 
     profile: str = "classic"
@@ -134,6 +141,9 @@ class BuildConfig(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores)
     shard_size: Annotated[int, Field(ge=1)] = 16
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    memory: Literal["high", "low"] = "high"
     segment: SegmentConfig = SegmentConfig()
     layout: LayoutConfig = LayoutConfig()
     repaint: RepaintConfig = RepaintConfig()
@@ -150,10 +160,25 @@ class BuildConfig(Section):
     def identity(self) -> dict[str, Any]:
         """Everything that the candidates' bytes depend on, flat ("layout.scale" -> 1.0).
 
-        Neither how work is spread, nor what is selected, nor where folders lie: photos count by content.
+        Neither how work is spread, nor what is selected, nor where folders lie: photos count by content. Of tables of
+        models, those in use.
         """
-        apart = {"profile", "licence", "output", "workers", "select", "concepts", "backgrounds"}
-        return _flatten(self.model_dump(mode="json", exclude=apart))
+        apart = {"profile", "licence", "output", "workers", "select", "concepts", "backgrounds", "device", "memory"}
+        values = self.model_dump(mode="json", exclude=apart if self.learned() else {*apart, "dtype"})
+        return {name: value for name, value in _flatten(values).items() if self._counts(name)}
+
+    def _counts(self, name: str) -> bool:
+        """Whether bytes depend on "repaint.diffusion.steps": not if another backend is in use."""
+        stage, *rest = name.split(".")
+        return len(rest) < 2 or (rest[0] == self.backends()[stage] and rest[-1] not in HOW)
+
+    def backends(self) -> dict[str, str]:
+        """Stage -> the backend that it uses."""
+        return {stage: str(getattr(self, stage).backend) for stage in CLASSIC}
+
+    def learned(self) -> tuple[str, ...]:
+        """The stages that run models."""
+        return tuple(stage for stage, backend in self.backends().items() if backend != CLASSIC[stage])
 
     def digest(self) -> str:
         """sha256 of `identity`, in hexadecimal."""

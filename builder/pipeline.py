@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from builder.backends import Backend, Config, Runtime, with_backend
 from builder.backgrounds import BackgroundSource
 from builder.caption import CAPTIONERS, caption
 from builder.config import BuildConfig
@@ -26,18 +27,23 @@ BATCH = 4
 CUTOUTS_HELD = 64
 """Cut-outs that a worker keeps open: at most 4 MB each at a resolution of 1024, shared with other workers."""
 
-Record = TypeVar("Record")
+Before = TypeVar("Before")
+After = TypeVar("After")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShardTask:
-    """One shard of the plan; `keys` maps photo ids to cut-outs, `provenance` goes into every row."""
+    """One shard of the plan.
+
+    keys: photo id -> cut-out. runtime: where models lie and run. provenance: goes into every row.
+    """
 
     folder: Path
     shard: int
     samples: tuple[Sample, ...]
     keys: Mapping[str, str]
     config: BuildConfig
+    runtime: Runtime
     provenance: Mapping[str, str | int]
 
 
@@ -75,22 +81,40 @@ def make_shard(task: ShardTask) -> ShardReport:
 
 def run_stages(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Candidate | Rejected]:
     """The poster, from cut-outs to scored scenes: one candidate or rejection per sample, rejections first."""
-    config, seed = task.config, task.config.seed
+    config = task.config
+    # Models want full batches, and with low memory take turns; without any, a few scenes at a time keep memory small.
+    together = len(samples) if config.learned() else BATCH
     queue = iter(samples)
-    while batch := list(islice(queue, BATCH)):
+    while batch := list(islice(queue, together)):
         rejected: list[Rejected] = []
         settings = list(read_settings(batch, folder, task))
-        layouts = _passed(arrange(settings, LAYOUTS[config.layout.backend](config.layout), seed), rejected)
+        layouts = _through(arrange, LAYOUTS, config.layout, settings, task, rejected)
         canvases = _passed(paste(layouts), rejected)
-        scenes = _passed(repaint(canvases, REPAINTERS[config.repaint.backend](config.repaint), seed), rejected)
-        captioned = _passed(caption(scenes, CAPTIONERS[config.caption.backend](config.caption), seed), rejected)
-        candidates = _passed(score(captioned, SCORERS[config.score.backend](config.score), seed), rejected)
+        scenes = _through(repaint, REPAINTERS, config.repaint, canvases, task, rejected)
+        captioned = _through(caption, CAPTIONERS, config.caption, scenes, task, rejected)
+        candidates = _through(score, SCORERS, config.score, captioned, task, rejected)
         yield from rejected
         yield from candidates
 
 
-def _passed(results: Iterable[Record | Rejected], rejected: list[Rejected]) -> list[Record]:
-    passed: list[Record] = []
+def _through(
+    stage: Callable[[Sequence[Before], Backend, int], Iterable[After | Rejected]],
+    registry: Mapping[str, Callable[[Config, Runtime], Backend]],
+    config: Config,
+    records: Sequence[Before],
+    task: ShardTask,
+    rejected: list[Rejected],
+) -> list[After]:
+    """What passes a stage that has backends."""
+    if not records:
+        return []
+    return with_backend(
+        registry, config, task.runtime, lambda backend: _passed(stage(records, backend, task.config.seed), rejected)
+    )
+
+
+def _passed(results: Iterable[After | Rejected], rejected: list[Rejected]) -> list[After]:
+    passed: list[After] = []
     for result in results:
         if isinstance(result, Rejected):
             rejected.append(result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from builder.backends import Runtime, with_backend
 from builder.backgrounds import paint_scene
 from builder.config import BuildConfig
 from builder.errors import StoreError
@@ -27,12 +28,13 @@ PHOTO_SIDE = 2048
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhotoTask:
-    """One photo to cut out; `key` names the result by the photo's content and the segmenter's parameters."""
+    """Photos to cut out together; `keys` name the results by the photo's content and the segmenter's parameters."""
 
     folder: Path
-    photo: PhotoFile
-    key: str
+    photos: tuple[PhotoFile, ...]
+    keys: tuple[str, ...]
     config: BuildConfig
+    runtime: Runtime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,14 +67,18 @@ def one_thread() -> Iterator[None]:
 
 
 @one_thread()
-def cut_out(task: PhotoTask) -> PhotoReport:
-    """Segment one photo and keep the cut-out, unless an earlier run did."""
+def cut_out(task: PhotoTask) -> tuple[PhotoReport, ...]:
+    """Segment photos and keep the cut-outs, unless an earlier run did."""
     folder = BuildFolder(task.folder)
-    marker = folder.cutout_file(task.key, "json")
-    if not _whole(folder, task.key):
-        write_json(marker, _segment_photo(folder, task))
-    found = read_json(marker)
-    return PhotoReport(photo_id=task.photo.id, key=task.key, quality=found["quality"], reason=found["reason"])
+    missing = [(photo, key) for photo, key in zip(task.photos, task.keys, strict=True) if not _whole(folder, key)]
+    if missing:
+        _segment_photos(folder, missing, task)
+    return tuple(_report(folder, photo, key) for photo, key in zip(task.photos, task.keys, strict=True))
+
+
+def _report(folder: BuildFolder, photo: PhotoFile, key: str) -> PhotoReport:
+    found = read_json(folder.cutout_file(key, "json"))
+    return PhotoReport(photo_id=photo.id, key=key, quality=found["quality"], reason=found["reason"])
 
 
 def _whole(folder: BuildFolder, key: str) -> bool:
@@ -84,16 +90,27 @@ def _whole(folder: BuildFolder, key: str) -> bool:
     return all(folder.cutout_file(key, kind).is_file() for kind in kinds)
 
 
-def _segment_photo(folder: BuildFolder, task: PhotoTask) -> dict[str, float | bool | str | None]:
-    photo = read_photo(task.photo, PHOTO_SIDE)
-    write_bytes(folder.cutout_file(task.key, "photo.jpg"), jpeg(photo.pixels))
-    backend = SEGMENTERS[task.config.segment.backend](task.config.segment)
-    (result,) = segment([photo], backend, task.config.segment, task.config.resolution)
+def _segment_photos(folder: BuildFolder, wanted: Sequence[tuple[PhotoFile, str]], task: PhotoTask) -> None:
+    config = task.config
+    photos = [read_photo(photo, PHOTO_SIDE) for photo, _ in wanted]
+    results = with_backend(
+        SEGMENTERS,
+        config.segment,
+        task.runtime,
+        lambda backend: list(segment(photos, backend, config.segment, config.resolution)),
+    )
+    for photo, (_, key), result in zip(photos, wanted, results, strict=True):
+        write_bytes(folder.cutout_file(key, "photo.jpg"), jpeg(photo.pixels))
+        write_json(folder.cutout_file(key, "json"), _kept(folder, key, result))
+
+
+def _kept(folder: BuildFolder, key: str, result: Cutout | Rejected) -> dict[str, float | bool | str | None]:
+    """Keep a cut-out's pixels; what its marker says."""
     if isinstance(result, Rejected):
         return {"quality": None, "reason": result.reason}
     if result.mask is not None:
-        write_bytes(folder.cutout_file(task.key, "mask.png"), png(result.mask.astype(np.uint8) * 255))
-    write_bytes(folder.cutout_file(task.key, "cutout.npy"), _npy(result.rgba))
+        write_bytes(folder.cutout_file(key, "mask.png"), png(result.mask.astype(np.uint8) * 255))
+    write_bytes(folder.cutout_file(key, "cutout.npy"), _npy(result.rgba))
     return {"quality": result.quality, "cut_off": result.cut_off, "reason": None}
 
 

@@ -38,6 +38,8 @@ log = logging.getLogger("mycanvas")
 BATCH_ROWS = 8
 """Rows of one Arrow record batch: what a reader of a memory-mapped shard touches for one row."""
 CHANGES_SHOWN = 12
+MODEL = "model "
+"""What the name of a model begins with in a request; its value is the model's revision."""
 OWN = frozenset({"lock", "candidates", "cutouts", "sources.json", "config.json"})
 """What a build may have left in .build before it says, in build.json, what it is a build of."""
 
@@ -161,6 +163,12 @@ class BuildFolder:
     def request(self) -> dict[str, Any]:
         """What the build was asked to do."""
         return dict(read_json(self._request))
+
+    def revisions(self) -> dict[str, str]:
+        """The revision of each model that the build runs, by the model's name in its configuration."""
+        return {
+            name.removeprefix(MODEL): str(value) for name, value in self.request().items() if name.startswith(MODEL)
+        }
 
     def plan(self) -> list[dict[str, Any]]:
         """The planned scenes, in order; empty before there is a plan."""

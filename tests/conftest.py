@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +54,21 @@ def grounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
         picture = np.where(rows < 0.45, (150, 190, 230), (120, 130 - 30 * index, 80)) + noise * (rows >= 0.45)
         Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(folder / "yard" / f"{index}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder or file of a tiny random checkpoint, by the name of its function in tests/tiny.py."""
+    folder = tmp_path_factory.mktemp("models")
+
+    @cache
+    def built(name: str) -> Path:
+        from tests import tiny
+
+        path: Path = getattr(tiny, name)(folder / name)
+        return path
+
+    return built
 
 
 def draw_shape(path: Path, kind: int, view: int) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from builder.backends import Runtime
 from builder.caption.grammar import plural, uncounted
 from builder.config import CaptionConfig
 from builder.records import Captioned, Concept, Rejected, Scene
@@ -64,10 +65,10 @@ def find_fault(text: str, prompt: str, concepts: Sequence[Concept], max_words: i
     return None
 
 
-def _template(config: CaptionConfig) -> Captioner:
+def _template(config: CaptionConfig, _runtime: Runtime) -> Captioner:
     from builder.caption.template import Template
 
     return Template(config)
 
 
-CAPTIONERS: Mapping[str, Callable[[CaptionConfig], Captioner]] = {"template": _template}
+CAPTIONERS: Mapping[str, Callable[[CaptionConfig, Runtime], Captioner]] = {"template": _template}

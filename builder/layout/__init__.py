@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from builder.backends import Runtime
 from builder.config import LayoutConfig
 from builder.records import Cutout, Layout, Placement, Rejected, Setting
 
@@ -35,13 +36,13 @@ class LayoutBackend(Protocol):
         ...
 
 
-def _solver(config: LayoutConfig) -> LayoutBackend:
+def _solver(config: LayoutConfig, _runtime: Runtime) -> LayoutBackend:
     from builder.layout.solver import Solver
 
     return Solver(config)
 
 
-LAYOUTS: Mapping[str, Callable[[LayoutConfig], LayoutBackend]] = {"solver": _solver}
+LAYOUTS: Mapping[str, Callable[[LayoutConfig, Runtime], LayoutBackend]] = {"solver": _solver}
 
 
 def arrange(settings: Sequence[Setting], backend: LayoutBackend, seed: int) -> Iterator[Layout | Rejected]:

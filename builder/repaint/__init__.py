@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from builder.backends import Runtime
 from builder.config import RepaintConfig
 from builder.records import Canvas, Rejected, Rgb, Scene
 
@@ -17,13 +18,13 @@ class Repainter(Protocol):
         ...
 
 
-def _blend(config: RepaintConfig) -> Repainter:
+def _blend(config: RepaintConfig, _runtime: Runtime) -> Repainter:
     from builder.repaint.blend import Blend
 
     return Blend(config)
 
 
-REPAINTERS: Mapping[str, Callable[[RepaintConfig], Repainter]] = {"blend": _blend}
+REPAINTERS: Mapping[str, Callable[[RepaintConfig, Runtime], Repainter]] = {"blend": _blend}
 
 
 def repaint(canvases: Sequence[Canvas], backend: Repainter, seed: int) -> Iterator[Scene | Rejected]:

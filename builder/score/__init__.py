@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from builder.backends import Runtime
 from builder.config import ScoreConfig
 from builder.records import Candidate, Captioned, Rejected
 from builder.score.fingerprint import fingerprint
@@ -27,10 +28,10 @@ def score(batch: Sequence[Captioned], backend: Scorer, seed: int) -> Iterator[Ca
             yield Candidate(captioned=captioned, scores=scores, fingerprint=fingerprint(captioned.scene.image))
 
 
-def _classical(config: ScoreConfig) -> Scorer:  # noqa: ARG001 - measured by fixed definitions: nothing to configure
+def _classical(_config: ScoreConfig, _runtime: Runtime) -> Scorer:
     from builder.score.classical import Classical
 
     return Classical()
 
 
-SCORERS: Mapping[str, Callable[[ScoreConfig], Scorer]] = {"classical": _classical}
+SCORERS: Mapping[str, Callable[[ScoreConfig, Runtime], Scorer]] = {"classical": _classical}

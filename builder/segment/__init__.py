@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from builder.backends import Runtime
 from builder.config import SegmentConfig
 from builder.records import Alpha, Cutout, Photo, Rejected, Rgb
 from builder.segment.frame import content, cut_off, ends_at_frame
@@ -40,13 +41,13 @@ class Segmenter(Protocol):
         ...
 
 
-def _tricut(_: SegmentConfig) -> Segmenter:
+def _tricut(_config: SegmentConfig, _runtime: Runtime) -> Segmenter:
     from builder.segment.tricut import TriCut
 
     return TriCut()
 
 
-SEGMENTERS: Mapping[str, Callable[[SegmentConfig], Segmenter]] = {"tricut": _tricut}
+SEGMENTERS: Mapping[str, Callable[[SegmentConfig, Runtime], Segmenter]] = {"tricut": _tricut}
 
 
 def segment(

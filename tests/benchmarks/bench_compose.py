@@ -32,6 +32,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from builder.backends import Runtime
 from builder.backgrounds import find_backgrounds
 from builder.caption import CAPTIONERS, caption
 from builder.config import BuildConfig
@@ -156,11 +157,15 @@ def profile(task: ShardTask, bench: Bench, stages: defaultdict[str, list[float]]
         return results
 
     settings = stage("background", lambda: read_settings(task.samples, bench.folder, task))
-    layouts = stage("layout", lambda: arrange(settings, LAYOUTS[config.layout.backend](config.layout), seed))
+    layouts = stage("layout", lambda: arrange(settings, LAYOUTS[config.layout.backend](config.layout, Runtime()), seed))
     canvases = stage("paste", lambda: paste(layouts))
-    scenes = stage("repaint", lambda: repaint(canvases, REPAINTERS[config.repaint.backend](config.repaint), seed))
-    captioned = stage("caption", lambda: caption(scenes, CAPTIONERS[config.caption.backend](config.caption), seed))
-    candidates = stage("score", lambda: score(captioned, SCORERS[config.score.backend](config.score), seed))
+    scenes = stage(
+        "repaint", lambda: repaint(canvases, REPAINTERS[config.repaint.backend](config.repaint, Runtime()), seed)
+    )
+    captioned = stage(
+        "caption", lambda: caption(scenes, CAPTIONERS[config.caption.backend](config.caption, Runtime()), seed)
+    )
+    candidates = stage("score", lambda: score(captioned, SCORERS[config.score.backend](config.score, Runtime()), seed))
     stage("encode", lambda: map(encoded, candidates))
     return layouts
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 
+from builder.backends import Runtime
 from builder.caption import CAPTIONERS, caption
 from builder.config import CaptionConfig
 from builder.records import (
@@ -77,7 +78,7 @@ def random_spots(rng: np.random.Generator) -> list[Spot]:
 
 
 def told(scenes: Sequence[Scene], seed: int = 0, max_words: int = 30) -> list[Captioned]:
-    backend = CAPTIONERS["template"](CaptionConfig(max_words=max_words))
+    backend = CAPTIONERS["template"](CaptionConfig(max_words=max_words), Runtime())
     results = list(caption(scenes, backend, seed))
     assert not [result for result in results if isinstance(result, Rejected)]
     return [result for result in results if isinstance(result, Captioned)]
@@ -246,7 +247,7 @@ def test_a_scene_that_takes_too_many_words_is_rejected_and_its_neighbour_is_not(
     spots: list[Spot] = [(f"very old thing {name}", 10, 90, 10, 10) for name in "abcde"]
     scenes = [make_scene(spots, sample_id="long"), make_scene([("dog", 10, 90, 10, 10)])]
 
-    long, short = caption(scenes, CAPTIONERS["template"](CaptionConfig(max_words=12)), 0)
+    long, short = caption(scenes, CAPTIONERS["template"](CaptionConfig(max_words=12), Runtime()), 0)
 
     assert isinstance(long, Rejected)
     assert (long.sample_id, long.stage) == ("long", "caption")

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builder.backends import Runtime
 from builder.config import LayoutConfig
 from builder.layout import LAYOUTS, arrange, find_flaw, hidden_shares, min_area
 from builder.layout.solver import relative_sizes
@@ -65,7 +66,7 @@ def setting(
 
 
 def arranged(given: Setting, seed: int = 0, config: LayoutConfig = LayoutConfig()) -> Layout | Rejected:  # noqa: B008
-    (result,) = arrange([given], LAYOUTS["solver"](config), seed)
+    (result,) = arrange([given], LAYOUTS["solver"](config, Runtime()), seed)
     return result
 
 
@@ -150,7 +151,7 @@ def test_the_same_seed_gives_the_same_layout_and_another_seed_another() -> None:
 
 def test_neither_order_nor_company_of_a_batch_changes_a_layout() -> None:
     batch = [setting([cutout(0.7), cutout(1.2)], sample_id=f"sample{i}") for i in range(4)]
-    backend = LAYOUTS["solver"](LayoutConfig())
+    backend = LAYOUTS["solver"](LayoutConfig(), Runtime())
 
     forwards = list(arrange(batch, backend, 3))
     backwards = list(arrange(batch[::-1], backend, 3))

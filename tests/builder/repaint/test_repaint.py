@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from builder.backends import Runtime
 from builder.config import RepaintConfig
 from builder.records import (
     Background,
@@ -45,7 +46,7 @@ def ball(index: int = 0, x: int = 80, y: int = 90, side: int = 90, low: int = 60
 def canvas(*layers: Layer, background: Rgb | None = None, sample_id: str = "sample") -> Canvas:
     if background is None:
         background = noise((SIZE, SIZE), 90, 220, seed=77)
-    concept = Concept(name="ball", token="<ball>", class_noun="ball", height_cm=None, photos=())  # noqa: S106
+    concept = Concept(name="ball", token="<ball>", class_noun="ball", height_cm=None, photos=())
     cutout = Cutout(photo_id="p", rgba=np.zeros((1, 1, 4), np.uint8), quality=1)
     count = len(layers)
     setting = Setting(
@@ -69,7 +70,7 @@ def canvas(*layers: Layer, background: Rgb | None = None, sample_id: str = "samp
 
 
 def painted(scene: Canvas, config: RepaintConfig = PLAIN, seed: int = 0) -> Rgb:
-    (result,) = repaint([scene], REPAINTERS["blend"](config), seed)
+    (result,) = repaint([scene], REPAINTERS["blend"](config, Runtime()), seed)
     assert isinstance(result, Scene)
     return result.image
 
@@ -228,7 +229,7 @@ def test_an_object_too_thin_to_measure_keeps_its_colours() -> None:
 
 def test_the_same_seed_paints_the_same_picture_whatever_the_company() -> None:
     scenes = [canvas(ball(), sample_id=f"sample{i}") for i in range(3)]
-    backend = REPAINTERS["blend"](RepaintConfig())
+    backend = REPAINTERS["blend"](RepaintConfig(), Runtime())
 
     together = [scene.image for scene in repaint(scenes, backend, 4) if isinstance(scene, Scene)]
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from builder.backends import Runtime
 from builder.config import ScoreConfig
 from builder.records import (
     Background,
@@ -92,7 +93,7 @@ def scene(image: Rgb, mask: IndexMask, **changes: Any) -> Captioned:
 
 
 def measure(captioned: Captioned) -> Mapping[str, float]:
-    (found,) = score([captioned], SCORERS["classical"](ScoreConfig()), seed=0)
+    (found,) = score([captioned], SCORERS["classical"](ScoreConfig(), Runtime()), seed=0)
     assert isinstance(found, Candidate)
     return found.scores
 
@@ -272,7 +273,7 @@ def test_a_scene_is_as_good_as_its_worst_object_whichever_it_is(mask: IndexMask)
 def test_an_object_that_shows_nowhere_is_rejected_and_its_neighbours_are_not(good: Captioned, mask: IndexMask) -> None:
     gone = scene(good.scene.image, mask, boxes=(good.scene.canvas.boxes[0], (0.0, 0.0, 0.0, 0.0)))
 
-    before, rejected, after = score([good, gone, good], SCORERS["classical"](ScoreConfig()), seed=0)
+    before, rejected, after = score([good, gone, good], SCORERS["classical"](ScoreConfig(), Runtime()), seed=0)
 
     assert isinstance(before, Candidate)
     assert isinstance(after, Candidate)
@@ -306,7 +307,7 @@ def test_scores_depend_neither_on_the_batch_nor_on_the_threads(good: Captioned) 
         cv2.setNumThreads(1)
         alone = measure(good)
         cv2.setNumThreads(4)
-        batch = list(score([good] * 3, SCORERS["classical"](ScoreConfig()), seed=1))
+        batch = list(score([good] * 3, SCORERS["classical"](ScoreConfig(), Runtime()), seed=1))
     finally:
         cv2.setNumThreads(threads)
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from builder.backends import Runtime
 from builder.config import SegmentConfig
 from builder.demo import TOYS
 from builder.records import Cutout, Photo, Rejected, Rgb
@@ -97,7 +98,7 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def cut(photos: Sequence[Photo], side: int = 512) -> list[Cutout | Rejected]:
-    return list(segment(photos, SEGMENTERS["tricut"](CONFIG), CONFIG, side))
+    return list(segment(photos, SEGMENTERS["tricut"](CONFIG, Runtime()), CONFIG, side))
 
 
 def test_drawn_objects_are_found_and_trusted(drawings: list[Drawing]) -> None:

@@ -1,0 +1,87 @@
+"""Backends live as long as their worker: built when a stage first needs them, from configuration and surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+from builder.errors import ModelError
+from mycanvas.models import release_memory
+from mycanvas.models.fetch import is_local
+
+
+class StageConfig(Protocol):
+    """A stage's table of the configuration."""
+
+    @property
+    def backend(self) -> str:
+        """Which backend of the stage's registry."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runtime:
+    """What a backend finds around it: how it is to run, never what it is to make.
+
+    device, dtype: as `mycanvas.models.pick_device` and `pick_dtype` take them.
+    memory: "low" keeps one stage's models in memory at a time.
+    models: the folder of each fetched model, by the name that the configuration gives it.
+    replies: a folder that keeps language models' replies; None: they are not kept.
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    memory: Literal["high", "low"] = "high"
+    models: Mapping[str, Path] = field(default_factory=dict)
+    replies: Path | None = None
+
+    def model(self, name: str) -> Path:
+        """The folder of a model.
+
+        Raises:
+            ModelError: it was not fetched.
+        """
+        if name in self.models:
+            return self.models[name]
+        if is_local(name):
+            return Path(name).expanduser()
+        raise ModelError(f"{name} was not fetched; run: mycanvas models --download")
+
+
+Config = TypeVar("Config", bound=StageConfig)
+Backend = TypeVar("Backend")
+Result = TypeVar("Result")
+
+_alive: dict[str, tuple[str, object]] = {}
+"""The last backend of each stage, by the name of the stage's table, with what it was built from."""
+
+
+def with_backend(
+    registry: Mapping[str, Callable[[Config, Runtime], Backend]],
+    config: Config,
+    runtime: Runtime,
+    work: Callable[[Backend], Result],
+) -> Result:
+    """What `work` makes with the backend that `config` names: the one that this worker has, else a new one.
+
+    `work` must be done with the backend when it returns: with low memory it is let go of then, and with it its models.
+    """
+    try:
+        return work(_backend(registry, config, runtime))
+    finally:
+        if runtime.memory == "low":
+            _alive.pop(type(config).__name__, None)
+            release_memory()
+
+
+def _backend(registry: Mapping[str, Callable[[Config, Runtime], Backend]], config: Config, runtime: Runtime) -> Backend:
+    stage, built_from = type(config).__name__, repr((config, runtime))
+    known = _alive.pop(stage, None)
+    if known is None or known[0] != built_from:
+        del known  # its memory is wanted for the new one
+        known = (built_from, registry[config.backend](config, runtime))
+    _alive[stage] = known
+    backend: Backend = known[1]  # type: ignore[assignment]  # what `registry` built from the same configuration
+    return backend

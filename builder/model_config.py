@@ -1,0 +1,122 @@
+"""The tables of backends that run models: [segment.rembg], [layout.llm], [repaint.diffusion] and so on.
+
+A model is named "owner/name" or "owner/name@revision" on the Hub, or by its folder: "./models/name", "/data/name".
+What a field of HOW says changes how fast a result comes, not what it is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+HOW = frozenset({"base_url", "batch_size", "compile", "offload", "attention_slicing", "vae_tiling", "timeout", "tries"})
+"""Fields that a build may change when it goes on."""
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+ModelName = Annotated[str, Field(min_length=1)]
+
+NEGATIVE_PROMPT = (
+    "cartoon, painting, illustration, drawing, blurry, low quality, deformed, cropped, watermark, text, frame, "
+    "extra objects, duplicate, floating objects, people, hands"
+)
+
+
+class Table(BaseModel):
+    """Immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class RembgConfig(Table):
+    """[segment.rembg]: a saliency network of rembg, run by ONNX Runtime on this machine.
+
+    model: the name of a local session of rembg. file: an ONNX file to run instead, read as `model` is.
+    rounds: how often the foreground that was found is looked at again (Gen4Gen: 3).
+    matting: estimate the alpha of the edge in closed form. batch_size: photos in one call of the network.
+    """
+
+    model: str = "isnet-general-use"
+    file: Path | None = None
+    rounds: Annotated[int, Field(ge=1, le=10)] = 3
+    matting: bool = False
+    batch_size: Count = 4
+
+
+class LlmConfig(Table):
+    """[layout.llm]: a language model that proposes backgrounds, sizes and boxes.
+
+    model: what the server calls it, or, without base_url, a transformers model that runs here.
+    base_url: of an OpenAI-compatible server, such as "http://localhost:8000/v1"; its key comes from OPENAI_API_KEY.
+    examples: a folder with COCO's instances_*.json and captions_*.json, to show the model; None: our own examples.
+    tries: replies asked for before giving up. otherwise: what then places the objects.
+    timeout: seconds to wait for one reply. grid: boxes are asked for on a grid of this many cells a side.
+    """
+
+    model: ModelName = "Qwen/Qwen3-4B-Instruct-2507"
+    base_url: str | None = None
+    examples: Path | None = None
+    tries: Annotated[int, Field(ge=1, le=20)] = 4
+    otherwise: Literal["solver", "reject"] = "solver"
+    timeout: Annotated[float, Field(gt=0)] = 120.0
+    max_tokens: Annotated[int, Field(ge=64)] = 1024
+    grid: Annotated[int, Field(ge=64, le=4096)] = 512
+
+
+class DiffusionConfig(Table):
+    """[repaint.diffusion]: an inpainting pipeline of diffusers paints the background anew around the objects.
+
+    model, refiner: pipelines. pipeline: the class to load `model` with; None: the one for inpainting that fits it.
+    variant: of the weights' files, such as "fp16". steps, strength, guidance: as the pipeline names them.
+    refiner_start: the share of the way at which the refiner takes over.
+    prompt: with "{background}" and "{concepts}". start: what is painted over, the background's picture or noise.
+    smooth: side in pixels of the window that averages the edge of the foreground mask (Gen4Gen: 5).
+    scheduler: "default" is the pipeline's own. batch_size: scenes in one call; halved when memory runs out.
+    """
+
+    model: ModelName = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
+    refiner: ModelName | None = None
+    pipeline: str | None = None
+    variant: str | None = None
+    steps: Count = 60
+    strength: Annotated[float, Field(gt=0, le=1)] = 0.9
+    guidance: Annotated[float, Field(ge=0)] = 6.0
+    refiner_start: Annotated[float, Field(gt=0, lt=1)] = 0.75
+    prompt: str = "a realistic photo of {background}"
+    negative_prompt: str = NEGATIVE_PROMPT
+    start: Literal["photo", "noise"] = "photo"
+    smooth: Count = 5
+    scheduler: Literal["default", "euler", "dpm", "lcm", "lightning"] = "default"
+    batch_size: Count = 4
+    compile: bool = False
+    offload: bool = False
+    attention_slicing: bool = False
+    vae_tiling: bool = False
+
+
+class VlmConfig(Table):
+    """[caption.vlm]: an image-text-to-text model says what a scene shows.
+
+    tries: captions asked for until one names every concept; then the template completes it.
+    """
+
+    model: ModelName = "llava-hf/llava-1.5-7b-hf"
+    tries: Annotated[int, Field(ge=1, le=10)] = 3
+    max_tokens: Annotated[int, Field(ge=16)] = 96
+    batch_size: Count = 8
+
+
+class ClipConfig(Table):
+    """[score.clip]: an image-text encoder and an open-vocabulary detector judge each scene.
+
+    encoder: a CLIP or SigLIP. detector: OWL-ViT, OWLv2 or Grounding DINO.
+    threshold: the least confidence of a detection that counts. overlap: IoU from which it is in the right place.
+    """
+
+    encoder: ModelName = "openai/clip-vit-base-patch32"
+    detector: ModelName = "google/owlvit-base-patch32"
+    threshold: Fraction = 0.1
+    overlap: Fraction = 0.5
+    batch_size: Count = 16
