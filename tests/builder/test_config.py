@@ -23,17 +23,35 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_profile(tmp_p
         ({"sample": 3}, "unknown key sample; did you mean samples"),
         ({"layout": {"max_overlp": 0.2}}, "unknown key layout.max_overlp; did you mean max_overlap"),
         ({"select": {"zzz": 1}}, "unknown key select.zzz; known: min_cutout"),
-        ({"samples": 0}, "samples: .*greater than or equal to 1, got 0"),
-        ({"layout": {"max_overlap": 1.7}}, r"layout.max_overlap: .*, got 1.7"),
-        ({"resolution": "big"}, "resolution: .*integer.*, got 'big'"),
-        ({"sizes": [2, 6]}, "sizes.1: .*less than or equal to 5, got 6"),
-        ({"segment": {"backend": "magic"}}, "segment.backend: .*'tricut'.*, got 'magic'"),
-        ({"select": {"min_visible": float("nan")}}, "select.min_visible: .*finite"),
+        ({"samples": 0}, "^samples: wanted a whole number of at least 1, got 0$"),
+        ({"layout": {"max_overlap": 1.7}}, r"^layout.max_overlap: wanted a number of at most 1, got 1.7$"),
+        ({"resolution": "big"}, "^resolution: wanted a whole number, got 'big'$"),
+        ({"sizes": [2, 6]}, "^sizes.1: wanted a whole number of at most 5, got 6$"),
+        ({"segment": {"backend": "magic"}}, "^segment.backend: wanted .*'tricut'.*, got 'magic'$"),
+        ({"select": {"min_visible": float("nan")}}, "^select.min_visible: wanted a finite number, got nan$"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_wanted(values: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_config({"concepts": "photos", **values})
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(ConfigError) as wrong:
+        parse_config({"concepts": "photos", "samples": 0, "sample": 3, "layout": {"scale": "big"}})
+
+    assert sorted(str(wrong.value).splitlines()) == [
+        "layout.scale: wanted a number, got 'big'",
+        "samples: wanted a whole number of at least 1, got 0",
+        "unknown key sample; did you mean samples?",
+    ]
+
+
+def test_values_that_exclude_each_other_are_said_in_words_alone() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^samples and samples_per_composition exclude each other; give one of them$"
+    ):
+        parse_config({"concepts": "photos", "samples": 3, "samples_per_composition": 2})
 
 
 def test_missing_concepts_say_how_to_give_them() -> None:

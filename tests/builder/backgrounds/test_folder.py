@@ -115,7 +115,7 @@ def test_backgrounds_toml_overrides_phrase_and_ground_of_its_scene_only(tmp_path
     [
         ("[garden]\nhorizont = 0.4", r"unknown key garden.horizont; did you mean horizon\?"),
         ("[gardn]\nhorizon = 0.4", r"no folder is called gardn; did you mean garden\?"),
-        ("[garden]\nground = 1.5", r"garden.ground: input should be less than or equal to 0.95, got 1.5"),
+        ("[garden]\nground = 1.5", r"garden.ground: wanted a number of at most 0.95, got 1.5"),
         ("[garden]\nhorizon = 0.7\nground = 0.6", r"ground 0.6 must be larger than horizon 0.7"),
         ("[garden", "is not TOML"),
         ('[garden]\nphrase = "in a garden of very many long words"', "1 to 6 plain words"),
