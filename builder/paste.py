@@ -74,8 +74,6 @@ def _region(array: NDArray[Pixel], layer: Layer) -> NDArray[Pixel]:
 
 def _layer(index: int, rgba: Rgba, place: Placement) -> Layer:
     scaled = _scaled(rgba, place.width, place.height)
-    if place.flip:
-        scaled = cv2.flip(scaled, 1)
     alpha = cv2.extractChannel(scaled, 3).astype(np.float32) / np.float32(255)
     return Layer(index=index, x=place.x, y=place.y, rgb=_straightened(scaled), alpha=alpha)
 

@@ -156,7 +156,6 @@ class Placement:
 
     x, y, width, height: pixels of the scene, with the cut-out's aspect ratio; the object stands on the bottom edge.
     depth: 0 at the viewer, growing with distance; larger depths are pasted first.
-    flip: mirrored left to right.
     """
 
     x: int
@@ -164,7 +163,6 @@ class Placement:
     width: int
     height: int
     depth: float
-    flip: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -102,7 +102,7 @@ def hidden_shares(cutouts: Sequence[Cutout], placements: Sequence[Placement], si
 def _silhouette(cutout: Cutout, place: Placement, size: int) -> NDArray[np.bool_]:
     width, height = (max(1, round(v * _GRID / size)) for v in (place.width, place.height))
     step = max(1, min(cutout.rgba.shape[:2]) // 64)
-    alpha = np.ascontiguousarray(cutout.rgba[::step, :: -step if place.flip else step, 3])
+    alpha = np.ascontiguousarray(cutout.rgba[::step, ::step, 3])
     return np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)) >= 128
 
 
