@@ -81,7 +81,7 @@ def finish(folder: BuildFolder, config: BuildConfig) -> Summary:
     sources = Sources.from_json(read_json(folder.sources_file))
     done = marked(folder)
     if done and all(done.get(name) == value for name, value in answer.items()):
-        return Summary(folder=folder, funnel=Funnel(**done["funnel"]), photos=sources.photos)
+        return Summary(folder=folder, funnel=Funnel.from_json(done["funnel"]), photos=sources.photos)
     planned = {line["id"]: split_of(line["num_objects"]) for line in folder.plan()}
     shards, rejected = _read_shards(folder)
     candidates = [row for rows in shards.values() for row in rows]

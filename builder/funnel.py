@@ -17,7 +17,10 @@ _NUMBER = re.compile(r"(?<![\w/.])\d+(\.\d+)?(?![\w/])")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Funnel:
-    """Counts of scenes. planned, made, kept: by split. rejected: by "stage: reason". dropped: by what they failed."""
+    """Counts of scenes. planned, made, kept: by split. rejected: by "stage: reason". dropped: by what they failed.
+
+    Splits come in the order of `mycanvas.schema.SPLITS`, reasons by how many scenes they cost.
+    """
 
     planned: Mapping[str, int]
     rejected: Mapping[str, int]
@@ -46,6 +49,17 @@ class Funnel:
             kept=_by_split(planned[name] for name in selection.kept),
         )
 
+    @classmethod
+    def from_json(cls, counts: Mapping[str, Mapping[str, int]]) -> Funnel:
+        """What `asdict` made of a funnel, in its order again: our JSON files sort their keys."""
+        return cls(
+            planned=_by_split(counts["planned"]),
+            rejected=_most_first(counts["rejected"]),
+            made=_by_split(counts["made"]),
+            dropped=_most_first(counts["dropped"]),
+            kept=_by_split(counts["kept"]),
+        )
+
     def lines(self) -> list[str]:
         """The funnel as a table for a terminal."""
         rows: list[tuple[str, Any]] = [("planned", sum(self.planned.values()))]
@@ -58,10 +72,10 @@ class Funnel:
         return [f"{label:<{width}}  {count:>7}" for label, count in rows]
 
 
-def _by_split(splits: Iterable[str]) -> dict[str, int]:
+def _by_split(splits: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
     counts = Counter(splits)
     return {split: counts[split] for split in SPLITS}
 
 
-def _most_first(names: Iterable[str]) -> dict[str, int]:
+def _most_first(names: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(Counter(names).items(), key=lambda item: (-item[1], item[0])))

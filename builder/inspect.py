@@ -72,7 +72,7 @@ def inspect_build(folder: BuildFolder) -> Inspection:
     scores = [row["scores"] for index, _ in folder.markers() for row in folder.candidates(index, ("scores",))]
     return Inspection(
         folder=folder.path,
-        funnel=Funnel(**read_json(folder.selected_file)["funnel"]),
+        funnel=Funnel.from_json(read_json(folder.selected_file)["funnel"]),
         compositions=dict(sorted(Counter(row["composition"] for row in rows).items())),
         quantiles=_quantiles(scores),
         sources=Sources.from_json(read_json(folder.sources_file)),

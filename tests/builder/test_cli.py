@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from builder.cli import main
+from mycanvas import SPLITS
 
 COMMANDS = ("demo", "build", "select", "inspect")
 
@@ -55,6 +56,7 @@ def test_inspect_prints_a_page_for_people(capsys: pytest.CaptureFixture[str], bu
     assert "planned" in page
     assert "sharpness" in page
     assert "ball2  2 of 2 photos used" in page
+    assert [line.split()[0] for line in page.splitlines() if line.startswith("  objects_")] == list(SPLITS)
     assert (built / "contact_sheet.png").is_file()
 
 
