@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +17,23 @@ from builder.errors import StoreError
 
 UNFINISHED = ".unfinished"
 """The ending of a file that is being written; one that is found was left by a process that was killed."""
+
+_ROOM = "make room, then run the same command again"
+_PERMISSION = "choose a place that you may write to"
+_PATH = "a part of this path is not a folder; choose another"
+_REMEDIES: Mapping[int, str] = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: _ROOM,
+    errno.EACCES: _PERMISSION,
+    errno.EPERM: _PERMISSION,
+    errno.EROFS: _PERMISSION,
+    errno.ENOTDIR: _PATH,
+    errno.EEXIST: _PATH,
+    errno.ENOENT: _PATH,
+    errno.EISDIR: "a folder has this name; choose another",
+}
+"""What to do about what the system says."""
 
 
 def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
@@ -64,7 +82,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
     """A binary file that is flushed to the disk and gets its name only when the block ends well.
 
     Raises:
-        StoreError: the folder cannot be written, or the disk is full; nothing of the file is left.
+        StoreError: it cannot be written; the message says what to do. Nothing of the file is left.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
     with told(path):
@@ -95,5 +113,5 @@ def told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "make room or choose another --output; the same command then goes on where it stopped"
+        remedy = _REMEDIES.get(error.errno or 0, "choose another place")
         raise StoreError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error

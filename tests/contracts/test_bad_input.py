@@ -106,7 +106,9 @@ def test_a_configuration_that_cannot_be_meant(
 def test_an_output_that_cannot_be_written(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
 
-    assert "cannot write" in build(capsys, shapes, tmp_path / "file" / "out")
+    said = build(capsys, shapes, tmp_path / "file" / "out")
+    assert "cannot write" in said
+    assert "a part of this path is not a folder; choose another" in said
     assert "is a file" in build(capsys, shapes, tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -135,7 +137,7 @@ def test_a_full_disk_stops_with_a_message_and_the_build_goes_on_when_there_is_ro
 
     assert full.returncode == 1
     assert "cannot write" in full.stderr
-    assert "the same command then goes on" in full.stderr
+    assert "make room, then run the same command again" in full.stderr
     assert "Traceback" not in full.stderr
     assert room.returncode == 0, room.stderr
 
