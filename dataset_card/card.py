@@ -164,8 +164,17 @@ def render_card(facts: CardFacts) -> str:
             key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.parameters.items()
         },
         compositions=sorted(facts.compositions.items(), key=lambda item: (-item[1], item[0])),
+        credits=_credits(facts.photos),
         unattributed=sum(photo.attribution is None for photo in facts.photos),
     )
+
+
+def _credits(photos: Sequence[PhotoFacts]) -> list[tuple[str | None, list[PhotoFacts]]]:
+    """Who is to be named for which photos: each attribution once, in the order of the photos."""
+    shared: dict[str | None, list[PhotoFacts]] = {}
+    for photo in photos:
+        shared.setdefault(photo.attribution, []).append(photo)
+    return list(shared.items())
 
 
 @cache
