@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from builder.errors import ModelError
-from mycanvas.models import release_memory
-from mycanvas.models.fetch import is_local
+from mycanvas.models import is_local, release_memory
 
 
 class StageConfig(Protocol):

@@ -1,4 +1,4 @@
-"""The command line, `mycanvas demo | build | select | inspect`: data to stdout, progress and warnings to stderr."""
+"""The command line, `mycanvas demo | build | select | …`: data to stdout, progress and warnings to stderr."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -122,6 +123,28 @@ def build(config_file: Path | None, profile: str | None, as_json: bool, **overri
     from builder.config import load_config
 
     _print_summary(run(load_config(config_file, profile, overrides)), as_json)
+
+
+@cli.command()
+@click.argument("config_file", metavar="[build.toml]", required=False, type=click.Path(path_type=Path))
+@click.option("--profile", help="Which models to list.  [default: the one in build.toml, else classic]")
+@click.option("--download", is_flag=True, help="Fetch what is not here yet.")
+@_json_option
+def models(config_file: Path | None, profile: str | None, download: bool, as_json: bool) -> None:
+    """List the models that a profile or a build.toml runs: size, licence, and whether they are on this machine.
+
+    \b
+    Example:
+      mycanvas models --profile gen4gen --download
+    """
+    from builder.config import load_config
+    from builder.needs import fetch_needs, list_needs, table_of_needs
+
+    config = load_config(config_file, profile, {} if config_file else {"concepts": Path("photos")})
+    if download:
+        fetch_needs(config)
+    rows = list_needs(config)
+    click.echo(json.dumps([asdict(row) for row in rows], indent=1) if as_json else "\n".join(table_of_needs(rows)))
 
 
 def _threshold_options(command: Command) -> Command:

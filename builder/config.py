@@ -23,6 +23,9 @@ MAX_OBJECTS = 5
 
 DEFAULT_SAMPLES = 300
 
+PATHS = ("concepts", "backgrounds", "output", "file", "examples")
+"""Keys of files and folders; in a file they are relative to it."""
+
 CLASSIC = {"segment": "tricut", "layout": "solver", "repaint": "blend", "caption": "template", "score": "classical"}
 """The backend of each stage that runs no model; any other has a table of its own name within the stage's."""
 
@@ -247,10 +250,20 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
-    for key in ("concepts", "backgrounds", "output"):
-        if isinstance(values.get(key), str):
-            values[key] = str(path.parent / values[key])
-    return values
+    return _located(values, path.parent)
+
+
+def _located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The values with their paths, and models' "./name", taken from the folder of the file that names them."""
+    located: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            located[key] = _located(value, folder)
+        elif isinstance(value, str) and (key in PATHS or value.startswith(("./", "../"))):
+            located[key] = str(folder.absolute() / value if key not in PATHS else folder / value)
+        else:
+            located[key] = value
+    return located
 
 
 def _merge(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,20 @@
 Importing this costs nothing: torch, transformers and diffusers are imported by who loads a model.
 """
 
+from mycanvas.models.catalogue import KNOWN, About
 from mycanvas.models.device import pick_device, pick_dtype, release_memory
-from mycanvas.models.fetch import Kind, Snapshot, fetch
+from mycanvas.models.fetch import Kind, Snapshot, fetch, is_local, size_of, split_name
 
-__all__ = ["Kind", "Snapshot", "fetch", "pick_device", "pick_dtype", "release_memory"]
+__all__ = [
+    "KNOWN",
+    "About",
+    "Kind",
+    "Snapshot",
+    "fetch",
+    "is_local",
+    "pick_device",
+    "pick_dtype",
+    "release_memory",
+    "size_of",
+    "split_name",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ FILES: Mapping[Kind, tuple[str, ...]] = {
     "diffusers": ("model_index.json", "*/*.json", "*/*.txt", "*/*.model", "*/*.jinja", "*/*.safetensors"),
 }
 """What is fetched of a repository. Never pickles, and of a pipeline not the single-file copy beside its folders."""
+
+
+VARIANTS = ("fp16", "bf16", "fp8", "non_ema", "ema_only")
+"""Sets of weights that lie beside the plain ones under the same names."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,21 +44,48 @@ def is_local(name: str) -> bool:
     return name.startswith(("/", "./", "../", "~"))
 
 
-def fetch(name: str, kind: Kind, *, offline: bool = False) -> Snapshot:
+def fetch(name: str, kind: Kind, *, variant: str | None = None, offline: bool = False) -> Snapshot:
     """The model's files on this machine, downloaded where they are not yet.
 
     Args:
         name: "owner/model" or "owner/model@revision" on the Hub, or a folder.
         kind: which library will read it.
+        variant: which of several sets of weights ("fp16"); None: those without a variant in their names.
         offline: use only what is there already.
 
     Raises:
-        ModelError: it is not there and cannot be had, or it has no safetensors.
+        ModelError: it is not there and cannot be had, a part of it is missing, or it has no safetensors.
     """
-    snapshot = _local(Path(name).expanduser()) if is_local(name) else _from_hub(name, kind, offline=offline)
+    local = is_local(name)
+    snapshot = _local(Path(name).expanduser()) if local else _from_hub(name, kind, variant, offline=offline)
+    missing = _missing(snapshot.path)
+    if missing:
+        raise ModelError(f"{name}: {missing} is missing in {snapshot.path}; run: mycanvas models --download")
     if not any(snapshot.path.rglob("*.safetensors")):
         raise ModelError(f"{name} has no .safetensors files, and pickled weights are never loaded; name another one")
     return snapshot
+
+
+def size_of(snapshot: Snapshot) -> int:
+    """Bytes that a model takes on this machine."""
+    return sum(file.stat().st_size for file in snapshot.path.rglob("*") if file.is_file())
+
+
+def _missing(folder: Path) -> str | None:
+    """A file that an index of shards or a pipeline's index promises and that is not there: a download was cut off."""
+    for index in folder.rglob("*.safetensors.index*.json"):
+        for shard in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())):
+            if not (index.parent / str(shard)).is_file():
+                return (index.parent / str(shard)).relative_to(folder).as_posix()
+    pipeline = folder / "model_index.json"
+    if pipeline.is_file():
+        for part, made_by in json.loads(pipeline.read_text(encoding="utf-8")).items():
+            there = not isinstance(made_by, list) or made_by[0] is None or (folder / part).is_dir()
+            if not there:
+                return str(part)
+            if (folder / part / "config.json").is_file() and not any((folder / part).glob("*.safetensors")):
+                return f"{part}/*.safetensors"
+    return None
 
 
 def _local(folder: Path) -> Snapshot:
@@ -67,17 +99,40 @@ def _local(folder: Path) -> Snapshot:
     return Snapshot(path=folder, revision=f"local-{digest.hexdigest()[:16]}")
 
 
-def _from_hub(name: str, kind: Kind, *, offline: bool) -> Snapshot:
+def _from_hub(name: str, kind: Kind, variant: str | None, *, offline: bool) -> Snapshot:
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     model, revision = split_name(name)
+    if not offline:
+        _ask_hub(name, model, revision)
     try:
         path = huggingface_hub.snapshot_download(
-            model, revision=revision, allow_patterns=list(FILES[kind]), local_files_only=offline
+            model,
+            revision=revision,
+            allow_patterns=[_of_variant(pattern, variant) for pattern in FILES[kind]],
+            ignore_patterns=[f"*.{other}{end}" for other in VARIANTS if other != variant for end in (".*", "-*")],
+            local_files_only=offline,
         )
     except LocalEntryNotFoundError:
-        raise ModelError(f"{name} is not on this machine, and the Hub cannot be reached") from None
+        raise ModelError(f"{name} is not on this machine") from None
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise ModelError(f"{name} cannot be had from the Hub: {error}") from error
     return Snapshot(path=Path(path), revision=Path(path).name)
+
+
+def _ask_hub(name: str, model: str, revision: str | None) -> None:
+    """One question before a download, which would ask again and again for half a minute."""
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        huggingface_hub.HfApi().repo_info(model, revision=revision, timeout=10)
+    except (HfHubHTTPError, HFValidationError) as error:
+        raise ModelError(f"{name} cannot be had from the Hub: {error}") from error
+    except Exception as error:  # of whichever HTTP library the installed huggingface_hub stands on
+        raise ModelError(f"{name} is not on this machine, and the Hub cannot be reached ({error})") from error
+
+
+def _of_variant(pattern: str, variant: str | None) -> str:
+    return pattern.replace("*.safetensors", f"*.{variant}*.safetensors") if variant else pattern

@@ -54,6 +54,32 @@ def test_values_that_exclude_each_other_are_said_in_words_alone() -> None:
         parse_config({"concepts": "photos", "samples": 3, "samples_per_composition": 2})
 
 
+def test_paths_and_models_folders_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
+    file = tmp_path / "build.toml"
+    file.write_text(
+        'concepts = "photos"\n[segment.rembg]\nfile = "net.onnx"\n'
+        '[caption.vlm]\nmodel = "./models/llava"\n[score.clip]\nencoder = "openai/clip-vit-base-patch32"\n'
+    )
+
+    config = load_config(file, None, {})
+
+    assert config.segment.rembg.file == tmp_path / "net.onnx"
+    assert config.caption.vlm.model == str(tmp_path / "models" / "llava")
+    assert config.score.clip.encoder == "openai/clip-vit-base-patch32"
+
+
+def test_tables_of_models_that_are_not_in_use_and_how_models_run_do_not_count() -> None:
+    base = {"concepts": "a", "repaint": {"backend": "diffusion"}}
+    same = {"device": "cuda", "memory": "low", "caption": {"vlm": {"tries": 9}}}
+    faster = {"repaint": {"backend": "diffusion", "diffusion": {"batch_size": 16, "offload": True}}}
+
+    assert parse_config({**base, **same}).digest() == parse_config(base).digest()
+    assert parse_config({**base, **faster}).digest() == parse_config(base).digest()
+    assert parse_config({**base, "repaint": {"backend": "diffusion", "diffusion": {"steps": 9}}}).digest() != (
+        parse_config(base).digest()
+    )
+
+
 def test_missing_concepts_say_how_to_give_them() -> None:
     with pytest.raises(ConfigError, match=r"concepts is missing; give it in build\.toml or as --concepts"):
         parse_config({})
