@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from builder.errors import ConfigError, InputError
 from builder.explain import explain
-from builder.folders import SUFFIXES, entries, find_photos, read_descriptions
+from builder.folders import SUFFIXES, attribution_of, entries, find_photos, read_descriptions
 from builder.photos import MIN_SIDE, decode
 from builder.records import Concept, PhotoFile, Rejected
 
@@ -63,10 +63,11 @@ class _Listed(BaseModel):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Folder:
-    """A folder of photos and what its owner says about it."""
+    """A folder of photos and what its owner says about it. collected: as in `attribution_of`."""
 
     path: Path
     described: _Description
+    collected: bool
 
     @property
     def name(self) -> str:
@@ -93,7 +94,8 @@ def find_concepts(source: Path) -> Found:
     concepts: list[Concept] = []
     for folder in folders:
         try:
-            photos, bad = find_photos(folder.path, _check, "concepts", folder.described.attribution)
+            attribution = folder.described.attribution or attribution_of(folder.path, collected=folder.collected)
+            photos, bad = find_photos(folder.path, _check, "concepts", attribution)
         except InputError as error:
             rejected.append(_reject(folder.name, str(error)))
             continue
@@ -123,7 +125,9 @@ def _laid_out(source: Path) -> tuple[list[_Folder], list[Rejected]]:
             raise InputError(f"{len(loose)} photos lie directly in {source}; {wanted}")
         raise InputError(f"no folders in {source}; {wanted}")
     described = read_descriptions(source / "concepts.toml", [folder.name for folder in folders], _Description)
-    about = [_Folder(path=folder, described=described.get(folder.name, _Description())) for folder in folders]
+    about = [
+        _Folder(path=folder, described=described.get(folder.name, _Description()), collected=True) for folder in folders
+    ]
     return about, [_reject(name, "not in the folder of a concept") for name in loose]
 
 
@@ -145,7 +149,7 @@ def _listed(source: Path) -> tuple[list[_Folder], list[Rejected]]:
         token = re.search(_BRACKETED, entry.instance_prompt)
         noun = _PROMPT_FRAME.sub("", _PROMPT_FRAME.sub("", entry.class_prompt.strip()))
         described = _Description(class_noun=noun or None, token=token and token.group())
-        folders.append(_Folder(path=path, described=described))
+        folders.append(_Folder(path=path, described=described, collected=False))
     _check_distinct([(folder.name, str(folder.path)) for folder in folders], "folder name", "rename one")
     return sorted(folders, key=lambda folder: folder.name), []
 

@@ -76,7 +76,7 @@ def read_descriptions(path: Path, names: Sequence[str], table: type[Description]
 
 
 def find_photos(
-    folder: Path, check: Callable[[bytes], object], stage: str, attribution: str | None = None
+    folder: Path, check: Callable[[bytes], object], stage: str, attribution: str | None
 ) -> tuple[list[PhotoFile], list[Rejected]]:
     """The photos of a folder, each picture once, and why the others are not used.
 
@@ -84,12 +84,11 @@ def find_photos(
         folder: their ids are "<its name>/<file name>".
         check: called with a file's bytes; raises InputError if they are no usable photo.
         stage: which finds them, for the rejections.
-        attribution: who made them; None: what `attribution_of` says.
+        attribution: who made them, where anybody says so.
 
     Raises:
         InputError: the folder itself cannot be read.
     """
-    attribution = attribution or attribution_of(folder)
     photos: dict[str, PhotoFile] = {}
     rejected: list[Rejected] = []
     for path in entries(folder):
@@ -112,15 +111,21 @@ def find_photos(
     return list(photos.values()), rejected
 
 
-def attribution_of(folder: Path) -> str | None:
+def attribution_of(folder: Path, *, collected: bool) -> str | None:
     """The first paragraph of the nearest file that says who made the photos of a folder.
 
-    An ATTRIBUTION or LICENSE file in it or beside it; one level further up only an ATTRIBUTION is believed, as a
-    licence there may be for something else.
+    An ATTRIBUTION file in it, beside it, or one level further up. A LICENSE file only where it can be for nothing but
+    photos: further up it may be that of a code repository.
+
+    Args:
+        folder: of the photos.
+        collected: whether it lies in a folder of folders of photos; false when it was named alone and may lie anywhere.
     """
+    folder = Path(os.path.abspath(folder))
+    anything = _ATTRIBUTION_FILES + _LICENSE_FILES
     places = (
-        (folder, _ATTRIBUTION_FILES + _LICENSE_FILES),
-        (folder.parent, _ATTRIBUTION_FILES + _LICENSE_FILES),
+        (folder, anything),
+        (folder.parent, anything if collected else _ATTRIBUTION_FILES),
         (folder.parent.parent, _ATTRIBUTION_FILES),
     )
     for place, names in places:

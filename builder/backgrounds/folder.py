@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from builder.errors import ConfigError, InputError
-from builder.folders import SUFFIXES, entries, find_photos, read_descriptions
+from builder.folders import SUFFIXES, attribution_of, entries, find_photos, read_descriptions
 from builder.photos import decode
 from builder.records import BackgroundRef, Rejected
 
@@ -111,7 +111,7 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
     refs: list[BackgroundRef] = []
     rejected = [_reject(photo.name, f"not in a scene's folder; move it to {folder}/<scene>/") for photo in loose]
     for scene in scenes:
-        good, bad = find_photos(scene, _check, "backgrounds")
+        good, bad = find_photos(scene, _check, "backgrounds", attribution_of(scene, collected=True))
         about = described.get(scene.name, _Description())
         phrase = _plain(about.phrase or phrase_of(scene.name), scene.name)
         refs += [
