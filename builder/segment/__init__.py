@@ -13,11 +13,14 @@ from builder.config import SegmentConfig
 from builder.records import Alpha, Cutout, Photo, Rejected, Rgb
 from builder.segment.frame import content, cut_off, ends_at_frame
 from builder.segment.matte import crop, feather
+from builder.segment.outline import tear
 
 FULL_TRUST = 1.0
 """The highest quality: a cut-out that came with the photo."""
 CUT_OFF_BOTTOM, CUT_OFF_SIDE = 0.03, 0.2
 """What the part of the outline on the photo's frame costs in quality: people expect to see an object whole."""
+TORN = 100
+"""What a torn lower end costs: an outline rougher there by a hundredth of the object's size is trusted no more."""
 LARGEST_SHARE = 0.95
 """An "object" that fills more of its photo is the background."""
 
@@ -89,11 +92,13 @@ def segment(
 
 
 def _within(matte: Matte, window: tuple[slice, slice], photo: Photo) -> Matte:
-    """The matte of a photo's content as one of the whole photo, trusted less the more the frame cuts off."""
-    bottom, others = cut_off(matte.alpha >= 0.5)
+    """The matte of a photo's content as one of the whole photo, trusted less the more of the object is missing."""
+    mask = matte.alpha >= 0.5
+    bottom, others = cut_off(mask)
+    missing = CUT_OFF_BOTTOM * bottom + CUT_OFF_SIDE * others + TORN * tear(mask)
     alpha = np.zeros(photo.pixels.shape[:2], np.float32)
     alpha[window] = matte.alpha
-    return Matte(alpha=alpha, quality=max(0.0, matte.quality - CUT_OFF_BOTTOM * bottom - CUT_OFF_SIDE * others))
+    return Matte(alpha=alpha, quality=max(0.0, matte.quality - missing))
 
 
 def _flaw(alpha: Alpha, photo: Photo, config: SegmentConfig) -> str | None:

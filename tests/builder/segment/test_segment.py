@@ -11,6 +11,7 @@ from builder.config import SegmentConfig
 from builder.demo import TOYS
 from builder.records import Cutout, Photo, Rejected, Rgb
 from builder.segment import FULL_TRUST, SEGMENTERS, Matte, segment
+from builder.segment.outline import tear
 from builder.segment.tricut import residue
 from builder.toys.photograph import photograph
 
@@ -287,6 +288,66 @@ def test_where_the_photo_s_lower_edge_cuts_an_object_it_ends_hard(bar: int) -> N
     opacity = result.rgba[..., 3]
     assert np.count_nonzero(opacity[-1] == 255) > 60
     assert np.concatenate([opacity[0], opacity[:, 0], opacity[:, -1]]).max() == 0
+
+
+def disc(size: int, fur: float = 0.0) -> np.ndarray:
+    """A disc in a square of this size; fur: the spread of its radius, as a share of it."""
+    angle = np.linspace(0, 2 * np.pi, 120, endpoint=False)
+    radius = 0.35 * size * (1 + fur * np.random.default_rng(3).normal(size=120))
+    points = size / 2 + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return cv2.fillPoly(np.zeros((size, size), np.uint8), [np.rint(points).astype(np.int32)], 1).astype(bool)
+
+
+def stool(size: int) -> np.ndarray:
+    canvas = np.zeros((size, size), np.uint8)
+    cv2.ellipse(canvas, (size // 2, size // 3), (size // 3, size // 6), 0, 0, 360, 1, -1)
+    for foot in (-1, 0, 1):
+        cv2.line(canvas, (size // 2, size // 3), (size // 2 + foot * size // 3, size * 9 // 10), 1, size // 20)
+    return canvas.astype(bool)
+
+
+def in_grass(mask: np.ndarray) -> np.ndarray:
+    """What blades of grass leave to see of an object, reaching up to a sixth of its height."""
+    size, rng = len(mask), np.random.default_rng(5)
+    rows = np.flatnonzero(mask.any(axis=1))
+    grass = np.zeros(mask.shape, np.uint8)
+    for x in np.linspace(0, size, 45):
+        tip = (x + rng.normal(0, 0.02) * size, rows[-1] - rng.uniform(0, len(rows) / 6))
+        blade = np.array([(x - size / 60, size), (x + size / 60, size), tip])
+        cv2.fillPoly(grass, [np.rint(blade).astype(np.int32)], 1)
+    return mask & (grass == 0)
+
+
+@pytest.mark.parametrize("size", [300, 900])
+def test_an_outline_is_torn_that_is_rough_below_and_smooth_elsewhere(size: int) -> None:
+    torn = in_grass(disc(size))
+
+    assert tear(torn) > 0.001
+    assert tear(torn[::-1]) == 0, "rough above"
+    assert tear(disc(size)) == 0, "smooth all around"
+    assert tear(disc(size, fur=0.05)) == 0, "rough all around"
+    assert tear(stool(size)) == 0, "smooth between its corners"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (200, 300), (900, 900)])
+def test_what_has_little_outline_is_not_torn(size: tuple[int, int]) -> None:
+    assert tear(np.ones(size, bool)) == 0
+    assert tear(np.zeros(size, bool)) == 0
+    assert tear(np.eye(*size, dtype=bool)) == 0
+
+
+def test_a_toy_that_stands_in_grass_is_found_but_does_not_pass_the_gate() -> None:
+    pixels, alpha = photograph(TOYS["mug"], 0, size=320)
+    seen = in_grass(alpha >= 128)
+    grain = np.random.default_rng(1).normal(0, 25, (320, 320, 1))
+    grown = np.where(seen[..., None], pixels, np.clip(np.array((70, 130, 45)) + grain, 0, 255)).astype(np.uint8)
+
+    clear, hidden = cut([Photo(id="clear", pixels=pixels), Photo(id="hidden", pixels=grown)])
+
+    assert isinstance(clear, Cutout)
+    assert isinstance(hidden, Cutout)
+    assert iou(hidden.mask, seen) > 0.95
+    assert hidden.quality < CONFIG.min_quality <= clear.quality
 
 
 def test_a_part_left_out_of_an_object_is_noticed() -> None:
