@@ -10,12 +10,13 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from builder.errors import ConfigError, InputError
 from builder.explain import explain
@@ -27,6 +28,12 @@ MAX_NOUN_WORDS = 3
 """Five such nouns with their articles, and a background of six words, come to 27 of the 30 words of a caption."""
 
 _BRACKETED = r"<[A-Za-z0-9_-]+>"
+_NAMELESS = "<>"
+"""What a name without a single letter or digit of ASCII gives for a token."""
+_PLAIN = re.compile(r"\w(?:[\w .'’&/-]*\w)?")
+"""Words that stand apart from those around them, so that a caption can be searched for them."""
+_SET_NOUN = "set class_noun in concepts.toml, or class_prompt in concepts_list.json"
+_SET_TOKEN = "set token in concepts.toml, or a <token> in its instance_prompt in concepts_list.json"  # noqa: S105 - a concept's
 _PROMPT_FRAME = re.compile(r"^(a )?(photo|picture|image) of |^(an?|the) ", re.IGNORECASE)
 
 
@@ -42,14 +49,20 @@ class Found:
     rejected: tuple[Rejected, ...]
 
 
+def _bracketed(token: str) -> str:
+    if not re.fullmatch(_BRACKETED, token):
+        raise ValueError(f"wanted letters A to Z, digits, - and _ in angle brackets, such as <dog6>, got {token!r}")
+    return token
+
+
 class _Description(BaseModel):
     """One table of concepts.toml."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    class_noun: Annotated[str, Field(min_length=1)] | None = None
+    class_noun: str | None = None
     height_cm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    token: Annotated[str, Field(pattern=f"^{_BRACKETED}$")] | None = None
+    token: Annotated[str, AfterValidator(_bracketed)] | None = None
     attribution: str | None = None
 
 
@@ -73,6 +86,21 @@ class _Folder:
     def name(self) -> str:
         return self.path.name
 
+    @property
+    def token(self) -> str:
+        """What prompts call the thing in it; `_NAMELESS` if nobody says so and its name gives none."""
+        ascii_name = unicodedata.normalize("NFKD", self.name).encode("ascii", "ignore").decode()
+        stem = re.sub("[^A-Za-z0-9_-]+", "-", ascii_name).strip("-")
+        return self.described.token or f"<{stem}>"
+
+    @property
+    def class_noun(self) -> str:
+        """What captions call it: by default "rc car" for both "rc_car2" and "RC-car 2"."""
+        by_name = re.sub(r"[\s_-]+", " ", self.name).strip().rstrip("0123456789 ").lower()
+        said = self.described.class_noun
+        # Composed letters: macOS writes an é in a name as an e and an accent, which is no part of a word to `re`.
+        return unicodedata.normalize("NFC", " ".join((by_name if said is None else said).split()))
+
 
 def find_concepts(source: Path) -> Found:
     """Find the concepts under a folder, or those that a concepts_list.json lists, and check every photo.
@@ -88,9 +116,14 @@ def find_concepts(source: Path) -> Found:
 
     Raises:
         InputError: nothing there, or no concept with a usable photo.
-        ConfigError: names or tokens that clash or cannot be used, or a file about concepts that is wrong.
+        ConfigError: names, nouns or tokens that clash or cannot be used, or a file about concepts that is wrong;
+            everything of that kind at once.
     """
-    folders, rejected = _listed(source) if source.suffix.lower() == ".json" else _laid_out(source)
+    listed = source.suffix.lower() == ".json"
+    folders, rejected, problems = (_listed(source), [], []) if listed else _laid_out(source)
+    problems += _problems([folder for folder in folders if _holds_pictures(folder.path)])
+    if problems:
+        raise ConfigError("\n".join(problems))
     concepts: list[Concept] = []
     for folder in folders:
         try:
@@ -110,12 +143,11 @@ def find_concepts(source: Path) -> Found:
         raise InputError(
             f"no usable photo in any of the {len(folders)} folders of {source}; the first reasons:\n{first}"
         )
-    _check_distinct([(concept.token, concept.name) for concept in concepts], "token", "give one of them another")
     return Found(concepts=tuple(concepts), rejected=tuple(rejected))
 
 
-def _laid_out(source: Path) -> tuple[list[_Folder], list[Rejected]]:
-    """The folders in a folder; photos that lie beside them are rejected."""
+def _laid_out(source: Path) -> tuple[list[_Folder], list[Rejected], list[str]]:
+    """The folders in a folder, the photos beside them, and what concepts.toml gets wrong, about folders left out."""
     found = entries(source)
     folders = [entry for entry in found if os.path.isdir(entry)]
     loose = [entry.name for entry in found if entry.suffix.lower() in SUFFIXES and not os.path.isdir(entry)]
@@ -124,76 +156,90 @@ def _laid_out(source: Path) -> tuple[list[_Folder], list[Rejected]]:
         if loose:
             raise InputError(f"{len(loose)} photos lie directly in {source}; {wanted}")
         raise InputError(f"no folders in {source}; {wanted}")
-    described = read_descriptions(source / "concepts.toml", [folder.name for folder in folders], _Description)
+    described, wrong = read_descriptions(source / "concepts.toml", [folder.name for folder in folders], _Description)
     about = [
-        _Folder(path=folder, described=described.get(folder.name, _Description()), collected=True) for folder in folders
+        _Folder(path=folder, described=described.get(folder.name, _Description()), collected=True)
+        for folder in folders
+        if folder.name not in wrong
     ]
-    return about, [_reject(name, "not in the folder of a concept") for name in loose]
+    return about, [_reject(name, "not in the folder of a concept") for name in loose], list(chain(*wrong.values()))
 
 
-def _listed(source: Path) -> tuple[list[_Folder], list[Rejected]]:
+def _listed(source: Path) -> list[_Folder]:
     """The folders that a concepts_list.json names."""
     try:
         listed = TypeAdapter(list[_Listed]).validate_python(json.loads(source.read_bytes()))
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror}") from error
     except ValidationError as error:
-        raise ConfigError(f"{source}: {explain(error.errors()[0], list(_Listed.model_fields))}") from error
+        wrong = [f"{source}: {explain(each, list(_Listed.model_fields))}" for each in error.errors()]
+        raise ConfigError("\n".join(wrong)) from error
     except ValueError as error:
         raise ConfigError(f"{source} is not JSON: {error}") from error
+    paths = {each.instance_data_dir: Path(os.path.abspath(source.parent / each.instance_data_dir)) for each in listed}
+    if lost := [name for name, path in paths.items() if not path.is_dir()]:
+        wanted = f"wanted one, relative to {source.parent}"
+        raise InputError("\n".join(f"{source}: instance_data_dir {name} is not a folder; {wanted}" for name in lost))
     folders = []
     for entry in listed:
-        path = Path(os.path.abspath(source.parent / entry.instance_data_dir))
-        if not path.is_dir():
-            raise InputError(f"{source}: instance_data_dir {entry.instance_data_dir} is not a folder")
         token = re.search(_BRACKETED, entry.instance_prompt)
         noun = _PROMPT_FRAME.sub("", _PROMPT_FRAME.sub("", entry.class_prompt.strip()))
         described = _Description(class_noun=noun or None, token=token and token.group())
-        folders.append(_Folder(path=path, described=described, collected=False))
-    _check_distinct([(folder.name, str(folder.path)) for folder in folders], "folder name", "rename one")
-    return sorted(folders, key=lambda folder: folder.name), []
+        folders.append(_Folder(path=paths[entry.instance_data_dir], described=described, collected=False))
+    return sorted(folders, key=lambda folder: folder.name)
 
 
 def _check(data: bytes) -> None:
     decode(data, MIN_SIDE)
 
 
+def _holds_pictures(folder: Path) -> bool:
+    try:
+        return any(entry.suffix.lower() in SUFFIXES for entry in entries(folder))
+    except InputError:  # `find_photos` says why.
+        return False
+
+
+def _problems(folders: Sequence[_Folder]) -> Iterator[str]:
+    """Whatever is wrong with the names, class nouns and tokens of folders, in words."""
+    for folder in folders:
+        if "+" in folder.name or not folder.name.isprintable():
+            wanted = 'wanted no "+" and no control character; rename its folder'
+            yield f"{folder.name!r} cannot be the name of a concept: {wanted}"
+            continue
+        if folder.token == _NAMELESS:
+            yield f"no token can be made from the folder name {folder.name!r}; {_SET_TOKEN}"
+        if not _can_be_said(folder.class_noun):
+            yield (
+                f"{folder.class_noun!r} cannot be the class noun of {folder.name}: wanted 1 to {MAX_NOUN_WORDS} plain "
+                f"words of letters (digits, - and ' may be among them); {_SET_NOUN}"
+            )
+    yield from _clashes([(str(folder.path), folder.name) for folder in folders], "folder name", "rename one")
+    tokens = {folder.name: folder.token for folder in folders if folder.token != _NAMELESS}
+    yield from _clashes(list(tokens.items()), "token", _SET_TOKEN)
+
+
+def _can_be_said(noun: str) -> bool:
+    """Whether a caption can name it, and be found to do so."""
+    return bool(_PLAIN.fullmatch(noun)) and len(noun.split()) <= MAX_NOUN_WORDS and any(map(str.isalpha, noun))
+
+
+def _clashes(pairs: Sequence[tuple[str, str]], what: str, remedy: str) -> Iterator[str]:
+    first: dict[str, str] = {}
+    for owner, key in pairs:
+        if key in first:
+            yield f"{first[key]} and {owner} have the same {what} {key}; {remedy}"
+        first.setdefault(key, owner)
+
+
 def _concept(folder: _Folder, photos: Sequence[PhotoFile]) -> Concept:
-    name, described = folder.name, folder.described
-    if "+" in name or not name.isprintable():
-        raise ConfigError(
-            f'a concept cannot be called {name!r}, as compositions are written "cat+dog"; rename its folder'
-        )
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    stem = re.sub("[^A-Za-z0-9_-]+", "-", ascii_name).strip("-")
-    if not (described.token or stem):
-        raise ConfigError(f"no token can be made from the folder name {name!r}; set token in concepts.toml")
-    noun = " ".join((described.class_noun or _class_noun(name)).split())
-    if not noun or len(noun.split()) > MAX_NOUN_WORDS or re.search("[<>+]", noun):
-        raise ConfigError(
-            f"{noun!r} cannot be the class noun of {name}: wanted 1 to {MAX_NOUN_WORDS} plain words; "
-            "set class_noun in concepts.toml, or class_prompt in concepts_list.json"
-        )
     return Concept(
-        name=name,
-        token=described.token or f"<{stem}>",
-        class_noun=noun,
-        height_cm=described.height_cm,
+        name=folder.name,
+        token=folder.token,
+        class_noun=folder.class_noun,
+        height_cm=folder.described.height_cm,
         photos=tuple(photos),
     )
-
-
-def _class_noun(name: str) -> str:
-    """What to call the thing in a folder: "rc_car2" and "RC-car 2" are both an "rc car"."""
-    return re.sub(r"[\s_-]+", " ", name).strip().rstrip("0123456789 ").lower()
-
-
-def _check_distinct(pairs: Sequence[tuple[str, str]], what: str, remedy: str) -> None:
-    owner: dict[str, str] = {}
-    for key, name in pairs:
-        if key in owner:
-            raise ConfigError(f"{owner[key]} and {name} have the same {what} {key}; {remedy}")
-        owner[key] = name
 
 
 def _reject(sample_id: str, reason: str) -> Rejected:

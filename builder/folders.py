@@ -46,7 +46,9 @@ def entries(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def read_descriptions(path: Path, names: Sequence[str], table: type[Description]) -> dict[str, Description]:
+def read_descriptions(
+    path: Path, names: Sequence[str], table: type[Description]
+) -> tuple[dict[str, Description], dict[str, list[str]]]:
     """The tables of a TOML file beside folders, one for each folder that it describes; none if there is no file.
 
     Args:
@@ -54,25 +56,32 @@ def read_descriptions(path: Path, names: Sequence[str], table: type[Description]
         names: of the folders.
         table: what a table may hold.
 
+    Returns:
+        The tables that are right; and for each other one, in words, what is wrong with it.
+
     Raises:
         InputError: the file cannot be read.
-        ConfigError: it is not TOML, or says something that cannot be meant.
+        ConfigError: it is not TOML.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {}
+        return {}, {}
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
-    for name in tables:
+    right: dict[str, Description] = {}
+    wrong: dict[str, list[str]] = {}
+    for name, values in tables.items():
         if name not in names:
-            raise ConfigError(f"{path}: no folder is called {name}; {nearest(name, names)}")
-    try:
-        return TypeAdapter(dict[str, table]).validate_python(tables)  # type: ignore[valid-type]
-    except ValidationError as wrong:
-        raise ConfigError(f"{path}: {explain(wrong.errors()[0], list(table.model_fields))}") from wrong
+            wrong[name] = [f"{path}: no folder is called {name}; {nearest(name, names)}"]
+            continue
+        try:
+            right |= TypeAdapter(dict[str, table]).validate_python({name: values})  # type: ignore[valid-type]
+        except ValidationError as error:
+            wrong[name] = [f"{path}: {explain(each, list(table.model_fields))}" for each in error.errors()]
+    return right, wrong
 
 
 def find_photos(

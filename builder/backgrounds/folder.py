@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -99,7 +100,7 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
 
     Raises:
         InputError: nothing there, or no usable photo in any scene's folder.
-        ConfigError: backgrounds.toml is wrong.
+        ConfigError: phrases that captions cannot say, or a backgrounds.toml that is wrong.
     """
     found = entries(folder)
     scenes = [entry for entry in found if entry.is_dir()]
@@ -107,15 +108,19 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
     if not scenes:
         what = f"{len(loose)} photos lie directly in {folder}" if loose else f"no folders in {folder}"
         raise InputError(f"{what}; wanted a folder for each scene, named after it: {folder}/garden/*.jpg")
-    described = read_descriptions(folder / "backgrounds.toml", [scene.name for scene in scenes], _Description)
+    described, wrong = read_descriptions(folder / "backgrounds.toml", [scene.name for scene in scenes], _Description)
+    about = {scene.name: described.get(scene.name, _Description()) for scene in scenes if scene.name not in wrong}
+    phrases = {name: " ".join((each.phrase or phrase_of(name)).split()) for name, each in about.items()}
+    problems = [*chain(*wrong.values()), *(_refused(name, said) for name, said in phrases.items() if not _plain(said))]
+    if problems:
+        raise ConfigError("\n".join(problems))
     refs: list[BackgroundRef] = []
     rejected = [_reject(photo.name, f"not in a scene's folder; move it to {folder}/<scene>/") for photo in loose]
     for scene in scenes:
         good, bad = find_photos(scene, _check, "backgrounds", attribution_of(scene, collected=True))
-        about = described.get(scene.name, _Description())
-        phrase = _plain(about.phrase or phrase_of(scene.name), scene.name)
+        phrase, horizon, ground = phrases[scene.name], about[scene.name].horizon, about[scene.name].ground
         refs += [
-            BackgroundRef(scene=scene.name, phrase=phrase, photo=photo, horizon=about.horizon, ground=about.ground)
+            BackgroundRef(scene=scene.name, phrase=phrase, photo=photo, horizon=horizon, ground=ground)
             for photo in good
         ]
         rejected += bad
@@ -144,14 +149,15 @@ def phrase_of(scene: str) -> str:
     return f"{preposition} {article} {name}"
 
 
-def _plain(phrase: str, scene: str) -> str:
-    words = phrase.split()
-    if not 1 <= len(words) <= MAX_PHRASE_WORDS or re.search("[<>+]", phrase):
-        raise ConfigError(
-            f"{phrase!r} cannot be the phrase of {scene}: wanted 1 to {MAX_PHRASE_WORDS} plain words; "
-            "set phrase in backgrounds.toml"
-        )
-    return " ".join(words)
+def _plain(phrase: str) -> bool:
+    return 1 <= len(phrase.split()) <= MAX_PHRASE_WORDS and not re.search("[<>+]", phrase)
+
+
+def _refused(scene: str, phrase: str) -> str:
+    return (
+        f"{phrase!r} cannot be the phrase of {scene}: wanted 1 to {MAX_PHRASE_WORDS} plain words; "
+        "set phrase in backgrounds.toml"
+    )
 
 
 def _check(data: bytes) -> None:

@@ -95,8 +95,8 @@ def test_concepts_toml_overrides_what_names_say(pets: Path) -> None:
         ('[cat2]\nheight_cm = "35"\n', "cat2.height_cm: wanted a number, got '35'"),
         ("[cat2]\nheight_cm = -1\n", "cat2.height_cm: wanted a number above 0, got -1"),
         ("[cat2]\nheight_cm = inf\n", "cat2.height_cm: wanted a finite number, got inf"),
-        ('[cat2]\ntoken = "mimi"\n', "cat2.token: .*got 'mimi'"),
-        ('[cat2]\nclass_noun = ""\n', "cat2.class_noun: "),
+        ('[cat2]\ntoken = "mimi"\n', "cat2.token: wanted .*, such as <dog6>, got 'mimi'"),
+        ('[cat2]\nclass_noun = ""\n', "'' cannot be the class noun of cat2: .*; set class_noun in concepts.toml"),
         ('[cat2]\nclass_noun = "a cat that is far too long"\n', "cannot be the class noun of cat2: wanted 1 to 3"),
         ('[cat2]\ntoken = "<dog6>"\n', "cat2 and dog6 have the same token <dog6>"),
         ("cat2 = 3\n", "cat2: wanted a table of keys and values, got 3"),
@@ -110,13 +110,78 @@ def test_a_wrong_concepts_toml_is_refused_by_name(pets: Path, text: str, message
 
 @pytest.mark.parametrize(
     ("folder", "message"),
-    [("cat+dog", "rename its folder"), ("42", "set class_noun"), ("猫", "set token")],
+    [
+        ("cat+dog", r"'cat\+dog' cannot be the name of a concept: .*; rename its folder"),
+        ("cat\ndog", r"'cat\\ndog' cannot be the name of a concept: .*; rename its folder"),
+        ("42", "'' cannot be the class noun of 42: wanted 1 to 3 plain words .*; set class_noun in concepts.toml"),
+        ("cat 🐈", "'cat 🐈' cannot be the class noun of cat 🐈: .*; set class_noun in concepts.toml"),
+        ("猫", "no token can be made from the folder name '猫'; set token in concepts.toml"),
+    ],
 )
 def test_a_folder_name_that_cannot_be_used_is_refused(tmp_path: Path, folder: str, message: str) -> None:
     picture(tmp_path / folder / "a.png")
 
     with pytest.raises(ConfigError, match=message):
         find_concepts(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "noun",
+    ['the \\"good\\" cat', "“cat”", "cat 🐈", "9", "cat\\u0007", "cat\\u200b", "cat (old)", "cat, dog", "-", "<cat>"],
+)
+def test_a_class_noun_that_captions_cannot_say_is_refused(pets: Path, noun: str) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be the class noun of cat2: .*; set class_noun in concepts\.toml"):
+        find_concepts(described(pets, f'[cat2]\nclass_noun = "{noun}"\n'))
+
+
+@pytest.mark.parametrize("noun", ["Rubik's cube", "R2-D2", "St. Bernard", "H&M bag", "8-ball", "2 CV car", "théière"])
+def test_a_class_noun_of_plain_words_is_kept_as_it_is(pets: Path, noun: str) -> None:
+    assert find_concepts(described(pets, f'[cat2]\nclass_noun = "{noun}"\n')).concepts[0].class_noun == noun
+
+
+def test_an_accent_that_a_folder_name_holds_apart_becomes_part_of_its_letter(tmp_path: Path) -> None:
+    picture(tmp_path / "cafe\u0301" / "a.png")
+
+    assert only(find_concepts(tmp_path)).class_noun == "caf\u00e9"
+
+
+def test_everything_that_is_wrong_is_said_at_once(pets: Path) -> None:
+    for folder in ("cat+dog", "42", "dog 6", "dog-6"):
+        picture(pets / folder / "a.png")
+    described(pets, '[cat2]\nheight_cm = "35"\nhight = 3\n[cat]\ntoken = "<x>"\n[dog6]\nclass_noun = "9"\n')
+    file = pets / "concepts.toml"
+
+    with pytest.raises(ConfigError) as wrong:
+        find_concepts(pets)
+
+    said = str(wrong.value).splitlines()
+    assert said[:3] == [
+        f"{file}: cat2.height_cm: wanted a number, got '35'",
+        f"{file}: unknown key cat2.hight; did you mean height_cm?",
+        f"{file}: no folder is called cat; did you mean cat2?",
+    ]
+    assert [line.split(":")[0] for line in said[3:6]] == [
+        "'' cannot be the class noun of 42",
+        "'cat+dog' cannot be the name of a concept",
+        "'9' cannot be the class noun of dog6",
+    ]
+    assert len(said) == 7
+    assert said[6].startswith("dog 6 and dog-6 have the same token <dog-6>; set token in concepts.toml")
+
+
+def test_what_a_wrong_table_says_rightly_is_not_missed(tmp_path: Path) -> None:
+    picture(tmp_path / "42" / "a.png")
+
+    with pytest.raises(ConfigError) as wrong:
+        find_concepts(described(tmp_path, '[42]\nclass_noun = "mug"\nheight_cm = 0\n'))
+
+    assert str(wrong.value).endswith("concepts.toml: 42.height_cm: wanted a number above 0, got 0")
+
+
+def test_a_folder_without_a_picture_may_be_called_anything(pets: Path) -> None:
+    (pets / "42+").mkdir()
+
+    assert list(reasons(find_concepts(pets))) == ["42+"]
 
 
 def test_names_that_become_one_token_are_refused(tmp_path: Path) -> None:
@@ -310,6 +375,9 @@ def test_custom_diffusions_concepts_list_is_understood(pets: Path) -> None:
         ([entry("cat2"), entry("cat2")], ConfigError, "have the same folder name cat2"),
         ([entry("cat2", "a <new1> cat"), entry("dog6", "a <new1> dog")], ConfigError, "the same token <new1>"),
         ([{"instance_prompt": "a <new1> cat"}], ConfigError, "0.instance_data_dir is missing"),
+        ([{}, "cat2"], ConfigError, r"(?s)0.instance_data_dir is missing\n.*1: wanted a table"),
+        ([entry("no"), entry("none")], InputError, r"(?s)instance_data_dir no is not .*instance_data_dir none is not"),
+        ([entry("cat2", "", '"cat"')], ConfigError, "cannot be the class noun of cat2: .*, or class_prompt in"),
         (["cat2"], ConfigError, "0: wanted a table of keys and values, got 'cat2'"),
         ([], InputError, "no usable photo in any of the 0 folders"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import shutil
 import struct
@@ -72,6 +73,38 @@ def test_a_concept_of_only_broken_photos_is_left_out_by_name(
     captured = capsys.readouterr()
     assert "kept" in captured.out
     assert f"broken/0{'.jpg' if kind == 'text' else '.png'}" in (tmp_path / "out/.build/sources.json").read_text()
+
+
+def test_class_nouns_that_no_caption_can_say_are_refused_before_any_work(
+    capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(shapes, tmp_path / "photos")
+    tables = '[ball]\nclass_noun = "my \\"ball\\""\n[box]\nclass_noun = "📦"\n'
+    (tmp_path / "photos" / "concepts.toml").write_text(tables, encoding="utf-8")
+
+    said = build(capsys, tmp_path / "photos", tmp_path / "out", code=2)
+
+    for concept in ("ball", "box"):
+        assert f"cannot be the class noun of {concept}: wanted 1 to 3 plain words" in said
+    assert "set class_noun in concepts.toml" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_class_nouns_that_are_accepted_are_said_in_every_caption(
+    capsys: pytest.CaptureFixture[str], shapes: Path, grounds: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(shapes, tmp_path / "photos")
+    nouns = ("Rubik's cube", "R2-D2", "St. Bernard", "8-ball", "the\u0301ie\u0300re", "H&M bag")
+    names = ("ball", "ball2", "box", "cone", "ring", "slab")
+    tables = [f'[{name}]\nclass_noun = "{noun}"\n' for name, noun in zip(names, nouns, strict=True)]
+    (tmp_path / "photos" / "concepts.toml").write_text("".join(tables), encoding="utf-8")
+
+    arguments = ["--concepts", tmp_path / "photos", "--backgrounds", grounds, "--output", tmp_path / "out"]
+    main([str(each) for each in ["build", *arguments, "--samples", 12, "--resolution", 128, "--workers", 1, "--json"]])
+
+    funnel = json.loads(capsys.readouterr().out)["funnel"]
+    assert not [reason for reason in funnel["rejected"] if reason.startswith("caption")]
+    assert sum(funnel["made"].values()) > 6
 
 
 @pytest.mark.parametrize("arguments", [["--samples", 0], ["--resolution", 8], ["--profile", "nonsense"]])

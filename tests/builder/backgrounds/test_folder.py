@@ -119,6 +119,7 @@ def test_backgrounds_toml_overrides_phrase_and_ground_of_its_scene_only(tmp_path
         ("[garden]\nhorizon = 0.7\nground = 0.6", r"ground 0.6 must be larger than horizon 0.7"),
         ("[garden", "is not TOML"),
         ('[garden]\nphrase = "in a garden of very many long words"', "1 to 6 plain words"),
+        ("[gardn]\n[garden]\nground = 2\nphrase = 3", r"(?s)called gardn;.*phrase: wanted text.*ground: wanted"),
     ],
 )
 def test_a_wrong_backgrounds_toml_is_an_error_that_says_what_is_wrong(
