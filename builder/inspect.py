@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,10 @@ SHOWN = 36
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inspection:
-    """quantiles: for each score, its value at QUANTILES over all scenes made, kept or not."""
+    """quantiles: for each score, its value at QUANTILES over all scenes made, kept or not.
+
+    written_by: how many captions of scenes kept were written by what; empty where the backend has only one way.
+    """
 
     folder: Path
     funnel: Funnel
@@ -36,6 +40,7 @@ class Inspection:
     quantiles: dict[str, list[float]]
     sources: Sources
     words_per_caption: float
+    written_by: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
         """Everything, of JSON's types."""
@@ -50,6 +55,7 @@ class Inspection:
             *self.funnel.lines(),
             "",
             f"{len(self.compositions)} compositions, {self.words_per_caption:.1f} words per caption",
+            *([f"captions written by {_listed(self.written_by)}"] if self.written_by else []),
             "",
             f"{'score':<10}{head}",
             *scores,
@@ -68,7 +74,7 @@ def inspect_build(folder: BuildFolder) -> Inspection:
     """
     if not folder.selected_file.is_file():
         raise StoreError(f"{folder.path} is not finished; run the same `mycanvas build` again to finish it")
-    rows = list(_rows(folder, ("composition", "caption")))
+    rows = list(_rows(folder, ("composition", "caption", "provenance")))
     scores = [row["scores"] for index, _ in folder.markers() for row in folder.candidates(index, ("scores",))]
     return Inspection(
         folder=folder.path,
@@ -77,6 +83,7 @@ def inspect_build(folder: BuildFolder) -> Inspection:
         quantiles=_quantiles(scores),
         sources=Sources.from_json(read_json(folder.sources_file)),
         words_per_caption=float(np.mean([len(row["caption"].split()) for row in rows])),
+        written_by=_tally("written_by", rows),
     )
 
 
@@ -98,6 +105,16 @@ def _rows(folder: BuildFolder, columns: Sequence[str], wanted: set[str] | None =
                     table = table.filter(pc.is_in(table["id"], pa.array(sorted(wanted))))
                 found += table.to_pylist()
     return found
+
+
+def _tally(key: str, rows: Sequence[Row]) -> dict[str, int]:
+    """How often each value of a key of the provenance is there, the most frequent first."""
+    found = (json.loads(row["provenance"]).get(key) for row in rows)
+    return dict(Counter(value for value in found if value is not None).most_common())
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}: {count}" for name, count in counts.items())
 
 
 def _in_order(file: Path) -> tuple[int, str]:

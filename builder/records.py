@@ -214,11 +214,16 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Captioned:
-    """A scene in words; `prompt` is the caption with each concept's token beside its own mention."""
+    """A scene in words; `prompt` is the caption with each concept's token beside its own mention.
+
+    written_by: "vlm", "template", or "vlm+template" for a model's words that the template completed; None where the
+    backend has only one way.
+    """
 
     scene: Scene
     caption: str
     prompt: str
+    written_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,7 +31,11 @@ def candidate_row(candidate: Candidate, provenance: Mapping[str, Any]) -> Row:
     scene = captioned.scene
     canvas = scene.canvas
     sample = canvas.layout.setting.sample
-    background = sample.background.photo.id if sample.background.photo else f"procedural:{sample.background.scene}"
+    made = {**provenance, "background": f"procedural:{sample.background.scene}"}
+    if sample.background.photo:
+        made["background"] = sample.background.photo.id
+    if captioned.written_by:
+        made["written_by"] = captioned.written_by
     return {
         "id": sample.id,
         "image": {"bytes": jpeg(scene.image), "path": None},
@@ -47,7 +51,7 @@ def candidate_row(candidate: Candidate, provenance: Mapping[str, Any]) -> Row:
         "source_images": list(sample.photo_ids),
         "scores": {name: candidate.scores.get(name) for name in SCORES},
         "rank": None,
-        "provenance": json.dumps({**provenance, "background": background}, sort_keys=True),
+        "provenance": json.dumps(made, sort_keys=True),
         "fingerprint": candidate.fingerprint,
     }
 

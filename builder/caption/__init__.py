@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from builder.backends import Runtime
 from builder.caption.grammar import plural, uncounted
 from builder.config import CaptionConfig
+from builder.errors import MissingExtra
 from builder.records import Captioned, Concept, Rejected, Scene
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Words:
+    """A caption and its prompt. written_by: what made them, where a backend has several ways; as in `Captioned`."""
+
+    caption: str
+    prompt: str
+    written_by: str | None = None
 
 
 class Captioner(Protocol):
@@ -20,8 +31,8 @@ class Captioner(Protocol):
 
     max_words: int
 
-    def caption(self, scenes: Sequence[Scene], seed: int) -> Iterable[tuple[str, str] | Rejected]:
-        """The caption and the prompt of each scene, in order; or why it has none."""
+    def caption(self, scenes: Sequence[Scene], seed: int) -> Iterable[Words | Rejected]:
+        """The words for each scene, in order; or why it has none."""
         ...
 
 
@@ -31,12 +42,11 @@ def caption(scenes: Sequence[Scene], backend: Captioner, seed: int) -> Iterator[
         if isinstance(words, Rejected):
             yield words
             continue
-        text, prompt = words
         setting = scene.canvas.layout.setting
-        if fault := find_fault(text, prompt, setting.sample.concepts, backend.max_words):
+        if fault := find_fault(words.caption, words.prompt, setting.sample.concepts, backend.max_words):
             yield setting.rejected("caption", fault)
         else:
-            yield Captioned(scene=scene, caption=text, prompt=prompt)
+            yield Captioned(scene=scene, caption=words.caption, prompt=words.prompt, written_by=words.written_by)
 
 
 def find_fault(text: str, prompt: str, concepts: Sequence[Concept], max_words: int) -> str | None:
@@ -71,4 +81,14 @@ def _template(config: CaptionConfig, _runtime: Runtime) -> Captioner:
     return Template(config)
 
 
-CAPTIONERS: Mapping[str, Callable[[CaptionConfig, Runtime], Captioner]] = {"template": _template}
+def _vlm(config: CaptionConfig, runtime: Runtime) -> Captioner:
+    from builder.caption.vlm import Vlm
+
+    try:
+        from builder.caption.speaker import load_speaker
+    except ImportError as missing:
+        raise MissingExtra(missing.name or "transformers", extra="models") from missing
+    return Vlm(config, load_speaker(config.vlm, runtime))
+
+
+CAPTIONERS: Mapping[str, Callable[[CaptionConfig, Runtime], Captioner]] = {"template": _template, "vlm": _vlm}

@@ -41,6 +41,7 @@ _IRREGULAR = {
 }
 _NOT_MAN = re.compile("caiman|german|human|ottoman|shaman|talisman")
 _ES = re.compile("domino|echo|hero|mango|mosquito|potato|tomato|torpedo|volcano")
+_SENTENCE_START = re.compile(r"(?:^|(?<=[.!?] ))\w")
 
 
 def with_article(noun: str) -> str:
@@ -91,7 +92,7 @@ def uncounted(text: str, nouns: Sequence[str]) -> str:
             total[noun] += count
         return "<" + ", ".join(f"{total[noun]} {noun}" for noun in sorted(total)) + ">"
 
-    return run.sub(tally, text[:1].lower() + text[1:])
+    return run.sub(tally, _SENTENCE_START.sub(lambda start: start.group().lower(), text))
 
 
 @lru_cache

@@ -12,6 +12,7 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
+from builder.caption import Words
 from builder.caption.facts import Fact, Group, facts, grouped, in_a_row
 from builder.caption.grammar import counted, listed, with_article
 from builder.caption.relations import Thing, things
@@ -45,21 +46,21 @@ class Template:
     def __init__(self, config: CaptionConfig) -> None:
         self.max_words = config.max_words
 
-    def caption(self, scenes: Sequence[Scene], seed: int) -> Iterator[tuple[str, str] | Rejected]:
-        """The caption and the prompt of each scene, in order; a scene with too much to name is rejected."""
+    def caption(self, scenes: Sequence[Scene], seed: int) -> Iterator[Words | Rejected]:
+        """The words for each scene, in order; a scene with too much to name is rejected."""
         for scene in scenes:
             sample = scene.canvas.layout.setting.sample
             yield self._caption(scene, sample.background.phrase, rng_for(seed, sample.id, "caption"))
 
-    def _caption(self, scene: Scene, where: str, rng: np.random.Generator) -> tuple[str, str] | Rejected:
+    def _caption(self, scene: Scene, where: str, rng: np.random.Generator) -> Words | Rejected:
         """The first sentence that is short enough."""
         present = things(scene)
         fewest = 0
         for sentence in _sentences(grouped(present), where, rng):
-            caption, prompt = _render(sentence, _counted), _render(sentence, _with_tokens)
+            caption, prompt = _render(sentence, mentioned), _render(sentence, with_tokens)
             fewest = max(len(caption.split()), len(prompt.split()) - len(present))
             if fewest <= self.max_words:
-                return caption, prompt
+                return Words(caption=caption, prompt=prompt)
         reason = f"{fewest} words are needed to name everything; wanted at most {self.max_words}"
         return scene.canvas.layout.setting.rejected("caption", reason)
 
@@ -137,12 +138,12 @@ def _render(sentence: Sentence, mention: Callable[[Mention], str]) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _counted(groups: Mention) -> str:
+def mentioned(groups: Mention) -> str:
     """As captions say it: "a teapot and two dogs"."""
     return listed([counted(group[0].noun, len(group)) for group in groups])
 
 
-def _with_tokens(groups: Mention) -> str:
+def with_tokens(groups: Mention) -> str:
     """As prompts say it: "a <teapot> teapot, a <dog> dog and a <dog6> dog"."""
     return listed([_with_token(thing) for thing in chain.from_iterable(groups)])
 

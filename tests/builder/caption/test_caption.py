@@ -4,31 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TypeAlias
 
 import numpy as np
 import pytest
 
 from builder.backends import Runtime
-from builder.caption import CAPTIONERS, caption
+from builder.caption import CAPTIONERS, Words, caption
 from builder.config import CaptionConfig
-from builder.records import (
-    Background,
-    BackgroundRef,
-    Canvas,
-    Captioned,
-    Concept,
-    Layout,
-    Placement,
-    Rejected,
-    Sample,
-    Scene,
-    Setting,
-)
-
-SIDE = 100
-Spot: TypeAlias = tuple[str, int, int, int, int]
-"""Class noun, left, base (the row on which it stands), width, height."""
+from builder.records import Captioned, Rejected, Scene
+from tests.builder.caption.scenes import Spot, make_scene
 
 NOUNS = ("dog", "cat", "teapot", "hourglass", "rc car", "sunglasses", "wolf plushie", "flowers", "mouse")
 LIST = r"<c\d>(?:(?:, | and )<c\d>)*"
@@ -38,34 +22,6 @@ RELATION = re.compile(
 )
 WITHIN = re.compile(rf"({LIST}) (?:stand|sit|are) (side by side|one in front of the other)")
 ROW = re.compile(rf"From left to right, ({LIST})")
-
-
-def make_scene(spots: Sequence[Spot], *, sample_id: str = "s0", where: str = "in a garden") -> Scene:
-    """A scene of only what captions are made from: no cut-outs, no pixels to speak of."""
-    concepts = tuple(
-        Concept(name=f"c{i}", token=f"<c{i}>", class_noun=spot[0], height_cm=None, photos=())
-        for i, spot in enumerate(spots)
-    )
-    pixels = np.zeros((SIDE, SIDE, 3), np.uint8)
-    sample = Sample(
-        id=sample_id,
-        concepts=concepts,
-        photo_ids=tuple(f"{concept.name}/0.jpg" for concept in concepts),
-        background=BackgroundRef(scene="garden", phrase=where),
-    )
-    setting = Setting(sample=sample, cutouts=(), background=Background(pixels=pixels, horizon=0.3, ground=0.4))
-    placements = tuple(
-        Placement(x=x, y=base - height, width=width, height=height, depth=SIDE / base - 1)
-        for _, x, base, width, height in spots
-    )
-    canvas = Canvas(
-        layout=Layout(setting=setting, placements=placements),
-        layers=(),
-        mask=pixels[..., 0],
-        boxes=tuple((float(p.x), float(p.y), float(p.width), float(p.height)) for p in placements),
-        visible=tuple(1.0 for _ in placements),
-    )
-    return Scene(canvas=canvas, image=pixels)
 
 
 def random_spots(rng: np.random.Generator) -> list[Spot]:
@@ -263,10 +219,10 @@ class Fixed:
     def __init__(self, *words: tuple[str, str] | Rejected) -> None:
         self.words = words
 
-    def caption(self, scenes: Sequence[Scene], seed: int) -> Sequence[tuple[str, str] | Rejected]:
+    def caption(self, scenes: Sequence[Scene], seed: int) -> Sequence[Words | Rejected]:
         assert len(scenes) == len(self.words)
         assert seed == 0
-        return self.words
+        return [said if isinstance(said, Rejected) else Words(caption=said[0], prompt=said[1]) for said in self.words]
 
 
 PAIR: list[Spot] = [("dog", 10, 90, 10, 10), ("dog", 50, 90, 10, 10), ("cat", 80, 90, 10, 10)]

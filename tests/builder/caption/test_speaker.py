@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from builder.backends import Runtime
+from builder.caption import CAPTIONERS, caption
+from builder.caption.speaker import Draws, LocalSpeaker, load_speaker
+from builder.config import CaptionConfig
+from builder.errors import ModelError
+from builder.model_config import VlmConfig
+from builder.records import Captioned, Rgb
+from tests.builder.caption.scenes import make_scene
+
+Tiny = Callable[[str], Path]
+REQUESTS = [f"Describe this{', please' * extra}." for extra in range(5)]
+"""Of different lengths, so that all but one need padding."""
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Rgb]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 255, (80, 80, 3), dtype=np.uint8) for _ in REQUESTS]
+
+
+def speaker(tiny_model: Tiny, **changes: Any) -> LocalSpeaker:
+    config = VlmConfig(model=str(tiny_model("llava")), **{"max_tokens": 16, "batch_size": 3, **changes})
+    return load_speaker(config, Runtime(device="cpu"))
+
+
+@pytest.mark.parametrize("seeds", [[None] * 5, [1, 2, 3, 4, 5]], ids=["likeliest", "drawn"])
+def test_an_answer_does_not_depend_on_its_batch(tiny_model: Tiny, pictures: list[Rgb], seeds: list[int | None]) -> None:
+    model = speaker(tiny_model)
+
+    together = model.say(pictures, REQUESTS, seeds)
+    alone = [
+        model.say([picture], [request], [seed])[0]
+        for picture, request, seed in zip(pictures, REQUESTS, seeds, strict=True)
+    ]
+
+    assert together == alone
+    assert len(set(together)) > 1
+
+
+def test_the_same_seed_says_the_same_and_another_something_else(tiny_model: Tiny, pictures: list[Rgb]) -> None:
+    model = speaker(tiny_model)
+
+    drawn = [model.say(pictures[:1], REQUESTS[:1], [seed])[0] for seed in (7, 7, 8, 9, 2**64 - 1)]
+
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn)) == 4
+
+
+def test_draws_follow_the_models_distribution() -> None:
+    """4000 rows of the same logits; each count within four standard deviations of what softmax gives."""
+    wanted = torch.tensor([0.6, 0.3, 0.1, 0.0])
+    rows = 4000
+
+    chosen = Draws(range(rows))(torch.zeros(rows, 1), wanted.log().expand(rows, -1)).argmax(-1)
+
+    counts = torch.bincount(chosen, minlength=4)
+    assert torch.all((counts - rows * wanted).abs() <= 4 * (rows * wanted * (1 - wanted)).sqrt())
+
+
+def test_answers_stop_at_the_most_tokens_and_say_that_they_were_cut_short(
+    tiny_model: Tiny, pictures: list[Rgb]
+) -> None:
+    """The tiny model's tokens are bytes."""
+    for most in (16, 24):
+        answers = speaker(tiny_model, max_tokens=most).say(pictures, REQUESTS, [None] * 5)
+        assert max(len(answer) for answer in answers) <= most + 1
+        assert any(answer.endswith("…") for answer in answers)
+
+
+class Cramped:
+    """A model on a GPU with room for so many pictures."""
+
+    def __init__(self, model: Any, room: int) -> None:
+        self.model, self.room, self.batches = model, room, list[int]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def generate(self, **inputs: Any) -> Any:
+        self.batches.append(len(inputs["input_ids"]))
+        if self.batches[-1] > self.room:
+            raise torch.cuda.OutOfMemoryError
+        return self.model.generate(**inputs)
+
+
+def test_batches_are_halved_until_they_fit(
+    tiny_model: Tiny, pictures: list[Rgb], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = speaker(tiny_model)
+    model = Cramped(whole.model, room=1)
+    cramped = LocalSpeaker(whole.processor, model, VlmConfig(max_tokens=16, batch_size=4))
+
+    with caplog.at_level(logging.WARNING):
+        answers = cramped.say(pictures, REQUESTS, [None] * 5)
+
+    assert answers == whole.say(pictures, REQUESTS, [None] * 5)
+    assert model.batches == [4, 2, 1, 1, 1, 1, 1]
+    assert "batches of 1" in caplog.text
+
+
+def test_a_model_that_never_fits_is_an_error_that_says_what_to_do(tiny_model: Tiny, pictures: list[Rgb]) -> None:
+    whole = speaker(tiny_model)
+    full = LocalSpeaker(whole.processor, Cramped(whole.model, room=0), VlmConfig(max_tokens=16, batch_size=2))
+
+    with pytest.raises(ModelError, match='memory = "low"'):
+        full.say(pictures, REQUESTS, [None] * 5)
+
+
+def test_the_stage_runs_the_model_and_noise_is_replaced_by_the_template(
+    tiny_model: Tiny, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = CaptionConfig(backend="vlm", vlm=VlmConfig(model=str(tiny_model("llava")), max_tokens=16, batch_size=2))
+    scenes = [make_scene([("dog", 5, 90, 20, 20), ("mug", 60, 90, 20, 20)], sample_id=f"s{i}") for i in range(3)]
+    capfd.readouterr()
+
+    first = list(caption(scenes, CAPTIONERS["vlm"](config, Runtime(device="cpu")), 0))
+    again = list(caption(scenes, CAPTIONERS["vlm"](config, Runtime(device="cpu")), 0))
+
+    assert [each.written_by for each in first if isinstance(each, Captioned)] == ["template"] * 3
+    assert first == again
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_cannot_caption_is_refused_by_name(tiny_model: Tiny, tmp_path: Path) -> None:
+    silent = tmp_path / "silent"
+    shutil.copytree(tiny_model("llava"), silent)
+    (silent / "chat_template.jinja").unlink()
+
+    for folder, reason in ((tiny_model("clip"), "image-text-to-text"), (silent, "chat template")):
+        with pytest.raises(ModelError, match=reason) as refused:
+            load_speaker(VlmConfig(model=str(folder)), Runtime(device="cpu"))
+        assert str(folder) in str(refused.value)
+
+
+def test_pickled_weights_are_not_loaded(tiny_model: Tiny, tmp_path: Path) -> None:
+    pickled = tmp_path / "pickled"
+    shutil.copytree(tiny_model("llava"), pickled)
+    (pickled / "model.safetensors").unlink()
+    torch.save({}, pickled / "pytorch_model.bin")
+
+    with pytest.raises(ModelError, match="safetensors"):
+        load_speaker(VlmConfig(model=str(pickled)), Runtime(device="cpu"))
