@@ -104,6 +104,11 @@ class SelectConfig(Table):
     min_sharpness: float | None = None
     max_seam: float | None = None
     max_exposure: float | None = None
+    min_alignment: float | None = None
+    min_identity: float | None = None
+    min_found: float | None = None
+    max_invented: float | None = None
+    min_quality: float | None = None
     per_composition: Annotated[int, Field(ge=1)] | None = None
     duplicate_bits: Annotated[int, Field(ge=-1, le=64)] = 3
 

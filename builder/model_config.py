@@ -113,10 +113,13 @@ class ClipConfig(Table):
 
     encoder: a CLIP or SigLIP. detector: OWL-ViT, OWLv2 or Grounding DINO.
     threshold: the least confidence of a detection that counts. overlap: IoU from which it is in the right place.
+    certainty: the least confidence of one that counts as invented: what was put there may look odd and still be there,
+    but a scene is not to be lost to a doubt.
     """
 
     encoder: ModelName = "openai/clip-vit-base-patch32"
     detector: ModelName = "google/owlvit-base-patch32"
     threshold: Fraction = 0.1
     overlap: Fraction = 0.5
+    certainty: Fraction = 0.3
     batch_size: Count = 16

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from builder.config import SelectConfig
 
-HIGHER_IS_BETTER = frozenset({"cutout", "visible", "size", "sharpness"})
+HIGHER_IS_BETTER = frozenset({"cutout", "visible", "size", "sharpness", "alignment", "identity", "found", "quality"})
 """Scores of which more is better; of the others less is."""
 
 

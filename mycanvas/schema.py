@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 SPLITS = ("objects_le3", "objects_4", "objects_5")
 """By how many concepts a scene shows; three or fewer share the first."""
 
-SCORES = ("cutout", "visible", "overlap", "size", "border", "sharpness", "seam", "exposure")
-"""Fields of the `scores` column; what each measures is written in builder/score."""
+SCORES = (
+    *("cutout", "visible", "overlap", "size", "border", "sharpness", "seam", "exposure"),
+    *("alignment", "identity", "found", "invented", "quality"),
+)
+"""Fields of the `scores` column; what each measures is written in builder/score. The last five need models."""
 
 
 def split_of(num_objects: int) -> str:

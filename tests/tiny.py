@@ -120,7 +120,7 @@ def owlvit(folder: Path) -> Path:
     torch.manual_seed(0)
     tokenizer = clip_tokenizer(16)
     config = OwlViTConfig(text_config=_text(tokenizer, 16), vision_config=_vision(64, 16), projection_dim=32)
-    OwlViTForObjectDetection(config).save_pretrained(folder)
+    _calm(OwlViTForObjectDetection(config)).save_pretrained(folder)
     pictures = OwlViTImageProcessor(size={"height": 64, "width": 64}, crop_size={"height": 64, "width": 64})
     OwlViTProcessor(image_processor=pictures, tokenizer=tokenizer).save_pretrained(folder)
     return folder
@@ -133,10 +133,84 @@ def owlv2(folder: Path) -> Path:
     torch.manual_seed(0)
     tokenizer = clip_tokenizer(16)
     config = Owlv2Config(text_config=_text(tokenizer, 16), vision_config=_vision(64, 16), projection_dim=32)
-    Owlv2ForObjectDetection(config).save_pretrained(folder)
+    _calm(Owlv2ForObjectDetection(config)).save_pretrained(folder)
     pictures = Owlv2ImageProcessor(size={"height": 64, "width": 64})
     Owlv2Processor(image_processor=pictures, tokenizer=tokenizer).save_pretrained(folder)
     return folder
+
+
+def siglip(folder: Path) -> Path:
+    """SigLIP 2 of fixed resolution, on 32 x 32 pixels and 64 bytes."""
+    from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel
+
+    torch.manual_seed(0)
+    tokenizer = byte_tokenizer()
+    config = SiglipConfig(text_config=_text(tokenizer, 64), vision_config=_vision(32, 8))
+    SiglipModel(config).save_pretrained(folder)
+    SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def dinov2(folder: Path) -> Path:
+    """DINOv2 on 28 x 28 pixels: no text."""
+    from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+
+    torch.manual_seed(0)
+    Dinov2Model(Dinov2Config(**_vision(28, 14))).save_pretrained(folder)
+    BitImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 28, "width": 28}).save_pretrained(folder)
+    return folder
+
+
+def grounding_dino(folder: Path) -> Path:
+    """Grounding DINO on pictures 96 pixels high or more, with 20 boxes; reads WORDS, and others letter by letter."""
+    from transformers import (
+        BertTokenizer,
+        GroundingDinoConfig,
+        GroundingDinoForObjectDetection,
+        GroundingDinoImageProcessor,
+        GroundingDinoProcessor,
+        SwinConfig,
+    )
+
+    torch.manual_seed(0)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    tokens = dict.fromkeys(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", *WORDS, *letters))
+    vocabulary = [*tokens, *(f"##{letter}" for letter in letters)]
+    layer = {"num_attention_heads": 2, "intermediate_size": 32, "hidden_size": 32, "num_hidden_layers": 1}
+    config = GroundingDinoConfig(
+        backbone_config=SwinConfig(
+            image_size=64,
+            embed_dim=16,
+            depths=[1, 1, 1, 1],
+            num_heads=[1, 2, 2, 4],
+            window_size=4,
+            out_features=["stage2", "stage3", "stage4"],
+        ),
+        text_config={"model_type": "bert", "vocab_size": len(vocabulary), **layer},
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        num_queries=20,
+        max_text_len=64,
+    )
+    GroundingDinoForObjectDetection(config).save_pretrained(folder)
+    pictures = GroundingDinoImageProcessor(size={"shortest_edge": 96, "longest_edge": 144})
+    tokenizer = BertTokenizer(vocab={token: index for index, token in enumerate(vocabulary)})
+    GroundingDinoProcessor(image_processor=pictures, tokenizer=tokenizer).save_pretrained(folder)
+    return folder
+
+
+def _calm(detector: Any) -> Any:
+    """A detector whose heads say little: at their random weights its boxes would have no area."""
+    with torch.no_grad():
+        for weight in [*detector.box_head.parameters(), *detector.class_head.parameters()]:
+            weight *= 0.2
+    return detector
 
 
 def llm(folder: Path) -> Path:

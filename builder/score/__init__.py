@@ -34,4 +34,20 @@ def _classical(_config: ScoreConfig, _runtime: Runtime) -> Scorer:
     return Classical()
 
 
-SCORERS: Mapping[str, Callable[[ScoreConfig, Runtime], Scorer]] = {"classical": _classical}
+def _clip(config: ScoreConfig, runtime: Runtime) -> Scorer:
+    from builder.score.clip import Clip
+    from mycanvas.metrics import load_detector, load_encoder
+
+    clip, device, dtype = config.clip, runtime.device, runtime.dtype
+    encoder = load_encoder(runtime.model(clip.encoder), device=device, dtype=dtype, batch_size=clip.batch_size)
+    detector = load_detector(
+        runtime.model(clip.detector),
+        threshold=clip.threshold,
+        device=device,
+        dtype=dtype,
+        batch_size=clip.batch_size,
+    )
+    return Clip(encoder, detector, clip)
+
+
+SCORERS: Mapping[str, Callable[[ScoreConfig, Runtime], Scorer]] = {"classical": _classical, "clip": _clip}

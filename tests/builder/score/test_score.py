@@ -109,8 +109,8 @@ def good(mask: IndexMask) -> Captioned:
     return scene(compose(mask, texture(0, 60, 160), texture(1, 60, 160), texture(2, 60, 160)), mask)
 
 
-def test_a_scene_has_exactly_the_scores_of_the_schema(good: Captioned) -> None:
-    assert tuple(measure(good)) == SCORES
+def test_a_scene_has_the_scores_of_the_schema_that_need_no_model(good: Captioned) -> None:
+    assert tuple(measure(good)) == SCORES[:-5]
     assert all(isinstance(value, float) for value in measure(good).values())
 
 

@@ -1,0 +1,147 @@
+"""What encoders and detectors share: a checkpoint of transformers on its device, pictures for it, batches that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mycanvas.errors import InputError, MissingExtra, ModelError
+from mycanvas.models import pick_device, pick_dtype, release_memory
+
+if TYPE_CHECKING:
+    import torch
+
+Picture = Image.Image | NDArray[np.uint8]
+"""A PIL image, or uint8 [H, W, 3]."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """A model in memory, with what makes its inputs."""
+
+    model: Any
+    image_processor: Any
+    tokenizer: Any
+    device: torch.device
+    dtype: torch.dtype
+
+    def pixels(self, pictures: Sequence[Picture]) -> Any:
+        """The model's inputs for some pictures, on its device."""
+        # Said, not guessed: a crop three pixels high could be taken for one with its colours first.
+        inputs = self.image_processor(
+            images=[as_rgb(picture) for picture in pictures], input_data_format="channels_last", return_tensors="pt"
+        )
+        return inputs.to(self.device, self.dtype)
+
+
+def model_type(folder: Path) -> str:
+    """Which architecture a checkpoint is of, as transformers names it: "clip", "owlvit".
+
+    Raises:
+        MissingExtra: torch or transformers is not installed.
+        ModelError: the folder holds no checkpoint of transformers.
+    """
+    with _loading(folder):
+        from transformers import AutoConfig
+
+        return str(AutoConfig.from_pretrained(folder, local_files_only=True).model_type)
+
+
+def load_checkpoint(
+    folder: Path,
+    loader: Literal["AutoModel", "AutoModelForZeroShotObjectDetection"],
+    *,
+    device: str,
+    dtype: str,
+    text: bool = True,
+) -> Checkpoint:
+    """Load a checkpoint with the class of transformers that is named; with its tokenizer where it reads text.
+
+    Raises:
+        MissingExtra: torch or transformers is not installed.
+        ModelError: it cannot be loaded.
+        ConfigError: no such device here.
+    """
+    with _loading(folder):
+        import transformers
+
+        place = pick_device(device)
+        precision = pick_dtype(dtype, place)
+        model = getattr(transformers, loader).from_pretrained(
+            folder, dtype=precision, local_files_only=True, use_safetensors=True
+        )
+        return Checkpoint(
+            model=model.to(place).eval(),
+            image_processor=transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True),
+            tokenizer=transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True) if text else None,
+            device=place,
+            dtype=precision,
+        )
+
+
+@contextmanager
+def _loading(folder: Path) -> Iterator[None]:
+    """Errors in our words; of transformers' own, errors only, and no progress bars."""
+    try:
+        import torch  # noqa: F401
+        from transformers.utils import logging
+    except ImportError as missing:
+        raise MissingExtra(missing.name or "transformers", extra="models") from missing
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(f"the model in {folder} cannot be loaded: {error}") from error
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def as_rgb(picture: Picture) -> NDArray[np.uint8]:
+    """uint8 [H, W, 3].
+
+    Raises:
+        InputError: an array of another shape or type.
+    """
+    pixels = np.asarray(picture.convert("RGB") if isinstance(picture, Image.Image) else picture)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise InputError(f"a picture is uint8 [height, width, 3], got {pixels.dtype} {list(pixels.shape)}")
+    return pixels
+
+
+def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], Iterable[Result]]) -> list[Result]:
+    """One result per item, in order; `run` gets `size` at a time, and half as many from when memory ran out.
+
+    Raises:
+        ModelError: a GPU's memory does not hold even one.
+    """
+    import torch
+
+    done: list[Result] = []
+    while len(done) < len(items):
+        batch = items[len(done) : len(done) + size]
+        try:
+            done.extend(run(batch))
+            continue
+        except torch.OutOfMemoryError as error:
+            if len(batch) == 1:
+                raise ModelError(
+                    'the GPU has no room for one picture; use a smaller model, or device = "cpu"'
+                ) from error
+        size = len(batch) // 2
+        release_memory()
+    return done
