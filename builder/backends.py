@@ -26,18 +26,20 @@ class Runtime:
 
     device, dtype: as `mycanvas.models.pick_device` and `pick_dtype` take them.
     memory: "low" keeps one stage's models in memory at a time.
-    models: the folder of each fetched model, by the name that the configuration gives it.
+    threads: processor cores that this worker may keep busy.
+    models: the folder or file of each fetched model, by the name that the configuration gives it.
     replies: a folder that keeps language models' replies; None: they are not kept.
     """
 
     device: str = "auto"
     dtype: str = "auto"
     memory: Literal["high", "low"] = "high"
+    threads: int = 1
     models: Mapping[str, Path] = field(default_factory=dict)
     replies: Path | None = None
 
     def model(self, name: str) -> Path:
-        """The folder of a model.
+        """The folder or file of a model.
 
         Raises:
             ModelError: it was not fetched.

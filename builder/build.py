@@ -15,13 +15,13 @@ from tqdm import tqdm
 from builder.backends import Runtime
 from builder.backgrounds import find_backgrounds, procedural_backgrounds
 from builder.concepts import find_concepts
-from builder.config import BuildConfig, parse_config
+from builder.config import BuildConfig, cores, parse_config
 from builder.engines import ENGINES, Engine
 from builder.errors import InputError
 from builder.files import write_json, write_text
 from builder.finish import Summary, finish, last_selection
 from builder.library import PhotoUse, Sources, judge_photos, use_of
-from builder.needs import backends_with_models, fetch_needs
+from builder.needs import backends_with_models, fetch_needs, needs
 from builder.pipeline import ShardTask, make_shard
 from builder.plan import check_compositions, draw_plan
 from builder.prepare import PHOTO_SIDE, PaintTask, PhotoReport, PhotoTask, cut_out, paint
@@ -51,12 +51,13 @@ def build(config: BuildConfig) -> Summary:
         device=config.device,
         dtype=config.dtype,
         memory=config.memory,
+        threads=max(1, cores() // config.workers),
         models={name: model.path for name, model in models.items()},
         replies=folder.hidden / "replies",
     )
     request = _request(config, concepts, backgrounds, revisions)
     with folder.claim(request), ENGINES["local"](config.workers) as engine:
-        photos = _cut_out_all(folder, concepts, config, engine, runtime)
+        photos = _cut_out_all(folder, concepts, config, engine, runtime, revisions)
         sources = Sources(
             photos=photos,
             backgrounds=tuple(map(use_of, backgrounds)),
@@ -116,14 +117,16 @@ def _cut_out_all(
     config: BuildConfig,
     engine: Engine,
     runtime: Runtime,
+    revisions: Mapping[str, str],
 ) -> tuple[PhotoUse, ...]:
     photos = [photo for concept in concepts for photo in concept.photos]
     step = config.segment.together()
+    network = {need.name: revisions[need.name] for need in needs(config) if need.stage == "segment"}
     tasks = [
         PhotoTask(
             folder=folder.path,
             photos=tuple(batch),
-            keys=tuple(_cutout_key(photo, config) for photo in batch),
+            keys=tuple(_cutout_key(photo, config, network) for photo in batch),
             config=config,
             runtime=runtime,
         )
@@ -137,12 +140,12 @@ def _cut_out_all(
     return judge_photos(concepts, reports, config.segment)
 
 
-def _cutout_key(photo: PhotoFile, config: BuildConfig) -> str:
+def _cutout_key(photo: PhotoFile, config: BuildConfig, network: Mapping[str, str]) -> str:
     """The cut-out's name: changes with the photo's content and everything that its pixels depend on."""
     gate = {"segment.min_quality", "segment.keep_best"}
     parameters = {name: value for name, value in config.identity().items() if name.startswith("segment.")}
     parameters = {name: value for name, value in parameters.items() if name not in gate}
-    parts = [__version__, photo.sha256, PHOTO_SIDE, config.resolution, parameters]
+    parts = [__version__, photo.sha256, PHOTO_SIDE, config.resolution, {**parameters, **network}]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

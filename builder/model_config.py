@@ -7,9 +7,11 @@ What a field of HOW says changes how fast a result comes, not what it is.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from builder.explain import nearest
 
 HOW = frozenset({"base_url", "batch_size", "compile", "offload", "attention_slicing", "vae_tiling", "timeout", "tries"})
 """Fields that a build may change when it goes on."""
@@ -30,19 +32,63 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+Session = Literal[
+    "isnet-general-use",
+    "isnet-anime",
+    "birefnet-general",
+    "birefnet-general-lite",
+    "birefnet-portrait",
+    "birefnet-dis",
+    "birefnet-hrsod",
+    "birefnet-cod",
+    "birefnet-massive",
+    "u2net",
+    "u2netp",
+    "u2net_human_seg",
+    "silueta",
+    "bria-rmbg",
+]
+"""The sessions of rembg that find one object on this machine; bria-rmbg's licence forbids commercial use."""
+UPLOADING = ("atlascloud", "withoutbg")
+"""Sessions of rembg that send each photo to a service, and are refused for that."""
+
+
 class RembgConfig(Table):
     """[segment.rembg]: a saliency network of rembg, run by ONNX Runtime on this machine.
 
-    model: the name of a local session of rembg. file: an ONNX file to run instead, read as `model` is.
-    rounds: how often the foreground that was found is looked at again (Gen4Gen: 3).
-    matting: estimate the alpha of the edge in closed form. batch_size: photos in one call of the network.
+    model: the name of a session of rembg. file: an ONNX file to run instead, at the size and with the normalisation of
+    `model`. rounds: how often the network looks, each time at the foreground that it found before (Gen4Gen: 3).
+    matting: estimate the alpha of the edge in closed form. batch_size: photos in one call of the network; halved when
+    memory runs out.
     """
 
-    model: str = "isnet-general-use"
+    model: Session = "isnet-general-use"
     file: Path | None = None
     rounds: Annotated[int, Field(ge=1, le=10)] = 3
     matting: bool = False
     batch_size: Count = 4
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _runs_here(cls, model: object) -> object:
+        if model in UPLOADING:
+            raise ValueError(f"{model} sends photos to a service; {nearest('', get_args(Session))}")
+        if model not in get_args(Session):
+            raise ValueError(
+                f"{model!r} is no session of rembg that is used here; {nearest(str(model), get_args(Session))}"
+            )
+        return model
+
+    @field_validator("file")
+    @classmethod
+    def _is_onnx(cls, file: Path | None) -> Path | None:
+        if file is not None and file.suffix != ".onnx":
+            raise ValueError(f"wanted the path of an ONNX file, which ends in .onnx, got {str(file)!r}")
+        return file
+
+    def name(self) -> str:
+        """What is run: the name of a session, or the path of a file."""
+        return str(self.file or self.model)
 
 
 class LlmConfig(Table):

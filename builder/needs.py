@@ -8,11 +8,12 @@ from importlib.util import find_spec
 
 from builder.config import BuildConfig
 from builder.errors import MissingExtra, ModelError
-from mycanvas.models import KNOWN, Kind, Snapshot, fetch, size_of, split_name
+from mycanvas.models import KNOWN, RELEASE, Kind, Snapshot, fetch, size_of, split_name
 
 PACKAGES: Mapping[Kind, tuple[str, ...]] = {
     "transformers": ("torch", "transformers"),
     "diffusers": ("torch", "diffusers", "transformers", "accelerate"),
+    "onnx": ("rembg", "onnxruntime"),
 }
 """What must be installed to run a model."""
 
@@ -43,6 +44,8 @@ def needs(config: BuildConfig) -> tuple[Need, ...]:
 
 
 def _of_stage(stage: str, config: BuildConfig) -> Iterator[Need]:
+    if stage == "segment":
+        yield Need(stage=stage, name=config.segment.rembg.name(), kind="onnx")
     if stage == "layout" and config.layout.llm.base_url is None:
         yield Need(stage=stage, name=config.layout.llm.model, kind="transformers")
     if stage == "repaint":
@@ -110,6 +113,8 @@ def list_needs(config: BuildConfig) -> tuple[Listed, ...]:
 def _listed(need: Need) -> Listed:
     model, revision = split_name(need.name)
     found, about = found_here(need), KNOWN.get(model)
+    if need.kind == "onnx" and model in KNOWN:
+        revision = RELEASE
     size = round(size_of(found) / 1e9, 1) if found else about.gigabytes if about else None
     return Listed(
         stage=need.stage,

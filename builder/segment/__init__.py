@@ -10,6 +10,7 @@ import numpy as np
 
 from builder.backends import Runtime
 from builder.config import SegmentConfig
+from builder.errors import MissingExtra
 from builder.records import Alpha, Cutout, Photo, Rejected, Rgb
 from builder.segment.frame import content, cut_off, ends_at_frame
 from builder.segment.matte import crop, feather
@@ -50,7 +51,15 @@ def _tricut(_config: SegmentConfig, _runtime: Runtime) -> Segmenter:
     return TriCut()
 
 
-SEGMENTERS: Mapping[str, Callable[[SegmentConfig, Runtime], Segmenter]] = {"tricut": _tricut}
+def _rembg(config: SegmentConfig, runtime: Runtime) -> Segmenter:
+    try:
+        from builder.segment.rembg import load
+    except ImportError as missing:
+        raise MissingExtra("rembg", extra="models") from missing
+    return load(config.rembg, runtime)
+
+
+SEGMENTERS: Mapping[str, Callable[[SegmentConfig, Runtime], Segmenter]] = {"tricut": _tricut, "rembg": _rembg}
 
 
 def segment(

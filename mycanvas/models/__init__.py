@@ -6,9 +6,11 @@ Importing this costs nothing: torch, transformers and diffusers are imported by 
 from mycanvas.models.catalogue import KNOWN, About
 from mycanvas.models.device import pick_device, pick_dtype, release_memory
 from mycanvas.models.fetch import Kind, Snapshot, fetch, is_local, size_of, split_name
+from mycanvas.models.onnx import RELEASE
 
 __all__ = [
     "KNOWN",
+    "RELEASE",
     "About",
     "Kind",
     "Snapshot",

@@ -30,8 +30,20 @@ KNOWN: Mapping[str, About] = {
     "openai/clip-vit-large-patch14": About(gigabytes=1.7, licence="mit"),
     "google/siglip2-base-patch16-224": About(gigabytes=1.5, licence="apache-2.0"),
     "google/owlv2-base-patch16-ensemble": About(gigabytes=0.6, licence="apache-2.0"),
-    # rembg's sessions, by their names
+    # rembg's sessions, by their names; whoever trained them licensed them so, on data with terms of its own (DIS5K)
     "isnet-general-use": About(gigabytes=0.2, licence="apache-2.0"),
+    "isnet-anime": About(gigabytes=0.2, licence="apache-2.0"),
     "birefnet-general": About(gigabytes=1.0, licence="mit"),
+    "birefnet-general-lite": About(gigabytes=0.2, licence="mit"),
+    "birefnet-portrait": About(gigabytes=1.0, licence="mit"),
+    "birefnet-dis": About(gigabytes=1.0, licence="mit"),
+    "birefnet-hrsod": About(gigabytes=1.0, licence="mit"),
+    "birefnet-cod": About(gigabytes=1.0, licence="mit"),
+    "birefnet-massive": About(gigabytes=1.0, licence="mit"),
+    "u2net": About(gigabytes=0.2, licence="apache-2.0"),
+    "u2netp": About(gigabytes=0.005, licence="apache-2.0"),
+    "u2net_human_seg": About(gigabytes=0.2, licence="apache-2.0"),
+    "silueta": About(gigabytes=0.04, licence="apache-2.0"),
+    "bria-rmbg": About(gigabytes=1.0, licence="cc-by-nc-4.0", commercial=False),
 }
 """By name, without a revision. Sizes and licences as their pages gave them in November 2026."""

@@ -1,4 +1,4 @@
-"""From a model's name to a folder on this machine: safetensors and settings only, at one revision."""
+"""From a model's name to its files on this machine, at one revision: safetensors and settings, or one ONNX file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from mycanvas.errors import ModelError
+from mycanvas.models.onnx import onnx_file
 
-Kind = Literal["transformers", "diffusers"]
-"""Which library reads the folder."""
+Kind = Literal["transformers", "diffusers", "onnx"]
+"""Which library reads the folder, or the file."""
 
 FILES: Mapping[Kind, tuple[str, ...]] = {
     "transformers": ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"),
@@ -27,7 +28,10 @@ VARIANTS = ("fp16", "bf16", "fp8", "non_ema", "ema_only")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """A model on this machine. revision: the repository's commit, or a digest of a local folder's content."""
+    """A model on this machine: a folder, or an ONNX file.
+
+    revision: the repository's commit, or a digest of a local folder's or a file's content.
+    """
 
     path: Path
     revision: str
@@ -48,14 +52,19 @@ def fetch(name: str, kind: Kind, *, variant: str | None = None, offline: bool = 
     """The model's files on this machine, downloaded where they are not yet.
 
     Args:
-        name: "owner/model" or "owner/model@revision" on the Hub, or a folder.
+        name: "owner/model" or "owner/model@revision" on the Hub, or a folder; of kind "onnx": see `onnx_file`.
         kind: which library will read it.
         variant: which of several sets of weights ("fp16"); None: those without a variant in their names.
         offline: use only what is there already.
 
     Raises:
         ModelError: it is not there and cannot be had, a part of it is missing, or it has no safetensors.
+        MissingExtra: rembg is not installed, and a session of it must be downloaded.
     """
+    if kind == "onnx":
+        file = onnx_file(name, offline=offline)
+        with file.open("rb") as content:
+            return Snapshot(path=file, revision=hashlib.file_digest(content, "sha256").hexdigest()[:16])
     local = is_local(name)
     snapshot = _local(Path(name).expanduser()) if local else _from_hub(name, kind, variant, offline=offline)
     missing = _missing(snapshot.path)
@@ -68,7 +77,8 @@ def fetch(name: str, kind: Kind, *, variant: str | None = None, offline: bool = 
 
 def size_of(snapshot: Snapshot) -> int:
     """Bytes that a model takes on this machine."""
-    return sum(file.stat().st_size for file in snapshot.path.rglob("*") if file.is_file())
+    files = snapshot.path.rglob("*") if snapshot.path.is_dir() else (snapshot.path,)
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _missing(folder: Path) -> str | None:
