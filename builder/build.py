@@ -7,7 +7,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from tqdm import tqdm
@@ -23,11 +23,12 @@ from builder.finish import Summary, finish, last_selection
 from builder.library import PhotoUse, Sources, judge_photos, use_of
 from builder.needs import backends_with_models, fetch_needs, needs
 from builder.pipeline import ShardTask, make_shard
-from builder.plan import check_compositions, draw_plan
+from builder.plan import check_compositions, choose_compositions, draw_plan
 from builder.prepare import PHOTO_SIDE, PaintTask, PhotoReport, PhotoTask, cut_out, paint
 from builder.records import BackgroundRef, Concept, PhotoFile, Rejected, Sample
 from builder.rows import Row
 from builder.store import MODEL, BuildFolder
+from builder.themes import find_themes, reach_server
 from mycanvas import __version__
 
 log = logging.getLogger("mycanvas")
@@ -53,8 +54,10 @@ def build(config: BuildConfig) -> Summary:
         memory=config.memory,
         threads=max(1, cores() // config.workers),
         models={name: model.path for name, model in models.items()},
-        replies=folder.hidden / "replies",
+        replies=folder.replies,
     )
+    if not folder.plan_file.is_file():  # later, what was said before may do
+        reach_server(config)
     request = _request(config, concepts, backgrounds, revisions)
     with folder.claim(request), ENGINES["local"](config.workers) as engine:
         photos = _cut_out_all(folder, concepts, config, engine, runtime, revisions)
@@ -65,7 +68,7 @@ def build(config: BuildConfig) -> Summary:
         )
         write_json(folder.sources_file, asdict(sources))
         folder.write_concepts(_concept_rows(folder, photos))
-        samples = _plan(folder, concepts, photos, backgrounds, config)
+        samples = _plan(folder, concepts, photos, backgrounds, config, engine, runtime)
         _paint_all(folder, samples, engine)
         _make_scenes(folder, samples, photos, config, engine, runtime)
         if "select" not in config.model_fields_set:  # a selection made since stays until another is asked for
@@ -155,6 +158,8 @@ def _plan(
     photos: Sequence[PhotoUse],
     backgrounds: Sequence[BackgroundRef],
     config: BuildConfig,
+    engine: Engine,
+    runtime: Runtime,
 ) -> tuple[Sample, ...]:
     usable: defaultdict[str, list[str]] = defaultdict(list)
     for photo in photos:
@@ -167,7 +172,10 @@ def _plan(
             f"no photo gave a cut-out of quality {config.segment.min_quality} (the best has {best:.2f}); "
             "lower segment.min_quality, set segment.keep_best, or give photos with an alpha channel"
         )
-    samples = draw_plan(there, usable, backgrounds, config)
+    by_name = {concept.name: concept for concept in there}
+    meeting = [tuple(by_name[name] for name in names) for names in choose_compositions(sorted(by_name), config)]
+    themes = find_themes(meeting, backgrounds, config, engine, runtime)
+    samples = draw_plan(there, usable, backgrounds, config, themes)
     write_text(folder.plan_file, "".join(json.dumps(_plan_line(sample)) + "\n" for sample in samples))
     return samples
 
@@ -184,7 +192,8 @@ def _plan_line(sample: Sample) -> dict[str, Any]:
 
 
 def _paint_all(folder: BuildFolder, samples: Sequence[Sample], engine: Engine) -> None:
-    wanted = {sample.background for sample in samples if sample.background.photo is None}
+    # One picture may go by several phrases.
+    wanted = {replace(sample.background, phrase="") for sample in samples if sample.background.photo is None}
     ordered = sorted(wanted, key=lambda background: (background.scene, background.variant))
     tasks = [PaintTask(folder=folder.path, background=background) for background in ordered]
     if tasks:

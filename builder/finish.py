@@ -14,6 +14,7 @@ from builder.dataset_folder import mark_selected, marked, write_card, write_spli
 from builder.errors import StoreError
 from builder.files import read_json
 from builder.funnel import Funnel
+from builder.layout.replies import tally
 from builder.library import PhotoUse, Sources, summary_lines
 from builder.records import Rejected
 from builder.rows import Row
@@ -43,6 +44,7 @@ class Summary:
             *summary_lines(self.photos),
             "",
             *self.funnel.lines(),
+            *tally(self.folder.replies).lines(),
             "",
             f'load it:     import mycanvas, datasets; datasets.load_dataset("mycanvas", data_dir="{path}")',
             f"look at it:  mycanvas inspect {path}",

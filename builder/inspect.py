@@ -18,6 +18,7 @@ from builder.contact_sheet import contact_sheet
 from builder.errors import StoreError
 from builder.files import read_json
 from builder.funnel import Funnel
+from builder.layout.replies import Tally, tally
 from builder.library import Sources, summary_lines
 from builder.rows import Row
 from builder.store import BuildFolder
@@ -40,6 +41,7 @@ class Inspection:
     quantiles: dict[str, list[float]]
     sources: Sources
     words_per_caption: float
+    replies: Tally
     written_by: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
@@ -53,6 +55,7 @@ class Inspection:
         lost = [f"{name}: {reason}" for name, reason in self.sources.unreadable.items()]
         return [
             *self.funnel.lines(),
+            *self.replies.lines(),
             "",
             f"{len(self.compositions)} compositions, {self.words_per_caption:.1f} words per caption",
             *([f"captions written by {_listed(self.written_by)}"] if self.written_by else []),
@@ -83,6 +86,7 @@ def inspect_build(folder: BuildFolder) -> Inspection:
         quantiles=_quantiles(scores),
         sources=Sources.from_json(read_json(folder.sources_file)),
         words_per_caption=float(np.mean([len(row["caption"].split()) for row in rows])),
+        replies=tally(folder.replies),
         written_by=_tally("written_by", rows),
     )
 

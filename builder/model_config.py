@@ -6,6 +6,7 @@ What a field of HOW says changes how fast a result comes, not what it is.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -97,8 +98,11 @@ class LlmConfig(Table):
     model: what the server calls it, or, without base_url, a transformers model that runs here.
     base_url: of an OpenAI-compatible server, such as "http://localhost:8000/v1"; its key comes from OPENAI_API_KEY.
     examples: a folder with COCO's instances_*.json and captions_*.json, to show the model; None: our own examples.
-    tries: replies asked for before giving up. otherwise: what then places the objects.
-    timeout: seconds to wait for one reply. grid: boxes are asked for on a grid of this many cells a side.
+    tries: replies asked for, each after a complaint about the last, and requests sent for one reply, before giving up.
+    otherwise: what then becomes of a scene: the solver places its objects, or it is rejected.
+    timeout: seconds to wait for one reply. max_tokens: a longer reply is cut off.
+    grid: boxes are asked for on a grid of this many cells a side (Gen4Gen: 512).
+    batch_size: replies asked for at once, of a server or in one batch here.
     """
 
     model: ModelName = "Qwen/Qwen3-4B-Instruct-2507"
@@ -109,6 +113,17 @@ class LlmConfig(Table):
     timeout: Annotated[float, Field(gt=0)] = 120.0
     max_tokens: Annotated[int, Field(ge=64)] = 1024
     grid: Annotated[int, Field(ge=64, le=4096)] = 512
+    batch_size: Annotated[int, Field(ge=1, le=256)] = 8
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_plain_url(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[^\s@/]+[^\s@]*", url):
+            raise ValueError(  # without what was given, which may hold a password
+                "base_url must begin with http:// or https:// and hold no name or password; the key comes from the "
+                'environment, as OPENAI_API_KEY. An example: "http://localhost:8000/v1"'
+            )
+        return url
 
 
 class DiffusionConfig(Table):
@@ -143,9 +158,10 @@ class DiffusionConfig(Table):
 
 
 class VlmConfig(Table):
-    """[caption.vlm]: an image-text-to-text model says what a scene shows.
+    """[caption.vlm]: an image-text-to-text model, tuned to follow instructions, says what a scene shows.
 
-    tries: captions asked for until one names every concept; then the template completes it.
+    The default is Gen4Gen's, LLaVA-1.5. tries: captions asked for until one names every concept; then the template
+    completes it. max_tokens: a longer answer is cut off. batch_size: scenes in one call; halved when memory runs out.
     """
 
     model: ModelName = "llava-hf/llava-1.5-7b-hf"

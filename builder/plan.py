@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations, cycle
 from math import comb
 
@@ -13,7 +14,7 @@ import numpy as np
 from builder.config import MAX_OBJECTS, BuildConfig
 from builder.errors import ConfigError
 from builder.explain import nearest
-from builder.records import BackgroundRef, Concept, Sample
+from builder.records import BackgroundRef, Concept, Sample, Theme
 from builder.seeds import rng_for
 from mycanvas.schema import split_of
 
@@ -33,6 +34,7 @@ def draw_plan(
     usable: Mapping[str, Sequence[str]],
     backgrounds: Sequence[BackgroundRef],
     config: BuildConfig,
+    themes: Mapping[Composition, Theme] | None = None,
 ) -> tuple[Sample, ...]:
     """Decide every scene of a build. The same arguments give the same plan.
 
@@ -41,21 +43,30 @@ def draw_plan(
         usable: for each concept's name, the ids of the photos that may be used, at least one.
         backgrounds: where scenes may take place, at least one.
         config: compositions, samples, sizes and seed.
+        themes: where some compositions are seen, and how large their things are; the others' scenes are drawn.
 
     Raises:
         ConfigError: a listed composition is too large, repeats itself or names a concept that is not there.
     """
     by_name = {concept.name: concept for concept in concepts}
-    compositions = check_compositions(config.compositions, sorted(by_name)) or _draw_compositions(
-        sorted(by_name), config
-    )
+    compositions = choose_compositions(sorted(by_name), config)
     samples: list[Sample] = []
     for composition, count in zip(compositions, _shares(len(compositions), config), strict=True):
         prefix = hashlib.blake2b("+".join(composition).encode(), digest_size=5).hexdigest()
         for index in range(count):
             members = tuple(by_name[name] for name in composition)
-            samples.append(_draw_sample(f"{prefix}-{index:05d}", members, usable, backgrounds, config.seed))
+            theme = (themes or {}).get(composition)
+            samples.append(_draw_sample(f"{prefix}-{index:05d}", members, usable, backgrounds, theme, config.seed))
     return tuple(samples)
+
+
+def choose_compositions(names: Sequence[str], config: BuildConfig) -> tuple[Composition, ...]:
+    """Those that the configuration lists; without a list, drawn ones.
+
+    Raises:
+        ConfigError: as `check_compositions`.
+    """
+    return check_compositions(config.compositions, names) or _draw_compositions(names, config)
 
 
 def check_compositions(listed: Sequence[Sequence[str]], known: Sequence[str]) -> tuple[Composition, ...]:
@@ -145,12 +156,15 @@ def _draw_sample(
     members: tuple[Concept, ...],
     usable: Mapping[str, Sequence[str]],
     backgrounds: Sequence[BackgroundRef],
+    theme: Theme | None,
     seed: int,
 ) -> Sample:
     rng = rng_for(seed, sample_id, "plan")
     photo_ids = tuple(usable[concept.name][int(rng.integers(len(usable[concept.name])))] for concept in members)
-    scenes = sorted({background.scene for background in backgrounds})
-    scene = scenes[int(rng.integers(len(scenes)))]
+    phrases = dict(sorted({background.scene: background.phrase for background in backgrounds}.items()))
+    scenes = theme.backgrounds if theme else tuple(phrases.items())
+    scene, phrase = scenes[int(rng.integers(len(scenes)))]
     choices = [background for background in backgrounds if background.scene == scene]
-    background = choices[int(rng.integers(len(choices)))]
-    return Sample(id=sample_id, concepts=members, photo_ids=photo_ids, background=background)
+    background = replace(choices[int(rng.integers(len(choices)))], phrase=phrase)
+    sizes = tuple(theme.sizes[concept.name] for concept in members) if theme else None
+    return Sample(id=sample_id, concepts=members, photo_ids=photo_ids, background=background, sizes=sizes)

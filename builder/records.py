@@ -107,21 +107,39 @@ class BackgroundRef:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Theme:
+    """What the scenes of one composition have in common.
+
+    backgrounds: scenes, each with the phrase that captions say of it. sizes: relative heights by the concepts' names.
+    """
+
+    backgrounds: tuple[tuple[str, str], ...]
+    sizes: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
     """One scene of the plan: who meets where, from which photos.
 
     concepts, photo_ids: entry i of one belongs to entry i of the other; 1 to 5 of them.
+    sizes: the concepts' relative heights, where a theme says them.
     """
 
     id: str
     concepts: tuple[Concept, ...]
     photo_ids: tuple[str, ...]
     background: BackgroundRef
+    sizes: tuple[float, ...] | None = None
 
     @property
     def composition(self) -> str:
         """The concepts' names, sorted and joined by "+"."""
         return "+".join(sorted(concept.name for concept in self.concepts))
+
+    @property
+    def heights(self) -> tuple[float | None, ...]:
+        """How tall the concepts are beside each other, in any unit; None where nobody said."""
+        return self.sizes or tuple(concept.height_cm for concept in self.concepts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,10 +185,14 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """A setting with a place for each cut-out, in the order of the sample's concepts."""
+    """A setting with a place for each cut-out, in the order of the sample's concepts.
+
+    placed_by: "llm", or "solver" where no reply of the model could be used; None where the backend has only one way.
+    """
 
     setting: Setting
     placements: tuple[Placement, ...]
+    placed_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,6 +34,8 @@ def candidate_row(candidate: Candidate, provenance: Mapping[str, Any]) -> Row:
     made = {**provenance, "background": f"procedural:{sample.background.scene}"}
     if sample.background.photo:
         made["background"] = sample.background.photo.id
+    if canvas.layout.placed_by:
+        made["placed_by"] = canvas.layout.placed_by
     if captioned.written_by:
         made["written_by"] = captioned.written_by
     return {

@@ -8,6 +8,7 @@
     OUT/.build/sources.json           what became of each photo, and the backgrounds
     OUT/.build/cutouts/<key>.*        cut-outs, by the photo's content and the segmenter's parameters
     OUT/.build/backgrounds/<name>.*   painted backgrounds
+    OUT/.build/replies/*/<key>.json   what a language model replied, by what it was asked
     OUT/.build/candidates/NNNNN.arrow every scene made, with scores; NNNNN.json is its marker, written last
     OUT/.build/selected.json          the marker of OUT/data, written last
 
@@ -159,6 +160,11 @@ class BuildFolder:
     def config_file(self) -> Path:
         """The configuration as it was last given, selection included."""
         return self.hidden / "config.json"
+
+    @property
+    def replies(self) -> Path:
+        """The folder of what a language model replied; there is none where none was asked."""
+        return self.hidden / "replies"
 
     def request(self) -> dict[str, Any]:
         """What the build was asked to do."""

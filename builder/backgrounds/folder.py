@@ -111,7 +111,8 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
     described, wrong = read_descriptions(folder / "backgrounds.toml", [scene.name for scene in scenes], _Description)
     about = {scene.name: described.get(scene.name, _Description()) for scene in scenes if scene.name not in wrong}
     phrases = {name: " ".join((each.phrase or phrase_of(name)).split()) for name, each in about.items()}
-    problems = [*chain(*wrong.values()), *(_refused(name, said) for name, said in phrases.items() if not _plain(said))]
+    refused = [_refused(name, said) for name, said in phrases.items() if not is_plain(said)]
+    problems = [*chain(*wrong.values()), *refused]
     if problems:
         raise ConfigError("\n".join(problems))
     refs: list[BackgroundRef] = []
@@ -149,7 +150,8 @@ def phrase_of(scene: str) -> str:
     return f"{preposition} {article} {name}"
 
 
-def _plain(phrase: str) -> bool:
+def is_plain(phrase: str) -> bool:
+    """Whether captions and prompts can hold a phrase."""
     return 1 <= len(phrase.split()) <= MAX_PHRASE_WORDS and not re.search("[<>+]", phrase)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -48,7 +49,7 @@ class BackgroundSource:
             InputError: the photo cannot be read, or has changed since it was found.
         """
         rng = rng_for(seed, sample_id, "background")
-        picture = self._picture(ref)
+        picture = self._picture(replace(ref, phrase=""))  # the same picture, whatever is said of it
         return _varied(picture, self._resolution, rng, smallest=0.85 if ref.photo else 0.9)
 
     def _picture(self, ref: BackgroundRef) -> Background:

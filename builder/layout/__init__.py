@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from builder.backends import Runtime
 from builder.config import LayoutConfig
 from builder.records import Cutout, Layout, Placement, Rejected, Setting
+
+if TYPE_CHECKING:
+    from builder.layout.llm import Llm
 
 MIN_SIDE_DIVISOR: Mapping[int, int] = {1: 5, 2: 5, 3: 5, 4: 6, 5: 8}
 """By number of objects: the smallest box covers at least (H / d) * (W / d) (Gen4Gen, arXiv 2402.15504, supplement)."""
@@ -31,7 +34,7 @@ class LayoutBackend(Protocol):
 
     max_overlap: float
 
-    def place(self, settings: Sequence[Setting], seed: int) -> Iterable[tuple[Placement, ...] | Rejected]:
+    def place(self, settings: Sequence[Setting], seed: int) -> Iterable[Layout | Rejected]:
         """One result per setting, in order: a placement per cut-out, in the order of the sample's concepts."""
         ...
 
@@ -42,7 +45,18 @@ def _solver(config: LayoutConfig, _runtime: Runtime) -> LayoutBackend:
     return Solver(config)
 
 
-LAYOUTS: Mapping[str, Callable[[LayoutConfig, Runtime], LayoutBackend]] = {"solver": _solver}
+def _llm(config: LayoutConfig, runtime: Runtime) -> Llm:
+    from builder.layout.chat import open_chat
+    from builder.layout.llm import Llm
+    from builder.layout.replies import Replies
+
+    return Llm(config, open_chat(config.llm, runtime), Replies(runtime.replies))
+
+
+LAYOUTS: Mapping[str, Callable[[LayoutConfig, Runtime], LayoutBackend]] = {"solver": _solver, "llm": _llm}
+
+THEMES: Mapping[str, Callable[[LayoutConfig, Runtime], Llm]] = {"llm": _llm}
+"""Those of them that also say, before there is a plan, where a composition is seen and how large its things are."""
 
 
 def arrange(settings: Sequence[Setting], backend: LayoutBackend, seed: int) -> Iterator[Layout | Rejected]:
@@ -50,10 +64,10 @@ def arrange(settings: Sequence[Setting], backend: LayoutBackend, seed: int) -> I
     for setting, placed in zip(settings, backend.place(settings, seed), strict=True):
         if isinstance(placed, Rejected):
             yield placed
-        elif flaw := find_flaw(setting, placed, backend.max_overlap):
+        elif flaw := find_flaw(setting, placed.placements, backend.max_overlap):
             yield setting.rejected("layout", flaw)
         else:
-            yield Layout(setting=setting, placements=placed)
+            yield placed
 
 
 def min_area(num_objects: int, size: int) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 
 from builder.config import LayoutConfig
 from builder.layout import SIZE_RATIOS, find_flaw
-from builder.records import Background, Placement, Rejected, Setting
+from builder.records import Background, Layout, Placement, Rejected, Setting
 from builder.seeds import rng_for
 
 ATTEMPTS = 80
@@ -85,12 +85,12 @@ class Solver:
         self.max_overlap = config.max_overlap
         self._scale = config.scale
 
-    def place(self, settings: Sequence[Setting], seed: int) -> Iterator[tuple[Placement, ...] | Rejected]:
+    def place(self, settings: Sequence[Setting], seed: int) -> Iterator[Layout | Rejected]:
         """One result per setting; a rejection says which bound the last, most relaxed attempt broke."""
         for setting in settings:
             yield self._solve(setting, rng_for(seed, setting.sample.id, "layout"))
 
-    def _solve(self, setting: Setting, rng: np.random.Generator) -> tuple[Placement, ...] | Rejected:
+    def _solve(self, setting: Setting, rng: np.random.Generator) -> Layout | Rejected:
         flaw: str | None = "no arrangement was tried"
         families = _families(len(setting.cutouts))
         cuts = [cutout.cut_off for cutout in setting.cutouts]
@@ -103,7 +103,7 @@ class Solver:
             placements = _to_pixels(stands, setting, ground)
             flaw = find_flaw(setting, placements, self.max_overlap)
             if flaw is None:
-                return placements
+                return Layout(setting=setting, placements=placements)
         return setting.rejected("layout", f"none of {ATTEMPTS} arrangements fits: {flaw}")
 
 
@@ -133,7 +133,7 @@ def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], sq
 
 def _things(setting: Setting, cuts: Sequence[bool], squeeze: float) -> list[_Thing]:
     aspects = [c.rgba.shape[1] / c.rgba.shape[0] for c in setting.cutouts]
-    sizes = relative_sizes([c.height_cm for c in setting.sample.concepts], aspects, squeeze)
+    sizes = relative_sizes(setting.sample.heights, aspects, squeeze)
     return [_Thing(*of) for of in zip(range(len(sizes)), aspects, sizes, cuts, strict=True)]
 
 

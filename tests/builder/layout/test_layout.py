@@ -207,8 +207,8 @@ class Fixed:
     def __init__(self, *placements: Placement) -> None:
         self._placements = placements
 
-    def place(self, settings: Sequence[Setting], seed: int) -> Iterable[tuple[Placement, ...]]:  # noqa: ARG002
-        return [self._placements for _ in settings]
+    def place(self, settings: Sequence[Setting], seed: int) -> Iterable[Layout]:  # noqa: ARG002
+        return [Layout(setting=setting, placements=self._placements) for setting in settings]
 
 
 LEFT = Placement(x=20, y=180, width=100, height=100, depth=0.1)

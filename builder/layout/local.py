@@ -1,0 +1,120 @@
+"""A language model on this machine: transformers, held to the wanted JSON by llguidance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import llguidance.hf
+import numpy as np
+import torch
+from llguidance import LLMatcher
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor, LogitsProcessorList
+
+from builder.backends import Runtime
+from builder.errors import ModelError
+from builder.layout.chat import Reply, Request
+from builder.model_config import LlmConfig
+from mycanvas.models import pick_device, pick_dtype, release_memory
+
+COLDEST = 1e-3
+"""Temperatures below it are as good as none."""
+
+
+class Local:
+    """Answers `batch_size` requests together; each draws from a generator of its own."""
+
+    def __init__(self, config: LlmConfig, runtime: Runtime) -> None:
+        self._name = config.model
+        self._together = config.batch_size
+        self._device = pick_device(runtime.device)
+        folder = runtime.model(config.model)
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
+        if self._tokenizer.chat_template is None:
+            raise ModelError(
+                f"{config.model} has no chat template; name a model that was taught to follow instructions"
+            )
+        if self._tokenizer.pad_token is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        self._model = AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=pick_dtype(runtime.dtype, self._device)
+        )
+        self._model.to(self._device).eval()
+        self._vocabulary = llguidance.hf.from_tokenizer(self._tokenizer, n_vocab=self._model.config.vocab_size)
+
+    def complete(self, requests: Sequence[Request]) -> Iterator[Reply]:
+        """One answer per request, in order."""
+        start = 0
+        while start < len(requests):
+            batch = requests[start : start + self._together]
+            try:
+                replies = self._generate(batch)
+            except torch.cuda.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise ModelError(f"{self._name} does not fit into the memory of {self._device}") from None
+                self._together = (len(batch) + 1) // 2
+                release_memory()
+                continue
+            yield from replies
+            start += len(batch)
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def _generate(self, requests: Sequence[Request]) -> list[Reply]:
+        texts = [
+            self._tokenizer.apply_chat_template(request.messages(), add_generation_prompt=True, tokenize=False)
+            for request in requests
+        ]
+        # The template has put in what begins a text.
+        inputs = self._tokenizer(texts, padding=True, add_special_tokens=False, return_tensors="pt").to(self._device)
+        length = inputs["input_ids"].shape[1]
+        guide = _Guide(requests, self._vocabulary, self._device, length)
+        tokens = self._model.generate(
+            **inputs,
+            generation_config=GenerationConfig(
+                max_new_tokens=max(request.max_tokens for request in requests),
+                do_sample=False,  # _Guide draws
+                eos_token_id=self._tokenizer.eos_token_id,
+                pad_token_id=self._tokenizer.pad_token_id,
+            ),
+            logits_processor=LogitsProcessorList([guide]),
+        )
+        return [Reply(text=text) for text in self._tokenizer.batch_decode(tokens[:, length:], skip_special_tokens=True)]
+
+
+class _Guide(LogitsProcessor):  # type: ignore[misc]  # transformers has no types
+    """Leaves each row only tokens that go on as its schema says, and draws one of them.
+
+    Drawing is adding Gumbel noise and taking the largest (Gumbel 1954): so each row can have its own generator, and
+    what it draws does not depend on its neighbours.
+    """
+
+    def __init__(self, requests: Sequence[Request], vocabulary: Any, device: torch.device, start: int) -> None:
+        self._matchers = [LLMatcher(vocabulary, _grammar(request)) for request in requests]
+        for matcher in self._matchers:
+            if matcher.is_error():
+                raise ModelError(f"llguidance refuses the schema of a reply: {matcher.get_error()}")
+        self._generators = [torch.Generator(device).manual_seed(request.seed) for request in requests]
+        self._temperatures = [max(request.temperature, COLDEST) for request in requests]
+        self._start = start
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores [rows, vocabulary] of which the largest is the next token."""
+        scores = scores.float()
+        for row, (matcher, generator) in enumerate(zip(self._matchers, self._generators, strict=True)):
+            if input_ids.shape[1] > self._start and not matcher.is_stopped():
+                matcher.consume_token(int(input_ids[row, -1]))
+            if matcher.is_stopped():
+                continue  # it has ended; what follows is padding
+            bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little")
+            allowed = torch.from_numpy(bits[: scores.shape[1]].astype(np.bool_)).to(scores.device)
+            noise = torch.empty_like(scores[row]).exponential_(generator=generator).log()
+            scores[row] = (scores[row] / self._temperatures[row] - noise).masked_fill(~allowed, -torch.inf)
+        return scores
+
+
+def _grammar(request: Request) -> str:
+    grammar: str = LLMatcher.grammar_from_json_schema(
+        json.dumps({**request.schema, "x-guidance": {"whitespace_flexible": False}})
+    )
+    return grammar

@@ -1,0 +1,129 @@
+"""A real HTTP server that speaks as OpenAI's does, and says what a test wants it to say."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A response as it goes over the wire. status 0: the connection is dropped. pause: seconds before each part."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    headers: dict[str, str] = field(default_factory=dict)
+    pause: float = 0.0
+    parts: int = 1
+
+
+Said = str | Raw
+"""What the model says, or a response that is none."""
+
+
+@dataclass
+class ChatServer:
+    """url: what base_url takes. asked: the bodies of all requests, in order. keys: the keys that came with them."""
+
+    url: str
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def serve(answer: Callable[[dict[str, Any]], Said]) -> Iterator[ChatServer]:
+    """Serve on a free port of this machine until the block ends.
+
+    Args:
+        answer: from the body of a request to what is said; may be called from several threads.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._send(Raw(body=b'{"object": "list", "data": []}'))
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with lock:
+                server.asked.append(body)
+                server.keys.append(self.headers["Authorization"].removeprefix("Bearer "))
+            said = answer(body)
+            self._send(said if isinstance(said, Raw) else Raw(body=completion(said)))
+
+        def _send(self, raw: Raw) -> None:
+            self.close_connection = True
+            if not raw.status:
+                return
+            self.send_response(raw.status)
+            for name, value in {"Content-Type": "application/json", **raw.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(raw.body)))
+            self.send_header("Connection", "close")
+            self.end_headers()
+            step = -(-len(raw.body) // raw.parts)
+            try:
+                for start in range(0, len(raw.body), step):
+                    time.sleep(raw.pause)
+                    self.wfile.write(raw.body[start : start + step])
+            except OSError:
+                pass  # the client has heard enough
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    lock = Lock()
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ChatServer(url=f"http://127.0.0.1:{http.server_port}/v1")
+    thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()
+
+
+def completion(content: object) -> bytes:
+    """The body of a chat completion."""
+    message = {"role": "assistant", "content": content}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    return json.dumps(
+        {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+    ).encode()
+
+
+def speaks(model: Path) -> Callable[[dict[str, Any]], str]:
+    """What a transformers model answers, held to the JSON schema that it is asked for."""
+    from builder.backends import Runtime
+    from builder.layout.chat import Reply, Request
+    from builder.layout.local import Local
+    from builder.model_config import LlmConfig
+
+    local = Local(LlmConfig(model=str(model)), Runtime(device="cpu", models={str(model): model}))
+    lock = Lock()
+
+    def answer(body: dict[str, Any]) -> str:
+        request = Request(
+            model=body["model"],
+            turns=tuple(message["content"] for message in body["messages"]),
+            schema=body["response_format"]["json_schema"]["schema"],
+            temperature=body["temperature"],
+            seed=body["seed"],
+            max_tokens=body["max_tokens"],
+        )
+        with lock:
+            (reply,) = local.complete([request])
+        assert isinstance(reply, Reply)
+        return reply.text or ""
+
+    return answer
