@@ -43,7 +43,7 @@ _NUMBERS = {
 _COUNT = re.compile(
     rf"(?<![\w-])(?P<known>(?:the|these|those|all) )?(?:an? )?(?P<number>{'|'.join(_NUMBERS)})"
     # What they are like may stand between, but no plural, as that would be what is counted: "two boys walking dogs".
-    rf"(?: (?!(?:{_BREAK}|{_KNOWN}|{_OTHER}|people|men|women|children)\b)"
+    rf"(?: (?!(?:{_BREAK}|{_KNOWN}|{_OTHER}|{_NEW}|people|men|women|children)\b)"
     r"[a-z-]*(?:[^s\W]|ss|us)\b,?){0,3} $",
     re.IGNORECASE,
 )
@@ -111,22 +111,30 @@ def find_mentions(text: str, nouns: Sequence[str]) -> list[Mention]:
     The longest noun counts: a "toy car" is no car where both are classes. "dog bed" and "dog-like" name no dog.
     """
     found = []
+    done = 0
     for noun, several, (start, end) in _nouns(text, nouns):
-        before = text[:start]
-        if plural(noun).endswith(f" of {noun}"):  # "a pair of brown glasses": its determiner is the pair's
-            before = re.sub(r"\b[\w-]+ of (?:[\w-]+ ){0,2}$", "", before) if not several else before
+        before, skipped = text[done:start], done
+        done = end
+        in_pairs = plural(noun).endswith(f" of {noun}")
+        if in_pairs and not several:
+            # The determiner is the pair's ("a pair of brown glasses"), and "three flowers" may be one set of them.
+            before = re.sub(r"\b[\w-]+ of (?:[\w-]+ ){0,2}$", "", before)
         elif not several and plural(noun) != noun and _is_of_a_kind(text[end:]):
             continue
-        count = _COUNT.search(before) if several or plural(noun) == noun else None  # "two sheep"
-        if count:
-            number = _NUMBERS[count["number"].lower()]
-            known = bool(count["known"]) or count["number"].lower() == "both"
-            reference: Reference = "known" if known else "new"
+        elif count := _COUNT.search(before):
+            number = count["number"].lower()
             found.append(
-                Mention(noun=noun, start=count.start(), end=end, reference=reference, several=True, number=number)
+                Mention(
+                    noun=noun,
+                    start=skipped + count.start(),
+                    end=end,
+                    reference="known" if count["known"] or number == "both" else "new",
+                    several=True,
+                    number=_NUMBERS[number],
+                )
             )
-        else:
-            found.append(Mention(noun=noun, start=start, end=end, reference=_reference(before), several=several))
+            continue
+        found.append(Mention(noun=noun, start=start, end=end, reference=_reference(before), several=several))
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import transformers
 from PIL import Image
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -38,7 +39,8 @@ def load_speaker(config: VlmConfig, runtime: Runtime) -> LocalSpeaker:
     """The model that the configuration names, on its device.
 
     Raises:
-        ModelError: it is not there, is no image-text-to-text model, or cannot be asked anything in a chat.
+        ModelError: it is not there or not whole, is no image-text-to-text model, does not fit into the device's
+            memory, or was not taught to chat.
     """
     path = runtime.model(config.model)
     device = pick_device(runtime.device)
@@ -46,14 +48,21 @@ def load_speaker(config: VlmConfig, runtime: Runtime) -> LocalSpeaker:
     try:
         with _quiet():
             processor = AutoProcessor.from_pretrained(path, **options)
-            model = AutoModelForImageTextToText.from_pretrained(
-                path, use_safetensors=True, dtype=pick_dtype(runtime.dtype, device), **options
+            model, loaded = AutoModelForImageTextToText.from_pretrained(
+                path,
+                use_safetensors=True,
+                dtype=pick_dtype(runtime.dtype, device),
+                output_loading_info=True,
+                **options,
             )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+            model.to(device).eval()
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError, torch.cuda.OutOfMemoryError) as error:
         raise ModelError(f"{config.model} cannot be loaded as an image-text-to-text model: {error}") from error
+    if missing := sorted(loaded["missing_keys"]):  # transformers makes them up at random
+        raise ModelError(f"{config.model} lacks {len(missing)} of its weights, such as {missing[0]}")
     if not getattr(processor, "chat_template", None) or not hasattr(processor, "tokenizer"):
         raise ModelError(f"{config.model} has no chat template; name a model that was tuned to follow instructions")
-    return LocalSpeaker(processor, model.to(device).eval(), config)
+    return LocalSpeaker(processor, model, config)
 
 
 class LocalSpeaker:

@@ -38,7 +38,7 @@ _PREAMBLE = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
-_CLAUSE_END = re.compile(r"[,;:](?=\s)|\s(?=while\s)")
+_CLAUSE_END = re.compile(r"[,;:]?\s(?=while\s)|[,;:](?=\s)")
 _ASIDE = re.compile(r"\?|\b(?:I|I'm|AI|you|your|please)\b|\b(?:[Ss]orry|\d+ words)\b")
 """The model speaks of itself or its task, not of the picture."""
 _DENIAL = re.compile(r"\b(?:no|not|none|nothing|neither|nor|without|cannot)\b|n't\b", re.IGNORECASE)

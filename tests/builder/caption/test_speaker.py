@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from builder.backends import Runtime
 from builder.caption import CAPTIONERS, caption
@@ -22,6 +23,15 @@ from tests.builder.caption.scenes import make_scene
 Tiny = Callable[[str], Path]
 REQUESTS = [f"Describe this{', please' * extra}." for extra in range(5)]
 """Of different lengths, so that all but one need padding."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """More would only wait for each other over a model as small as this."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -133,22 +143,46 @@ def test_the_stage_runs_the_model_and_noise_is_replaced_by_the_template(
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_cannot_caption_is_refused_by_name(tiny_model: Tiny, tmp_path: Path) -> None:
-    silent = tmp_path / "silent"
-    shutil.copytree(tiny_model("llava"), silent)
-    (silent / "chat_template.jinja").unlink()
-
-    for folder, reason in ((tiny_model("clip"), "image-text-to-text"), (silent, "chat template")):
-        with pytest.raises(ModelError, match=reason) as refused:
-            load_speaker(VlmConfig(model=str(folder)), Runtime(device="cpu"))
-        assert str(folder) in str(refused.value)
+def without_a_chat_template(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
 
 
-def test_pickled_weights_are_not_loaded(tiny_model: Tiny, tmp_path: Path) -> None:
-    pickled = tmp_path / "pickled"
-    shutil.copytree(tiny_model("llava"), pickled)
-    (pickled / "model.safetensors").unlink()
-    torch.save({}, pickled / "pytorch_model.bin")
+def torn(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
 
-    with pytest.raises(ModelError, match="safetensors"):
-        load_speaker(VlmConfig(model=str(pickled)), Runtime(device="cpu"))
+
+def without_a_layer(folder: Path) -> None:
+    weights = {name: value for name, value in load_file(folder / "model.safetensors").items() if "lm_head" not in name}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def pickled(folder: Path) -> None:
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (without_a_chat_template, "has no chat template"),
+        (torn, "cannot be loaded"),
+        (without_a_layer, "lacks 1 of its weights, such as lm_head"),
+        (pickled, "no file named model.safetensors"),
+    ],
+)
+def test_what_cannot_caption_is_refused_by_name(
+    tiny_model: Tiny, tmp_path: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
+    folder = tmp_path / "spoilt"
+    shutil.copytree(tiny_model("llava"), folder)
+    spoil(folder)
+
+    with pytest.raises(ModelError, match=reason) as refused:
+        load_speaker(VlmConfig(model=str(folder)), Runtime(device="cpu"))
+    assert str(folder) in str(refused.value)
+
+
+def test_a_model_of_another_kind_is_refused(tiny_model: Tiny) -> None:
+    with pytest.raises(ModelError, match="image-text-to-text"):
+        load_speaker(VlmConfig(model=str(tiny_model("clip"))), Runtime(device="cpu"))
