@@ -35,10 +35,8 @@ _FOLLOWER = re.compile(
 _NUMBERS = {
     **{word: number for number, word in enumerate(("two", "three", "four", "five", "six", "seven", "eight"), start=2)},
     **{str(number): number for number in range(2, 9)},
-    "pair of": 2,
     "couple of": 2,
     "both": 2,
-    "trio of": 3,
 }
 _COUNT = re.compile(
     rf"(?<![\w-])(?P<known>(?:the|these|those|all) )?(?:an? )?(?P<number>{'|'.join(_NUMBERS)})"
@@ -84,7 +82,8 @@ def put_tokens(text: str, groups: Sequence[Group]) -> tuple[str, str] | str:
         if isinstance(places, str):
             return places
         if places[0].several:
-            changes.append((places[0], counted(group[0].noun, len(group)), with_tokens((group,))))
+            spelled_out = _spelled_out(group, text[places[0].end :])
+            changes.append((places[0], counted(group[0].noun, len(group)), spelled_out))
             continue
         for place, thing in zip(places, group, strict=True):
             said = text[place.start : place.end]
@@ -200,6 +199,13 @@ def _several(mentions: Sequence[Mention], group: Group, text: str) -> list[Menti
     if side and side.group().lower() == "right":
         return f"it does not speak of the {plural(noun)} from left to right"
     return new
+
+
+def _spelled_out(group: Group, after: str) -> str:
+    """As the template does, but before an "and" without one of its own: "a dog, a dog" before " and a mug"."""
+    return (
+        ", ".join(with_tokens(((thing,),)) for thing in group) if after.startswith(" and ") else with_tokens((group,))
+    )
 
 
 def _capitalised(words: str) -> str:

@@ -71,3 +71,9 @@ def test_a_count_and_its_spelling_out_are_the_same() -> None:
 
     assert uncounted(spelled, nouns) == uncounted("Two dogs, a dog house and a pair of glasses stand here.", nouns)
     assert uncounted(spelled, nouns) != uncounted("A dog, a dog house and a pair of glasses stand here.", nouns)
+
+
+def test_counts_are_found_where_any_sentence_begins() -> None:
+    spelled = "A cat sleeps. A dog and a dog play."
+
+    assert uncounted(spelled, ["dog", "cat"]) == uncounted("A cat sleeps. Two dogs play.", ["dog", "cat"])

@@ -81,7 +81,7 @@ def test_the_papers_instruction_is_asked_with_the_class_names_as_a_requirement()
             "The lawn is green. Two dogs play.",
             "The lawn is green. A <c0> dog and a <c1> dog play.",
         ),
-        (("dog", "dog"), "A pair of dogs rest.", "Two dogs rest.", "A <c0> dog and a <c1> dog rest."),
+        (("dog", "dog"), "A couple of dogs rest.", "Two dogs rest.", "A <c0> dog and a <c1> dog rest."),
         (
             ("sunglasses", "sunglasses"),
             "Two pairs of sunglasses lie on a table.",
@@ -228,7 +228,7 @@ def test_only_what_was_wrong_is_asked_again_and_seeds_are_the_samples_own() -> N
             ("dog", "mug", "mug", "dog"),
             "The sun sets over the sea.",
             "A photo of two dogs and two mugs: the sun sets over the sea.",
-            "A photo of a <c0> dog and a <c3> dog and a <c1> mug and a <c2> mug: the sun sets over the sea.",
+            "A photo of a <c0> dog, a <c3> dog and a <c1> mug and a <c2> mug: the sun sets over the sea.",
         ),
         # a false claim is cut off
         (
