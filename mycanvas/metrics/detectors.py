@@ -8,12 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mycanvas.errors import ModelError
 from mycanvas.metrics.boxes import Box, suppress, within
 from mycanvas.metrics.checkpoint import Checkpoint, Picture, as_rgb, in_batches, load_checkpoint, model_type
 
-Asked = tuple[Picture, list[str]]
-"""A picture and the labels, each once, that are looked for in it."""
+Asked = tuple[NDArray[np.uint8], list[str]]
+"""A picture, [H, W, 3], and the labels, each once, that are looked for in it."""
 Corners = tuple[float, float, float, float]
 """left, top, right, bottom in pixels; may lie outside of the picture."""
 Raw = list[tuple[str, Corners, float]]
@@ -63,10 +66,10 @@ def load_detector(
         folder: as `mycanvas.models.fetch` gives it.
         threshold: the confidence that a detection must exceed.
         overlap: of detections of one label with a larger IoU only the most certain stays.
-        template: what is asked, with the label in place of {}; "a photo of a {}" is how OWL-ViT was trained. Grounding
-            DINO was trained on the bare names, and is asked for these.
+        template: what is asked, with the label in place of {}; "a photo of a {}" is among those that OWL-ViT was
+            trained on. Grounding DINO was trained on bare names, and is asked for these.
         device: as `mycanvas.models.pick_device` takes it.
-        dtype: as `mycanvas.models.pick_dtype` takes it.
+        dtype: as `mycanvas.models.pick_dtype` takes it; bfloat16 places boxes to some 1/256 of a picture's side.
         batch_size: pictures in one call of the model; halved when a GPU's memory runs out.
 
     Raises:
@@ -93,15 +96,15 @@ class PretrainedDetector:
         self, pictures: Sequence[Picture], labels: Sequence[Sequence[str]]
     ) -> Sequence[Sequence[Detection] | None]:
         """What is found in each picture; see Detector."""
-        asked = [(picture, list(dict.fromkeys(names))) for picture, names in zip(pictures, labels, strict=True)]
+        asked = [(as_rgb(picture), list(dict.fromkeys(names))) for picture, names in zip(pictures, labels, strict=True)]
         named = iter(in_batches([each for each in asked if each[1]], self._batch_size, self._ask))
         return [self._tidy(picture, next(named)) if names else [] for picture, names in asked]
 
-    def _tidy(self, picture: Picture, raw: Raw | None) -> list[Detection] | None:
+    def _tidy(self, picture: NDArray[np.uint8], raw: Raw | None) -> list[Detection] | None:
         """Without what lies outside of the picture, and without doubles."""
         if raw is None:
             return None
-        height, width = as_rgb(picture).shape[:2]
+        height, width = picture.shape[:2]
         boxes = within([(x, y, right - x, bottom - y) for _, (x, y, right, bottom), _ in raw], width, height)
         found: list[Detection] = []
         for label in dict.fromkeys(label for label, _, _ in raw):
@@ -134,7 +137,7 @@ def _owl(checkpoint: Checkpoint, threshold: float, template: str, batch: Sequenc
         outputs = checkpoint.model(**checkpoint.pixels(pictures), **tokens.to(checkpoint.device))
         outputs.logits, outputs.pred_boxes = outputs.logits.float(), outputs.pred_boxes.float()
         found = checkpoint.image_processor.post_process_object_detection(
-            outputs, threshold, target_sizes=[as_rgb(picture).shape[:2] for picture in pictures]
+            outputs, threshold, target_sizes=[picture.shape[:2] for picture in pictures]
         )
     return [
         _named([labels[i] for i in one["labels"].tolist()], one["boxes"], one["scores"]) if finite else None
@@ -152,7 +155,7 @@ def _grounding_dino(
     import torch
 
     pictures = [picture for picture, _ in batch]
-    sizes = [as_rgb(picture).shape[:2] for picture in pictures]
+    sizes = [picture.shape[:2] for picture in pictures]
     if len(set(sizes)) > 1:  # would be padded to one size, which changes what is found
         return [one for each in batch for one in _grounding_dino(checkpoint, threshold, template, [each])]
     names = checkpoint.tokenizer

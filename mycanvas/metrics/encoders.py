@@ -54,7 +54,7 @@ class Reading:
 
 
 SIGLIP = Reading(padding="max_length", lowercase=True, masked=False)
-"""Zhai et al. 2023 and Tschannen et al. 2025 pad to 64 tokens, which the model looks at as at any others."""
+"""Trained on texts padded to full length, and looks at the padding as at any other token (big_vision)."""
 
 FAMILIES: Mapping[str, Reading | None] = {
     "clip": Reading(),

@@ -14,11 +14,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from mycanvas.metrics import Detection, load_detector
+from mycanvas.metrics.detectors import Asked, PretrainedDetector, Raw
 
 Model = Callable[[str], Path]
 EVERY = ("owlvit", "owlv2", "grounding_dino")
 LABELS = (["dog", "cat", "dog"], ["teapot"], ["zebra", "cat", "ball"], [], ["dog"])
-"""What is looked for in each picture: doubles, one, three, nothing, and a word that the tokenizer does not know."""
+"""What is looked for in each picture: a double, one, three of which one is no word of the tokenizer's, nothing, one."""
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,19 @@ def test_a_label_is_asked_as_the_template_says(tiny_model: Model, pictures: list
 
     assert [(one.box, one.score) for one in plain or ()] == [(one.box, one.score) for one in filled or ()]
     assert [one.score for one in bare or ()] != [one.score for one in filled or ()]
+
+
+def test_a_label_that_stands_there_twice_is_asked_once_and_nothing_is_not_asked(
+    pictures: list[NDArray[np.uint8]],
+) -> None:
+    asked: list[list[str]] = []
+
+    def ask(batch: Sequence[Asked]) -> list[Raw | None]:
+        asked.extend(labels for _, labels in batch)
+        return [[] for _ in batch]
+
+    assert PretrainedDetector(ask, overlap=0.5, batch_size=2).detect(pictures, LABELS) == [[]] * 5
+    assert asked == [["dog", "cat"], ["teapot"], ["zebra", "cat", "ball"], ["dog"]]
 
 
 def test_doubles_of_one_label_are_left_out(tiny_model: Model, pictures: list[NDArray[np.uint8]]) -> None:
