@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from builder.evaluate_command import evaluate
 from mycanvas import __version__
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ def cli() -> None:
     mycanvas demo                         see one, made from rendered toys
     mycanvas build --concepts photos      make one from your photos
     """
+
+
+cli.add_command(evaluate)
 
 
 def _json_option(command: Command) -> Command:

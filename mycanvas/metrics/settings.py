@@ -1,0 +1,61 @@
+"""What the paper leaves open about its scores, as named choices with defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from mycanvas.errors import ConfigError
+
+ENCODER = "openai/clip-vit-base-patch32@c237dc49a33fc61debc9276459120b7eac67e7ef"
+DETECTOR = "google/owlvit-base-patch32@cbc355fb364588351c5d51c7f74465e8e7ec6f72"
+"""The paper's models (Gen4Gen, arXiv 2402.15504, section 4.1), pinned as in profile gen4gen."""
+
+SameClass = Literal["distinct", "same"]
+Negative = Literal["raw", "zero"]
+Text = Literal["background", "prompt"]
+References = Literal["whole", "masked"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """How scores are computed, where the paper does not say.
+
+    threshold: the confidence, 0 to 1, that a detection must exceed; 0.1 is the default of OWL-ViT's own code.
+    padding: how much of a box's width and height is added on each side before it is cut out.
+    same_class: k concepts of one class get the k most certain boxes of it ("distinct"), or all of them the most certain
+        one, as the paper's words taken literally would have it ("same"). Only CP-CLIP follows "same".
+    negative: cosines count as they are ("raw"), or those below 0 count as 0 ("zero").
+    text: what TI-CLIP compares with: the background without the objects, as the paper's definition says, or the whole
+        prompt without its concept tokens, as another section of it says.
+    references: source photos as they are ("whole"), or their objects alone, on grey ("masked").
+    only_used: only those source photos whose objects scenes may show, instead of all photos of a concept.
+    certainty: the confidence that a detection beyond those asked for needs, to count as one thing too many.
+    covered: a detection of which other boxes cover a larger share, 0 to 1, is a part of those and nothing new.
+    """
+
+    threshold: float = 0.1
+    padding: float = 0.0
+    same_class: SameClass = "distinct"
+    negative: Negative = "raw"
+    text: Text = "background"
+    references: References = "whole"
+    only_used: bool = False
+    certainty: float = 0.3
+    covered: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Checks every value.
+
+        Raises:
+            ConfigError: one is out of its range.
+        """
+        for name in ("threshold", "certainty", "covered"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must be from 0 to 1, got {getattr(self, name)}")
+        if not 0 <= self.padding <= 10:
+            raise ConfigError(f"padding must be from 0 to 10 times a box's size, got {self.padding}")
+        choices = {"same_class": SameClass, "negative": Negative, "text": Text, "references": References}
+        for name, kind in choices.items():
+            if getattr(self, name) not in get_args(kind):
+                raise ConfigError(f"{name} must be one of {', '.join(get_args(kind))}, got {getattr(self, name)!r}")
