@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,11 @@ from mycanvas.models import pick_device
 log = logging.getLogger("mycanvas")
 
 CUDA = "CUDAExecutionProvider"
-NO_ROOM = re.compile(r"allocat|out of memory|bad_alloc", re.IGNORECASE)
-"""What ONNX Runtime's errors say when memory runs out; that error has no class of its own."""
 RAISED = (
     *(raised.EngineError, raised.EPFail, raised.Fail, raised.InvalidArgument, raised.InvalidGraph),
     *(raised.InvalidProtobuf, raised.NoModel, raised.NotImplemented, raised.RuntimeException),
 )
-"""ONNX Runtime's errors; they have no class in common."""
+"""ONNX Runtime's errors; they have no class in common, and that memory ran out is not a class of its own."""
 SILENT = 4
 """Of ONNX Runtime's log levels: what goes wrong it also raises, and how a graph was exported is nobody's business."""
 
@@ -32,7 +29,7 @@ SILENT = 4
 class Network:
     """A network from one photo to one map.
 
-    together: how many photos it takes at once, where its file says so; None: as many as fit.
+    together: how many photos it takes at once, where its file says so; None: any number, or so its file says.
     """
 
     def __init__(self, file: Path, size: int, *, device: str, threads: int) -> None:
@@ -77,14 +74,11 @@ class Network:
         """The maps of photos, as the network gives them.
 
         Raises:
-            MemoryError: there is no room for so many.
-            ModelError: it cannot be run, or its answer is no map of each photo.
+            ModelError: there is no memory for so many, it cannot be run, or its answer is no map of each photo.
         """
         try:
             answer: Any = self._session.run([self._output.name], {self._input.name: stack})[0]
         except RAISED as error:
-            if NO_ROOM.search(str(error)):
-                raise MemoryError(str(error)) from error
             raise ModelError(f"the network for cutting out failed: {error}") from error
         if answer.shape != (len(stack), 1, *stack.shape[2:]):
             raise ModelError(

@@ -31,8 +31,8 @@ Stack = NDArray[np.float32]
 
 PEAK, CONTRAST = 0.5, 0.25
 """A map that is nowhere surer than this, or whose highest and lowest value are this near, shows no object."""
-FAINT = 0.02
-"""Alpha up to which a pixel shows nothing of the object: networks leave a haze over all of a photo."""
+FAINT = 10 / 255
+"""Alpha up to which a pixel shows nothing of the object (rembg's, for matting): networks leave a haze on a photo."""
 SPECK = 0.01
 """Parts of the object are at least this large, as a share of the largest one."""
 UNSURE = 0.25
@@ -82,7 +82,7 @@ class Runs(Protocol):
     together: int | None
 
     def run(self, stack: Stack) -> Stack:
-        """float32 [N, S, S] maps of float32 [N, 3, S, S] photos; MemoryError where there is no room for so many."""
+        """float32 [N, S, S] maps of float32 [N, 3, S, S] photos; ModelError where that fails."""
         ...
 
 
@@ -108,7 +108,7 @@ class Rembg:
         """One matte per photo, in order; see `builder.segment.Segmenter`. Its alpha is 0 where there is no object.
 
         Raises:
-            ModelError: not even one photo fits into memory.
+            ModelError: the network fails, even on one photo.
         """
         step = self._config.batch_size
         for start in range(0, len(photos), step):
@@ -128,16 +128,19 @@ class Rembg:
         return seen
 
     def _maps(self, photos: Sequence[Rgb]) -> list[Map]:
-        """How surely each pixel is object, float32 [S, S] in [0, 1] for each photo."""
+        """How surely each pixel is object, float32 [S, S] in [0, 1] for each photo.
+
+        What fails for several photos is tried with half as many: memory ran out, or the graph holds a fixed shape.
+        """
         maps: list[Map] = []
         while len(maps) < len(photos):
             batch = photos[len(maps) : len(maps) + self._together]
             try:
                 maps.extend(self._run(np.stack([normalise(photo, self._look) for photo in batch])))
-            except MemoryError as error:
-                if self._network.together or self._together == 1:
-                    raise ModelError(f"{self._config.name()} does not fit into memory: {error}") from error
-                self._together //= 2
+            except ModelError:
+                if self._network.together or len(batch) == 1:
+                    raise
+                self._together = len(batch) // 2
         return maps
 
     def _run(self, stack: Stack) -> Stack:
