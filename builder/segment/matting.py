@@ -31,8 +31,8 @@ def matted(rgb: Rgb, alpha: Alpha) -> Alpha:
     pad = 2 + round(2 * BAND * longest)
     window = np.s_[max(0, rows[0] - pad) : rows[-1] + 1 + pad, max(0, columns[0] - pad) : columns[-1] + 1 + pad]
     around = alpha[window]
-    height, width = around.shape
-    unknown = np.count_nonzero(_trimap(around, BAND * longest) == 0.5)
+    height, width = map(int, around.shape)
+    unknown = int(np.count_nonzero(_trimap(around, BAND * longest) == 0.5))
     scale = min(1.0, SIDE / max(height, width), float(np.sqrt(UNKNOWN / max(1, unknown))))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     trimap = _trimap(cv2.resize(around, size, interpolation=cv2.INTER_AREA), BAND * longest * scale)
