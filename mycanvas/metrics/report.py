@@ -1,0 +1,118 @@
+"""An evaluation as JSON, with every number, and as a page: tables, best and worst pictures with their boxes."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mycanvas.metrics.evaluate import PictureScores, SeenBox
+from mycanvas.metrics.pictures import decode
+from mycanvas.metrics.scenes import Scene
+from mycanvas.metrics.settings import Settings
+from mycanvas.metrics.summary import HEADS, NAMES, NOTE, PAPER, SCORES, Arm, details, gain, paper_gain, rows
+from mycanvas.schema import SPLITS
+
+SHOWN = 6
+"""Best, and worst, pictures of an arm on the page."""
+SIDE = 480
+"""Pixels of the longer side of a picture on the page."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """What was measured, and with what. models: their names with revisions. scenes: of each arm, by its name."""
+
+    arms: tuple[Arm, ...]
+    scenes: Mapping[str, Sequence[Scene]]
+    models: Mapping[str, str]
+    settings: Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Figure:
+    """A picture on the page. jpeg: base64. size: of the original, which boxes are in the pixels of."""
+
+    scores: PictureScores
+    jpeg: str
+    size: tuple[int, int]
+
+    @property
+    def boxes(self) -> Iterator[tuple[int, SeenBox]]:
+        return enumerate(self.scores.boxes, start=1)
+
+
+def as_json(run: Run) -> dict[str, Any]:
+    """Every number: of each picture, each split, each difference, and the paper's."""
+    return {
+        "models": dict(run.models),
+        "settings": asdict(run.settings),
+        "paper": {"cp_clip, ti_clip": PAPER, "vs. baseline": paper_gain()},
+        "arms": {
+            arm.name: {
+                "splits": {name: asdict(split) for name, split in arm.splits.items()},
+                "pictures": [asdict(picture) for picture in arm.evaluation.pictures],
+                "left_out": [asdict(one) for one in arm.evaluation.left_out],
+            }
+            for arm in run.arms
+        },
+        "differences": {f"{arm.name} vs. {run.arms[0].name}": _gains(arm, run.arms[0]) for arm in run.arms[1:]},
+    }
+
+
+def as_html(run: Run) -> str:
+    """One page that needs no other file; whatever pictures and prompts are called is escaped."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.jinja").render(
+        run=run,
+        heads=[HEADS[split] for split in SPLITS],
+        rows=list(rows(run.arms)),
+        details={arm.name: list(details(arm)) for arm in run.arms},
+        figures={arm.name: _figures(arm, run.scenes[arm.name]) for arm in run.arms},
+        names={score: NAMES.get(score, score) for score in SCORES},
+        settings=json.loads(json.dumps(asdict(run.settings))),
+        note=NOTE,
+    )
+
+
+def _gains(arm: Arm, base: Arm) -> dict[str, dict[str, Any]]:
+    found = {split: {score: gain(arm, base, split, score) for score in SCORES} for split in SPLITS}
+    return {
+        split: {score: {"mean": one[0], "compositions": one[1]} for score, one in of_split.items() if one}
+        for split, of_split in found.items()
+    }
+
+
+def _figures(arm: Arm, scenes: Sequence[Scene]) -> dict[str, list[_Figure]]:
+    """The worst and the best by identity; where there are few, each picture stands in one of them only."""
+    ranked = sorted(arm.evaluation.pictures, key=lambda picture: (picture.identity, picture.cp_clip, picture.id))
+    by_id = {scene.id: scene for scene in scenes}
+    worst = ranked[: min(SHOWN, (len(ranked) + 1) // 2)]
+    best = ranked[len(worst) :][-SHOWN:][::-1]
+    return {
+        "Best": [_figure(picture, by_id[picture.id]) for picture in best],
+        "Worst": [_figure(picture, by_id[picture.id]) for picture in worst],
+    }
+
+
+def _figure(picture: PictureScores, scene: Scene) -> _Figure:
+    from PIL import Image
+
+    image = Image.fromarray(decode(scene.read()))
+    size = image.size
+    image.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return _Figure(scores=picture, jpeg=base64.b64encode(buffer.getvalue()).decode(), size=size)

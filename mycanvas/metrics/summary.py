@@ -1,0 +1,153 @@
+"""From the scores of pictures to the poster's table: a mean and its intervals for each split, arm beside arm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mycanvas.metrics.bootstrap import Estimate, Interval, difference, estimate
+from mycanvas.metrics.evaluate import Evaluation, PictureScores
+from mycanvas.schema import SPLITS
+
+SCORES = ("cp_clip", "ti_clip", "identity", "recall", "duplicates", "leaks", "agreement")
+PUBLISHED = ("cp_clip", "ti_clip")
+NAMES = {"cp_clip": "CP-CLIP", "ti_clip": "TI-CLIP"}
+HEADS = {"objects_le3": "<= 3 objects", "objects_4": "4 objects", "objects_5": "5 objects"}
+"""As the poster writes them."""
+
+PAPER: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "CD + source images": {"objects_le3": (0.26, 0.16), "objects_4": (0.21, 0.13), "objects_5": (0.23, 0.17)},
+    "CD + MyCanvas": {"objects_le3": (0.41, 0.17), "objects_4": (0.47, 0.17), "objects_5": (0.50, 0.15)},
+    "Ours + MyCanvas": {"objects_le3": (0.51, 0.17), "objects_4": (0.55, 0.16), "objects_5": (0.57, 0.14)},
+}
+"""CP-CLIP and TI-CLIP on the Gen4Gen poster; CD is Custom Diffusion. The first is the baseline, the last its gain."""
+
+Gain = tuple[float, Interval | None]
+"""A difference of means, and its interval over compositions."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Split:
+    """The means of one split. scores: by their names; those that no picture of the split has are missing."""
+
+    pictures: int
+    left_out: int
+    compositions: int
+    scores: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arm:
+    """One way of making pictures. splits: those that it has pictures of, in the dataset's order."""
+
+    name: str
+    evaluation: Evaluation
+    splits: Mapping[str, Split]
+
+
+def summarise(name: str, evaluation: Evaluation, seed: int = 0) -> Arm:
+    """The means of an evaluation; the seed is that of the bootstrap."""
+    splits = {}
+    for split in SPLITS:
+        own = [picture for picture in evaluation.pictures if picture.split == split]
+        left = sum(one.split == split for one in evaluation.left_out)
+        if own or left:
+            splits[split] = Split(
+                pictures=len(own),
+                left_out=left,
+                compositions=len({picture.composition for picture in own}),
+                scores=dict(_estimates(own, seed)),
+            )
+    return Arm(name=name, evaluation=evaluation, splits=splits)
+
+
+def gain(arm: Arm, base: Arm, split: str, score: str, seed: int = 0) -> Gain | None:
+    """How much larger a mean of one arm is than the other's; None where one of them has no such score."""
+    (values, compositions), (base_values, base_compositions) = (_values(one, split, score) for one in (arm, base))
+    if not values or not base_values:
+        return None
+    return difference(values, compositions, base_values, base_compositions, seed)
+
+
+def paper_gain() -> Mapping[str, float]:
+    """The poster's row "vs. baseline", out of its other rows."""
+    base, *_, best = PAPER.values()
+    return {split: round(best[split][0] - base[split][0], 2) for split in SPLITS}
+
+
+def rows(arms: Sequence[Arm]) -> Iterator[tuple[str, list[str]]]:
+    """The poster's table: its own rows marked as the paper's, then ours; CP-CLIP and TI-CLIP of each split."""
+    for name, values in PAPER.items():
+        yield f"paper: {name}", [f"{value:.2f}" for split in SPLITS for value in values[split]]
+    yield "paper: vs. baseline", [text for split in SPLITS for text in (f"{paper_gain()[split]:+.2f}", "-")]
+    for arm in arms:
+        yield arm.name, [_mean(arm, split, score) for split in SPLITS for score in PUBLISHED]
+    for arm in arms[1:]:
+        cells = [_gained(gain(arm, arms[0], split, "cp_clip")) for split in SPLITS]
+        yield f"{arm.name} vs. {arms[0].name}", [text for cell in cells for text in (cell, "-")]
+
+
+def details(arm: Arm) -> Iterator[tuple[str, list[str]]]:
+    """Everything that is known of an arm: counts, and each score with its interval over compositions."""
+    yield "pictures", [_pictures(arm.splits.get(split)) for split in SPLITS]
+    yield "compositions", [str(arm.splits[split].compositions) if split in arm.splits else "-" for split in SPLITS]
+    for score in SCORES:
+        found = [arm.splits[split].scores.get(score) if split in arm.splits else None for split in SPLITS]
+        yield NAMES.get(score, score), [_with_interval(one) for one in found]
+
+
+def lines(arms: Sequence[Arm]) -> list[str]:
+    """The tables, for a terminal of 80 columns."""
+    body = list(rows(arms))
+    first = max(len(name) for name, _ in body)
+    text = [
+        " " * first + "".join(f"  {HEADS[split]:<16}" for split in SPLITS),
+        " " * first + f"  {'CP-CLIP':<8}{'TI-CLIP':<8}" * len(SPLITS),
+        *(
+            f"{name:<{first}}" + "".join(f"{' ' * (2 - 2 * (i % 2))}{cell:<8}" for i, cell in enumerate(cells))
+            for name, cells in body
+        ),
+    ]
+    for arm in arms:
+        text += ["", f"{arm.name[:18]:<18}" + "".join(f"{HEADS[split]:<21}" for split in SPLITS)]
+        text += [f"  {name:<16}" + "".join(f"{cell:<21}" for cell in cells) for name, cells in details(arm)]
+        text += [f"left out: {one.id} ({one.reason})" for one in arm.evaluation.left_out]
+    return [line.rstrip() for line in [*text, "", NOTE]]
+
+
+NOTE = "In brackets: 95 % intervals of a bootstrap over compositions, where there are two or more."
+
+
+def _estimates(pictures: Sequence[PictureScores], seed: int) -> Iterator[tuple[str, Estimate]]:
+    for score in SCORES:
+        having = [picture for picture in pictures if getattr(picture, score) is not None]
+        if having:
+            values = [float(getattr(picture, score)) for picture in having]
+            yield score, estimate(values, [picture.composition for picture in having], seed)
+
+
+def _values(arm: Arm, split: str, score: str) -> tuple[list[float], list[str]]:
+    having = [one for one in arm.evaluation.pictures if one.split == split and getattr(one, score) is not None]
+    return [float(getattr(one, score)) for one in having], [one.composition for one in having]
+
+
+def _mean(arm: Arm, split: str, score: str) -> str:
+    found = arm.splits[split].scores.get(score) if split in arm.splits else None
+    return f"{found.mean:.2f}" if found else "-"
+
+
+def _gained(found: Gain | None) -> str:
+    return f"{found[0]:+.2f}" if found else "-"
+
+
+def _pictures(split: Split | None) -> str:
+    if split is None:
+        return "-"
+    return f"{split.pictures}" + (f" ({split.left_out} left out)" if split.left_out else "")
+
+
+def _with_interval(found: Estimate | None) -> str:
+    if found is None:
+        return "-"
+    ends = found.compositions
+    return f"{found.mean:.2f}" + (f" [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else "")
