@@ -32,7 +32,8 @@ SHOWN = 36
 class Inspection:
     """quantiles: for each score, its value at QUANTILES over all scenes made, kept or not.
 
-    written_by: how many captions of scenes kept were written by what; empty where the backend has only one way.
+    placed_by, written_by: how many layouts and captions of the scenes kept were made by what; empty where the backend
+    has only one way.
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class Inspection:
     sources: Sources
     words_per_caption: float
     replies: Tally
+    placed_by: dict[str, int]
     written_by: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class Inspection:
             *self.replies.lines(),
             "",
             f"{len(self.compositions)} compositions, {self.words_per_caption:.1f} words per caption",
+            *([f"objects placed by {_listed(self.placed_by)}"] if self.placed_by else []),
             *([f"captions written by {_listed(self.written_by)}"] if self.written_by else []),
             "",
             f"{'score':<10}{head}",
@@ -87,6 +90,7 @@ def inspect_build(folder: BuildFolder) -> Inspection:
         sources=Sources.from_json(read_json(folder.sources_file)),
         words_per_caption=float(np.mean([len(row["caption"].split()) for row in rows])),
         replies=tally(folder.replies),
+        placed_by=_tally("placed_by", rows),
         written_by=_tally("written_by", rows),
     )
 

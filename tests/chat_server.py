@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,6 +101,35 @@ def completion(content: object) -> bytes:
     return json.dumps(
         {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
     ).encode()
+
+
+def sensible(body: dict[str, Any]) -> str:
+    """What a model answers that does as it is told: backgrounds that there are, boxes in a row on the ground."""
+    schema, question = body["response_format"]["json_schema"]["schema"], body["messages"][-1]["content"]
+    if "backgrounds" in schema["properties"]:
+        background = schema["properties"]["backgrounds"]
+        scenes = background["items"]["properties"]["scene"]["enum"]
+        chosen = [
+            {"scene": scenes[i % len(scenes)], "phrase": f"in a {how} park"}
+            for i, how in enumerate(("sunny", "misty", "snowy")[: background["minItems"]])
+        ]
+        names = schema["properties"]["sizes"]["required"]
+        return json.dumps({"backgrounds": chosen, "sizes": {name: 100 - 10 * i for i, name in enumerate(names)}})
+    things = re.findall(r'- "(.*)": .*, width = ([0-9.]+) x height, size ([0-9]+)%', question)
+    grid = schema["properties"][things[0][0]]["properties"]["x"]["maximum"]
+    widths = [float(aspect) * float(size) for _, aspect, size in things]
+    scale = min(0.9 * grid / sum(widths), 0.006 * grid)
+    x, said = 0.05 * grid, {}
+    for (name, _, size), width in zip(things, widths, strict=True):
+        height = float(size) * scale
+        said[name] = {
+            "x": round(x),
+            "y": round(grid - height) - 1,
+            "width": round(width * scale),
+            "height": round(height),
+        }
+        x += width * scale
+    return json.dumps(said)
 
 
 def speaks(model: Path) -> Callable[[dict[str, Any]], str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.chat_server import ChatServer
 
 SHARED_PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "photos"
 
@@ -63,12 +65,24 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
     @cache
     def built(name: str) -> Path:
+        import torch
+
         from tests import tiny
 
+        torch.set_num_threads(1)  # on so little, threads mostly wait for each other
         path: Path = getattr(tiny, name)(folder / name)
         return path
 
     return built
+
+
+@pytest.fixture(scope="session")
+def chat_server(tiny_model: Callable[[str], Path]) -> Iterator[ChatServer]:
+    """An OpenAI-compatible server of a tiny random language model, which keeps to JSON schemas."""
+    from tests.chat_server import serve, speaks
+
+    with serve(speaks(tiny_model("llm"))) as server:
+        yield server
 
 
 def draw_shape(path: Path, kind: int, view: int) -> None:

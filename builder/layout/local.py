@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import llguidance.hf
 import numpy as np
 import torch
 from llguidance import LLMatcher
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from builder.backends import Runtime
@@ -17,6 +19,7 @@ from builder.errors import ModelError
 from builder.layout.chat import Reply, Request
 from builder.model_config import LlmConfig
 from mycanvas.models import pick_device, pick_dtype, release_memory
+from mycanvas.models.quiet import quiet_transformers
 
 COLDEST = 1e-3
 """Temperatures below it are as good as none."""
@@ -30,16 +33,23 @@ class Local:
         self._together = config.batch_size
         self._device = pick_device(runtime.device)
         folder = runtime.model(config.model)
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
+        try:
+            with quiet_transformers():
+                self._load(folder, pick_dtype(runtime.dtype, self._device))
+        except (OSError, ValueError, KeyError, ImportError, SafetensorError, torch.cuda.OutOfMemoryError) as error:
+            raise ModelError(f"{config.model} cannot be loaded as a language model: {error}") from error
         if self._tokenizer.chat_template is None:
-            raise ModelError(
-                f"{config.model} has no chat template; name a model that was taught to follow instructions"
-            )
+            raise ModelError(f"{config.model} has no chat template; name a model that follows instructions")
+
+    def _load(self, folder: Path, dtype: torch.dtype) -> None:
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-        self._model = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=pick_dtype(runtime.dtype, self._device)
+        self._model, loaded = AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True
         )
+        if missing := sorted(loaded["missing_keys"]):  # transformers makes them up at random
+            raise ValueError(f"it lacks {len(missing)} of its weights, such as {missing[0]}")
         self._model.to(self._device).eval()
         self._vocabulary = llguidance.hf.from_tokenizer(self._tokenizer, n_vocab=self._model.config.vocab_size)
 
@@ -108,7 +118,7 @@ class _Guide(LogitsProcessor):  # type: ignore[misc]  # transformers has no type
                 continue  # it has ended; what follows is padding
             bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little")
             allowed = torch.from_numpy(bits[: scores.shape[1]].astype(np.bool_)).to(scores.device)
-            noise = torch.empty_like(scores[row]).exponential_(generator=generator).log()
+            noise = torch.empty_like(scores[row]).exponential_(generator=generator).clamp(min=1e-30).log()
             scores[row] = (scores[row] / self._temperatures[row] - noise).masked_fill(~allowed, -torch.inf)
         return scores
 

@@ -94,13 +94,15 @@ def read_theme(reply: Object, concepts: Sequence[Concept], scenes: Mapping[str, 
     except ValidationError as wrong:
         raise of_form(wrong, list(_Reply.model_fields)) from None
     nouns = [concept.class_noun for concept in concepts]
-    backgrounds = [_background(background, scenes, nouns, free=free) for background in said.backgrounds]
-    backgrounds = list(dict.fromkeys(backgrounds))[:BACKGROUNDS]
+    backgrounds = list(
+        dict.fromkeys(_background(background, scenes, nouns, free=free) for background in said.backgrounds)
+    )
     wanted = BACKGROUNDS if free else min(BACKGROUNDS, len(scenes))
     if len(backgrounds) < wanted:
-        raise Unusable("missing", f"{len(backgrounds)} different backgrounds; wanted {wanted}")
+        kind = "missing" if len(said.backgrounds) < wanted else "doubled"
+        raise Unusable(kind, f"{len(backgrounds)} different backgrounds; wanted {wanted}")
     check_names(list(said.sizes), [concept.name for concept in concepts])
-    return Theme(backgrounds=tuple(backgrounds), sizes=_sizes(said.sizes))
+    return Theme(backgrounds=tuple(backgrounds[:wanted]), sizes=_sizes(said.sizes))
 
 
 def _background(said: _Background, scenes: Mapping[str, str], nouns: Sequence[str], *, free: bool) -> tuple[str, str]:

@@ -5,7 +5,7 @@ import pytest
 from builder.config import parse_config
 from builder.errors import ConfigError
 from builder.plan import draw_plan
-from builder.records import BackgroundRef, Concept, Sample
+from builder.records import BackgroundRef, Concept, Sample, Theme
 from mycanvas.schema import split_of
 
 NAMES = ("can", "cat", "cat2", "clock", "dog", "dog6", "teapot", "vase")
@@ -113,3 +113,20 @@ def test_adding_a_composition_leaves_the_others_as_they_were() -> None:
 def test_an_impossible_composition_is_an_error_that_names_it(composition: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         plan(compositions=[composition])
+
+
+def test_a_theme_decides_where_a_composition_is_seen_and_how_large_its_things_are() -> None:
+    config = parse_config({"concepts": "photos", "compositions": [["dog6", "cat"], ["vase"]], "samples": 60})
+    theme = Theme(
+        backgrounds=(("yard", "in a sunny yard"), ("yard", "in a wet yard"), ("beach", "by the sea")),
+        sizes={"dog6": 1.0, "cat": 0.6},
+    )
+
+    drawn = draw_plan(CONCEPTS, PHOTOS, YARDS, config, {("cat", "dog6"): theme})
+    themed = [sample for sample in drawn if sample.composition == "cat+dog6"]
+    others = [sample for sample in drawn if sample.composition == "vase"]
+
+    assert {(each.background.scene, each.background.phrase) for each in themed} == set(theme.backgrounds)
+    assert {each.heights for each in themed} == {(0.6, 1.0)}
+    assert {each.background for each in others} == set(YARDS)
+    assert {each.heights for each in others} == {(None,)}

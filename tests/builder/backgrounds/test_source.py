@@ -10,7 +10,7 @@ from PIL import Image
 
 from builder.backgrounds import BackgroundSource, find_backgrounds, procedural_backgrounds
 from builder.errors import InputError
-from builder.records import BackgroundRef
+from builder.records import Background, BackgroundRef
 
 TABLE = next(ref for ref in procedural_backgrounds() if ref.scene == "wooden_table")
 
@@ -131,3 +131,17 @@ def test_a_small_photo_is_enlarged_without_blocks(park: BackgroundRef) -> None:
     large = BackgroundSource(1024).load(park, 0, "a").pixels
 
     assert np.abs(np.diff(cv2.cvtColor(large, cv2.COLOR_RGB2GRAY).astype(int), axis=1)).max() < 30
+
+
+def test_a_picture_that_goes_by_several_phrases_is_made_once() -> None:
+    made: list[BackgroundRef] = []
+
+    def paint(ref: BackgroundRef) -> Background:
+        made.append(ref)
+        return Background(pixels=np.zeros((300, 300, 3), np.uint8), horizon=0.3, ground=0.5)
+
+    source = BackgroundSource(128, paint)
+    for index, phrase in enumerate(("in a sunny yard", "in a wet yard", "in a yard")):
+        source.load(dataclasses.replace(TABLE, phrase=phrase), 0, str(index))
+
+    assert len(made) == 1

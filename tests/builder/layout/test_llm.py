@@ -267,7 +267,7 @@ def phrase(text: object) -> str:
         ("prose", "not JSON"),
         ("{}", "wrong form"),
         (theme(backgrounds=[]), "missing"),
-        (phrase("in a garden"), "missing"),  # thrice the same
+        (phrase("in a garden"), "doubled"),
         (phrase("a sunny garden"), "phrase"),
         (phrase("in a <dog6> garden"), "phrase"),
         (phrase("in a garden beside a large dog"), "phrase"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,25 @@ def test_a_model_that_was_not_fetched_is_an_error() -> None:
         open_chat(LlmConfig(model="owner/name"), Runtime(device="cpu"))
 
 
-def test_a_model_without_a_chat_template_is_an_error(tiny_model: Callable[[str], Path]) -> None:
+def test_a_model_without_a_chat_template_is_an_error(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+    shutil.copytree(tiny_model("llm"), tmp_path, dirs_exist_ok=True)
+    (tmp_path / "chat_template.jinja").unlink()
+
     with pytest.raises(ModelError, match="chat template"):
+        local(tmp_path)
+
+
+def test_a_model_of_another_kind_is_an_error(tiny_model: Callable[[str], Path]) -> None:
+    with pytest.raises(ModelError, match="tiny cannot be loaded as a language model"):
         local(tiny_model("clip"))
+
+
+def test_a_model_that_lacks_weights_is_an_error(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(tiny_model("llm"), tmp_path, dirs_exist_ok=True)
+    weights = load_file(tmp_path / "model.safetensors")
+    save_file({name: weights[name] for name in sorted(weights)[:-1]}, tmp_path / "model.safetensors", {"format": "pt"})
+
+    with pytest.raises(ModelError, match="lacks 1 of its weights"):
+        local(tmp_path)

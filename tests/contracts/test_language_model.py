@@ -1,0 +1,181 @@
+"""A build that asks a language model: what it says is planned and placed, asked for once, and never stops a build."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+
+import mycanvas  # noqa: F401  (makes the name known)
+from builder.build import build
+from builder.cli import main
+from builder.config import BuildConfig, parse_config
+from builder.errors import ModelError
+from builder.layout.replies import tally
+from tests.chat_server import ChatServer, Raw, sensible, serve
+
+SAMPLES = 24
+
+
+@pytest.fixture(scope="module")
+def places(grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four scenes, of which a composition is seen in three."""
+    folder = tmp_path_factory.mktemp("places")
+    for scene in ("beach", "garden", "lawn", "yard"):
+        shutil.copytree(grounds / "yard", folder / scene)
+    return folder
+
+
+Make = Callable[..., BuildConfig]
+
+
+@pytest.fixture(scope="module")
+def config(shapes: Path, places: Path) -> Make:
+    """A configuration for an output and a server's address, if there is one."""
+    return partial(configured, shapes, places)
+
+
+def configured(shapes: Path, places: Path, output: Path, url: str | None, **llm: Any) -> BuildConfig:
+    own = {name: llm.pop(name) for name in ("workers", "samples", "sizes") if name in llm}
+    values = {"concepts": shapes, "backgrounds": places, "output": output, "samples": SAMPLES, "resolution": 160}
+    values |= {"shard_size": 8, "workers": 1, **own}
+    layout = {"backend": "llm", "llm": {"model": "tiny", "base_url": url, "tries": 2, "max_tokens": 512, **llm}}
+    return parse_config({**values, "layout": layout, "select": {"duplicate_bits": -1}})
+
+
+def provenances(output: Path) -> list[dict[str, Any]]:
+    rows = datasets.load_dataset("mycanvas", "all", data_dir=str(output), split="train")
+    return [{**json.loads(row["provenance"]), "phrase": row["background"], "id": row["id"]} for row in rows]
+
+
+def data(output: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((output / "data").iterdir())}
+
+
+@pytest.fixture(scope="module")
+def sensibly(config: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("sensibly") / "out"
+    with serve(sensible) as server:
+        build(config(output, server.url))
+    return output
+
+
+def test_a_model_that_does_as_it_is_told_places_every_scene(sensibly: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = provenances(sensibly)
+    counts = tally(sensibly / ".build" / "replies")
+    plan = [json.loads(line) for line in (sensibly / ".build" / "plan.jsonl").read_text().splitlines()]
+
+    main(["inspect", str(sensibly)])
+    page = capsys.readouterr().out
+
+    assert {row["placed_by"] for row in made} == {"llm"}
+    assert counts.accepted == SAMPLES + len({line["composition"] for line in plan})
+    assert not counts.refused
+    assert f"language model: {counts.accepted} replies, {counts.accepted} accepted, 0 refused" in page
+    assert f"objects placed by llm: {len(made)}" in page
+
+
+def test_scenes_stand_where_their_composition_is_seen(sensibly: Path) -> None:
+    """The sensible model takes the first three scenes there are; phrases stay their own without repainting."""
+    assert {row["phrase"] for row in provenances(sensibly)} == {
+        "on a beach",
+        "in a garden",
+        "on a lawn",
+    }
+
+
+def test_a_rerun_asks_nothing_even_of_a_server_that_is_gone(sensibly: Path, config: Make, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(sensibly, output)
+    shutil.rmtree(output / "data")
+    shutil.rmtree(output / ".build" / "candidates")
+
+    build(config(output, nobody()))
+
+    assert data(output) == data(sensibly)
+
+
+def test_three_workers_make_the_bytes_of_one(sensibly: Path, config: Make, tmp_path: Path) -> None:
+    with serve(sensible) as server:
+        build(config(tmp_path / "out", server.url, workers=3))
+
+    assert data(tmp_path / "out") == data(sensibly)
+
+
+def test_a_real_model_behind_a_real_server_ends_in_a_dataset(
+    chat_server: ChatServer, config: Make, tmp_path: Path
+) -> None:
+    """It is random: its JSON is whole, and what it means is not."""
+    before = len(chat_server.asked)
+    summary = build(config(tmp_path / "out", chat_server.url, samples=6, sizes=[2]))
+    counts = tally(tmp_path / "out" / ".build" / "replies")
+    placed_by = Counter(row["placed_by"] for row in provenances(tmp_path / "out"))
+
+    assert counts.accepted + sum(counts.refused.values()) == len(chat_server.asked) - before
+    assert not {"not JSON", "wrong names", "missing", "wrong form", "not finite"} & set(counts.refused)
+    assert placed_by["solver"] <= counts.unanswered["boxes"]
+    assert placed_by["solver"] + placed_by["llm"] == sum(placed_by.values())
+    assert any(line.startswith("language model: ") for line in summary.lines())
+
+
+def test_a_real_model_on_this_machine_ends_in_a_dataset(
+    tiny_model: Callable[[str], Path], config: Make, tmp_path: Path
+) -> None:
+    build(config(tmp_path / "out", None, model=str(tiny_model("llm")), samples=6, sizes=[2]))
+    counts = tally(tmp_path / "out" / ".build" / "replies")
+
+    assert provenances(tmp_path / "out")
+    assert not {"not JSON", "wrong names", "missing", "wrong form", "not finite"} & set(counts.refused)
+
+
+def test_no_server_is_one_error_before_any_work(
+    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = tmp_path / "build.toml"
+    settings.write_text(f'[layout]\nbackend = "llm"\n[layout.llm]\nbase_url = "{nobody()}"\n')
+
+    with pytest.raises(SystemExit) as ended:
+        main(["build", str(settings), "--concepts", str(shapes), "--output", str(tmp_path / "out")])
+
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert said.startswith("error: no language model at http://127.0.0.1:")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_server_that_refuses_what_is_asked_is_an_error_before_there_is_a_plan(config: Make, tmp_path: Path) -> None:
+    refuses = serve(lambda _: Raw(400, b'{"error": {"message": "no json_schema here"}}'))
+    with refuses as server, pytest.raises(ModelError, match="no json_schema here"):
+        build(config(tmp_path / "out", server.url))
+
+    assert not (tmp_path / "out" / ".build" / "plan.jsonl").exists()
+
+
+def test_a_model_that_babbles_costs_no_scene(config: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with serve(lambda _: "As a language model I would rather not.") as server:
+        summary = build(config(tmp_path / "out", server.url))
+
+    assert {row["placed_by"] for row in provenances(tmp_path / "out")} == {"solver"}
+    assert [record.message for record in caplog.records if "usable" in record.message] == [
+        "the language model said nothing usable of 4 of 4 compositions; their scenes take any background, and sizes "
+        "from concepts.toml"
+    ]
+    assert (
+        "language model: 56 replies, 0 accepted, 56 refused: not JSON 56; "
+        "without a usable reply: 4 compositions, 24 scenes" in summary.lines()
+    )
+
+
+def nobody() -> str:
+    """The address of a server that is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
