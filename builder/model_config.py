@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from string import Formatter
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from builder.explain import nearest
 
-HOW = frozenset({"base_url", "batch_size", "compile", "offload", "attention_slicing", "vae_tiling", "timeout", "tries"})
+HOW = frozenset({"base_url", "batch_size", "compile", "offload", "attention_slicing", "timeout"})
 """Fields that a build may change when it goes on."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -102,7 +103,7 @@ class LlmConfig(Table):
     otherwise: what then becomes of a scene: the solver places its objects, or it is rejected.
     timeout: seconds to wait for one reply. max_tokens: a longer reply is cut off.
     grid: boxes are asked for on a grid of this many cells a side (Gen4Gen: 512).
-    batch_size: replies asked for at once, of a server or in one batch here.
+    batch_size: replies that a worker asks for at once, of a server or in one batch here.
     """
 
     model: ModelName = "Qwen/Qwen3-4B-Instruct-2507"
@@ -132,9 +133,13 @@ class DiffusionConfig(Table):
     model, refiner: pipelines. pipeline: the class to load `model` with; None: the one for inpainting that fits it.
     variant: of the weights' files, such as "fp16". steps, strength, guidance: as the pipeline names them.
     refiner_start: the share of the way at which the refiner takes over.
-    prompt: with "{background}" and "{concepts}". start: what is painted over, the background's picture or noise.
-    smooth: side in pixels of the window that averages the edge of the foreground mask (Gen4Gen: 5).
-    scheduler: "default" is the pipeline's own. batch_size: scenes in one call; halved when memory runs out.
+    prompt: "{background}" stands for "a garden", "{phrase}" for "in a garden", "{concepts}" for "dog, cat".
+    start: what is painted over, the background's picture or noise.
+    smooth: side in pixels of the window that averages the edge of the foreground's alpha (Gen4Gen: 5).
+    scheduler: "default" is the pipeline's own; "lcm" and "lightning" are for weights distilled so.
+    batch_size: scenes in one call; halved when memory runs out. compile: by torch, worth its minutes on large builds.
+    offload: models wait in main memory for their turn. attention_slicing: slower, in less memory.
+    vae_tiling: decodes in tiles, with all but the same picture, in much less memory.
     """
 
     model: ModelName = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
@@ -155,6 +160,25 @@ class DiffusionConfig(Table):
     offload: bool = False
     attention_slicing: bool = False
     vae_tiling: bool = False
+
+    @field_validator("prompt")
+    @classmethod
+    def _names_what_there_is(cls, prompt: str) -> str:
+        known = ("{background}", "{phrase}", "{concepts}")
+        try:
+            named = ["{" + name + "}" for _, name, _, _ in Formatter().parse(prompt) if name is not None]
+        except ValueError as error:
+            raise ValueError(f"{error}; a brace that is meant is doubled") from None
+        for name in named:
+            if name not in known:
+                raise ValueError(f"{name} stands for nothing; {nearest(name, known)}")
+        return prompt
+
+    @model_validator(mode="after")
+    def _takes_a_step(self) -> Self:
+        if int(self.steps * self.strength) < 1:
+            raise ValueError(f"{self.steps} steps at strength {self.strength} are none; wanted steps * strength >= 1")
+        return self
 
 
 class VlmConfig(Table):

@@ -272,7 +272,7 @@ def llava(folder: Path) -> Path:
 def sdxl(folder: Path, pipeline: str = "StableDiffusionXLInpaintPipeline", channels: int = 9) -> Path:
     """SDXL with two text encoders; `channels` of the U-Net's input: 9 for inpainting weights, 4 for others."""
     import diffusers
-    from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
+    from diffusers import EulerDiscreteScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     torch.manual_seed(0)
@@ -294,20 +294,12 @@ def sdxl(folder: Path, pipeline: str = "StableDiffusionXLInpaintPipeline", chann
         cross_attention_dim=64,
         norm_num_groups=8,
     )
-    vae = AutoencoderKL(
-        block_out_channels=(16, 16, 16, 16),
-        latent_channels=4,
-        norm_num_groups=8,
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        sample_size=64,
-    )
     text = CLIPTextConfig(**_text(tokenizer) | {"projection_dim": 32, "hidden_act": "gelu"})
     scheduler = EulerDiscreteScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, timestep_spacing="leading"
     )
     getattr(diffusers, pipeline)(
-        vae=vae,
+        vae=_vae(4),
         unet=unet,
         text_encoder=CLIPTextModel(text),
         text_encoder_2=CLIPTextModelWithProjection(text),
@@ -337,6 +329,81 @@ def refiner(folder: Path) -> Path:
         requires_aesthetics_score=True,
     ).save_pretrained(folder)
     return folder
+
+
+def sd15(folder: Path) -> Path:
+    """Stable Diffusion 1.5 for inpainting."""
+    from diffusers import DDIMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    torch.manual_seed(0)
+    tokenizer = clip_tokenizer()
+    unet = UNet2DConditionModel(
+        sample_size=32,
+        in_channels=9,
+        out_channels=4,
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=32,
+        norm_num_groups=8,
+    )
+    StableDiffusionInpaintPipeline(
+        vae=_vae(4),
+        unet=unet,
+        text_encoder=CLIPTextModel(CLIPTextConfig(**_text(tokenizer))),
+        tokenizer=tokenizer,
+        scheduler=DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+    return folder
+
+
+def z_image(folder: Path) -> Path:
+    """Z-Image: a transformer that matches flows, saved as the repository has it, for making pictures from nothing."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+    from transformers import Qwen3Config, Qwen3Model
+
+    torch.manual_seed(0)
+    tokenizer = byte_tokenizer()
+    text = Qwen3Config(**_text(tokenizer, 1 << 12) | {"num_key_value_heads": 2, "head_dim": 8})
+    transformer = ZImageTransformer2DModel(
+        dim=32,
+        n_layers=1,
+        n_refiner_layers=1,
+        n_heads=2,
+        n_kv_heads=2,
+        cap_feat_dim=32,
+        axes_dims=[4, 6, 6],
+        axes_lens=[4096, 64, 64],
+    )
+    for parameter in transformer.parameters():  # some are left as memory had them
+        torch.nn.init.normal_(parameter, std=0.02)
+    ZImagePipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=_vae(16, scaling_factor=0.36, shift_factor=0.12),
+        text_encoder=Qwen3Model(text),
+        tokenizer=tokenizer,
+        transformer=transformer,
+    ).save_pretrained(folder)
+    return folder
+
+
+def _vae(channels: int, **more: float) -> Any:
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        block_out_channels=(16, 16, 16, 16),
+        latent_channels=channels,
+        norm_num_groups=8,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        sample_size=64,
+        **more,
+    )
 
 
 def saliency(file: Path) -> Path:

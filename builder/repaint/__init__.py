@@ -7,6 +7,7 @@ from typing import Protocol
 
 from builder.backends import Runtime
 from builder.config import RepaintConfig
+from builder.errors import MissingExtra
 from builder.records import Canvas, Rejected, Rgb, Scene
 
 
@@ -24,7 +25,18 @@ def _blend(config: RepaintConfig, _runtime: Runtime) -> Repainter:
     return Blend(config)
 
 
-REPAINTERS: Mapping[str, Callable[[RepaintConfig, Runtime], Repainter]] = {"blend": _blend}
+def _diffusion(config: RepaintConfig, runtime: Runtime) -> Repainter:
+    try:
+        import diffusers  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as missing:
+        raise MissingExtra(missing.name or "diffusers", extra="models") from missing
+    from builder.repaint.diffusion import Diffusion
+
+    return Diffusion.load(config.diffusion, runtime)
+
+
+REPAINTERS: Mapping[str, Callable[[RepaintConfig, Runtime], Repainter]] = {"blend": _blend, "diffusion": _diffusion}
 
 
 def repaint(canvases: Sequence[Canvas], backend: Repainter, seed: int) -> Iterator[Scene | Rejected]:

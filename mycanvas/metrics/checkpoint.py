@@ -1,28 +1,25 @@
-"""What encoders and detectors share: a checkpoint of transformers on its device, pictures for it, batches that fit."""
+"""What encoders and detectors share: a checkpoint of transformers on its device, and pictures for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from mycanvas.errors import InputError, MissingExtra, ModelError
-from mycanvas.models import pick_device, pick_dtype, release_memory
+from mycanvas.models import pick_device, pick_dtype
 
 if TYPE_CHECKING:
     import torch
 
 Picture = Image.Image | NDArray[np.uint8]
 """A PIL image, or uint8 [H, W, 3]."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,27 +118,3 @@ def as_rgb(picture: Picture) -> NDArray[np.uint8]:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise InputError(f"a picture is uint8 [height, width, 3], got {pixels.dtype} {list(pixels.shape)}")
     return pixels
-
-
-def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], Iterable[Result]]) -> list[Result]:
-    """One result per item, in order; `run` gets `size` at a time, and half as many from when memory ran out.
-
-    Raises:
-        ModelError: a GPU's memory does not hold even one.
-    """
-    import torch
-
-    done: list[Result] = []
-    while len(done) < len(items):
-        batch = items[len(done) : len(done) + size]
-        try:
-            done.extend(run(batch))
-            continue
-        except torch.OutOfMemoryError as error:
-            if len(batch) == 1:
-                raise ModelError(
-                    'the GPU has no room for one picture; use a smaller model, or device = "cpu"'
-                ) from error
-        size = len(batch) // 2
-        release_memory()
-    return done

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from mycanvas.errors import ModelError
 from mycanvas.metrics.boxes import Box, suppress, within
-from mycanvas.metrics.checkpoint import Checkpoint, Picture, as_rgb, in_batches, load_checkpoint, model_type
+from mycanvas.metrics.checkpoint import Checkpoint, Picture, as_rgb, load_checkpoint, model_type
+from mycanvas.models import in_batches
 
 Asked = tuple[NDArray[np.uint8], list[str]]
 """A picture, [H, W, 3], and the labels, each once, that are looked for in it."""

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mycanvas.errors import ConfigError, ModelError
-from mycanvas.metrics.checkpoint import Checkpoint, Picture, in_batches, load_checkpoint, model_type
+from mycanvas.metrics.checkpoint import Checkpoint, Picture, load_checkpoint, model_type
+from mycanvas.models import in_batches
 
 if TYPE_CHECKING:
     import torch

@@ -3,6 +3,7 @@
 Importing this costs nothing: torch, transformers and diffusers are imported by who loads a model.
 """
 
+from mycanvas.models.batches import in_batches
 from mycanvas.models.catalogue import KNOWN, About
 from mycanvas.models.device import pick_device, pick_dtype, release_memory
 from mycanvas.models.fetch import Kind, Snapshot, fetch, is_local, size_of, split_name
@@ -15,6 +16,7 @@ __all__ = [
     "Kind",
     "Snapshot",
     "fetch",
+    "in_batches",
     "is_local",
     "pick_device",
     "pick_dtype",

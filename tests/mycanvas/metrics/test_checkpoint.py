@@ -14,7 +14,8 @@ from PIL import Image
 
 from mycanvas.errors import InputError, ModelError
 from mycanvas.metrics import load_detector, load_encoder
-from mycanvas.metrics.checkpoint import as_rgb, in_batches
+from mycanvas.metrics.checkpoint import as_rgb
+from mycanvas.models import in_batches
 
 
 def test_importing_the_metrics_imports_no_model_library() -> None:
@@ -41,7 +42,7 @@ def test_no_room_for_a_single_picture_is_an_error_that_says_what_to_do() -> None
     def full(_items: Sequence[int]) -> list[int]:
         raise torch.OutOfMemoryError("no room")
 
-    with pytest.raises(ModelError, match="no room for one picture; use a smaller model"):
+    with pytest.raises(ModelError, match="no room for even one at a time; use a smaller model"):
         in_batches([1, 2, 3], 2, full)
 
 

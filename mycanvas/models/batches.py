@@ -1,0 +1,36 @@
+"""Batches that fit into a GPU's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from mycanvas.errors import ModelError
+from mycanvas.models.device import release_memory
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], Iterable[Result]]) -> list[Result]:
+    """One result per item, in order; `run` gets `size` at a time, and half as many from when memory ran out.
+
+    Raises:
+        ModelError: a GPU's memory does not hold even one.
+    """
+    import torch
+
+    done: list[Result] = []
+    while len(done) < len(items):
+        batch = items[len(done) : len(done) + size]
+        try:
+            done.extend(run(batch))
+            continue
+        except torch.OutOfMemoryError as error:
+            if len(batch) == 1:
+                raise ModelError(
+                    'the GPU has no room for even one at a time; use a smaller model, or device = "cpu"'
+                ) from error
+        size = len(batch) // 2
+        release_memory()
+    return done
