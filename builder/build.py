@@ -28,7 +28,7 @@ from builder.prepare import PHOTO_SIDE, PaintTask, PhotoReport, PhotoTask, cut_o
 from builder.records import BackgroundRef, Concept, PhotoFile, Rejected, Sample
 from builder.rows import Row
 from builder.store import MODEL, BuildFolder
-from builder.themes import find_themes, reach_server
+from builder.themes import find_themes, reach_model
 from mycanvas import __version__
 
 log = logging.getLogger("mycanvas")
@@ -57,7 +57,7 @@ def build(config: BuildConfig) -> Summary:
         replies=folder.replies,
     )
     if not folder.plan_file.is_file():  # later, what was said before may do
-        reach_server(config)
+        reach_model(config)
     request = _request(config, concepts, backgrounds, revisions)
     with folder.claim(request), ENGINES["local"](config.workers) as engine:
         photos = _cut_out_all(folder, concepts, config, engine, runtime, revisions)

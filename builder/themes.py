@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from tqdm import tqdm
 
@@ -31,20 +32,22 @@ class ThemeTask:
     runtime: Runtime
 
 
-def reach_server(config: BuildConfig) -> None:
-    """Find out, before any work, whether the server of the language model is there, if one is going to be asked.
+def reach_model(config: BuildConfig) -> None:
+    """Find out, before any work, whether the language model that is going to be asked, if any, can be.
 
     Raises:
-        ModelError: it is not.
-        MissingExtra: the package that speaks to it is not installed.
+        ModelError: its server is not there.
+        MissingExtra: a package that it takes is not installed.
     """
-    if config.layout.backend not in THEMES or config.layout.llm.base_url is None:
+    if config.layout.backend not in THEMES:
         return
-    try:
+    package = "openai" if config.layout.llm.base_url else "llguidance"
+    if find_spec(package) is None:
+        raise MissingExtra(package, extra="models")
+    if config.layout.llm.base_url:
         from builder.layout.server import Server
-    except ImportError as missing:
-        raise MissingExtra(missing.name or "openai", extra="models") from missing
-    Server(config.layout.llm).reach()
+
+        Server(config.layout.llm).reach()
 
 
 def find_themes(

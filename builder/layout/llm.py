@@ -52,7 +52,8 @@ class Llm:
         answers = self._asker.ask(questions, seed)
         for question, answer in zip(questions, answers, strict=True):
             if isinstance(answer, NoReply) and (answer.troubles or self._config.otherwise == "reject"):
-                raise ModelError(f"no backgrounds for {question.of}: {answer.reason}")
+                later = "; run the same command again later" if answer.retriable else ""
+                raise ModelError(f"no backgrounds for {question.of}: {answer.reason}{later}")
             themes.append(None if isinstance(answer, NoReply) else answer)
         return themes
 

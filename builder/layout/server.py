@@ -65,13 +65,13 @@ class Server:
         """
         try:
             with self._connected() as client:
-                client.models.list()
+                client.models.with_raw_response.list()
         except openai.APIStatusError as error:
             if error.status_code in {401, 403}:  # not every server lists its models
                 raise self._hopeless(error) from None
         except openai.APIConnectionError as error:
             raise self._unreachable(error) from None
-        except (openai.OpenAIError, ValueError):
+        except openai.OpenAIError:
             pass  # it speaks; whether it makes sense is seen when it is asked something
 
     def _connected(self) -> openai.OpenAI:

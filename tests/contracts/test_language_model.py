@@ -136,6 +136,19 @@ def test_a_real_model_on_this_machine_ends_in_a_dataset(
     assert not {"not JSON", "wrong names", "missing", "wrong form", "not finite"} & set(counts.refused)
 
 
+def test_the_key_comes_from_the_environment_and_is_written_nowhere(
+    config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    with serve(sensible) as server:
+        build(config(tmp_path / "out", server.url, samples=2))
+
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert set(server.keys) == {"sk-secret"}
+    assert any(path.parent.parent.name == "replies" for path in files)
+    assert not any(b"sk-secret" in path.read_bytes() for path in files)
+
+
 def test_no_server_is_one_error_before_any_work(
     shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
