@@ -18,7 +18,7 @@ from builder.backends import Runtime
 from builder.errors import ModelError
 from builder.layout.chat import Reply, Request
 from builder.model_config import LlmConfig
-from mycanvas.models import pick_device, pick_dtype, release_memory
+from mycanvas.models import in_batches, pick_device, pick_dtype
 from mycanvas.models.quiet import quiet_transformers
 
 COLDEST = 1e-3
@@ -29,7 +29,6 @@ class Local:
     """Answers `batch_size` requests together; each draws from a generator of its own."""
 
     def __init__(self, config: LlmConfig, runtime: Runtime) -> None:
-        self._name = config.model
         self._together = config.batch_size
         self._device = pick_device(runtime.device)
         folder = runtime.model(config.model)
@@ -55,19 +54,7 @@ class Local:
 
     def complete(self, requests: Sequence[Request]) -> Iterator[Reply]:
         """One answer per request, in order."""
-        start = 0
-        while start < len(requests):
-            batch = requests[start : start + self._together]
-            try:
-                replies = self._generate(batch)
-            except torch.cuda.OutOfMemoryError:
-                if len(batch) == 1:
-                    raise ModelError(f"{self._name} does not fit into the memory of {self._device}") from None
-                self._together = (len(batch) + 1) // 2
-                release_memory()
-                continue
-            yield from replies
-            start += len(batch)
+        yield from in_batches(requests, self._together, self._generate)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _generate(self, requests: Sequence[Request]) -> list[Reply]:
