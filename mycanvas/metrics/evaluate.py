@@ -102,6 +102,7 @@ def evaluate(
     detector: Detector,
     settings: Settings | None = None,
     *,
+    chunk: int = CHUNK,
     progress: Progress = lambda _: None,
 ) -> Evaluation:
     """Score pictures; each is read once.
@@ -112,6 +113,7 @@ def evaluate(
         encoder: the one that made the references.
         detector: finds classes in pictures.
         settings: what the paper leaves open.
+        chunk: pictures that the models are given at a time.
         progress: told of every picture that is done.
 
     Raises:
@@ -127,12 +129,10 @@ def evaluate(
     texts = _encode_texts(scenes, encoder, settings)
     done: list[PictureScores] = []
     left: list[LeftOut] = []
-    for chunk in _decoded(scenes):
-        left += [one for one in chunk if isinstance(one, LeftOut)]
-        done += _score(
-            [one for one in chunk if isinstance(one, _Ready)], references, texts, encoder, detector, settings
-        )
-        progress(len(chunk))
+    for some in _decoded(scenes, chunk):
+        left += [one for one in some if isinstance(one, LeftOut)]
+        done += _score([one for one in some if isinstance(one, _Ready)], references, texts, encoder, detector, settings)
+        progress(len(some))
     if not done:
         raise InputError(f"none of {len(scenes)} pictures can be read; the first, {left[0].id}: {left[0].reason}")
     return Evaluation(pictures=tuple(done), left_out=tuple(left))
@@ -155,23 +155,23 @@ def _encode_texts(scenes: Sequence[Scene], encoder: Encoder, settings: Settings)
     return vectors
 
 
-def _decoded(scenes: Sequence[Scene]) -> Iterator[list[_Ready | LeftOut]]:
+def _decoded(scenes: Sequence[Scene], chunk: int) -> Iterator[list[_Ready | LeftOut]]:
     """Chunks of pictures, in order; while one is scored the next is decoded."""
     with ThreadPoolExecutor(THREADS) as pool:
         waiting: deque[Future[_Ready | LeftOut]] = deque()
         rest = iter(scenes)
         try:
             while True:
-                waiting.extend(pool.submit(_decode, scene) for scene in _some(rest, 2 * CHUNK - len(waiting)))
+                waiting.extend(pool.submit(_decode, scene) for scene in _next(rest, 2 * chunk - len(waiting)))
                 if not waiting:
                     return
-                yield [waiting.popleft().result() for _ in range(min(CHUNK, len(waiting)))]
+                yield [waiting.popleft().result() for _ in range(min(chunk, len(waiting)))]
         finally:
             for future in waiting:
                 future.cancel()
 
 
-def _some(scenes: Iterable[Scene], count: int) -> Iterator[Scene]:
+def _next(scenes: Iterable[Scene], count: int) -> Iterator[Scene]:
     return (scene for _, scene in zip(range(count), scenes, strict=False))
 
 

@@ -1,0 +1,259 @@
+"""Whole evaluations with fakes, against loops that are written out; what must not matter, and what must be said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mycanvas.errors import InputError, ModelError
+from mycanvas.metrics import Detection
+from mycanvas.metrics.evaluate import PictureScores, evaluate
+from mycanvas.metrics.pictures import Rgb, decode
+from mycanvas.metrics.references import encode_references
+from mycanvas.metrics.scenes import Concept, Scene
+from mycanvas.metrics.settings import Settings
+from tests.mycanvas.metrics.fakes import Colours, Told, concept, scene
+
+NAMES = ("cat", "cat2", "cat3", "cup", "dog", "dog6", "vase")
+COUNT = 150
+
+
+def draw(random: np.random.Generator, height: int = 40, width: int = 50) -> Rgb:
+    """Stripes of noise, so that crops of one picture differ."""
+    base = random.integers(0, 256, (1, width, 3)) + random.normal(0, 30, (height, width, 3))
+    return np.clip(base, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def concepts() -> dict[str, Concept]:
+    random = np.random.default_rng(1)
+    return {name: concept(name, *(draw(random) for _ in range(1 + i % 3))) for i, name in enumerate(NAMES)}
+
+
+@pytest.fixture(scope="module")
+def world(concepts: dict[str, Concept]) -> tuple[list[Scene], Told]:
+    """Scenes of random concepts with random boxes of their classes, some placed somewhere else."""
+    random = np.random.default_rng(2)
+    scenes, boxes = [], {}
+    for number in range(COUNT):
+        names = random.choice(NAMES, random.integers(1, 6), replace=False)
+        pixels = draw(random)
+        one = scene(f"{number:03d}", [concepts[name] for name in names], pixels, f"in place {number % 9}")
+        scenes.append(replace(one, boxes=tuple(some_box(random) for _ in names)))
+        classes = [one.class_name for one in scenes[-1].concepts]
+        boxes[pixels.tobytes()] = [
+            Detection(label=str(random.choice(classes)), box=some_box(random), score=float(random.uniform(0, 1)))
+            for _ in range(random.integers(0, 9))
+        ]
+    return scenes, Told(boxes)
+
+
+def some_box(random: np.random.Generator) -> tuple[float, float, float, float]:
+    x, y = random.uniform(0, 35), random.uniform(0, 25)
+    return x, y, random.uniform(2, 50 - x), random.uniform(2, 40 - y)
+
+
+def run(
+    scenes: Sequence[Scene], detector: Told, settings: Settings, encoder: Colours | None = None, chunk: int = 32
+) -> Any:
+    encoder = encoder or Colours()
+    references = encode_references({c.name: c for s in scenes for c in s.concepts}.values(), encoder, settings)
+    return evaluate(scenes, references, encoder, detector, settings, chunk=chunk)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(),
+        Settings(threshold=0.4, padding=0.25, same_class="same", negative="zero", text="prompt"),
+        Settings(certainty=0.0, covered=1.0, negative="zero"),
+    ],
+)
+def test_scores_equal_loops_that_are_written_out(world: tuple[list[Scene], Told], settings: Settings) -> None:
+    scenes, detector = world
+    found = run(scenes, detector, settings).pictures
+
+    assert len(found) == COUNT
+    for one, picture in zip(scenes, found, strict=True):
+        wanted = written_out(one, detector, settings)
+        assert {name: getattr(picture, name) for name in wanted} == pytest.approx(wanted, abs=1e-6), one.id
+    spread = [np.ptp([getattr(picture, name) for picture in found]) for name in ("cp_clip", "ti_clip", "identity")]
+    assert min(spread) > 0.3
+    assert any(picture.identity < picture.cp_clip - 0.1 for picture in found)
+
+
+def written_out(one: Scene, detector: Told, settings: Settings) -> dict[str, float]:
+    """The scores of a picture, in float64 loops: no matrices, no library, each assignment tried."""
+    encoder = Colours()
+
+    def cosine(a: Any, b: Any) -> float:
+        value = sum(float(x) * float(y) for x, y in zip(a, b, strict=True))
+        return max(value, 0.0) if settings.negative == "zero" else value
+
+    pixels = decode(one.read())
+    classes = [concept.class_name for concept in one.concepts]
+    references = [encoder.images([decode(photo.read()) for photo in concept.photos]) for concept in one.concepts]
+    (all_boxes,) = detector.detect([pixels], [classes])
+    assert all_boxes is not None
+    ranked = sorted([box for box in all_boxes if box.score > settings.threshold], key=lambda box: -box.score)
+    asked = [
+        box for name in dict.fromkeys(classes) for box in [b for b in ranked if b.label == name][: classes.count(name)]
+    ]
+    extra: list[Detection] = []
+    for box in ranked:
+        sure = box not in asked and box.score >= settings.certainty
+        if sure and share_covered(box, [*asked, *extra]) <= settings.covered:
+            extra.append(box)
+
+    def alike(box: Detection) -> list[float]:
+        x, y, w, h = box.box
+        px, py = settings.padding * w, settings.padding * h
+        rows = slice(max(0, int(np.floor(y - py))), int(np.ceil(y + h + py)))
+        columns = slice(max(0, int(np.floor(x - px))), int(np.ceil(x + w + px)))
+        vector = encoder.images([pixels[rows, columns]])[0]
+        return [sum(cosine(vector, photo) for photo in photos) / len(photos) for photos in references]
+
+    table = [alike(box) for box in [*asked, *extra]]
+    counted = table[: len(asked)]
+    if settings.same_class == "same":
+        firsts = [next((i for i, box in enumerate(asked) if box.label == name), None) for name in classes]
+        counted = [table[i] for i in firsts if i is not None]
+    shown = [max(range(len(classes)), key=row.__getitem__) for row in table]
+    text = one.background if settings.text == "background" else one.prompt
+    for concept_ in one.concepts:
+        text = str(text).replace(f"{concept_.token} ", "")
+    return {
+        "cp_clip": sum(max(row) for row in counted) / len(classes),
+        "ti_clip": cosine(encoder.images([pixels])[0], encoder.texts([str(text)])[0]),
+        "identity": best_sum(table[: len(asked)], [b.label for b in asked], classes) / (len(classes) + len(extra)),
+        "recall": len(set(shown)) / len(classes),
+        "duplicates": len(shown) - len(set(shown)),
+        "leaks": sum(classes[j] != box.label for j, box in zip(shown, [*asked, *extra], strict=True)),
+    }
+
+
+def best_sum(table: list[list[float]], labels: list[str], classes: list[str]) -> float:
+    """The largest sum over every way of giving each box a concept of its class."""
+    ways = permutations(range(len(classes)), len(table))
+    return max(
+        sum(row[j] for row, j in zip(table, way, strict=True))
+        for way in ways
+        if all(classes[j] == label for j, label in zip(way, labels, strict=True))
+    )
+
+
+def share_covered(box: Detection, others: Sequence[Detection]) -> float:
+    """Of a box's own 300 x 300 sample points, how many lie in others."""
+    x, y, w, h = box.box
+    grid_x, grid_y = np.meshgrid(x + w * (np.arange(300) + 0.5) / 300, y + h * (np.arange(300) + 0.5) / 300)
+    inside = np.zeros(grid_x.shape, bool)
+    for ox, oy, ow, oh in (other.box for other in others):
+        inside |= (grid_x > ox) & (grid_x < ox + ow) & (grid_y > oy) & (grid_y < oy + oh)
+    return float(inside.mean())
+
+
+def test_order_and_company_of_pictures_change_nothing(world: tuple[list[Scene], Told]) -> None:
+    scenes, detector = world
+    together = run(scenes, detector, Settings()).pictures
+    backwards = run(scenes[::-1], detector, Settings()).pictures[::-1]
+    apart = run(scenes, detector, Settings(), chunk=3).pictures
+
+    assert [picture.id for picture in together] == [one.id for one in scenes]
+    assert max(detector.batches) > 3
+    for other in (backwards, apart):
+        assert numbers(other) == pytest.approx(numbers(together), abs=1e-6)
+
+
+def numbers(pictures: Sequence[PictureScores]) -> list[float]:
+    names = ("cp_clip", "ti_clip", "identity", "recall", "duplicates", "leaks", "agreement")
+    return [getattr(picture, name) for picture in pictures for name in names]
+
+
+def test_every_picture_and_every_photo_is_read_and_encoded_once(concepts: dict[str, Concept]) -> None:
+    random, opened, encoder = np.random.default_rng(3), [], Colours()
+    scenes, boxes = [], {}
+    for number in range(40):
+        pixels = draw(random)
+        one = scene(str(number), [concepts["cat"], concepts["dog"]], pixels)
+
+        def read(one: Scene = one) -> bytes:
+            opened.append(one.id)
+            return one.read()
+
+        scenes.append(replace(one, read=read))
+        boxes[pixels.tobytes()] = [Detection(label="cat", box=(0, 0, 20, 20), score=0.9)]
+    run(scenes, Told(boxes), Settings(), encoder)
+    photos = [decode(photo.read()).tobytes() for name in ("cat", "dog") for photo in concepts[name].photos]
+
+    assert sorted(opened, key=int) == [str(number) for number in range(40)]
+    assert len(encoder.seen) == 40 + 40 + len(photos)
+    assert all(encoder.seen.count(photo) == 1 for photo in photos)
+
+
+def test_what_cannot_be_read_is_left_out_by_name_and_costs_its_neighbours_nothing(
+    world: tuple[list[Scene], Told],
+) -> None:
+    scenes, detector = world
+    broken = replace(scenes[4], read=lambda: b"not a picture")
+    found = run([*scenes[:4], broken, *scenes[5:]], detector, Settings())
+    everything = run(scenes, detector, Settings())
+
+    assert [(one.id, one.split) for one in found.left_out] == [(scenes[4].id, scenes[4].split)]
+    assert "not a picture in JPEG, PNG, WEBP" in found.left_out[0].reason
+    assert found.pictures == everything.pictures[:4] + everything.pictures[5:]
+    with pytest.raises(InputError, match=f"none of 1 pictures can be read; the first, {broken.id}"):
+        run([broken], detector, Settings())
+
+
+def test_an_encoder_without_texts_gives_no_ti_clip_and_without_a_background_the_prompt_is_read(
+    world: tuple[list[Scene], Told],
+) -> None:
+    scenes, detector = world
+    nameless = replace(scenes[0], background=None)
+    (blind,) = run(scenes[:1], detector, Settings(), Colours(reads=False)).pictures
+    (prompted,) = run([nameless], detector, Settings()).pictures
+
+    assert blind.ti_clip is None
+    assert prompted.text == written_without_tokens(nameless)
+    assert replace(blind, ti_clip=0, text="", prompt="") == replace(prompted, ti_clip=0, text="", prompt="")
+
+
+def written_without_tokens(one: Scene) -> str:
+    text = one.prompt
+    for concept_ in one.concepts:
+        text = text.replace(f"{concept_.token} ", "")
+    return text
+
+
+def test_numbers_that_are_none_are_errors_that_name_the_picture(world: tuple[list[Scene], Told]) -> None:
+    scenes, detector = world
+
+    class Broken(Colours):
+        def images(self, pictures: Any) -> Any:
+            rows = super().images(pictures)
+            rows[-1] = np.nan
+            return rows
+
+    references = encode_references(scenes[0].concepts, Colours(), Settings())
+    with pytest.raises(ModelError, match=r"encoder gave no finite numbers for 000"):
+        evaluate(scenes[:1], references, Broken(), detector)
+    with pytest.raises(ModelError, match=r"encoder gave no finite numbers for the photo"):
+        encode_references(scenes[0].concepts, Broken(), Settings())
+    silent = Told({decode(scenes[0].read()).tobytes(): None})
+    with pytest.raises(ModelError, match=r"detector gave no finite numbers for 000"):
+        evaluate(scenes[:1], references, Colours(), silent)
+
+
+def test_no_pictures_and_no_photos_are_errors(concepts: dict[str, Concept], world: tuple[list[Scene], Told]) -> None:
+    scenes, detector = world
+    with pytest.raises(InputError, match="no pictures"):
+        evaluate([], {}, Colours(), detector)
+    with pytest.raises(InputError, match="no source photos of"):
+        evaluate(scenes, {}, Colours(), detector)
+    with pytest.raises(InputError, match="concept cat has no source photos with a mask"):
+        encode_references([concepts["cat"]], Colours(), Settings(references="masked"))
