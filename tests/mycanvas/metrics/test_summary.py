@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from mycanvas.metrics.evaluate import Evaluation, LeftOut, PictureScores
+from mycanvas.metrics.summary import Arm, details, gain, lines, paper_gain, rows, summarise
+
+
+def arm(name: str, by: float, *, reads: bool = True) -> Arm:
+    """Two compositions of two pictures with three objects, and one picture with four."""
+    pictures = [
+        PictureScores(
+            id=str(i),
+            split="objects_4" if i == 4 else "objects_le3",
+            composition=("a", "a", "b", "b", "c")[i],
+            prompt="",
+            text="",
+            cp_clip=value + by,
+            ti_clip=0.2 if reads else None,
+            identity=value,
+            recall=1.0,
+            duplicates=i,
+            leaks=0,
+            agreement=None,
+            boxes=(),
+        )
+        for i, value in enumerate((0.1, 0.2, 0.3, 0.4, 0.7))
+    ]
+    left = (LeftOut(id="x.png", split="objects_5", reason="damaged"),)
+    return summarise(name, Evaluation(pictures=tuple(pictures), left_out=left))
+
+
+def test_the_poster_s_row_vs_baseline_comes_out_of_its_other_rows() -> None:
+    """As printed: +0.25, +0.34, +0.34."""
+    assert paper_gain() == {"objects_le3": 0.25, "objects_4": 0.34, "objects_5": 0.34}
+    assert dict(rows([]))["paper: vs. baseline"] == ["+0.25", "-", "+0.34", "-", "+0.34", "-"]
+
+
+def test_our_rows_have_the_means_of_each_split_and_the_gain_over_the_first_arm() -> None:
+    table = dict(rows([arm("base", 0.0), arm("ours", 0.1)]))
+
+    assert table["base"] == ["0.25", "0.20", "0.70", "0.20", "-", "-"]
+    assert table["ours"] == ["0.35", "0.20", "0.80", "0.20", "-", "-"]
+    assert table["ours vs. base"] == ["+0.10", "-", "+0.10", "-", "-", "-"]
+
+
+def test_details_count_pictures_compositions_and_what_was_left_out() -> None:
+    table = dict(details(arm("ours", 0.0)))
+
+    assert table["pictures"] == ["4", "1", "0 (1 left out)"]
+    assert table["compositions"] == ["2", "1", "0"]
+    assert table["CP-CLIP"] == ["0.25 [0.15, 0.35]", "0.70", "-"]
+    assert table["duplicates"][0].startswith("1.50 ")
+    assert table["agreement"] == ["-", "-", "-"]
+    assert "left out: x.png (damaged)" in lines([arm("ours", 0.0)])
+
+
+def test_a_score_that_one_arm_lacks_has_no_gain() -> None:
+    assert gain(arm("ours", 0.0), arm("base", 0.0, reads=False), "objects_le3", "ti_clip") is None
+    assert gain(arm("ours", 0.0), arm("base", 0.0), "objects_5", "cp_clip") is None
+
+
+def test_lines_fit_a_terminal() -> None:
+    assert max(map(len, lines([arm("ours", 0.0), arm("base", 0.1)]))) <= 80
