@@ -115,7 +115,7 @@ def lines(arms: Sequence[Arm]) -> list[str]:
     return [line.rstrip() for line in [*text, "", NOTE]]
 
 
-NOTE = "In brackets: 95 % intervals of a bootstrap over compositions, where there are two or more."
+NOTE = "[low, high]: 95 % of a bootstrap over compositions, where there are two or more."
 
 
 def _estimates(pictures: Sequence[PictureScores], seed: int) -> Iterator[tuple[str, Estimate]]:
