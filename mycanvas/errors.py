@@ -1,5 +1,9 @@
 """The errors that this project raises on purpose."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 
 class MyCanvasError(Exception):
     """Everything this package raises on purpose.
@@ -26,6 +30,11 @@ class MissingExtra(MyCanvasError):
 
     def __init__(self, package: str, *, extra: str) -> None:
         super().__init__(f"{package} is not installed; run: pip install 'mycanvas[{extra}]'")
+        self._named = (package, extra)
+
+    def __reduce__(self) -> tuple[Callable[[str, str], MissingExtra], tuple[str, str]]:
+        """Workers send errors to the process that started them."""
+        return _missing_extra, self._named
 
 
 class ModelError(MyCanvasError):
@@ -34,3 +43,7 @@ class ModelError(MyCanvasError):
 
 class StoreError(MyCanvasError):
     """A build folder cannot be written, or is not what its plan says."""
+
+
+def _missing_extra(package: str, extra: str) -> MissingExtra:
+    return MissingExtra(package, extra=extra)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-import transformers
 from PIL import Image
 from safetensors import SafetensorError
 from transformers import (
@@ -26,6 +24,7 @@ from builder.errors import ModelError
 from builder.model_config import VlmConfig
 from builder.records import Rgb
 from mycanvas.models import pick_device, pick_dtype
+from mycanvas.models.loading import LOCAL, quiet_transformers
 
 TEMPERATURE = 0.7
 TOP_P = 0.9
@@ -44,16 +43,15 @@ def load_speaker(config: VlmConfig, runtime: Runtime) -> LocalSpeaker:
     """
     path = runtime.model(config.model)
     device = pick_device(runtime.device)
-    options = {"local_files_only": True, "trust_remote_code": False}
     try:
-        with _quiet():
-            processor = AutoProcessor.from_pretrained(path, **options)
+        with quiet_transformers():
+            processor = AutoProcessor.from_pretrained(path, **LOCAL)
             model, loaded = AutoModelForImageTextToText.from_pretrained(
                 path,
                 use_safetensors=True,
                 dtype=pick_dtype(runtime.dtype, device),
                 output_loading_info=True,
-                **options,
+                **LOCAL,
             )
             model.to(device).eval()
     except (OSError, ValueError, KeyError, ImportError, SafetensorError, torch.cuda.OutOfMemoryError) as error:
@@ -155,17 +153,3 @@ class Draws(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
             if generator is not None:
                 row.exponential_(generator=generator).clamp_(min=1e-30).log_().neg_()
         return scores + noise.to(scores.device)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the progress bars and remarks of transformers, which are not the user's concern."""
-    bars, level = transformers.logging.is_progress_bar_enabled(), transformers.logging.get_verbosity()
-    transformers.logging.disable_progress_bar()
-    transformers.logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        transformers.logging.set_verbosity(level)
-        if bars:
-            transformers.logging.enable_progress_bar()

@@ -19,7 +19,7 @@ from builder.errors import ModelError
 from builder.layout.chat import Reply, Request
 from builder.model_config import LlmConfig
 from mycanvas.models import in_batches, pick_device, pick_dtype
-from mycanvas.models.quiet import quiet_transformers
+from mycanvas.models.loading import LOCAL, quiet_transformers
 
 COLDEST = 1e-3
 """Temperatures below it are as good as none."""
@@ -41,11 +41,11 @@ class Local:
             raise ModelError(f"{config.model} has no chat template; name a model that follows instructions")
 
     def _load(self, folder: Path, dtype: torch.dtype) -> None:
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", **LOCAL)
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         self._model, loaded = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True
+            folder, use_safetensors=True, dtype=dtype, output_loading_info=True, **LOCAL
         )
         if missing := sorted(loaded["missing_keys"]):  # transformers makes them up at random
             raise ValueError(f"it lacks {len(missing)} of its weights, such as {missing[0]}")

@@ -19,6 +19,7 @@ from builder.errors import ConfigError, MissingExtra, ModelError
 from builder.model_config import DiffusionConfig
 from builder.records import Rgb
 from mycanvas.models import pick_device, pick_dtype
+from mycanvas.models.loading import LOCAL, quiet_transformers
 
 if TYPE_CHECKING:
     import torch
@@ -171,9 +172,8 @@ def _loaded(folder: Path, name: str, config: DiffusionConfig, runtime: Runtime) 
                 folder,
                 dtype=pick_dtype(runtime.dtype, device),
                 variant=config.variant,
-                local_files_only=True,
                 use_safetensors=True,
-                trust_remote_code=False,
+                **LOCAL,
             )
     except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
         raise ModelError(
@@ -216,7 +216,6 @@ def _quiet() -> Iterator[None]:
         from diffusers.utils import logging
     except ImportError as missing:
         raise MissingExtra(missing.name or "diffusers", extra="models") from missing
-    from mycanvas.models.quiet import quiet_transformers
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()

@@ -14,6 +14,7 @@ from PIL import Image
 
 from mycanvas.errors import InputError, MissingExtra, ModelError
 from mycanvas.models import pick_device, pick_dtype
+from mycanvas.models.loading import LOCAL, quiet_transformers
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +52,7 @@ def model_type(folder: Path) -> str:
     with _loading(folder):
         from transformers import AutoConfig
 
-        return str(AutoConfig.from_pretrained(folder, local_files_only=True).model_type)
+        return str(AutoConfig.from_pretrained(folder, **LOCAL).model_type)
 
 
 def load_checkpoint(
@@ -74,13 +75,11 @@ def load_checkpoint(
 
         place = pick_device(device)
         precision = pick_dtype(dtype, place)
-        model = getattr(transformers, loader).from_pretrained(
-            folder, dtype=precision, local_files_only=True, use_safetensors=True
-        )
+        model = getattr(transformers, loader).from_pretrained(folder, dtype=precision, use_safetensors=True, **LOCAL)
         return Checkpoint(
             model=model.to(place).eval(),
-            image_processor=transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True),
-            tokenizer=transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True) if text else None,
+            image_processor=transformers.AutoImageProcessor.from_pretrained(folder, **LOCAL),
+            tokenizer=transformers.AutoTokenizer.from_pretrained(folder, **LOCAL) if text else None,
             device=place,
             dtype=precision,
         )
@@ -88,24 +87,18 @@ def load_checkpoint(
 
 @contextmanager
 def _loading(folder: Path) -> Iterator[None]:
-    """Errors in our words; of transformers' own, errors only, and no progress bars."""
+    """Errors in our words, and none of transformers' remarks."""
     try:
         import torch  # noqa: F401
-        from transformers.utils import logging
+        import transformers  # noqa: F401
     except ImportError as missing:
         raise MissingExtra(missing.name or "transformers", extra="models") from missing
 
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     try:
-        yield
+        with quiet_transformers():
+            yield
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"the model in {folder} cannot be loaded: {error}") from error
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def as_rgb(picture: Picture) -> NDArray[np.uint8]:

@@ -1,9 +1,13 @@
-"""Libraries that load models without talking of it."""
+"""How every model is loaded: from this machine only, no code that came with it, and without talking of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""What every `from_pretrained` of transformers is given; left out, the library may ask on the terminal."""
 
 
 @contextmanager
