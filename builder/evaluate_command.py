@@ -29,6 +29,21 @@ SETTINGS: tuple[tuple[str, Any, str], ...] = (
 )
 """Options that are fields of mycanvas.metrics.settings.Settings, which says more of them and has the defaults."""
 
+ALIGNMENT: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("limit", {"type": click.IntRange(1), "default": 1000, "help": "Rows to read of each.  [default: 1000]"}),
+    ("split", {"multiple": True, "metavar": "[NAME=]SPLIT", "help": "[default: train, else all]"}),
+    ("image_column", {"multiple": True, "metavar": "[NAME=]COLUMN", "help": "[default: found by type and name]"}),
+    ("caption_column", {"multiple": True, "metavar": "[NAME=]COLUMN", "help": "[default: found by type and name]"}),
+    (
+        "weak_below",
+        {
+            "type": click.FloatRange(-1, 1),
+            "help": "Count pairs of a lower cosine.  [default: 0.28 for CLIP B/32]",
+        },
+    ),
+)
+"""Options of --alignment: what `builder.evaluation_tables.align` takes of these names."""
+
 
 def _settings_options(command: Command) -> Command:
     for name, kind, text in reversed(SETTINGS):
@@ -36,11 +51,17 @@ def _settings_options(command: Command) -> Command:
     return command
 
 
+def _alignment_options(command: Command) -> Command:
+    for name, options in reversed(ALIGNMENT):
+        command = click.option(f"--{name.replace('_', '-')}", name, **options)(command)
+    return command
+
+
 @click.command()
 @click.argument("arms", metavar="[[NAME=]DIR]...", nargs=-1)
 @click.option("--dataset", type=FILE, help="Whose concepts are looked for; without DIRs, it is scored itself.")
 @click.option("--prompts", type=FILE, help="What the pictures were to be made from; each must be there.")
-@click.option("--output", type=FILE, help="Folder for scores.json and report.html.")
+@click.option("--output", type=FILE, help="Folder for scores.json and report.html, or alignment.json and .svg.")
 @click.option(
     "--encoder", help="CLIP, SigLIP 2 or DINOv2: an id on the Hub or a folder.  [default: the paper's CLIP B/32]"
 )
@@ -56,12 +77,25 @@ def _settings_options(command: Command) -> Command:
 @click.option("--only-used", is_flag=True, help="Compare only with the source photos that scenes use.")
 @click.option("--write-prompts", type=FILE, help="Write to FILE what pictures to make, and score nothing.")
 @click.option("--per-composition", type=click.IntRange(1), default=6, show_default=True, help="Prompts to write.")
+@click.option(
+    "--alignment",
+    multiple=True,
+    metavar="[NAME=]DATASET",
+    help="Print how well captions fit pictures, in a folder, a file, or owner/name[:config] on the Hub; repeatable.",
+)
+@_alignment_options
+@click.option("--ratings", type=FILE, help="Print people's 1 to 5 of the dataset's scenes: rater, item, score.")
+@click.option("--preferences", type=FILE, help="Print people's 1 to 10: rater, item, score, arm, split[, question].")
 @click.option("--json", "as_json", is_flag=True, help="Print every number as JSON.")
 def evaluate(
+    arms: tuple[str, ...],
     dataset: Path | None,
     output: Path | None,
     write_prompts: Path | None,
     per_composition: int,
+    alignment: tuple[str, ...],
+    ratings: Path | None,
+    preferences: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -75,21 +109,44 @@ def evaluate(
       mycanvas evaluate --dataset mycanvas_data --write-prompts prompts.jsonl
       mycanvas evaluate baseline=sd15 ours=sd15_mycanvas --dataset mycanvas_data --output scores
       mycanvas evaluate --dataset mycanvas_data          its own scenes: what generated ones could reach
+      mycanvas evaluate --alignment mycanvas_data --alignment laion=owner/laion-subset --output scores
+      mycanvas evaluate --dataset mycanvas_data --ratings ratings.jsonl --preferences preferences.jsonl
     """
     from builder.errors import ConfigError
     from builder.evaluation import score, write_report
+    from builder.evaluation_tables import align, preference, quality
     from builder.files import write_text
     from mycanvas.metrics.protocol import as_lines, unseen_prompts
     from mycanvas.metrics.report import as_json as every_number
     from mycanvas.metrics.scenes import open_dataset
     from mycanvas.metrics.summary import lines
 
-    if dataset is None:
+    of_alignment = {name: options.pop(name) for name, _ in ALIGNMENT}
+    scored = bool(arms or write_prompts) or not (alignment or ratings or preferences)
+    if dataset is None and scored:
         raise ConfigError("whose concepts? name the dataset that has their photos: --dataset DIR")
-    if write_prompts:
+    if dataset is None and ratings:
+        raise ConfigError("whose scenes were rated? name their dataset: --dataset DIR")
+    if dataset and write_prompts:
         write_text(write_prompts, as_lines(unseen_prompts(open_dataset(dataset), per_composition)))
         return
-    run = score(open_dataset(dataset), **options)
-    click.echo(json.dumps(every_number(run), indent=1) if as_json else "\n".join(lines(run.arms)))
-    if output:
-        click.echo(f"report: {write_report(run, output)}", err=as_json)
+    values: dict[str, Any] = {}
+    pages: list[list[str]] = []
+    reports: list[Path] = []
+    tables = [quality(ratings, dataset)] if dataset and ratings else []
+    tables += [preference(preferences)] if preferences else []
+    if alignment:
+        models = {name: options[name] for name in ("encoder", "device", "dtype")}
+        aligned = align(alignment, **of_alignment, **models)
+        tables = [aligned.table(), *tables]
+        reports += [aligned.write(output)] if output else []
+    if dataset and scored:
+        run = score(open_dataset(dataset), arms, **options)
+        values |= every_number(run)
+        pages.append(lines(run.arms))
+        reports += [write_report(run, output)] if output else []
+    values |= {table.key: table.values for table in tables}
+    pages += [table.lines() for table in tables]
+    click.echo(json.dumps(values, indent=1) if as_json else "\n\n".join("\n".join(page) for page in pages))
+    for report in reports:
+        click.echo(f"report: {report}", err=as_json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def score(
         asked = read_prompts(prompts)
         scenes = {name: follow(asked, own, name) for name, own in scenes.items()}
     names = {"encoder": encoder or ENCODER, "detector": detector or DETECTOR}
-    there = _fetch(names)
+    there = fetch_models(names)
     models = {part: f"{split_name(name)[0]}@{there[part].revision}" for part, name in names.items()}
     sees = load_encoder(there["encoder"].path, device=device, dtype=dtype)
     finds = load_detector(there["detector"].path, threshold=chosen.threshold, device=device, dtype=dtype)
@@ -95,8 +95,11 @@ def _arms(dataset: Dataset, arms: Sequence[str]) -> Iterator[tuple[str, tuple[Sc
         yield name, read_scenes(folder, dataset.concepts) if built else read_generated(folder, dataset.concepts)
 
 
-def _fetch(names: dict[str, str]) -> dict[str, Snapshot]:
+def fetch_models(names: Mapping[str, str]) -> dict[str, Snapshot]:
     """The models on this machine, downloaded where they are not yet.
+
+    Args:
+        names: model by what it is: "encoder", "detector", as the options are called.
 
     Raises:
         ModelError: one cannot be had; the message names all that are missing.
@@ -113,8 +116,9 @@ def _fetch(names: dict[str, str]) -> dict[str, Snapshot]:
             there[part] = fetch(names[part], "transformers")
         except ModelError as error:
             lines = [str(error), "Not on this machine:", *(f"  {each:<8} {_told(names[each])}" for each in missing)]
+            options = " ".join(f"--{part} DIR" for part in missing)
             remedy = "Run this command once where there is a network, or name folders that hold models"
-            raise ModelError("\n".join([*lines, f"{remedy}: --encoder DIR --detector DIR"])) from error
+            raise ModelError("\n".join([*lines, f"{remedy}: {options}"])) from error
     return there
 
 

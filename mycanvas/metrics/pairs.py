@@ -18,12 +18,10 @@ from typing import Any
 import numpy as np
 
 from mycanvas.errors import ConfigError, InputError
+from mycanvas.metrics.columns import find_columns
 from mycanvas.metrics.scenes import Read
 from mycanvas.schema import SPLITS
 
-IMAGE_COLUMNS = ("image", "jpg", "jpeg", "png", "webp", "img", "picture", "photo", "bytes", "image_bytes")
-CAPTION_COLUMNS = ("caption", "text", "txt", "captions", "alt_text", "description", "sentence")
-"""What such columns are called, the likeliest first: ours, LAION's (TEXT), img2dataset's, COCO's. Case is ignored."""
 KINDS = {
     ".arrow": "arrow",
     ".csv": "csv",
@@ -105,62 +103,6 @@ def open_pairs(
     return Pairs(image_column=image, caption_column=caption, rows=_pairs(place, chosen, image, caption, limit))
 
 
-def find_columns(place: str, features: Row, image: str | None, caption: str | None) -> tuple[str | None, str]:
-    """Which columns hold pictures and captions; no pictures, if there are only URLs.
-
-    Args:
-        place: what to call the dataset in errors.
-        features: name -> feature of `datasets`.
-        image: the name that was given, if any.
-        caption: the name that was given, if any.
-
-    Raises:
-        ConfigError: see `open_pairs`.
-    """
-    links = [name for name in features if "url" in name.lower()]
-    pictures = [name for name, feature in features.items() if _holds_pictures(feature)]
-    texts = [name for name, feature in features.items() if _holds_text(feature)]
-    _check_given("--image-column", image, pictures, "pictures", features)
-    _check_given("--caption-column", caption, texts, "text", features)
-    texts = [name for name in texts if name not in (*links, "__key__")]
-    image = image or _likeliest(pictures, IMAGE_COLUMNS)
-    caption = caption or _likeliest(texts, CAPTION_COLUMNS)
-    if image is None and not links:
-        raise ConfigError(_unclear(place, "pictures", pictures or features, "--image-column"))
-    if caption is None:
-        raise ConfigError(_unclear(place, "captions", texts or features, "--caption-column"))
-    return image, caption
-
-
-def _check_given(option: str, name: str | None, fitting: Sequence[str], what: str, features: Row) -> None:
-    if name is not None and name not in features:
-        raise ConfigError(f"{option} {name}: there is no such column; there are {', '.join(features)}")
-    if name is not None and name not in fitting:
-        raise ConfigError(f"{option} {name}: wanted {what}, got {features[name]}")
-
-
-def _likeliest(names: Sequence[str], usual: Sequence[str]) -> str | None:
-    lower = {name.lower(): name for name in reversed(names)}
-    return next((lower[name] for name in usual if name in lower), names[0] if len(names) == 1 else None)
-
-
-def _unclear(place: str, what: str, names: Iterable[str], option: str) -> str:
-    return f"{place}: no column is known to hold {what}; name one with {option}: {', '.join(names)}"
-
-
-def _holds_pictures(feature: Any) -> bool:
-    import datasets
-
-    if isinstance(feature, dict):
-        return "bytes" in feature
-    return isinstance(feature, datasets.Image) or getattr(feature, "dtype", None) in ("binary", "large_binary")
-
-
-def _holds_text(feature: Any) -> bool:
-    inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", feature)
-    return getattr(inner, "dtype", None) in ("string", "large_string")
-
-
 def _pairs(place: str, parts: Sequence[Part], image: str | None, caption: str, limit: int) -> Iterator[Pair]:
     """Each part gives its share of the rows, and what earlier ones had too few of."""
     left = limit
@@ -235,7 +177,14 @@ def _builder(place: str) -> Any:
         return datasets.load_dataset_builder(str(path.resolve()))
     if hub is None or place.startswith("."):
         raise InputError(f"there is no file or folder {place}, and on the Hub names are like owner/name")
-    return datasets.load_dataset_builder(hub["id"], hub["config"])
+    _ask_hub(hub["id"])
+    try:
+        return datasets.load_dataset_builder(hub["id"], hub["config"])
+    except ValueError as error:
+        if hub["config"] is None and "Config name is missing" in str(error):
+            named = ", ".join(f"{place}:{name}" for name in datasets.get_dataset_config_names(place))
+            raise ConfigError(f"{place} has several configurations; say which: {named}") from error
+        raise
 
 
 def _is_one(saved: Any) -> bool:
@@ -244,11 +193,28 @@ def _is_one(saved: Any) -> bool:
     return isinstance(saved, datasets.Dataset)
 
 
+def _ask_hub(name: str) -> None:
+    """One question before a dataset is opened, which would ask again and again for half a minute."""
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        huggingface_hub.HfApi().repo_info(name, repo_type="dataset", timeout=10)
+    except (HfHubHTTPError, HFValidationError) as error:
+        raise InputError(f"{name} cannot be had from the Hub: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # of whichever HTTP library the installed huggingface_hub stands on
+        raise InputError(f"{name} is no file or folder here, and the Hub cannot be reached ({error})") from error
+
+
 def _mapped(dataset: Any) -> Part:
     """Rows that are in a file on this machine, in any order: they are spread evenly over it."""
+    import datasets
 
     def rows(columns: list[str], limit: int) -> Iterator[Row]:
-        chosen = _undecoded(dataset.select_columns(columns))
+        chosen = dataset.select_columns(columns)
+        for name in columns:
+            if isinstance(chosen.features[name], datasets.Image):
+                chosen = chosen.cast_column(name, datasets.Image(decode=False))
         spread = np.linspace(0, len(chosen) - 1, min(limit, len(chosen))).round().astype(int)
         yield from (chosen[index] for index in spread.tolist())
 
@@ -261,18 +227,9 @@ def _streamed(dataset: Any, follow: bool) -> Part:
         dataset = dataset._resolve_features()
     return Part(
         features=dataset.features or {},
-        rows=lambda columns, _: _undecoded(dataset.select_columns(columns)),
+        rows=lambda columns, _: dataset.decode(False).select_columns(columns),
         follow=follow,
     )
-
-
-def _undecoded(dataset: Any) -> Any:
-    import datasets
-
-    for name, feature in dataset.features.items():
-        if isinstance(feature, datasets.Image):
-            dataset = dataset.cast_column(name, datasets.Image(decode=False))
-    return dataset
 
 
 def _parquet(files: Sequence[str], features: Row | None) -> Part:
@@ -288,7 +245,7 @@ def _parquet(files: Sequence[str], features: Row | None) -> Part:
     def rows(columns: list[str], _: int) -> Iterator[Row]:
         for name in files:
             with fsspec.open(name, "rb") as file:
-                for batch in pq.ParquetFile(file, buffer_size=PARQUET_BUFFER).iter_batches(
+                for batch in pq.ParquetFile(file, buffer_size=PARQUET_BUFFER, pre_buffer=False).iter_batches(
                     PARQUET_ROWS, columns=columns
                 ):
                     yield from batch.to_pylist()

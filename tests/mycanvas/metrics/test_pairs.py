@@ -19,7 +19,8 @@ import pytest
 from PIL import Image
 
 from mycanvas.errors import ConfigError, InputError
-from mycanvas.metrics.pairs import find_columns, open_pairs
+from mycanvas.metrics.columns import find_columns
+from mycanvas.metrics.pairs import open_pairs
 
 Write = Callable[[Path, Iterable[str]], Path]
 ROWS = 5
@@ -182,7 +183,7 @@ def test_columns_are_found_by_type_and_usual_name(
     ("types", "given", "message"),
     [
         (
-            {"left": "image", "right": "image", "caption": "string"},
+            {"left": "image", "right": "image", "caption": "string", "url": "string"},
             (None, None),
             "pictures; name one with --image-column: left, right",
         ),
@@ -199,10 +200,18 @@ def test_columns_are_found_by_type_and_usual_name(
         (
             {"image": "image", "caption": "string"},
             (None, "text"),
-            "--caption-column text: there is no such column; there are image, caption",
+            "--caption-column text: it has no such column; it has image, caption",
         ),
-        ({"image": "image", "caption": "string"}, ("caption", None), "--image-column caption: wanted pictures"),
-        ({"image": "image", "caption": "string"}, (None, "image"), "--caption-column image: wanted text"),
+        (
+            {"image": "image", "caption": "string"},
+            ("caption", None),
+            "this column of it cannot be that; only image can",
+        ),
+        (
+            {"image": "image", "caption": "string"},
+            (None, "image"),
+            "this column of it cannot be that; only caption can",
+        ),
     ],
 )
 def test_columns_that_are_not_clear_are_asked_for(
