@@ -178,6 +178,11 @@ class DiffusionConfig(Table):
     def _takes_a_step(self) -> Self:
         if int(self.steps * self.strength) < 1:
             raise ValueError(f"{self.steps} steps at strength {self.strength} are none; wanted steps * strength >= 1")
+        if self.refiner is not None and self.strength <= 1 - self.refiner_start:
+            raise ValueError(
+                f"at strength {self.strength} the model starts at {1 - self.strength:.0%} of the way, and its refiner "
+                f"takes over at {self.refiner_start:.0%}; wanted a strength above {1 - self.refiner_start:g}"
+            )
         return self
 
 

@@ -392,6 +392,38 @@ def z_image(folder: Path) -> Path:
     return folder
 
 
+def flux_fill(folder: Path) -> Path:
+    """FLUX.1 Fill: a transformer that sees the mask, and two text encoders."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxFillPipeline, FluxTransformer2DModel
+    from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
+
+    torch.manual_seed(0)
+    tokenizer, second = clip_tokenizer(), byte_tokenizer()
+    transformer = FluxTransformer2DModel(
+        in_channels=384,
+        out_channels=64,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        pooled_projection_dim=32,
+        guidance_embeds=True,
+        axes_dims_rope=(4, 6, 6),
+    )
+    text = T5Config(vocab_size=len(second), d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=4)
+    FluxFillPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+        vae=_vae(16, scaling_factor=0.36, shift_factor=0.12),
+        text_encoder=CLIPTextModel(CLIPTextConfig(**_text(tokenizer))),
+        text_encoder_2=T5EncoderModel(text),
+        tokenizer=tokenizer,
+        tokenizer_2=second,
+        transformer=transformer,
+    ).save_pretrained(folder)
+    return folder
+
+
 def _vae(channels: int, **more: float) -> Any:
     from diffusers import AutoencoderKL
 

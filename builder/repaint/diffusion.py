@@ -76,7 +76,7 @@ class Diffusion:
         ]
         for canvas, foreground, painted in zip(canvases, foregrounds, self._inpainter.paint(paintings), strict=True):
             size = canvas.mask.shape[0]
-            picture = painted[:size, :size]
+            picture = _sized(painted, paintings[0].mask.shape[0])[:size, :size]
             if not np.isfinite(picture).all():
                 yield _failed(canvas, 'the model gave no finite numbers; try dtype = "bfloat16" or "float32"')
             elif picture.max() <= BLACK:
@@ -125,6 +125,13 @@ def words_of(canvas: Canvas) -> dict[str, str]:
     phrase = sample.background.phrase
     nouns = [concept.class_noun for concept in sample.concepts]
     return {"background": _PREPOSITION.sub("", phrase), "phrase": phrase, "concepts": ", ".join(nouns)}
+
+
+def _sized(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """A picture at the size that was asked for; Flux Kontext, for one, paints at that of its training."""
+    if picture.shape[0] == side:
+        return picture
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _failed(canvas: Canvas, reason: str) -> Rejected:

@@ -60,8 +60,7 @@ class Inpainter:
     """A pipeline, and perhaps SDXL's refiner behind it."""
 
     def __init__(self, pipeline: Any, refiner: Any | None, config: DiffusionConfig) -> None:
-        self._pipeline = pipeline
-        self._refiner = refiner
+        self.pipeline, self.refiner = pipeline, refiner
         self._config = config
 
     def paint(self, batch: Sequence[Painting]) -> NDArray[np.float32]:
@@ -69,7 +68,7 @@ class Inpainter:
         import torch
 
         config = self._config
-        name = type(self._pipeline).__name__
+        name = type(self.pipeline).__name__
         size = batch[0].mask.shape[0]
         asked = {
             "prompt": [painting.prompt for painting in batch],
@@ -85,12 +84,13 @@ class Inpainter:
         }
         painted: NDArray[np.float32]
         with torch.inference_mode(), _quiet():
-            if self._refiner is None:
-                painted = _called(self._pipeline, asked, output_type="np")
+            if self.refiner is None:
+                painted = _called(self.pipeline, asked, output_type="np")
                 return painted
-            latents = _called(self._pipeline, asked, output_type="latent", denoising_end=config.refiner_start)
+            latents = _called(self.pipeline, asked, output_type="latent", denoising_end=config.refiner_start)
+            self.pipeline.maybe_free_model_hooks()  # offloads what SDXL, asked for latents, leaves on the GPU
             refined = asked | {"image": latents, "generator": _generators(batch, 1)}
-            painted = _called(self._refiner, refined, output_type="np", denoising_start=config.refiner_start)
+            painted = _called(self.refiner, refined, output_type="np", denoising_start=config.refiner_start)
             return painted
 
 
@@ -125,76 +125,135 @@ def load_inpainter(config: DiffusionConfig, runtime: Runtime) -> Inpainter:
     pipeline = _loaded(folder, _class_of(folder, config), config, runtime)
     if config.scheduler != "default":
         pipeline.scheduler = _scheduler(pipeline, config.scheduler)
-    refiner = None
-    if config.refiner is not None:
-        if "denoising_end" not in inspect.signature(pipeline.__call__).parameters:
-            raise ConfigError(
-                f"repaint.diffusion.refiner: {type(pipeline).__name__} cannot hand its latents over to it; "
-                "leave it out, or use an SDXL model"
-            )
-        # Refines the whole picture: the inpainting class would noise the latents around its mask a second time.
-        refiner = _loaded(runtime.model(config.refiner), "StableDiffusionXLImg2ImgPipeline", config, runtime)
+    if config.refiner is None:
+        return Inpainter(pipeline, None, config)
+    if "denoising_end" not in inspect.signature(pipeline.__call__).parameters:
+        raise ConfigError(
+            f"repaint.diffusion.refiner: {type(pipeline).__name__} cannot hand its latents over to it; "
+            "leave it out, or use an SDXL model"
+        )
+    shared = {part: getattr(pipeline, part) for part in ("vae", "text_encoder_2", "tokenizer_2")}
+    # Refines the whole picture: the inpainting class would noise the latents around its mask a second time.
+    refiner = _loaded(runtime.model(config.refiner), "StableDiffusionXLImg2ImgPipeline", config, runtime, shared)
+    # It goes on from the pipeline's latents, whose scale differs between schedulers.
+    refiner.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
     return Inpainter(pipeline, refiner, config)
 
 
 def _class_of(folder: Path, config: DiffusionConfig) -> str:
-    """The class to load with: the one that is asked for, else the repository's own if it paints over a mask."""
+    """The class to load with: the one that is asked for, else the repository's own, or its sibling for inpainting.
+
+    diffusers' AutoPipelineForInpainting lacks Flux Fill, Flux Kontext, Flux 2 Klein and Chroma.
+    """
     import diffusers
 
     if config.pipeline is not None:
-        found = getattr(diffusers, config.pipeline, None)
-        if not (inspect.isclass(found) and issubclass(found, diffusers.DiffusionPipeline)):
+        if not _is_pipeline(config.pipeline):
             raise ConfigError(
                 f"repaint.diffusion.pipeline: diffusers {diffusers.__version__} has no pipeline {config.pipeline!r}"
             )
-        if "mask_image" not in inspect.signature(found.__call__).parameters:
+        if not _takes_mask(config.pipeline):
             raise ConfigError(f"repaint.diffusion.pipeline: {config.pipeline} takes no mask; name one for inpainting")
         return config.pipeline
+    own: str = _index(folder)["_class_name"]
+    for name in (own, own.replace("Pipeline", "InpaintPipeline")):
+        if _takes_mask(name):
+            return name
+    raise ConfigError(
+        f"repaint.diffusion.model: {config.model} is a {own}, and diffusers {diffusers.__version__} has none of its "
+        "kind for inpainting; name another model, or a class with repaint.diffusion.pipeline"
+    )
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    """What a repository says that its pipeline is made of."""
     try:
-        own = str(json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"])
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{config.model} is not a pipeline of diffusers: no readable model_index.json") from error
-    return own if "mask_image" in _parameters(getattr(diffusers, own, None)) else "AutoPipelineForInpainting"
+        index: dict[str, Any] = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        return index | {"_class_name": str(index["_class_name"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder} is not a pipeline of diffusers: no readable model_index.json") from error
 
 
-def _parameters(pipeline: Any) -> Mapping[str, Any]:
-    return {} if pipeline is None else inspect.signature(pipeline.__call__).parameters
+def _is_pipeline(name: str) -> bool:
+    import diffusers
+
+    found = getattr(diffusers, name, None)
+    return inspect.isclass(found) and issubclass(found, diffusers.DiffusionPipeline)
 
 
-def _loaded(folder: Path, name: str, config: DiffusionConfig, runtime: Runtime) -> Any:
-    """A pipeline in memory, set up as the configuration wants it."""
+def _takes_mask(name: str) -> bool:
+    import diffusers
+
+    return _is_pipeline(name) and "mask_image" in inspect.signature(getattr(diffusers, name).__call__).parameters
+
+
+def _loaded(
+    folder: Path, name: str, config: DiffusionConfig, runtime: Runtime, shared: Mapping[str, Any] | None = None
+) -> Any:
+    """A pipeline in memory, set up as the configuration wants it. shared: parts that another has loaded already."""
     import diffusers
 
     device = pick_device(runtime.device)
+    options = {"dtype": pick_dtype(runtime.dtype, device), "variant": config.variant, "use_safetensors": True, **LOCAL}
     try:
         with _quiet():
-            pipeline = getattr(diffusers, name).from_pretrained(
-                folder,
-                dtype=pick_dtype(runtime.dtype, device),
-                variant=config.variant,
-                use_safetensors=True,
-                **LOCAL,
-            )
+            parts = _text_models(folder, options, shared or {})
+            pipeline = getattr(diffusers, name).from_pretrained(folder, **parts, **options)
     except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
         raise ModelError(
             f"the pipeline in {folder} cannot be loaded as {name}: {error}; "
             "repaint.diffusion.pipeline names another class"
         ) from error
+    _refuse_unless_whole(pipeline, folder)
     pipeline.set_progress_bar_config(disable=True)
     if config.attention_slicing:
         pipeline.enable_attention_slicing()
+    if hasattr(getattr(pipeline, "vae", None), "use_slicing"):
+        pipeline.vae.enable_slicing()  # one picture fills a GPU; a batch of them, decoded at once, its memory
     if config.vae_tiling:
         pipeline.vae.enable_tiling()
     if config.compile:
-        for part in ("unet", "transformer"):
-            if getattr(pipeline, part, None) is not None:
-                getattr(pipeline, part).compile()
+        _compile(pipeline)
     if config.offload:
         if device.type == "cpu":
             raise ConfigError("repaint.diffusion.offload moves models between a GPU and memory; device is cpu here")
         pipeline.enable_model_cpu_offload(device=device)
         return pipeline
     return pipeline.to(device)
+
+
+def _text_models(folder: Path, options: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The shared parts and those of transformers, which would make up at random what their files lack."""
+    import transformers
+
+    parts = dict(shared)
+    for part, made_by in _index(folder).items():
+        library, kind = made_by if isinstance(made_by, list) else (None, None)
+        found: Any = getattr(transformers, str(kind), None)
+        learned = inspect.isclass(found) and issubclass(found, transformers.PreTrainedModel)
+        if learned and library == "transformers" and part not in shared:
+            parts[part], loaded = found.from_pretrained(folder / part, output_loading_info=True, **options)
+            _refuse(folder, [f"{part}.{name}" for name in sorted(loaded["missing_keys"])])
+    return parts
+
+
+def _refuse_unless_whole(pipeline: Any, folder: Path) -> None:
+    """What diffusers did not find it leaves without any values."""
+    models = {part: model for part, model in pipeline.components.items() if hasattr(model, "named_parameters")}
+    _refuse(folder, [f"{part}.{name}" for part in models for name, w in models[part].named_parameters() if w.is_meta])
+
+
+def _refuse(folder: Path, missing: Sequence[str]) -> None:
+    if missing:
+        raise ModelError(f"the pipeline in {folder} lacks {len(missing)} of its weights, such as {missing[0]}")
+
+
+def _compile(pipeline: Any) -> None:
+    """Blocks that a model repeats are compiled once for all, where it says which: minutes less than the whole."""
+    for part in ("unet", "transformer"):
+        model = getattr(pipeline, part, None)
+        if model is not None:
+            model.compile_repeated_blocks() if getattr(model, "_repeated_blocks", None) else model.compile()
 
 
 def _scheduler(pipeline: Any, name: str) -> Any:

@@ -116,7 +116,7 @@ def timed_models(backend: Diffusion) -> Iterator[list[float]]:
     """Collects the seconds of every call of a model."""
     spent: list[float] = []
     restore: list[Callable[[], None]] = []
-    pipelines = [backend._inpainter._pipeline, backend._inpainter._refiner]
+    pipelines = [backend._inpainter.pipeline, backend._inpainter.refiner]
     models: dict[int, tuple[Any, str]] = {}
     for pipeline in filter(None, pipelines):
         for name in PARTS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 from builder.backends import Runtime
 from builder.config import RepaintConfig, parse_config
@@ -31,7 +34,7 @@ from builder.records import (
 )
 from builder.repaint import REPAINTERS, repaint
 from builder.repaint.diffusion import Diffusion, flatten, words_of
-from builder.repaint.pipelines import Painting
+from builder.repaint.pipelines import Painting, load_inpainter
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
 
@@ -106,7 +109,7 @@ def original(scene: Canvas) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("size", [128, 136, 141])
-@pytest.mark.parametrize("model", ["sdxl", "sd15", "z_image"])
+@pytest.mark.parametrize("model", ["sdxl", "sd15", "z_image", "flux_fill"])
 def test_inside_objects_every_pixel_is_the_photos_own(tiny_model: TinyModel, model: str, size: int) -> None:
     scene = canvas(size=size)
     foreground = flatten(scene.layers, size)
@@ -161,7 +164,7 @@ def test_noise_replaces_the_background_and_not_the_objects() -> None:
     assert differs[alpha == 1].max() <= 0.51
 
 
-@pytest.mark.parametrize("model", ["sdxl", "z_image"])
+@pytest.mark.parametrize("model", ["sdxl", "z_image", "flux_fill"])
 def test_a_scene_in_a_batch_is_the_scene_alone(tiny_model: TinyModel, model: str) -> None:
     scenes = [canvas("a"), canvas("b"), canvas("c", phrase="on a beach")]
     guidance = 0.0 if model == "z_image" else 6.0
@@ -184,11 +187,57 @@ def test_the_same_seed_gives_the_same_picture_and_another_another(tiny_model: Ti
     assert np.abs(first.astype(int) - other).mean() > 1
 
 
-def test_the_refiner_changes_the_picture(tiny_model: TinyModel) -> None:
-    (plain,) = painted(settings(tiny_model("sdxl")), [canvas()])
-    (refined,) = painted(settings(tiny_model("sdxl"), tiny_model("refiner")), [canvas()])
+def test_the_refiner_changes_the_picture_the_more_the_earlier_it_takes_over(tiny_model: TinyModel) -> None:
+    models = tiny_model("sdxl"), tiny_model("refiner")
+    (plain,) = painted(settings(models[0], steps=8), [canvas()])
+    late, early = (
+        painted(settings(*models, steps=8, refiner_start=start), [canvas()])[0].astype(int) for start in (0.75, 0.25)
+    )
 
-    assert np.abs(plain.astype(int) - refined).mean() > 1
+    assert 1 < np.abs(plain - late).mean() < np.abs(plain - early).mean()
+
+
+@pytest.mark.parametrize("scheduler", ["default", "dpm", "lcm"])
+def test_the_refiner_goes_on_as_the_model_left_off(tiny_model: TinyModel, scheduler: str) -> None:
+    config = settings(tiny_model("sdxl"), tiny_model("refiner"), scheduler=scheduler)
+
+    loaded = load_inpainter(config.diffusion, Runtime(device="cpu"))
+
+    assert loaded.refiner is not None
+    assert loaded.refiner.vae is loaded.pipeline.vae
+    assert loaded.refiner.text_encoder_2 is loaded.pipeline.text_encoder_2
+    assert loaded.refiner.scheduler is not loaded.pipeline.scheduler
+    assert type(loaded.refiner.scheduler) is type(loaded.pipeline.scheduler)
+    assert loaded.refiner.scheduler.config == loaded.pipeline.scheduler.config
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted"),
+    [
+        ("sdxl", "StableDiffusionXLInpaintPipeline"),
+        ("z_image", "ZImageInpaintPipeline"),
+        ("flux_fill", "FluxFillPipeline"),
+    ],
+)
+def test_a_repository_is_loaded_by_its_own_class_or_its_sibling_for_inpainting(
+    tiny_model: TinyModel, model: str, wanted: str
+) -> None:
+    loaded = load_inpainter(settings(tiny_model(model)).diffusion, Runtime(device="cpu"))
+
+    assert type(loaded.pipeline).__name__ == wanted
+
+
+@pytest.mark.parametrize("part", ["unet", "text_encoder"])
+def test_a_checkpoint_that_lacks_weights_is_refused_by_name(tiny_model: TinyModel, tmp_path: Path, part: str) -> None:
+    torn = shutil.copytree(tiny_model("sdxl"), tmp_path / "torn")
+    (file,) = (torn / part).glob("*.safetensors")
+    weights = load_file(file)
+    lost = sorted(weights)[3]
+    del weights[lost]
+    save_file(weights, file, metadata={"format": "pt"})
+
+    with pytest.raises(ModelError, match=rf"lacks 1 of its weights, such as {part}\..*{lost}"):
+        load_inpainter(settings(torn).diffusion, Runtime(device="cpu"))
 
 
 @pytest.mark.parametrize("scheduler", ["euler", "dpm", "lcm", "lightning"])
@@ -217,6 +266,21 @@ def test_a_prompt_may_name_the_background_and_the_things(phrase: str, background
     assert words_of(canvas(phrase=phrase)) == {"background": background, "phrase": phrase, "concepts": "ball, dog"}
 
 
+def test_a_pipeline_that_paints_at_a_size_of_its_own_is_brought_back() -> None:
+    class Doubles(Plain):
+        def paint(self, batch: Sequence[Painting]) -> NDArray[np.float32]:
+            pictures = np.zeros((len(batch), 288, 288, 3), np.float32)
+            pictures[:, :, 144:] = 1  # its right half
+            return pictures
+
+    (picture,) = by_hand(Doubles(), DiffusionConfig(), [canvas(size=144)])
+
+    assert not isinstance(picture, Rejected)
+    behind = flatten(canvas(size=144).layers, 144).alpha == 0
+    assert picture[:, :72][behind[:, :72]].max() == 0
+    assert picture[:, 72:][behind[:, 72:]].min() == 255
+
+
 @pytest.mark.parametrize(
     ("value", "reason"), [(float("nan"), "no finite numbers"), (0.0, "black picture"), (float("inf"), "no finite")]
 )
@@ -243,6 +307,7 @@ def test_what_is_no_picture_is_rejected_and_its_neighbours_are_not(value: float,
         ({"prompt": "a {background.__class__}"}, "stands for nothing"),
         ({"prompt": "a photo {"}, "a brace that is meant is doubled"),
         ({"steps": 1, "strength": 0.9}, "1 steps at strength 0.9 are none"),
+        ({"refiner": "./r", "strength": 0.25}, "the model starts at 75% of the way"),
         ({"scheduler": "magic"}, "scheduler"),
     ],
 )
@@ -265,6 +330,15 @@ def test_pipelines_that_do_not_fit_are_refused_by_name(tiny_model: TinyModel) ->
         config = RepaintConfig(backend="diffusion", diffusion=DiffusionConfig.model_validate(values))
         with pytest.raises(ConfigError, match=message):
             REPAINTERS["diffusion"](config, Runtime(device="cpu"))
+
+
+def test_a_model_without_a_class_for_inpainting_is_refused(tiny_model: TinyModel, tmp_path: Path) -> None:
+    other = shutil.copytree(tiny_model("sd15"), tmp_path / "other")
+    index = json.loads((other / "model_index.json").read_text())
+    (other / "model_index.json").write_text(json.dumps(index | {"_class_name": "DDIMPipeline"}))
+
+    with pytest.raises(ConfigError, match="is a DDIMPipeline, and diffusers"):
+        load_inpainter(settings(other).diffusion, Runtime(device="cpu"))
 
 
 def test_a_folder_without_a_pipeline_is_named(tiny_model: TinyModel) -> None:
