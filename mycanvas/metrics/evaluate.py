@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,81 +20,16 @@ from mycanvas.metrics.detectors import Detector
 from mycanvas.metrics.encoders import Embeddings, Encoder
 from mycanvas.metrics.pictures import Rgb, decode
 from mycanvas.metrics.protocol import without_tokens
+from mycanvas.metrics.results import Evaluation, LeftOut, PictureScores, SeenBox
 from mycanvas.metrics.scenes import Scene
 from mycanvas.metrics.settings import Settings
 
-CHUNK = 32
-"""Pictures in memory at a time, and as many again that are being decoded; the models make batches of their own size."""
-THREADS = 4
-"""That decode; Pillow lets go of Python's lock while it does."""
+CHUNK = 8
+"""Pictures that a worker has in memory, and gives the models at once."""
+MOST_WORKERS = 8
+"""More would mostly wait for the models, each with CHUNK pictures in memory."""
 
 Progress = Callable[[int], object]
-Texts = Mapping[str, Embeddings]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SeenBox:
-    """A box that counts in a picture.
-
-    found_as: class, box and confidence are the detector's. shows: the concept that it is most like. alike: how much.
-    assigned: whose it is taken to be; None: it is one too many. assigned_alike: how much it is like that.
-    """
-
-    found_as: str
-    box: Box
-    confidence: float
-    shows: str
-    alike: float
-    assigned: str | None
-    assigned_alike: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PictureScores:
-    """The scores of one picture; mycanvas/metrics/scores.py says what each is.
-
-    text: what TI-CLIP compared it with. ti_clip: None: the encoder reads no text. agreement: None: nobody says where
-    the objects were put.
-    """
-
-    id: str
-    split: str
-    composition: str
-    prompt: str
-    text: str
-    cp_clip: float
-    ti_clip: float | None
-    identity: float
-    recall: float
-    duplicates: int
-    leaks: int
-    agreement: float | None
-    boxes: tuple[SeenBox, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LeftOut:
-    """A picture that cannot be read, and why."""
-
-    id: str
-    split: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Evaluation:
-    """Scores of pictures, in their order, and what was left out of them."""
-
-    pictures: tuple[PictureScores, ...]
-    left_out: tuple[LeftOut, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Ready:
-    """A decoded picture."""
-
-    scene: Scene
-    pixels: Rgb
 
 
 def evaluate(
@@ -103,6 +40,7 @@ def evaluate(
     settings: Settings | None = None,
     *,
     chunk: int = CHUNK,
+    workers: int | None = None,
     progress: Progress = lambda _: None,
 ) -> Evaluation:
     """Score pictures; each is read once.
@@ -110,10 +48,11 @@ def evaluate(
     Args:
         scenes: the pictures, and what they should show.
         references: vectors of each concept's photos; see `encode_references`.
-        encoder: the one that made the references.
-        detector: finds classes in pictures.
+        encoder: the one that made the references; several threads call it at once.
+        detector: finds classes in pictures; several threads call it at once.
         settings: what the paper leaves open.
         chunk: pictures that the models are given at a time.
+        workers: threads, each with pictures of its own; None: one for each core, MOST_WORKERS at most.
         progress: told of every picture that is done.
 
     Raises:
@@ -126,16 +65,22 @@ def evaluate(
     missing = {concept.name for scene in scenes for concept in scene.concepts} - references.keys()
     if missing:
         raise InputError(f"no source photos of {', '.join(sorted(missing))} to compare pictures with")
-    texts = _encode_texts(scenes, encoder, settings)
-    done: list[PictureScores] = []
-    left: list[LeftOut] = []
-    for some in _decoded(scenes, chunk):
-        left += [one for one in some if isinstance(one, LeftOut)]
-        done += _score([one for one in some if isinstance(one, _Ready)], references, texts, encoder, detector, settings)
+    score = _Scorer(
+        references=references,
+        texts=_encode_texts(scenes, encoder, settings),
+        encoder=encoder,
+        detector=detector,
+        settings=settings,
+    )
+    found: list[PictureScores | LeftOut] = []
+    for some in _in_threads(score, scenes, chunk, workers or min(_cores(), MOST_WORKERS)):
+        found += some
         progress(len(some))
+    done = tuple(one for one in found if isinstance(one, PictureScores))
+    left = tuple(one for one in found if isinstance(one, LeftOut))
     if not done:
         raise InputError(f"none of {len(scenes)} pictures can be read; the first, {left[0].id}: {left[0].reason}")
-    return Evaluation(pictures=tuple(done), left_out=tuple(left))
+    return Evaluation(pictures=done, left_out=left)
 
 
 def text_of(scene: Scene, settings: Settings) -> str:
@@ -143,7 +88,16 @@ def text_of(scene: Scene, settings: Settings) -> str:
     return scene.background if settings.text == "background" and scene.background else without_tokens(scene)
 
 
-def _encode_texts(scenes: Sequence[Scene], encoder: Encoder, settings: Settings) -> Texts:
+def crop(pixels: Rgb, box: Box, padding: float = 0.0) -> Rgb:
+    """The pixels that a box touches, with `padding` times its size on each side, within the picture."""
+    height, width = pixels.shape[:2]
+    x, y, w, h = box
+    left, right = math.floor(x - padding * w), math.ceil(x + w + padding * w)
+    top, bottom = math.floor(y - padding * h), math.ceil(y + h + padding * h)
+    return pixels[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
+
+
+def _encode_texts(scenes: Sequence[Scene], encoder: Encoder, settings: Settings) -> Mapping[str, Embeddings]:
     """Each text once; none if the encoder reads no text."""
     if encoder.logit_scale is None:
         return {}
@@ -155,103 +109,122 @@ def _encode_texts(scenes: Sequence[Scene], encoder: Encoder, settings: Settings)
     return vectors
 
 
-def _decoded(scenes: Sequence[Scene], chunk: int) -> Iterator[list[_Ready | LeftOut]]:
-    """Chunks of pictures, in order; while one is scored the next is decoded."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        waiting: deque[Future[_Ready | LeftOut]] = deque()
-        rest = iter(scenes)
+def _in_threads(
+    score: Callable[[Sequence[Scene]], list[PictureScores | LeftOut]], scenes: Sequence[Scene], chunk: int, workers: int
+) -> Iterator[list[PictureScores | LeftOut]]:
+    """The scores of chunks of pictures, in order; several are being worked on at once."""
+    # A tokenizer of Hugging Face changes itself at its first call, which must not meet another thread's.
+    yield score(scenes[:1])
+    size = max(1, min(chunk, -(-(len(scenes) - 1) // workers)))
+    chunks = [scenes[start : start + size] for start in range(1, len(scenes), size)]
+    with _one_core_each() as begin, ThreadPoolExecutor(workers, initializer=begin) as pool:
         try:
-            while True:
-                waiting.extend(pool.submit(_decode, scene) for scene in _next(rest, 2 * chunk - len(waiting)))
-                if not waiting:
-                    return
-                yield [waiting.popleft().result() for _ in range(min(chunk, len(waiting)))]
+            yield from pool.map(score, chunks)
         finally:
-            for future in waiting:
-                future.cancel()
+            pool.shutdown(cancel_futures=True)
 
 
-def _next(scenes: Iterable[Scene], count: int) -> Iterator[Scene]:
-    return (scene for _, scene in zip(range(count), scenes, strict=False))
+@contextmanager
+def _one_core_each() -> Iterator[Callable[[], None]]:
+    """Gives what a thread calls first, so that PyTorch computes in that thread alone.
 
-
-def _decode(scene: Scene) -> _Ready | LeftOut:
-    try:
-        return _Ready(scene=scene, pixels=decode(scene.read()))
-    except InputError as error:
-        return LeftOut(id=scene.id, split=scene.split, reason=str(error))
-
-
-def _score(
-    ready: Sequence[_Ready],
-    references: Mapping[str, Embeddings],
-    texts: Texts,
-    encoder: Encoder,
-    detector: Detector,
-    settings: Settings,
-) -> Iterator[PictureScores]:
-    """The scores of some pictures; each model is asked once for all of them."""
-    if not ready:
+    PyTorch's own threads meet after every operation, and all wait for the last; pictures need not wait for each other.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield lambda: None
         return
-    found = list(_detect(ready, detector, settings))
-    crops = [
-        crop(one.pixels, box.box, settings.padding) for one, its in zip(ready, found, strict=True) for box in its.boxes
-    ]
-    wholes = [one.pixels for one in ready] if texts else []
-    vectors = encoder.images([*wholes, *crops])
-    start = len(wholes)
-    for number, (one, its) in enumerate(zip(ready, found, strict=True)):
-        own = vectors[start : start + len(its.boxes)]
-        start += len(its.boxes)
-        whole = vectors[number] if texts else None
-        if not np.isfinite(own).all() or (whole is not None and not np.isfinite(whole).all()):
-            raise ModelError(f'the encoder gave no finite numbers for {one.scene.id}; try dtype "float32"')
-        yield _measure(one.scene, its, own, whole, references, texts, settings)
+    before = torch.get_num_threads()
+    try:
+        yield lambda: torch.set_num_threads(1)
+    finally:
+        torch.set_num_threads(before)
 
 
-def _detect(ready: Sequence[_Ready], detector: Detector, settings: Settings) -> Iterator[scores.Found]:
-    classes = [[concept.class_name for concept in one.scene.concepts] for one in ready]
-    for one, names, detections in zip(
-        ready, classes, detector.detect([one.pixels for one in ready], classes), strict=True
-    ):
-        if detections is None:
-            raise ModelError(f'the detector gave no finite numbers for {one.scene.id}; try dtype "float32"')
-        yield scores.pick_boxes(
-            detections, names, threshold=settings.threshold, certainty=settings.certainty, share=settings.covered
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Scorer:
+    """Scores a chunk of pictures, in order; each model is asked once for all of them."""
+
+    references: Mapping[str, Embeddings]
+    texts: Mapping[str, Embeddings]
+    encoder: Encoder
+    detector: Detector
+    settings: Settings
+
+    def __call__(self, scenes: Sequence[Scene]) -> list[PictureScores | LeftOut]:
+        read = [_decode(scene) for scene in scenes]
+        ready = [(scene, pixels) for scene, pixels in zip(scenes, read, strict=True) if not isinstance(pixels, LeftOut)]
+        measured = iter(self._measure(ready))
+        return [pixels if isinstance(pixels, LeftOut) else next(measured) for pixels in read]
+
+    def _measure(self, ready: Sequence[tuple[Scene, Rgb]]) -> Iterator[PictureScores]:
+        if not ready:
+            return
+        found = list(self._detect(ready))
+        padding = self.settings.padding
+        crops = [
+            crop(pixels, box.box, padding) for (_, pixels), its in zip(ready, found, strict=True) for box in its.boxes
+        ]
+        wholes = [pixels for _, pixels in ready] if self.texts else []
+        vectors = self.encoder.images([*wholes, *crops])
+        start = len(wholes)
+        for number, ((scene, _), its) in enumerate(zip(ready, found, strict=True)):
+            own = vectors[start : start + len(its.boxes)]
+            start += len(its.boxes)
+            whole = vectors[number] if self.texts else None
+            if not np.isfinite(own).all() or (whole is not None and not np.isfinite(whole).all()):
+                raise ModelError(f'the encoder gave no finite numbers for {scene.id}; try dtype "float32"')
+            yield self._score(scene, its, own, whole)
+
+    def _detect(self, ready: Sequence[tuple[Scene, Rgb]]) -> Iterator[scores.Found]:
+        settings = self.settings
+        classes = [[concept.class_name for concept in scene.concepts] for scene, _ in ready]
+        detected = self.detector.detect([pixels for _, pixels in ready], classes)
+        for (scene, _), names, boxes in zip(ready, classes, detected, strict=True):
+            if boxes is None:
+                raise ModelError(f'the detector gave no finite numbers for {scene.id}; try dtype "float32"')
+            yield scores.pick_boxes(
+                boxes, names, threshold=settings.threshold, certainty=settings.certainty, share=settings.covered
+            )
+
+    def _score(self, scene: Scene, found: scores.Found, crops: Embeddings, whole: Embeddings | None) -> PictureScores:
+        settings = self.settings
+        classes = [concept.class_name for concept in scene.concepts]
+        labels = [box.label for box in found.boxes]
+        alike = scores.similarity(
+            crops, [self.references[concept.name] for concept in scene.concepts], settings.negative
+        )
+        asked, asked_labels = alike[: len(found.asked)], labels[: len(found.asked)]
+        pairs = scores.assign(asked, asked_labels, classes)
+        shown = scores.shows(alike)
+        text = text_of(scene, settings)
+        return PictureScores(
+            id=scene.id,
+            split=scene.split,
+            composition=scene.composition,
+            prompt=scene.prompt,
+            text=text,
+            cp_clip=scores.cp_clip(asked, asked_labels, classes, settings.same_class),
+            ti_clip=None if whole is None else scores.ti_clip(whole, self.texts[text], settings.negative),
+            identity=scores.identity(asked, pairs, len(found.extra)),
+            recall=scores.recall(shown, len(classes)),
+            duplicates=scores.duplicates(shown),
+            leaks=scores.leaks(shown, labels, classes),
+            agreement=None if scene.boxes is None else scores.agreement(scene.boxes, classes, found.asked),
+            boxes=tuple(_seen(scene, found, alike, shown, pairs)),
         )
 
 
-def _measure(
-    scene: Scene,
-    found: scores.Found,
-    crops: Embeddings,
-    whole: Embeddings | None,
-    references: Mapping[str, Embeddings],
-    texts: Texts,
-    settings: Settings,
-) -> PictureScores:
-    classes = [concept.class_name for concept in scene.concepts]
-    labels = [box.label for box in found.boxes]
-    alike = scores.similarity(crops, [references[concept.name] for concept in scene.concepts], settings.negative)
-    asked, asked_labels = alike[: len(found.asked)], labels[: len(found.asked)]
-    pairs = scores.assign(asked, asked_labels, classes)
-    shown = scores.shows(alike)
-    text = text_of(scene, settings)
-    return PictureScores(
-        id=scene.id,
-        split=scene.split,
-        composition=scene.composition,
-        prompt=scene.prompt,
-        text=text,
-        cp_clip=scores.cp_clip(asked, asked_labels, classes, settings.same_class),
-        ti_clip=None if whole is None else scores.ti_clip(whole, texts[text], settings.negative),
-        identity=scores.identity(asked, pairs, len(found.extra)),
-        recall=scores.recall(shown, len(classes)),
-        duplicates=scores.duplicates(shown),
-        leaks=scores.leaks(shown, labels, classes),
-        agreement=None if scene.boxes is None else scores.agreement(scene.boxes, classes, found.asked),
-        boxes=tuple(_seen(scene, found, alike, shown, pairs)),
-    )
+def _decode(scene: Scene) -> Rgb | LeftOut:
+    try:
+        return decode(scene.read())
+    except InputError as error:
+        return LeftOut(id=scene.id, split=scene.split, reason=str(error))
 
 
 def _seen(
@@ -268,12 +241,3 @@ def _seen(
             assigned=None if whose is None else scene.concepts[whose].name,
             assigned_alike=None if whose is None else float(alike[i, whose]),
         )
-
-
-def crop(pixels: Rgb, box: Box, padding: float = 0.0) -> Rgb:
-    """The pixels that a box touches, with `padding` times its size on each side, within the picture."""
-    height, width = pixels.shape[:2]
-    x, y, w, h = box
-    left, right = math.floor(x - padding * w), math.ceil(x + w + padding * w)
-    top, bottom = math.floor(y - padding * h), math.ceil(y + h + padding * h)
-    return pixels[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mycanvas.metrics.evaluate import PictureScores, SeenBox
 from mycanvas.metrics.pictures import decode
+from mycanvas.metrics.results import PictureScores, SeenBox
 from mycanvas.metrics.scenes import Scene
 from mycanvas.metrics.settings import Settings
 from mycanvas.metrics.summary import HEADS, NAMES, NOTE, PAPER, SCORES, Arm, details, gain, paper_gain, rows

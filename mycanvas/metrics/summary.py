@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mycanvas.metrics.bootstrap import Estimate, Interval, difference, estimate
-from mycanvas.metrics.evaluate import Evaluation, PictureScores
+from mycanvas.metrics.results import Evaluation, PictureScores
 from mycanvas.schema import SPLITS
 
 SCORES = ("cp_clip", "ti_clip", "identity", "recall", "duplicates", "leaks", "agreement")

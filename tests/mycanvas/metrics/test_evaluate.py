@@ -12,9 +12,10 @@ import pytest
 
 from mycanvas.errors import InputError, ModelError
 from mycanvas.metrics import Detection
-from mycanvas.metrics.evaluate import PictureScores, evaluate
+from mycanvas.metrics.evaluate import evaluate
 from mycanvas.metrics.pictures import Rgb, decode
 from mycanvas.metrics.references import encode_references
+from mycanvas.metrics.results import PictureScores
 from mycanvas.metrics.scenes import Concept, Scene
 from mycanvas.metrics.settings import Settings
 from tests.mycanvas.metrics.fakes import Colours, Told, concept, scene
@@ -59,11 +60,17 @@ def some_box(random: np.random.Generator) -> tuple[float, float, float, float]:
 
 
 def run(
-    scenes: Sequence[Scene], detector: Told, settings: Settings, encoder: Colours | None = None, chunk: int = 32
+    scenes: Sequence[Scene],
+    detector: Told,
+    settings: Settings,
+    encoder: Colours | None = None,
+    *,
+    chunk: int = 8,
+    workers: int | None = None,
 ) -> Any:
     encoder = encoder or Colours()
     references = encode_references({c.name: c for s in scenes for c in s.concepts}.values(), encoder, settings)
-    return evaluate(scenes, references, encoder, detector, settings, chunk=chunk)
+    return evaluate(scenes, references, encoder, detector, settings, chunk=chunk, workers=workers)
 
 
 @pytest.mark.parametrize(
@@ -161,11 +168,12 @@ def test_order_and_company_of_pictures_change_nothing(world: tuple[list[Scene], 
     scenes, detector = world
     together = run(scenes, detector, Settings()).pictures
     backwards = run(scenes[::-1], detector, Settings()).pictures[::-1]
-    apart = run(scenes, detector, Settings(), chunk=3).pictures
+    apart = run(scenes, detector, Settings(), chunk=3, workers=7).pictures
+    alone = run(scenes, detector, Settings(), chunk=1, workers=1).pictures
 
     assert [picture.id for picture in together] == [one.id for one in scenes]
-    assert max(detector.batches) > 3
-    for other in (backwards, apart):
+    assert max(detector.batches) == 8
+    for other in (backwards, apart, alone):
         assert numbers(other) == pytest.approx(numbers(together), abs=1e-6)
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mycanvas.metrics.evaluate import Evaluation, LeftOut, PictureScores
+from mycanvas.metrics.results import Evaluation, LeftOut, PictureScores
 from mycanvas.metrics.summary import Arm, details, gain, lines, paper_gain, rows, summarise
 
 
