@@ -19,6 +19,9 @@ from mycanvas.models.loading import LOCAL, quiet_transformers
 if TYPE_CHECKING:
     import torch
 
+VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")
+"""Files of which a tokenizer needs one."""
+
 Picture = Image.Image | NDArray[np.uint8]
 """A PIL image, or uint8 [H, W, 3]."""
 
@@ -75,7 +78,13 @@ def load_checkpoint(
 
         place = pick_device(device)
         precision = pick_dtype(dtype, place)
-        model = getattr(transformers, loader).from_pretrained(folder, dtype=precision, use_safetensors=True, **LOCAL)
+        model, loaded = getattr(transformers, loader).from_pretrained(
+            folder, dtype=precision, use_safetensors=True, output_loading_info=True, **LOCAL
+        )
+        if missing := sorted(loaded["missing_keys"]):  # transformers makes them up at random
+            raise ValueError(f"it lacks {len(missing)} of its weights, such as {missing[0]}")
+        if text and not any(file for pattern in VOCABULARIES for file in folder.glob(pattern)):
+            raise ValueError(f"it lacks its tokenizer's {', '.join(VOCABULARIES)}")  # an empty one would be made up
         return Checkpoint(
             model=model.to(place).eval(),
             image_processor=transformers.AutoImageProcessor.from_pretrained(folder, **LOCAL),
@@ -91,13 +100,14 @@ def _loading(folder: Path) -> Iterator[None]:
     try:
         import torch  # noqa: F401
         import transformers  # noqa: F401
+        from safetensors import SafetensorError
     except ImportError as missing:
         raise MissingExtra(missing.name or "transformers", extra="models") from missing
 
     try:
         with quiet_transformers():
             yield
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ModelError(f"the model in {folder} cannot be loaded: {error}") from error
 
 

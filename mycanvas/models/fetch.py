@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,9 @@ FILES: Mapping[Kind, tuple[str, ...]] = {
 
 VARIANTS = ("fp16", "bf16", "fp8", "non_ema", "ema_only")
 """Sets of weights that lie beside the plain ones under the same names."""
+
+WHOLE, PARTS, PART = 16 << 20, 64, 64 << 10
+"""Up to so many bytes a local file is digested whole; of a larger one so many parts, each of so many bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +71,10 @@ def fetch(name: str, kind: Kind, *, variant: str | None = None, offline: bool = 
             return Snapshot(path=file, revision=hashlib.file_digest(content, "sha256").hexdigest()[:16])
     local = is_local(name)
     snapshot = _local(Path(name).expanduser()) if local else _from_hub(name, kind, variant, offline=offline)
-    missing = _missing(snapshot.path)
+    try:
+        missing = _missing(snapshot.path, variant)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ModelError(f"{name}: an index in {snapshot.path} cannot be read: {error!r}") from error
     if missing:
         raise ModelError(f"{name}: {missing} is missing in {snapshot.path}; run: mycanvas models --download")
     if not any(snapshot.path.rglob("*.safetensors")):
@@ -81,9 +88,14 @@ def size_of(snapshot: Snapshot) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _missing(folder: Path) -> str | None:
-    """A file that an index of shards or a pipeline's index promises and that is not there: a download was cut off."""
+def _missing(folder: Path, variant: str | None) -> str | None:
+    """A file that an index of shards or a pipeline's index promises and that is not there.
+
+    A download was cut off, or another variant of the weights was fetched.
+    """
     for index in folder.rglob("*.safetensors.index*.json"):
+        if not _is_loaded(index, variant):
+            continue
         for shard in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())):
             if not (index.parent / str(shard)).is_file():
                 return (index.parent / str(shard)).relative_to(folder).as_posix()
@@ -93,9 +105,21 @@ def _missing(folder: Path) -> str | None:
             there = not isinstance(made_by, list) or made_by[0] is None or (folder / part).is_dir()
             if not there:
                 return str(part)
-            if (folder / part / "config.json").is_file() and not any((folder / part).glob("*.safetensors")):
-                return f"{part}/*.safetensors"
+            weights = (folder / part).glob("*.safetensors")
+            if (folder / part / "config.json").is_file() and not any(_is_loaded(file, variant) for file in weights):
+                return f"{part}/{_of_variant('*.safetensors', variant)}"
+        if variant and not any(folder.glob(_of_variant("*/*.safetensors", variant))):
+            return _of_variant("*/*.safetensors", variant)
     return None
+
+
+def _is_loaded(file: Path, variant: str | None) -> bool:
+    """Whether a file of weights, or an index of some, is of those that are loaded.
+
+    Plain ones also serve where a variant is wanted and the part has none (diffusers).
+    """
+    own = next((name for name in (*VARIANTS, variant) if name and re.search(rf"\.{name}[.-]", file.name)), None)
+    return own == variant or (own is None and not any(file.parent.glob(f"*.{variant}[.-]*")))
 
 
 def _local(folder: Path) -> Snapshot:
@@ -103,10 +127,22 @@ def _local(folder: Path) -> Snapshot:
         raise ModelError(f"no model in {folder}: it is not a folder")
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        small = file.suffix in {".json", ".txt"}
         digest.update(f"{file.relative_to(folder).as_posix()} {file.stat().st_size}\n".encode())
-        digest.update(file.read_bytes() if small else b"")
+        for content in _looked_at(file):
+            digest.update(content)
     return Snapshot(path=folder, revision=f"local-{digest.hexdigest()[:16]}")
+
+
+def _looked_at(file: Path) -> Iterator[bytes]:
+    """What tells a file's content from another: of weights parts from all over, as training changes them everywhere."""
+    size = file.stat().st_size
+    if size <= WHOLE:
+        yield file.read_bytes()
+        return
+    with file.open("rb") as content:
+        for index in range(PARTS):
+            content.seek(index * (size - PART) // (PARTS - 1))
+            yield content.read(PART)
 
 
 def _from_hub(name: str, kind: Kind, variant: str | None, *, offline: bool) -> Snapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from mycanvas.errors import InputError, ModelError
 from mycanvas.metrics import load_detector, load_encoder
@@ -78,3 +80,37 @@ def test_loading_prints_nothing(tiny_model: Callable[[str], Path], capfd: pytest
     load_detector(folders[1])
 
     assert capfd.readouterr() == ("", "")
+
+
+def torn(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+
+
+def without_a_layer(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: weights[name] for name in sorted(weights)[1:]}, folder / "model.safetensors", {"format": "pt"})
+
+
+def without_words(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(torn, "cannot be loaded"), (without_a_layer, "lacks 1 of its weights"), (without_words, "lacks its tokenizer's")],
+)
+@pytest.mark.parametrize(("load", "name"), [(load_encoder, "clip"), (load_detector, "owlvit")])
+def test_a_model_that_is_not_whole_is_refused(
+    load: Callable[[Path], object],
+    name: str,
+    spoil: Callable[[Path], None],
+    reason: str,
+    tiny_model: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    folder = shutil.copytree(tiny_model(name), tmp_path / name)
+    spoil(folder)
+
+    with pytest.raises(ModelError, match=reason):
+        load(folder)

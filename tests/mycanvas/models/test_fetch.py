@@ -88,3 +88,61 @@ def test_what_lies_in_the_hubs_cache_is_found_without_a_network(
 
     assert done.stdout.strip() == COMMIT
     assert "ModelError: owner/other is not on this machine" in done.stderr
+
+
+def test_weights_of_the_same_size_and_another_content_are_another_revision(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(bytes(20 << 20))
+    before = fetch(str(tmp_path), "transformers").revision
+    (tmp_path / "model.safetensors").write_bytes(b"\1" * (20 << 20))
+
+    assert fetch(str(tmp_path), "transformers").revision != before
+
+
+@pytest.mark.parametrize(
+    ("saved", "wanted", "missing"),
+    [("fp16", None, r"/\*\.safetensors is missing"), (None, "fp16", r"\*\.fp16\*\.safetensors is missing")],
+)
+def test_weights_of_another_variant_are_not_what_is_wanted(
+    saved: str | None, wanted: str | None, missing: str, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_model("sdxl"), tmp_path / "sdxl")
+    for file in folder.rglob("*.safetensors") if saved else ():
+        file.rename(file.with_suffix(f".{saved}.safetensors"))
+    fetch(str(folder), "diffusers", variant=saved)
+
+    with pytest.raises(ModelError, match=missing):
+        fetch(str(folder), "diffusers", variant=wanted)
+
+
+def test_plain_weights_serve_for_those_parts_of_which_there_is_no_variant(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_model("sdxl"), tmp_path / "sdxl")
+    (weights,) = (folder / "unet").glob("*.safetensors")
+    weights.rename(weights.with_suffix(".fp16.safetensors"))
+
+    assert fetch(str(folder), "diffusers", variant="fp16").path == folder
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', '{"weight_map": []}'])
+def test_an_index_that_cannot_be_read_is_an_error(content: str, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / "model.safetensors.index.json").write_text(content)
+
+    with pytest.raises(ModelError, match=r"an index in .* cannot be read"):
+        fetch(str(tmp_path), "transformers")
+
+
+def test_the_index_of_weights_that_are_not_loaded_promises_nothing(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Settings are fetched with either set of weights: Stable Diffusion 3's fp16 comes with the plain ones' index."""
+    folder = shutil.copytree(tiny_model("sdxl"), tmp_path / "sdxl")
+    (weights,) = (folder / "unet").glob("*.safetensors")
+    shutil.copy(weights, weights.with_suffix(".fp16.safetensors"))
+    index = json.dumps({"weight_map": {"a": "away.safetensors"}})
+    (folder / "unet" / "diffusion_pytorch_model.safetensors.index.json").write_text(index)
+
+    assert fetch(str(folder), "diffusers", variant="fp16").path == folder
+    with pytest.raises(ModelError, match=r"unet/away\.safetensors is missing"):
+        fetch(str(folder), "diffusers")
