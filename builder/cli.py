@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from builder.evaluate_command import evaluate
+from builder.export_command import export
 from mycanvas import __version__
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def cli() -> None:
 
 
 cli.add_command(evaluate)
+cli.add_command(export)
 
 
 def _json_option(command: Command) -> Command:

@@ -49,9 +49,14 @@ def main() -> None:
 
 def peak_of_build(concepts: Path, output: Path, samples: int, options: list[str]) -> int:
     """Bytes."""
-    command = [sys.executable, "-m", "builder", "build", "--concepts", str(concepts), "--output", str(output)]
+    return peak_of(["build", "--concepts", str(concepts), "--output", str(output), "--samples", str(samples), *options])
+
+
+def peak_of(arguments: list[str]) -> int:
+    """Bytes that a command of `mycanvas` needs at most."""
+    command = [sys.executable, "-m", "builder", *arguments]
     with tempfile.TemporaryFile() as log:
-        process = psutil.Popen([*command, "--samples", str(samples), *options], stdout=log, stderr=log)
+        process = psutil.Popen(command, stdout=log, stderr=log)
         peak = 0
         while process.poll() is None:
             peak = max(peak, resident(process))

@@ -1,0 +1,40 @@
+"""YOLO detection: `images/<split>/`, `labels/<split>/` and `data.yaml`; a concept is a class, named by its token.
+
+Labels are boxes, which are exact; YOLO's outlines have no holes, and those of a COCO export do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mycanvas.export.masks import size_of
+from mycanvas.export.source import Scene, Source
+
+_HEAD = "# Trainers insist on a split for validation; the dataset has none that is held out, so val is train.\n"
+
+
+def write_yolo(source: Source, output: Path) -> None:
+    """Write pictures and labels, and last what names their classes."""
+    import yaml
+
+    classes = {token: number for number, token in enumerate(source.classes)}
+    for split in source.counts:
+        images, labels = output / "images" / split, output / "labels" / split
+        for folder in (images, labels):
+            folder.mkdir(parents=True, exist_ok=True)
+        for scene in source.scenes(split):
+            (images / f"{scene.id}.jpg").write_bytes(scene.image)
+            (labels / f"{scene.id}.txt").write_text("".join(_lines(scene, classes)), encoding="utf-8")
+    folders = [f"images/{split}" for split in source.counts]
+    data = {"train": folders, "val": list(folders), "names": {number: token for token, number in classes.items()}}
+    text = _HEAD + yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
+    (output / "data.yaml").write_text(text, encoding="utf-8")
+
+
+def _lines(scene: Scene, classes: Mapping[str, int]) -> Iterator[str]:
+    """Class, centre, width and height of each object, as shares of the image's sides."""
+    width, height = size_of(scene)
+    for token, (x, y, w, h) in zip(scene.concept_tokens, scene.boxes, strict=True):
+        centre = (x + w / 2) / width, (y + h / 2) / height
+        yield f"{classes[token]} {centre[0]:.8f} {centre[1]:.8f} {w / width:.8f} {h / height:.8f}\n"
