@@ -217,30 +217,32 @@ def real_size(device: str, dtype: torch.dtype) -> tuple[Any, Any]:
     torch.set_default_dtype(dtype)
     try:
         with torch.device(device):
-            vae = diffusers.AutoencoderKL(**VAE)
-            second = CLIPTextModelWithProjection(large)
-            scheduler = diffusers.EulerDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1)
-            pipeline = diffusers.StableDiffusionXLInpaintPipeline(
-                vae=vae,
-                unet=diffusers.UNet2DConditionModel(**SDXL_UNET),
-                text_encoder=CLIPTextModel(small),
-                text_encoder_2=second,
-                tokenizer=tokenizer,
-                tokenizer_2=tokenizer,
-                scheduler=scheduler,
-            )
-            refiner = diffusers.StableDiffusionXLImg2ImgPipeline(
-                vae=vae,
-                unet=diffusers.UNet2DConditionModel(**REFINER_UNET),
-                text_encoder=None,
-                tokenizer=None,
-                text_encoder_2=second,
-                tokenizer_2=tokenizer,
-                scheduler=diffusers.EulerDiscreteScheduler.from_config(scheduler.config),
-                requires_aesthetics_score=True,
-            )
+            vae, second = diffusers.AutoencoderKL(**VAE), CLIPTextModelWithProjection(large)
+            first, unet = CLIPTextModel(small), diffusers.UNet2DConditionModel(**SDXL_UNET)
+            refining = diffusers.UNet2DConditionModel(**REFINER_UNET)
     finally:
         torch.set_default_dtype(default)
+    vae.enable_slicing()
+    scheduler = diffusers.EulerDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1)
+    pipeline = diffusers.StableDiffusionXLInpaintPipeline(
+        vae=vae,
+        unet=unet,
+        text_encoder=first,
+        text_encoder_2=second,
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        scheduler=scheduler,
+    )
+    refiner = diffusers.StableDiffusionXLImg2ImgPipeline(
+        vae=vae,
+        unet=refining,
+        text_encoder=None,
+        tokenizer=None,
+        text_encoder_2=second,
+        tokenizer_2=tokenizer,
+        scheduler=diffusers.EulerDiscreteScheduler.from_config(scheduler.config),
+        requires_aesthetics_score=True,
+    )
     for each in (pipeline, refiner):
         each.set_progress_bar_config(disable=True)
     return pipeline, refiner
