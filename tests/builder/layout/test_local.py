@@ -61,6 +61,11 @@ def test_every_reply_is_what_the_schema_says(replies: list[Reply]) -> None:
         assert set(theme.sizes) == {concept.name for concept in CONCEPTS}
 
 
+def test_a_reply_ends_with_its_json(replies: list[Reply]) -> None:
+    for reply in replies:
+        assert isinstance(json.loads(reply.text or ""), dict)
+
+
 def test_another_seed_says_something_else_and_the_same_seed_the_same(
     replies: list[Reply], tiny_model: Callable[[str], Path]
 ) -> None:
@@ -100,12 +105,23 @@ def test_a_model_without_a_chat_template_is_an_error(tiny_model: Callable[[str],
     (tmp_path / "chat_template.jinja").unlink()
 
     with pytest.raises(ModelError, match="chat template"):
-        local(tmp_path)
+        list(local(tmp_path).complete(REQUESTS))
+
+
+@pytest.mark.parametrize("template", ["{% for %}", "{{ raise_exception('roles must alternate') }}"])
+def test_a_chat_template_that_cannot_be_used_is_an_error(
+    template: str, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_model("llm"), tmp_path, dirs_exist_ok=True)
+    (tmp_path / "chat_template.jinja").write_text(template)
+
+    with pytest.raises(ModelError, match="the chat template of tiny cannot be used"):
+        list(local(tmp_path).complete(REQUESTS))
 
 
 def test_a_model_of_another_kind_is_an_error(tiny_model: Callable[[str], Path]) -> None:
     with pytest.raises(ModelError, match="tiny cannot be loaded as a language model"):
-        local(tiny_model("clip"))
+        list(local(tiny_model("clip")).complete(REQUESTS))
 
 
 def test_a_model_that_lacks_weights_is_an_error(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
@@ -116,4 +132,12 @@ def test_a_model_that_lacks_weights_is_an_error(tiny_model: Callable[[str], Path
     save_file({name: weights[name] for name in sorted(weights)[:-1]}, tmp_path / "model.safetensors", {"format": "pt"})
 
     with pytest.raises(ModelError, match="lacks 1 of its weights"):
-        local(tmp_path)
+        list(local(tmp_path).complete(REQUESTS))
+
+
+def test_a_model_is_loaded_only_when_it_is_asked(tmp_path: Path) -> None:
+    chat = local(tmp_path)
+
+    assert list(chat.complete([])) == []
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        list(chat.complete(REQUESTS))
