@@ -67,22 +67,18 @@ def with_backend(
 ) -> Result:
     """What `work` makes with the backend that `config` names: the one that this worker has, else a new one.
 
-    `work` must be done with the backend when it returns: with low memory it is let go of then, and with it its models.
+    `work` must be done with the backend when it returns: with low memory a new one takes the place of all others, and
+    their models are let go of.
     """
-    try:
-        return work(_backend(registry, config, runtime))
-    finally:
-        if runtime.memory == "low":
-            _alive.pop(type(config).__name__, None)
-            release_memory()
+    return work(_backend(registry, config, runtime))
 
 
 def _backend(registry: Mapping[str, Callable[[Config, Runtime], Backend]], config: Config, runtime: Runtime) -> Backend:
     stage, built_from = type(config).__name__, repr((config, runtime))
-    known = _alive.pop(stage, None)
-    if known is None or known[0] != built_from:
-        del known  # its memory is wanted for the new one
-        known = (built_from, registry[config.backend](config, runtime))
-    _alive[stage] = known
-    backend: Backend = known[1]  # type: ignore[assignment]  # what `registry` built from the same configuration
+    if stage not in _alive or _alive[stage][0] != built_from:
+        for other in [*_alive] if runtime.memory == "low" else [stage]:
+            _alive.pop(other, None)  # its memory is wanted for the new one
+        release_memory()
+        _alive[stage] = (built_from, registry[config.backend](config, runtime))
+    backend: Backend = _alive[stage][1]  # type: ignore[assignment]  # what `registry` built from the same configuration
     return backend
