@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from PIL import Image
 from safetensors import SafetensorError
 from transformers import (
@@ -23,15 +23,13 @@ from builder.backends import Runtime
 from builder.errors import ModelError
 from builder.model_config import VlmConfig
 from builder.records import Rgb
-from mycanvas.models import pick_device, pick_dtype
+from mycanvas.models import in_batches, pick_device, pick_dtype
 from mycanvas.models.loading import LOCAL, quiet_transformers
 
 TEMPERATURE = 0.7
 TOP_P = 0.9
 """Of answers that are drawn: other words, but sensible ones."""
 SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
-
-log = logging.getLogger("mycanvas")
 
 
 def load_speaker(config: VlmConfig, runtime: Runtime) -> LocalSpeaker:
@@ -68,7 +66,7 @@ class LocalSpeaker:
 
     def __init__(self, processor: Any, model: Any, config: VlmConfig) -> None:
         self.processor, self.model = processor, model
-        self._batch_size = config.batch_size
+        self._name, self._batch_size = config.model, config.batch_size
         tokenizer = processor.tokenizer
         tokenizer.padding_side = "left"  # so that every answer begins right behind its question
         if tokenizer.pad_token is None:
@@ -85,43 +83,31 @@ class LocalSpeaker:
         Raises:
             ModelError: a GPU's memory cannot hold a single picture's answer.
         """
-        answers: list[str] = []
-        while len(answers) < len(images):
-            batch = slice(len(answers), len(answers) + self._batch_size)
-            try:
-                answers += self._say(images[batch], requests[batch], seeds[batch])
-            except torch.cuda.OutOfMemoryError:
-                short_of_memory = True  # the error holds on to tensors until this block ends
-            else:
-                short_of_memory = False
-            if short_of_memory:
-                self._halve()
-        return answers
+        return in_batches(list(zip(images, requests, seeds, strict=True)), self._batch_size, self._say)
 
-    def _halve(self) -> None:
-        if self._batch_size == 1:
-            raise ModelError(
-                "the GPU's memory cannot hold the model of caption.vlm and one picture; "
-                'set memory = "low", or name a smaller model'
-            )
-        self._batch_size //= 2
-        torch.cuda.empty_cache()
-        log.warning("caption: out of GPU memory; going on with batches of %d", self._batch_size)
-
-    def _say(self, images: Sequence[Rgb], requests: Sequence[str], seeds: Sequence[int | None]) -> list[str]:
+    def _say(self, batch: Sequence[tuple[Rgb, str, int | None]]) -> list[str]:
         chats = [
-            [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": request}]}]
-            for image, request in zip(map(Image.fromarray, images), requests, strict=True)
+            [
+                {
+                    "role": "user",
+                    "content": [{"type": "image", "image": Image.fromarray(image)}, {"type": "text", "text": request}],
+                }
+            ]
+            for image, request, _ in batch
         ]
-        inputs = self.processor.apply_chat_template(
-            chats,
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True},
-        ).to(self.model.device, self.model.dtype)
+        try:
+            inputs = self.processor.apply_chat_template(
+                chats,
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+                processor_kwargs={"padding": True},
+            ).to(self.model.device, self.model.dtype)
+        except TemplateError as error:
+            raise ModelError(f"the chat template of {self._name} cannot be used: {error}") from error
         drawn = LogitsProcessorList()
+        seeds = [seed for _, _, seed in batch]
         if any(seed is not None for seed in seeds):
             drawn += [TemperatureLogitsWarper(TEMPERATURE), TopPLogitsWarper(TOP_P), Draws(seeds)]
         with torch.inference_mode():

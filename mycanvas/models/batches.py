@@ -29,7 +29,7 @@ def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]],
         except torch.OutOfMemoryError as error:
             if len(batch) == 1:
                 raise ModelError(
-                    'the GPU has no room for even one at a time; use a smaller model, or device = "cpu"'
+                    'the GPU has no room for even one at a time; use a smaller model, memory = "low" or device = "cpu"'
                 ) from error
         size = len(batch) // 2
         release_memory()
