@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from builder.config import BuildConfig
 from builder.errors import MissingExtra, ModelError
-from mycanvas.models import KNOWN, RELEASE, Kind, Snapshot, fetch, size_of, split_name
+from mycanvas.models import KNOWN, RELEASE, Kind, Snapshot, fetch, is_local, size_of, split_name
 
 PACKAGES: Mapping[Kind, tuple[str, ...]] = {
     "transformers": ("torch", "transformers"),
@@ -77,7 +78,20 @@ def fetch_needs(config: BuildConfig) -> Mapping[str, Snapshot]:
             there[need] = need.fetch()
         except ModelError as error:
             raise ModelError(_told(missing, error, config.profile)) from error
+    for need in wanted:
+        if need.kind == "transformers" and _takes_films(there[need].path) and find_spec("torchvision") is None:
+            raise ModelError(
+                f"{need.name} takes torchvision, which is not installed; the one that fits the installed torch is on "
+                "https://pytorch.org/get-started/locally"
+            )
     return {need.name: there[need] for need in wanted}
+
+
+def _takes_films(folder: Path) -> bool:
+    """Whether a checkpoint comes with a processor for films, which transformers builds on torchvision (Qwen3-VL)."""
+    processor = folder / "processor_config.json"
+    named = processor.is_file() and '"video_processor"' in processor.read_text(encoding="utf-8", errors="replace")
+    return named or (folder / "video_preprocessor_config.json").is_file()
 
 
 def found_here(need: Need) -> Snapshot | None:
@@ -154,8 +168,18 @@ def _told(missing: Sequence[Need], error: ModelError, profile: str) -> str:
 
 
 def backends_with_models(config: BuildConfig, revisions: Mapping[str, str]) -> dict[str, str]:
-    """Stage -> its backend, with the models that it runs and their revisions: "diffusion owner/name@revision"."""
+    """Stage -> its backend, with the models that it runs and their revisions: "diffusion owner/name@revision".
+
+    A server says nothing of its model but the name that it goes by there.
+    """
     found = config.backends()
     for need in needs(config):
-        found[need.stage] += f" {split_name(need.name)[0]}@{revisions.get(need.name, '?')}"
+        found[need.stage] += f" {_published(need.name)}@{revisions.get(need.name, '?')}"
+    if "layout" in config.learned() and config.layout.llm.base_url is not None:
+        found["layout"] += f" {_published(config.layout.llm.model)}"
     return found
+
+
+def _published(name: str) -> str:
+    """A model's name without its revision, and without where it lies on somebody's machine."""
+    return Path(name).name if is_local(name) or name.endswith(".onnx") else split_name(name)[0]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from builder.cli import main
 from builder.config import load_config
 from builder.errors import ModelError
-from builder.needs import fetch_needs, list_needs, needs
+from builder.needs import backends_with_models, fetch_needs, list_needs, needs
 
 
 def test_the_classic_profile_needs_no_model(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,3 +70,42 @@ def test_models_of_a_configuration_are_listed_with_what_is_here(
 
     rows = json.loads(capsys.readouterr().out)
     assert [(row["model"], row["here"]) for row in rows] == [(str(here), True), (str(away), False)]
+
+
+@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is here")
+def test_a_captioner_that_takes_torchvision_says_so_before_any_work(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_model("llava"), tmp_path / "vlm")
+    config = load_config(
+        None, None, {"concepts": "photos", "caption": {"backend": "vlm", "vlm": {"model": str(folder)}}}
+    )
+    fetch_needs(config)
+    (folder / "video_preprocessor_config.json").write_text("{}")
+
+    with pytest.raises(ModelError, match="takes torchvision, which is not installed"):
+        fetch_needs(config)
+
+
+def test_what_is_published_of_a_model_is_its_name_and_revision_and_not_where_it_lay(tmp_path: Path) -> None:
+    folder, network = str(tmp_path / "my-clip"), str(tmp_path / "net.onnx")
+    config = load_config(
+        None,
+        None,
+        {
+            "concepts": "photos",
+            "segment": {"backend": "rembg", "rembg": {"file": network}},
+            "layout": {"backend": "llm", "llm": {"base_url": "http://localhost:1/v1", "model": "my-llm"}},
+            "score": {"backend": "clip", "clip": {"encoder": folder, "detector": "google/owlvit@abc"}},
+        },
+    )
+
+    made_by = backends_with_models(config, {folder: "local-1", network: "2", "google/owlvit@abc": "abc"})
+
+    assert made_by == {
+        "segment": "rembg net.onnx@2",
+        "layout": "llm my-llm",
+        "repaint": "blend",
+        "caption": "template",
+        "score": "clip my-clip@local-1 google/owlvit@abc",
+    }
