@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal, Self, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -119,12 +120,20 @@ class LlmConfig(Table):
     @field_validator("base_url")
     @classmethod
     def _is_a_plain_url(cls, url: str | None) -> str | None:
-        if url is not None and not re.fullmatch(r"https?://[^\s@/]+[^\s@]*", url):
+        if url is not None and not (re.fullmatch(r"https?://[^\s@/]+[^\s@]*", url) and _has_a_host(url)):
             raise ValueError(  # without what was given, which may hold a password
                 "base_url must begin with http:// or https:// and hold no name or password; the key comes from the "
                 'environment, as OPENAI_API_KEY. An example: "http://localhost:8000/v1"'
             )
         return url
+
+
+def _has_a_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 class DiffusionConfig(Table):
@@ -153,7 +162,7 @@ class DiffusionConfig(Table):
     prompt: str = "a realistic photo of {background}"
     negative_prompt: str = NEGATIVE_PROMPT
     start: Literal["photo", "noise"] = "photo"
-    smooth: Count = 5
+    smooth: Annotated[int, Field(ge=1, le=255)] = 5
     scheduler: Literal["default", "euler", "dpm", "lcm", "lightning"] = "default"
     batch_size: Count = 4
     compile: bool = False

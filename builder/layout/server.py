@@ -16,12 +16,14 @@ import numpy as np
 import openai
 import wrapt
 
-from builder.errors import ModelError
+from builder.errors import ConfigError, ModelError
 from builder.layout.chat import NoReply, Reply, Request
 from builder.model_config import LlmConfig
 
 MAX_BYTES = 1_000_000
 """No reply to what is asked here comes near this; a longer one is not read to its end."""
+NO_KEY = "none"
+"""Said where there is no key: openai's client wants one."""
 FIRST_PAUSE = 1.0
 """Seconds before a request is sent again; twice as long each time."""
 LONGEST_PAUSE = 60.0
@@ -42,11 +44,17 @@ class Server:
     Args:
         config: server, model, timeout and tries. The key comes from OPENAI_API_KEY; many servers want none.
         wait: called with the seconds to wait before a request is sent again.
+
+    Raises:
+        ConfigError: the key cannot be one.
     """
 
     def __init__(self, config: LlmConfig, wait: Callable[[float], None] = time.sleep) -> None:
         self._config = config
         self._wait = wait
+        self._key = os.environ.get("OPENAI_API_KEY", "").strip() or NO_KEY
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise ConfigError("OPENAI_API_KEY holds characters that no key has; set it anew")
 
     def complete(self, requests: Sequence[Request]) -> Iterator[Reply | NoReply]:
         """One answer per request, in order.
@@ -77,7 +85,7 @@ class Server:
     def _connected(self) -> openai.OpenAI:
         return openai.OpenAI(
             base_url=self._config.base_url,
-            api_key=os.environ.get("OPENAI_API_KEY") or "none",
+            api_key=self._key,
             timeout=self._config.timeout,
             max_retries=0,
             default_headers={"Accept-Encoding": "identity"},  # so that bytes can be counted as they come
@@ -135,10 +143,11 @@ class Server:
         return "no chat completion"
 
     def _told(self, error: openai.OpenAIError) -> str:
-        return f"{self._config.base_url}: {' '.join(str(error).split())[:300]}"
+        said = str(error) if self._key == NO_KEY else str(error).replace(self._key, "…")  # some servers repeat it
+        return f"{self._config.base_url}: {' '.join(said.split())[:300]}"
 
     def _hopeless(self, error: openai.APIStatusError) -> ModelError:
-        # Its own words are left out: some servers repeat the key.
+        # Its own words are left out: they may hold a part of the key.
         status = error.status_code
         return ModelError(f"{self._config.base_url} answers HTTP {status} for {self._config.model}; {HOPELESS[status]}")
 

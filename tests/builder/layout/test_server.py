@@ -195,3 +195,29 @@ def test_the_cap_is_far_above_what_is_asked_for() -> None:
     answer, _, _ = ask("x" * (MAX_BYTES // 2))
 
     assert answer == Reply(text="x" * (MAX_BYTES // 2))
+
+
+def test_a_key_that_a_server_repeats_is_told_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret\n")  # as a file has it
+
+    answer, _, server = ask(Raw(400, b'{"error": {"message": "sk-secret may not ask this"}}'))
+
+    assert server.keys == ["sk-secret"]
+    assert isinstance(answer, NoReply)
+    assert "may not ask this" in answer.reason
+    assert "sk-secret" not in answer.reason
+
+
+@pytest.mark.parametrize("key", ["schl\u00fcssel", "two\nlines"])
+def test_a_key_that_cannot_be_sent_is_an_error_that_does_not_show_it(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+
+    with pytest.raises(ConfigError, match=r"OPENAI_API_KEY holds characters") as refused:
+        Server(LlmConfig(model="m", base_url="http://localhost:1/v1"))
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["http://[::1/v1", "http://host:x/v1", "http://host:99999/v1", "http://:80/v1"])
+def test_an_address_that_is_none_is_refused_before_any_work(url: str) -> None:
+    with pytest.raises(ConfigError, match="base_url must begin with"):
+        parse_config({"concepts": "a", "layout": {"backend": "llm", "llm": {"base_url": url}}})

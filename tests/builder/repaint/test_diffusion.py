@@ -309,6 +309,7 @@ def test_what_is_no_picture_is_rejected_and_its_neighbours_are_not(value: float,
         ({"steps": 1, "strength": 0.9}, "1 steps at strength 0.9 are none"),
         ({"refiner": "./r", "strength": 0.25}, "the model starts at 75% of the way"),
         ({"scheduler": "magic"}, "scheduler"),
+        ({"smooth": 1_000_000}, "smooth: wanted a whole number of at most 255"),
     ],
 )
 def test_what_cannot_be_meant_is_said_before_any_work(change: dict[str, object], message: str) -> None:
