@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from builder.config import BuildConfig
-from builder.dataset_folder import data_files
-from builder.files import sha256_of
+from builder.dataset_folder import data_files, digest_of, file_sums
 from builder.funnel import Funnel
 from builder.library import PhotoUse, Sources
 from builder.needs import backends_with_models
@@ -53,7 +51,7 @@ def card_text(
         parameters=config.identity() | {f"select.{name}": value for name, value in config.select},
         backends=backends_with_models(config, folder.revisions()),
         config_digest=config.digest(),
-        shards_digest=_digest(files),
+        shards_digest=digest_of(file_sums(folder)),
         seed=config.seed,
         resolution=config.resolution,
         caption_words=caption_words,
@@ -66,13 +64,6 @@ def card_text(
 def _split(files: Sequence[Path], name: str, place: str, rows: int) -> SplitFacts:
     own = [file for file in files if file.parent.name == place and file.name.startswith(f"{name}-")]
     return SplitFacts(name=name, rows=rows, bytes=sum(file.stat().st_size for file in own), files=len(own))
-
-
-def _digest(files: Sequence[Path]) -> str:
-    total = hashlib.sha256()
-    for file in files:
-        total.update(f"{file.parent.name}/{file.name} {sha256_of(file)}\n".encode())
-    return total.hexdigest()
 
 
 def _concepts(photos: Sequence[PhotoUse]) -> tuple[ConceptFacts, ...]:

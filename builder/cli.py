@@ -15,6 +15,7 @@ import click
 
 from builder.evaluate_command import evaluate
 from builder.export_command import export
+from builder.push_command import push
 from mycanvas import __version__
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def cli() -> None:
 
 
 cli.add_command(evaluate)
+cli.add_command(push)
 cli.add_command(export)
 
 

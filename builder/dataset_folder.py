@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from builder.files import read_json, sha256_of, sync_folder, told, write_json, write_stream, write_text
 from builder.store import BATCH_ROWS, BuildFolder
+from dataset_card import digest_in
 from mycanvas.schema import SPLITS, dataset_schema
 
 log = logging.getLogger("mycanvas")
@@ -105,15 +106,29 @@ def _free_name(card: Path) -> Path:
     return kept
 
 
+def file_sums(folder: BuildFolder) -> dict[str, str]:
+    """The sha256 of each of the dataset's shards, by its name within the folder, in the order of `data_files`."""
+    return {file.relative_to(folder.path).as_posix(): sha256_of(file) for file in data_files(folder)}
+
+
+def digest_of(sums: Mapping[str, str]) -> str:
+    """One sha256 for all shards: the card's."""
+    return hashlib.sha256("".join(f"{name} {sums[name]}\n" for name in sums).encode()).hexdigest()
+
+
 def mark_selected(folder: BuildFolder, values: Mapping[str, Any]) -> None:
     """Write the dataset's marker: `values`, and the sha256 of each of its files."""
-    files = {file.relative_to(folder.path).as_posix(): sha256_of(file) for file in data_files(folder)}
-    write_json(folder.selected_file, {**values, "files": files})
+    write_json(folder.selected_file, {**values, "files": file_sums(folder)})
 
 
 def marked(folder: BuildFolder) -> dict[str, Any] | None:
-    """What `mark_selected` wrote, if all of its files are there; else None."""
-    if not folder.selected_file.is_file():
+    """What `mark_selected` wrote, if its files are still what they were, and the card is theirs; else None."""
+    card = folder.path / "README.md"
+    if not (folder.selected_file.is_file() and card.is_file()):
         return None
     values: dict[str, Any] = read_json(folder.selected_file)
-    return values if all((folder.path / name).is_file() for name in values["files"]) else None
+    sums = file_sums(folder)
+    current = values["files"] == sums and digest_in(card.read_text(encoding="utf-8", errors="replace")) == digest_of(
+        sums
+    )
+    return values if current else None

@@ -1,5 +1,5 @@
 """The errors of this project, under the name that the builder's rooms use; they are defined in mycanvas/errors.py."""
 
-from mycanvas.errors import ConfigError, InputError, MissingExtra, ModelError, MyCanvasError, StoreError
+from mycanvas.errors import ConfigError, HubError, InputError, MissingExtra, ModelError, MyCanvasError, StoreError
 
-__all__ = ["ConfigError", "InputError", "MissingExtra", "ModelError", "MyCanvasError", "StoreError"]
+__all__ = ["ConfigError", "HubError", "InputError", "MissingExtra", "ModelError", "MyCanvasError", "StoreError"]

@@ -1,5 +1,16 @@
 """The card of a dataset: the README.md that says what is in it, how it was made and how to load it."""
 
 from dataset_card.card import BackgroundFacts, CardFacts, ConceptFacts, PhotoFacts, SplitFacts, render_card
+from dataset_card.hub import Preview, digest_in, hub_card
 
-__all__ = ["BackgroundFacts", "CardFacts", "ConceptFacts", "PhotoFacts", "SplitFacts", "render_card"]
+__all__ = [
+    "BackgroundFacts",
+    "CardFacts",
+    "ConceptFacts",
+    "PhotoFacts",
+    "Preview",
+    "SplitFacts",
+    "digest_in",
+    "hub_card",
+    "render_card",
+]

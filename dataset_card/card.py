@@ -42,6 +42,14 @@ SIZES = (
 )
 """The Hub's size categories, by the number of rows that they end below."""
 
+UNLICENSED = """\
+**No licence is known.** The source photos do not state one for the whole, and every scene is made of them. Find out
+from the makers of the photos before you share or use this."""
+"""What a card says in the place of a licence."""
+
+PLACE = "path/to/this/folder"
+"""What a card calls the place that it lies in."""
+
 LONG = 20
 """Tables with more rows than this are folded away."""
 
@@ -154,10 +162,12 @@ def render_card(facts: CardFacts) -> str:
     Returns:
         Markdown with YAML front matter; the same facts give the same text.
     """
-    front_matter = yaml.safe_dump(_front_matter(facts), sort_keys=False, allow_unicode=True, width=1_000)
     return _template().render(
         facts=facts,
-        front_matter=front_matter,
+        front_matter=dump_yaml(_front_matter(facts)),
+        place=PLACE,
+        unlicensed=UNLICENSED,
+        licensed=licensed,
         long=LONG,
         megabytes=_megabytes,
         parameters={
@@ -167,6 +177,16 @@ def render_card(facts: CardFacts) -> str:
         credits=_credits(facts.photos),
         unattributed=sum(photo.attribution is None for photo in facts.photos),
     )
+
+
+def dump_yaml(values: Yaml) -> str:
+    """YAML as it stands at the head of a card."""
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1_000)
+
+
+def licensed(licence: str) -> Markdown:
+    """What a card says of a licence."""
+    return Markdown(f"Licence: {escaped(licence)}, as whoever made this dataset states it for its source photos.")
 
 
 def _credits(photos: Sequence[PhotoFacts]) -> list[tuple[str | None, list[PhotoFacts]]]:
@@ -182,7 +202,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         undefined=jinja2.StrictUndefined,
-        finalize=_escaped,
+        finalize=escaped,
         autoescape=False,  # noqa: S701 - `finalize` escapes for Markdown, HTML included
         trim_blocks=True,
         lstrip_blocks=True,
@@ -196,7 +216,8 @@ def _front_matter(facts: CardFacts) -> Yaml:
     return {
         "pretty_name": _one_line(facts.name),
         "language": ["en"],
-        **_licence(facts.licence),
+        "multilinguality": ["monolingual"],
+        **licence_yaml(facts.licence),
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
         "source_datasets": ["original"],
@@ -208,7 +229,8 @@ def _front_matter(facts: CardFacts) -> Yaml:
     }
 
 
-def _licence(licence: str | None) -> Yaml:
+def licence_yaml(licence: str | None) -> Yaml:
+    """The keys by which the Hub knows a licence."""
     if licence is None:
         return {"license": "unknown"}
     name = _one_line(licence).lower()
@@ -263,7 +285,7 @@ def _sequences(columns: Any) -> Any:
     return columns
 
 
-def _escaped(value: object) -> str:
+def escaped(value: object) -> str:
     """Any value as Markdown that shows it as it is, in one line."""
     if isinstance(value, Markdown):
         return value

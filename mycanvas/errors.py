@@ -10,6 +10,7 @@ class MyCanvasError(Exception):
 
     MyCanvasError
     ├── ConfigError        what was asked for cannot be meant
+    ├── HubError           the Hugging Face Hub refused, or cannot be reached
     ├── InputError         a photo, folder or file cannot be used
     ├── MissingExtra       an optional package is not installed
     ├── ModelError         a model, or a server that runs one, failed
@@ -19,6 +20,10 @@ class MyCanvasError(Exception):
 
 class ConfigError(MyCanvasError):
     """What was asked for cannot be meant."""
+
+
+class HubError(MyCanvasError):
+    """The Hugging Face Hub refused, or cannot be reached."""
 
 
 class InputError(MyCanvasError):

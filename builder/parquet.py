@@ -1,0 +1,45 @@
+"""A shard of the dataset as Parquet, as the Hub wants it: pictures embedded, unchanged parts in unchanged bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from builder.files import atomic
+
+CHUNKING = {"min_chunk_size": 2**18, "max_chunk_size": 2**20, "norm_level": 0}
+"""Where pages may be cut: by content, so that a changed row changes its own pages only; as `datasets` cuts them."""
+
+ROW_GROUP_BYTES = 32 * 2**20
+"""What has to be read for one row; the Hub's viewer takes up to 300 MB."""
+
+
+def write_parquet(source: Path, target: Path) -> None:
+    """Write an Arrow IPC stream as Parquet; memory holds one row group. The same rows give the same bytes."""
+    with pa.memory_map(str(source)) as mapped, pa.ipc.open_stream(mapped) as stream, atomic(target) as file:
+        writer = pq.ParquetWriter(
+            file,
+            stream.schema,
+            use_dictionary=False,  # one that a row changed would change the whole column
+            use_content_defined_chunking=CHUNKING,
+            write_page_index=True,
+        )
+        with writer:
+            for rows in _row_groups(stream):
+                writer.write_table(rows, row_group_size=rows.num_rows)
+            writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
+
+
+def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(each.nbytes for each in held) >= ROW_GROUP_BYTES:
+            yield pa.Table.from_batches(held)
+            held = []
+    if held:
+        yield pa.Table.from_batches(held)

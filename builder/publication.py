@@ -1,0 +1,181 @@
+"""A finished build -> the files that are to lie on the Hub, and what their rows are called."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+from PIL import Image
+from tqdm import tqdm
+
+from builder.dataset_folder import data_files, digest_of, file_sums, marked
+from builder.errors import StoreError
+from builder.files import read_json, sha256_of, write_json
+from builder.library import Sources
+from builder.parquet import write_parquet
+from builder.store import BuildFolder
+from dataset_card import Preview, hub_card
+from mycanvas import __version__
+from mycanvas.schema import SPLITS
+
+CARD, DIGESTS, CONCEPTS = "README.md", "mycanvas.json", "concepts"
+PREVIEW_SIDE = 512
+PREVIEWS = 2
+"""Pictures of each split that the card shows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shard:
+    """A Parquet file. path: within the repository. local: where it lies here; None: it was made for its sums only."""
+
+    path: str
+    local: Path | None
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rows:
+    """The rows of a split. ids: the sha256 of their ids, each followed by a line break, in order."""
+
+    rows: int
+    ids: str
+
+    @classmethod
+    def count(cls, ids: Iterator[str]) -> Rows:
+        """Of these ids."""
+        digest, rows = hashlib.sha256(), 0
+        for rows, name in enumerate(ids, start=1):  # noqa: B007 - counts them
+            digest.update(f"{name}\n".encode())
+        return cls(rows=rows, ids=digest.hexdigest())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Publication:
+    """Everything that is to lie on the Hub. small: content by path. splits: by the split's name, or CONCEPTS."""
+
+    shards: tuple[Shard, ...]
+    small: Mapping[str, bytes]
+    splits: Mapping[str, Rows]
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file, by its path."""
+        shards = {shard.path: shard.size for shard in self.shards}
+        return shards | {path: len(content) for path, content in self.small.items()}
+
+
+def check_publishable(folder: BuildFolder, licence: str | None) -> None:
+    """Raises StoreError unless the build is finished, its card is of its files, and somebody stated a licence."""
+    path = folder.path
+    if not folder.selected_file.is_file():
+        raise StoreError(f"{path} is not finished; run the same `mycanvas build` again to finish it")
+    if marked(folder) is None:
+        raise StoreError(
+            f"{path}: the card, README.md, was not written for the files that lie there now; "
+            f"run: mycanvas select {path}"
+        )
+    if licence or read_json(folder.selected_file)["licence"]:
+        return
+    sources = Sources.from_json(read_json(folder.sources_file))
+    stated = [photo.attribution for photo in sources.photos if photo.used]
+    stated += [background.attribution for background in sources.backgrounds if background.photo_id]
+    if unknown := stated.count(None):
+        raise StoreError(
+            f"{path}: {unknown} of the {len(stated)} photos in its scenes have no stated maker or licence; state one "
+            "for the whole with --licence (such as CC-BY-4.0), or in concepts.toml and ATTRIBUTION files"
+        )
+
+
+def prepare(folder: BuildFolder, repo_id: str, licence: str | None, *, keep: bool) -> Publication:
+    """Make the files of a publication.
+
+    Args:
+        folder: that `check_publishable` took.
+        repo_id: where the card says that it lies.
+        licence: instead of the build's.
+        keep: leave the Parquet files in .build/push, where an interrupted push finds them again.
+    """
+    sums = file_sums(folder)
+    shards = tuple(_shards(folder, sums, keep=keep))
+    sizes = {CONCEPTS: 0, "default": 0}
+    for shard in shards:
+        sizes[CONCEPTS if shard.path.startswith(CONCEPTS) else "default"] += shard.size
+    previews = list(_previews(folder))
+    card = hub_card(
+        (folder.path / CARD).read_text(encoding="utf-8"),
+        repo_id,
+        {**sizes, "all": sizes["default"]},
+        licence,
+        [preview for preview, _ in previews],
+    )
+    splits = _splits(folder)
+    told = {"mycanvas": __version__, "shards": digest_of(sums), "splits": {key: asdict(splits[key]) for key in splits}}
+    small = {CARD: card.encode(), DIGESTS: (json.dumps(told, indent=1) + "\n").encode()}
+    return Publication(
+        shards=shards, small=small | {preview.path: picture for preview, picture in previews}, splits=splits
+    )
+
+
+def _shards(folder: BuildFolder, sums: Mapping[str, str], *, keep: bool) -> Iterator[Shard]:
+    """Each Arrow shard's Parquet, under the name of the Arrow shard's sum: made once, and again when that changes."""
+    kept = folder.hidden / "push"
+    with TemporaryDirectory(prefix="mycanvas-") as temporary:
+        for name, arrow in tqdm(sums.items(), desc="writing Parquet", unit="shard", delay=1):
+            marker = kept / f"{arrow}.json"
+            file = marker.with_suffix(".parquet")
+            if not (marker.is_file() and file.is_file() and file.stat().st_size == read_json(marker)["size"]):
+                place = kept if keep else Path(temporary)
+                marker, file = place / marker.name, place / file.name
+                write_parquet(folder.path / name, file)
+                write_json(marker, {"size": file.stat().st_size, "sha256": sha256_of(file)})
+            found, path = read_json(marker), str(Path(name).with_suffix(".parquet").as_posix())
+            if not keep and file.parent != kept:
+                file.unlink()
+            yield Shard(path=path, local=file if keep else None, size=found["size"], sha256=found["sha256"])
+    if keep:
+        for old in kept.iterdir():
+            if old.stem not in sums.values():
+                old.unlink()
+
+
+def _splits(folder: BuildFolder) -> dict[str, Rows]:
+    """The rows of each split, scenes before source photos."""
+    files: dict[str, list[Path]] = {}
+    for file in data_files(folder):
+        split = CONCEPTS if file.parent.name == CONCEPTS else file.name.split("-")[0]
+        files.setdefault(split, []).append(file)
+    ordered = [split for split in (*SPLITS, CONCEPTS) if split in files]
+    return {split: Rows.count(name for file in files[split] for name in _ids(file)) for split in ordered}
+
+
+def _ids(file: Path) -> Iterator[str]:
+    with pa.memory_map(str(file)) as mapped, pa.ipc.open_stream(mapped) as stream:
+        for batch in stream:
+            yield from batch.column("id").to_pylist()
+
+
+def _previews(folder: BuildFolder) -> Iterator[tuple[Preview, bytes]]:
+    """The first scenes of each split, small."""
+    for file in data_files(folder):
+        if file.parent.name == CONCEPTS or "-00000-of-" not in file.name:
+            continue
+        with pa.memory_map(str(file)) as mapped, pa.ipc.open_stream(mapped) as stream:
+            rows = next(iter(stream)).slice(0, PREVIEWS).select(["image", "caption"]).to_pylist()
+        for index, row in enumerate(rows):
+            path = f"previews/{file.name.split('-')[0]}-{index}.jpg"
+            yield Preview(path=path, caption=row["caption"]), _small(row["image"]["bytes"])
+
+
+def _small(encoded: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(encoded)) as image:
+        image.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))
+        image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+        image.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

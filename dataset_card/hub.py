@@ -1,0 +1,79 @@
+"""The card of a dataset folder -> the card of the same dataset on the Hub: Parquet, its name there, pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from dataset_card.card import PLACE, UNLICENSED, dump_yaml, escaped, licence_yaml, licensed
+
+_HEAD = re.compile(r"---\n(?P<yaml>.*?\n)---\n(?P<body>.*)", re.DOTALL)
+_DIGEST = re.compile(r"shards sha256:([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preview:
+    """A picture that the card shows. path: within the repository."""
+
+    path: str
+    caption: str
+
+
+def digest_in(card: str) -> str | None:
+    """The sha256 of the shards that a card was written for; None where its metadata does not say so."""
+    try:
+        configs = _parts(card)[0]["configs"]
+        return next(found[1] for config in configs if (found := _DIGEST.search(str(config.get("description")))))
+    except (ValueError, LookupError, TypeError, AttributeError, StopIteration):
+        return None
+
+
+def hub_card(
+    card: str, repo_id: str, sizes: Mapping[str, int], licence: str | None = None, previews: Sequence[Preview] = ()
+) -> str:
+    """A folder's card, as it is to stand on the Hub; whatever people have written into it stays.
+
+    Args:
+        card: the README.md of the folder; `digest_in` finds a digest in it.
+        repo_id: "user/mycanvas".
+        sizes: config -> bytes of its Parquet files together.
+        licence: to be stated instead of the card's; None: the card's.
+        previews: shown above the first section.
+    """
+    head, body = _parts(card)
+    for config in head["configs"]:
+        for files in config["data_files"]:
+            files["path"] = re.sub(r"\.arrow$", ".parquet", files["path"])
+    for info in head.get("dataset_info", []):
+        info["download_size"] = sizes.get(info["config_name"], 0)
+    if licence:
+        head = {key: value for key, value in head.items() if key not in {"license", "license_name"}}
+        head |= licence_yaml(licence)
+        body = body.replace(UNLICENSED, licensed(licence))
+    body = body.replace(f'data_dir="{PLACE}"', f'data_dir="hf://datasets/{repo_id}"').replace(PLACE, repo_id)
+    if previews:
+        pictures = " ".join(f"![{escaped(preview.caption)}]({preview.path})" for preview in previews)
+        body = body.replace("\n## ", f"\n{pictures}\n\n## ", 1)
+    return f"---\n{dump_yaml(head)}---\n{body}"
+
+
+def _parts(card: str) -> tuple[dict[str, Any], str]:
+    """The metadata at the head of a card, and the rest.
+
+    Raises:
+        ValueError: there is none, or it is not YAML.
+    """
+    found = _HEAD.fullmatch(card)
+    if not found:
+        raise ValueError("no metadata between --- and ---")
+    try:
+        head = yaml.safe_load(found["yaml"])
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(head, dict):
+        raise ValueError("the metadata is no mapping")
+    return head, found["body"]
