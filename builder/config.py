@@ -264,7 +264,7 @@ def _located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     for key, value in values.items():
         if isinstance(value, Mapping):
             located[key] = _located(value, folder)
-        elif isinstance(value, str) and (key in PATHS or value.startswith(("./", "../"))):
+        elif isinstance(value, str) and value and (key in PATHS or value.startswith(("./", "../"))):
             located[key] = str(folder.absolute() / value if key not in PATHS else folder / value)
         else:
             located[key] = value

@@ -7,6 +7,7 @@ What a field of HOW says changes how fast a result comes, not what it is.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal, Self, get_args
@@ -30,9 +31,18 @@ NEGATIVE_PROMPT = (
 
 
 class Table(BaseModel):
-    """Immutable, and an unknown key is an error."""
+    """Immutable, and an unknown key is an error. "" takes back what a profile says, where there may be nothing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _takes_back(cls, values: object) -> object:
+        """TOML has no null."""
+        if not isinstance(values, Mapping):
+            return values
+        may_be_none = {name for name, field in cls.model_fields.items() if field.default is None}
+        return {name: None if value == "" and name in may_be_none else value for name, value in values.items()}
 
 
 Session = Literal[

@@ -104,3 +104,26 @@ def test_the_digest_ignores_how_work_is_spread_and_what_is_selected() -> None:
 
     assert one.digest() == other.digest()
     assert one.digest() != parse_config({"concepts": "a", "seed": 1}).digest()
+
+
+def test_what_a_profile_says_can_be_taken_back(tmp_path: Path) -> None:
+    """TOML has no null."""
+    file = tmp_path / "build.toml"
+    file.write_text(
+        'profile = "gen4gen"\nconcepts = "photos"\nbackgrounds = ""\n[repaint.diffusion]\nrefiner = ""\nvariant = ""\n'
+        '[select]\nmin_identity = ""\n'
+    )
+
+    config = load_config(file, None, {})
+
+    assert config.backgrounds is None
+    assert config.repaint.diffusion.refiner is None
+    assert config.repaint.diffusion.variant is None
+    assert config.repaint.diffusion.steps == 60
+    assert config.select.min_identity is None
+    assert config.select.min_found == 1.0
+
+
+def test_what_must_be_something_cannot_be_taken_back() -> None:
+    with pytest.raises(ConfigError, match=r"repaint\.diffusion\.model: wanted text of at least 1 character, got ''"):
+        parse_config({"concepts": "photos", "repaint": {"diffusion": {"model": ""}}})
