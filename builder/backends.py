@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from builder.errors import ModelError
-from mycanvas.models import is_local, release_memory
+from mycanvas.models import is_local, limit_threads, release_memory
 
 
 class StageConfig(Protocol):
@@ -80,5 +80,6 @@ def _backend(registry: Mapping[str, Callable[[Config, Runtime], Backend]], confi
             _alive.pop(other, None)  # its memory is wanted for the new one
         release_memory()
         _alive[stage] = (built_from, registry[config.backend](config, runtime))
+        limit_threads(runtime.threads)
     backend: Backend = _alive[stage][1]  # type: ignore[assignment]  # what `registry` built from the same configuration
     return backend

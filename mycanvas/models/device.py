@@ -46,6 +46,13 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
 
 
+def limit_threads(count: int) -> None:
+    """Let torch, if it is there, keep no more than so many processor cores busy: each worker takes all otherwise."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() > count:
+        torch.set_num_threads(count)
+
+
 def release_memory() -> None:
     """Give a GPU's memory back after the last reference to a model is gone."""
     gc.collect()

@@ -5,6 +5,7 @@ import weakref
 from dataclasses import dataclass
 
 import pytest
+import torch
 
 from builder.backends import Runtime, with_backend
 from builder.errors import ModelError
@@ -96,6 +97,19 @@ def test_with_high_memory_stages_keep_their_backends() -> None:
 
     assert kept[0] is kept[2]
     assert kept[1] is kept[3]
+
+
+def test_a_worker_takes_no_more_cores_than_are_its_own() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+
+    with_backend(REGISTRY, StageConfig(), Runtime(threads=2), lambda backend: backend)
+    shared = torch.get_num_threads()
+    with_backend(REGISTRY, StageConfig(), Runtime(threads=8), lambda backend: backend)
+    alone = torch.get_num_threads()
+    torch.set_num_threads(before)
+
+    assert (shared, alone) == (2, 2)
 
 
 def test_a_model_that_was_not_fetched_says_how_to_fetch_it() -> None:
