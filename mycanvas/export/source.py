@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from mycanvas.errors import InputError
 
-_ID = re.compile(r"[\w-]{1,200}")
-"""What can be the name of a file, and a key of WebDataset, which ends at the first dot."""
+_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+"""What can name a file in a tar's header, and be a key of WebDataset, which ends at the first dot."""
 _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG"
 
@@ -118,24 +119,22 @@ class Source:
             check_name(name, self.folder)
             yield Photo(concept=values["concept"], name=name, image=self._picture(image, b"", f"photo {values['id']}"))
 
-    def _picture(self, content: memoryview | None, magic: bytes, what: str) -> memoryview:
-        if content is None or bytes(content[: len(magic)]) != magic:
+    def _picture(self, content: memoryview, magic: bytes, what: str) -> memoryview:
+        if not content or bytes(content[: len(magic)]) != magic:
             wanted = {_JPEG: "a JPEG", _PNG: "a PNG"}.get(magic, "a picture")
             raise InputError(f"{what} of {self.folder} is not {wanted}; export what `mycanvas build` wrote")
         return content
 
     def _rows(
         self, files: Sequence[str], columns: Sequence[str], pictures: Sequence[str]
-    ) -> Iterator[tuple[dict[str, Any], tuple[memoryview | None, ...]]]:
+    ) -> Iterator[tuple[dict[str, Any], tuple[memoryview, ...]]]:
         """For each row its small columns, and its pictures: views of the record batch.
 
-        Shards are read, not mapped, so that what was passed counts for nothing in this process's memory.
+        One shard is mapped at a time, and what was passed of it is the system's to drop.
         """
         for batch in self._batches(files):
-            encoded = [batch.column(name).field("bytes") for name in pictures]
-            for index, values in enumerate(batch.select(list(columns)).to_pylist()):
-                buffers = [column[index].as_buffer() for column in encoded]
-                yield values, tuple(None if buffer is None else memoryview(buffer) for buffer in buffers)
+            encoded = [_views(batch.column(name).field("bytes")) for name in pictures]
+            yield from zip(batch.select(list(columns)).to_pylist(), zip(*encoded, strict=True), strict=True)
 
     def _batches(self, files: Sequence[str]) -> Iterator[Any]:
         import pyarrow as pa
@@ -143,7 +142,7 @@ class Source:
         for file in files:
             with ExitStack() as opened:
                 with _named(file):
-                    stream = opened.enter_context(pa.ipc.open_stream(opened.enter_context(pa.OSFile(file))))
+                    stream = opened.enter_context(pa.ipc.open_stream(opened.enter_context(pa.memory_map(file))))
                 while (batch := _next(stream, file)) is not None:
                     yield batch
 
@@ -188,6 +187,17 @@ def check_name(name: str, folder: Path) -> None:
     """
     if name in {"", ".", ".."} or not name.isprintable() or "/" in name or "\\" in name:
         raise InputError(f"{name!r} in {folder} cannot be the name of a file or folder")
+
+
+def _views(column: Any) -> list[memoryview]:
+    """The bytes of each row of a binary column, where they lie; empty for null."""
+    import numpy as np
+    import pyarrow as pa
+
+    _, offsets, content = column.cast(pa.binary()).buffers()
+    ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].tolist()
+    whole = memoryview(content or b"")
+    return [whole[start:end] for start, end in pairwise(ends)]
 
 
 def _next(stream: Any, file: str) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
@@ -15,32 +17,62 @@ from mycanvas.export.source import Scene, Source
 SHARD_SCENES = 512
 """About 200 MB at 1024 x 1024. Few enough that there are shards for many readers."""
 
+_REST = tuple(field.name for field in fields(Scene) if field.name not in {"image", "mask"})
+
 
 def write_webdataset(source: Source, output: Path) -> None:
-    """Write the scenes of each split in their order, as shards whose bytes depend on nothing else."""
-    for split in source.counts:
-        scenes = source.scenes(split)
-        for number in range(-(-source.counts[split] // SHARD_SCENES)):
-            with (output / f"{split}-{number:06d}.tar").open("wb") as file:
-                for scene in islice(scenes, SHARD_SCENES):
-                    for suffix, content in _members(scene):
-                        _add(file, f"{scene.id}.{suffix}", content)
-                file.write(bytes(2 * tarfile.BLOCKSIZE))
+    """Write the scenes of each split in their order, as shards whose bytes depend on nothing else.
+
+    While a shard is written, the one before it goes to the disk.
+    """
+    with ThreadPoolExecutor(max_workers=1) as waiting:
+        flushed = waiting.submit(int)
+        for split in source.counts:
+            scenes = source.scenes(split)
+            for number in range(-(-source.counts[split] // SHARD_SCENES)):
+                path = output / f"{split}-{number:06d}.tar"
+                _write_shard(path, islice(scenes, SHARD_SCENES))
+                flushed.result()
+                flushed = waiting.submit(_flush, path)
+        flushed.result()
+
+
+def _flush(path: Path) -> int:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return 0
+
+
+def _write_shard(path: Path, scenes: Iterable[Scene]) -> None:
+    with path.open("wb") as file:
+        for scene in scenes:
+            for suffix, content in _members(scene):
+                _add(file, f"{scene.id}.{suffix}", content)
+        file.write(bytes(2 * tarfile.BLOCKSIZE))
 
 
 def _members(scene: Scene) -> Iterator[tuple[str, bytes | memoryview]]:
-    pictures = {"image", "mask"}
-    rest = {field.name: getattr(scene, field.name) for field in fields(Scene) if field.name not in pictures}
     yield "jpg", scene.image
-    yield "json", json.dumps(rest, ensure_ascii=False).encode()
+    yield "json", json.dumps({name: getattr(scene, name) for name in _REST}, ensure_ascii=False).encode()
     yield "mask.png", scene.mask
     yield "txt", scene.caption.encode()
 
 
 def _add(file: BinaryIO, name: str, content: bytes | memoryview) -> None:
-    """What TarFile.addfile does, without its copy through a buffer of 16 kB."""
-    member = tarfile.TarInfo(name)  # mode 0644, time 0, owner root: the same in every run
-    member.size = len(content)
-    file.write(member.tobuf(tarfile.PAX_FORMAT))
+    file.write(_header(name.encode("ascii"), len(content)))
     file.write(content)
     file.write(bytes(-len(content) % tarfile.BLOCKSIZE))
+
+
+_BLANK = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
+"""Mode 0644, owner root, time 0: the same in every run."""
+
+
+def _header(name: bytes, size: int) -> bytes:
+    """What TarInfo.tobuf makes of a name and a size; that takes a fifth of the time in which a scene is written."""
+    header = bytearray(_BLANK)
+    header[: len(name)] = name
+    header[124:135] = b"%011o" % size
+    header[148:156] = b" " * 8  # the checksum, which is of the header with blanks in its place
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)

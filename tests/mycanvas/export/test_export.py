@@ -1,0 +1,236 @@
+"""What holds for every format: whole or told as unfinished, nothing of anybody else's touched, bad rows refused."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from mycanvas.errors import ConfigError, InputError, StoreError
+from mycanvas.export import FORMATS, export
+from mycanvas.schema import concepts_schema, dataset_schema
+from tests.mycanvas.conftest import encoded, write_shard
+from tests.mycanvas.export.conftest import Row
+
+WRITTEN_HERE = sorted(set(FORMATS) - {"mds"})
+Scene = Callable[[str], dict[str, Any]]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of an export by name."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@contextmanager
+def room_for_files_of(size: int) -> Iterator[None]:
+    """To the program, more is what a full disk is."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def rewritten(dataset: Path, rows: list[dict[str, Any]], folder: Path) -> Path:
+    """A dataset with other scenes."""
+    shutil.copytree(dataset, folder)
+    for shard in (folder / "data").iterdir():
+        shard.unlink()
+    write_shard(folder / "data/objects_le3-00000-of-00001.arrow", rows, dataset_schema())
+    return folder
+
+
+@pytest.mark.parametrize("name", WRITTEN_HERE)
+def test_a_full_disk_leaves_an_unfinished_export_that_the_next_run_makes_whole(
+    dataset: Path, scenes: dict[str, list[Row]], out: Path, tmp_path: Path, name: str
+) -> None:
+    export(dataset, name, tmp_path / "undisturbed")
+    largest = max(len(row["image"]) for rows in scenes.values() for row in rows)
+
+    with (
+        room_for_files_of(largest - 1),
+        pytest.raises(StoreError, match=r"cannot write .*: File too large; make room, then run the same command again"),
+    ):
+        export(dataset, name, out)
+    unfinished = contents(out)
+    done = export(dataset, name, out)
+
+    assert done.written
+    assert b'"finished": false' in unfinished[".mycanvas-export.json"]
+    assert contents(out) == contents(tmp_path / "undisturbed")
+
+
+def test_what_is_exported_already_is_left_as_it_is(dataset: Path, out: Path) -> None:
+    first = export(dataset, "yolo", out)
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+
+    second = export(dataset, "yolo", out)
+
+    assert (first.written, second.written) == (True, False)
+    assert first.counts == second.counts
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == times
+
+
+def test_another_format_or_another_dataset_does_not_go_into_a_folder_that_has_an_export(
+    dataset: Path, scene: Scene, out: Path, tmp_path: Path
+) -> None:
+    export(dataset, "yolo", out)
+    before = contents(out)
+
+    with pytest.raises(StoreError, match="holds an export of another format; remove it, or give another --output"):
+        export(dataset, "kohya", out)
+    with pytest.raises(StoreError, match="holds an export of another dataset; remove it"):
+        export(rewritten(dataset, [scene("a")], tmp_path / "other"), "yolo", out)
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("name", WRITTEN_HERE)
+def test_what_lies_in_a_folder_is_not_touched(dataset: Path, out: Path, name: str) -> None:
+    (out / "images").mkdir(parents=True)
+    (out / "images/mine.jpg").write_text("mine")
+
+    with pytest.raises(StoreError, match=r"holds something else \(images\); give --output a new or empty folder"):
+        export(dataset, name, out)
+
+    assert contents(out) == {"images/mine.jpg": b"mine"}
+
+
+def test_an_empty_folder_will_do(dataset: Path, out: Path) -> None:
+    out.mkdir()
+
+    assert export(dataset, "kohya", out).written
+
+
+def test_a_file_is_no_output(dataset: Path, out: Path) -> None:
+    out.write_text("mine")
+
+    with pytest.raises(StoreError, match="is a file; give --output a folder"):
+        export(dataset, "kohya", out)
+
+
+def test_an_unknown_format_names_the_nearest(dataset: Path, out: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no format 'web-data-set'; did you mean webdataset\?"):
+        export(dataset, "web-data-set", out)
+    with pytest.raises(ConfigError, match=f"there is no format 'zzz'; known: {', '.join(FORMATS)}"):
+        export(dataset, "zzz", out)
+    assert not out.exists()
+
+
+def test_a_folder_that_is_no_dataset(tmp_path: Path, out: Path) -> None:
+    for folder in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(InputError, match=f"the dataset cannot be read: {folder} "):
+            export(folder, "coco", out)
+    assert not out.exists()
+
+
+def test_a_dataset_of_other_columns(dataset: Path, scene: Scene, tmp_path: Path, out: Path) -> None:
+    folder = rewritten(dataset, [scene("a")], tmp_path / "other")
+    index = dataset_schema().get_field_index("prompt")
+    write_shard(folder / "data/objects_le3-00000-of-00001.arrow", [scene("a")], dataset_schema().remove(index))
+
+    with pytest.raises(InputError, match=r"objects_le3 of .* has no column prompt"):
+        export(folder, "coco", out)
+
+
+@pytest.mark.parametrize("name", ["../../a", "a.b", "", "x" * 81, None])
+def test_an_id_that_cannot_name_a_file(dataset: Path, scene: Scene, tmp_path: Path, out: Path, name: Any) -> None:
+    folder = rewritten(dataset, [scene(name)], tmp_path / "other")
+
+    with pytest.raises(InputError, match="cannot name a file; wanted letters, digits, _ and -"):
+        export(folder, "webdataset", out)
+    assert not out.exists()
+
+
+def test_two_scenes_of_one_id(dataset: Path, scene: Scene, tmp_path: Path, out: Path) -> None:
+    with pytest.raises(InputError, match=r"two scenes of .* have the id a"):
+        export(rewritten(dataset, [scene("a"), scene("b"), scene("a")], tmp_path / "other"), "kohya", out)
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "said"),
+    [
+        ({"image": {"bytes": b"GIF89a", "path": None}}, "webdataset", "the image of scene a of .* is not a JPEG"),
+        ({"image": {"bytes": None, "path": None}}, "webdataset", "the image of scene a of .* is not a JPEG"),
+        ({"image": {"bytes": b"\xff\xd8\xff", "path": None}}, "yolo", "the image of scene a cannot be read"),
+        ({"mask": None}, "webdataset", "the mask of scene a of .* is not a PNG"),
+        ({"mask": {"bytes": b"\x89PNG", "path": None}}, "coco", "the mask of scene a cannot be read"),
+        ({"boxes": [[0, 0, 1, 1]]}, "yolo", "scene a of .* has not one token and one class name for each box"),
+        ({"composition": "../x"}, "custom-diffusion", "'../x' in .* cannot be the name of a file"),
+        ({}, "custom-diffusion", "scene a of .* shows <dog6>, which has no source photos"),
+    ],
+)
+def test_a_row_that_cannot_be_exported_is_named(
+    dataset: Path, scene: Scene, tmp_path: Path, out: Path, changed: dict[str, Any], name: str, said: str
+) -> None:
+    folder = rewritten(dataset, [{**scene("a"), **changed}], tmp_path / "other")
+
+    with pytest.raises(InputError, match=said):
+        export(folder, name, out)
+    assert b'"finished": false' in (out / ".mycanvas-export.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (Image.new("P", (15, 12)), r"is P 15x12; wanted a palette and 16x12, as its image has"),
+        (Image.new("RGB", (16, 12)), r"is RGB 16x12; wanted a palette"),
+        (Image.new("L", (16, 12), 3), r"shows object 3; it has 2 boxes"),
+    ],
+)
+def test_a_mask_that_is_not_of_its_scene(
+    dataset: Path, scene: Scene, tmp_path: Path, out: Path, mask: Image.Image, said: str
+) -> None:
+    row = {**scene("a"), "mask": {"bytes": encoded(mask, "PNG"), "path": None}}
+
+    with pytest.raises(InputError, match=said):
+        export(rewritten(dataset, [row], tmp_path / "other"), "coco", out)
+
+
+@pytest.mark.parametrize(("photo", "concept"), [("dog6/..", "dog6"), ("dog6/0.jpg", "../dog6"), ("a\\b", "dog6")])
+def test_a_source_photo_that_would_leave_its_folder(
+    dataset: Path, scene: Scene, tmp_path: Path, out: Path, photo: str, concept: str
+) -> None:
+    folder = rewritten(dataset, [scene("a")], tmp_path / "other")
+    picture = {"bytes": encoded(Image.new("RGB", (8, 8)), "JPEG"), "path": None}
+    rows = [{"id": photo, "image": picture, "concept": concept, "concept_token": "<dog6>", "class_name": "dog"}]
+    write_shard(folder / "concepts/train-00000-of-00001.arrow", rows, concepts_schema())
+
+    with pytest.raises(InputError, match="cannot be the name of a file or folder"):
+        export(folder, "custom-diffusion", out)
+
+
+def test_a_copy_in_parquet_is_exported_to_the_same_files(dataset: Path, out: Path, tmp_path: Path) -> None:
+    import datasets
+
+    for config, place in (("default", "data"), ("concepts", "concepts")):
+        (tmp_path / "hub" / place).mkdir(parents=True)
+        for split, rows in datasets.load_dataset("mycanvas", config, data_dir=str(dataset)).items():
+            rows.to_parquet(tmp_path / "hub" / place / f"{split}-00000-of-00001.parquet")
+
+    export(dataset, "webdataset", out)
+    export(tmp_path / "hub", "webdataset", tmp_path / "from_parquet")
+
+    assert {**contents(out), ".mycanvas-export.json": b""} == {
+        **contents(tmp_path / "from_parquet"),
+        ".mycanvas-export.json": b"",
+    }
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    program = "import mycanvas.export, sys; print(*{name.partition('.')[0] for name in sys.modules})"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}
+    ).stdout.split()
+
+    assert not {"builder", "datasets", "numpy", "PIL", "pyarrow", "pycocotools", "tqdm", "yaml"} & set(loaded)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from mycanvas.export import export
+from tests.mycanvas.export.conftest import Row
+
+GENERAL = {"caption_extension", "enable_bucket"}
+SUBSET = {"image_dir", "num_repeats"}
+"""Of the keys that library/config_util.py of sd-scripts accepts, those that are written. It refuses unknown ones."""
+
+
+def test_every_picture_of_the_configuration_has_its_prompt_beside_it(
+    dataset: Path, scenes: dict[str, list[Row]], out: Path
+) -> None:
+    export(dataset, "kohya", out)
+
+    config = tomllib.loads((out / "dataset.toml").read_text())
+
+    assert set(config) == {"general", "datasets"}
+    assert set(config["general"]) == GENERAL
+    (group,) = config["datasets"]
+    assert group["resolution"] == [192, 192]
+    assert [subset["image_dir"] for subset in group["subsets"]] == list(scenes)
+    for subset, rows in zip(group["subsets"], scenes.values(), strict=True):
+        assert set(subset) == SUBSET
+        pictures = sorted((out / subset["image_dir"]).glob("*.jpg"))
+        assert [path.stem for path in pictures] == sorted(row["id"] for row in rows)
+        for row in rows:
+            path = out / subset["image_dir"] / row["id"]
+            assert path.with_suffix(".jpg").read_bytes() == row["image"]
+            assert path.with_suffix(config["general"]["caption_extension"]).read_text("utf-8") == row["prompt"]
