@@ -85,6 +85,8 @@ class FakeHub:
     uploads: the sizes of the LFS objects that were sent, in order.
     hold_after: after so many uploads the next one waits for `go_on`, and `held` is set.
     cas: the folder that Xet chunks go to; None: files go by LFS.
+    before_commit: called when a commit arrives, before it is looked at.
+    lost: path -> the path whose content is given instead.
     """
 
     def __init__(self, folder: Path, url: str) -> None:
@@ -96,6 +98,7 @@ class FakeHub:
         self.held, self.go_on = Event(), Event()
         self.cas: Path | None = None
         self.before_commit: Callable[[], None] = lambda: None
+        self.lost: dict[str, str] = {}
         self.lock = RLock()
         self.blobs = folder / "blobs"
         self.blobs.mkdir(parents=True)
@@ -309,7 +312,7 @@ def tree(hub: FakeHub, request: Request, repo: str, revision: str, folder: str =
     start = f"{folder.strip('/')}/" if folder.strip("/") else ""
     recursive = request.query.get("recursive", "").lower() == "true"
     entries: dict[str, dict[str, Any]] = {}
-    for path, file in sorted(files.items()):
+    for path in sorted(files):
         if not path.startswith(start):
             continue
         parts = path.removeprefix(start).split("/")
@@ -318,7 +321,7 @@ def tree(hub: FakeHub, request: Request, repo: str, revision: str, folder: str =
                 above = start + "/".join(parts[:depth])
                 entries[above] = _directory(above)
         if recursive or len(parts) == 1:
-            entries[path] = _entry(path, file)
+            entries[path] = _entry(path, files[hub.lost.get(path, path)])
     if start and not entries:
         raise Refusal(404, f"{folder} does not exist", "EntryNotFound")
     return _json(list(entries.values()))
@@ -330,7 +333,7 @@ def paths_info(hub: FakeHub, request: Request, repo: str, revision: str) -> Answ
     found = []
     for path in [asked] if isinstance(asked, str) else asked:
         if path in files:
-            found.append(_entry(path, files[path]))
+            found.append(_entry(path, files[hub.lost.get(path, path)]))
         elif any(name.startswith(f"{path.rstrip('/')}/") for name in files):
             found.append(_directory(path))
     return _json(found)
@@ -455,7 +458,7 @@ def resolve(hub: FakeHub, request: Request, repo: str, revision: str, path: str)
     commit = _at(hub.repository(repo, request), revision)
     if path not in commit.files:
         raise Refusal(404, "Entry not found", "EntryNotFound")
-    file = commit.files[path]
+    file = commit.files[hub.lost.get(path, path)]
     content, status, part = hub.content(file), 200, {}
     etag = f'"{file.sha256 if file.large else file.oid}"'
     if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", "")):

@@ -1,0 +1,161 @@
+"""A built dataset on a Hub: sent by the real huggingface_hub, loaded by the real datasets, every row the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from huggingface_hub import DatasetCard
+
+from builder.build import build
+from builder.config import parse_config
+from tests.fake_hub import FakeHub, serve
+from tests.publishing import Run, edit_captions, environment, expected, published, read, rows_at, shards_of
+
+DATASETS36 = os.environ.get("MYCANVAS_DATASETS36_PYTHON")
+
+
+def test_what_was_pushed_loads_by_name_and_by_streaming_every_row_the_same(
+    hub: FakeHub, run: Run, built: Path, tmp_path: Path, name: str
+) -> None:
+    done = run("push", built, name)
+
+    assert (done.code, published(hub, name)) == (0, 1), done.err
+    assert read(hub, tmp_path / "home", name) == expected(built)
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.skipif(not DATASETS36, reason="MYCANVAS_DATASETS36_PYTHON names no Python that has datasets 3.6 and wrapt")
+def test_datasets_3_reads_the_same(hub: FakeHub, run: Run, built: Path, tmp_path: Path, name: str) -> None:
+    run("push", built, name)
+
+    assert read(hub, tmp_path / "home", name, str(DATASETS36)) == expected(built)
+
+
+def test_a_second_push_sends_nothing_and_makes_no_commit(hub: FakeHub, run: Run, built: Path, name: str) -> None:
+    run("push", built, name)
+    before = len(hub.uploads)
+
+    done = run("push", built, name, "--json")
+
+    assert (json.loads(done.out)["send"], len(hub.uploads), published(hub, name)) == ({}, before, 1)
+
+
+def test_a_push_that_is_killed_publishes_nothing_and_the_next_one_sends_only_the_rest(
+    hub: FakeHub, run: Run, built: Path, tmp_path: Path, name: str
+) -> None:
+    before = len(hub.uploads)
+    hub.hold_after = before + 2
+    command = [sys.executable, "-m", "builder", "push", str(built), name]
+    with subprocess.Popen(command, env=environment(hub, tmp_path / "home"), stderr=subprocess.DEVNULL) as stopped:
+        assert hub.held.wait(120)
+        stopped.kill()
+    hub.go_on.set()
+    sent = hub.uploads[before:]
+    assert (len(sent), published(hub, name)) == (2, 0)
+    hub.hold_after = None
+    made = {file.name: file.stat().st_mtime_ns for file in (built / ".build" / "push").iterdir()}
+
+    done = run("push", built, name)
+
+    assert done.code == 0, done.err
+    assert sorted(hub.uploads[before:]) == sorted(file.size for file in hub.head(name).files.values() if file.large)
+    assert {file.name: file.stat().st_mtime_ns for file in (built / ".build" / "push").iterdir()} == made
+    assert read(hub, tmp_path / "home", name) == expected(built)
+    assert published(hub, name) == 1
+
+
+def test_ten_edited_captions_send_only_the_chunks_that_they_are_in(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    """Over Xet, by the real client: what is new is what it puts into its store of chunks."""
+    output = tmp_path / "out"
+    values = {"concepts": shapes, "backgrounds": grounds, "output": output, "samples": 45, "licence": "CC0-1.0"}
+    build(parse_config({**values, "resolution": 768, "workers": 2}))
+    with serve(tmp_path / "hub") as hub:
+        hub.cas = tmp_path / "cas"
+
+        def publish() -> tuple[int, dict[str, int]]:
+            before = hub.xet_bytes()
+            command = [sys.executable, "-m", "builder", "push", str(output), "me/scenes", "--json"]
+            environment_here = environment(hub, tmp_path / "home")
+            done = subprocess.run(command, env=environment_here, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            return hub.xet_bytes() - before, json.loads(done.stdout)["send"]
+
+        whole, _ = publish()
+        again, nothing = publish()
+        edit_captions(output, 10)
+        edited, changed = publish()
+
+        assert (again, nothing) == (0, {})
+        assert {Path(path).parts[0] for path in changed} == {"data", "README.md", "mycanvas.json"}
+        assert (edited < 0.1 * sum(changed.values()), edited < 0.02 * whole) == (True, True)
+        assert rows_at(hub, "me/scenes") == shards_of(output)
+
+
+def test_a_dry_run_says_exactly_what_is_sent_and_touches_nothing(
+    hub: FakeHub, run: Run, built: Path, name: str
+) -> None:
+    before = {file: file.stat().st_mtime_ns for file in built.rglob("*")}
+
+    would = run("push", built, name, "--dry-run", "--json")
+
+    assert name not in hub.repositories
+    assert {file: file.stat().st_mtime_ns for file in built.rglob("*")} == before
+    did = run("push", built, name, "--json")
+    assert json.loads(would.out)["send"] == json.loads(did.out)["send"]
+    assert json.loads(did.out)["send"] == {path: file.size for path, file in hub.head(name).files.items()}
+
+
+def test_files_that_are_no_longer_of_the_dataset_go_and_others_stay(
+    hub: FakeHub, run: Run, built: Path, name: str
+) -> None:
+    run("push", built, name)
+    hub.write(name, {"data/objects_4-00001-of-00002.parquet": b"old", "notes.txt": b"mine"})
+
+    done = run("push", built, name, "--json")
+
+    assert json.loads(done.out)["delete"] == ["data/objects_4-00001-of-00002.parquet"]
+    assert hub.content(hub.head(name).files["notes.txt"]) == b"mine"
+    assert rows_at(hub, name) == shards_of(built)
+
+
+def test_a_branch_and_a_private_repository_are_made_where_there_are_none(
+    hub: FakeHub, run: Run, built: Path, name: str
+) -> None:
+    done = run("push", built, name, "--private", "--revision", "v2")
+
+    repository = hub.repositories[name]
+    assert done.code == 0, done.err
+    assert (repository.private, len(repository.branches["main"]), len(repository.branches["v2"])) == (True, 1, 2)
+
+
+def test_the_card_shows_the_dataset_s_place_its_pictures_and_the_licence_that_was_given(
+    hub: FakeHub, run: Run, finished: Path, tmp_path: Path, name: str
+) -> None:
+    built = shutil.copytree(finished, tmp_path / "out")
+    readme = built / "README.md"
+    readme.write_text(readme.read_text() + "\nWritten by hand.\n")
+
+    done = run("push", built, name, "--licence", "CC-BY-4.0")
+
+    files = hub.head(name).files
+    card = DatasetCard(hub.content(files["README.md"]).decode())
+    assert done.code == 0, done.err
+    assert card.data.license == "cc-by-4.0"
+    assert "Licence: CC-BY-4.0," in card.text
+    assert "No licence is known" not in card.text
+    assert f'load_dataset("{name}")' in card.text
+    assert f'load_dataset("mycanvas", data_dir="hf://datasets/{name}")' in card.text
+    assert {path for _, path in re.findall(r"!\[(.+?)\]\((\S+?)\)", card.text)} == {
+        path for path in files if path.startswith("previews/")
+    }
+    assert card.text.endswith("Written by hand.\n")
+    sizes = {info["config_name"]: info["download_size"] for info in card.data.to_dict()["dataset_info"]}
+    data = sum(file.size for path, file in files.items() if path.startswith("data/"))
+    assert sizes == {"default": data, "all": data, "concepts": files["concepts/train-00000-of-00001.parquet"].size}

@@ -1,0 +1,142 @@
+"""What cannot be published, and what the Hub refuses: a message each, no traceback, nothing half published."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fake_hub import FakeHub
+from tests.publishing import Done, Run, environment, published, refused
+
+
+def test_a_folder_that_is_no_finished_build_is_refused(hub: FakeHub, run: Run, built: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    assert "holds no build; make one with: mycanvas build" in refused(run("push", tmp_path / "photos", "me/x"))
+
+    (built / ".build" / "selected.json").unlink()
+    assert "is not finished; run the same `mycanvas build`" in refused(run("push", built, "me/x"))
+    assert "me/x" not in hub.repositories
+
+
+@pytest.mark.parametrize("what", ["a shard", "the card", "the card's metadata"])
+def test_a_card_that_is_of_other_files_is_refused_until_it_is_written_again(
+    run: Run, built: Path, name: str, what: str
+) -> None:
+    shard = built / "data" / "objects_4-00000-of-00001.arrow"
+    if what == "a shard":
+        shutil.copy(built / "data" / "objects_5-00000-of-00001.arrow", shard)
+    else:
+        old = (built / "README.md").read_text()
+        changed = old.replace("sha256:", "sha256:0", 1) if what == "the card" else old.replace("---", "", 1)
+        (built / "README.md").write_text(changed)
+
+    message = refused(run("push", built, name))
+
+    assert f"was not written for the files that lie there now; run: mycanvas select {built}" in message
+    assert run("select", built).code == 0
+    assert run("push", built, name).code == 0
+
+
+def test_photos_without_a_stated_licence_are_not_published(run: Run, finished: Path, name: str) -> None:
+    message = refused(run("push", finished, name, "--dry-run"))
+
+    assert "photos in its scenes have no stated maker or licence; state one for the whole with --licence" in message
+    assert run("push", finished, name, "--dry-run", "--licence", "CC0-1.0").code == 0
+
+
+def test_nobody_logged_in_and_a_token_that_is_not_known_are_told_apart(
+    hub: FakeHub, run: Run, built: Path, name: str
+) -> None:
+    assert "nobody is logged in to the Hub; run: hf auth login" in refused(run("push", built, name, token=""))
+    assert "it does not know your token; log in again" in refused(run("push", built, name, token="hf_other"))
+    assert name not in hub.repositories
+
+
+@pytest.mark.parametrize("repo_id", ["scenes", "a/b/c", "me/..", "me/-x", "me/sc enes"])
+def test_a_name_that_no_repository_can_have_is_wrong_usage(run: Run, built: Path, repo_id: str) -> None:
+    assert f"wanted user/name, as in jane/mycanvas, got '{repo_id}'" in refused(run("push", built, repo_id), code=2)
+
+
+def test_another_s_repository_is_not_written_to(hub: FakeHub, run: Run, built: Path) -> None:
+    message = refused(run("push", built, "you/scenes"))
+
+    assert "cannot publish you/scenes: the Hub answered 403: your token may not do this" in message
+    assert "you/scenes" not in hub.repositories
+
+
+def test_a_repository_that_holds_something_else_is_left_alone(hub: FakeHub, run: Run, built: Path, name: str) -> None:
+    head = hub.write(name, {"README.md": b"# Mine", "data/train.csv": b"a,b"})
+
+    message = refused(run("push", built, name))
+
+    assert f"{name} holds something else (data/train.csv); choose another name" in message
+    assert hub.head(name).oid == head
+
+
+def test_private_scenes_are_not_sent_to_a_public_repository(hub: FakeHub, run: Run, built: Path, name: str) -> None:
+    head = hub.write(name, {".gitattributes": b""})
+
+    assert f"{name} is public already" in refused(run("push", built, name, "--private"))
+    assert hub.head(name).oid == head
+
+
+def test_a_commit_by_somebody_else_in_between_is_not_overwritten(
+    hub: FakeHub, run: Run, built: Path, name: str
+) -> None:
+    hub.before_commit = lambda: None if "notes.txt" in hub.head(name).files else _wrote(hub, name)
+
+    message = refused(run("push", built, name))
+
+    assert "the Hub answered 412: somebody else wrote there meanwhile" in message
+    assert set(hub.head(name).files) == {"notes.txt"}
+
+
+def _wrote(hub: FakeHub, name: str) -> None:
+    hub.write(name, {"notes.txt": b"first"})
+
+
+@pytest.mark.parametrize(
+    ("route", "status", "why"),
+    [
+        ("whoami", 503, "cannot log in to the Hub: the Hub answered 503: the Hub is out of order"),
+        ("info", 500, "the Hub answered 500: the Hub is out of order; run the same command again later"),
+        ("create", 500, "the Hub answered 500: the Hub is out of order; run the same command again later"),
+        ("create", 429, "the Hub answered 429: it was asked too often"),
+        ("batch", 403, "the Hub answered 403: your token may not do this"),
+        ("upload", 403, "the Hub answered 403: your token may not do this"),
+        ("commit", 500, "the Hub answered 500: the Hub is out of order; run the same command again later"),
+        ("commit", 403, "the Hub answered 403: your token may not do this"),
+    ],
+)
+def test_what_the_hub_refuses_is_said_and_nothing_is_half_published(
+    hub: FakeHub, run: Run, built: Path, name: str, route: str, status: int, why: str
+) -> None:
+    hub.failing[route] = status
+
+    message = refused(run("push", built, name))
+
+    assert why in message
+    assert published(hub, name) == 0
+    hub.failing.clear()
+    assert run("push", built, name).code == 0
+    assert published(hub, name) == 1
+
+
+def test_rows_that_come_back_otherwise_are_noticed(hub: FakeHub, run: Run, built: Path, name: str) -> None:
+    hub.lost["data/objects_4-00000-of-00001.parquet"] = "data/objects_5-00000-of-00001.parquet"
+
+    assert "rows of objects_4 that are not the" in refused(run("push", built, name))
+
+
+def test_without_a_network_it_says_so(hub: FakeHub, built: Path, tmp_path: Path) -> None:
+    nowhere = {**environment(hub, tmp_path / "home"), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    command = [sys.executable, "-m", "builder", "push", str(built), "me/x"]
+    done = subprocess.run(command, env=nowhere, capture_output=True, text=True)
+
+    message = refused(Done(done.returncode, done.stdout, done.stderr))
+
+    assert "cannot log in to the Hub: the Hub cannot be reached, or broke off" in message
