@@ -92,7 +92,7 @@ class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' c
     def _generate_tables(self, files: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
         for file in files:
             with open(file, "rb") as source:
-                for index, batch in enumerate(_batches(file, source)):
+                for index, batch in enumerate(read_batches(file, source)):
                     table = pa.Table.from_batches([batch])
                     yield f"{file}:{index}", table_cast(table, self.info.features.arrow_schema)
 
@@ -220,7 +220,7 @@ def _rows_as_written(files: Sequence[str], schema: pa.Schema) -> list[int] | Non
         with pa.memory_map(file) as source:
             if _is_parquet(source) or not _schema(file, source).equals(schema):
                 return None
-            lengths.append(sum(batch.num_rows for batch in _batches(file, source)))
+            lengths.append(sum(batch.num_rows for batch in read_batches(file, source)))
     return lengths
 
 
@@ -234,7 +234,7 @@ def _schema(file: str, source: Any) -> pa.Schema:
     return schema.with_metadata(named)
 
 
-def _batches(file: str, source: Any) -> Iterator[pa.RecordBatch]:
+def read_batches(file: str, source: Any) -> Iterator[pa.RecordBatch]:
     """The record batches of a shard, each found sound; of a memory map, no image is read for that."""
     with _named(file):
         if _is_parquet(source):

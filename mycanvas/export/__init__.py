@@ -76,7 +76,7 @@ def export(folder: Path, name: str, output: Path) -> Exported:
     if importlib.util.find_spec(module) is None:
         raise MissingExtra(package, extra=extra)
     source = open_source(folder)
-    what = {"format": name, "dataset": source.version, "mycanvas": mycanvas.__version__}
+    what = {"format": name, "dataset": source.version(), "mycanvas": mycanvas.__version__}
     if is_finished(output, what):
         return Exported(format=name, output=output, counts=source.counts, written=False)
     total = sum(source.counts.values())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from typing import Any
 
@@ -73,20 +73,20 @@ class Source:
     """A dataset to be exported.
 
     Args:
+        files: the shards of each split.
+        photo_files: those of the source photos.
         counts: how many scenes each split has.
         classes: the class name of each concept, by its token; sorted by token.
-        version: of the data: another after it was written again.
-        scene_files, photo_files: Arrow streams.
+        concepts: sorted by name.
         passed: called after each scene.
     """
 
     folder: Path
+    files: Mapping[str, Sequence[str]]
+    photo_files: Sequence[str]
     counts: Mapping[str, int]
     classes: Mapping[str, str]
     concepts: Sequence[Concept]
-    version: str
-    scene_files: Mapping[str, Sequence[str]]
-    photo_files: Sequence[str]
     passed: Callable[[], object] = lambda: None
 
     def scenes(self, split: str) -> Iterator[Scene]:
@@ -95,7 +95,7 @@ class Source:
         Raises:
             InputError: a row cannot be exported, or a shard cannot be read.
         """
-        for values, (image, mask) in self._rows(self.scene_files[split], _SCENE, _PICTURES):
+        for values, (image, mask) in _rows(self.files[split], _SCENE, _PICTURES):
             name = values["id"]
             if not len(values["boxes"]) == len(values["concept_tokens"]) == len(values["class_names"]):
                 raise InputError(f"scene {name} of {self.folder} has not one token and one class name for each box")
@@ -113,7 +113,7 @@ class Source:
         Raises:
             InputError: as for scenes.
         """
-        for values, (image,) in self._rows(self.photo_files, _PHOTO, ("image",)):
+        for values, (image,) in _rows(self.photo_files, _PHOTO, ("image",)):
             name = values["id"].rpartition("/")[2]
             check_name(values["concept"], self.folder)
             check_name(name, self.folder)
@@ -125,57 +125,44 @@ class Source:
             raise InputError(f"{what} of {self.folder} is not {wanted}; export what `mycanvas build` wrote")
         return content
 
-    def _rows(
-        self, files: Sequence[str], columns: Sequence[str], pictures: Sequence[str]
-    ) -> Iterator[tuple[dict[str, Any], tuple[memoryview, ...]]]:
-        """For each row its small columns, and its pictures: views of the record batch.
-
-        One shard is mapped at a time, and what was passed of it is the system's to drop.
-        """
-        for batch in self._batches(files):
-            encoded = [_views(batch.column(name).field("bytes")) for name in pictures]
-            yield from zip(batch.select(list(columns)).to_pylist(), zip(*encoded, strict=True), strict=True)
-
-    def _batches(self, files: Sequence[str]) -> Iterator[Any]:
-        import pyarrow as pa
-
-        for file in files:
-            with ExitStack() as opened:
-                with _named(file):
-                    stream = opened.enter_context(pa.ipc.open_stream(opened.enter_context(pa.memory_map(file))))
-                while (batch := _next(stream, file)) is not None:
-                    yield batch
+    def version(self) -> str:
+        """A digest of the shards' names, sizes and times: another after they were written again."""
+        digest = hashlib.sha256()
+        for path in map(Path, chain(*self.files.values(), self.photo_files)):
+            stat = path.stat()
+            digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
 
 
-def open_source(folder: Path, passed: Callable[[], object] = lambda: None) -> Source:
-    """Find out what a dataset has; its pictures stay where they are.
+def open_source(folder: Path) -> Source:
+    """Find out what a dataset has, without looking at its pictures.
 
     Args:
         folder: what `mycanvas build` wrote, or its copy in Parquet.
-        passed: called after each scene that is read.
 
     Raises:
-        InputError: no such dataset, or it is not one of ours.
+        InputError: no such dataset, it is not one of ours, or two of its scenes have one id.
     """
-    scenes, photos = _load(folder, "default"), _load(folder, "concepts")
-    _check_columns(folder, scenes, (*_SCENE, *_PICTURES))
-    _check_columns(folder, photos, (*_PHOTO, "image"))
-    _check_ids(folder, scenes)
-    about = {row["concept"]: row for row in photos["train"].select_columns(list(_PHOTO[1:]))}
-    files = {split: [file["filename"] for file in rows.cache_files] for split, rows in scenes.items()}
-    photo_files = [file["filename"] for file in photos["train"].cache_files]
+    files, (photo_files,) = _files(folder, "default"), _files(folder, "concepts").values()
+    counts = dict.fromkeys(files, 0)
+    classes: dict[str, str] = {}
+    seen: set[str] = set()
+    for split in files:
+        for row, _ in _rows(files[split], ("id", "concept_tokens", "class_names"), ()):
+            _check_id(row["id"], seen, folder)
+            classes.update(zip(row["concept_tokens"], row["class_names"], strict=False))
+            counts[split] += 1
+    concepts = {
+        row["concept"]: Concept(name=row["concept"], token=row["concept_token"], class_name=row["class_name"])
+        for row, _ in _rows(photo_files, _PHOTO, ())
+    }
     return Source(
         folder=folder,
-        counts={split: len(rows) for split, rows in scenes.items()},
-        classes=_classes(scenes),
-        concepts=[
-            Concept(name=name, token=row["concept_token"], class_name=row["class_name"])
-            for name, row in sorted(about.items())
-        ],
-        version=_version([*(file for shards in files.values() for file in shards), *photo_files]),
-        scene_files=files,
+        files=files,
         photo_files=photo_files,
-        passed=passed,
+        counts=counts,
+        classes=dict(sorted(classes.items())),
+        concepts=[concepts[name] for name in sorted(concepts)],
     )
 
 
@@ -189,6 +176,67 @@ def check_name(name: str, folder: Path) -> None:
         raise InputError(f"{name!r} in {folder} cannot be the name of a file or folder")
 
 
+def _check_id(name: str | None, seen: set[str], folder: Path) -> None:
+    """Each is to name a file of its own."""
+    if name is None or not _ID.fullmatch(name):
+        raise InputError(f"the id {name!r} in {folder} cannot name a file; wanted letters, digits, _ and -")
+    if name in seen:
+        raise InputError(f"two scenes of {folder} have the id {name}")
+    seen.add(name)
+
+
+def _files(folder: Path, config: str) -> dict[str, list[str]]:
+    """The shards of each split, as the loader finds them."""
+    import datasets
+
+    import mycanvas  # noqa: F401  (makes the name known)
+
+    try:
+        builder = datasets.load_dataset_builder("mycanvas", config, data_dir=str(folder))
+    except (FileNotFoundError, ValueError) as error:
+        raise InputError(f"the dataset cannot be read: {error}") from error
+    return {split: list(files) for split, files in builder.config.data_files.items()}
+
+
+def _rows(
+    files: Sequence[str], columns: Sequence[str], pictures: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], tuple[memoryview, ...]]]:
+    """For each row some of its small columns, and of its pictures: views of a shard, which is mapped meanwhile."""
+    for file in files:
+        for batch in _batches(file):
+            if missing := [name for name in (*columns, *pictures) if name not in batch.schema.names]:
+                raise InputError(f"{file} has no column {missing[0]}; export what `mycanvas build` wrote")
+            encoded = [_views(batch.column(name).field("bytes")) for name in pictures]
+            pictured = zip(*encoded, strict=True) if encoded else repeat(())
+            yield from zip(batch.select(list(columns)).to_pylist(), pictured, strict=bool(encoded))
+
+
+def _batches(file: str) -> Iterator[Any]:
+    """The record batches of a shard.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    import pyarrow as pa
+    from datasets.exceptions import DatasetGenerationError
+
+    from mycanvas.mycanvas import read_batches
+
+    with ExitStack() as opened:
+        try:
+            batches = read_batches(file, opened.enter_context(pa.memory_map(file)))
+        except OSError as error:
+            raise InputError(f"{file} cannot be read: {error}") from error
+        while True:
+            try:
+                batch = next(batches, None)
+            except DatasetGenerationError as error:
+                raise InputError(f"the dataset cannot be read: {error}") from error
+            if batch is None:
+                return
+            yield batch
+
+
 def _views(column: Any) -> list[memoryview]:
     """The bytes of each row of a binary column, where they lie; empty for null."""
     import numpy as np
@@ -198,74 +246,3 @@ def _views(column: Any) -> list[memoryview]:
     ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].tolist()
     whole = memoryview(content or b"")
     return [whole[start:end] for start, end in pairwise(ends)]
-
-
-def _next(stream: Any, file: str) -> Any:
-    """The next record batch; None after the last."""
-    with _named(file):
-        return next(iter(stream), None)
-
-
-@contextmanager
-def _named(file: str) -> Iterator[None]:
-    """Says which shard it is that cannot be read."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{file} cannot be read: {error}") from error
-
-
-def _load(folder: Path, config: str) -> Any:
-    """The splits of a configuration, memory-mapped."""
-    import datasets
-    from datasets.exceptions import DatasetGenerationError
-
-    import mycanvas  # noqa: F401  (makes the name known)
-
-    try:
-        return datasets.load_dataset("mycanvas", config, data_dir=str(folder), keep_in_memory=False)
-    except (FileNotFoundError, ValueError, DatasetGenerationError) as error:
-        raise InputError(f"the dataset cannot be read: {error}") from error
-
-
-def _check_columns(folder: Path, splits: Any, wanted: Sequence[str]) -> None:
-    for split, rows in splits.items():
-        if missing := [name for name in wanted if name not in rows.column_names]:
-            raise InputError(f"{split} of {folder} has no column {missing[0]}; export what `mycanvas build` wrote")
-
-
-def _check_ids(folder: Path, scenes: Any) -> None:
-    """Each is to name a file of its own."""
-    seen: set[str] = set()
-    for rows in scenes.values():
-        for name in _column(rows, "id"):
-            if not _ID.fullmatch(name or ""):
-                raise InputError(f"the id {name!r} in {folder} cannot name a file; wanted letters, digits, _ and -")
-            if name in seen:
-                raise InputError(f"two scenes of {folder} have the id {name}")
-            seen.add(name)
-
-
-def _classes(scenes: Any) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for rows in scenes.values():
-        for tokens, names in zip(_column(rows, "concept_tokens"), _column(rows, "class_names"), strict=True):
-            found.update(zip(tokens, names, strict=False))
-    return dict(sorted(found.items()))
-
-
-def _column(rows: Any, name: str) -> Iterator[Any]:
-    """Its values as Python's, a record batch at a time."""
-    for chunk in rows.data.column(name).chunks:
-        yield from chunk.to_pylist()
-
-
-def _version(files: Sequence[str]) -> str:
-    """A digest of the shards' names, sizes and times."""
-    digest = hashlib.sha256()
-    for path in map(Path, files):
-        stat = path.stat()
-        digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()

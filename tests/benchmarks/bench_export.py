@@ -57,36 +57,30 @@ def report_speed(dataset: Path, room: Path) -> None:
     """Bytes of the shards in a second, of the best round."""
     shards = sorted((dataset / "data").iterdir())
     megabytes = sum(shard.stat().st_size for shard in shards) / 1e6
-    seconds = [
-        (timed(lambda: copied(shards, room / "out")), timed(lambda: exported(dataset, room / "out")))
-        for _ in range(ROUNDS)
-    ]
-    copy, mine = (min(column) for column in zip(*seconds, strict=True))
+    rounds = []
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory(dir=room) as one, tempfile.TemporaryDirectory(dir=room) as other:
+            rounds.append(
+                (timed(lambda: copied(shards, Path(one))), timed(lambda: export(dataset, FORMAT, Path(other))))
+            )
+    copy, mine = (min(column) for column in zip(*rounds, strict=True))
     print(f"{f'{megabytes:.0f} MB, MB/s':24}{'mycanvas':>12}{'copying':>12}{'ratio':>8}  goal")
     print(f"{FORMAT:24}{megabytes / mine:12.0f}{megabytes / copy:12.0f}{copy / mine:8.3f}  >= 0.8")
 
 
 def copied(files: list[Path], output: Path) -> None:
-    """Copy files into a new folder and wait for the disk."""
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir()
+    """Copy files and wait for the disk, as an export does."""
     for file in files:
         shutil.copyfile(file, output / file.name)
     os.sync()
-
-
-def exported(dataset: Path, output: Path) -> None:
-    """The same with an export, which waits for the disk itself."""
-    shutil.rmtree(output, ignore_errors=True)
-    export(dataset, FORMAT, output)
 
 
 def report_memory(few: Path, many: Path, room: Path) -> None:
     """Peak resident memory of the command."""
     peaks = []
     for dataset in (few, many):
-        shutil.rmtree(room / "out", ignore_errors=True)
-        peaks.append(peak_of(["export", str(dataset), "--format", FORMAT, "--output", str(room / "out")]))
+        with tempfile.TemporaryDirectory(dir=room) as output:
+            peaks.append(peak_of(["export", str(dataset), "--format", FORMAT, "--output", output]))
     print(f"{'peak memory, MB':24}{few.name + ' scenes':>12}{many.name + ' scenes':>14}{'ratio':>8}  goal")
     print(f"{FORMAT:24}{peaks[0] / 1e6:12.0f}{peaks[1] / 1e6:14.0f}{peaks[1] / peaks[0]:8.3f}  <= 1.1")
 

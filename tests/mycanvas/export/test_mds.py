@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -46,14 +48,13 @@ def test_without_its_package_nothing_is_written(dataset: Path, out: Path) -> Non
     "MYCANVAS_MDS_PYTHON" not in os.environ, reason="MYCANVAS_MDS_PYTHON names no Python that has mosaicml-streaming"
 )
 def test_streaming_reads_every_scene(dataset: Path, scenes: dict[str, list[Row]], out: Path, tmp_path: Path) -> None:
-    import hashlib
-
     without_torchvision(tmp_path / "stubs")
+    packages = [Path(mycanvas.__file__).parents[1], tmp_path / "stubs", sysconfig.get_path("purelib")]
     done = subprocess.run(
         [os.environ["MYCANVAS_MDS_PYTHON"], "-c", PROGRAM, str(dataset), str(out)],
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.pathsep.join([str(Path(mycanvas.__file__).parents[1]), str(tmp_path / "stubs")]),
+            "PYTHONPATH": os.pathsep.join(map(str, packages)),
             "HF_HOME": str(tmp_path / "hf"),
             "HF_HUB_OFFLINE": "1",
         },
