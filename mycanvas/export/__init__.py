@@ -72,9 +72,10 @@ def export(folder: Path, name: str, output: Path) -> Exported:
         near = difflib.get_close_matches(name, FORMATS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(FORMATS)}"
         raise ConfigError(f"there is no format {name!r}; {hint}")
-    module, package, extra = NEEDS.get(name, ("mycanvas", "", ""))
-    if importlib.util.find_spec(module) is None:
-        raise MissingExtra(package, extra=extra)
+    if name in NEEDS:
+        module, package, extra = NEEDS[name]
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra(package, extra=extra)
     source = open_source(folder)
     what = {"format": name, "dataset": source.version(), "mycanvas": mycanvas.__version__}
     if is_finished(output, what):

@@ -25,10 +25,15 @@ def write_mds(source: Source, output: Path) -> None:
     pictured = _pictured()
     for split in source.counts:
         shutil.rmtree(output / split, ignore_errors=True)  # the writer refuses what an interrupted run left
-        with MDSWriter(columns=COLUMNS, out=str(output / split)) as writer:
+        writer = MDSWriter(columns=COLUMNS, out=str(output / split))
+        try:
             for scene in source.scenes(split):
                 row = {name: getattr(scene, name) for name in COLUMNS}
                 writer.write({**row, "image": pictured(scene.image), "mask": pictured(scene.mask)})
+        except BaseException:
+            writer.cancel_future_jobs()  # as a context it would write the index of a part, which reads as a whole
+            raise
+        writer.finish()
 
 
 def _pictured() -> Callable[[memoryview], object]:

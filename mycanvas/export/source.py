@@ -97,7 +97,9 @@ class Source:
         """
         for values, (image, mask) in _rows(self.files[split], _SCENE, _PICTURES):
             name = values["id"]
-            if not len(values["boxes"]) == len(values["concept_tokens"]) == len(values["class_names"]):
+            if empty := [column for column in _SCENE if values[column] is None and column != "rank"]:
+                raise InputError(f"scene {name} of {self.folder} has no {empty[0]}")
+            if not 0 < len(values["boxes"]) == len(values["concept_tokens"]) == len(values["class_names"]):
                 raise InputError(f"scene {name} of {self.folder} has not one token and one class name for each box")
             yield Scene(
                 split=split,
@@ -150,7 +152,7 @@ def open_source(folder: Path) -> Source:
     for split in files:
         for row, _ in _rows(files[split], ("id", "concept_tokens", "class_names"), ()):
             _check_id(row["id"], seen, folder)
-            classes.update(zip(row["concept_tokens"], row["class_names"], strict=False))
+            classes.update(zip(row["concept_tokens"] or (), row["class_names"] or (), strict=False))
             counts[split] += 1
     concepts = {
         row["concept"]: Concept(name=row["concept"], token=row["concept_token"], class_name=row["class_name"])

@@ -18,11 +18,20 @@ from tests.mycanvas.export.conftest import Row
 
 PROGRAM = """
 import hashlib, json, sys
+from dataclasses import replace
 from pathlib import Path
 from streaming import StreamingDataset
 from mycanvas.export import export
+from mycanvas.export.mds import write_mds
+from mycanvas.export.source import open_source
 
 dataset, out = map(Path, sys.argv[1:])
+try:
+    write_mds(replace(open_source(dataset), passed=sys.exit), out.with_name("cut"))
+except SystemExit:
+    assert not list(out.with_name("cut").rglob("index.json")), "a part that reads as a whole"
+else:
+    raise AssertionError("nothing stopped it")
 export(dataset, "mds", out)
 found = {}
 for split in sorted(path.name for path in out.iterdir() if path.is_dir()):
