@@ -25,22 +25,21 @@ def write_webdataset(source: Source, output: Path) -> None:
 
     While a shard is written, the one before it goes to the disk.
     """
-    with ThreadPoolExecutor(max_workers=1) as waiting:
-        flushed = waiting.submit(int)
+    flushed = []
+    with ThreadPoolExecutor(max_workers=1) as flushing:
         for split in source.counts:
             scenes = source.scenes(split)
             for number in range(-(-source.counts[split] // SHARD_SCENES)):
                 path = output / f"{split}-{number:06d}.tar"
                 _write_shard(path, islice(scenes, SHARD_SCENES))
-                flushed.result()
-                flushed = waiting.submit(_flush, path)
-        flushed.result()
+                flushed.append(flushing.submit(_flush, path))
+    for each in flushed:
+        each.result()
 
 
-def _flush(path: Path) -> int:
+def _flush(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-    return 0
 
 
 def _write_shard(path: Path, scenes: Iterable[Scene]) -> None:
