@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from builder.config import BuildConfig
 from builder.dataset_folder import data_files, digest_of, file_sums
 from builder.funnel import Funnel
 from builder.library import PhotoUse, Sources
-from builder.needs import backends_with_models
+from builder.needs import backends_with_models, published
 from builder.store import BuildFolder
 from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, PhotoFacts, SplitFacts, render_card
 from mycanvas import __version__
+from mycanvas.models import is_local
 
 
 def card_text(
@@ -48,7 +50,7 @@ def card_text(
         candidates=sum(funnel.made.values()),
         dropped=funnel.dropped,
         profile=config.profile,
-        parameters=config.identity() | {f"select.{name}": value for name, value in config.select},
+        parameters=_parameters(config),
         backends=backends_with_models(config, folder.revisions()),
         config_digest=config.digest(),
         shards_digest=digest_of(file_sums(folder)),
@@ -59,6 +61,15 @@ def card_text(
         version=__version__,
     )
     return render_card(facts)
+
+
+def _parameters(config: BuildConfig) -> dict[str, Any]:
+    """What the dataset depends on; of what lies on the builder's machine, its name alone."""
+    values = config.identity() | {f"select.{name}": value for name, value in config.select}
+    return {
+        name: published(value) if isinstance(value, str) and is_local(value) else value
+        for name, value in values.items()
+    }
 
 
 def _split(files: Sequence[Path], name: str, place: str, rows: int) -> SplitFacts:

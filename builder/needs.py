@@ -174,12 +174,12 @@ def backends_with_models(config: BuildConfig, revisions: Mapping[str, str]) -> d
     """
     found = config.backends()
     for need in needs(config):
-        found[need.stage] += f" {_published(need.name)}@{revisions.get(need.name, '?')}"
+        found[need.stage] += f" {published(need.name)}@{revisions.get(need.name, '?')}"
     if "layout" in config.learned() and config.layout.llm.base_url is not None:
-        found["layout"] += f" {_published(config.layout.llm.model)}"
+        found["layout"] += f" {published(config.layout.llm.model)}"
     return found
 
 
-def _published(name: str) -> str:
+def published(name: str) -> str:
     """A model's name without its revision, and without where it lies on somebody's machine."""
     return Path(name).name if is_local(name) or name.endswith(".onnx") else split_name(name)[0]

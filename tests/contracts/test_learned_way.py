@@ -99,6 +99,15 @@ def test_every_stage_ran_its_model_and_says_which(rows: Any) -> None:
         assert "@local-" in made_by[stage] or stage == "segment"
 
 
+def test_nothing_published_says_where_models_lay(rows: Any, built: Path, tiny_model: Callable[[str], Path]) -> None:
+    folder = str(tiny_model("clip").parent)
+    network = str(built.parent)
+
+    published = [(built / "README.md").read_text(), *(row["provenance"] for row in rows)]
+    assert all("clip" in text for text in published)
+    assert not any(folder in text or network in text for text in published)
+
+
 def test_boxes_masks_and_scores_are_whole(rows: Any) -> None:
     for row in rows:
         mask = np.asarray(row["mask"])
