@@ -8,6 +8,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -20,6 +21,7 @@ from builder.engines import ENGINES, Engine
 from builder.errors import InputError
 from builder.files import write_json, write_text
 from builder.finish import Summary, finish, last_selection
+from builder.hub_concepts import fetch_concepts
 from builder.library import PhotoUse, Sources, judge_photos, use_of
 from builder.needs import backends_with_models, fetch_needs, needs
 from builder.pipeline import ShardTask, make_shard
@@ -54,6 +56,7 @@ def build(config: BuildConfig) -> Summary:
         memory=config.memory,
         threads=max(1, cores() // config.workers),
         models={name: model.path for name, model in models.items()},
+        revisions=revisions,
         replies=folder.replies,
     )
     if not folder.plan_file.is_file():  # later, what was said before may do
@@ -78,7 +81,8 @@ def build(config: BuildConfig) -> Summary:
 
 
 def _concepts(config: BuildConfig) -> tuple[tuple[Concept, ...], tuple[Rejected, ...]]:
-    found = find_concepts(config.concepts)
+    source = config.concepts if isinstance(config.concepts, Path) else fetch_concepts(config.concepts)
+    found = find_concepts(source)
     for rejection in found.rejected:
         log.warning("%s is left out: %s", rejection.sample_id, rejection.reason)
     return found.concepts, found.rejected

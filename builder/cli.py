@@ -111,7 +111,7 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
 
 @cli.command()
 @click.argument("config_file", metavar="[build.toml]", required=False, type=click.Path(path_type=Path))
-@click.option("--concepts", type=click.Path(path_type=Path), help="Photos: DIR/<concept>/*.jpg, or concepts_list.json.")
+@click.option("--concepts", help="Photos: DIR/<concept>/*.jpg, concepts_list.json, or hf://owner/name on the Hub.")
 @click.option("--backgrounds", type=click.Path(path_type=Path), help="DIR/<scene>/*.jpg; without: painted scenes.")
 @click.option("--output", type=click.Path(path_type=Path), help=f"The dataset.  [default: {DATA}]")
 @click.option("--profile", help="Which models to use.  [default: classic]")

@@ -1,7 +1,7 @@
 """Photos on disk -> Concept: what there is to compose, each thing named, its photos checked (before Gen4Gen, stage 1).
 
-Two ways to say where photos lie: a folder that holds a folder of photos per concept, with an optional `concepts.toml`
-that describes them; or Custom Diffusion's `concepts_list.json`.
+Ways to say where photos lie: a folder that holds a folder of photos per concept, with an optional `concepts.toml` that
+describes them; Custom Diffusion's `concepts_list.json`; or the folder of its benchmark, CustomConcept101.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from builder.records import Concept, PhotoFile, Rejected
 
 MAX_NOUN_WORDS = 3
 """Five such nouns with their articles, and a background of six words, come to 27 of the 30 words of a caption."""
+
+CUSTOM_CONCEPT_101 = ("dataset.json", "benchmark_dataset")
+"""What the folder of that benchmark holds: a list as in concepts_list.json, and the folders that it names."""
 
 _BRACKETED = r"<[A-Za-z0-9_-]+>"
 _NAMELESS = "<>"
@@ -112,13 +115,16 @@ def find_concepts(source: Path) -> Found:
     twice is used once.
 
     Args:
-        source: the folder of concept folders, or a concepts_list.json. Folders in the latter are relative to it.
+        source: the folder of concept folders, a concepts_list.json, or the folder of CustomConcept101. Folders in a
+            list are relative to it; where a list has one token for all, tokens come from the folders' names.
 
     Raises:
         InputError: nothing there, or no concept with a usable photo.
         ConfigError: names, nouns or tokens that clash or cannot be used, or a file about concepts that is wrong;
             everything of that kind at once.
     """
+    if all((source / name).exists() for name in CUSTOM_CONCEPT_101):
+        source = source / CUSTOM_CONCEPT_101[0]
     listed = source.suffix.lower() == ".json"
     folders, rejected, problems = (_listed(source), [], []) if listed else _laid_out(source)
     problems += _problems([folder for folder in folders if _holds_pictures(folder.path)])
@@ -180,11 +186,14 @@ def _listed(source: Path) -> list[_Folder]:
     if lost := [name for name, path in paths.items() if not path.is_dir()]:
         wanted = f"wanted one, relative to {source.parent}"
         raise InputError("\n".join(f"{source}: instance_data_dir {name} is not a folder; {wanted}" for name in lost))
+    found = [re.search(_BRACKETED, entry.instance_prompt) for entry in listed]
+    tokens = [match and match.group() for match in found]
+    if len(tokens) > 1 and len(set(tokens)) == 1:  # CustomConcept101 calls each <new1>, in a training of its own
+        tokens = [None] * len(tokens)
     folders = []
-    for entry in listed:
-        token = re.search(_BRACKETED, entry.instance_prompt)
+    for entry, token in zip(listed, tokens, strict=True):
         noun = _PROMPT_FRAME.sub("", _PROMPT_FRAME.sub("", entry.class_prompt.strip()))
-        described = _Description(class_noun=noun or None, token=token and token.group())
+        described = _Description(class_noun=noun or None, token=token)
         folders.append(_Folder(path=paths[entry.instance_data_dir], described=described, collected=False))
     return sorted(folders, key=lambda folder: folder.name)
 

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from builder.errors import ConfigError
@@ -25,6 +25,9 @@ DEFAULT_SAMPLES = 300
 
 PATHS = ("concepts", "backgrounds", "output", "file", "examples")
 """Keys of files and folders; in a file they are relative to it."""
+
+ON_HUB = "hf://"
+"""What the name of a dataset on the Hugging Face Hub begins with, where a folder could stand as well."""
 
 CLASSIC = {"segment": "tricut", "layout": "solver", "repaint": "blend", "caption": "template", "score": "classical"}
 """The backend of each stage that runs no model; any other has a table of its own name within the stage's."""
@@ -119,6 +122,14 @@ class SelectConfig(Table):
         return {score: (given.get(f"min_{score}"), given.get(f"max_{score}")) for score in scores}
 
 
+def _folder_or_hub(value: object) -> Path | str:
+    if isinstance(value, str):
+        return value if value.startswith(ON_HUB) else Path(value)
+    if not isinstance(value, Path):
+        raise ValueError(f"wanted a folder, or {ON_HUB}owner/name, got {value!r}")
+    return value
+
+
 def cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -128,7 +139,8 @@ class BuildConfig(Table):
     """The whole configuration of a build.
 
     profile: the one that it started from. licence: SPDX identifier of the dataset, for its card.
-    concepts: the folder of photo folders. backgrounds: a folder of scenes of photos; None for procedural scenes.
+    concepts: the folder of photo folders, or "hf://owner/name", a dataset on the Hub.
+    backgrounds: a folder of scenes of photos; None for procedural scenes.
     samples: scenes generated in all, spread over the compositions. samples_per_composition: instead of `samples`.
     compositions: which concepts meet, by name; empty: drawn. sizes: how many concepts a drawn composition may have.
     resolution: width and height of a scene in pixels. shard_size: scenes in one unit of work.
@@ -138,7 +150,7 @@ class BuildConfig(Table):
 
     profile: str = "classic"
     licence: str | None = None
-    concepts: Path
+    concepts: Annotated[Path | str, PlainValidator(_folder_or_hub)]
     output: Path = Path("mycanvas_data")
     backgrounds: Path | None = None
     samples: Annotated[int, Field(ge=1)] = DEFAULT_SAMPLES
@@ -264,6 +276,8 @@ def _located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     for key, value in values.items():
         if isinstance(value, Mapping):
             located[key] = _located(value, folder)
+        elif isinstance(value, str) and value.startswith(ON_HUB):
+            located[key] = value
         elif isinstance(value, str) and value and (key in PATHS or value.startswith(("./", "../"))):
             located[key] = str(folder.absolute() / value if key not in PATHS else folder / value)
         else:

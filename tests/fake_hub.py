@@ -82,7 +82,7 @@ class FakeHub:
     """What the Hub holds, and what it was sent.
 
     failing: the status that a route answers with, by its name ("commit", "create", "whoami", "preupload", "batch").
-    uploads: the sizes of the LFS objects that were sent, in order.
+    uploads: the sizes of the LFS objects that were sent, in order. downloads: the paths of files that were fetched.
     hold_after: after so many uploads the next one waits for `go_on`, and `held` is set.
     cas: the folder that Xet chunks go to; None: files go by LFS.
     before_commit: called when a commit arrives, before it is looked at.
@@ -94,6 +94,7 @@ class FakeHub:
         self.repositories: dict[str, Repository] = {}
         self.failing: dict[str, int] = {}
         self.uploads: list[int] = []
+        self.downloads: list[str] = []
         self.hold_after: int | None = None
         self.held, self.go_on = Event(), Event()
         self.cas: Path | None = None
@@ -458,6 +459,7 @@ def resolve(hub: FakeHub, request: Request, repo: str, revision: str, path: str)
     commit = _at(hub.repository(repo, request), revision)
     if path not in commit.files:
         raise Refusal(404, "Entry not found", "EntryNotFound")
+    hub.downloads.append(path)
     file = commit.files[hub.lost.get(path, path)]
     content, status, part = hub.content(file), 200, {}
     etag = f'"{file.sha256 if file.large else file.oid}"'

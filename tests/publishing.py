@@ -35,7 +35,8 @@ Run = Callable[..., Done]
 
 
 def environment(hub: FakeHub, home: Path) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **hub.environment(home)}
+    own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(home / "cache")}
+    return own | hub.environment(home)
 
 
 def shards_of(folder: Path) -> dict[str, dict[str, str]]:

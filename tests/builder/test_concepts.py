@@ -368,12 +368,31 @@ def test_custom_diffusions_concepts_list_is_understood(pets: Path) -> None:
     assert [photo.id for photo in cat.photos] == ["cat2/a.JPG", "cat2/b.png"]
 
 
+def test_custom_concept_101_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
+    for index, folder in enumerate(("furniture_chair1", "pet_dog1")):
+        picture(tmp_path / "benchmark_dataset" / folder / "0.jpg", index)
+    (tmp_path / "ATTRIBUTION").write_text("Unsplash License")
+    listed = [("furniture_chair1", "chair"), ("pet_dog1", "dog")]
+    entries = [entry(f"./benchmark_dataset/{path}", f"photo of a <new1> {noun}", noun) for path, noun in listed]
+    (tmp_path / "dataset.json").write_text(json.dumps(entries))
+
+    chair, dog = find_concepts(tmp_path).concepts
+
+    assert (chair.name, chair.token, chair.class_noun) == ("furniture_chair1", "<furniture_chair1>", "chair")
+    assert (dog.name, dog.token, dog.class_noun) == ("pet_dog1", "<pet_dog1>", "dog")
+    assert dog.photos[0].attribution == "Unsplash License"
+
+
 @pytest.mark.parametrize(
     ("entries", "error", "message"),
     [
         ([entry("none")], InputError, "instance_data_dir none is not a folder"),
         ([entry("cat2"), entry("cat2")], ConfigError, "have the same folder name cat2"),
-        ([entry("cat2", "a <new1> cat"), entry("dog6", "a <new1> dog")], ConfigError, "the same token <new1>"),
+        (
+            [entry("cat2", "a <new1> cat"), entry("dog6", "a <new1> dog"), entry(".", "a <new2> cup")],
+            ConfigError,
+            "the same token <new1>",
+        ),
         ([{"instance_prompt": "a <new1> cat"}], ConfigError, "0.instance_data_dir is missing"),
         ([{}, "cat2"], ConfigError, r"(?s)0.instance_data_dir is missing\n.*1: wanted a table"),
         ([entry("no"), entry("none")], InputError, r"(?s)instance_data_dir no is not .*instance_data_dir none is not"),

@@ -19,11 +19,12 @@ from tests.fake_hub import TOKEN, FakeHub, serve
 from tests.publishing import Done, Run, environment
 
 DRIVER = """
-import contextlib, io, json, os, sys
+import contextlib, io, json, logging, os, sys
 from builder.cli import main
 for line in sys.stdin:
     asked = json.loads(line)
     os.environ.update(asked["environment"])
+    logging.root.handlers.clear()
     out, err, code = io.StringIO(), io.StringIO(), 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -52,11 +53,17 @@ def hub(served: FakeHub) -> Iterator[FakeHub]:
 
 
 @pytest.fixture(scope="session")
-def run(served: FakeHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the programs of `run` keep what they fetch."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def run(served: FakeHub, home: Path) -> Iterator[Run]:
     """Runs a command line, logged in as the owner of "me/", or with another token."""
     with subprocess.Popen(
         [sys.executable, "-c", DRIVER],
-        env=environment(served, tmp_path_factory.mktemp("home")),
+        env=environment(served, home),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

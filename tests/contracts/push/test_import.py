@@ -1,0 +1,171 @@
+"""Datasets on a Hub as sources of concepts: fetched once, each photo with where it is from."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from builder.config import load_config
+from builder.errors import ConfigError
+from builder.hub_concepts import fetch_concepts
+from tests.fake_hub import FakeHub
+from tests.publishing import Done, Run, refused
+
+LICENSED = b"---\nlicense: cc-by-4.0\n---\n# Photos\n"
+
+
+WORDS = b'{"text": "no picture"}\n'
+
+
+def build(run: Run, source: str, output: Path, *more: str) -> Done:
+    small = ("--samples", "2", "--resolution", "128", "--workers", "1")
+    return run("build", "--concepts", source, "--output", output, *small, *more)
+
+
+def photos_of(output: Path) -> list[dict[str, Any]]:
+    """What the build knows of each photo."""
+    photos: list[dict[str, Any]] = json.loads((output / ".build" / "sources.json").read_text())["photos"]
+    return photos
+
+
+def pictures(shapes: Path) -> dict[str, bytes]:
+    """Path -> content of the pictures of three concepts."""
+    return {
+        f"{folder}/{view}.png": (shapes / folder / f"{view}.png").read_bytes()
+        for folder in ("ball", "ball2", "cone")
+        for view in range(2)
+    }
+
+
+def parquet(rows: Iterable[dict[str, Any]], features: dict[str, Any]) -> bytes:
+    """Rows as `datasets` writes them."""
+    found = list(rows)
+    image = pa.field("image", pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    others = [field for field in pa.Table.from_pylist(found).schema if field.name != "image"]
+    table = pa.Table.from_pylist(found, schema=pa.schema([image, *others]))
+    told = {"huggingface": json.dumps({"info": {"features": features}})}
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(told), buffer)
+    return buffer.getvalue()
+
+
+def row(content: bytes, **others: Any) -> dict[str, Any]:
+    return {"image": {"bytes": content, "path": None}, **others}
+
+
+def test_each_folder_of_a_repository_of_pictures_is_a_concept(
+    hub: FakeHub, run: Run, shapes: Path, tmp_path: Path, home: Path
+) -> None:
+    files = {f"dataset/{path}": content for path, content in pictures(shapes).items()}
+    described = b'[cone]\nclass_noun = "traffic cone"\nheight_cm = 50\n'
+    commit = hub.write("google/dreambooth", {"README.md": LICENSED, **files, "dataset/concepts.toml": described})
+
+    done = build(run, "hf://google/dreambooth/dataset", tmp_path / "out")
+
+    assert done.code == 0, done.err
+    photos = photos_of(tmp_path / "out")
+    assert [photo["id"] for photo in photos] == list(pictures(shapes))
+    assert {photo["class_noun"] for photo in photos} == {"ball", "traffic cone"}
+    credit = f"google/dreambooth on the Hugging Face Hub, revision {commit}, licence cc-by-4.0"
+    assert {photo["attribution"] for photo in photos} == {credit}
+    assert credit in (tmp_path / "out" / "README.md").read_text()
+    (cached,) = (home / "cache" / "mycanvas" / "concepts" / "google--dreambooth").iterdir()
+    assert json.loads((cached / "provenance.json").read_text())["photos"] == {
+        path: f"dataset/{path}" for path in pictures(shapes)
+    }
+    assert (cached / "ball" / "0.png").read_bytes() == files["dataset/ball/0.png"]
+
+
+def test_what_was_fetched_is_not_fetched_again_and_serves_when_the_hub_is_away(
+    hub: FakeHub, run: Run, shapes: Path, tmp_path: Path
+) -> None:
+    hub.write("jane/photos", {"README.md": LICENSED, **pictures(shapes)})
+    build(run, "hf://jane/photos", tmp_path / "out")
+    before = len(hub.downloads)
+
+    again = build(run, "hf://datasets/jane/photos", tmp_path / "again")
+    hub.failing["info"] = 503
+    away = build(run, "hf://jane/photos", tmp_path / "out")
+
+    assert (again.code, away.code, len(hub.downloads)) == (0, 0, before)
+    assert "the Hub answered 503" in away.err
+    assert "using what was fetched before" in away.err
+
+
+def test_each_configuration_of_rows_is_a_concept(hub: FakeHub, run: Run, shapes: Path, tmp_path: Path) -> None:
+    configs = "".join(f"- config_name: {name}\n  data_files: {name}/*.parquet\n" for name in ("ball", "cone"))
+    files = {
+        f"{name}/train.parquet": parquet(
+            [row(content) for path, content in pictures(shapes).items() if path.startswith(f"{name}/")],
+            {"image": {"_type": "Image"}},
+        )
+        for name in ("ball", "cone")
+    }
+    hub.write("jane/rows", {"README.md": f"---\nlicense: mit\nconfigs:\n{configs}---\n".encode(), **files})
+
+    done = build(run, "hf://jane/rows", tmp_path / "out")
+
+    assert done.code == 0, done.err
+    assert [photo["concept"] for photo in photos_of(tmp_path / "out")] == ["ball", "ball", "cone", "cone"]
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "labels"),
+    [
+        ("label", {"_type": "ClassLabel", "names": ["ball", "traffic cone"]}, [0, 0, 1, 1]),
+        ("concept", {"_type": "Value", "dtype": "string"}, ["ball", "ball", "traffic cone", "traffic cone"]),
+    ],
+)
+def test_each_label_of_rows_is_a_concept(
+    hub: FakeHub,
+    run: Run,
+    shapes: Path,
+    tmp_path: Path,
+    name: str,
+    column: str,
+    kind: dict[str, Any],
+    labels: list[int | str],
+) -> None:
+    shown = [content for path, content in pictures(shapes).items() if not path.startswith("ball2/")]
+    rows = [row(content, **{column: label}) for content, label in zip(shown, labels, strict=True)]
+    hub.write(name, {"data/train.parquet": parquet(rows, {"image": {"_type": "Image"}, column: kind})})
+
+    done = build(run, f"hf://{name}", tmp_path / "out")
+
+    assert done.code == 0, done.err
+    photos = photos_of(tmp_path / "out")
+    assert [photo["concept"] for photo in photos] == ["ball", "ball", "traffic cone", "traffic cone"]
+    assert {photo["attribution"] for photo in photos} == {None}
+
+
+def test_what_is_no_source_of_concepts_is_refused(hub: FakeHub, run: Run, shapes: Path, tmp_path: Path) -> None:
+    hub.write("jane/words", {"data/train.jsonl": WORDS})
+    hub.write("jane/few", {f"data/{path}": content for path, content in pictures(shapes).items()})
+
+    missing = refused(build(run, "hf://jane/nothing", tmp_path / "out"))
+    words = refused(build(run, "hf://jane/words", tmp_path / "out"))
+    other = refused(build(run, "hf://jane/words/cats", tmp_path / "out"))
+
+    assert "cannot fetch hf://jane/nothing: no such dataset on the Hub, or not for you" in missing
+    assert "hf://jane/words has no pictures" in words
+    assert "jane/words has no folder and no configuration cats; it has default" in other
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_may_name_a_dataset_on_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "build.toml").write_text('concepts = "hf://google/dreambooth"\n')
+
+    assert load_config(tmp_path / "build.toml", None, {}).concepts == "hf://google/dreambooth"
+
+
+@pytest.mark.parametrize("name", ["hf://", "hf://jane", "hf://jane/a@b@c", "hf://ja ne/x"])
+def test_a_name_that_is_none_is_wrong_usage(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"^concepts: wanted hf://owner/name\[@revision\]"):
+        fetch_concepts(name)
