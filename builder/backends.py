@@ -28,6 +28,7 @@ class Runtime:
     memory: "low" keeps one stage's models in memory at a time.
     threads: processor cores that this worker may keep busy.
     models: the folder or file of each fetched model, by the name that the configuration gives it.
+    revisions: of each of them; a backend that was built from another content of the same folder is not used on.
     replies: a folder that keeps language models' replies; None: they are not kept.
     """
 
@@ -36,6 +37,7 @@ class Runtime:
     memory: Literal["high", "low"] = "high"
     threads: int = 1
     models: Mapping[str, Path] = field(default_factory=dict)
+    revisions: Mapping[str, str] = field(default_factory=dict)
     replies: Path | None = None
 
     def model(self, name: str) -> Path:

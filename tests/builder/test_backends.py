@@ -53,17 +53,19 @@ def test_a_worker_builds_a_backend_once() -> None:
     assert Heavy.built == 1
 
 
-def test_another_configuration_or_device_is_another_backend() -> None:
+def test_another_configuration_device_or_model_is_another_backend() -> None:
     sizes = [
         with_backend(REGISTRY, config, runtime, lambda backend: (backend.size, Heavy.built))
         for config, runtime in (
             (StageConfig(), Runtime()),
             (StageConfig(size=2), Runtime()),
             (StageConfig(size=2), Runtime(device="cpu")),
+            (StageConfig(size=2), Runtime(device="cpu", revisions={"./model": "local-1"})),
+            (StageConfig(size=2), Runtime(device="cpu", revisions={"./model": "local-2"})),
         )
     ]
 
-    assert sizes == [(1, 1), (2, 2), (2, 3)]
+    assert sizes == [(1, 1), (2, 2), (2, 3), (2, 4), (2, 5)]
 
 
 def test_with_low_memory_a_backend_is_gone_before_another_stages_is_built() -> None:
