@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 from mycanvas.export.source import Scene, Source
 
-SHARD_SCENES = 512
-"""About 200 MB at 1024 x 1024. Few enough that there are shards for many readers."""
+SHARD_SCENES = 256
+"""About 100 MB at 1024 x 1024: few enough that there are shards for many readers."""
 
 _REST = tuple(field.name for field in fields(Scene) if field.name not in {"image", "mask"})
 

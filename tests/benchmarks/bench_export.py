@@ -25,7 +25,7 @@ from tests.benchmarks.bench_memory import peak_of
 from tests.mycanvas.conftest import write_shard
 
 FORMAT = "webdataset"
-ROUNDS = 5
+ROUNDS = 9
 SHARE = 16
 
 
