@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,9 +19,11 @@ from builder.layout.replies import tally
 from builder.library import PhotoUse, Sources, summary_lines
 from builder.records import Rejected
 from builder.rows import Row
-from builder.select import Judged, select
+from builder.select import Judged, idle_bounds, select
 from builder.store import BuildFolder
 from mycanvas.schema import split_of
+
+log = logging.getLogger("mycanvas")
 
 COLUMNS = ("id", "composition", "scores", "fingerprint", "caption")
 
@@ -92,7 +95,10 @@ def finish(folder: BuildFolder, config: BuildConfig) -> Summary:
         raise StoreError(
             f"{folder.path}: {len(missing)} scenes are not made yet; run the same `mycanvas build` again first"
         )
-    selection = select(map(_judged, candidates), config.select)
+    judged = [_judged(row) for row in candidates]
+    for score in idle_bounds(judged, config.select):
+        log.warning("the bound on %s does nothing: score.backend %r does not measure it", score, config.score.backend)
+    selection = select(judged, config.select)
     funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
     kept = set(selection.kept)
     if not kept:

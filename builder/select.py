@@ -52,6 +52,14 @@ def select(candidates: Iterable[Judged], config: SelectConfig) -> Selection:
     return Selection(kept=tuple(name for name in order if name not in dropped), dropped=dropped)
 
 
+def idle_bounds(candidates: Iterable[Judged], config: SelectConfig) -> list[str]:
+    """Scores that are bounded and that no candidate has, as the backend that made them does not measure them."""
+    bounded = set(config.bounds())
+    for candidate in candidates:
+        bounded -= {name for name, value in candidate.scores.items() if value is not None}
+    return sorted(bounded)
+
+
 def _failed_bound(scores: Mapping[str, float | None], config: SelectConfig) -> str | None:
     for name, (lowest, highest) in config.bounds().items():
         value = scores.get(name)

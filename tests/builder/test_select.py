@@ -1,5 +1,5 @@
 from builder.config import SelectConfig
-from builder.select import Judged, select
+from builder.select import Judged, idle_bounds, select
 
 
 def judged(name: str, fingerprint: int, composition: str = "cat+dog", **scores: float) -> Judged:
@@ -24,6 +24,13 @@ def test_a_scene_beyond_a_bound_is_dropped_with_the_bound_as_its_reason() -> Non
 
     assert chosen.kept == ("good",)
     assert chosen.dropped == {"bad": "overlap > 0.3", "faint": "cutout < 1"}
+
+
+def test_a_bound_on_a_score_that_nobody_measured_is_named() -> None:
+    config = SelectConfig(min_visible=None, max_overlap=0.3, max_border=None, min_identity=0.6)
+
+    assert idle_bounds([judged("a", 0)], config) == ["identity"]
+    assert idle_bounds([judged("a", 0), judged("b", 1, identity=0.7)], config) == []
 
 
 def test_a_bound_on_a_score_that_is_missing_keeps_the_scene() -> None:
