@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("bench_compose", "bench_export", "bench_loader", "bench_memory", "bench_repaint")
+BENCHMARKS = ("bench_compose", "bench_export", "bench_loader", "bench_memory", "bench_metrics", "bench_repaint")
 
 
 def main() -> None:

@@ -1,0 +1,182 @@
+"""How fast pictures are scored, beside a loop that decodes, detects and encodes one thing at a time.
+
+Run: python -m tests.benchmarks.bench_metrics [--pictures 24] [--size 1024]
+
+CLIP B/32 and OWL-ViT B/32 at their real size, with random weights: their numbers mean nothing and cost what the real
+ones cost. Both ways get the same pictures, boxes and photos and must give the same scores. The loop, too, keeps the
+vectors of the photos.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mycanvas.metrics import Detection, Detector, Embeddings, Encoder, load_detector, load_encoder
+from mycanvas.metrics.evaluate import crop, evaluate
+from mycanvas.metrics.pictures import decode
+from mycanvas.metrics.references import Cache, encode_references
+from mycanvas.metrics.results import PictureScores
+from mycanvas.metrics.scenes import Concept, Photo, Scene
+from mycanvas.metrics.settings import Settings
+from tests.benchmarks.bench_loader import encoded_scene
+from tests.tiny import clip_tokenizer
+
+CLASSES = ("dog", "cat", "teapot", "ball", "duck")
+PHOTOS = 4
+"""Of each concept."""
+ROUNDS = 3
+GOALS = {"cpu": 1.5, "cuda": 4.0}
+"""Pictures a second, as a multiple of the loop's."""
+
+
+class Counted:
+    """An encoder that counts how often it sees each picture."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.logit_scale = encoder.logit_scale
+        self.seen: dict[bytes, int] = {}
+
+    def images(self, pictures: Sequence[Any]) -> Embeddings:
+        for picture in pictures:
+            key = np.asarray(picture).tobytes()
+            self.seen[key] = self.seen.get(key, 0) + 1
+        return self._encoder.images(pictures)
+
+    def texts(self, texts: Sequence[str]) -> Embeddings:
+        return self._encoder.texts(texts)
+
+
+def main() -> None:
+    """Measures both ways in turns, and prints one line for each goal."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=24)
+    parser.add_argument("--size", type=int, default=1024, help="pixels of a side")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        clip, owlvit = write_models(Path(folder))
+        scenes = list(draw_scenes(given.pictures, given.size))
+        for device in ("cpu", *(["cuda"] if torch.cuda.is_available() else [])):
+            report(scenes, clip, owlvit, device)
+        if not torch.cuda.is_available():
+            print("no GPU here: its goal is not measured")
+
+
+def report(scenes: Sequence[Scene], clip: Path, owlvit: Path, device: str) -> None:
+    """Scores the pictures both ways, ROUNDS times in turns; the best round of each counts."""
+    encoder = load_encoder(clip, device=device)
+    counted = Counted(encoder)
+    detector = load_detector(owlvit, threshold=threshold_for(scenes, owlvit, device), device=device)
+    settings = Settings(threshold=0.0, certainty=1.0)
+    cache = Cache()
+    concepts = {concept.name: concept for scene in scenes for concept in scene.concepts}
+    references = encode_references(concepts.values(), counted, settings, cache)
+    encode_references(concepts.values(), counted, settings, cache)
+    photos = [decode(photo.read()).tobytes() for concept in concepts.values() for photo in concept.photos]
+    twice = sum(counted.seen[photo] - 1 for photo in photos)
+    ours: list[PictureScores] = []
+    loop: list[tuple[float, float]] = []
+    batched, single = [], []
+    for _ in range(ROUNDS):
+        batched.append(timed(lambda: ours.extend(evaluate(scenes, references, encoder, detector, settings).pictures)))
+        single.append(timed(lambda: loop.extend(one_at_a_time(scenes, references, encoder, detector))))
+    far = max(
+        abs(one - other)
+        for mine, theirs in zip(ours, loop, strict=True)
+        for one, other in zip((mine.cp_clip, mine.ti_clip or 0.0), theirs, strict=True)
+    )
+    crops = sum(len(one.boxes) for one in ours) / len(ours)
+    speed, beside = len(scenes) / min(batched), len(scenes) / min(single)
+    print(f"{device}: {len(scenes)} pictures with {crops:.1f} boxes each, {torch.get_num_threads()} threads")
+    print(f"{'':28}{'mycanvas':>12}{'the loop':>12}{'ratio':>8}  goal")
+    print(f"{'pictures a second':28}{speed:12.2f}{beside:12.2f}{speed / beside:8.2f}  >= {GOALS[device]}")
+    print(f"{'largest difference of scores':28}{far:12.6f}{'':20}  <= {1e-4 if device == 'cpu' else 2e-2}")
+    print(f"{'photos encoded twice':28}{twice:12d}{'':20}  0 of {len(photos)}")
+
+
+def one_at_a_time(
+    scenes: Sequence[Scene], references: dict[str, Embeddings], encoder: Encoder, detector: Detector
+) -> Iterator[tuple[float, float]]:
+    """CP-CLIP and TI-CLIP of each picture, as a script would get them: one call for each picture and each crop."""
+    texts: dict[str, Embeddings] = {}
+    for scene in scenes:
+        pixels = decode(scene.read())
+        classes = [concept.class_name for concept in scene.concepts]
+        (found,) = detector.detect([pixels], [classes])
+        best: dict[str, Detection] = {}
+        for box in found or ():
+            best.setdefault(box.label, box)
+        crops = [encoder.images([crop(pixels, box.box)])[0] for box in best.values()]
+        alike = [[float((references[one.name] @ vector).mean()) for one in scene.concepts] for vector in crops]
+        text = scene.background or ""
+        if text not in texts:
+            texts[text] = encoder.texts([text])[0]
+        yield sum(map(max, alike)) / len(classes), float(encoder.images([pixels])[0] @ texts[text])
+
+
+def threshold_for(scenes: Sequence[Scene], owlvit: Path, device: str) -> float:
+    """The confidence that a few boxes of each class exceed, whatever the random weights say."""
+    everything = load_detector(owlvit, threshold=0.0, device=device)
+    (found,) = everything.detect([decode(scenes[0].read())], [list(CLASSES)])
+    return sorted((one.score for one in found or ()), reverse=True)[:20][-1]
+
+
+def draw_scenes(count: int, size: int) -> Iterator[Scene]:
+    """Pictures of 2 to 5 concepts."""
+    photos = iter([encoded_scene(seed, 512)[0] for seed in range(1000, 1000 + PHOTOS * len(CLASSES))])
+    concepts = [
+        Concept(
+            name=name,
+            token=f"<{name}>",
+            class_name=name,
+            photos=tuple(Photo(id=f"{name}/{i}", read=held(next(photos))) for i in range(PHOTOS)),
+        )
+        for name in CLASSES
+    ]
+    for number in range(count):
+        picture, _ = encoded_scene(number, size)
+        own = tuple(concepts[: 2 + number % 4])
+        yield Scene(id=str(number), concepts=own, prompt="", background="in a garden", read=held(picture))
+
+
+def held(content: bytes) -> Callable[[], bytes]:
+    """Gives what it holds."""
+    return lambda: content
+
+
+def write_models(folder: Path) -> tuple[Path, Path]:
+    """CLIP B/32 and OWL-ViT B/32 of transformers' own defaults, with random weights."""
+    import transformers
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    torch.manual_seed(0)
+    for name, model, length in (("CLIP", "CLIPModel", 77), ("OwlViT", "OwlViTForObjectDetection", 16)):
+        words = clip_tokenizer(length)
+        ends = {f"{end}_token_id": getattr(words, f"{end}_token_id") for end in ("bos", "eos", "pad")}
+        config = getattr(transformers, f"{name}Config")(text_config=ends)
+        made = getattr(transformers, model)(config)
+        made.save_pretrained(folder / name)
+        looks = getattr(transformers, f"{name}ImageProcessor")()
+        getattr(transformers, f"{name}Processor")(image_processor=looks, tokenizer=words).save_pretrained(folder / name)
+    return folder / "CLIP", folder / "OwlViT"
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds of wall clock."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The scores fall when objects of a scene are removed, replaced or swapped; on swaps, the published one does not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from builder.cli import main
+from mycanvas.metrics.scenes import open_dataset
+from tests.mycanvas.metrics.sensitivity import MOST_SPOILT, Curve, as_svg, measure
+
+CONCEPTS = 8
+
+
+@pytest.fixture(scope="module")
+def curves(photos: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Curve]:
+    """Of scenes made of real photos where there are any, of things of as many classes."""
+    folder = tmp_path_factory.mktemp("sensitivity")
+    named: dict[str, Path] = {}
+    for path in sorted(path for path in photos.iterdir() if path.is_dir()):
+        named.setdefault(path.name.rstrip("0123456789"), path)
+    for path in list(named.values())[:CONCEPTS]:
+        (folder / "photos" / path.name).mkdir(parents=True)
+        shutil.copy(sorted(path.iterdir())[0], folder / "photos" / path.name)
+    settings = folder / "build.toml"
+    settings.write_text(
+        f'concepts = "photos"\nbackgrounds = "{grounds}"\noutput = "out"\nsamples = 30\nresolution = 320\n'
+        "[segment]\nkeep_best = true\n[select]\nduplicate_bits = -1\n"
+    )
+    main(["build", str(settings)])
+    return measure(open_dataset(folder / "out"))
+
+
+def test_there_are_scenes_to_spoil(curves: dict[str, Curve]) -> None:
+    assert curves["swapped"].scenes >= 10
+
+
+@pytest.mark.parametrize("way", ["removed", "replaced"])
+@pytest.mark.parametrize("score", ["cp_clip", "identity", "recall"])
+def test_the_more_objects_are_gone_the_lower_every_score(curves: dict[str, Curve], way: str, score: str) -> None:
+    means = curves[way].means[score]
+
+    assert means[MOST_SPOILT] < 0.9 * means[0]
+    # A stranger, too, is most like some concept, and may by chance be counted as one that is no longer shown.
+    assert score == "recall" or list(means) == sorted(means, reverse=True)
+
+
+def test_objects_in_each_other_s_places_cost_identity_and_not_the_published_score(curves: dict[str, Curve]) -> None:
+    published, strict = (curves["swapped"].means[score] for score in ("cp_clip", "identity"))
+
+    assert min(published) > 0.97 * published[0]
+    assert strict[1] == pytest.approx(strict[0])  # one alone has nobody to swap with
+    assert strict[MOST_SPOILT] < strict[2] < 0.9 * strict[0]
+
+
+def test_the_plot_has_a_line_for_each_score_and_way(curves: dict[str, Curve]) -> None:
+    assert as_svg(curves, "x").count("<polyline") == 2 * 3
