@@ -109,12 +109,12 @@ def push(
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(folder.claim(folder.request()))
-        check_publishable(folder, licence)
+        sums = check_publishable(folder, licence)
         stack.enter_context(_no_bars())
         api = _api(anonymous=dry_run)
         with told_by_hub(f"look at {repo_id}"):
             remote = _look(api, repo_id, revision, private)
-        publication = prepare(folder, repo_id, licence, keep=not dry_run)
+        publication = prepare(folder, sums, repo_id, licence, keep=not dry_run)
         changed = _changed(publication, remote)
         gone = tuple(name for name in remote.sums if OURS.fullmatch(name) and name not in publication.sizes())
         commit = None

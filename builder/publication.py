@@ -14,13 +14,13 @@ import pyarrow as pa
 from PIL import Image
 from tqdm import tqdm
 
-from builder.dataset_folder import data_files, digest_of, file_sums, marked
+from builder.dataset_folder import data_files, marked
 from builder.errors import StoreError
 from builder.files import read_json, sha256_of, write_json
 from builder.library import Sources
 from builder.parquet import write_parquet
 from builder.store import BuildFolder
-from dataset_card import Preview, hub_card
+from dataset_card import Preview, digest_in, hub_card
 from mycanvas import __version__
 from mycanvas.schema import SPLITS
 
@@ -70,52 +70,67 @@ class Publication:
         return shards | {path: len(content) for path, content in self.small.items()}
 
 
-def check_publishable(folder: BuildFolder, licence: str | None) -> None:
-    """Raises StoreError unless the build is finished, its card is of its files, and somebody stated a licence."""
+def check_publishable(folder: BuildFolder, licence: str | None) -> dict[str, str]:
+    """Look whether a folder may be published as it is.
+
+    Returns:
+        The sha256 of each of its shards, by its name within the folder.
+
+    Raises:
+        StoreError: the build is not finished, its card is not of its files, or nobody stated a licence.
+    """
     path = folder.path
     if not folder.selected_file.is_file():
         raise StoreError(f"{path} is not finished; run the same `mycanvas build` again to finish it")
-    if marked(folder) is None:
+    done = marked(folder)
+    if done is None:
         raise StoreError(
             f"{path}: the card, README.md, was not written for the files that lie there now; "
             f"run: mycanvas select {path}"
         )
-    if licence or read_json(folder.selected_file)["licence"]:
-        return
+    if not (licence or done["licence"]):
+        _check_photos(folder)
+    return {name: done["files"][name] for name in (f"{file.parent.name}/{file.name}" for file in data_files(folder))}
+
+
+def _check_photos(folder: BuildFolder) -> None:
+    """Raises StoreError if scenes show a photo of which nobody said under which licence it is."""
     sources = Sources.from_json(read_json(folder.sources_file))
     stated = [photo.attribution for photo in sources.photos if photo.used]
     stated += [background.attribution for background in sources.backgrounds if background.photo_id]
     if unknown := stated.count(None):
         raise StoreError(
-            f"{path}: {unknown} of the {len(stated)} photos in its scenes have no stated maker or licence; state one "
-            "for the whole with --licence (such as CC-BY-4.0), or in concepts.toml and ATTRIBUTION files"
+            f"{folder.path}: {unknown} of the {len(stated)} photos in its scenes have no stated maker or licence; "
+            "state one for the whole with --licence (such as CC-BY-4.0), or in concepts.toml and ATTRIBUTION files"
         )
 
 
-def prepare(folder: BuildFolder, repo_id: str, licence: str | None, *, keep: bool) -> Publication:
+def prepare(
+    folder: BuildFolder, sums: Mapping[str, str], repo_id: str, licence: str | None, *, keep: bool
+) -> Publication:
     """Make the files of a publication.
 
     Args:
         folder: that `check_publishable` took.
+        sums: what it returned.
         repo_id: where the card says that it lies.
         licence: instead of the build's.
         keep: leave the Parquet files in .build/push, where an interrupted push finds them again.
     """
-    sums = file_sums(folder)
     shards = tuple(_shards(folder, sums, keep=keep))
     sizes = {CONCEPTS: 0, "default": 0}
     for shard in shards:
         sizes[CONCEPTS if shard.path.startswith(CONCEPTS) else "default"] += shard.size
     previews = list(_previews(folder))
-    card = hub_card(
-        (folder.path / CARD).read_text(encoding="utf-8"),
-        repo_id,
-        {**sizes, "all": sizes["default"]},
-        licence,
-        [preview for preview, _ in previews],
-    )
+    own_card = (folder.path / CARD).read_text(encoding="utf-8")
+    sizes["all"] = sizes["default"]
+    card = hub_card(own_card, repo_id, sizes, licence, [preview for preview, _ in previews])
     splits = _splits(folder)
-    told = {"mycanvas": __version__, "shards": digest_of(sums), "splits": {key: asdict(splits[key]) for key in splits}}
+    told = {
+        "mycanvas": __version__,
+        "shards": digest_in(own_card),
+        "splits": {key: asdict(splits[key]) for key in splits},
+    }
     small = {CARD: card.encode(), DIGESTS: (json.dumps(told, indent=1) + "\n").encode()}
     return Publication(
         shards=shards, small=small | {preview.path: picture for preview, picture in previews}, splits=splits

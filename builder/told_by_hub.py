@@ -15,6 +15,9 @@ _ANSWERS: Mapping[int, str] = {
 }
 """By the status of the Hub's answer."""
 
+_NETWORK = frozenset({"aiohttp", "hf_xet", "httpcore", "httpx", "httpx2", "requests", "urllib3"})
+"""Libraries whose errors are the network's; which of them huggingface_hub stands on depends on its version."""
+
 
 @contextmanager
 def told_by_hub(doing: str) -> Iterator[None]:
@@ -24,7 +27,7 @@ def told_by_hub(doing: str) -> Iterator[None]:
         doing: what was tried, as it is to follow "cannot": "publish user/mycanvas".
 
     Raises:
-        HubError: instead of any error but this project's own.
+        HubError: instead of an error of the Hub, of the network, or of a library that cannot use what it got.
     """
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
@@ -32,7 +35,10 @@ def told_by_hub(doing: str) -> Iterator[None]:
         yield
     except MyCanvasError:
         raise
-    except Exception as error:  # besides the Hub's, those of whichever HTTP library and of Xet's client
+    except Exception as error:
+        library = type(error).__module__.split(".")[0]
+        if not (isinstance(error, OSError | RuntimeError | ValueError) or library in _NETWORK):
+            raise  # a mistake of this program
         answer = _answer(error)
         if isinstance(answer, RepositoryNotFoundError):
             why = "no such dataset on the Hub, or not for you; check its name, or log in with: hf auth login"
@@ -40,6 +46,8 @@ def told_by_hub(doing: str) -> Iterator[None]:
             status = answer.response.status_code
             broken = "the Hub is out of order; run the same command again later"
             why = f"the Hub answered {status}: " + (broken if status >= 500 else _ANSWERS.get(status, _said(answer)))
+        elif library == "datasets" or isinstance(error, ValueError):
+            why = _said(error)
         else:
             why = f"the Hub cannot be reached, or broke off ({_said(error)}); run the same command again to go on"
         raise HubError(f"cannot {doing}: {why}") from error

@@ -14,7 +14,7 @@ import pytest
 
 from builder.config import load_config
 from builder.errors import ConfigError
-from builder.hub_concepts import fetch_concepts
+from builder.hub_concepts import MAX_PHOTOS, fetch_concepts
 from tests.fake_hub import FakeHub
 from tests.publishing import Done, Run, refused
 
@@ -149,12 +149,19 @@ def test_what_is_no_source_of_concepts_is_refused(hub: FakeHub, run: Run, shapes
     hub.write("jane/words", {"data/train.jsonl": WORDS})
     hub.write("jane/few", {f"data/{path}": content for path, content in pictures(shapes).items()})
 
+    hub.write("jane/many", {"big.jpg": b"x"})
+    many = dict.fromkeys((f"photos/{index}.jpg" for index in range(MAX_PHOTOS)), hub.head("jane/many").files["big.jpg"])
+    hub.head("jane/many").files.update(many)
+    hub.write("jane/empty", {"README.md": LICENSED})
+
     missing = refused(build(run, "hf://jane/nothing", tmp_path / "out"))
     words = refused(build(run, "hf://jane/words", tmp_path / "out"))
     other = refused(build(run, "hf://jane/words/cats", tmp_path / "out"))
 
     assert "cannot fetch hf://jane/nothing: no such dataset on the Hub, or not for you" in missing
     assert "hf://jane/words has no pictures" in words
+    assert f"jane/many has {MAX_PHOTOS + 1} pictures" in refused(build(run, "hf://jane/many", tmp_path / "out"))
+    assert "cannot fetch hf://jane/empty: " in refused(build(run, "hf://jane/empty", tmp_path / "out"))
     assert "jane/words has no folder and no configuration cats; it has default" in other
     assert not (tmp_path / "out").exists()
 

@@ -13,6 +13,10 @@ from tests.fake_hub import FakeHub
 from tests.publishing import Done, Run, environment, published, refused
 
 
+def test_it_explains_itself_with_an_example(run: Run) -> None:
+    assert "mycanvas push mycanvas_data jane/mycanvas" in run("push", "--help").out.split("Example:")[1]
+
+
 def test_a_folder_that_is_no_finished_build_is_refused(hub: FakeHub, run: Run, built: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     assert "holds no build; make one with: mycanvas build" in refused(run("push", tmp_path / "photos", "me/x"))
@@ -52,6 +56,7 @@ def test_nobody_logged_in_and_a_token_that_is_not_known_are_told_apart(
     hub: FakeHub, run: Run, built: Path, name: str
 ) -> None:
     assert "nobody is logged in to the Hub; run: hf auth login" in refused(run("push", built, name, token=""))
+    assert run("push", built, name, "--dry-run", token="").code == 0
     assert "it does not know your token; log in again" in refused(run("push", built, name, token="hf_other"))
     assert name not in hub.repositories
 

@@ -1,0 +1,117 @@
+"""The card on the Hub: the folder's, with another place, other files, a licence and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from datasets import DatasetInfo, Features, Image, List, Value
+from datasets.info import DatasetInfosDict
+from datasets.utils.metadata import MetadataConfigs
+from huggingface_hub import DatasetCard
+
+from dataset_card import Preview, digest_in, hub_card, render_card
+from mycanvas.schema import concepts_features, features
+from tests.dataset_card.test_card import FACTS
+
+CARD = render_card(FACTS)
+SIZES = {"default": 4_000, "all": 4_000, "concepts": 600}
+SECTIONS = (
+    *("Quick look", "Splits", "Columns", "Collection", "How it was made", "Curation", "Concepts and compositions"),
+    *("Limits and biases", "Licence and attribution", "Citation"),
+)
+
+
+def test_a_card_says_which_shards_it_was_written_for() -> None:
+    assert digest_in(CARD) == FACTS.shards_digest
+    assert digest_in(hub_card(CARD, "jane/toys", SIZES)) == FACTS.shards_digest
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "# No metadata", "---\n[\n---\n", "---\n- 1\n---\n", "---\nconfigs: 3\n---\n", "---\nconfigs: [{}]\n---\n"],
+)
+def test_a_card_without_metadata_says_so(text: str) -> None:
+    assert digest_in(text) is None
+
+
+def test_datasets_own_readers_take_the_metadata() -> None:
+    """The Hub's viewer reads a card by the same classes."""
+    data = DatasetCard(hub_card(CARD, "jane/toys", SIZES)).data
+
+    configs = MetadataConfigs.from_dataset_card_data(data)
+    infos: dict[str, DatasetInfo] = DatasetInfosDict.from_dataset_card_data(data)
+
+    paths = {name: [files["path"] for files in config["data_files"]] for name, config in configs.items()}
+    assert paths == {
+        "default": ["data/objects_le3-*.parquet", "data/objects_5-*.parquet"],
+        "all": ["data/*.parquet"],
+        "concepts": ["concepts/train-*.parquet"],
+    }
+    assert {name: info.download_size for name, info in infos.items()} == SIZES
+    assert {name: split.num_examples for name, split in infos["default"].splits.items()} == {
+        "objects_le3": 3,
+        "objects_5": 2,
+    }
+    assert (infos["default"].features, infos["concepts"].features) == (features(), concepts_features())
+
+
+def test_the_hub_finds_every_kind_of_fact_under_the_key_where_it_looks() -> None:
+    data = DatasetCard(hub_card(CARD, "jane/toys", SIZES), ignore_metadata_errors=False).data.to_dict()
+
+    assert set(data) == {
+        *("pretty_name", "language", "multilinguality", "license", "annotations_creators", "language_creators"),
+        *("source_datasets", "task_categories", "size_categories", "tags", "configs", "dataset_info"),
+    }
+
+
+def test_the_card_has_the_sections_that_readers_look_for_once_each() -> None:
+    found = [
+        line.removeprefix("## ") for line in hub_card(CARD, "jane/toys", SIZES).splitlines() if line.startswith("## ")
+    ]
+
+    assert found == list(SECTIONS)
+
+
+def test_how_to_load_it_names_its_place_on_the_hub() -> None:
+    card = hub_card(CARD, "jane/toys", SIZES)
+
+    assert 'scenes = load_dataset("jane/toys")' in card
+    assert 'scenes = load_dataset("mycanvas", data_dir="hf://datasets/jane/toys")' in card
+    assert "path/to/this/folder" not in card
+
+
+def test_a_licence_that_is_given_takes_the_place_of_another() -> None:
+    unknown, other = (render_card(replace(FACTS, licence=licence)) for licence in (None, "LicenseRef-Mine"))
+
+    for card in (unknown, other, CARD):
+        data = DatasetCard(hub_card(card, "jane/toys", SIZES, "CC0-1.0")).data.to_dict()
+        assert (data["license"], "license_name" in data) == ("cc0-1.0", False)
+    assert "Licence: CC0-1.0, as whoever made this dataset states it" in hub_card(
+        unknown, "jane/toys", SIZES, "CC0-1.0"
+    )
+
+
+def test_pictures_stand_above_the_first_section_and_captions_cannot_break_them() -> None:
+    evil = Preview(path="previews/a.jpg", caption="a cat](http://x) <b>\nand | more")
+
+    above = hub_card(CARD, "jane/toys", SIZES, previews=[evil]).split("\n## ")[0]
+
+    assert r"![a cat\](http://x) &lt;b&gt; and \| more](previews/a.jpg)" in above
+
+
+CROISSANT = frozenset({"bool", "int8", "int32", "float32", "string"})
+"""Types of ours that the Hub has a Croissant type for; columns of others are left out of the metadata it derives."""
+
+
+@pytest.mark.parametrize("columns", [features(), concepts_features()], ids=["scenes", "photos"])
+def test_the_hub_can_describe_every_column_in_croissant(columns: Features) -> None:
+    assert all(map(_described, columns.values()))
+
+
+def _described(kind: object) -> bool:
+    if isinstance(kind, List):
+        return _described(kind.feature)
+    if isinstance(kind, dict):
+        return all(map(_described, kind.values()))
+    return isinstance(kind, Image) or (isinstance(kind, Value) and kind.dtype in CROISSANT)
