@@ -14,7 +14,7 @@ from mycanvas.metrics.pictures import decode
 from mycanvas.metrics.results import PictureScores, SeenBox
 from mycanvas.metrics.scenes import Scene
 from mycanvas.metrics.settings import Settings
-from mycanvas.metrics.summary import HEADS, NAMES, NOTE, PAPER, SCORES, Arm, details, gain, paper_gain, rows
+from mycanvas.metrics.summary import HEADS, NAMES, NOTE, PAPER, PUBLISHED, SCORES, Arm, details, gain, paper_gain, rows
 from mycanvas.schema import SPLITS
 
 SHOWN = 6
@@ -51,7 +51,13 @@ def as_json(run: Run) -> dict[str, Any]:
     return {
         "models": dict(run.models),
         "settings": asdict(run.settings),
-        "paper": {"cp_clip, ti_clip": PAPER, "vs. baseline": paper_gain()},
+        "paper": {
+            "arms": {
+                name: {split: dict(zip(PUBLISHED, pair, strict=True)) for split, pair in splits.items()}
+                for name, splits in PAPER.items()
+            },
+            "vs. baseline": paper_gain(),
+        },
         "arms": {
             arm.name: {
                 "splits": {name: asdict(split) for name, split in arm.splits.items()},

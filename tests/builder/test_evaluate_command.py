@@ -96,6 +96,7 @@ def test_arms_stand_beside_the_poster_s_rows_with_the_first_as_baseline(
 
     assert "paper: Ours + MyCanvas     0.51    0.17      0.55    0.16      0.57    0.14" in table
     assert list(found["arms"]) == ["baseline", "mine"]
+    assert found["paper"]["arms"]["Ours + MyCanvas"]["objects_4"] == {"cp_clip": 0.55, "ti_clip": 0.16}
     for split in SPLITS:
         means = {
             name: np.mean([one["cp_clip"] for one in arm["pictures"] if one["split"] == split])
