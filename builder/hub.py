@@ -32,7 +32,7 @@ BARE = frozenset({".gitattributes", "README.md"})
 class Remote:
     """A branch of a repository as it is now.
 
-    exists: whether the repository does. head: the branch's commit; None: there is no such branch yet.
+    exists: whether the repository does. head: the branch's commit; None: there is no such branch yet, and main counts.
     sums: by the path of each file, the sha256 of its content where it is large, else git's name of it.
     """
 
@@ -45,11 +45,13 @@ class Remote:
 class Push:
     """What a push sent, or would send.
 
-    send: size in bytes of each file that is new or changed. keep: how many are there already. delete: files that are no
-    longer of the dataset. commit: the head of the branch; None: nothing was sent. splits: the rows of each.
+    revision: the branch. commit: its head; None: nothing was sent.
+    send: size in bytes of each file that is new or changed. keep: how many are there already.
+    delete: files that are no longer of the dataset. splits: the rows of each.
     """
 
     repo_id: str
+    revision: str
     send: Mapping[str, int]
     keep: int
     delete: tuple[str, ...]
@@ -61,7 +63,8 @@ class Push:
         send, delete = ("sent", "deleted") if self.commit else ("would send", "would delete")
         rows = ", ".join(f"{split} {found.rows}" for split, found in self.splits.items())
         total = f"{len(self.send)} files, {_megabytes(sum(self.send.values()))}, {self.keep} are there already"
-        done = [f"read back: {rows} rows", f'load it: datasets.load_dataset("{self.repo_id}")']
+        branch = "" if self.revision == "main" else f', revision="{self.revision}"'
+        done = [f"read back: {rows} rows", f'load it: datasets.load_dataset("{self.repo_id}"{branch})']
         return [
             *(f"{send}  {path}  {_megabytes(size)}" for path, size in self.send.items()),
             *(f"{delete}  {path}" for path in self.delete),
@@ -73,7 +76,7 @@ class Push:
         """Of JSON's types."""
         rows = {split: found.rows for split, found in self.splits.items()}
         sent = {"send": dict(self.send), "keep": self.keep, "delete": list(self.delete)}
-        return {"repository": self.repo_id, **sent, "commit": self.commit, "rows": rows}
+        return {"repository": self.repo_id, "revision": self.revision, **sent, "commit": self.commit, "rows": rows}
 
 
 def push(
@@ -128,6 +131,7 @@ def push(
         send = {name: sizes[name] for name in changed}
         return Push(
             repo_id=repo_id,
+            revision=revision,
             send=send,
             keep=len(sizes) - len(send),
             delete=gone,
@@ -189,8 +193,9 @@ def _look(api: HfApi, repo_id: str, revision: str, private: bool) -> Remote:
     try:
         head = api.repo_info(repo_id, repo_type="dataset", revision=revision).sha
     except RevisionNotFoundError:
-        return Remote(exists=True, head=None, sums={})
-    entries = api.list_repo_tree(repo_id, repo_type="dataset", revision=head, recursive=True)
+        head = None
+    begin = head or visible.sha  # a new branch begins as main
+    entries = api.list_repo_tree(repo_id, repo_type="dataset", revision=begin, recursive=True)
     files = [entry for entry in entries if isinstance(entry, RepoFile)]
     sums = {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
     if DIGESTS not in sums and (others := sorted(set(sums) - BARE)):

@@ -76,10 +76,11 @@ def test_another_s_repository_is_not_written_to(hub: FakeHub, run: Run, built: P
 def test_a_repository_that_holds_something_else_is_left_alone(hub: FakeHub, run: Run, built: Path, name: str) -> None:
     head = hub.write(name, {"README.md": b"# Mine", "data/train.csv": b"a,b"})
 
-    message = refused(run("push", built, name))
-
-    assert f"{name} holds something else (data/train.csv); choose another name" in message
+    for branch in ("main", "new"):
+        message = refused(run("push", built, name, "--revision", branch))
+        assert f"{name} holds something else (data/train.csv); choose another name" in message
     assert hub.head(name).oid == head
+    assert list(hub.repositories[name].branches) == ["main"]
 
 
 def test_private_scenes_are_not_sent_to_a_public_repository(hub: FakeHub, run: Run, built: Path, name: str) -> None:
