@@ -26,7 +26,7 @@ from PIL import Image
 from mycanvas.errors import InputError, ModelError
 from mycanvas.metrics.encoders import Encoder
 from mycanvas.metrics.pairs import Pair
-from mycanvas.metrics.pictures import decode
+from mycanvas.metrics.pictures import decode, without_remarks
 
 THRESHOLD = 0.28
 """Cosine of CLIP ViT-B/32 below which a pair was left out of LAION-5B, from which Stable Diffusion learned."""
@@ -162,7 +162,7 @@ Seen = Image.Image | LeftOut
 def _looked_at(pairs: Iterable[Pair], threads: int) -> Iterator[list[tuple[Pair, Seen]]]:
     """Chunks of pairs with what was seen of each; the next one is being decoded while one is encoded."""
     rows = iter(pairs)
-    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+    with without_remarks(), ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         waiting: list[tuple[Pair, Future[Seen]]] = []
         while chunk := [(pair, pool.submit(_look, pair)) for pair in islice(rows, CHUNK)]:
             if waiting:

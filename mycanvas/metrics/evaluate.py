@@ -18,7 +18,7 @@ from mycanvas.metrics import scores
 from mycanvas.metrics.boxes import Box
 from mycanvas.metrics.detectors import Detector
 from mycanvas.metrics.encoders import Embeddings, Encoder
-from mycanvas.metrics.pictures import Rgb, decode
+from mycanvas.metrics.pictures import Rgb, decode, without_remarks
 from mycanvas.metrics.protocol import without_tokens
 from mycanvas.metrics.results import Evaluation, LeftOut, PictureScores, SeenBox
 from mycanvas.metrics.scenes import Scene
@@ -114,10 +114,12 @@ def _in_threads(
 ) -> Iterator[list[PictureScores | LeftOut]]:
     """The scores of chunks of pictures, in order; several are being worked on at once."""
     # A tokenizer of Hugging Face changes itself at its first call, which must not meet another thread's.
-    yield score(scenes[:1])
+    with without_remarks():
+        first = score(scenes[:1])
+    yield first
     size = max(1, min(chunk, -(-(len(scenes) - 1) // workers)))
     chunks = [scenes[start : start + size] for start in range(1, len(scenes), size)]
-    with _one_core_each() as begin, ThreadPoolExecutor(workers, initializer=begin) as pool:
+    with _one_core_each() as begin, without_remarks(), ThreadPoolExecutor(workers, initializer=begin) as pool:
         try:
             yield from pool.map(score, chunks)
         finally:

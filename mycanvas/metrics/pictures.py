@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,19 +50,27 @@ def cut_out(photo: Rgb, mask: bytes) -> Rgb:
     return np.where(shown[window][..., None], photo[window], np.uint8(GREY))
 
 
-def _open(data: bytes) -> Image.Image:
+@contextmanager
+def without_remarks() -> Iterator[None]:
+    """Around decoding: without Pillow's remarks on odd metadata. Enter it in one thread, around those that decode.
+
+    What Python warns of is decided for the whole process: threads that each change and restore that lose what it was.
+    """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # remarks on odd metadata
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise InputError(f"{image.width}x{image.height}; wanted at most {MAX_PIXELS // 10**6} megapixels")
-                image.load()
-                return ImageOps.exif_transpose(image)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise InputError(f"too many pixels ({error})") from error
-        except UnidentifiedImageError as error:
-            raise InputError(f"not a picture in {', '.join(FORMATS)}") from error
-        except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises on damaged files
-            raise InputError(f"damaged: {error}") from error
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise InputError(f"{image.width}x{image.height}; wanted at most {MAX_PIXELS // 10**6} megapixels")
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"too many pixels ({error})") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"not a picture in {', '.join(FORMATS)}") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises on damaged files
+        raise InputError(f"damaged: {error}") from error

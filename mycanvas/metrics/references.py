@@ -13,7 +13,7 @@ import numpy as np
 
 from mycanvas.errors import InputError, ModelError
 from mycanvas.metrics.encoders import Embeddings, Encoder
-from mycanvas.metrics.pictures import Rgb, cut_out, decode
+from mycanvas.metrics.pictures import Rgb, cut_out, decode, without_remarks
 from mycanvas.metrics.scenes import Concept, Photo
 from mycanvas.metrics.settings import Settings
 
@@ -108,7 +108,8 @@ def _photos(concept: Concept, settings: Settings) -> list[Photo]:
 
 def _pixels(photo: Photo, settings: Settings) -> Rgb:
     try:
-        pixels = decode(photo.read())
+        with without_remarks():
+            pixels = decode(photo.read())
         return cut_out(pixels, photo.mask()) if photo.mask and settings.references == "masked" else pixels
     except InputError as error:
         raise InputError(f"the source photo {photo.id}: {error}") from error

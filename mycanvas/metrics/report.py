@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mycanvas.metrics.pictures import decode
+from mycanvas.metrics.pictures import decode, without_remarks
 from mycanvas.metrics.results import PictureScores, SeenBox
 from mycanvas.metrics.scenes import Scene
 from mycanvas.metrics.settings import Settings
@@ -116,7 +116,8 @@ def _figures(arm: Arm, scenes: Sequence[Scene]) -> dict[str, list[_Figure]]:
 def _figure(picture: PictureScores, scene: Scene) -> _Figure:
     from PIL import Image
 
-    image = Image.fromarray(decode(scene.read()))
+    with without_remarks():
+        image = Image.fromarray(decode(scene.read()))
     size = image.size
     image.thumbnail((SIDE, SIDE))
     buffer = io.BytesIO()

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import io
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+
+from mycanvas.metrics.pictures import decode, without_remarks
+
+
+def test_decoding_in_threads_leaves_what_python_warns_of_as_it_was() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(buffer, "JPEG")
+    before = list(warnings.filters)
+
+    with without_remarks(), ThreadPoolExecutor(4) as pool:
+        pictures = list(pool.map(decode, [buffer.getvalue()] * 400))
+
+    assert len(pictures) == 400
+    assert warnings.filters == before
