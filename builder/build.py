@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,16 @@ from builder.backgrounds import find_backgrounds, procedural_backgrounds
 from builder.concepts import find_concepts
 from builder.config import BuildConfig, cores, parse_config
 from builder.engines import ENGINES, Engine
-from builder.errors import InputError
+from builder.errors import ConfigError, InputError
 from builder.files import write_json, write_text
 from builder.finish import Summary, finish, last_selection
 from builder.hub_concepts import fetch_concepts
-from builder.library import PhotoUse, Sources, judge_photos, use_of
+from builder.library import PhotoUse, Sources, judge_photos, shown, use_of
 from builder.needs import backends_with_models, fetch_needs, needs
 from builder.pipeline import ShardTask, make_shard
 from builder.plan import check_compositions, choose_compositions, draw_plan
 from builder.prepare import PHOTO_SIDE, PaintTask, PhotoReport, PhotoTask, cut_out, paint
 from builder.records import BackgroundRef, Concept, PhotoFile, Rejected, Sample
-from builder.rows import Row
 from builder.store import MODEL, BuildFolder
 from builder.themes import find_themes, reach_model
 from mycanvas import __version__
@@ -44,6 +43,7 @@ def build(config: BuildConfig) -> Summary:
         InputError: no usable photo.
         StoreError: the output folder cannot be used.
     """
+    _check_output(config)
     concepts, unreadable = _concepts(config)
     check_compositions(config.compositions, [concept.name for concept in concepts])
     backgrounds, unusable = _backgrounds(config)
@@ -70,7 +70,6 @@ def build(config: BuildConfig) -> Summary:
             unreadable={rejection.sample_id: rejection.reason for rejection in (*unreadable, *unusable)},
         )
         write_json(folder.sources_file, asdict(sources))
-        folder.write_concepts(_concept_rows(folder, photos))
         samples = _plan(folder, concepts, photos, backgrounds, config, engine, runtime)
         _paint_all(folder, samples, engine)
         _make_scenes(folder, samples, photos, config, engine, runtime)
@@ -78,6 +77,16 @@ def build(config: BuildConfig) -> Summary:
             config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
         write_json(folder.config_file, config.model_dump(mode="json"))
         return finish(folder, config)
+
+
+def _check_output(config: BuildConfig) -> None:
+    """Raises ConfigError if what is built would be found among what it is built from."""
+    for name, folder in (("concepts", config.concepts), ("backgrounds", config.backgrounds)):
+        if isinstance(folder, Path) and folder.is_dir() and config.output.resolve().is_relative_to(folder.resolve()):
+            raise ConfigError(
+                f"the output {config.output} lies in the folder of {name}, {folder}, where it would be taken for "
+                "photos; give --output a folder elsewhere"
+            )
 
 
 def _concepts(config: BuildConfig) -> tuple[tuple[Concept, ...], tuple[Rejected, ...]]:
@@ -173,8 +182,8 @@ def _plan(
     if not there:
         best = max((photo.quality or 0.0 for photo in photos), default=0.0)
         raise InputError(
-            f"no photo gave a cut-out of quality {config.segment.min_quality} (the best has {best:.2f}); "
-            "lower segment.min_quality, set segment.keep_best, or give photos with an alpha channel"
+            f"no photo gave a cut-out of quality {config.segment.min_quality:g} (the best has {shown(best)}); "
+            "use each concept's best with --keep-best, or give photos with an alpha channel"
         )
     by_name = {concept.name: concept for concept in there}
     meeting = [tuple(by_name[name] for name in names) for names in choose_compositions(sorted(by_name), config)]
@@ -239,21 +248,3 @@ def _make_scenes(
 def _provenance(config: BuildConfig, revisions: Mapping[str, str]) -> Mapping[str, str | int]:
     made_by = backends_with_models(config, revisions)
     return {"mycanvas": __version__, "seed": config.seed, "config": config.digest(), **made_by}
-
-
-def _concept_rows(folder: BuildFolder, photos: Sequence[PhotoUse]) -> Iterator[Row]:
-    """The rows of the config `concepts`: bytes that the cutting out has left on disk."""
-    for photo in photos:
-        mask = folder.cutout_file(photo.key, "mask.png")
-        yield {
-            "id": photo.id,
-            "image": {"bytes": folder.cutout_file(photo.key, "photo.jpg").read_bytes(), "path": None},
-            "mask": {"bytes": mask.read_bytes(), "path": None} if photo.quality is not None else None,
-            "concept": photo.concept,
-            "concept_token": photo.token,
-            "class_name": photo.class_noun,
-            "height_cm": photo.height_cm,
-            "quality": photo.quality,
-            "used": photo.used,
-            "attribution": photo.attribution,
-        }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from builder.early import STOPPED
 from builder.evaluate_command import evaluate
 from builder.export_command import export
 from builder.push_command import push
@@ -26,6 +29,8 @@ Command = TypeVar("Command", bound=Callable[..., None])
 DATA = Path("mycanvas_data")
 TOYS = Path("mycanvas_toys")
 DEMO_SAMPLES = 120
+SHEET = "contact_sheet.png"
+"""Where in a dataset its contact sheet lies, unless another place is given."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,16 +47,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     for level in (logging.WARNING, logging.ERROR):
         logging.addLevelName(level, logging.getLevelName(level).lower())
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to end is like Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM):  # being told to end is like Ctrl-C
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         cli(arguments, prog_name="mycanvas", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
-        _fail("stopped; run the same command again to go on where it stopped", code=1)
+        _fail(STOPPED, code=1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except MyCanvasError as error:
         _fail(str(error), code=2 if isinstance(error, ConfigError) else 1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _give_up_output()
+        _fail(f"cannot write the output: {error.strerror}", code=1)
+
+
+def _give_up_output() -> None:
+    """Nothing that still waits to be printed is to fail once more, at the end of the process."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, *, code: int) -> None:
@@ -86,7 +106,7 @@ def _json_option(command: Command) -> Command:
 @click.option("--resolution", type=int, default=1024, show_default=True, help="Width and height of a scene.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
 def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int | None) -> None:
-    """Render a dozen toys, build a dataset from their pictures, and load it by name.
+    """Build a dataset from rendered toys, and load it by name.
 
     \b
     Example:
@@ -97,6 +117,7 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
     from builder.build import build
     from builder.config import load_config
     from builder.demo import PICTURES, render_toys
+    from builder.inspect import write_sheet
 
     values = {"concepts": toys / "concepts", "output": output, "samples": samples, "resolution": resolution}
     config = load_config(None, None, {**values, "workers": workers, "licence": "CC0-1.0"})
@@ -104,7 +125,8 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
         render_toys(toys, bar.update, config.workers)
     summary = build(config)
     _print_summary(summary, as_json=False)
-    sheet = _write_sheet(summary.folder.path, None)
+    sheet = output / SHEET
+    write_sheet(summary.folder, sheet)
     _show_loaded(output)
     click.echo(f"contact sheet: {sheet}")
 
@@ -119,8 +141,9 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
 @click.option("--resolution", type=int, help="Width and height of a scene in pixels.  [default: 1024]")
 @click.option("--seed", type=int, help="Another seed gives another dataset.  [default: 0]")
 @click.option("--workers", type=int, help="Processes.  [default: one per core]")
+@click.option("--keep-best", is_flag=True, help="A concept without a trusted cut-out keeps its best one.")
 @_json_option
-def build(config_file: Path | None, profile: str | None, as_json: bool, **overrides: Any) -> None:
+def build(config_file: Path | None, profile: str | None, keep_best: bool, as_json: bool, **overrides: Any) -> None:
     """Make a dataset from folders of photos. Run again after an interruption, it goes on where it stopped.
 
     \b
@@ -130,6 +153,8 @@ def build(config_file: Path | None, profile: str | None, as_json: bool, **overri
     from builder.build import build as run
     from builder.config import load_config
 
+    if keep_best:
+        overrides["segment"] = {"keep_best": True}
     _print_summary(run(load_config(config_file, profile, overrides)), as_json)
 
 
@@ -139,7 +164,9 @@ def build(config_file: Path | None, profile: str | None, as_json: bool, **overri
 @click.option("--download", is_flag=True, help="Fetch what is not here yet.")
 @_json_option
 def models(config_file: Path | None, profile: str | None, download: bool, as_json: bool) -> None:
-    """List the models that a profile or a build.toml runs: size, licence, and whether they are on this machine.
+    """List the models that a build runs, and fetch them.
+
+    With sizes and licences, and whether they are on this machine.
 
     \b
     Example:
@@ -155,6 +182,16 @@ def models(config_file: Path | None, profile: str | None, download: bool, as_jso
     click.echo(json.dumps([asdict(row) for row in rows], indent=1) if as_json else "\n".join(table_of_needs(rows)))
 
 
+def _number(text: str) -> float | str:
+    """A number, or "none" for no bound; None is what is not given."""
+    if text == "none" or text.isdigit():
+        return text if text == "none" else int(text)
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"wanted a number or none, got {text!r}") from None
+
+
 def _threshold_options(command: Command) -> Command:
     """One option for each key of [select]."""
     from builder.config import SelectConfig
@@ -166,26 +203,27 @@ def _threshold_options(command: Command) -> Command:
     for name in reversed(list(SelectConfig.model_fields)):
         side = "least" if name.startswith("min_") else "most"
         text = other.get(name, f"Keep scenes whose {name[4:]} score is at {side} this.")
-        kind = int if name in other else float
-        command = click.option(f"--{name.replace('_', '-')}", name, type=kind, help=text)(command)
+        option = f"--{name.replace('_', '-')}"
+        command = click.option(option, name, type=_number, metavar="NUMBER|none", help=text)(command)
     return command
 
 
 @cli.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @_threshold_options
+@click.option("--reset", is_flag=True, help="What is not given is as in the profile, not as it was.")
 @_json_option
-def select(folder: Path, as_json: bool, **thresholds: float | None) -> None:
+def select(folder: Path, reset: bool, as_json: bool, **thresholds: Any) -> None:
     """Choose again which scenes are kept, without generating any. What is not given stays as it was.
 
     \b
     Example:
-      mycanvas select mycanvas_data --min-visible 0.8 --per-composition 20
+      mycanvas select mycanvas_data --min-visible 0.8 --max-border none --per-composition 20
     """
     from builder.finish import reselect
 
-    given = {name: value for name, value in thresholds.items() if value is not None}
-    _print_summary(reselect(folder, given), as_json)
+    given = {name: None if value == "none" else value for name, value in thresholds.items() if value is not None}
+    _print_summary(reselect(folder, given, reset=reset), as_json)
 
 
 @cli.command()
@@ -193,21 +231,28 @@ def select(folder: Path, as_json: bool, **thresholds: float | None) -> None:
 @click.option("--sheet", type=click.Path(path_type=Path), help="The picture.  [default: DIR/contact_sheet.png]")
 @_json_option
 def inspect(folder: Path, sheet: Path | None, as_json: bool) -> None:
-    """Print counts, the funnel and the scores of a dataset, and draw a contact sheet.
+    """Print what is in a dataset, and draw a contact sheet.
 
     \b
     Example:
       mycanvas inspect mycanvas_data
     """
-    from builder.inspect import inspect_build
+    from builder.errors import MyCanvasError
+    from builder.inspect import inspect_build, write_sheet
     from builder.store import BuildFolder
 
-    inspection = inspect_build(BuildFolder.open(folder))
-    path = _write_sheet(folder, sheet)
+    opened, path = BuildFolder.open(folder), sheet or folder / SHEET
+    inspection, failure = inspect_build(opened), None
+    try:
+        write_sheet(opened, path)
+    except MyCanvasError as error:
+        failure = error
     if as_json:
-        click.echo(json.dumps({**inspection.as_json(), "contact_sheet": str(path)}, indent=1))
+        click.echo(json.dumps({**inspection.as_json(), "contact_sheet": None if failure else str(path)}, indent=1))
     else:
-        click.echo("\n".join([*inspection.lines(), "", f"contact sheet: {path}"]))
+        click.echo("\n".join([*inspection.lines(), *([] if failure else ["", f"contact sheet: {path}"])]))
+    if failure:
+        raise failure
 
 
 def _print_summary(summary: Summary, as_json: bool) -> None:
@@ -227,17 +272,3 @@ def _show_loaded(folder: Path) -> None:
     split = next(iter(loaded))
     row = loaded[split][0]
     click.echo(f"{split}[0]: {row['image'].size[0]} x {row['image'].size[1]}, {row['prompt']!r}")
-
-
-def _write_sheet(folder: Path, path: Path | None) -> Path:
-    import io
-
-    from builder.files import write_bytes
-    from builder.inspect import draw_sheet
-    from builder.store import BuildFolder
-
-    target = path or folder / "contact_sheet.png"
-    buffer = io.BytesIO()
-    draw_sheet(BuildFolder.open(folder)).save(buffer, format="PNG")
-    write_bytes(target, buffer.getvalue())
-    return target

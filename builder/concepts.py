@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from builder.errors import ConfigError, InputError
 from builder.explain import explain
-from builder.folders import SUFFIXES, attribution_of, entries, find_photos, read_descriptions
+from builder.folders import SUFFIXES, attribution_of, entries, find_photos, may_hold_photos, read_descriptions
 from builder.photos import MIN_SIDE, decode
 from builder.records import Concept, PhotoFile, Rejected
 
@@ -29,6 +29,9 @@ MAX_NOUN_WORDS = 3
 
 CUSTOM_CONCEPT_101 = ("dataset.json", "benchmark_dataset")
 """What the folder of that benchmark holds: a list as in concepts_list.json, and the folders that it names."""
+
+MAX_HEIGHT_CM = 1e5
+"""A kilometre: what is taller was not meant in centimetres."""
 
 _BRACKETED = r"<[A-Za-z0-9_-]+>"
 _NAMELESS = "<>"
@@ -64,7 +67,7 @@ class _Description(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     class_noun: str | None = None
-    height_cm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    height_cm: Annotated[float, Field(gt=0, le=MAX_HEIGHT_CM, allow_inf_nan=False)] | None = None
     token: Annotated[str, AfterValidator(_bracketed)] | None = None
     attribution: str | None = None
 
@@ -98,8 +101,9 @@ class _Folder:
 
     @property
     def class_noun(self) -> str:
-        """What captions call it: by default "rc car" for both "rc_car2" and "RC-car 2"."""
+        """What captions call it: by default "rc car" for "rc_car2", "RC-car 2" and "the rc car"."""
         by_name = re.sub(r"[\s_-]+", " ", self.name).strip().rstrip("0123456789 ").lower()
+        by_name = re.sub("^(an?|the) ", "", by_name)
         said = self.described.class_noun
         # Composed letters: macOS writes an é in a name as an e and an accent, which is no part of a word to `re`.
         return unicodedata.normalize("NFC", " ".join((by_name if said is None else said).split()))
@@ -155,7 +159,7 @@ def find_concepts(source: Path) -> Found:
 def _laid_out(source: Path) -> tuple[list[_Folder], list[Rejected], list[str]]:
     """The folders in a folder, the photos beside them, and what concepts.toml gets wrong, about folders left out."""
     found = entries(source)
-    folders = [entry for entry in found if os.path.isdir(entry)]
+    folders = [entry for entry in found if may_hold_photos(entry)]
     loose = [entry.name for entry in found if entry.suffix.lower() in SUFFIXES and not os.path.isdir(entry)]
     if not folders:
         wanted = f"wanted a folder per concept: {source}/<concept>/*.jpg"
@@ -221,7 +225,7 @@ def _problems(folders: Sequence[_Folder]) -> Iterator[str]:
         if not _can_be_said(folder.class_noun):
             yield (
                 f"{folder.class_noun!r} cannot be the class noun of {folder.name}: wanted 1 to {MAX_NOUN_WORDS} plain "
-                f"words of letters (digits, - and ' may be among them); {_SET_NOUN}"
+                f"words of letters (digits, - and ' may be among them), without an article; {_SET_NOUN}"
             )
     yield from _clashes([(str(folder.path), folder.name) for folder in folders], "folder name", "rename one")
     tokens = {folder.name: folder.token for folder in folders if folder.token != _NAMELESS}
@@ -229,7 +233,9 @@ def _problems(folders: Sequence[_Folder]) -> Iterator[str]:
 
 
 def _can_be_said(noun: str) -> bool:
-    """Whether a caption can name it, and be found to do so."""
+    """Whether a caption can name it, with an article of its own, and be found to do so."""
+    if noun.lower().split()[:1] in (["a"], ["an"], ["the"]):
+        return False
     return bool(_PLAIN.fullmatch(noun)) and len(noun.split()) <= MAX_NOUN_WORDS and any(map(str.isalpha, noun))
 
 

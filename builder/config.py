@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -16,7 +15,18 @@ from pydantic_core import ErrorDetails
 
 from builder.errors import ConfigError
 from builder.explain import explain
-from builder.model_config import HOW, ClipConfig, DiffusionConfig, Fraction, LlmConfig, RembgConfig, Table, VlmConfig
+from builder.model_config import (
+    HOW,
+    ClipConfig,
+    DiffusionConfig,
+    Fraction,
+    LlmConfig,
+    Location,
+    RembgConfig,
+    Table,
+    VlmConfig,
+)
+from builder.toml import flatten, merge, read_toml
 
 MAX_OBJECTS = 5
 """The most concepts that meet in one scene (Gen4Gen's largest split)."""
@@ -28,6 +38,10 @@ PATHS = ("concepts", "backgrounds", "output", "file", "examples")
 
 ON_HUB = "hf://"
 """What the name of a dataset on the Hugging Face Hub begins with, where a folder could stand as well."""
+
+Cosine = Annotated[float, Field(ge=-1, le=1)]
+Size = Annotated[int, Field(ge=1, le=MAX_OBJECTS)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 CLASSIC = {"segment": "tricut", "layout": "solver", "repaint": "blend", "caption": "template", "score": "classical"}
 """The backend of each stage that runs no model; any other has a table of its own name within the stage's."""
@@ -99,19 +113,19 @@ class SelectConfig(Table):
     duplicate_bits: scenes of one composition whose fingerprints differ in this many bits or fewer count as the same.
     """
 
-    min_cutout: float | None = None
-    min_visible: float | None = 0.6
-    max_overlap: float | None = 0.3
-    min_size: float | None = None
-    max_border: float | None = 0.2
-    min_sharpness: float | None = None
-    max_seam: float | None = None
-    max_exposure: float | None = None
-    min_alignment: float | None = None
-    min_identity: float | None = None
-    min_found: float | None = None
-    max_invented: float | None = None
-    min_quality: float | None = None
+    min_cutout: Fraction | None = None
+    min_visible: Fraction | None = 0.6
+    max_overlap: Fraction | None = 0.3
+    min_size: Fraction | None = None
+    max_border: Fraction | None = 0.2
+    min_sharpness: Fraction | None = None
+    max_seam: Fraction | None = None
+    max_exposure: Fraction | None = None
+    min_alignment: Cosine | None = None
+    min_identity: Cosine | None = None
+    min_found: Fraction | None = None
+    max_invented: Annotated[float, Field(ge=0)] | None = None
+    min_quality: Fraction | None = None
     per_composition: Annotated[int, Field(ge=1)] | None = None
     duplicate_bits: Annotated[int, Field(ge=-1, le=64)] = 3
 
@@ -151,12 +165,12 @@ class BuildConfig(Table):
     profile: str = "classic"
     licence: str | None = None
     concepts: Annotated[Path | str, PlainValidator(_folder_or_hub)]
-    output: Path = Path("mycanvas_data")
-    backgrounds: Path | None = None
+    output: Location = Path("mycanvas_data")
+    backgrounds: Location | None = None
     samples: Annotated[int, Field(ge=1)] = DEFAULT_SAMPLES
     samples_per_composition: Annotated[int, Field(ge=1)] | None = None
-    compositions: tuple[tuple[str, ...], ...] = ()
-    sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_OBJECTS)], ...], Field(min_length=1)] = (2, 3, 4, 5)
+    compositions: Annotated[tuple[Names, ...], Field(strict=False)] = ()
+    sizes: Annotated[tuple[Size, ...], Field(min_length=1, strict=False)] = (2, 3, 4, 5)
     resolution: Annotated[int, Field(ge=128, le=4096)] = 1024
     seed: Annotated[int, Field(ge=0)] = 0
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores)
@@ -185,7 +199,7 @@ class BuildConfig(Table):
         """
         apart = {"profile", "licence", "output", "workers", "select", "concepts", "backgrounds", "device", "memory"}
         values = self.model_dump(mode="json", exclude=apart if self.learned() else {*apart, "dtype"})
-        return {name: value for name, value in _flatten(values).items() if self._counts(name)}
+        return {name: value for name, value in flatten(values).items() if self._counts(name)}
 
     def _counts(self, name: str) -> bool:
         """Whether bytes depend on "repaint.diffusion.steps": not if another backend is in use."""
@@ -218,9 +232,14 @@ def load_config(path: Path | None, profile: str | None, overrides: Mapping[str, 
     """
     written = _read_toml(path) if path is not None else {}
     profile = str(profile or written.get("profile", "classic"))
-    values = _merge(_profile(profile), {**written, "profile": profile})
-    values = _merge(values, {key: value for key, value in overrides.items() if value is not None})
+    values = merge(_profile(profile), {**written, "profile": profile})
+    values = merge(values, {key: value for key, value in overrides.items() if value is not None})
     return parse_config(values)
+
+
+def profile_selection(profile: str) -> dict[str, Any]:
+    """The [select] of a profile."""
+    return SelectConfig.model_validate(_profile(profile).get("select", {})).model_dump()
 
 
 def parse_config(values: Mapping[str, Any]) -> BuildConfig:
@@ -257,47 +276,31 @@ def _profile(name: str) -> dict[str, Any]:
     known = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
     if name not in known:
         raise ConfigError(f"unknown profile {name!r}; known profiles: {', '.join(known)}")
-    return tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
+    with resources.as_file(folder / f"{name}.toml") as path:
+        return read_toml(path)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _located(read_toml(path), path.parent)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    return _located(values, path.parent)
 
 
 def _located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The values with their paths, and models' "./name", taken from the folder of the file that names them."""
+    """The values with their paths, and models' "./name", taken from the folder of the file that names them.
+
+    "~" is the user's home.
+    """
     located: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
             located[key] = _located(value, folder)
         elif isinstance(value, str) and value.startswith(ON_HUB):
             located[key] = value
-        elif isinstance(value, str) and value and (key in PATHS or value.startswith(("./", "../"))):
-            located[key] = str(folder.absolute() / value if key not in PATHS else folder / value)
+        elif isinstance(value, str) and value and (key in PATHS or value.startswith(("./", "../", "~/"))):
+            base = folder if key in PATHS else folder.absolute()
+            located[key] = str(base / os.path.expanduser(value))
         else:
             located[key] = value
     return located
-
-
-def _merge(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in above.items():
-        below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shlex
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from builder.files import read_json, sha256_of, sync_folder, told, write_json, write_stream, write_text
-from builder.store import BATCH_ROWS, BuildFolder
+from builder.errors import StoreError
+from builder.files import read_json, sha256_of, stored, sync_folder, told, write_json, write_stream, write_text
+from builder.library import PhotoUse
+from builder.rows import Row
+from builder.store import BATCH_ROWS, BuildFolder, batches
 from dataset_card import digest_in
-from mycanvas.schema import SPLITS, dataset_schema
+from mycanvas.schema import SPLITS, concepts_schema, dataset_schema
 
 log = logging.getLogger("mycanvas")
 
@@ -81,6 +85,47 @@ def _replace(data: Path, staging: Path) -> None:
         sync_folder(data)
 
 
+def write_concepts(folder: BuildFolder, photos: Iterable[PhotoUse]) -> None:
+    """Write the source photos with their masks, as the config `concepts`, unless they are there.
+
+    Raises:
+        StoreError: a file that the cutting out left is missing.
+    """
+    file = folder.path / "concepts" / "train-00000-of-00001.arrow"
+    before = stored(folder.selected_file)
+    if before and file.is_file() and before["files"].get(f"concepts/{file.name}") == sha256_of(file):
+        return
+    write_stream(file, concepts_schema(), batches(_concept_rows(folder, photos), concepts_schema()))
+
+
+def _concept_rows(folder: BuildFolder, photos: Iterable[PhotoUse]) -> Iterator[Row]:
+    """The rows of the config `concepts`: bytes that the cutting out has left on disk."""
+    for photo in photos:
+        yield {
+            "id": photo.id,
+            "image": {"bytes": _bytes(folder.cutout_file(photo.key, "photo.jpg")), "path": None},
+            "mask": {"bytes": _bytes(folder.cutout_file(photo.key, "mask.png")), "path": None}
+            if photo.quality is not None
+            else None,
+            "concept": photo.concept,
+            "concept_token": photo.token,
+            "class_name": photo.class_noun,
+            "height_cm": photo.height_cm,
+            "quality": photo.quality,
+            "used": photo.used,
+            "attribution": photo.attribution,
+        }
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise StoreError(
+            f"cannot read {file}: {error.strerror}; run the same `mycanvas build` again to remake it"
+        ) from error
+
+
 def data_files(folder: BuildFolder) -> list[Path]:
     """The dataset's shards: scenes, then source photos."""
     return sorted(folder.path.glob("data/*.arrow")) + sorted(folder.path.glob("concepts/*.arrow"))
@@ -123,12 +168,27 @@ def mark_selected(folder: BuildFolder, values: Mapping[str, Any]) -> None:
 
 def marked(folder: BuildFolder) -> dict[str, Any] | None:
     """What `mark_selected` wrote, if its files are still what they were, and the card is theirs; else None."""
+    values: dict[str, Any] | None = stored(folder.selected_file)
     card = folder.path / "README.md"
-    if not (folder.selected_file.is_file() and card.is_file()):
+    if values is None or not card.is_file():
         return None
-    values: dict[str, Any] = read_json(folder.selected_file)
     sums = file_sums(folder)
-    current = values["files"] == sums and digest_in(card.read_text(encoding="utf-8", errors="replace")) == digest_of(
-        sums
-    )
-    return values if current else None
+    its = digest_in(card.read_text(encoding="utf-8", errors="replace")) == digest_of(sums)
+    return values if its and values["files"] == sums else None
+
+
+def check_whole(folder: BuildFolder) -> None:
+    """Find out whether the shards are there as they were written.
+
+    Raises:
+        StoreError: naming one that is not, and what brings it back; or nothing was written yet.
+    """
+    if not folder.selected_file.is_file():
+        raise StoreError(f"{folder.path} is not finished; run the same `mycanvas build` again to finish it")
+    wrote, there = read_json(folder.selected_file)["files"], file_sums(folder)
+    lost = [name for name, digest in wrote.items() if there.get(name) != digest]
+    if lost:
+        flaw = "is damaged" if lost[0] in there else "is missing"
+        more = f", and {len(lost) - 1} more of {len(wrote)} files are not as they were" if len(lost) > 1 else ""
+        remedy = f"write it again with: mycanvas select {shlex.quote(str(folder.path))}"
+        raise StoreError(f"{folder.path / lost[0]} {flaw}{more}; {remedy}")

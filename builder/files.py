@@ -18,6 +18,7 @@ __all__ = [
     "atomic",
     "read_json",
     "sha256_of",
+    "stored",
     "sync_folder",
     "told",
     "write_bytes",
@@ -44,6 +45,14 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StoreError(f"cannot read {path}: {error}; run the same `mycanvas build` again") from error
+
+
+def stored(path: Path) -> Any | None:
+    """The same, but None where it is missing or damaged: what it is about is then made again."""
+    try:
+        return read_json(path)
+    except StoreError:
+        return None
 
 
 def sha256_of(path: Path) -> str:

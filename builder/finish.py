@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from builder.card import card_text
-from builder.config import BuildConfig, parse_config
-from builder.dataset_folder import mark_selected, marked, write_card, write_splits
+from builder.config import BuildConfig, parse_config, profile_selection
+from builder.dataset_folder import mark_selected, marked, write_card, write_concepts, write_splits
 from builder.errors import StoreError
-from builder.files import read_json
+from builder.files import read_json, stored
 from builder.funnel import Funnel
 from builder.layout.replies import tally
 from builder.library import PhotoUse, Sources, summary_lines
@@ -42,21 +44,26 @@ class Summary:
 
     def lines(self) -> list[str]:
         """What a person wants to see at the end, and what to type next."""
-        path = self.folder.path
+        path, typed = json.dumps(str(self.folder.path), ensure_ascii=False), shlex.quote(str(self.folder.path))
         return [
             *summary_lines(self.photos),
             "",
             *self.funnel.lines(),
             *tally(self.folder.replies).lines(),
             "",
-            f'load it:     import mycanvas, datasets; datasets.load_dataset("mycanvas", data_dir="{path}")',
-            f"look at it:  mycanvas inspect {path}",
-            f"choose:      mycanvas select {path} --help",
+            f'load it:     import mycanvas, datasets; datasets.load_dataset("mycanvas", data_dir={path})',
+            f"look at it:  mycanvas inspect {typed}",
+            f"choose:      mycanvas select {typed} --help",
         ]
 
 
-def reselect(path: Path, changes: Mapping[str, float]) -> Summary:
-    """Choose again in a finished build; what `changes` does not name stays as it was.
+def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = False) -> Summary:
+    """Choose again in a finished build.
+
+    Args:
+        path: the folder.
+        changes: keys of [select]; None takes a bound away.
+        reset: what `changes` does not name is as in the build's profile; without, it stays as it was.
 
     Raises:
         ConfigError: a threshold that cannot be meant.
@@ -65,18 +72,30 @@ def reselect(path: Path, changes: Mapping[str, float]) -> Summary:
     folder = BuildFolder.open(path)
     with folder.claim(folder.request()):
         values = read_json(folder.config_file)
-        return finish(folder, parse_config({**values, "select": {**last_selection(folder), **changes}}))
+        before = profile_selection(values["profile"]) if reset else last_selection(folder)
+        config = parse_config({**values, "select": {**before, **changes}})
+        return finish(folder, config, " ".join(map(_typed, changes.items())) or "[select]")
+
+
+def _typed(change: tuple[str, float | None]) -> str:
+    """A change as it is typed."""
+    name, value = change
+    return f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}"
 
 
 def last_selection(folder: BuildFolder) -> dict[str, Any]:
     """What the dataset in the folder was selected by; before there is one, what its configuration says."""
-    if folder.selected_file.is_file():
-        return dict(read_json(folder.selected_file)["select"])
-    return dict(read_json(folder.config_file)["select"]) if folder.config_file.is_file() else {}
+    values = stored(folder.selected_file) or stored(folder.config_file)
+    return dict(values["select"]) if values else {}
 
 
-def finish(folder: BuildFolder, config: BuildConfig) -> Summary:
+def finish(folder: BuildFolder, config: BuildConfig, asked: str = "[select]") -> Summary:
     """Make the dataset from the candidates. Reads their scores, copies their bytes, decodes no picture.
+
+    Args:
+        folder: of the build, claimed.
+        config: whose [select] says what is kept.
+        asked: what the user said of that, for the message that nothing is.
 
     Raises:
         StoreError: the build is not finished, a file is damaged, or no scene would be kept; the dataset that was there
@@ -90,7 +109,11 @@ def finish(folder: BuildFolder, config: BuildConfig) -> Summary:
     planned = {line["id"]: split_of(line["num_objects"]) for line in folder.plan()}
     shards, rejected = _read_shards(folder)
     candidates = [row for rows in shards.values() for row in rows]
-    missing = set(planned) - {row["id"] for row in candidates} - {rejection.sample_id for rejection in rejected}
+    known = {row["id"] for row in candidates} | {rejection.sample_id for rejection in rejected}
+    if known - set(planned):
+        lacks = f"lacks {len(known - set(planned))} of the scenes made"
+        raise StoreError(f"{folder.plan_file} {lacks}; run the same `mycanvas build` again to write it anew")
+    missing = set(planned) - known
     if missing or not planned:
         raise StoreError(
             f"{folder.path}: {len(missing)} scenes are not made yet; run the same `mycanvas build` again first"
@@ -102,7 +125,9 @@ def finish(folder: BuildFolder, config: BuildConfig) -> Summary:
     funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
     kept = set(selection.kept)
     if not kept:
-        raise StoreError("\n".join([f"{folder.path}: no scene would be kept; loosen [select]", *funnel.lines()]))
+        stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
+        raise StoreError("\n".join([f"{folder.path}: no scene would be kept by {asked}{stays}", *funnel.lines()]))
+    write_concepts(folder, sources.photos)
     write_splits(
         folder,
         [

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from builder.errors import ConfigError, InputError
+from builder.errors import InputError
 from builder.explain import explain, nearest
 from builder.photos import read_bytes
 from builder.records import PhotoFile, Rejected
+from builder.toml import read_toml
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 OTHER_PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".tif", ".tiff")
@@ -46,6 +46,11 @@ def entries(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
+def may_hold_photos(path: Path) -> bool:
+    """Whether a path is a folder, and not one in which a build left its dataset and contact sheet."""
+    return os.path.isdir(path) and not os.path.isdir(path / ".build")
+
+
 def read_descriptions(
     path: Path, names: Sequence[str], table: type[Description]
 ) -> tuple[dict[str, Description], dict[str, list[str]]]:
@@ -61,16 +66,14 @@ def read_descriptions(
 
     Raises:
         InputError: the file cannot be read.
-        ConfigError: it is not TOML.
+        ConfigError: it is not TOML, or not UTF-8.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = read_toml(path)
     except FileNotFoundError:
         return {}, {}
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
     right: dict[str, Description] = {}
     wrong: dict[str, list[str]] = {}
     for name, values in tables.items():

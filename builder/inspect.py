@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,11 +14,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from builder.contact_sheet import contact_sheet
-from builder.errors import StoreError
-from builder.files import read_json
+from builder.dataset_folder import check_whole
+from builder.errors import ConfigError, StoreError
+from builder.files import read_json, write_bytes
 from builder.funnel import Funnel
 from builder.layout.replies import Tally, tally
 from builder.library import Sources, summary_lines
@@ -26,6 +29,8 @@ from mycanvas.schema import SCORES, SPLITS
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SHOWN = 36
+MADE_BY = "mycanvas inspect"
+"""What a contact sheet says of itself in the metadata near its beginning, so that no other picture is overwritten."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,15 +81,18 @@ def inspect_build(folder: BuildFolder) -> Inspection:
     """Read a finished build's numbers; no picture is decoded.
 
     Raises:
-        StoreError: the build is not finished.
+        StoreError: the build is not finished, or a file of it is missing or damaged.
     """
-    if not folder.selected_file.is_file():
-        raise StoreError(f"{folder.path} is not finished; run the same `mycanvas build` again to finish it")
+    check_whole(folder)
     rows = list(_rows(folder, ("composition", "caption", "provenance")))
-    scores = [row["scores"] for index, _ in folder.markers() for row in folder.candidates(index, ("scores",))]
+    selected, shards = read_json(folder.selected_file), [index for index, _ in folder.markers()]
+    if len(shards) < len(selected["candidates"]):
+        lost = f"{len(selected['candidates']) - len(shards)} of {len(selected['candidates'])} files are missing"
+        raise StoreError(f"{folder.hidden / 'candidates'}: {lost}; run the same `mycanvas build` again to remake them")
+    scores = [row["scores"] for index in shards for row in folder.candidates(index, ("scores",))]
     return Inspection(
         folder=folder.path,
-        funnel=Funnel.from_json(read_json(folder.selected_file)["funnel"]),
+        funnel=Funnel.from_json(selected["funnel"]),
         compositions=dict(sorted(Counter(row["composition"] for row in rows).items())),
         quantiles=_quantiles(scores),
         sources=Sources.from_json(read_json(folder.sources_file)),
@@ -93,6 +101,38 @@ def inspect_build(folder: BuildFolder) -> Inspection:
         placed_by=_tally("placed_by", rows),
         written_by=_tally("written_by", rows),
     )
+
+
+def write_sheet(folder: BuildFolder, file: Path) -> None:
+    """Draw a contact sheet and write it as a PNG. Of files that exist, only another contact sheet is replaced.
+
+    Raises:
+        ConfigError: another kind of file is asked for.
+        StoreError: something else has this name, or it cannot be written; or the dataset is damaged.
+    """
+    other = "give it another name with --sheet FILE.png"
+    if file.suffix.lower() != ".png":
+        raise ConfigError(f"a contact sheet is a PNG, got {file}; {other}")
+    if os.path.lexists(file) and not _is_sheet(file):
+        raise StoreError(f"{file} exists and is no contact sheet of mycanvas; {other}")
+    if not os.path.isdir(file.parent):
+        raise StoreError(f"cannot write {file}: {file.parent} is not a folder; {other}")
+    marked, buffer = PngImagePlugin.PngInfo(), io.BytesIO()
+    marked.add_text("Software", MADE_BY)
+    draw_sheet(folder).save(buffer, format="PNG", pnginfo=marked)
+    try:
+        write_bytes(file, buffer.getvalue())
+    except StoreError as error:
+        raise StoreError(f"{error}, or {other}") from error
+
+
+def _is_sheet(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(256)
+    except OSError:
+        return False
+    return head.startswith(b"\x89PNG\r\n\x1a\n") and MADE_BY.encode() in head
 
 
 def draw_sheet(folder: BuildFolder) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,9 +90,9 @@ def _judge(concept: Concept, reports: Mapping[str, PhotoReport], config: Segment
             trusted = {best}
         else:
             log.warning(
-                "concept %s is left out: its best cut-out, of %s, has quality %.2f, below segment.min_quality %.2f; "
-                "set segment.keep_best to use it all the same",
-                *(concept.name, best, qualities[best], config.min_quality),
+                "concept %s is left out: its best cut-out, of %s, has quality %s, below segment.min_quality %g; "
+                "--keep-best uses it all the same",
+                *(concept.name, best, shown(qualities[best]), config.min_quality),
             )
     elif not qualities:
         log.warning("concept %s is left out: no object was found in any of its photos", concept.name)
@@ -111,12 +112,17 @@ def _judge(concept: Concept, reports: Mapping[str, PhotoReport], config: Segment
         )
 
 
+def shown(quality: float) -> str:
+    """A quality, never rounded up: one below a limit of three digits is to look so."""
+    return f"{math.floor(quality * 1000) / 1000:.3f}"
+
+
 def _standing(photo: PhotoUse) -> str:
-    return f"({photo.reason})" if photo.quality is None else f"{photo.quality:.2f}"
+    return f"({photo.reason})" if photo.quality is None else shown(photo.quality)
 
 
 def summary_lines(photos: Sequence[PhotoUse]) -> list[str]:
-    """One line for each concept: how many of its photos are used, and the quality of (or reason for) the others."""
+    """How many photos of each concept are used, with the quality of (or reason for) the others; and of all."""
     names = sorted({photo.concept for photo in photos})
     width = max(map(len, names), default=0)
     lines = []
@@ -125,4 +131,4 @@ def summary_lines(photos: Sequence[PhotoUse]) -> list[str]:
         left = [f"{photo.id.split('/')[-1]} {_standing(photo)}" for photo in own if not photo.used]
         used = f"{len(own) - len(left)} of {len(own)} photos used"
         lines.append(f"{name:<{width}}  {used}" + (f"; not {', '.join(left)}" if left else ""))
-    return lines
+    return [*lines, f"{sum(photo.used for photo in photos)} of {len(photos)} photos used"]

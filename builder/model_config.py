@@ -30,10 +30,17 @@ NEGATIVE_PROMPT = (
 )
 
 
-class Table(BaseModel):
-    """Immutable, and an unknown key is an error. "" takes back what a profile says, where there may be nothing."""
+Location = Annotated[Path, Field(strict=False)]
+"""A path, which files hold as text."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+class Table(BaseModel):
+    """Immutable. An unknown key is an error, and so is a value of another type, such as true for a number.
+
+    "" takes back what a profile says, where there may be nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +83,7 @@ class RembgConfig(Table):
     """
 
     model: Session = "isnet-general-use"
-    file: Path | None = None
+    file: Location | None = None
     rounds: Annotated[int, Field(ge=1, le=10)] = 3
     matting: bool = False
     batch_size: Count = 4
@@ -119,7 +126,7 @@ class LlmConfig(Table):
 
     model: ModelName = "Qwen/Qwen3-4B-Instruct-2507"
     base_url: str | None = None
-    examples: Path | None = None
+    examples: Location | None = None
     tries: Annotated[int, Field(ge=1, le=20)] = 4
     otherwise: Literal["solver", "reject"] = "solver"
     timeout: Annotated[float, Field(gt=0)] = 120.0

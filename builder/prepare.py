@@ -15,7 +15,7 @@ from builder.backends import Runtime, with_backend
 from builder.backgrounds import paint_scene
 from builder.config import BuildConfig
 from builder.errors import StoreError
-from builder.files import read_json, write_bytes, write_json
+from builder.files import read_json, stored, write_bytes, write_json
 from builder.photos import read_photo
 from builder.records import Background, BackgroundRef, Cutout, PhotoFile, Rejected, Rgb, Rgba
 from builder.rows import jpeg, png
@@ -83,10 +83,10 @@ def _report(folder: BuildFolder, photo: PhotoFile, key: str) -> PhotoReport:
 
 def _whole(folder: BuildFolder, key: str) -> bool:
     """Whether an earlier run left this cut-out with all of its files."""
-    marker = folder.cutout_file(key, "json")
-    if not marker.is_file():
+    found = stored(folder.cutout_file(key, "json"))
+    if found is None:
         return False
-    kinds = ["photo.jpg"] if read_json(marker)["quality"] is None else ["photo.jpg", "mask.png", "cutout.npy"]
+    kinds = ["photo.jpg"] if found["quality"] is None else ["photo.jpg", "mask.png", "cutout.npy"]
     return all(folder.cutout_file(key, kind).is_file() for kind in kinds)
 
 
@@ -133,7 +133,7 @@ def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
 def paint(task: PaintTask) -> None:
     """Paint one background and keep the picture, unless an earlier run did."""
     folder, name = BuildFolder(task.folder), _name(task.background)
-    if folder.painted_file(name, "json").is_file() and folder.painted_file(name, "png").is_file():
+    if stored(folder.painted_file(name, "json")) and folder.painted_file(name, "png").is_file():
         return
     painted = paint_scene(task.background)
     write_bytes(folder.painted_file(name, "png"), png(painted.pixels))

@@ -20,6 +20,8 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -28,11 +30,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from builder.changes import changes
 from builder.errors import StoreError
-from builder.files import UNFINISHED, read_json, sha256_of, told, write_json, write_stream
+from builder.files import UNFINISHED, read_json, sha256_of, stored, told, write_json, write_stream
 from builder.records import Rejected
 from builder.rows import Row
-from mycanvas.schema import concepts_schema, dataset_schema
+from mycanvas.schema import dataset_schema
 
 log = logging.getLogger("mycanvas")
 
@@ -79,8 +82,8 @@ class BuildFolder:
             StoreError: it does not.
         """
         folder = cls(path)
-        if not folder._request.is_file():
-            raise StoreError(f"{path} holds no build; make one with: mycanvas build --concepts DIR --output {path}")
+        if not os.path.isfile(folder._request):
+            raise StoreError(f"{path} {_what_is_there(path)}")
         return folder
 
     @contextmanager
@@ -123,18 +126,17 @@ class BuildFolder:
 
     def _refuse_another_request(self, request: Mapping[str, Any]) -> None:
         # Until there is a plan, nothing depends on the request: whoever mends a mistake in it may go on here.
-        if not (self._request.is_file() and self.plan_file.is_file()):
+        planned = self.plan_file.is_file() or any((self.hidden / "candidates").glob("*.json"))
+        if not (self._request.is_file() and planned):
             write_json(self._request, request)
             return
-        before = read_json(self._request)
-        changes = [
-            f"  {name:<12}  was {_shown(before, name)}, now {_shown(request, name)}"
-            for name in sorted({*before, *request})
-            if before.get(name) != request.get(name)
-        ]
-        if changes:
-            more = [f"  … and {len(changes) - CHANGES_SHOWN} more"] if len(changes) > CHANGES_SHOWN else []
-            lines = [f"{self.path} was built with another configuration", *changes[:CHANGES_SHOWN], *more]
+        before = stored(self._request)
+        if before is None:
+            raise StoreError(f"{self._request} is damaged: nobody knows what was built here; use another --output")
+        found = changes(before, request)
+        if found:
+            more = [f"  … and {len(found) - CHANGES_SHOWN} more"] if len(found) > CHANGES_SHOWN else []
+            lines = [f"{self.path} was built with another configuration", *found[:CHANGES_SHOWN], *more]
             raise StoreError("\n".join([*lines, "Use another --output, or the same configuration to resume."]))
 
     @property
@@ -177,10 +179,20 @@ class BuildFolder:
         }
 
     def plan(self) -> list[dict[str, Any]]:
-        """The planned scenes, in order; empty before there is a plan."""
+        """The planned scenes, in order; empty before there is a plan.
+
+        Raises:
+            StoreError: it is damaged.
+        """
         if not self.plan_file.is_file():
             return []
-        return [json.loads(line) for line in self.plan_file.read_text(encoding="utf-8").splitlines()]
+        try:
+            lines = [json.loads(line) for line in self.plan_file.read_text(encoding="utf-8").splitlines()]
+        except (OSError, ValueError):
+            lines = [None]
+        if not all(isinstance(line, dict) and {"id", "num_objects"} <= line.keys() for line in lines):
+            raise StoreError(f"{self.plan_file} is damaged; run the same `mycanvas build` again to write it anew")
+        return lines
 
     def cutout_file(self, key: str, kind: str) -> Path:
         """A file of a cut-out: "json" (its marker), "cutout.npy", "mask.png" or "photo.jpg"."""
@@ -201,10 +213,10 @@ class BuildFolder:
             shard: its number.
             config: the digest of the configuration that it must answer, if it matters.
         """
-        path, file = self.candidate_file(shard).with_suffix(".json"), self.candidate_file(shard)
-        if not (path.is_file() and file.is_file()):
+        file = self.candidate_file(shard)
+        values = stored(file.with_suffix(".json"))
+        if values is None or not file.is_file():
             return None
-        values = read_json(path)
         if values["sha256"] != sha256_of(file) or config not in {None, values["config"]}:
             return None
         rejected = tuple(Rejected(**rejection) for rejection in values["rejected"])
@@ -227,7 +239,7 @@ class BuildFolder:
         """Write one shard's scenes, then its marker."""
         file = self.candidate_file(shard)
         file.with_suffix(".json").unlink(missing_ok=True)
-        write_stream(file, candidate_schema(), _batches(rows, candidate_schema()))
+        write_stream(file, candidate_schema(), batches(rows, candidate_schema()))
         marker = Marker(sha256=sha256_of(file), rows=len(rows), config=config, rejected=tuple(rejected))
         write_json(file.with_suffix(".json"), asdict(marker))
         return marker
@@ -238,20 +250,14 @@ class BuildFolder:
             for batch in stream:
                 yield from (batch.select(list(columns)) if columns else batch).to_pylist()
 
-    def write_concepts(self, rows: Iterable[Row]) -> None:
-        """Write the source photos with their masks, as the config `concepts`, unless an earlier run did."""
-        file = self.path / "concepts" / "train-00000-of-00001.arrow"
-        if file.is_file():
-            return
-        write_stream(file, concepts_schema(), _batches(rows, concepts_schema()))
-
 
 def candidate_schema() -> pa.Schema:
     """The dataset's columns, and the fingerprint that select compares."""
     return dataset_schema().append(pa.field("fingerprint", pa.uint64()))
 
 
-def _batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows in record batches of BATCH_ROWS."""
     held: list[Row] = []
     for row in rows:
         held.append(row)
@@ -262,8 +268,12 @@ def _batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]
         yield pa.RecordBatch.from_pylist(held, schema=schema)
 
 
-def _shown(values: Mapping[str, Any], name: str) -> str:
-    if name not in values:
-        return "absent"
-    text = json.dumps(values[name], ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "…"
+def _what_is_there(path: Path) -> str:
+    """What a folder is that should hold a build, and what to do."""
+    if not os.path.exists(path):
+        return "does not exist; give the folder that `mycanvas build` or `mycanvas demo` wrote"
+    if not os.path.isdir(path):
+        return "is a file; give the folder that `mycanvas build` or `mycanvas demo` wrote"
+    if any((path / "data").glob("*-of-*.*")):
+        return "is a dataset without its .build folder, which holds every scene made; give the folder that has it"
+    return f"holds no build; make one with: mycanvas build --concepts DIR --output {shlex.quote(str(path))}"

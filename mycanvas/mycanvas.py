@@ -170,7 +170,7 @@ def _root(data_dir: str | os.PathLike[str] | None) -> str:
             'load_dataset("mycanvas") was not told which dataset: give data_dir=, set MYCANVAS_DATA to a built folder, '
             f"or run `mycanvas demo`, which writes ./{DEFAULT_FOLDER}"
         )
-    return os.fspath(folder)
+    return os.path.expanduser(folder)
 
 
 def _splits(names: Iterable[str], folder: str) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from builder.errors import ConfigError, InputError
-from builder.folders import SUFFIXES, attribution_of, entries, find_photos, read_descriptions
+from builder.folders import SUFFIXES, attribution_of, entries, find_photos, may_hold_photos, read_descriptions
 from builder.photos import decode
 from builder.records import BackgroundRef, Rejected
 
@@ -103,7 +103,7 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
         ConfigError: phrases that captions cannot say, or a backgrounds.toml that is wrong.
     """
     found = entries(folder)
-    scenes = [entry for entry in found if entry.is_dir()]
+    scenes = [entry for entry in found if may_hold_photos(entry)]
     loose = [entry for entry in found if entry.suffix.lower() in SUFFIXES and not entry.is_dir()]
     if not scenes:
         what = f"{len(loose)} photos lie directly in {folder}" if loose else f"no folders in {folder}"

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -16,6 +17,8 @@ from builder.errors import StoreError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+_TO_STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 class LocalEngine:
@@ -47,14 +50,35 @@ class LocalEngine:
             # Spawned, not forked: a fork copies locks that other threads (pyarrow's, OpenCV's) may hold.
             spawn = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.workers, mp_context=spawn, initializer=_depend_on_parent)
+        with _uninterrupted():
+            submitted = [self._pool.submit(work, task) for task in tasks]
         try:
-            for done in as_completed([self._pool.submit(work, task) for task in tasks]):
+            for done in as_completed(submitted):
                 yield done.result()
         except BrokenProcessPool as error:
             raise StoreError(
                 "a worker process was killed, perhaps for want of memory; "
                 f"run the same command again to go on, with fewer workers than {self.workers}"
             ) from error
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until workers are started whole. They never get it, not even before they can ignore it."""
+    if threading.current_thread() is not threading.main_thread():  # signals do not come here
+        yield
+        return
+    came: list[int] = []
+    handlers = {each: signal.signal(each, lambda number, _: came.append(number)) for each in _TO_STOP}
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes that are started inherit this
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def _depend_on_parent() -> None:

@@ -1,4 +1,7 @@
+import ast
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +10,10 @@ import pytest
 from PIL import Image
 
 from builder.cli import main
+from builder.config import SelectConfig
 from mycanvas import SPLITS
 
-COMMANDS = ("demo", "build", "select", "inspect")
+COMMANDS = ("demo", "build", "select", "inspect", "models")
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -56,6 +60,7 @@ def test_inspect_prints_a_page_for_people(capsys: pytest.CaptureFixture[str], bu
     assert "planned" in page
     assert "sharpness" in page
     assert "ball2  2 of 2 photos used" in page
+    assert "\n12 of 12 photos used\n" in page
     assert [line.split()[0] for line in page.splitlines() if line.startswith("  objects_")] == list(SPLITS)
     assert (built / "contact_sheet.png").is_file()
 
@@ -86,11 +91,66 @@ def test_a_selection_that_keeps_nothing_leaves_the_dataset_as_it_was(
     before = {path: path.read_bytes() for path in (built / "data").iterdir()}
 
     with pytest.raises(SystemExit) as ended:
-        main(["select", str(built), "--min-cutout", "9"])
+        main(["select", str(built), "--min-sharpness", "1", "--max-seam", "none"])
 
     assert ended.value.code == 1
-    assert "no scene would be kept; loosen [select]" in capsys.readouterr().err
+    said = "no scene would be kept by --min-sharpness 1 --max-seam none; the earlier selection stays"
+    assert said in capsys.readouterr().err
     assert {path: path.read_bytes() for path in (built / "data").iterdir()} == before
+
+
+def test_a_bound_is_taken_away_and_all_are_as_in_the_profile_again(
+    capsys: pytest.CaptureFixture[str], built: Path
+) -> None:
+    def bounds(*arguments: object) -> dict[str, float | None]:
+        run(capsys, "select", built, *arguments)
+        selected: dict[str, float | None] = json.loads((built / ".build" / "selected.json").read_text())["select"]
+        return selected
+
+    assert bounds("--max-seam", 0.9, "--max-border", "none")["max_border"] is None
+    assert bounds("--max-seam", "none", "--per-composition", 50)["max_seam"] is None
+    assert bounds("--max-overlap", 0.4, "--reset") == {**SelectConfig().model_dump(), "max_overlap": 0.4}
+    assert bounds("--reset") == SelectConfig().model_dump()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--min-visible", "80"], "select.min_visible: wanted a number of at most 1, got 80"),
+        (["--max-seam", "low"], "wanted a number or none, got 'low'"),
+        (["--per-composition", "2.5"], "select.per_composition: wanted a whole number, got 2.5"),
+        (["--duplicate-bits", "none"], "select.duplicate_bits: wanted a whole number, got None"),
+    ],
+)
+def test_a_bound_that_cannot_be_meant(
+    capsys: pytest.CaptureFixture[str], built: Path, arguments: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["select", str(built), *arguments])
+
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_no_command_is_described_in_half_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = [line for line in run(capsys, "--help").splitlines() if line.split()[:1] and line.split()[0] in COMMANDS]
+
+    assert len(lines) == len(COMMANDS)
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)
+
+
+def test_what_to_type_next_holds_for_any_path(capsys: pytest.CaptureFixture[str], built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / 'my "own" photos'
+    shutil.copytree(built, folder)
+
+    page = run(capsys, "select", folder)
+
+    hints = {line.split(":")[0]: line.split(": ", 1)[1].strip() for line in page.splitlines() if ":  " in line}
+    assert shlex.split(hints["look at it"]) == ["mycanvas", "inspect", str(folder)]
+    assert ast.literal_eval(hints["load it"].split("data_dir=")[1].rstrip(")")) == str(folder)
 
 
 def test_a_card_that_was_edited_is_kept(capsys: pytest.CaptureFixture[str], built: Path) -> None:
@@ -100,4 +160,13 @@ def test_a_card_that_was_edited_is_kept(capsys: pytest.CaptureFixture[str], buil
 
     assert (built / "README.edited.md").read_text() == "my own words"
     assert (built / "README.edited-2.md").read_text() == "and more"
+    assert (built / "README.md").read_text().startswith("---\n")
+
+
+def test_a_card_that_is_no_text_is_kept_too(capsys: pytest.CaptureFixture[str], built: Path) -> None:
+    (built / "README.md").write_bytes(b"\x89PNG\xff\xfe")
+
+    run(capsys, "select", built, "--min-visible", 0.3)
+
+    assert (built / "README.edited-3.md").read_bytes() == b"\x89PNG\xff\xfe"
     assert (built / "README.md").read_text().startswith("---\n")

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
+import signal
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
+import psutil
 import pytest
+from PIL import Image
 
+from builder.backgrounds import find_backgrounds
 from builder.cli import main
+from builder.concepts import find_concepts
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 1) -> str:
@@ -178,8 +185,139 @@ def test_a_full_disk_stops_with_a_message_and_the_build_goes_on_when_there_is_ro
 def test_a_folder_without_a_build_cannot_be_inspected_or_selected(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert "holds no build" in fails(capsys, "inspect", tmp_path)
-    assert "holds no build" in fails(capsys, "select", tmp_path)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "copy" / "data").mkdir(parents=True)
+    (tmp_path / "copy" / "data" / "objects_4-00000-of-00001.arrow").touch()
+
+    for command in ("inspect", "select"):
+        assert "holds no build" in fails(capsys, command, tmp_path)
+        assert "does not exist" in fails(capsys, command, tmp_path / "nowhere")
+        assert "is a file" in fails(capsys, command, tmp_path / "file")
+        assert "is a dataset without its .build folder" in fails(capsys, command, tmp_path / "copy")
+
+
+def test_an_output_among_the_photos_is_refused_before_any_work(
+    capsys: pytest.CaptureFixture[str], shapes: Path, grounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = Path(shutil.copytree(shapes, tmp_path / "photos"))
+    places = Path(shutil.copytree(grounds, tmp_path / "places"))
+    (tmp_path / "link").symlink_to(photos)
+    monkeypatch.chdir(photos)
+
+    assert "lies in the folder of concepts" in build(capsys, photos, photos / "out", code=2)
+    assert "lies in the folder of concepts" in build(capsys, Path(), Path("out"), code=2)
+    assert "lies in the folder of concepts" in build(capsys, photos, tmp_path / "link" / "out", code=2)
+    assert "lies in the folder of backgrounds" in build(
+        capsys, photos, places / "new" / "out", "--backgrounds", places, code=2
+    )
+    assert not (photos / "out").exists()
+    assert not (places / "new").exists()
+
+
+def test_what_an_earlier_build_wrote_is_taken_for_no_photos(
+    shapes: Path, grounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(shapes, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(grounds, tmp_path / "places")
+    for folder in (tmp_path, tmp_path / "places"):
+        (folder / "mycanvas_data" / ".build").mkdir(parents=True)
+        shutil.copy(grounds / "yard" / "0.png", folder / "mycanvas_data" / "contact_sheet.png")
+    monkeypatch.chdir(tmp_path)
+
+    assert "mycanvas_data" not in {concept.name for concept in find_concepts(Path()).concepts}
+    assert {each.scene for each in find_backgrounds(Path("places")).backgrounds} == {"yard"}
+
+
+@pytest.mark.parametrize("option", ["--concepts", "--backgrounds", "build.toml"])
+@pytest.mark.parametrize(("encoding", "understood"), [("utf-8-sig", True), ("utf-16", False), ("latin-1", False)])
+def test_notepads_text_is_read_and_other_encodings_are_named(
+    capsys: pytest.CaptureFixture[str],
+    shapes: Path,
+    grounds: Path,
+    tmp_path: Path,
+    option: str,
+    encoding: str,
+    understood: bool,
+) -> None:
+    photos = Path(shutil.copytree(shapes, tmp_path / "photos"))
+    places = Path(shutil.copytree(grounds, tmp_path / "places"))
+    file, text = {
+        "--concepts": (photos / "concepts.toml", '[ball]\nclass_noun = "bälle"\n[none]\n'),
+        "--backgrounds": (places / "backgrounds.toml", '[yard]\nphrase = "in März"\n[none]\n'),
+        "build.toml": (tmp_path / "build.toml", 'licence = "ä"\nnone = 1\n'),
+    }[option]
+    file.write_text(text, encoding=encoding)
+    more = [file] if option == "build.toml" else []
+
+    said = build(capsys, photos, tmp_path / "out", "--backgrounds", places, *more, code=2)
+
+    wanted = "none" if understood else f"{file} is not UTF-8; save it as UTF-8"
+    assert wanted in said
+
+
+def test_a_concept_below_the_gate_is_kept_by_an_option_and_told_to_the_digit_that_counts(
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    shapes: Path,
+    grounds: Path,
+    tmp_path: Path,
+) -> None:
+    photos = Path(shutil.copytree(shapes, tmp_path / "photos"))
+    for path in (photos / "ring").iterdir():
+        Image.open(path).convert("RGBA").convert("RGB").save(path)
+    (tmp_path / "build.toml").write_text("[segment]\nmin_quality = 0.9999\n")
+    arguments = [tmp_path / "build.toml", "--concepts", photos, "--backgrounds", grounds, "--samples", 6]
+    arguments += ["--resolution", 128, "--workers", 1, "--output"]
+
+    main([str(each) for each in ["build", *arguments, tmp_path / "out"]])
+    without = capsys.readouterr().out
+    main([str(each) for each in ["build", *arguments, tmp_path / "kept", "--keep-best"]])
+
+    assert "below segment.min_quality 0.9999; --keep-best uses it all the same" in caplog.text
+    assert "\n10 of 12 photos used\n" in without
+    assert "\n11 of 12 photos used\n" in capsys.readouterr().out
+
+
+def test_ctrl_c_while_the_program_is_still_read_ends_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("import os, time\nprint(flush=True)\nos.close(1)\ntime.sleep(60)\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-m", "builder", "--help"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+
+    assert said == "error: stopped; run the same command again to go on where it stopped\n"
+    assert process.returncode == 1
+
+
+def test_ctrl_c_while_workers_start_ends_in_one_line(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "builder", "build", "--concepts", shapes, "--backgrounds", grounds]
+    command += ["--output", tmp_path / "out", "--samples", "40", "--resolution", "256", "--workers", "2"]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
+        parent = psutil.Process(process.pid)
+        while process.poll() is None and len(parent.children()) < 2:  # the first is multiprocessing's own
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+
+    assert "Traceback" not in said
+    assert said.endswith("error: stopped; run the same command again to go on where it stopped\n")
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_takes_nothing_is_told_in_one_line(unbuffered: str) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "builder", "models"]
+        ended = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert ended.stderr == "error: cannot write the output: No space left on device\n"
+    assert ended.returncode == 1
 
 
 def test_an_unknown_command_or_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

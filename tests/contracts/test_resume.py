@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from builder.build import build
 from builder.config import BuildConfig, parse_config
 from builder.errors import ConfigError, StoreError
+from builder.finish import reselect
 
 SAMPLES = 24
 
@@ -104,6 +106,52 @@ def test_a_damaged_shard_is_made_again(shapes: Path, grounds: Path, whole: Path,
     assert but_where(bytes_of(output)) == but_where(bytes_of(whole))
 
 
+DAMAGED = ("README.md", "data/*.arrow", "concepts/*.arrow", ".build/plan.jsonl", ".build/selected.json")
+ALSO = (".build/sources.json", ".build/config.json", ".build/candidates/00001.json", ".build/cutouts/*.json")
+
+
+@pytest.mark.parametrize("flaw", ["gone", "cut short"])
+@pytest.mark.parametrize("pattern", [*DAMAGED, *ALSO])
+def test_whatever_is_lost_is_brought_back_by_the_same_build(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, pattern: str, flaw: str
+) -> None:
+    output = Path(shutil.copytree(whole, tmp_path / "out"))
+    build(config_for(shapes, grounds, output))
+    before = bytes_of(output)
+    for file in output.glob(pattern):
+        file.write_bytes(file.read_bytes()[:-20])
+        if flaw == "gone":
+            file.unlink()
+
+    build(config_for(shapes, grounds, output))
+
+    edited = {"README.edited.md"} if (pattern, flaw) == ("README.md", "cut short") else set()
+    after = bytes_of(output)
+    assert after.keys() - before.keys() <= edited
+    assert {name: digest for name, digest in after.items() if name not in edited} == before or edited
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"\xff\xfe\x00", b"null\n", b'{"id": "x"}\n'])
+def test_a_plan_that_is_damaged_or_gone_is_named_by_select(whole: Path, tmp_path: Path, content: bytes | None) -> None:
+    plan = Path(shutil.copytree(whole, tmp_path / "out")) / ".build" / "plan.jsonl"
+    plan.unlink()
+    if content is not None:
+        plan.write_bytes(content)
+
+    with pytest.raises(StoreError, match=r"plan\.jsonl (is damaged|lacks 24 of the scenes made); run the same `myc"):
+        reselect(tmp_path / "out", {"min_visible": 0.1})
+
+
+def test_another_configuration_is_refused_even_if_the_plan_is_gone(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path
+) -> None:
+    output = Path(shutil.copytree(whole, tmp_path / "out"))
+    (output / ".build" / "plan.jsonl").unlink()
+
+    with pytest.raises(StoreError, match="was 0, now 7"):
+        build(config_for(shapes, grounds, output, seed=7))
+
+
 def test_a_finished_build_is_not_made_again(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     build(config_for(shapes, grounds, output))
@@ -127,13 +175,11 @@ def test_another_configuration_is_refused_and_says_what_changed(shapes: Path, gr
 
 
 def test_another_photo_is_refused_by_name(shapes: Path, grounds: Path, whole: Path, tmp_path: Path) -> None:
-    import shutil
-
     changed = tmp_path / "shapes"
     shutil.copytree(shapes, changed)
     shutil.copy(changed / "box" / "0.png", changed / "ball" / "9.png")
 
-    with pytest.raises(StoreError, match=r"photo ball/9\.png"):
+    with pytest.raises(StoreError, match=r"photo ball/9\.png  was added"):
         build(config_for(changed, grounds, whole))
 
 

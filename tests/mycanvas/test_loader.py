@@ -204,6 +204,13 @@ def test_without_data_dir_the_environment_names_the_folder(
     assert ids(load_dataset("mycanvas", split="objects_4")) == ["b0", "b1"]
 
 
+def test_a_tilde_in_the_environment_variable_is_home(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(built.parent))
+    monkeypatch.setenv("MYCANVAS_DATA", f"~/{built.name}")
+
+    assert ids(load_dataset("mycanvas", split="objects_4")) == ["b0", "b1"]
+
+
 def test_without_either_it_is_mycanvas_data_where_the_program_runs(
     built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
