@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from builder.early import STOPPED
+from builder.early import STOPPED, TO_STOP
 from builder.evaluate_command import evaluate
 from builder.export_command import export
 from builder.push_command import push
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     for level in (logging.WARNING, logging.ERROR):
         logging.addLevelName(level, logging.getLevelName(level).lower())
-    for number in (signal.SIGINT, signal.SIGTERM):  # being told to end is like Ctrl-C
+    for number in TO_STOP:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
     try:

@@ -1,4 +1,4 @@
-"""The program's first moment: Ctrl-C ends it in one line even while what it is made of is still being read."""
+"""The program's first moment and its last: Ctrl-C ends it in one line also where no command can see to that."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ import signal
 from types import FrameType
 
 STOPPED = "stopped; run the same command again to go on where it stopped"
+TO_STOP = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C, and being told to end, which is the same here."""
 
 
 def run() -> None:
-    """The command line of this process. Nothing is begun before it has its own way to stop."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _stop)
+    """The command line of this process."""
+    _stop_at_once()
     from builder.cli import main
 
-    main()
+    try:
+        main()
+    finally:
+        _stop_at_once()
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     os.write(2, f"error: {STOPPED}\n".encode())
     os._exit(1)
+
+
+def _stop_at_once() -> None:
+    for number in TO_STOP:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)

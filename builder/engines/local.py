@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self, TypeVar
 
+from builder.early import TO_STOP
 from builder.errors import StoreError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-_TO_STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 class LocalEngine:
@@ -35,7 +34,8 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            with _on_signal(_kill_workers):  # a second Ctrl-C waits no longer
+                self._pool.shutdown(wait=True, cancel_futures=True)
 
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         """Yield results in the order in which they are finished.
@@ -65,20 +65,34 @@ class LocalEngine:
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Ctrl-C waits until workers are started whole. They never get it, not even before they can ignore it."""
-    if threading.current_thread() is not threading.main_thread():  # signals do not come here
-        yield
-        return
     came: list[int] = []
-    handlers = {each: signal.signal(each, lambda number, _: came.append(number)) for each in _TO_STOP}
     held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes that are started inherit this
+    try:
+        with _on_signal(lambda number, _: came.append(number)):
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+    for number in came:
+        signal.raise_signal(number)
+
+
+@contextmanager
+def _on_signal(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """What Ctrl-C does meanwhile; nothing changes where it is ignored, and in threads, to which it never comes."""
+    here = threading.current_thread() is threading.main_thread()
+    heeded = [number for number in TO_STOP if here and signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in heeded}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
-        for each, handler in handlers.items():
-            signal.signal(each, handler)
-    for number in came:
-        signal.raise_signal(number)
+        for number, usual in before.items():
+            signal.signal(number, usual)
+
+
+def _kill_workers(_number: int, _frame: FrameType | None) -> None:
+    """What they write has no name yet."""
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 def _depend_on_parent() -> None:
