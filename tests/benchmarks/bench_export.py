@@ -1,4 +1,4 @@
-"""Exporting beside copying: `mycanvas export --format webdataset` against the disk's own speed, and its memory.
+"""Exporting beside copying: `mycanvas export --format webdataset`, and the Parquet of `mycanvas push`, and memory.
 
 Run: python -m tests.benchmarks.bench_export [--rows 2000] [--size 1024]
 
@@ -12,12 +12,15 @@ import argparse
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # else the Hub is asked first, and the network is what is measured
 
 import datasets
 
+from builder.parquet import write_parquet
 from mycanvas.export import export
 from mycanvas.schema import concepts_schema
 from tests.benchmarks.bench_loader import encoded_scene, timed, write_shards
@@ -57,15 +60,24 @@ def report_speed(dataset: Path, room: Path) -> None:
     """Bytes of the shards in a second, of the best round."""
     shards = sorted((dataset / "data").iterdir())
     megabytes = sum(shard.stat().st_size for shard in shards) / 1e6
-    rounds = []
-    for _ in range(ROUNDS):
-        with tempfile.TemporaryDirectory(dir=room) as one, tempfile.TemporaryDirectory(dir=room) as other:
-            rounds.append(
-                (timed(lambda: copied(shards, Path(one))), timed(lambda: export(dataset, FORMAT, Path(other))))
-            )
-    copy, mine = (min(column) for column in zip(*rounds, strict=True))
     print(f"{f'{megabytes:.0f} MB, MB/s':24}{'mycanvas':>12}{'copying':>12}{'ratio':>8}  goal")
-    print(f"{FORMAT:24}{megabytes / mine:12.0f}{megabytes / copy:12.0f}{copy / mine:8.3f}  >= 0.8")
+    written: dict[str, Callable[[Path], object]] = {
+        FORMAT: lambda output: export(dataset, FORMAT, output),
+        "parquet, as pushed": lambda output: as_parquet(shards, output),
+    }
+    for name, write in written.items():
+        rounds = []
+        for _ in range(ROUNDS):
+            with tempfile.TemporaryDirectory(dir=room) as one, tempfile.TemporaryDirectory(dir=room) as other:
+                rounds.append((timed(partial(copied, shards, Path(one))), timed(partial(write, Path(other)))))
+        copy, mine = (min(column) for column in zip(*rounds, strict=True))
+        print(f"{name:24}{megabytes / mine:12.0f}{megabytes / copy:12.0f}{copy / mine:8.3f}  >= 0.8")
+
+
+def as_parquet(shards: list[Path], output: Path) -> None:
+    """What `mycanvas push` stages."""
+    for shard in shards:
+        write_parquet(shard, output / f"{shard.stem}.parquet")
 
 
 def copied(files: list[Path], output: Path) -> None:

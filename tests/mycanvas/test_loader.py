@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
-import operator
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -116,7 +114,7 @@ def test_other_features_may_be_asked_for(built: Path) -> None:
 
 
 def test_local_shards_are_linked_and_not_copied(built: Path, own_cache: Path) -> None:
-    scenes = load_dataset("mycanvas", data_dir=str(built), num_proc=2)
+    scenes = load_dataset("mycanvas", data_dir=str(built))
 
     linked = [link.resolve() for rows in scenes.values() for link in links(rows)]
     assert linked == [*sorted(built.glob("data/objects_le3-*")), *built.glob("data/objects_4-*")]
@@ -150,13 +148,6 @@ def test_parquet_shards_are_read_as_well(tmp_path: Path, write_scenes: Write, st
 
     assert ids(scenes) == ["c0", "c1", "c2"]
     assert scenes.features == features()
-
-
-def test_parquet_shards_are_copied_by_several_processes(tmp_path: Path, write_scenes: Write) -> None:
-    for index in range(2):
-        write_scenes(tmp_path / f"hub/data/objects_5-{index:05d}-of-00002.parquet", [f"c{index}"])
-
-    assert ids(load_dataset("mycanvas", data_dir=str(tmp_path / "hub"), split="objects_5", num_proc=2)) == ["c0", "c1"]
 
 
 @pytest.fixture
@@ -272,31 +263,6 @@ def test_two_folders_of_the_same_name_are_not_confused(built: Path, tmp_path: Pa
     load_dataset("mycanvas", data_dir=str(built))
 
     assert ids(load_dataset("mycanvas", data_dir=str(other), split="objects_4")) == ["z0"]
-
-
-# In other processes
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_rows_can_be_read_in_worker_processes(built: Path, method: str) -> None:
-    """As torch's DataLoader does: the dataset is pickled into a worker that has imported nothing yet."""
-    stored = load_dataset("mycanvas", data_dir=str(built), split="objects_4")
-    streamed = load_dataset("mycanvas", data_dir=str(built), split="objects_4", streaming=True)
-
-    with multiprocessing.get_context(method).Pool(1) as pool:
-        row = pool.apply(operator.getitem, (stored, 1))
-        rows: list[dict[str, Any]] = pool.apply(list, (streamed,))
-
-    assert row == stored[1]
-    assert rows == list(stored)
-
-
-def test_map_works_with_several_processes(built: Path) -> None:
-    scenes = load_dataset("mycanvas", data_dir=str(built), split="objects_le3")
-
-    loud = scenes.map(lambda row: {"caption": row["caption"].upper()}, num_proc=2)
-
-    assert loud["caption"] == [caption.upper() for caption in scenes["caption"]]
 
 
 # What cannot be loaded
