@@ -201,7 +201,10 @@ def prepare(folder: Path, case: Case, resolution: int) -> Bench:
     build = BuildFolder(config.output)
     (build.path / "official").mkdir(parents=True)
     photos = [photo for concept in concepts for photo in concept.photos]
-    tasks = [PhotoTask(folder=build.path, photo=photo, key=photo.sha256[:32], config=config) for photo in photos]
+    tasks = [
+        PhotoTask(folder=build.path, photos=(photo,), keys=(photo.sha256[:32],), config=config, runtime=Runtime())
+        for photo in photos
+    ]
     seconds = [spent(partial(cut_out, task))[0] for task in tasks]
     usable = {concept.name: [photo.id for photo in concept.photos] for concept in concepts}
     samples = draw_plan(concepts, usable, find_backgrounds(folder / "backgrounds").backgrounds, config)
@@ -210,7 +213,7 @@ def prepare(folder: Path, case: Case, resolution: int) -> Bench:
         config=config,
         folder=build,
         shards=tuple(samples[start : start + step] for start in range(0, len(samples), step)),
-        keys={task.photo.id: task.key for task in tasks},
+        keys={task.photos[0].id: task.keys[0] for task in tasks},
         masters=masters,
         once=median(seconds[:DRAWN]) if case.cropped else find_object(folder, config, build),
     )
@@ -224,6 +227,7 @@ def shard_task(bench: Bench, shard: int) -> ShardTask:
         samples=bench.shards[shard],
         keys=bench.keys,
         config=bench.config,
+        runtime=Runtime(),
         provenance={"seed": 0},
     )
 
@@ -237,7 +241,11 @@ def find_object(folder: Path, config: BuildConfig, build: BuildFolder) -> float:
     Image.fromarray((rgba[..., :3] * alpha + ground * (1 - alpha)).astype(np.uint8)).save(path, quality=95)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     photo = PhotoFile(id="photo/photo.jpg", path=path, sha256=sha256)
-    return spent(lambda: cut_out(PhotoTask(folder=build.path, photo=photo, key="photo", config=config)))[0]
+    return spent(
+        lambda: cut_out(
+            PhotoTask(folder=build.path, photos=(photo,), keys=("photo",), config=config, runtime=Runtime())
+        )
+    )[0]
 
 
 def draw_photos(folder: Path, case: Case) -> tuple[list[Concept], dict[str, tuple[Path, Path]]]:
