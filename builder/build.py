@@ -16,7 +16,7 @@ from tqdm import tqdm
 from builder.backends import Runtime
 from builder.backgrounds import find_backgrounds, procedural_backgrounds
 from builder.concepts import find_concepts
-from builder.config import BuildConfig, cores, parse_config
+from builder.config import BuildConfig, parse_config
 from builder.engines import ENGINES, Engine
 from builder.errors import ConfigError, InputError
 from builder.files import write_json, write_text
@@ -31,6 +31,7 @@ from builder.records import BackgroundRef, Concept, PhotoFile, Rejected, Sample
 from builder.store import MODEL, BuildFolder
 from builder.themes import find_themes, reach_model
 from mycanvas import __version__
+from mycanvas.models import cores
 
 log = logging.getLogger("mycanvas")
 

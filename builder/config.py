@@ -27,6 +27,7 @@ from builder.model_config import (
     VlmConfig,
 )
 from builder.toml import flatten, merge, read_toml
+from mycanvas.models import cores
 
 MAX_OBJECTS = 5
 """The most concepts that meet in one scene (Gen4Gen's largest split)."""
@@ -142,11 +143,6 @@ def _folder_or_hub(value: object) -> Path | str:
     if not isinstance(value, Path):
         raise ValueError(f"wanted a folder, or {ON_HUB}owner/name, got {value!r}")
     return value
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class BuildConfig(Table):

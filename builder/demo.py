@@ -11,13 +11,13 @@ import cv2
 from PIL import Image
 
 from builder import toys as toy_package
-from builder.config import cores
 from builder.engines.local import LocalEngine
 from builder.files import write_bytes, write_text
 from builder.toys.kitchen import cactus, mug, mug2, mushroom, teapot
 from builder.toys.photograph import VIEWS, photograph
 from builder.toys.playroom import ball, ball2, car, duck, robot, rocket, snowman
 from builder.toys.toy import Toy
+from mycanvas.models import cores
 
 SIZE = 512
 """Width and height of a photograph in pixels."""

@@ -6,7 +6,9 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +24,7 @@ from builder.parquet import write_parquet
 from builder.store import BuildFolder
 from dataset_card import Preview, digest_in, hub_card
 from mycanvas import __version__
+from mycanvas.models import cores
 from mycanvas.schema import SPLITS
 
 CARD, DIGESTS, CONCEPTS = "README.md", "mycanvas.json", "concepts"
@@ -140,23 +143,35 @@ def prepare(
 def _shards(folder: BuildFolder, sums: Mapping[str, str], *, keep: bool) -> Iterator[Shard]:
     """Each Arrow shard's Parquet, under the name of the Arrow shard's sum: made once, and again when that changes."""
     kept = folder.hidden / "push"
-    with TemporaryDirectory(prefix="mycanvas-") as temporary:
-        for name, arrow in tqdm(sums.items(), desc="writing Parquet", unit="shard", delay=1):
-            marker = kept / f"{arrow}.json"
-            file = marker.with_suffix(".parquet")
-            if not (marker.is_file() and file.is_file() and file.stat().st_size == read_json(marker)["size"]):
-                place = kept if keep else Path(temporary)
-                marker, file = place / marker.name, place / file.name
-                write_parquet(folder.path / name, file)
-                write_json(marker, {"size": file.stat().st_size, "sha256": sha256_of(file)})
-            found, path = read_json(marker), str(Path(name).with_suffix(".parquet").as_posix())
-            if not keep and file.parent != kept:
-                file.unlink()
-            yield Shard(path=path, local=file if keep else None, size=found["size"], sha256=found["sha256"])
+    with TemporaryDirectory(prefix="mycanvas-") as temporary, ThreadPoolExecutor(cores()) as pool:
+        make = partial(_shard, folder.path, kept, kept if keep else Path(temporary))
+        made = pool.map(make, sums.items())
+        try:
+            yield from tqdm(made, total=len(sums), desc="writing Parquet", unit="shard", delay=1)
+        finally:
+            pool.shutdown(cancel_futures=True)
     if keep:
         for old in kept.iterdir():
             if old.stem not in sums.values():
                 old.unlink()
+
+
+def _shard(dataset: Path, kept: Path, place: Path, named: tuple[str, str]) -> Shard:
+    """One of them: as it is kept, or made in a place; a file elsewhere than where they are kept is needed no longer."""
+    name, arrow = named
+    path = Path(name).with_suffix(".parquet").as_posix()
+    marker = kept / f"{arrow}.json"
+    file = marker.with_suffix(".parquet")
+    if not (marker.is_file() and file.is_file() and file.stat().st_size == read_json(marker)["size"]):
+        marker, file = place / marker.name, place / file.name
+        write_parquet(dataset / name, file)
+        write_json(marker, {"size": file.stat().st_size, "sha256": sha256_of(file)})
+    found = read_json(marker)
+    if place == kept:
+        return Shard(path=path, local=file, **found)
+    if file.parent == place:
+        file.unlink()
+    return Shard(path=path, local=None, **found)
 
 
 def _splits(folder: BuildFolder) -> dict[str, Rows]:

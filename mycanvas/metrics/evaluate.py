@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from mycanvas.metrics.protocol import without_tokens
 from mycanvas.metrics.results import Evaluation, LeftOut, PictureScores, SeenBox
 from mycanvas.metrics.scenes import Scene
 from mycanvas.metrics.settings import Settings
+from mycanvas.models import cores
 
 CHUNK = 8
 """Pictures that a worker has in memory, and gives the models at once."""
@@ -73,7 +73,7 @@ def evaluate(
         settings=settings,
     )
     found: list[PictureScores | LeftOut] = []
-    for some in _in_threads(score, scenes, chunk, workers or min(_cores(), MOST_WORKERS)):
+    for some in _in_threads(score, scenes, chunk, workers or min(cores(), MOST_WORKERS)):
         found += some
         progress(len(some))
     done = tuple(one for one in found if isinstance(one, PictureScores))
@@ -141,11 +141,6 @@ def _one_core_each() -> Iterator[Callable[[], None]]:
         yield lambda: torch.set_num_threads(1)
     finally:
         torch.set_num_threads(before)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ Importing this costs nothing: torch, transformers and diffusers are imported by 
 
 from mycanvas.models.batches import in_batches
 from mycanvas.models.catalogue import KNOWN, About
-from mycanvas.models.device import limit_threads, pick_device, pick_dtype, release_memory
+from mycanvas.models.device import cores, limit_threads, pick_device, pick_dtype, release_memory
 from mycanvas.models.fetch import Kind, Snapshot, fetch, is_local, size_of, split_name
 from mycanvas.models.onnx import RELEASE
 
@@ -15,6 +15,7 @@ __all__ = [
     "About",
     "Kind",
     "Snapshot",
+    "cores",
     "fetch",
     "in_batches",
     "is_local",

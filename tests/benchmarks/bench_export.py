@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import datasets
 
 from builder.parquet import write_parquet
 from mycanvas.export import export
+from mycanvas.models import cores
 from mycanvas.schema import concepts_schema
 from tests.benchmarks.bench_loader import encoded_scene, timed, write_shards
 from tests.benchmarks.bench_memory import peak_of
@@ -75,9 +77,9 @@ def report_speed(dataset: Path, room: Path) -> None:
 
 
 def as_parquet(shards: list[Path], output: Path) -> None:
-    """What `mycanvas push` stages."""
-    for shard in shards:
-        write_parquet(shard, output / f"{shard.stem}.parquet")
+    """What `mycanvas push` stages, several at a time."""
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(write_parquet, shards, [output / f"{shard.stem}.parquet" for shard in shards]))
 
 
 def copied(files: list[Path], output: Path) -> None:
