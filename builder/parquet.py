@@ -21,9 +21,14 @@ ROW_GROUP_BYTES = 32 * 2**20
 
 def write_parquet(source: Path, target: Path) -> None:
     """Write an Arrow IPC stream as Parquet; memory holds one row group. The same rows give the same bytes."""
-    with pa.memory_map(str(source)) as mapped, pa.ipc.open_stream(mapped) as stream, atomic(target) as file:
+    with (
+        pa.memory_map(str(source)) as mapped,
+        pa.ipc.open_stream(mapped) as stream,
+        atomic(target) as file,
+        pa.OSFile(file.name, "wb") as past_python,  # whose files hold its lock, for which other threads would wait
+    ):
         writer = pq.ParquetWriter(
-            file,
+            past_python,
             stream.schema,
             compression="none",  # pictures are compressed already, and the rest is a thousandth of them
             use_dictionary=False,  # one that a row changed would change the whole column
