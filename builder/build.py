@@ -22,6 +22,7 @@ from builder.errors import ConfigError, InputError
 from builder.files import write_json, write_text
 from builder.finish import Summary, finish, last_selection
 from builder.hub_concepts import fetch_concepts
+from builder.layout.examples import digest_of_examples
 from builder.library import PhotoUse, Sources, judge_photos, shown, use_of
 from builder.needs import backends_with_models, fetch_needs, needs
 from builder.pipeline import ShardTask, make_shard
@@ -116,6 +117,8 @@ def _request(
     """Everything that the scenes depend on, flat, so that a change can be named."""
     request = {"mycanvas": __version__, **config.identity()}
     request |= {f"{MODEL}{name}": revision for name, revision in revisions.items()}
+    if "layout" in config.learned() and config.layout.llm.examples is not None:
+        request["layout.llm.examples"] = digest_of_examples(config.layout.llm.examples)
     for concept in concepts:
         request[f"concept {concept.name}"] = [concept.token, concept.class_noun, concept.height_cm]
         request |= {f"photo {photo.id}": photo.sha256 for photo in concept.photos}

@@ -83,7 +83,8 @@ class LayoutConfig(Table):
 class RepaintConfig(Table):
     """[repaint]: canvas -> finished picture.
 
-    harmonise: how far object colours move towards the background's. shadow: how dark contact shadows are.
+    harmonise: how far object colours move towards the background's. shadow: how dark contact shadows are. Both are
+        blend's: diffusion leaves objects as photographed, and would paint over a shadow.
     """
 
     backend: Literal["blend", "diffusion"] = "blend"
@@ -190,8 +191,8 @@ class BuildConfig(Table):
     def identity(self) -> dict[str, Any]:
         """Everything that the candidates' bytes depend on, flat ("layout.scale" -> 1.0).
 
-        Neither how work is spread, nor what is selected, nor where folders lie: photos count by content. Of tables of
-        models, those in use.
+        Neither how work is spread, nor what is selected, nor where folders lie: photos and examples count by content.
+        Of tables of models, those in use.
         """
         apart = {"profile", "licence", "output", "workers", "select", "concepts", "backgrounds", "device", "memory"}
         values = self.model_dump(mode="json", exclude=apart if self.learned() else {*apart, "dtype"})
@@ -200,7 +201,7 @@ class BuildConfig(Table):
     def _counts(self, name: str) -> bool:
         """Whether bytes depend on "repaint.diffusion.steps": not if another backend is in use."""
         stage, *rest = name.split(".")
-        return len(rest) < 2 or (rest[0] == self.backends()[stage] and rest[-1] not in HOW)
+        return len(rest) < 2 or (rest[0] == self.backends()[stage] and rest[-1] not in {*HOW, "examples"})
 
     def backends(self) -> dict[str, str]:
         """Stage -> the backend that it uses."""

@@ -163,8 +163,12 @@ def table_of_needs(rows: Sequence[Listed]) -> list[str]:
 
 def _told(missing: Sequence[Need], error: ModelError, profile: str) -> str:
     lines = [str(error), "Not on this machine:", *(f"  {need.line()}" for need in missing)]
-    remedy = f"Where there is a network, run: mycanvas models --profile {profile} --download"
-    return "\n".join([*lines, f"{remedy}; or name a folder that holds the model."])
+    if all(is_local(need.name) for need in missing):
+        return "\n".join([*lines, "Name a folder that holds the model, or a repository on the Hub."])
+    command = (
+        f"mycanvas models --profile {profile} --download (with a build.toml: mycanvas models build.toml --download)"
+    )
+    return "\n".join([*lines, f"Where there is a network, run: {command}; or name a folder that holds the model."])
 
 
 def backends_with_models(config: BuildConfig, revisions: Mapping[str, str]) -> dict[str, str]:

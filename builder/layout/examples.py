@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections import defaultdict
@@ -93,6 +94,20 @@ def read_examples(folder: Path | None) -> tuple[Example, ...]:
     # Evenly from the whole file, whose beginning may show one kind of thing.
     step = max(1, len(found) // READ)
     return tuple(found[::step][:READ])
+
+
+def digest_of_examples(folder: Path) -> str:
+    """Tells what `read_examples` reads in a folder from any other content; in hexadecimal.
+
+    Raises:
+        InputError: no pair there.
+    """
+    return hashlib.sha256(b"".join(map(_sum, _pair(folder)))).hexdigest()
+
+
+def _sum(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").digest()
 
 
 def _pair(folder: Path) -> tuple[Path, Path]:

@@ -97,7 +97,7 @@ def _providers(device: str) -> list[Any]:
                 (CUDA, {"device_id": chosen.index or 0, "cudnn_conv_algo_search": "HEURISTIC"}),
                 "CPUExecutionProvider",
             ]
-    elif device.startswith("cuda"):
+    elif device.startswith("cuda") or (device == "auto" and pick_device(device).type == "cuda"):
         log.warning(
             "this onnxruntime knows no CUDA: cut-outs are made on the processor; onnxruntime-gpu would use the card"
         )

@@ -55,7 +55,16 @@ def test_all_that_is_missing_is_told_at_once_with_what_to_do(tmp_path: Path) -> 
     message = str(error.value)
     assert str(tmp_path / "encoder") in message
     assert str(tmp_path / "detector") in message
-    assert "mycanvas models --profile classic --download" in message
+    assert "Name a folder" in message
+    assert "--download" not in message
+
+
+def test_what_the_hub_has_is_told_with_how_to_fetch_it() -> None:
+    clip = {"encoder": "nobody/encoder", "detector": "nobody/detector"}
+    config = load_config(None, None, {"concepts": "photos", "score": {"backend": "clip", "clip": clip}})
+
+    with pytest.raises(ModelError, match="run: mycanvas models --profile classic --download"):
+        fetch_needs(config)
 
 
 def test_models_of_a_configuration_are_listed_with_what_is_here(

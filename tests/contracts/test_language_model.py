@@ -18,8 +18,9 @@ import mycanvas  # noqa: F401  (makes the name known)
 from builder.build import build
 from builder.cli import main
 from builder.config import BuildConfig, parse_config
-from builder.errors import ModelError
+from builder.errors import ModelError, StoreError
 from builder.layout.replies import tally
+from tests.builder.layout.test_examples import LEFT, coco
 from tests.chat_server import ChatServer, Raw, sensible, serve
 
 SAMPLES = 24
@@ -101,6 +102,19 @@ def test_a_rerun_asks_nothing_even_of_a_server_that_is_gone(sensibly: Path, conf
     build(config(output, nobody()))
 
     assert data(output) == data(sensibly)
+
+
+def test_other_examples_are_another_configuration_wherever_they_lie(config: Make, tmp_path: Path) -> None:
+    for name, noun in (("one", "mug"), ("same", "mug"), ("other", "vase")):
+        (tmp_path / name).mkdir()
+        coco(tmp_path / name, [(noun, LEFT)])
+    output = tmp_path / "out"
+    with serve(sensible) as server:
+        build(config(output, server.url, samples=2, examples=str(tmp_path / "one")))
+        build(config(output, server.url, samples=2, examples=str(tmp_path / "same")))
+
+        with pytest.raises(StoreError, match=r"layout\.llm\.examples"):
+            build(config(output, server.url, samples=2, examples=str(tmp_path / "other")))
 
 
 def test_three_workers_make_the_bytes_of_one(sensibly: Path, config: Make, tmp_path: Path) -> None:
