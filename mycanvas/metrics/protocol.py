@@ -23,6 +23,8 @@ PER_COMPOSITION = 6
 """41 compositions with 6 prompts each are the paper's 246 pictures (section 4.1)."""
 MAX_BYTES = 256 * 2**20
 """Of one picture."""
+UNWRITABLE = re.compile(r"[\0\ud800-\udfff]")
+"""What JSON can say, and no file or terminal can hold: a NUL, and a half of a character."""
 
 BACKGROUNDS = (
     *("on a surfboard in the sea", "in front of the Eiffel Tower", "in a library", "on a train", "in a flower shop"),
@@ -99,12 +101,15 @@ def read_generated(folder: Path, concepts: Mapping[str, Concept]) -> tuple[Scene
         wanted = f"a line for each picture: {', '.join(KEYS[:3])}"
         raise InputError(f"{folder} has no {MANIFEST} ({wanted}), nor the data/ of a built dataset")
     scenes = []
+    files: dict[Path, str] = {}
     for place, prompt in _entries(manifest):
         try:
             path = _inside(folder, prompt.file)
             meant = concepts_of(prompt.composition, concepts)
         except InputError as error:
             raise InputError(f"{place}: {error}") from error
+        if files.setdefault(path, prompt.file) != prompt.file:
+            raise InputError(f"{place}: {prompt.file} is the same file as {files[path]}; each picture is counted once")
         scenes.append(
             Scene(
                 id=prompt.file,
@@ -175,7 +180,7 @@ def _entries(path: Path) -> Iterator[tuple[str, Prompt]]:
 def _lines(path: Path) -> Iterator[tuple[str, object]]:
     """Each line's place and value, but empty ones."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     for number, line in enumerate(text.split("\n"), start=1):
@@ -198,16 +203,22 @@ def _prompt(place: str, line: object) -> Prompt:
         if not isinstance(value, str) or not value.strip():
             given = "it is missing" if key not in line else f"got {value!r}"
             raise InputError(f"{place}: {key} must be text, {given}; wanted {', '.join(KEYS[:3])}")
+        if UNWRITABLE.search(value):
+            raise InputError(f"{place}: {key} has what cannot be written to a file in it, got {value!a}")
         values[key] = value.strip()
     return Prompt(**values)
 
 
 def _inside(folder: Path, file: str) -> Path:
     """The file's true place, which must be in the folder."""
-    path = (folder / file).resolve()
+    try:
+        path = (folder / file).resolve()
+        there = path.is_file()
+    except (OSError, RuntimeError) as error:  # a name that is too long; links that lead to themselves
+        raise InputError(f"{file} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
     if not path.is_relative_to(folder.resolve()):
         raise InputError(f"{file} lies outside of the manifest's folder; move it there, and name it relative to it")
-    if not path.is_file():
+    if not there:
         raise InputError(f"there is no file {file}")
     return path
 

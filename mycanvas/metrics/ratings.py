@@ -12,6 +12,7 @@ each field is; a line with another field, or without one, is refused.
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import json
 import logging
@@ -23,6 +24,7 @@ from statistics import fmean, stdev
 from typing import Any, TypeVar
 
 from mycanvas.errors import InputError
+from mycanvas.metrics.protocol import UNWRITABLE
 from mycanvas.metrics.summary import HEADS
 from mycanvas.schema import SPLITS
 
@@ -84,7 +86,7 @@ class Preference:
         _check_score(self.score, PREFERENCES)
         if self.split not in SPLITS:
             raise ValueError(f"split is one of {', '.join(SPLITS)}, got {_shown(self.split)}")
-        if not isinstance(self.question, str):
+        if not isinstance(self.question, str) or UNWRITABLE.search(self.question):
             raise ValueError(f"question is text, got {_shown(self.question)}")
 
     @property
@@ -229,7 +231,7 @@ def _mean_and_sd(cell: PreferenceCell) -> str:
 
 def _read(path: Path, kind: type[Entry]) -> tuple[Entry, ...]:
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     found: dict[tuple[str, ...], Entry] = {}
@@ -281,7 +283,7 @@ def _example(kind: type[Entry]) -> str:
 
 def _check_names(**names: object) -> None:
     for field, name in names.items():
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str) or not name.strip() or UNWRITABLE.search(name):
             raise ValueError(f"{field} is a name, got {_shown(name)}")
 
 
@@ -292,4 +294,5 @@ def _check_score(score: object, allowed: range) -> None:
 
 def _shown(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=repr)
+    text = UNWRITABLE.sub(lambda found: ascii(found[0])[1:-1], text)
     return text if len(text) <= 60 else f"{text[:59]}…"

@@ -82,6 +82,12 @@ def test_a_composition_may_be_named_in_any_order_and_a_background_left_out(tmp_p
         (LINE | {"file": "b.png"}, r"line 2: there is no file b.png"),
         (LINE | {"file": "."}, r"line 2: there is no file ."),
         (LINE, r"line 2: a.png stands there twice"),
+        (LINE | {"file": "./a.png"}, r"line 2: ./a.png is the same file as a.png"),
+        (LINE | {"file": "inner.png"}, r"line 2: inner.png is the same file as a.png"),
+        (LINE | {"file": "circle.png"}, r"line 2: circle.png cannot be opened"),
+        (LINE | {"file": "x" * 300}, r"line 2: x{300} cannot be opened: File name too long"),
+        (LINE | {"file": "c\0.png"}, r"line 2: file has what cannot be written .*x00"),
+        (LINE | {"file": "c.png", "prompt": "a \ud83e cat"}, r"line 2: prompt has what cannot be written .*ud83e"),
         (LINE | {"file": "../outside.png"}, r"line 2: ../outside.png lies outside"),
         (LINE | {"file": "/etc/passwd"}, r"line 2: /etc/passwd lies outside"),
         (LINE | {"file": "link.png"}, r"line 2: link.png lies outside"),
@@ -95,10 +101,19 @@ def test_a_wrong_line_is_named_with_its_number(tmp_path: Path, line: Any, messag
     Image.fromarray(GREY).save(tmp_path / "outside.png")
     Image.fromarray(GREY).save(folder / "c.png")
     (folder / "link.png").symlink_to(tmp_path / "outside.png")
+    (folder / "inner.png").symlink_to("a.png")
+    (folder / "circle.png").symlink_to("circle.png")
     write(folder, LINE, line)
 
     with pytest.raises(InputError, match=message):
         read_generated(folder, CONCEPTS)
+
+
+def test_a_manifest_may_begin_with_the_mark_of_editors_on_windows(tmp_path: Path) -> None:
+    manifest = write(tmp_path, LINE) / "images.jsonl"
+    manifest.write_bytes(b"\xef\xbb\xbf" + manifest.read_bytes())
+
+    assert [one.id for one in read_generated(tmp_path, CONCEPTS)] == ["a.png"]
 
 
 def test_folders_that_hold_nothing_to_score_are_told_apart(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ PREFERENCE: dict[str, Any] = {**RATING, "arm": "ours", "split": "objects_4"}
 
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
 
@@ -193,11 +193,20 @@ def test_wrong_lines_are_named_by_number(tmp_path: Path, line: str, message: str
         ({"split": "train"}, 'split is one of objects_le3, objects_4, objects_5, got "train"'),
         ({"arm": " "}, 'arm is a name, got " "'),
         ({"question": 3}, "question is text, got 3"),
+        ({"arm": "a\ud83e"}, r'arm is a name, got "a\\ud83e"'),
+        ({"question": "a\ud83e"}, r'question is text, got "a\\ud83e"'),
     ],
 )
 def test_wrong_preferences_are_named_too(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=f"line 1: {message}"):
         read_preferences(write(tmp_path / "preferences.jsonl", [{**PREFERENCE, **change}]))
+
+
+def test_a_file_may_begin_with_the_mark_of_editors_on_windows(tmp_path: Path) -> None:
+    path = write(tmp_path / "ratings.jsonl", [RATING])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+    assert [one.item for one in read_ratings(path)] == ["a0"]
 
 
 def test_many_wrong_lines_are_counted_and_no_line_is_an_error(tmp_path: Path) -> None:
