@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -278,6 +279,15 @@ def test_a_concept_below_the_gate_is_kept_by_an_option_and_told_to_the_digit_tha
     assert "\n11 of 12 photos used\n" in capsys.readouterr().out
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Programs that a test starts hear Ctrl-C, also where the tests themselves run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_while_the_program_is_still_read_ends_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text("import os, time\nprint(flush=True)\nos.close(1)\ntime.sleep(60)\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
@@ -294,6 +304,7 @@ def test_ctrl_c_while_the_program_is_still_read_ends_in_one_line(tmp_path: Path)
     assert process.returncode == 1
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("presses", [1, 2])
 def test_ctrl_c_while_workers_start_ends_in_one_line(shapes: Path, grounds: Path, tmp_path: Path, presses: int) -> None:
     command = [sys.executable, "-m", "builder", "build", "--concepts", shapes, "--backgrounds", grounds]
