@@ -24,12 +24,15 @@ Rgb = NDArray[np.uint8]
 
 
 def decode(data: bytes) -> Rgb:
-    """The picture in a file's bytes, upright.
+    """The picture in a file's bytes, upright; 16-bit values are scaled, not clipped.
 
     Raises:
         InputError: not one of FORMATS, damaged, or too large.
     """
-    return np.asarray(_open(data).convert("RGB"))
+    image = _open(data)
+    if image.mode == "I;16":  # of which Pillow would make white
+        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    return np.asarray(image.convert("RGB"))
 
 
 def cut_out(photo: Rgb, mask: bytes) -> Rgb:

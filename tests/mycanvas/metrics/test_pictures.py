@@ -20,3 +20,11 @@ def test_decoding_in_threads_leaves_what_python_warns_of_as_it_was() -> None:
 
     assert len(pictures) == 400
     assert warnings.filters == before
+
+
+def test_pictures_of_16_bits_are_scaled_and_not_clipped() -> None:
+    grey = np.arange(256, dtype=np.uint16).repeat(4).reshape(32, 32)
+    buffer = io.BytesIO()
+    Image.fromarray(grey * 257).save(buffer, "PNG")
+
+    assert (decode(buffer.getvalue()) == grey[..., None]).all()
