@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +46,15 @@ ALIGNMENT: tuple[tuple[str, dict[str, Any]], ...] = (
 """Options of --alignment: what `builder.evaluation_tables.align` takes of these names."""
 
 
+FILES = {
+    "scores": ("scores.json", "report.html"),
+    "alignment": ("alignment.json", "alignment.svg"),
+    "quality": ("quality.json",),
+    "preference": ("preference.json",),
+}
+"""What each part of an evaluation writes to --output."""
+
+
 def _settings_options(command: Command) -> Command:
     for name, kind, text in reversed(SETTINGS):
         command = click.option(f"--{name.replace('_', '-')}", name, type=kind, help=text)(command)
@@ -61,7 +71,7 @@ def _alignment_options(command: Command) -> Command:
 @click.argument("arms", metavar="[[NAME=]DIR]...", nargs=-1)
 @click.option("--dataset", type=FILE, help="Whose concepts are looked for; without DIRs, it is scored itself.")
 @click.option("--prompts", type=FILE, help="What the pictures were to be made from; each must be there.")
-@click.option("--output", type=FILE, help="Folder for scores.json and report.html, or alignment.json and .svg.")
+@click.option("--output", type=FILE, help="Folder for scores.json, report.html and the tables' JSON.")
 @click.option(
     "--encoder", help="CLIP, SigLIP 2 or DINOv2: an id on the Hub or a folder.  [default: the paper's CLIP B/32]"
 )
@@ -75,7 +85,7 @@ def _alignment_options(command: Command) -> Command:
 )
 @_settings_options
 @click.option("--only-used", is_flag=True, help="Compare only with the source photos that scenes use.")
-@click.option("--write-prompts", type=FILE, help="Write to FILE what pictures to make, and score nothing.")
+@click.option("--write-prompts", "prompts_file", type=FILE, help="Write what pictures to make, score nothing.")
 @click.option("--per-composition", type=click.IntRange(1), default=6, show_default=True, help="Prompts to write.")
 @click.option(
     "--alignment",
@@ -91,7 +101,7 @@ def evaluate(
     arms: tuple[str, ...],
     dataset: Path | None,
     output: Path | None,
-    write_prompts: Path | None,
+    prompts_file: Path | None,
     per_composition: int,
     alignment: tuple[str, ...],
     ratings: Path | None,
@@ -114,39 +124,47 @@ def evaluate(
     """
     from builder.errors import ConfigError
     from builder.evaluation import score, write_report
+    from builder.evaluation_output import check_output, write_prompts
     from builder.evaluation_tables import align, preference, quality
-    from builder.files import write_text
     from mycanvas.metrics.protocol import as_lines, unseen_prompts
     from mycanvas.metrics.report import as_json as every_number
     from mycanvas.metrics.scenes import open_dataset
     from mycanvas.metrics.summary import lines
 
     of_alignment = {name: options.pop(name) for name, _ in ALIGNMENT}
-    scored = bool(arms or write_prompts) or not (alignment or ratings or preferences)
+    scored = bool(arms or prompts_file) or not (alignment or ratings or preferences)
     if dataset is None and scored:
         raise ConfigError("whose concepts? name the dataset that has their photos: --dataset DIR")
     if dataset is None and ratings:
         raise ConfigError("whose scenes were rated? name their dataset: --dataset DIR")
-    if dataset and write_prompts:
-        write_text(write_prompts, as_lines(unseen_prompts(open_dataset(dataset), per_composition)))
+    if dataset and prompts_file:
+        prompts = unseen_prompts(open_dataset(dataset), per_composition)
+        write_prompts(prompts_file, as_lines(prompts))
+        click.echo(f"{len(prompts)} prompts in {prompts_file}; make a picture of each, named as its line says")
         return
+    if output:
+        asked = {"scores": scored, "alignment": alignment, "quality": ratings, "preference": preferences}
+        check_output(output, [file for part, files in FILES.items() if asked[part] for file in files])
+    people = [quality(ratings, dataset)] if dataset and ratings else []
+    people += [preference(preferences)] if preferences else []
     values: dict[str, Any] = {}
     pages: list[list[str]] = []
-    reports: list[Path] = []
-    tables = [quality(ratings, dataset)] if dataset and ratings else []
-    tables += [preference(preferences)] if preferences else []
+    reports: list[Callable[[Path], Path]] = []
+    tables = []
     if alignment:
         models = {name: options[name] for name in ("encoder", "device", "dtype")}
         aligned = align(alignment, **of_alignment, **models)
-        tables = [aligned.table(), *tables]
-        reports += [aligned.write(output)] if output else []
+        tables.append(aligned.table())
+        reports.append(aligned.write)
     if dataset and scored:
         run = score(open_dataset(dataset), arms, **options)
         values |= every_number(run)
         pages.append(lines(run.arms))
-        reports += [write_report(run, output)] if output else []
+        reports.append(partial(write_report, run))
+    tables += people
     values |= {table.key: table.values for table in tables}
     pages += [table.lines() for table in tables]
     click.echo(json.dumps(values, indent=1) if as_json else "\n\n".join("\n".join(page) for page in pages))
-    for report in reports:
-        click.echo(f"report: {report}", err=as_json)
+    if output:
+        for write in (*reports, *(table.write for table in people)):
+            click.echo(f"report: {write(output)}", err=as_json)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from builder.errors import ConfigError, ModelError
+from builder.evaluation_output import write_numbers
 from builder.files import write_text
 from mycanvas.metrics import load_detector, load_encoder
 from mycanvas.metrics.evaluate import evaluate
-from mycanvas.metrics.protocol import MANIFEST, follow, read_generated, read_prompts
+from mycanvas.metrics.protocol import MANIFEST, UNWRITABLE, follow, read_generated, read_prompts
 from mycanvas.metrics.references import Cache, cache_folder, encode_references
 from mycanvas.metrics.report import Run, as_html, as_json
 from mycanvas.metrics.scenes import Dataset, Scene, read_scenes
@@ -74,7 +74,7 @@ def score(
 
 def write_report(run: Run, folder: Path) -> Path:
     """Write scores.json and report.html; returns the page."""
-    write_text(folder / "scores.json", json.dumps(as_json(run), indent=1, ensure_ascii=False) + "\n")
+    write_numbers(folder / "scores.json", as_json(run))
     page = folder / "report.html"
     write_text(page, as_html(run))
     return page
@@ -86,11 +86,12 @@ def _arms(dataset: Dataset, arms: Sequence[str]) -> Iterator[tuple[str, tuple[Sc
     seen: set[str] = set()
     for arm in arms:
         name, equals, path = arm.partition("=")
-        folder = Path(path if equals else arm)
-        name = name if equals else folder.resolve().name
-        if not name or name in seen:
+        if not equals or "/" in name:  # a path may have a "=" in it
+            name, path = Path(arm).resolve().name, arm
+        if not name or not path or name in seen or UNWRITABLE.search(name):
             raise ConfigError(f"each folder needs a name of its own, got {arm!r}; write NAME=DIR")
         seen.add(name)
+        folder = Path(path)
         built = (folder / "data").is_dir() and not (folder / MANIFEST).exists()
         yield name, read_scenes(folder, dataset.concepts) if built else read_generated(folder, dataset.concepts)
 

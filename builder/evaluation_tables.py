@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from builder.errors import ConfigError, InputError
 from builder.evaluation import fetch_models
+from builder.evaluation_output import write_numbers
 from builder.files import write_text
 from builder.store import BuildFolder
 from mycanvas.metrics import load_encoder
@@ -36,7 +36,7 @@ class Table:
     key: str
     title: str
     cells: Sequence[Sequence[str]]
-    values: Any
+    values: Mapping[str, Any]
 
     def lines(self) -> list[str]:
         """For a terminal: the first column to the left, numbers to the right."""
@@ -48,6 +48,10 @@ class Table:
             for row in self.cells
         )
         return [self.title, *rows]
+
+    def write(self, folder: Path) -> Path:
+        """Write every number to a file of the table's name; returns it."""
+        return write_numbers(folder / f"{self.key}.json", self.values)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +76,7 @@ class Aligned:
 
     def write(self, folder: Path) -> Path:
         """Write alignment.json and alignment.svg; returns the plot."""
-        write_text(folder / "alignment.json", json.dumps(self.table().values, indent=1, ensure_ascii=False) + "\n")
+        self.table().write(folder)
         plot = folder / "alignment.svg"
         write_text(plot, draw_alignments(self.alignments, self.encoder, self.threshold))
         return plot

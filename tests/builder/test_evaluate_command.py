@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from builder.cli import main
+from mycanvas import __version__
 from mycanvas.metrics import load_detector, load_encoder
 from mycanvas.metrics.pictures import decode
 from mycanvas.metrics.scenes import open_dataset
@@ -155,6 +156,53 @@ def test_names_of_pictures_and_prompts_cannot_write_html(
     assert "&lt;script&gt;" in page
 
 
+def test_a_file_that_is_not_its_own_is_not_replaced_and_its_own_is(
+    run: Run, built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = tmp_path / "scores"
+    run("--dataset", built, "--output", scores)
+    (scores / "scores.json").write_text("{}")
+    with pytest.raises(SystemExit):  # before the model is looked for, which is not there
+        main(["evaluate", "--dataset", str(built), "--output", str(scores), "--encoder", "./nowhere"])
+    said = capsys.readouterr().err
+
+    assert said == f"error: {scores}/scores.json was not written by this command, which leaves it as it is; " + (
+        "give another --output\n"
+    )
+    assert (scores / "scores.json").read_text() == "{}"
+    (scores / "scores.json").unlink()
+    assert "report: " in run("--dataset", built, "--output", scores)
+    assert json.loads((scores / "scores.json").read_text())["mycanvas"] == __version__
+
+
+def test_an_output_that_cannot_be_is_told_before_anything_is_measured(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--dataset", str(built), "--output", str(tmp_path / "file"), "--encoder", "./nowhere"])
+
+    assert capsys.readouterr().err.endswith("a part of this path is not a folder; choose another\n")
+
+
+def test_prompts_that_pictures_may_have_been_made_of_are_not_replaced(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = tmp_path / "images.jsonl"
+    arguments = ["evaluate", "--dataset", str(built), "--write-prompts", str(manifest)]
+    main(arguments)
+    before = manifest.read_text()
+    main(arguments)
+    assert capsys.readouterr().out == 2 * (
+        f"{len(before.splitlines())} prompts in {manifest}; make a picture of each, named as its line says\n"
+    )
+    with pytest.raises(SystemExit):
+        main([*arguments, "--per-composition", "1"])
+
+    assert f"{manifest} is there and holds something else" in capsys.readouterr().err
+    assert manifest.read_text() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
@@ -162,6 +210,9 @@ def test_names_of_pictures_and_prompts_cannot_write_html(
         (["--dataset", "nowhere"], "nowhere does not exist", 1),
         (["nowhere", "--dataset", "BUILT"], "nowhere is not a folder", 1),
         (["a=BUILT", "a=BUILT", "--dataset", "BUILT"], "a name of its own", 2),
+        (["a=", "--dataset", "BUILT"], "a name of its own, got 'a='", 2),
+        (["\udcff=BUILT", "--dataset", "BUILT"], r"a name of its own, got '\udcff=", 2),
+        (["runs/lr=1/made", "--dataset", "BUILT"], "runs/lr=1/made is not a folder", 1),
         (["--dataset", "BUILT", "--prompts", "nowhere"], "nowhere cannot be read", 1),
         (["--dataset", "BUILT", "--per-composition", "100", "--write-prompts", "p"], "100 prompts", 1),
         (["--dataset", "BUILT", "--detector", "./nowhere"], "Not on this machine", 1),

@@ -18,6 +18,7 @@ from PIL import Image
 from builder.cli import main
 from builder.evaluation_tables import align
 from builder.store import BuildFolder
+from mycanvas import __version__
 from mycanvas.metrics import load_encoder
 from mycanvas.metrics.pictures import decode
 from mycanvas.metrics.scenes import open_dataset
@@ -82,7 +83,7 @@ def test_alignment_of_ours_and_another_side_by_side(
     assert "< 0.1" in head
     assert first.split()[:2] == ["ours", str(len(scenes))]
     assert second.endswith("1 no picture, 1 unreadable picture")
-    assert json.loads((tmp_path / "report/alignment.json").read_text()) == found
+    assert json.loads((tmp_path / "report/alignment.json").read_text()) == found | {"mycanvas": __version__}
     assert f"report: {tmp_path / 'report/alignment.svg'}" in text
     assert "ours: " in (tmp_path / "report/alignment.svg").read_text()
 
@@ -162,6 +163,17 @@ def test_preferences_need_no_dataset_and_a_cut_last_line_is_told(
         "<= 3 objects      8.4 (± 1.1)",
     ]
     assert "line 6 is cut off and left out" in caplog.text
+
+
+def test_what_people_said_is_written_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "preferences.jsonl"
+    path.write_text('{"rater": "a", "item": "x", "score": 8, "arm": "ours", "split": "objects_4"}\n', encoding="utf-8")
+    for _ in range(2):  # and again over its own
+        text = run(capsys, "--preferences", path, "--output", tmp_path / "report")
+    found = json.loads(run(capsys, "--preferences", path, "--json"))["preference"]
+
+    assert text.splitlines()[-1] == f"report: {tmp_path / 'report/preference.json'}"
+    assert json.loads((tmp_path / "report/preference.json").read_text()) == found | {"mycanvas": __version__}
 
 
 @pytest.mark.parametrize(
