@@ -10,6 +10,9 @@ from typing import Literal, Protocol, TypeVar
 from builder.errors import ModelError
 from mycanvas.models import is_local, limit_threads, release_memory
 
+CLASSIC = {"segment": "tricut", "layout": "solver", "repaint": "blend", "caption": "template", "score": "classical"}
+"""The backend of each stage that runs no model; any other has a table of its own name within the stage's."""
+
 
 class StageConfig(Protocol):
     """A stage's table of the configuration."""
@@ -78,7 +81,8 @@ def with_backend(
 def _backend(registry: Mapping[str, Callable[[Config, Runtime], Backend]], config: Config, runtime: Runtime) -> Backend:
     stage, built_from = type(config).__name__, repr((config, runtime))
     if stage not in _alive or _alive[stage][0] != built_from:
-        for other in [*_alive] if runtime.memory == "low" else [stage]:
+        large = config.backend not in CLASSIC.values()
+        for other in [*_alive] if large and runtime.memory == "low" else [stage]:
             _alive.pop(other, None)  # its memory is wanted for the new one
         release_memory()
         _alive[stage] = (built_from, registry[config.backend](config, runtime))

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from builder.backends import CLASSIC
 from builder.errors import ConfigError
 from builder.explain import explain
 from builder.model_config import (
@@ -43,9 +44,6 @@ ON_HUB = "hf://"
 Cosine = Annotated[float, Field(ge=-1, le=1)]
 Size = Annotated[int, Field(ge=1, le=MAX_OBJECTS)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
-
-CLASSIC = {"segment": "tricut", "layout": "solver", "repaint": "blend", "caption": "template", "score": "classical"}
-"""The backend of each stage that runs no model; any other has a table of its own name within the stage's."""
 
 
 class SegmentConfig(Table):

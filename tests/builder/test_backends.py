@@ -91,6 +91,14 @@ def test_with_low_memory_a_stage_that_goes_on_keeps_its_backend() -> None:
     assert Heavy.built == 1
 
 
+def test_with_low_memory_a_stage_without_models_takes_nobodys_place() -> None:
+    first = with_backend(REGISTRY, StageConfig(), Runtime(memory="low"), lambda backend: backend)
+    with_backend({"blend": REGISTRY["heavy"]}, OtherConfig("blend"), Runtime(memory="low"), lambda backend: backend)
+    again = with_backend(REGISTRY, StageConfig(), Runtime(memory="low"), lambda backend: backend)
+
+    assert first is again
+
+
 def test_with_high_memory_stages_keep_their_backends() -> None:
     kept = [
         with_backend(REGISTRY, config, Runtime(), lambda backend: backend)
