@@ -73,7 +73,7 @@ def _alignment_options(command: Command) -> Command:
 @click.option("--prompts", type=FILE, help="What the pictures were to be made from; each must be there.")
 @click.option("--output", type=FILE, help="Folder for scores.json, report.html and the tables' JSON.")
 @click.option(
-    "--encoder", help="CLIP, SigLIP 2 or DINOv2: an id on the Hub or a folder.  [default: the paper's CLIP B/32]"
+    "--encoder", help="CLIP, SigLIP 2 or DINOv2: owner/name on the Hub, or ./folder.  [default: the paper's CLIP B/32]"
 )
 @click.option("--detector", help="OWL-ViT, OWLv2 or Grounding DINO.  [default: the paper's OWL-ViT B/32]")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps.")

@@ -172,12 +172,13 @@ def _ask_hub(name: str, model: str, revision: str | None) -> None:
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+    meant = f"; the folder of this name is ./{model}" if Path(model).is_dir() else ""
     try:
         huggingface_hub.HfApi().repo_info(model, revision=revision, timeout=10)
     except (HfHubHTTPError, HFValidationError) as error:
-        raise ModelError(f"{name} cannot be had from the Hub: {error}") from error
+        raise ModelError(f"{name} cannot be had from the Hub: {error}{meant}") from error
     except Exception as error:  # of whichever HTTP library the installed huggingface_hub stands on
-        raise ModelError(f"{name} is not on this machine, and the Hub cannot be reached ({error})") from error
+        raise ModelError(f"{name} is not on this machine, and the Hub cannot be reached ({error}){meant}") from error
 
 
 def _of_variant(pattern: str, variant: str | None) -> str:

@@ -146,3 +146,25 @@ def test_the_index_of_weights_that_are_not_loaded_promises_nothing(
     assert fetch(str(folder), "diffusers", variant="fp16").path == folder
     with pytest.raises(ModelError, match=r"unet/away\.safetensors is missing"):
         fetch(str(folder), "diffusers")
+
+
+def test_a_folder_that_is_named_as_a_repository_is_pointed_at(tmp_path: Path) -> None:
+    """In a process of its own, with a Hub that does not answer: huggingface_hub reads where it is when imported."""
+    (tmp_path / "models" / "clip").mkdir(parents=True)
+    ask = "import sys; from mycanvas.models import fetch\nfetch(sys.argv[1], 'transformers')"
+    nowhere = {"HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": str(Path.cwd())}
+
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", ask, name],
+            env={**os.environ, **nowhere},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        ).stderr
+        for name in ("models/clip", "models/other")
+    ]
+
+    assert said[0].endswith("; the folder of this name is ./models/clip\n")
+    assert "the Hub cannot be reached" in said[1]
+    assert "./models" not in said[1]
