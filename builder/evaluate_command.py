@@ -159,7 +159,7 @@ def evaluate(
     if dataset and scored:
         run = score(open_dataset(dataset), arms, **options)
         values |= every_number(run)
-        pages.append(lines(run.arms))
+        pages.append(lines(run.arms, run.models))
         reports.append(partial(write_report, run))
     tables += people
     values |= {table.key: table.values for table in tables}

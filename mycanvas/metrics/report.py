@@ -14,7 +14,20 @@ from mycanvas.metrics.pictures import decode, without_remarks
 from mycanvas.metrics.results import PictureScores, SeenBox
 from mycanvas.metrics.scenes import Scene
 from mycanvas.metrics.settings import Settings
-from mycanvas.metrics.summary import HEADS, NAMES, NOTE, PAPER, PUBLISHED, SCORES, Arm, details, gain, paper_gain, rows
+from mycanvas.metrics.summary import (
+    HEADS,
+    NAMES,
+    PAPER,
+    PUBLISHED,
+    SCORES,
+    Arm,
+    details,
+    gain,
+    gains,
+    paper_gain,
+    remarks,
+    rows,
+)
 from mycanvas.schema import SPLITS
 
 SHOWN = 6
@@ -86,10 +99,11 @@ def as_html(run: Run) -> str:
         heads=[HEADS[split] for split in SPLITS],
         rows=list(rows(run.arms)),
         details={arm.name: list(details(arm)) for arm in run.arms},
+        gains={arm.name: list(gains(arm, run.arms[0])) for arm in run.arms[1:]},
         figures={arm.name: _figures(arm, run.scenes[arm.name]) for arm in run.arms},
         names={score: NAMES.get(score, score) for score in SCORES},
         settings=json.loads(json.dumps(asdict(run.settings))),
-        note=NOTE,
+        remarks=remarks(run.arms, run.models),
     )
 
 

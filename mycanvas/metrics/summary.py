@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mycanvas.metrics.bootstrap import Estimate, Interval, difference, estimate
 from mycanvas.metrics.results import Evaluation, PictureScores
+from mycanvas.metrics.settings import DETECTOR, ENCODER
+from mycanvas.models import split_name
 from mycanvas.schema import SPLITS
 
 SCORES = ("cp_clip", "ti_clip", "identity", "recall", "duplicates", "leaks", "agreement")
 PUBLISHED = ("cp_clip", "ti_clip")
 NAMES = {"cp_clip": "CP-CLIP", "ti_clip": "TI-CLIP"}
+BETTER = {"ti_clip": "", "duplicates": " ↓", "leaks": " ↓"}
+"""Which way is better, where it is not upwards; TI-CLIP should hold."""
 HEADS = {"objects_le3": "<= 3 objects", "objects_4": "4 objects", "objects_5": "5 objects"}
 """As the poster writes them."""
 
@@ -93,11 +97,36 @@ def details(arm: Arm) -> Iterator[tuple[str, list[str]]]:
     yield "compositions", [str(arm.splits[split].compositions) if split in arm.splits else "-" for split in SPLITS]
     for score in SCORES:
         found = [arm.splits[split].scores.get(score) if split in arm.splits else None for split in SPLITS]
-        yield NAMES.get(score, score), [_with_interval(one) for one in found]
+        yield _label(score), [_with_interval(one.mean, one.compositions) if one else "-" for one in found]
 
 
-def lines(arms: Sequence[Arm]) -> list[str]:
-    """The tables, for a terminal of 80 columns."""
+def gains(arm: Arm, base: Arm) -> Iterator[tuple[str, list[str]]]:
+    """How much larger each score of an arm is than the baseline's, with its interval; scores that both have."""
+    for score in SCORES:
+        found = [gain(arm, base, split, score) for split in SPLITS]
+        if any(found):
+            yield _label(score), [_with_interval(*one, sign="+") if one else "-" for one in found]
+
+
+def remarks(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
+    """What to know when reading the tables.
+
+    Args:
+        arms: in them.
+        models: by what they are, as `Run` has them.
+    """
+    first = {(picture.split, picture.composition) for picture in arms[0].evaluation.pictures}
+    other = [arm.name for arm in arms[1:] if {(one.split, one.composition) for one in arm.evaluation.pictures} != first]
+    said = [NOTE]
+    if other:
+        said.append(f"{', '.join(other)}: of other compositions than {arms[0].name}, so hard to compare with it.")
+    if [split_name(name)[0] for name in models.values()] != [split_name(name)[0] for name in (ENCODER, DETECTOR)]:
+        said.append("The paper's rows are of CLIP B/32 and OWL-ViT B/32: no scale for other models.")
+    return said
+
+
+def lines(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
+    """The tables, for a terminal of 80 columns; models: as `Run` has them."""
     body = list(rows(arms))
     first = max(len(name) for name, _ in body)
     text = [
@@ -109,13 +138,27 @@ def lines(arms: Sequence[Arm]) -> list[str]:
         ),
     ]
     for arm in arms:
-        text += ["", f"{arm.name[:18]:<18}" + "".join(f"{HEADS[split]:<21}" for split in SPLITS)]
-        text += [f"  {name:<16}" + "".join(f"{cell:<21}" for cell in cells) for name, cells in details(arm)]
+        text += ["", *_section(arm.name, details(arm))]
         text += [f"left out: {one.id} ({one.reason})" for one in arm.evaluation.left_out]
-    return [line.rstrip() for line in [*text, "", NOTE]]
+    for arm in arms[1:]:
+        text += ["", *_section(f"{arm.name} vs. {arms[0].name}", gains(arm, arms[0]))]
+    measured = (f"{part:<9} {name}" for part, name in models.items())
+    return [line.rstrip() for line in [*text, "", *measured, *remarks(arms, models)]]
 
 
-NOTE = "[low, high]: 95 % of a bootstrap over compositions, where there are two or more."
+NOTE = "[low, high]: 95 %, bootstrap over compositions; too narrow of fewer than ten."
+
+
+def _section(title: str, body: Iterable[tuple[str, Sequence[str]]]) -> Iterator[str]:
+    """A table below its title, which has a line of its own where it is long."""
+    head = "".join(f"{HEADS[split]:<21}" for split in SPLITS)
+    yield from [f"{title:<18}{head}"] if len(title) < 18 else [title, " " * 18 + head]
+    for name, cells in body:
+        yield f"  {name:<16}" + "".join(f"{cell:<21}" for cell in cells)
+
+
+def _label(score: str) -> str:
+    return NAMES.get(score, score) + BETTER.get(score, " ↑")
 
 
 def _estimates(pictures: Sequence[PictureScores], seed: int) -> Iterator[tuple[str, Estimate]]:
@@ -146,8 +189,6 @@ def _pictures(split: Split | None) -> str:
     return f"{split.pictures}" + (f" ({split.left_out} left out)" if split.left_out else "")
 
 
-def _with_interval(found: Estimate | None) -> str:
-    if found is None:
-        return "-"
-    ends = found.compositions
-    return f"{found.mean:.2f}" + (f" [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else "")
+def _with_interval(mean: float, ends: Interval | None, sign: str = "") -> str:
+    low_high = ", ".join(f"{end:{sign}.2f}" for end in ends or ())
+    return f"{mean:{sign}.2f}" + (f" [{low_high}]" if ends else "")

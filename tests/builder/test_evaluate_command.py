@@ -107,6 +107,7 @@ def test_arms_stand_beside_the_poster_s_rows_with_the_first_as_baseline(
         assert gain == pytest.approx(means["mine"] - means["baseline"])
         assert re.search(rf"^mine vs. baseline .*\{gain:+.2f}", table, re.MULTILINE)
     page = (tmp_path / "scores" / "report.html").read_text()
+    assert "<h3>mine vs. baseline</h3>" in page
     assert "<svg" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
@@ -128,7 +129,7 @@ def test_an_encoder_without_text_leaves_ti_clip_open(run: Run, built: Path) -> N
     table = run("--dataset", built, encoder="dinov2")
 
     assert re.search(r"TI-CLIP +- +- +-", table)
-    assert re.search(r"CP-CLIP +-?\d", table)
+    assert re.search(r"CP-CLIP ↑ +-?\d", table)
 
 
 def test_vectors_of_photos_are_kept_for_the_next_run(run: Run, built: Path, tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_names_of_pictures_and_prompts_cannot_write_html(
     made = make(tmp_path / "made", built, capsys, noise)
     lines = [json.loads(line) for line in (made / "images.jsonl").read_text().splitlines()]
     (made / "images.jsonl").write_text(
-        "\n".join(json.dumps(line | {"prompt": "<script>alert(1)</script>"}) for line in lines)
+        "\n".join(json.dumps(line | {"prompt": "<script>alert(1)</script>" + " and so on" * 1000}) for line in lines)
     )
     run(f"<b>x={made}", "--dataset", built, "--output", tmp_path / "scores")
     page = (tmp_path / "scores" / "report.html").read_text()
@@ -154,6 +155,8 @@ def test_names_of_pictures_and_prompts_cannot_write_html(
     assert "<script" not in page
     assert "<b>x" not in page
     assert "&lt;script&gt;" in page
+    assert " and so on" * 20 in page
+    assert " and so on" * 40 not in page
 
 
 def test_a_file_that_is_not_its_own_is_not_replaced_and_its_own_is(

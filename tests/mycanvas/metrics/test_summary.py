@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mycanvas.metrics.results import Evaluation, LeftOut, PictureScores
-from mycanvas.metrics.summary import Arm, details, gain, lines, paper_gain, rows, summarise
+from mycanvas.metrics.settings import DETECTOR, ENCODER
+from mycanvas.metrics.summary import NOTE, Arm, details, gain, gains, lines, paper_gain, remarks, rows, summarise
+
+PAPERS = {"encoder": ENCODER, "detector": DETECTOR}
 
 
 def arm(name: str, by: float, *, reads: bool = True) -> Arm:
@@ -47,10 +52,10 @@ def test_details_count_pictures_compositions_and_what_was_left_out() -> None:
 
     assert table["pictures"] == ["4", "1", "0 (1 left out)"]
     assert table["compositions"] == ["2", "1", "0"]
-    assert table["CP-CLIP"] == ["0.25 [0.15, 0.35]", "0.70", "-"]
-    assert table["duplicates"][0].startswith("1.50 ")
-    assert table["agreement"] == ["-", "-", "-"]
-    assert "left out: x.png (damaged)" in lines([arm("ours", 0.0)])
+    assert table["CP-CLIP ↑"] == ["0.25 [0.15, 0.35]", "0.70", "-"]
+    assert table["duplicates ↓"][0].startswith("1.50 ")
+    assert table["agreement ↑"] == ["-", "-", "-"]
+    assert "left out: x.png (damaged)" in lines([arm("ours", 0.0)], PAPERS)
 
 
 def test_a_score_that_one_arm_lacks_has_no_gain() -> None:
@@ -58,5 +63,32 @@ def test_a_score_that_one_arm_lacks_has_no_gain() -> None:
     assert gain(arm("ours", 0.0), arm("base", 0.0), "objects_5", "cp_clip") is None
 
 
-def test_lines_fit_a_terminal() -> None:
-    assert max(map(len, lines([arm("ours", 0.0), arm("base", 0.1)]))) <= 80
+def test_gains_have_intervals_and_signs() -> None:
+    table = dict(gains(arm("ours", 0.1), arm("base", 0.0, reads=False)))
+
+    assert table["CP-CLIP ↑"] == ["+0.10 [+0.10, +0.10]", "+0.10", "-"]
+    assert table["identity ↑"] == ["+0.00 [+0.00, +0.00]", "+0.00", "-"]
+    assert not {"TI-CLIP", "agreement ↑"} & table.keys()  # as one of them, or both, have none
+
+
+def test_arms_of_other_compositions_and_models_that_are_not_the_paper_s_are_remarked_on() -> None:
+    base, ours = arm("base", 0.0), arm("ours", 0.1)
+    fewer = summarise("fewer", replace(ours.evaluation, pictures=ours.evaluation.pictures[:4]))
+
+    assert remarks([base, ours], PAPERS) == [NOTE]
+    assert "fewer: of other compositions than base, so hard to compare with it." in remarks([base, ours, fewer], PAPERS)
+    assert any("no scale for other models" in said for said in remarks([base], PAPERS | {"encoder": "./clip@local-1"}))
+
+
+def test_lines_fit_a_terminal_and_name_the_models() -> None:
+    text = lines([arm("ours", 0.0), arm("base", 0.1)], PAPERS)
+
+    assert max(map(len, text)) <= 80
+    assert f"encoder   {ENCODER}" in text
+
+
+def test_a_name_that_is_longer_than_its_column_stands_above_the_table() -> None:
+    name = "a name that is longer than its column"
+    text = lines([arm(name, 0.0)], PAPERS)
+
+    assert text[text.index(name) + 1] == " " * 18 + "<= 3 objects         4 objects            5 objects"
