@@ -13,7 +13,7 @@ from builder.evaluation_output import write_numbers
 from builder.files import write_text
 from builder.store import BuildFolder
 from mycanvas.metrics import load_encoder
-from mycanvas.metrics.alignment import THRESHOLD, Alignment, alignment_cells, measure_alignment
+from mycanvas.metrics.alignment import THRESHOLD, Alignment, alignment_cells, left_out, measure_alignment
 from mycanvas.metrics.alignment_plot import draw_alignments
 from mycanvas.metrics.pairs import open_pairs
 from mycanvas.metrics.ratings import (
@@ -31,12 +31,13 @@ from mycanvas.schema import SPLITS, split_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """key: in JSON. title: above it. cells: a head and rows. values: every number, of JSON's types."""
+    """key: in JSON. title: above it. cells: a head and rows. values: every number, of JSON's types. notes: below it."""
 
     key: str
     title: str
     cells: Sequence[Sequence[str]]
     values: Mapping[str, Any]
+    notes: Sequence[str] = ()
 
     def lines(self) -> list[str]:
         """For a terminal: the first column to the left, numbers to the right."""
@@ -47,7 +48,7 @@ class Table:
             ).rstrip()
             for row in self.cells
         )
-        return [self.title, *rows]
+        return [self.title, *rows, *self.notes]
 
     def write(self, folder: Path) -> Path:
         """Write every number to a file of the table's name; returns it."""
@@ -72,6 +73,7 @@ class Aligned:
                 "encoder": self.encoder,
                 "datasets": [each.as_json(self.threshold) for each in self.alignments],
             },
+            notes=left_out(self.alignments),
         )
 
     def write(self, folder: Path) -> Path:
@@ -146,7 +148,7 @@ def quality(file: Path, dataset: Path) -> Table:
     raters = len({rating.rater for rating in ratings})
     return Table(
         key="quality",
-        title=f"Quality of scenes, 1 to 5: the rounded mean of {len(ratings)} ratings by {_count(raters, 'person')}",
+        title=f"Quality of scenes, 1 to 5: the rounded mean of {_said(len(ratings), 'rating', raters)}",
         cells=quality_cells(rows),
         values={
             "raters": raters,
@@ -167,7 +169,7 @@ def preference(file: Path) -> Table:
     raters = len({each.rater for each in given})
     return Table(
         key="preference",
-        title=f"Preference, 1 to 10: mean (± sample sd) of {len(given)} scores by {_count(raters, 'person')}",
+        title=f"Preference, 1 to 10: mean (± sample sd) of {_said(len(given), 'score', raters)}",
         cells=preference_cells(cells),
         values={"raters": raters, "scores": len(given), "cells": [asdict(cell) for cell in cells]},
     )
@@ -216,5 +218,5 @@ def _splits(folder: Path) -> Mapping[str, str]:
     return {name: split for split in SPLITS if split in rows for name in rows[split]["id"]}
 
 
-def _count(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number} people"
+def _said(number: int, what: str, raters: int) -> str:
+    return f"{number} {what}{'s' * (number > 1)} by {raters} {'people' if raters > 1 else 'person'}"

@@ -142,14 +142,19 @@ def alignment_cells(alignments: Sequence[Alignment], threshold: float | None) ->
     """A row for each dataset, below a head."""
     spread = [f"{percent} %" for percent in PERCENTILES]
     below = [] if threshold is None else [f"< {threshold:g}"]
-    cells = [["dataset", "pairs", "mean", "sd", *spread, *below, "words", "left out"]]
+    cells = [["dataset", "pairs", "mean", "sd", *spread, *below, "words"]]
     for each in alignments:
         numbers: list[float | None] = [*each.mean_and_sd(), *(each.percentiles() or (None for _ in PERCENTILES))]
         share = [] if threshold is None else [_text(each.below(threshold), ".1%").replace("%", " %")]
-        left_out = ", ".join(f"{count} {why}" for why, count in each.left_out.items()) or "none"
         measured = (_text(number, ".3f") for number in numbers)
-        cells.append([each.name, f"{len(each.cosines)}", *measured, *share, _text(each.words, ".1f"), left_out])
+        cells.append([each.name, f"{len(each.cosines)}", *measured, *share, _text(each.words, ".1f")])
     return cells
+
+
+def left_out(alignments: Sequence[Alignment]) -> list[str]:
+    """A line for each dataset of which rows were left out: how many, and why."""
+    every = {each.name: ", ".join(f"{count} {why}" for why, count in each.left_out.items()) for each in alignments}
+    return [f"left out of {name}: {counts}" for name, counts in every.items() if counts]
 
 
 def _text(number: float | None, form: str) -> str:

@@ -217,12 +217,20 @@ def quality_cells(rows: Sequence[QualityRow]) -> list[list[str]]:
 
 
 def preference_cells(cells: Sequence[PreferenceCell]) -> list[list[str]]:
-    """The preference table as the poster prints it, "8.4 (± 1.1)": a row for a split, a column for arm and question."""
-    columns = list(dict.fromkeys((cell.arm, cell.question) for cell in cells))
+    """The poster's preference table, "8.4 (± 1.1)": a row for an arm and question, a column for a split.
+
+    The poster has it the other way round; three arms and two questions would then be wider than a terminal.
+    """
+    rows = list(dict.fromkeys((cell.arm, cell.question) for cell in cells))
     splits = list(dict.fromkeys(cell.split for cell in cells))
-    text = {(cell.split, cell.arm, cell.question): _mean_and_sd(cell) for cell in cells}
-    head = ["split", *(f"{arm}, {question}" if question else arm for arm, question in columns)]
-    return [head, *([HEADS[split], *(text.get((split, *column), "-") for column in columns)] for split in splits)]
+    text = {(cell.arm, cell.question, cell.split): _mean_and_sd(cell) for cell in cells}
+    return [
+        ["arm", *(HEADS[split] for split in splits)],
+        *(
+            [f"{arm}, {question}" if question else arm, *(text.get((arm, question, split), "-") for split in splits)]
+            for arm, question in rows
+        ),
+    ]
 
 
 def _mean_and_sd(cell: PreferenceCell) -> str:

@@ -22,7 +22,7 @@ from mycanvas import __version__
 from mycanvas.metrics import load_encoder
 from mycanvas.metrics.pictures import decode
 from mycanvas.metrics.scenes import open_dataset
-from mycanvas.schema import split_of
+from mycanvas.schema import SPLITS, split_of
 
 Model = Callable[[str], Path]
 
@@ -78,11 +78,12 @@ def test_alignment_of_ours_and_another_side_by_side(
     assert ours["words_per_caption"] == pytest.approx(np.mean([len(caption.split()) for caption in captions]))
     assert (theirs["name"], theirs["n"]) == (str(laion), 5)
     assert theirs["left_out"] == {"no picture": 1, "unreadable picture": 1}
-    head, first, second = text.splitlines()[1:4]
+    head, first, second, note = text.splitlines()[1:5]
     assert head.split()[:4] == ["dataset", "pairs", "mean", "sd"]
     assert "< 0.1" in head
     assert first.split()[:2] == ["ours", str(len(scenes))]
-    assert second.endswith("1 no picture, 1 unreadable picture")
+    assert second.split()[:2] == [str(laion), "5"]
+    assert note == f"left out of {laion}: 1 no picture, 1 unreadable picture"
     assert json.loads((tmp_path / "report/alignment.json").read_text()) == found | {"mycanvas": __version__}
     assert f"report: {tmp_path / 'report/alignment.svg'}" in text
     assert "ours: " in (tmp_path / "report/alignment.svg").read_text()
@@ -159,10 +160,27 @@ def test_preferences_need_no_dataset_and_a_cut_last_line_is_told(
 
     assert run(capsys, "--preferences", path).splitlines() == [
         "Preference, 1 to 10: mean (± sample sd) of 5 scores by 5 people",
-        "split         Ours + MyCanvas",
-        "<= 3 objects      8.4 (± 1.1)",
+        "arm              <= 3 objects",
+        "Ours + MyCanvas   8.4 (± 1.1)",
     ]
     assert "line 6 is cut off and left out" in caplog.text
+
+
+def test_the_poster_s_preference_table_fits_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arms = ("Ours + MyCanvas", "CD + MyCanvas", "CD + Source Images")
+    lines = [
+        {"rater": rater, "item": "x", "score": 8, "arm": arm, "split": split, "question": question}
+        for rater in ("ana", "bo")
+        for arm in arms
+        for split in SPLITS
+        for question in ("personalization", "alignment")
+    ]
+    path = tmp_path / "preferences.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    text = run(capsys, "--preferences", path).splitlines()
+
+    assert len(text) == 2 + 6
+    assert max(map(len, text)) <= 80
 
 
 def test_what_people_said_is_written_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

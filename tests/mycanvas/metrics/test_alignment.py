@@ -16,7 +16,7 @@ from PIL import Image
 
 from mycanvas.errors import ConfigError, InputError, ModelError
 from mycanvas.metrics import load_encoder
-from mycanvas.metrics.alignment import Alignment, alignment_cells, measure_alignment
+from mycanvas.metrics.alignment import Alignment, alignment_cells, left_out, measure_alignment
 from mycanvas.metrics.alignment_plot import draw_alignments
 from mycanvas.metrics.pairs import Pair
 from mycanvas.metrics.pictures import decode
@@ -92,7 +92,8 @@ def test_what_cannot_be_measured_is_counted_and_costs_its_neighbours_nothing() -
 def test_a_dataset_of_links_has_captions_and_no_alignment() -> None:
     found = measure_alignment("laion", [pair(None, "a cat"), pair(None, "a cat on a mat")], Fixed([]))
 
-    assert alignment_cells([found], 0.28)[1] == ["laion", "0", *["-"] * 8, "3.5", "2 no picture"]
+    assert alignment_cells([found], 0.28)[1] == ["laion", "0", *["-"] * 8, "3.5"]
+    assert left_out([found]) == ["left out of laion: 2 no picture"]
     assert found.as_json(0.28)["mean"] is None
     assert "laion: no pairs" in draw_alignments([found], "clip", 0.28)
 
@@ -110,9 +111,8 @@ def test_numbers_are_numpy_s_and_the_threshold_itself_is_not_below() -> None:
     assert told["histogram"]["from"] == [round(0.27 + index / 100, 2) for index in range(9)]
     assert told["histogram"]["counts"] == [1, 1, 1, 1, 1, 0, 0, 0, 1]
     spread = [np.mean(cosines), np.std(cosines, ddof=1), *np.percentile(cosines, [5, 25, 50, 75, 95])]
-    assert alignment_cells([found], 0.28)[1] == [
-        *("it", "6", *(f"{value:.3f}" for value in spread), "16.7 %", "2.0", "none")
-    ]
+    assert alignment_cells([found], 0.28)[1] == [*("it", "6", *(f"{value:.3f}" for value in spread), "16.7 %", "2.0")]
+    assert left_out([found]) == []
     assert "< 0.28" not in alignment_cells([found], None)[0]
 
 

@@ -112,7 +112,8 @@ def test_preferences_are_mean_and_sample_sd_of_all_scores_of_an_arm_and_split(tm
         assert cell.n == 12
         assert cell.mean == pytest.approx(np.mean(given), abs=1e-12)
         assert cell.sd == pytest.approx(np.std(given, ddof=1), abs=1e-12)
-    assert preference_cells(table)[0] == ["split", *(f"{arm}, {question}" for arm in arms for question in questions)]
+    rows = [row[0] for row in preference_cells(table)]
+    assert rows == ["arm", *(f"{arm}, {question}" for arm in arms for question in questions)]
 
 
 def test_preferences_print_as_the_poster_s() -> None:
@@ -125,9 +126,9 @@ def test_preferences_print_as_the_poster_s() -> None:
     given.append(Preference(rater="0", item="x", score=10, arm="ours", split="objects_5"))
 
     assert preference_cells(preference_table(given)) == [
-        ["split", "ours", "baseline"],
-        ["<= 3 objects", "8.4 (± 1.1)", "3.0"],  # one score has no deviation
-        ["5 objects", "10.0", "-"],
+        ["arm", "<= 3 objects", "5 objects"],
+        ["ours", "8.4 (± 1.1)", "10.0"],  # one score has no deviation
+        ["baseline", "3.0", "-"],
     ]
 
 
