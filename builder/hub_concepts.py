@@ -203,10 +203,16 @@ def _unpack(source: _Source, files: list[RepoFile], folder: Path) -> dict[str, s
 
 
 def _rows(builder: Any) -> Iterator[tuple[str, str | None, bytes]]:
-    """Where each picture of a configuration stands, what it is labelled, and its encoded bytes."""
+    """Where each picture of a configuration stands, what it is labelled, and its encoded bytes.
+
+    A path is followed where `datasets` made it of a file of the repository or of an archive in it; a path that stands
+    in the rows themselves may lead anywhere, to files of this machine too, and is no picture.
+    """
     import datasets
     import fsspec
+    from datasets.packaged_modules.folder_based_builder.folder_based_builder import FolderBasedBuilder
 
+    follow = isinstance(builder, FolderBasedBuilder)
     for split, rows in builder.as_streaming_dataset().items():
         features = rows.features or {}
         image = next((name for name, kind in features.items() if isinstance(kind, datasets.Image)), None)
@@ -214,15 +220,15 @@ def _rows(builder: Any) -> Iterator[tuple[str, str | None, bytes]]:
             continue
         column = next((name for name in LABELS if name in features), None)
         named = getattr(features.get(column), "int2str", str)
-        raw = rows.select_columns([image, *([column] if column else [])])
-        for index, row in enumerate(raw.cast_column(image, datasets.Image(decode=False))):
-            picture = row[image]
-            if picture is None:
-                continue
-            content = picture["bytes"]
-            if content is None:
+        raw = rows.decode(False).select_columns([image, *([column] if column else [])])
+        for index, row in enumerate(raw):
+            picture = row[image] or {}
+            content = picture.get("bytes")
+            if content is None and follow and picture.get("path"):
                 with fsspec.open(picture["path"], "rb") as file:
                     content = file.read()
+            if content is None:
+                continue
             label = row[column] if column else None
             yield f"{split}/{index}", None if label is None else named(label), content
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,43 @@ def test_what_is_no_source_of_concepts_is_refused(hub: FakeHub, run: Run, shapes
     assert "cannot fetch hf://jane/empty: " in refused(build(run, "hf://jane/empty", tmp_path / "out"))
     assert "jane/words has no folder and no configuration cats; it has default" in other
     assert not (tmp_path / "out").exists()
+
+
+def test_a_row_cannot_lead_to_a_file_of_the_reader_s(
+    hub: FakeHub, run: Run, shapes: Path, tmp_path: Path, home: Path, name: str
+) -> None:
+    secret = shapes / "cone" / "0.png"
+    rows = [
+        row((shapes / "ball" / "0.png").read_bytes()),
+        {"image": {"bytes": None, "path": str(secret)}},
+        {"image": {"bytes": None, "path": f"file://{secret}"}},
+    ]
+    hub.write(name, {"data/train.parquet": parquet(rows, {"image": {"_type": "Image"}})})
+
+    done = build(run, f"hf://{name}", tmp_path / "out")
+
+    assert done.code == 0, done.err
+    (cached,) = (home / "cache" / "mycanvas" / "concepts" / name.replace("/", "--")).iterdir()
+    (photo,) = cached.rglob("*.png")
+    assert photo.read_bytes() == (shapes / "ball" / "0.png").read_bytes()
+
+
+def test_pictures_in_an_archive_are_found_by_its_metadata(
+    hub: FakeHub, run: Run, shapes: Path, tmp_path: Path, name: str
+) -> None:
+    shown = {path: content for path, content in pictures(shapes).items() if not path.startswith("ball2/")}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path, content in shown.items():
+            archive.writestr(path, content)
+        lines = (json.dumps({"file_name": path, "concept": path.split("/")[0]}) for path in shown)
+        archive.writestr("metadata.jsonl", "\n".join(lines))
+    hub.write(name, {"photos.zip": packed.getvalue()})
+
+    done = build(run, f"hf://{name}", tmp_path / "out")
+
+    assert done.code == 0, done.err
+    assert [photo["concept"] for photo in photos_of(tmp_path / "out")] == ["ball", "ball", "cone", "cone"]
 
 
 def test_a_file_may_name_a_dataset_on_the_hub(tmp_path: Path) -> None:
