@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -121,9 +122,9 @@ def _fetch(api: HfApi, source: _Source, folder: Path) -> None:
 
     entries = api.list_repo_tree(source.repo, repo_type="dataset", revision=source.commit, recursive=True)
     files = [entry for entry in entries if isinstance(entry, RepoFile)]
-    growing = folder.with_name(f".{folder.name}.{os.getpid()}{UNFINISHED}")
-    with told(growing):
-        growing.mkdir(parents=True)
+    with told(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        growing = Path(tempfile.mkdtemp(UNFINISHED, f".{folder.name}.", folder.parent))
     try:
         pictures = [file for file in files if _is_picture(file.path, source.part)]
         from_where = _copy(api, source, files, pictures, growing) if pictures else _unpack(source, files, growing)
@@ -135,7 +136,11 @@ def _fetch(api: HfApi, source: _Source, folder: Path) -> None:
         about = {"dataset": source.repo, "revision": source.commit, "part": source.part, "licence": source.licence}
         write_json(growing / PROVENANCE, {**about, "photos": from_where})
         with told(folder):
-            growing.replace(folder)
+            try:
+                growing.replace(folder)
+            except OSError:
+                if not (folder / PROVENANCE).is_file():  # else another process was faster, with the same photos
+                    raise
     finally:
         shutil.rmtree(growing, ignore_errors=True)
 
@@ -183,13 +188,14 @@ def _unpack(source: _Source, files: list[RepoFile], folder: Path) -> dict[str, s
     chosen = [source.part] if source.part else names
     sizes = {file.path: file.size for file in files}
     from_where: dict[str, str] = {}
-    seen = 0
+    seen = size = 0
     for name in tqdm(chosen, desc="fetching", unit="concept", delay=1):
         builder = datasets.load_dataset_builder(source.repo, name, revision=source.commit)
         read = [
             url.split(f"@{source.commit}/")[-1] for urls in (builder.config.data_files or {}).values() for url in urls
         ]
-        _check_size(source, 0, sum(sizes.get(path, 0) for path in read))
+        size += sum(sizes.get(path, 0) for path in read)
+        _check_size(source, 0, size)
         for place, label, content in _rows(builder):
             seen += 1
             if seen > MAX_PHOTOS:

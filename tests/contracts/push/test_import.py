@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,9 @@ import pytest
 
 from builder.config import load_config
 from builder.errors import ConfigError
-from builder.hub_concepts import MAX_PHOTOS, fetch_concepts
+from builder.hub_concepts import MAX_BYTES, MAX_PHOTOS, fetch_concepts
 from tests.fake_hub import FakeHub
-from tests.publishing import Done, Run, refused
+from tests.publishing import Done, Run, environment, refused
 
 LICENSED = b"---\nlicense: cc-by-4.0\n---\n# Photos\n"
 
@@ -202,6 +205,42 @@ def test_pictures_in_an_archive_are_found_by_its_metadata(
 
     assert done.code == 0, done.err
     assert [photo["concept"] for photo in photos_of(tmp_path / "out")] == ["ball", "ball", "cone", "cone"]
+
+
+def test_two_that_fetch_the_same_at_once_do_not_hinder_each_other(
+    hub: FakeHub, shapes: Path, tmp_path: Path, name: str
+) -> None:
+    hub.write(name, pictures(shapes))
+    program = (
+        "import sys\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from builder.hub_concepts import fetch_concepts\n"
+        "with ThreadPoolExecutor(3) as pool:\n"
+        "    print(*set(pool.map(fetch_concepts, [sys.argv[1]] * 3)))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, f"hf://{name}"],
+        env=environment(hub, tmp_path / "home"),
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.strip())
+    assert list(folder.parent.iterdir()) == [folder]
+    assert sorted(f"{file.parent.name}/{file.name}" for file in folder.rglob("*.png")) == list(pictures(shapes))
+
+
+def test_configurations_are_too_large_together(hub: FakeHub, run: Run, shapes: Path, tmp_path: Path, name: str) -> None:
+    configs = "".join(f"- config_name: {letter}\n  data_files: {letter}.parquet\n" for letter in "ab")
+    rows = parquet([row((shapes / "ball" / "0.png").read_bytes())], {"image": {"_type": "Image"}})
+    shards = {f"{letter}.parquet": rows for letter in "ab"}
+    hub.write(name, {"README.md": f"---\nconfigs:\n{configs}---\n".encode(), **shards})
+    files = hub.head(name).files
+    files["b.parquet"] = replace(files["b.parquet"], size=MAX_BYTES - len(rows) + 1)
+
+    assert "4.0 GB of pictures; a source of concepts has a few" in refused(build(run, f"hf://{name}", tmp_path / "out"))
 
 
 def test_a_file_may_name_a_dataset_on_the_hub(tmp_path: Path) -> None:
