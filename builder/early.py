@@ -6,7 +6,7 @@ import os
 import signal
 from types import FrameType
 
-STOPPED = "stopped; run the same command again to go on where it stopped"
+STOPPED = "stopped; to go on, run the same command again"
 TO_STOP = (signal.SIGINT, signal.SIGTERM)
 """Ctrl-C, and being told to end, which is the same here."""
 
