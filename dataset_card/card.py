@@ -47,6 +47,9 @@ UNLICENSED = """\
 from the makers of the photos before you share or use this."""
 """What a card says in the place of a licence."""
 
+LICENSED = "Licence: {}, as whoever made this dataset states it for its source photos."
+"""What it says where there is one."""
+
 PLACE = "path/to/this/folder"
 """What a card calls the place that it lies in."""
 
@@ -185,8 +188,8 @@ def dump_yaml(values: Yaml) -> str:
 
 
 def licensed(licence: str) -> Markdown:
-    """What a card says of a licence."""
-    return Markdown(f"Licence: {escaped(licence)}, as whoever made this dataset states it for its source photos.")
+    """What a card says of this licence."""
+    return Markdown(LICENSED.format(escaped(licence)))
 
 
 def _credits(photos: Sequence[PhotoFacts]) -> list[tuple[str | None, list[PhotoFacts]]]:

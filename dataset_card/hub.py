@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
-from dataset_card.card import PLACE, UNLICENSED, dump_yaml, escaped, licence_yaml, licensed
+from dataset_card.card import LICENSED, PLACE, UNLICENSED, dump_yaml, escaped, licence_yaml, licensed
 
 _HEAD = re.compile(r"---\n(?P<yaml>.*?\n)---\n(?P<body>.*)", re.DOTALL)
+_LICENCE = re.compile("|".join((re.escape(UNLICENSED), re.escape(LICENSED).replace(r"\{\}", ".*"))))
 _DIGEST = re.compile(r"shards sha256:([0-9a-f]{64})")
 
 
@@ -53,7 +54,7 @@ def hub_card(
     if licence:
         head = {key: value for key, value in head.items() if key not in {"license", "license_name"}}
         head |= licence_yaml(licence)
-        body = body.replace(UNLICENSED, licensed(licence))
+        body = _LICENCE.sub(lambda _: licensed(licence), body)
     body = body.replace(f'data_dir="{PLACE}"', f'data_dir="hf://datasets/{repo_id}"').replace(PLACE, repo_id)
     if previews:
         pictures = " ".join(f"![{escaped(preview.caption)}]({preview.path})" for preview in previews)
