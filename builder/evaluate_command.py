@@ -109,10 +109,10 @@ def evaluate(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Score generated pictures against the photos of their concepts, as the Gen4Gen poster does.
+    """Score generated pictures as the Gen4Gen poster does.
 
-    Each DIR holds pictures and images.jsonl: a line {"file", "composition", "prompt", "background"} for each; or it is
-    a built dataset. The first is the baseline of the others.
+    They are compared with the photos of their concepts. Each DIR holds pictures and images.jsonl: a line {"file",
+    "composition", "prompt", "background"} for each; or it is a built dataset. The first is the baseline of the others.
 
     \b
     Example:

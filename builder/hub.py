@@ -45,7 +45,7 @@ class Remote:
 class Push:
     """What a push sent, or would send.
 
-    revision: the branch. commit: its head; None: nothing was sent.
+    revision: the branch. commit: its head, an old one where nothing had changed; None: a dry run.
     send: size in bytes of each file that is new or changed. keep: how many are there already.
     delete: files that are no longer of the dataset. splits: the rows of each.
     """

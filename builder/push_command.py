@@ -19,10 +19,10 @@ import click
 def push(
     folder: Path, repo_id: str, private: bool, revision: str, licence: str | None, dry_run: bool, as_json: bool
 ) -> None:
-    """Publish a built dataset on the Hugging Face Hub, or what changed of it since the last time.
+    """Publish a built dataset on the Hugging Face Hub.
 
     Log in once with `hf auth login`. Nothing is visible before all is there; an interrupted push
-    goes on where it stopped.
+    goes on where it stopped. When it is pushed again, only what changed is sent.
 
     \b
     Example:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from builder.cli import main
+from builder.cli import cli, main
 from builder.config import SelectConfig
 from mycanvas import SPLITS
 
-COMMANDS = ("demo", "build", "select", "inspect", "models")
+COMMANDS = tuple(cli.commands)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:

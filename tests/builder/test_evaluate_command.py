@@ -14,10 +14,14 @@ import pytest
 from PIL import Image
 
 from builder.cli import main
+from builder.evaluate_command import ALIGNMENT, SETTINGS, evaluate
 from mycanvas import __version__
 from mycanvas.metrics import load_detector, load_encoder
+from mycanvas.metrics.alignment import THRESHOLD
 from mycanvas.metrics.pictures import decode
+from mycanvas.metrics.protocol import PER_COMPOSITION
 from mycanvas.metrics.scenes import open_dataset
+from mycanvas.metrics.settings import Settings
 from mycanvas.schema import SPLITS
 
 Model = Callable[[str], Path]
@@ -236,6 +240,16 @@ def test_what_cannot_be_meant_is_said(
     assert said.err.startswith("error: ")
     assert message in said.err
     assert said.out == ""
+
+
+def test_the_defaults_that_help_tells_are_those_that_count() -> None:
+    """They stand there twice, as help is printed without importing what has them."""
+    told = {name: text.partition("[default: ")[2].rstrip("]") for name, _, text in SETTINGS}
+    (per_composition,) = (option.default for option in evaluate.params if option.name == "per_composition")
+
+    assert told == {name: str(getattr(Settings(), name)).removesuffix(".0") for name in told}
+    assert per_composition == PER_COMPOSITION
+    assert f"[default: {THRESHOLD} for CLIP B/32]" in dict(ALIGNMENT)["weak_below"]["help"]
 
 
 def test_photos_to_scores_the_whole_way(photos: Path, grounds: Path, run: Run, tmp_path: Path) -> None:

@@ -13,10 +13,6 @@ from tests.fake_hub import FakeHub
 from tests.publishing import Done, Run, environment, published, refused
 
 
-def test_it_explains_itself_with_an_example(run: Run) -> None:
-    assert "mycanvas push mycanvas_data jane/mycanvas" in run("push", "--help").out.split("Example:")[1]
-
-
 def test_a_folder_that_is_no_finished_build_is_refused(hub: FakeHub, run: Run, built: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     assert "holds no build; make one with: mycanvas build" in refused(run("push", tmp_path / "photos", "me/x"))
