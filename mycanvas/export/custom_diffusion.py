@@ -12,6 +12,7 @@ Paths in the lists are relative to the folder that is written: run the trainer i
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -82,7 +83,8 @@ def _entry(prompt: str, folder: str, class_name: str) -> str:
             "instance_prompt": prompt,
             "class_prompt": class_name,
             "instance_data_dir": folder,
-            "class_data_dir": f"class_images/{class_name}",
+            # A trainer makes this folder: a class of somebody else's dataset must not lead out of the export.
+            "class_data_dir": "class_images/" + re.sub(r"[^\w -]", "-", class_name),
         },
         ensure_ascii=False,
     )

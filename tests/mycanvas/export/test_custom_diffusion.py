@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from builder.concepts import find_concepts
 from mycanvas.export import export
+from mycanvas.schema import concepts_schema, dataset_schema
+from tests.mycanvas.conftest import write_shard
 from tests.mycanvas.export.conftest import Row
+
+Scene = Callable[[str], dict[str, Any]]
 
 
 def instances(out: Path, listed: Path) -> list[tuple[str, bytes]]:
@@ -62,6 +67,23 @@ def test_each_entry_names_a_class_of_its_picture(dataset: Path, scenes: dict[str
                 assert entry["class_prompt"] in rows[Path(entry["instance_data_dir"]).name]["class_names"]
                 seen += 1
     assert seen == len(rows)
+
+
+def test_a_class_of_any_name_has_its_folder_in_the_export(built: Path, scene: Scene, out: Path) -> None:
+    row = {**scene("a"), "class_names": ["../../x", ".."], "concept_tokens": ["<dog6>", "<dog6>"]}
+    for shard in (built / "data").iterdir():
+        shard.unlink()
+    write_shard(built / "data/objects_le3-00000-of-00001.arrow", [row, {**row, "id": "b"}], dataset_schema())
+    picture = {"bytes": row["image"]["bytes"], "path": None}
+    photo = {"id": "dog6/0.jpg", "image": picture, "concept": "dog6", "concept_token": "<dog6>", "class_name": "/etc"}
+    write_shard(built / "concepts/train-00000-of-00001.arrow", [photo], concepts_schema())
+
+    export(built, "custom-diffusion", out)
+
+    entries = json.loads((out / "compositions/cat2+dog6.json").read_text("utf-8"))
+    assert {entry["class_prompt"] for entry in entries} == {"../../x", "..", "/etc"}
+    assert {Path(entry["class_data_dir"]).parent for entry in entries} == {Path("class_images")}
+    assert ".." not in {Path(entry["class_data_dir"]).name for entry in entries}
 
 
 def test_a_build_takes_the_list_as_its_concepts(dataset: Path, photos: list[Row], out: Path) -> None:
