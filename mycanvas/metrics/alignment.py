@@ -119,11 +119,9 @@ def measure_alignment(name: str, pairs: Iterable[Pair], encoder: Encoder, *, thr
     found: list[NDArray[np.float32]] = []
     for chunk in _looked_at(pairs, threads or min(16, os.cpu_count() or 1)):
         written = [pair.caption for pair, _ in chunk if pair.caption]
-        rows, captions, words = (
-            rows + len(chunk),
-            captions + len(written),
-            words + sum(len(each.split()) for each in written),
-        )
+        rows += len(chunk)
+        captions += len(written)
+        words += sum(len(each.split()) for each in written)
         whole = [(seen, pair.caption) for pair, seen in chunk if not isinstance(seen, str) and pair.caption]
         left_out.update(seen for _, seen in chunk if isinstance(seen, str))
         if whole:

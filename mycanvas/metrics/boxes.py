@@ -53,7 +53,8 @@ def covered(box: Box, others: Sequence[Box]) -> float:
     across = (left[:, None] <= x[:-1]) & (x[1:] <= right[:, None])
     down = (top[:, None] <= y[:-1]) & (y[1:] <= bottom[:, None])
     cells = (down[:, :, None] & across[:, None, :]).any(axis=0)
-    return float((np.outer(np.diff(y), np.diff(x)) * cells).sum() / _area(frame[:2], frame[2:]))
+    share = (np.outer(np.diff(y), np.diff(x)) * cells).sum() / _area(frame[:2], frame[2:])
+    return min(float(share), 1.0)  # rounding may cover more than all of it
 
 
 def match(wanted: ArrayLike, found: ArrayLike, overlap: float) -> list[tuple[int, int]]:

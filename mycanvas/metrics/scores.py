@@ -70,7 +70,7 @@ def pick_boxes(
     extra: list[Detection] = []
     for one in ranked:
         others = one.label in classes and one not in asked and one.score >= certainty
-        if others and min(covered(one.box, seen), 1.0) <= share:  # rounding may cover more than all of it
+        if others and covered(one.box, seen) <= share:
             extra.append(one)
             seen.append(one.box)
     return Found(asked=tuple(asked), extra=tuple(extra))

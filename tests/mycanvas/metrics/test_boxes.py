@@ -49,6 +49,15 @@ def test_a_box_is_covered_as_far_as_its_pixels_are(seed: int) -> None:
     assert share == pytest.approx((drawn(box) & union).sum() / drawn(box).sum(), abs=1e-12)
 
 
+def test_a_box_is_never_covered_more_than_wholly() -> None:
+    boxes = np.random.default_rng(0).uniform(0.1, 30, (200, 4)).tolist()
+
+    shares = [covered((x, y, w, h), [(x, y, w, h), (x, y, w / 3, h)]) for x, y, w, h in boxes]
+
+    assert max(shares) == 1.0
+    assert min(shares) == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize(("box", "others"), [((1, 1, 5, 5), []), ((1, 1, 0, 5), [(0, 0, 9, 9)])])
 def test_what_has_no_area_or_no_others_is_not_covered(box: tuple[float, ...], others: list[tuple[float, ...]]) -> None:
     assert covered(box, others) == 0.0  # type: ignore[arg-type]
