@@ -13,10 +13,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from builder.errors import InputError
 from builder.records import Photo, PhotoFile
+from mycanvas.srgb import to_srgb
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_BYTES = 256 * 2**20
@@ -27,8 +28,6 @@ MIN_SIDE = 64
 MIN_TRANSPARENT = 0.01
 """Share of a picture that must be see-through for its alpha to be a cut-out, not just rounded corners."""
 
-_PROFILE_SPACE = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}
-"""Pillow's mode -> the colour space that an ICC profile for it names (ICC.1:2022, table 19)."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -39,7 +38,6 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """How each EXIF orientation is turned upright (Exif 2.32, tag 274)."""
-_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 def read_photo(file: PhotoFile, side: int) -> Photo:
@@ -129,7 +127,7 @@ def _check_size(size: tuple[int, int]) -> None:
 
 def _normalise(image: Image.Image, side: int) -> Image.Image:
     alpha = _cutout_alpha(image)
-    upright = _srgb(image)
+    upright = to_srgb(image)
     if alpha is not None:
         upright.putalpha(alpha)
     turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
@@ -151,23 +149,6 @@ def _cutout_alpha(image: Image.Image) -> Image.Image | None:
     if transparent == total:
         raise InputError("wholly transparent")
     return alpha if transparent >= MIN_TRANSPARENT * total else None
-
-
-def _srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if image.mode == "I;16":
-        image = Image.fromarray((np.asarray(image).astype(np.uint32) * 255 // 65535).astype(np.uint8))
-    elif image.mode not in _PROFILE_SPACE:
-        image = image.convert("RGB")
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if source.profile.xcolor_space == _PROFILE_SPACE[image.mode]:
-                converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-                return converted or image.convert("RGB")
-        except (ImageCms.PyCMSError, OSError):
-            pass
-    return image.convert("RGB")
 
 
 def _fit(size: tuple[int, int], side: int) -> tuple[int, int]:

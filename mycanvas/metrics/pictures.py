@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mycanvas.errors import InputError
+from mycanvas.srgb import to_srgb
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 80_000_000
@@ -24,15 +25,12 @@ Rgb = NDArray[np.uint8]
 
 
 def decode(data: bytes) -> Rgb:
-    """The picture in a file's bytes, upright; 16-bit values are scaled, not clipped.
+    """The picture in a file's bytes, upright, in sRGB; 16-bit values are scaled, not clipped.
 
     Raises:
         InputError: not one of FORMATS, damaged, or too large.
     """
-    image = _open(data)
-    if image.mode == "I;16":  # of which Pillow would make white
-        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(to_srgb(_open(data)))
 
 
 def cut_out(photo: Rgb, mask: bytes) -> Rgb:

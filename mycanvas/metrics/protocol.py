@@ -23,8 +23,8 @@ PER_COMPOSITION = 6
 """41 compositions with 6 prompts each are the paper's 246 pictures (section 4.1)."""
 MAX_BYTES = 256 * 2**20
 """Of one picture."""
-UNWRITABLE = re.compile(r"[\0\ud800-\udfff]")
-"""What JSON can say, and no file or terminal can hold: a NUL, and a half of a character."""
+UNWRITABLE = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What JSON can say, and no file or terminal should be given: commands to a terminal, and halves of characters."""
 
 BACKGROUNDS = (
     *("on a surfboard in the sea", "in front of the Eiffel Tower", "in a library", "on a train", "in a flower shop"),

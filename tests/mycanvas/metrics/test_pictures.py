@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from mycanvas.metrics.pictures import decode, without_remarks
+from tests.builder.test_photos import linear_profile
 
 
 def test_decoding_in_threads_leaves_what_python_warns_of_as_it_was() -> None:
@@ -28,3 +29,10 @@ def test_pictures_of_16_bits_are_scaled_and_not_clipped() -> None:
     Image.fromarray(grey * 257).save(buffer, "PNG")
 
     assert (decode(buffer.getvalue()) == grey[..., None]).all()
+
+
+def test_colours_are_those_that_a_profile_says() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32), (55, 55, 55)).save(buffer, "PNG", icc_profile=linear_profile())
+
+    assert decode(buffer.getvalue())[0, 0].tolist() == [128] * 3

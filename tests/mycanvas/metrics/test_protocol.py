@@ -87,6 +87,7 @@ def test_a_composition_may_be_named_in_any_order_and_a_background_left_out(tmp_p
         (LINE | {"file": "circle.png"}, r"line 2: circle.png cannot be opened"),
         (LINE | {"file": "x" * 300}, r"line 2: x{300} cannot be opened: File name too long"),
         (LINE | {"file": "c\0.png"}, r"line 2: file has what cannot be written .*x00"),
+        (LINE | {"file": "c\x1b[2J.png"}, r"line 2: file has what cannot be written .*x1b"),
         (LINE | {"file": "c.png", "prompt": "a \ud83e cat"}, r"line 2: prompt has what cannot be written .*ud83e"),
         (LINE | {"file": "../outside.png"}, r"line 2: ../outside.png lies outside"),
         (LINE | {"file": "/etc/passwd"}, r"line 2: /etc/passwd lies outside"),
