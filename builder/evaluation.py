@@ -116,15 +116,16 @@ def fetch_models(names: Mapping[str, str]) -> dict[str, Snapshot]:
         try:
             there[part] = fetch(names[part], "transformers")
         except ModelError as error:
-            lines = [str(error), "Not on this machine:", *(f"  {each:<8} {_told(names[each])}" for each in missing)]
-            options = " ".join(f"--{part} DIR" for part in missing)
+            lacking = [each for each in missing if each not in there]
+            lines = [str(error), "Not on this machine:", *(f"  {each:<8} {_told(names[each])}" for each in lacking)]
+            options = " ".join(f"--{each} DIR" for each in lacking)
             remedy = "Run this command once where there is a network, or name folders that hold models"
             raise ModelError("\n".join([*lines, f"{remedy}: {options}"])) from error
     return there
 
 
 def _version(model: Snapshot) -> str:
-    """What changes with a model's weights: its revision, or of a local folder, when its files were written."""
+    """What changes with a model's weights: its revision, and as that is of a folder's weights in parts, their time."""
     return f"{model.revision} {max(file.stat().st_mtime_ns for file in model.path.iterdir())}"
 
 
