@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
-OURS = re.compile(r"(data|concepts)/\w+-\d{5}-of-\d{5}\.parquet|previews/[^/]+\.jpg")
+OURS = re.compile(r"(data|concepts)/\w+-\d{5}-of-\d{5}\.parquet|previews/\w+-\d+\.jpg")
 """Files that a push writes, and takes away again when they are no longer of the dataset."""
 BARE = frozenset({".gitattributes", "README.md"})
 """What a repository holds that was made on the web page and never used."""

@@ -116,12 +116,14 @@ def test_files_that_are_no_longer_of_the_dataset_go_and_others_stay(
     hub: FakeHub, run: Run, built: Path, name: str
 ) -> None:
     run("push", built, name)
-    hub.write(name, {"data/objects_4-00001-of-00002.parquet": b"old", "notes.txt": b"mine"})
+    old = {"data/objects_4-00001-of-00002.parquet": b"old", "previews/objects_4-7.jpg": b"old"}
+    mine = {"notes.txt": b"mine", "previews/cover.jpg": b"mine"}
+    hub.write(name, {**old, **mine})
 
     done = run("push", built, name, "--json")
 
-    assert json.loads(done.out)["delete"] == ["data/objects_4-00001-of-00002.parquet"]
-    assert hub.content(hub.head(name).files["notes.txt"]) == b"mine"
+    assert sorted(json.loads(done.out)["delete"]) == sorted(old)
+    assert {path: hub.content(hub.head(name).files[path]) for path in mine} == mine
     assert rows_at(hub, name) == shards_of(built)
 
 
