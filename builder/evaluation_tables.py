@@ -16,14 +16,8 @@ from mycanvas.metrics import load_encoder
 from mycanvas.metrics.alignment import THRESHOLD, Alignment, alignment_cells, left_out, measure_alignment
 from mycanvas.metrics.alignment_plot import draw_alignments
 from mycanvas.metrics.pairs import open_pairs
-from mycanvas.metrics.ratings import (
-    preference_cells,
-    preference_table,
-    quality_cells,
-    quality_table,
-    read_preferences,
-    read_ratings,
-)
+from mycanvas.metrics.rating_tables import preference_cells, preference_table, quality_cells, quality_table
+from mycanvas.metrics.ratings import read_preferences, read_ratings
 from mycanvas.metrics.settings import ENCODER
 from mycanvas.models import split_name
 from mycanvas.schema import SPLITS, split_of
