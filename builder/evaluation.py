@@ -62,14 +62,15 @@ def score(
     models = {part: f"{split_name(name)[0]}@{there[part].revision}" for part, name in names.items()}
     sees = load_encoder(there["encoder"].path, device=device, dtype=dtype)
     finds = load_detector(there["detector"].path, threshold=chosen.threshold, device=device, dtype=dtype)
-    kept = Cache(cache_folder(f"{_version(there['encoder'])} {_precision(device, dtype)}", cache))
+    precision = _precision(device, dtype)
+    kept = Cache(cache_folder(f"{_version(there['encoder'])} {precision}", cache))
     wanted = {concept.name: concept for own in scenes.values() for scene in own for concept in scene.concepts}
     references = encode_references(wanted.values(), sees, chosen, kept)
     found = []
     for name, own in scenes.items():
         with tqdm(total=len(own), desc=name, unit="picture", delay=1) as bar:
             found.append(summarise(name, evaluate(own, references, sees, finds, chosen, progress=bar.update)))
-    return Run(arms=tuple(found), scenes=scenes, models=models, settings=chosen)
+    return Run(arms=tuple(found), scenes=scenes, models=models, precision=precision, settings=chosen)
 
 
 def write_report(run: Run, folder: Path) -> Path:

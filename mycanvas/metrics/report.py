@@ -38,11 +38,16 @@ SIDE = 480
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """What was measured, and with what. models: their names with revisions. scenes: of each arm, by its name."""
+    """What was measured, and with what.
+
+    models: their names with revisions. precision: where and how they ran ("cuda bfloat16"). scenes: of each arm, by its
+    name.
+    """
 
     arms: tuple[Arm, ...]
     scenes: Mapping[str, Sequence[Scene]]
     models: Mapping[str, str]
+    precision: str
     settings: Settings
 
 
@@ -63,6 +68,7 @@ def as_json(run: Run) -> dict[str, Any]:
     """Every number: of each picture, each split, each difference, and the paper's."""
     return {
         "models": dict(run.models),
+        "precision": run.precision,
         "settings": asdict(run.settings),
         "paper": {
             "arms": {
