@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tqdm import tqdm
 
@@ -16,14 +19,19 @@ from builder.errors import ConfigError, HubError
 from builder.publication import CONCEPTS, DIGESTS, Publication, Rows, check_publishable, prepare
 from builder.store import BuildFolder
 from builder.told_by_hub import told_by_hub
+from dataset_card import HUB_LICENCES, licence_yaml
+from mycanvas.schema import SPLITS
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
 
     Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
-OURS = re.compile(r"(data|concepts)/\w+-\d{5}-of-\d{5}\.parquet|previews/\w+-\d+\.jpg")
-"""Files that a push writes, and takes away again when they are no longer of the dataset."""
+log = logging.getLogger("mycanvas")
+
+_SPLIT = f"({'|'.join(SPLITS)})"
+OURS = re.compile(rf"(data/{_SPLIT}|concepts/train)-\d{{5}}-of-\d{{5}}\.parquet|previews/{_SPLIT}-\d+\.jpg")
+"""Files that a push writes, and takes away again when they are no longer of the dataset; of others it takes none."""
 BARE = frozenset({".gitattributes", "README.md"})
 """What a repository holds that was made on the web page and never used."""
 
@@ -51,6 +59,7 @@ class Push:
     """
 
     repo_id: str
+    url: str
     revision: str
     send: Mapping[str, int]
     keep: int
@@ -61,22 +70,28 @@ class Push:
     def lines(self) -> list[str]:
         """For people."""
         send, delete = ("sent", "deleted") if self.commit else ("would send", "would delete")
+        longest = max(map(len, self.send), default=0)
+        kept = f"; {self.keep} unchanged" if self.keep else ""
+        total = f"{send} {_counted(len(self.send))}, {_size(sum(self.send.values()))}{kept}"
+        parts = "of a changed file the Hub takes only the parts that it does not have"
         rows = ", ".join(f"{split} {found.rows}" for split, found in self.splits.items())
-        total = f"{len(self.send)} files, {_megabytes(sum(self.send.values()))}, {self.keep} are there already"
         branch = "" if self.revision == "main" else f', revision="{self.revision}"'
-        done = [f"read back: {rows} rows", f'load it: datasets.load_dataset("{self.repo_id}"{branch})']
         return [
-            *(f"{send}  {path}  {_megabytes(size)}" for path, size in self.send.items()),
+            *(f"{send}  {path:<{longest}}  {_size(size):>9}" for path, size in self.send.items()),
             *(f"{delete}  {path}" for path in self.delete),
-            f"{send} {total}; of a changed file the Hub takes only the parts that it does not have",
-            *(done if self.commit else [f"it would hold: {rows} rows"]),
+            total if self.send else f"nothing to send: {_counted(self.keep)} unchanged",
+            *([parts] if self.send and self.keep else []),
+            f"{'read back' if self.commit else 'it would hold'}: {rows} rows",
+            *([f'load it:     datasets.load_dataset("{self.repo_id}"{branch})'] if self.commit else []),
+            *([f"look at it:  {self.url}"] if self.commit else []),
         ]
 
     def as_json(self) -> dict[str, Any]:
         """Of JSON's types."""
         rows = {split: found.rows for split, found in self.splits.items()}
         sent = {"send": dict(self.send), "keep": self.keep, "delete": list(self.delete)}
-        return {"repository": self.repo_id, "revision": self.revision, **sent, "commit": self.commit, "rows": rows}
+        where = {"repository": self.repo_id, "url": self.url, "revision": self.revision}
+        return {**where, **sent, "commit": self.commit, "rows": rows}
 
 
 def push(
@@ -102,12 +117,15 @@ def push(
         dry_run: only find out what would be sent. Nothing is written, neither here nor there.
 
     Raises:
-        ConfigError: the repository cannot have this name.
+        ConfigError: the repository cannot have this name, or the branch, or this is no licence.
         StoreError: the folder cannot be published as it is.
         HubError: the Hub refused, cannot be reached, or gives back something else.
     """
     if repo_id.count("/") != 1:
         raise ConfigError(f"wanted user/name, as in jane/mycanvas, got {repo_id!r}")
+    if not revision.strip():
+        raise ConfigError(f"--revision: wanted the name of a branch, got {revision!r}")
+    _check_licence(licence)
     folder = BuildFolder.open(path)
     with ExitStack() as stack:
         if not dry_run:
@@ -131,6 +149,7 @@ def push(
         send = {name: sizes[name] for name in changed}
         return Push(
             repo_id=repo_id,
+            url=f"{api.endpoint}/datasets/{repo_id}{'' if revision == 'main' else f'/tree/{quote(revision)}'}",
             revision=revision,
             send=send,
             keep=len(sizes) - len(send),
@@ -138,6 +157,19 @@ def push(
             commit=commit,
             splits=publication.splits,
         )
+
+
+def _check_licence(licence: str | None) -> None:
+    """Look whether a licence that was given is one; what the Hub has no name for is told, as it may be mistyped."""
+    if licence is None:
+        return
+    said = licence_yaml(licence)
+    if said in ({"license": "unknown"}, {"license": "other"}):
+        raise ConfigError(f"--licence: wanted the name of one, such as CC-BY-4.0, got {licence!r}")
+    if name := said.get("license_name"):
+        near = get_close_matches(name, HUB_LICENCES - {"other", "unknown"}, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        log.warning("the Hub knows no licence %s%s; the card says: other, %s", licence, hint, name)
 
 
 def _api(*, anonymous: bool) -> HfApi:
@@ -283,5 +315,9 @@ def _compare(repo_id: str, commit: str, splits: Mapping[str, Rows]) -> None:
             )
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.2f} MB"
+def _counted(files: int) -> str:
+    return f"{files} file{'' if files == 1 else 's'}"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e3:.1f} kB" if size < 1e6 else f"{size / 1e6:.2f} MB"

@@ -28,7 +28,8 @@ HUB_LICENCES = frozenset(
         *("apache-2.0", "mit", "unlicense", "wtfpl", "cc", "cc0-1.0", "pddl", "odc-by", "odbl", "unknown", "other"),
         *("cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nd-4.0"),
         *("cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0"),
-        *("cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"),
+        *("cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "c-uda", "etalab-2.0", "gfdl", "openmdw-1.0"),
+        *("cdla-permissive-1.0", "cdla-permissive-2.0", "cdla-sharing-1.0"),
     )
 )
 """Licences of pictures and data that the Hub knows by this name; any other is "other" with a `license_name`."""
@@ -233,10 +234,10 @@ def _front_matter(facts: CardFacts) -> Yaml:
 
 
 def licence_yaml(licence: str | None) -> Yaml:
-    """The keys by which the Hub knows a licence."""
-    if licence is None:
+    """The keys by which the Hub knows a licence: "CC BY 4.0" is its "cc-by-4.0"."""
+    name = re.sub(r"[^a-z0-9.+]+", "-", (licence or "").lower()).strip("-")
+    if not name:
         return {"license": "unknown"}
-    name = _one_line(licence).lower()
     return {"license": name} if name in HUB_LICENCES else {"license": "other", "license_name": name}
 
 

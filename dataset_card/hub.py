@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from dataset_card.card import LICENSED, PLACE, UNLICENSED, dump_yaml, escaped, licence_yaml, licensed
+from dataset_card.card import LICENSED, PLACE, UNLICENSED, dump_yaml, licence_yaml, licensed
 
 _HEAD = re.compile(r"---\n(?P<yaml>.*?\n)---\n(?P<body>.*)", re.DOTALL)
 _LICENCE = re.compile("|".join((re.escape(UNLICENSED), re.escape(LICENSED).replace(r"\{\}", ".*"))))
@@ -52,14 +53,19 @@ def hub_card(
     for info in head.get("dataset_info", []):
         info["download_size"] = sizes.get(info["config_name"], 0)
     if licence:
-        head = {key: value for key, value in head.items() if key not in {"license", "license_name"}}
-        head |= licence_yaml(licence)
+        head = {key: value for key, value in head.items() if key != "license_name"} | licence_yaml(licence)
         body = _LICENCE.sub(lambda _: licensed(licence), body)
     body = body.replace(f'data_dir="{PLACE}"', f'data_dir="hf://datasets/{repo_id}"').replace(PLACE, repo_id)
     if previews:
-        pictures = " ".join(f"![{escaped(preview.caption)}]({preview.path})" for preview in previews)
+        pictures = "\n".join(map(_picture, previews))
         body = body.replace("\n## ", f"\n{pictures}\n\n## ", 1)
     return f"---\n{dump_yaml(head)}---\n{body}"
+
+
+def _picture(preview: Preview) -> str:
+    """Three beside each other: one under the other, as Markdown's own are, they fill screens."""
+    caption = html.escape(" ".join(preview.caption.split()))
+    return f'<img src="{preview.path}" alt="{caption}" title="{caption}" width="32%">'
 
 
 def _parts(card: str) -> tuple[dict[str, Any], str]:

@@ -116,6 +116,17 @@ def test_a_licence_that_the_hub_does_not_list_is_other_with_its_name() -> None:
     found = head(replace(FACTS, licence="LicenseRef-Unsplash"))
 
     assert (found["license"], found["license_name"]) == ("other", "licenseref-unsplash")
+    assert head(replace(FACTS, licence="CC BY-SA 4.0"))["license"] == "cc-by-sa-4.0"
+    assert head(replace(FACTS, licence="Photos | by Jo"))["license_name"] == "photos-by-jo"
+
+
+def test_a_concept_none_of_whose_photos_is_used_is_not_said_to_be_shown() -> None:
+    card = render_card(
+        replace(FACTS, concepts=(*FACTS.concepts, concept("hat", PhotoFacts(id="hat/0.jpg", used=False))))
+    )
+
+    assert "in which 2 known things meet" in card
+    assert "What is shown is what the photos show: 2 concepts" in card
 
 
 def test_only_splits_of_the_build_are_in_the_yaml() -> None:

@@ -89,6 +89,7 @@ def test_a_licence_that_is_given_takes_the_place_of_another() -> None:
         published = DatasetCard(hub_card(card, "jane/toys", SIZES, "CC0-1.0"))
         data = published.data.to_dict()
         assert (data["license"], "license_name" in data) == ("cc0-1.0", False)
+        assert list(data).index("license") < list(data).index("configs")
         section = published.text.partition("## Licence")[2].partition("## ")[0]
         assert re.findall("Licence: .*|No licence is known", section) == [
             "Licence: CC0-1.0, as whoever made this dataset states it for its source photos."
@@ -96,11 +97,12 @@ def test_a_licence_that_is_given_takes_the_place_of_another() -> None:
 
 
 def test_pictures_stand_above_the_first_section_and_captions_cannot_break_them() -> None:
-    evil = Preview(path="previews/a.jpg", caption="a cat](http://x) <b>\nand | more")
+    evil = Preview(path="previews/a.jpg", caption='a "cat"> <b>\nand\n\n## more')
 
-    above = hub_card(CARD, "jane/toys", SIZES, previews=[evil]).split("\n## ")[0]
+    above = hub_card(CARD, "jane/toys", SIZES, previews=[evil, evil]).split("\n## ")[0]
 
-    assert r"![a cat\](http://x) &lt;b&gt; and \| more](previews/a.jpg)" in above
+    told = "a &quot;cat&quot;&gt; &lt;b&gt; and ## more"
+    assert above.count(f'<img src="previews/a.jpg" alt="{told}" title="{told}" width="32%">') == 2
 
 
 CROISSANT = frozenset({"bool", "int8", "int32", "float32", "string"})

@@ -116,15 +116,15 @@ def test_files_that_are_no_longer_of_the_dataset_go_and_others_stay(
     hub: FakeHub, run: Run, built: Path, name: str
 ) -> None:
     run("push", built, name)
-    old = {"data/objects_4-00001-of-00002.parquet": b"old", "previews/objects_4-7.jpg": b"old"}
-    mine = {"notes.txt": b"mine", "previews/cover.jpg": b"mine"}
-    hub.write(name, {**old, **mine})
+    theirs = {"notes.txt": b"mine", "previews/teaser.jpg": b"mine", "data/extra-00000-of-00001.parquet": b"mine"}
+    hub.write(name, {"data/objects_4-00001-of-00002.parquet": b"old", "previews/objects_4-9.jpg": b"old", **theirs})
 
     done = run("push", built, name, "--json")
 
-    assert sorted(json.loads(done.out)["delete"]) == sorted(old)
-    assert {path: hub.content(hub.head(name).files[path]) for path in mine} == mine
-    assert rows_at(hub, name) == shards_of(built)
+    deleted = ["data/objects_4-00001-of-00002.parquet", "previews/objects_4-9.jpg"]
+    assert json.loads(done.out)["delete"] == deleted
+    assert {path: hub.content(hub.head(name).files[path]) for path in theirs} == theirs
+    assert not set(deleted) & set(hub.head(name).files)
 
 
 def test_a_branch_and_a_private_repository_are_made_where_there_are_none(
@@ -154,7 +154,7 @@ def test_the_card_shows_the_dataset_s_place_its_pictures_and_the_licence_that_wa
     assert "No licence is known" not in card.text
     assert f'load_dataset("{name}")' in card.text
     assert f'load_dataset("mycanvas", data_dir="hf://datasets/{name}")' in card.text
-    assert {path for _, path in re.findall(r"!\[(.+?)\]\((\S+?)\)", card.text)} == {
+    assert {path for path, _ in re.findall(r'<img src="(\S+?)" alt="(.+?)"', card.text)} == {
         path for path in files if path.startswith("previews/")
     }
     assert card.text.endswith("Written by hand.\n")

@@ -48,6 +48,28 @@ def test_photos_without_a_stated_licence_are_not_published(run: Run, finished: P
     assert run("push", finished, name, "--dry-run", "--licence", "CC0-1.0").code == 0
 
 
+@pytest.mark.parametrize("licence", ["", " ", "unknown", "other", "?"])
+def test_what_states_no_licence_is_wrong_usage(run: Run, built: Path, name: str, licence: str) -> None:
+    message = refused(run("push", built, name, "--dry-run", "--licence", licence), code=2)
+
+    assert f"--licence: wanted the name of one, such as CC-BY-4.0, got {licence!r}" in message
+
+
+def test_a_licence_that_the_hub_does_not_know_may_be_mistyped(run: Run, built: Path, name: str) -> None:
+    def warned(licence: str) -> str:
+        done = run("push", built, name, "--dry-run", "--licence", licence)
+        assert done.code == 0
+        return done.err
+
+    assert "knows no licence CC-BY-4 (did you mean cc-by-4.0?); the card says: other, cc-by-4" in warned("CC-BY-4")
+    assert "knows no licence My own 1.0; the card says: other, my-own-1.0" in warned("My own 1.0")
+    assert "licence" not in warned("CC BY 4.0")
+
+
+def test_a_branch_without_a_name_is_wrong_usage(run: Run, built: Path, name: str) -> None:
+    assert "--revision: wanted the name of a branch, got ''" in refused(run("push", built, name, "--revision", ""), 2)
+
+
 def test_nobody_logged_in_and_a_token_that_is_not_known_are_told_apart(
     hub: FakeHub, run: Run, built: Path, name: str
 ) -> None:
