@@ -192,3 +192,9 @@ def check_whole(folder: BuildFolder) -> None:
         more = f", and {len(lost) - 1} more of {len(wrote)} files are not as they were" if len(lost) > 1 else ""
         remedy = f"write it again with: mycanvas select {shlex.quote(str(folder.path))}"
         raise StoreError(f"{folder.path / lost[0]} {flaw}{more}; {remedy}")
+
+
+def check_build(path: Path) -> None:
+    """The same, of a folder that a build left; a copy of it that has no .build folder is taken as it is."""
+    if (path / ".build").is_dir():
+        check_whole(BuildFolder.open(path))

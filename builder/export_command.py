@@ -29,8 +29,9 @@ def export(folder: Path, name: str, output: Path) -> None:
     Example:
       mycanvas export mycanvas_data --format coco --output mycanvas_coco
     """
+    from builder.dataset_folder import check_build
     from mycanvas.export import export as run
 
-    done = run(folder, name, output)
+    done = run(folder, name, output, check=check_build)
     counts = ", ".join(f"{split} {count}" for split, count in done.counts.items())
     click.echo(f"{sum(done.counts.values())} scenes ({counts}) in {output}" + ("" if done.written else ", as before"))

@@ -7,7 +7,7 @@ are, and writes what names the others last. FiftyOne reads what `coco` writes.
 from __future__ import annotations
 
 import difflib
-import importlib.util
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,13 +50,14 @@ class Exported:
     written: bool
 
 
-def export(folder: Path, name: str, output: Path) -> Exported:
+def export(folder: Path, name: str, output: Path, check: Callable[[Path], object] = lambda _: None) -> Exported:
     """Write a dataset in another format, with a progress bar on stderr.
 
     Args:
         folder: what `mycanvas build` wrote, or its copy in Parquet.
         name: a key of FORMATS.
         output: a new or empty folder; or one that this export was writing when it was interrupted.
+        check: called with the dataset's folder before anything is written; raises what it finds wrong.
 
     Raises:
         ConfigError: there is no such format.
@@ -69,13 +70,16 @@ def export(folder: Path, name: str, output: Path) -> Exported:
     import mycanvas
 
     if name not in FORMATS:
-        near = difflib.get_close_matches(name, FORMATS, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(name.lower(), FORMATS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(FORMATS)}"
         raise ConfigError(f"there is no format {name!r}; {hint}")
     if name in NEEDS:
         module, package, extra = NEEDS[name]
-        if importlib.util.find_spec(module) is None:
-            raise MissingExtra(package, extra=extra)
+        try:
+            importlib.import_module(module)
+        except ImportError as error:  # of it, or of what it stands on
+            raise MissingExtra(package if error.name in {module, None} else str(error.name), extra=extra) from error
+    check(folder)
     source = open_source(folder)
     what = {"format": name, "dataset": source.version(), "mycanvas": mycanvas.__version__}
     if is_finished(output, what):

@@ -145,6 +145,10 @@ def open_source(folder: Path) -> Source:
     Raises:
         InputError: no such dataset, it is not one of ours, or two of its scenes have one id.
     """
+    if folder.parts[:1] == ("hf:",):
+        name = "/".join(part for part in folder.parts[1:] if part != "datasets")
+        fetch = f"hf download {name} --repo-type dataset --local-dir DIR"
+        raise InputError(f"wanted a folder on this machine, got a dataset on the Hub; fetch it with: {fetch}")
     files, (photo_files,) = _files(folder, "default"), _files(folder, "concepts").values()
     counts = dict.fromkeys(files, 0)
     classes: dict[str, str] = {}

@@ -53,6 +53,18 @@ def test_without_its_package_nothing_is_written(dataset: Path, out: Path) -> Non
     assert not (out).exists()
 
 
+def test_a_package_that_it_stands_on_is_named(
+    dataset: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "streaming.py").write_text("import a_package_that_nobody_has\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(MissingExtra, match="a_package_that_nobody_has is not installed; run: pip install"):
+        export(dataset, "mds", out)
+
+    assert not (out).exists()
+
+
 @pytest.mark.skipif(
     "MYCANVAS_MDS_PYTHON" not in os.environ, reason="MYCANVAS_MDS_PYTHON names no Python that has mosaicml-streaming"
 )
