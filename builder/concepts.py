@@ -186,6 +186,8 @@ def _listed(source: Path) -> list[_Folder]:
         raise ConfigError("\n".join(wrong)) from error
     except ValueError as error:
         raise ConfigError(f"{source} is not JSON: {error}") from error
+    if not listed:
+        raise ConfigError(f"{source} lists no folder of photos")
     paths = {each.instance_data_dir: Path(os.path.abspath(source.parent / each.instance_data_dir)) for each in listed}
     if lost := [name for name, path in paths.items() if not path.is_dir()]:
         wanted = f"wanted one, relative to {source.parent}"

@@ -137,7 +137,7 @@ class SelectConfig(Table):
 
 
 def _folder_or_hub(value: object) -> Path | str:
-    if isinstance(value, str):
+    if isinstance(value, str) and (value.startswith(ON_HUB) or "://" not in value):
         return value if value.startswith(ON_HUB) else Path(value)
     if not isinstance(value, Path):
         raise ValueError(f"wanted a folder, or {ON_HUB}owner/name, got {value!r}")

@@ -15,6 +15,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -127,7 +128,11 @@ def _fetch(api: HfApi, source: _Source, folder: Path) -> None:
         growing = Path(tempfile.mkdtemp(UNFINISHED, f".{folder.name}.", folder.parent))
     try:
         pictures = [file for file in files if _is_picture(file.path, source.part)]
-        from_where = _copy(api, source, files, pictures, growing) if pictures else _unpack(source, files, growing)
+        if pictures:
+            from_where = _copy(api, source, files, pictures, growing)
+        else:
+            with _no_asides():
+                from_where = _unpack(source, files, growing)
         if not from_where:
             raise InputError(f"{ON_HUB}{source.repo} has no pictures{' in ' + source.part if source.part else ''}")
         if source.licence:
@@ -143,6 +148,20 @@ def _fetch(api: HfApi, source: _Source, folder: Path) -> None:
                     raise
     finally:
         shutil.rmtree(growing, ignore_errors=True)
+
+
+@contextmanager
+def _no_asides() -> Iterator[None]:
+    """Without what the libraries log beside their errors, which are told, and of cards without metadata."""
+    levels = {"datasets": logging.CRITICAL, "huggingface_hub.repocard": logging.ERROR}
+    before = {name: logging.getLogger(name).level for name in levels}
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _is_picture(path: str, part: str) -> bool:
@@ -181,8 +200,15 @@ def _copy(api: HfApi, source: _Source, files: list[RepoFile], pictures: list[Rep
 def _unpack(source: _Source, files: list[RepoFile], folder: Path) -> dict[str, str]:
     """A repository of rows: one concept for each configuration, or for each label where there is only one."""
     import datasets
+    from datasets.data_files import EmptyDatasetError
+    from datasets.exceptions import DataFilesNotFoundError
 
-    names = datasets.get_dataset_config_names(source.repo, revision=source.commit)
+    try:
+        names = datasets.get_dataset_config_names(source.repo, revision=source.commit)
+    except (DataFilesNotFoundError, EmptyDatasetError):
+        return {}
+    except RuntimeError as error:  # the dataset is a script
+        raise InputError(f"{ON_HUB}{source.repo} cannot be read: {error}") from error
     if source.part and source.part not in names:
         raise InputError(f"{source.repo} has no folder and no configuration {source.part}; it has {', '.join(names)}")
     chosen = [source.part] if source.part else names
@@ -236,7 +262,8 @@ def _rows(builder: Any) -> Iterator[tuple[str, str | None, bytes]]:
             if content is None:
                 continue
             label = row[column] if column else None
-            yield f"{split}/{index}", None if label is None else named(label), content
+            nothing = label is None or (label == -1 and named is not str)  # how a ClassLabel says that there is none
+            yield f"{split}/{index}", None if nothing else named(label), content
 
 
 def _check_size(source: _Source, photos: int, size: int) -> None:

@@ -105,7 +105,7 @@ class BuildFolder:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise StoreError(f"{self.path} is being built by another process; wait for it") from None
+                raise StoreError(f"{self.path} is in use by another process; wait for it") from None
             self._refuse_another_request(request)
             for leftover in self.path.rglob(f".*{UNFINISHED}"):
                 leftover.unlink()

@@ -29,7 +29,7 @@ def told_by_hub(doing: str) -> Iterator[None]:
     Raises:
         HubError: instead of an error of the Hub, of the network, or of a library that cannot use what it got.
     """
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
     try:
         yield
@@ -42,6 +42,8 @@ def told_by_hub(doing: str) -> Iterator[None]:
         answer = _answer(error)
         if isinstance(answer, RepositoryNotFoundError):
             why = "no such dataset on the Hub, or not for you; check its name, or log in with: hf auth login"
+        elif isinstance(answer, RevisionNotFoundError):
+            why = "it has no such branch, tag or commit"
         elif isinstance(answer, HfHubHTTPError):
             status = answer.response.status_code
             broken = "the Hub is out of order; run the same command again later"

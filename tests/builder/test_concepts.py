@@ -401,7 +401,7 @@ def test_custom_concept_101_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
         ([entry("no"), entry("none")], InputError, r"(?s)instance_data_dir no is not .*instance_data_dir none is not"),
         ([entry("cat2", "", '"cat"')], ConfigError, "cannot be the class noun of cat2: .*, or class_prompt in"),
         (["cat2"], ConfigError, "0: wanted a table of keys and values, got 'cat2'"),
-        ([], InputError, "no usable photo in any of the 0 folders"),
+        ([], ConfigError, "list.json lists no folder of photos"),
     ],
 )
 def test_a_wrong_concepts_list_is_refused(

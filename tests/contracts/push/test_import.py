@@ -165,9 +165,47 @@ def test_what_is_no_source_of_concepts_is_refused(hub: FakeHub, run: Run, shapes
     assert "cannot fetch hf://jane/nothing: no such dataset on the Hub, or not for you" in missing
     assert "hf://jane/words has no pictures" in words
     assert f"jane/many has {MAX_PHOTOS + 1} pictures" in refused(build(run, "hf://jane/many", tmp_path / "out"))
-    assert "cannot fetch hf://jane/empty: " in refused(build(run, "hf://jane/empty", tmp_path / "out"))
+    assert "hf://jane/empty has no pictures" in refused(build(run, "hf://jane/empty", tmp_path / "out"))
     assert "jane/words has no folder and no configuration cats; it has default" in other
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "why"),
+    [
+        ("hf://jane/script", 1, "hf://jane/script cannot be read: Dataset scripts are no longer supported"),
+        ("hf://jane/bare@v9", 1, "cannot fetch hf://jane/bare@v9: it has no such branch, tag or commit"),
+        ("hf://jane/bare", 1, "hf://jane/bare has no pictures"),
+        ("hf://jane/damaged", 1, "cannot fetch hf://jane/damaged: Parquet file size is"),
+        ("https://huggingface.co/datasets/jane/few", 2, "wanted a folder, or hf://owner/name, got 'https://hugging"),
+    ],
+)
+def test_why_a_dataset_is_no_source_is_one_line(
+    hub: FakeHub, run: Run, tmp_path: Path, source: str, code: int, why: str
+) -> None:
+    hub.write("jane/script", {"script.py": b"raise SystemExit"})
+    hub.write("jane/bare", {"README.md": b"# No metadata", "data.jsonl": WORDS})
+    hub.write("jane/damaged", {"data.parquet": b"PAR1, and that is all. PAR1"})
+
+    done = build(run, source, tmp_path / "out")
+
+    assert why in refused(done, code)
+    assert [line for line in done.err.splitlines() if line.strip()] == refused(done, code).splitlines()
+
+
+def test_photos_without_a_label_are_a_concept_of_their_own(
+    hub: FakeHub, run: Run, shapes: Path, tmp_path: Path
+) -> None:
+    content = pictures(shapes)
+    rows = [row(content["cone/0.png"], label=0), row(content["ball/0.png"], label=-1), row(content["ball2/0.png"])]
+    kind = {"_type": "ClassLabel", "names": ["traffic cone"]}
+    hub.write("jane/photos-of-mine", {"data.parquet": parquet(rows, {"image": {"_type": "Image"}, "label": kind})})
+
+    done = build(run, "hf://jane/photos-of-mine", tmp_path / "out")
+
+    assert done.code == 0, done.err
+    concepts = [photo["concept"] for photo in photos_of(tmp_path / "out")]
+    assert concepts == ["photos-of-mine", "photos-of-mine", "traffic cone"]
 
 
 def test_a_row_cannot_lead_to_a_file_of_the_reader_s(
