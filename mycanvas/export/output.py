@@ -43,7 +43,8 @@ def is_finished(output: Path, what: Mapping[str, Any]) -> bool:
         return finished
     kind = "an export" if finished else "an unfinished export"
     changed = ", ".join(key for key in what if marked.get(key) != what[key])
-    raise StoreError(f"{output} holds {kind} of another {changed}; remove it, or give another --output")
+    since = ", or of this one before it changed" if changed == "dataset" else ""
+    raise StoreError(f"{output} holds {kind} of another {changed}{since}; remove it, or give another --output")
 
 
 @contextmanager

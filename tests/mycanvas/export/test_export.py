@@ -89,7 +89,7 @@ def test_another_format_or_another_dataset_does_not_go_into_a_folder_that_has_an
 
     with pytest.raises(StoreError, match="holds an export of another format; remove it, or give another --output"):
         export(dataset, "kohya", out)
-    with pytest.raises(StoreError, match="holds an export of another dataset; remove it"):
+    with pytest.raises(StoreError, match="an export of another dataset, or of this one before it changed; remove"):
         export(rewritten(dataset, [scene("a")], tmp_path / "other"), "yolo", out)
     assert contents(out) == before
 
