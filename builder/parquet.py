@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,9 @@ is not looked at, which every second picture is with 1 MiB; with the 256 KiB of 
 ROW_GROUP_BYTES = 32 * 2**20
 """What has to be read for one row; the Hub's viewer takes up to 300 MB."""
 
+BUFFER_BYTES = 3 * ROW_GROUP_BYTES
+"""More than a row group takes: a disk that is full while pyarrow cuts pages by content ends the process, uncaught."""
+
 
 def write_parquet(source: Path, target: Path) -> None:
     """Write an Arrow IPC stream as Parquet; memory holds one row group. The same rows give the same bytes."""
@@ -27,8 +31,9 @@ def write_parquet(source: Path, target: Path) -> None:
         atomic(target) as file,
         pa.OSFile(file.name, "wb") as past_python,  # whose files hold its lock, for which other threads would wait
     ):
+        buffered = pa.BufferedOutputStream(past_python, BUFFER_BYTES)
         writer = pq.ParquetWriter(
-            past_python,
+            buffered,
             stream.schema,
             compression="none",  # pictures are compressed already, and the rest is a thousandth of them
             use_dictionary=False,  # one that a row changed would change the whole column
@@ -36,10 +41,17 @@ def write_parquet(source: Path, target: Path) -> None:
             use_content_defined_chunking=CHUNKING,
             write_page_index=True,
         )
-        with writer:
-            for rows in _row_groups(stream):
-                writer.write_table(rows, row_group_size=rows.num_rows)
-            writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
+        try:
+            with writer:
+                for rows in _row_groups(stream):
+                    writer.write_table(rows, row_group_size=rows.num_rows)
+                    buffered.flush()
+                writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
+            buffered.flush()
+        except OSError:
+            with suppress(OSError):
+                buffered.close()  # which else it does later, and logs that it cannot
+            raise
 
 
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:

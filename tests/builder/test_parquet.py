@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,3 +78,30 @@ def test_the_same_rows_give_the_same_bytes(arrow: Arrow, tmp_path: Path) -> None
         write_parquet(source, tmp_path / name)
 
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+WRITE = """
+import resource, sys
+from pathlib import Path
+from builder.errors import StoreError
+from builder.parquet import write_parquet
+source, target, most = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+try:
+    write_parquet(source, target)
+except StoreError as error:
+    sys.exit(f"told: {error}")
+"""
+
+
+@pytest.mark.parametrize("most", [100, 2_000_000, 33_000_000, 50_000_000])
+def test_a_disk_that_is_full_is_told_and_ends_no_process(arrow: Arrow, tmp_path: Path, most: int) -> None:
+    source, target = arrow(52, 2**19), tmp_path / "out" / "shard.parquet"
+
+    done = subprocess.run(
+        [sys.executable, "-c", WRITE, str(source), str(target), str(most)], capture_output=True, text=True
+    )
+
+    assert done.stderr.startswith(f"told: cannot write {target}: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(target.parent.iterdir())
