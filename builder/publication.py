@@ -97,13 +97,16 @@ def check_publishable(folder: BuildFolder, licence: str | None) -> dict[str, str
 
 
 def _check_photos(folder: BuildFolder) -> None:
-    """Raises StoreError if scenes show a photo of which nobody said under which licence it is."""
+    """Raises StoreError if there is a photo of which nobody said under which licence it is.
+
+    Those that scenes do not show count too: all photos of concepts are published.
+    """
     sources = Sources.from_json(read_json(folder.sources_file))
-    stated = [photo.attribution for photo in sources.photos if photo.used]
+    stated = [photo.attribution for photo in sources.photos]
     stated += [background.attribution for background in sources.backgrounds if background.photo_id]
     if unknown := stated.count(None):
         raise StoreError(
-            f"{folder.path}: {unknown} of the {len(stated)} photos in its scenes have no stated maker or licence; "
+            f"{folder.path}: {unknown} of its {len(stated)} photos have no stated maker or licence; "
             "state one for the whole with --licence (such as CC-BY-4.0), or in concepts.toml and ATTRIBUTION files"
         )
 

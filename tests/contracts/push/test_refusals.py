@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -44,8 +45,22 @@ def test_a_card_that_is_of_other_files_is_refused_until_it_is_written_again(
 def test_photos_without_a_stated_licence_are_not_published(run: Run, finished: Path, name: str) -> None:
     message = refused(run("push", finished, name, "--dry-run"))
 
-    assert "photos in its scenes have no stated maker or licence; state one for the whole with --licence" in message
+    assert "of its 14 photos have no stated maker or licence; state one for the whole with --licence" in message
     assert run("push", finished, name, "--dry-run", "--licence", "CC0-1.0").code == 0
+
+
+def test_photos_that_no_scene_shows_are_published_too_and_need_one(
+    run: Run, finished: Path, tmp_path: Path, name: str
+) -> None:
+    folder = shutil.copytree(finished, tmp_path / "out")
+    file = folder / ".build" / "sources.json"
+    sources = json.loads(file.read_text())
+    for each in (*sources["photos"], *sources["backgrounds"]):
+        each["attribution"] = "Jo, CC0"
+    sources["photos"][0] |= {"used": False, "attribution": None}
+    file.write_text(json.dumps(sources))
+
+    assert "1 of its 14 photos have no stated maker" in refused(run("push", folder, name, "--dry-run"))
 
 
 @pytest.mark.parametrize("licence", ["", " ", "unknown", "other", "?"])
