@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,8 +20,8 @@ is not looked at, which every second picture is with 1 MiB; with the 256 KiB of 
 ROW_GROUP_BYTES = 32 * 2**20
 """What has to be read for one row; the Hub's viewer takes up to 300 MB."""
 
-BUFFER_BYTES = 3 * ROW_GROUP_BYTES
-"""More than a row group takes: a disk that is full while pyarrow cuts pages by content ends the process, uncaught."""
+SPARE_BYTES = 2**20
+"""What a Parquet file may be longer than its Arrow stream: pages have headers, but nothing is padded."""
 
 
 def write_parquet(source: Path, target: Path) -> None:
@@ -31,9 +32,9 @@ def write_parquet(source: Path, target: Path) -> None:
         atomic(target) as file,
         pa.OSFile(file.name, "wb") as past_python,  # whose files hold its lock, for which other threads would wait
     ):
-        buffered = pa.BufferedOutputStream(past_python, BUFFER_BYTES)
+        _reserve(file, source.stat().st_size + SPARE_BYTES)
         writer = pq.ParquetWriter(
-            buffered,
+            past_python,
             stream.schema,
             compression="none",  # pictures are compressed already, and the rest is a thousandth of them
             use_dictionary=False,  # one that a row changed would change the whole column
@@ -41,17 +42,17 @@ def write_parquet(source: Path, target: Path) -> None:
             use_content_defined_chunking=CHUNKING,
             write_page_index=True,
         )
-        try:
-            with writer:
-                for rows in _row_groups(stream):
-                    writer.write_table(rows, row_group_size=rows.num_rows)
-                    buffered.flush()
-                writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
-            buffered.flush()
-        except OSError:
-            with suppress(OSError):
-                buffered.close()  # which else it does later, and logs that it cannot
-            raise
+        with writer:
+            for rows in _row_groups(stream):
+                writer.write_table(rows, row_group_size=rows.num_rows)
+            writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
+        file.truncate(past_python.tell())
+
+
+def _reserve(file: BinaryIO, size: int) -> None:
+    """Take room on the disk: one that gets full while pyarrow cuts pages by content ends the process, uncaught."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
 
 
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:

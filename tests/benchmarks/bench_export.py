@@ -31,6 +31,7 @@ from tests.mycanvas.conftest import write_shard
 
 FORMAT = "webdataset"
 ROUNDS = 9
+TRIES = 3
 SHARE = 16
 
 
@@ -93,8 +94,11 @@ def report_memory(few: Path, many: Path, room: Path) -> None:
     """Peak resident memory of the command."""
     peaks = []
     for dataset in (few, many):
-        with tempfile.TemporaryDirectory(dir=room) as output:
-            peaks.append(peak_of(["export", str(dataset), "--format", FORMAT, "--output", output]))
+        found = []
+        for _ in range(TRIES):
+            with tempfile.TemporaryDirectory(dir=room) as output:
+                found.append(peak_of(["export", str(dataset), "--format", FORMAT, "--output", output]))
+        peaks.append(max(found))  # a short run may end between two looks at it
     print(f"{'peak memory, MB':24}{few.name + ' scenes':>12}{many.name + ' scenes':>14}{'ratio':>8}  goal")
     print(f"{FORMAT:24}{peaks[0] / 1e6:12.0f}{peaks[1] / 1e6:14.0f}{peaks[1] / peaks[0]:8.3f}  <= 1.1")
 
