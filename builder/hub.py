@@ -16,7 +16,8 @@ from urllib.parse import quote
 from tqdm import tqdm
 
 from builder.errors import ConfigError, HubError
-from builder.publication import CONCEPTS, DIGESTS, Publication, Rows, check_publishable, prepare
+from builder.files import stored
+from builder.publication import CARD, CONCEPTS, DIGESTS, Publication, Rows, check_publishable, git_name, prepare
 from builder.store import BuildFolder
 from builder.told_by_hub import told_by_hub
 from dataset_card import HUB_LICENCES, licence_yaml
@@ -179,6 +180,7 @@ def _api(*, anonymous: bool) -> HfApi:
     api = HfApi()
     if get_token() is None:
         if anonymous:
+            log.warning("nobody is logged in to the Hub: what is private there is not seen")
             return api
         raise HubError("nobody is logged in to the Hub; run: hf auth login (or set HF_TOKEN)")
     with told_by_hub("log in to the Hub"):
@@ -232,20 +234,28 @@ def _look(api: HfApi, repo_id: str, revision: str, private: bool) -> Remote:
     sums = {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
     if DIGESTS not in sums and (others := sorted(set(sums) - BARE)):
         raise HubError(f"{repo_id} holds something else ({', '.join(others[:3])}); choose another name")
+    if DIGESTS in sums and CARD in sums:
+        _check_card(api, repo_id, begin, sums[CARD])
     return Remote(exists=True, head=head, sums=sums)
+
+
+def _check_card(api: HfApi, repo_id: str, revision: str | None, there: str) -> None:
+    """Raises HubError if somebody edited the card on the Hub, which a push would replace. there: its name in git."""
+    told = stored(Path(api.hf_hub_download(repo_id, DIGESTS, repo_type="dataset", revision=revision)))
+    if isinstance(told, dict) and told.get("card", there) != there:
+        raise HubError(
+            f"the card of {repo_id} was edited on the Hub since the last push, which this one would replace; copy what "
+            f"is to stay into the {CARD} of the folder, delete {CARD} on the Hub, and push again"
+        )
 
 
 def _changed(publication: Publication, remote: Remote) -> list[str]:
     """The paths of the files that are not there as they are here."""
     shards = {shard.path: {shard.sha256} for shard in publication.shards}
     small = {
-        path: {hashlib.sha256(content).hexdigest(), _git_name(content)} for path, content in publication.small.items()
+        path: {hashlib.sha256(content).hexdigest(), git_name(content)} for path, content in publication.small.items()
     }
     return [path for path, names in {**shards, **small}.items() if remote.sums.get(path) not in names]
-
-
-def _git_name(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _create(api: HfApi, repo_id: str, revision: str, remote: Remote, private: bool) -> None:

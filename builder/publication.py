@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pyarrow as pa
 from PIL import Image
@@ -30,7 +31,7 @@ from mycanvas.schema import SPLITS
 CARD, DIGESTS, CONCEPTS = "README.md", "mycanvas.json", "concepts"
 PREVIEW_SIDE = 512
 PREVIEWS = 2
-"""Pictures of each split that the card shows."""
+"""Pictures of each split that the card shows, of different compositions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +137,7 @@ def prepare(
         "mycanvas": __version__,
         "shards": digest_in(own_card),
         "splits": {key: asdict(splits[key]) for key in splits},
+        "card": git_name(card.encode()),
     }
     small = {CARD: card.encode(), DIGESTS: (json.dumps(told, indent=1) + "\n").encode()}
     return Publication(
@@ -194,15 +196,30 @@ def _ids(file: Path) -> Iterator[str]:
 
 
 def _previews(folder: BuildFolder) -> Iterator[tuple[Preview, bytes]]:
-    """The first scenes of each split, small."""
-    for file in data_files(folder):
-        if file.parent.name == CONCEPTS or "-00000-of-" not in file.name:
-            continue
-        with pa.memory_map(str(file)) as mapped, pa.ipc.open_stream(mapped) as stream:
-            rows = next(iter(stream)).slice(0, PREVIEWS).select(["image", "caption"]).to_pylist()
-        for index, row in enumerate(rows):
-            path = f"previews/{file.name.split('-')[0]}-{index}.jpg"
-            yield Preview(path=path, caption=row["caption"]), _small(row["image"]["bytes"])
+    """Scenes of each split, small."""
+    first = {file.name.split("-")[0]: file for file in data_files(folder) if "-00000-of-" in file.name}
+    for split in (split for split in SPLITS if split in first):
+        for index, row in enumerate(_of_compositions(first[split], PREVIEWS)):
+            preview = Preview(path=f"previews/{split}-{index}.jpg", caption=row["caption"])
+            yield preview, _small(row["image"]["bytes"])
+
+
+def _of_compositions(file: Path, most: int) -> list[dict[str, Any]]:
+    """The first scene of each of so many compositions, with its image and caption."""
+    found: dict[str, dict[str, Any]] = {}
+    with pa.memory_map(str(file)) as mapped, pa.ipc.open_stream(mapped) as stream:
+        for batch in stream:
+            for index, composition in enumerate(batch.column("composition").to_pylist()):
+                if composition not in found and len(found) < most:
+                    found[composition] = batch.slice(index, 1).select(["image", "caption"]).to_pylist()[0]
+            if len(found) == most:
+                break
+    return list(found.values())
+
+
+def git_name(content: bytes) -> str:
+    """By which git, and the Hub, know the content of a small file."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _small(encoded: bytes) -> bytes:

@@ -12,7 +12,7 @@ import json
 import re
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -120,12 +120,13 @@ class FakeHub:
         assert self.cas
         return sum(file.stat().st_size for file in self.cas.rglob("default.*") if file.suffix != ".tagset")
 
-    def write(self, name: str, files: dict[str, bytes], *, private: bool = False) -> str:
-        """A commit by somebody else; creates the repository where there is none."""
+    def write(self, name: str, files: Mapping[str, bytes | None], *, private: bool = False) -> str:
+        """A commit by somebody else, None deletes a file; creates the repository where there is none."""
         repository = self.repositories.setdefault(name, Repository(private, {"main": [_commit("initial commit", {})]}))
         before = repository.branches["main"][-1].files
-        added = {path: self.keep(content, large=path.endswith(LARGE)) for path, content in files.items()}
-        repository.branches["main"].append(_commit("by somebody else", {**before, **added}))
+        stay = {path: file for path, file in before.items() if path not in files}
+        added = {path: self.keep(content, large=path.endswith(LARGE)) for path, content in files.items() if content}
+        repository.branches["main"].append(_commit("by somebody else", stay | added))
         return self.head(name).oid
 
     def keep(self, content: bytes, *, large: bool) -> StoredFile:

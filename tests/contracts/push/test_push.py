@@ -127,6 +127,22 @@ def test_files_that_are_no_longer_of_the_dataset_go_and_others_stay(
     assert not set(deleted) & set(hub.head(name).files)
 
 
+def test_a_card_that_was_edited_on_the_hub_is_not_replaced(hub: FakeHub, run: Run, built: Path, name: str) -> None:
+    run("push", built, name)
+    card = hub.content(hub.head(name).files["README.md"])
+    hub.write(name, {"README.md": card + b"Mind the dog.\n"})
+
+    for more in (("--dry-run",), ()):
+        refused = run("push", built, name, *more)
+
+        assert refused.code == 1
+        assert "was edited on the Hub" in refused.err
+    assert hub.content(hub.head(name).files["README.md"]).endswith(b"Mind the dog.\n")
+    hub.write(name, {"README.md": None})
+    assert run("push", built, name).code == 0
+    assert hub.content(hub.head(name).files["README.md"]) == card
+
+
 def test_a_branch_and_a_private_repository_are_made_where_there_are_none(
     hub: FakeHub, run: Run, built: Path, name: str
 ) -> None:
