@@ -26,6 +26,7 @@ from builder.config import ON_HUB
 from builder.errors import ConfigError, HubError, InputError
 from builder.files import UNFINISHED, told, write_bytes, write_json, write_text
 from builder.folders import SUFFIXES
+from builder.photos import MAX_BYTES as LARGEST_PHOTO
 from builder.told_by_hub import told_by_hub
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def _unpack(source: _Source, files: list[RepoFile], folder: Path) -> dict[str, s
     chosen = [source.part] if source.part else names
     sizes = {file.path: file.size for file in files}
     from_where: dict[str, str] = {}
-    seen = size = 0
+    seen = size = unpacked = 0
     for name in tqdm(chosen, desc="fetching", unit="concept", delay=1):
         builder = datasets.load_dataset_builder(source.repo, name, revision=source.commit)
         read = [
@@ -224,13 +225,14 @@ def _unpack(source: _Source, files: list[RepoFile], folder: Path) -> dict[str, s
         _check_size(source, 0, size)
         for place, label, content in _rows(builder):
             seen += 1
-            if seen > MAX_PHOTOS:
+            unpacked += len(content)
+            if seen > MAX_PHOTOS or unpacked > MAX_BYTES:
                 continue  # a stream that is left before its end may keep the interpreter from ending
             concept = _folder_name(name if len(chosen) > 1 else label or source.repo.split("/")[1])
             photo = f"{concept}/{seen:05d}{_suffix(content)}"
             write_bytes(folder / photo, content)
             from_where[photo] = f"{name}/{place}"
-    _check_size(source, seen, 0)
+    _check_size(source, seen, unpacked)
     return from_where
 
 
@@ -258,7 +260,7 @@ def _rows(builder: Any) -> Iterator[tuple[str, str | None, bytes]]:
             content = picture.get("bytes")
             if content is None and follow and picture.get("path"):
                 with fsspec.open(picture["path"], "rb") as file:
-                    content = file.read()
+                    content = file.read(LARGEST_PHOTO + 1)  # of a larger one it is said later that it is
             if content is None:
                 continue
             label = row[column] if column else None

@@ -19,6 +19,7 @@ import pytest
 from builder.config import load_config
 from builder.errors import ConfigError
 from builder.hub_concepts import MAX_BYTES, MAX_PHOTOS, fetch_concepts
+from builder.photos import MAX_BYTES as LARGEST_PHOTO
 from tests.fake_hub import FakeHub
 from tests.publishing import Done, Run, environment, refused
 
@@ -243,6 +244,26 @@ def test_pictures_in_an_archive_are_found_by_its_metadata(
 
     assert done.code == 0, done.err
     assert [photo["concept"] for photo in photos_of(tmp_path / "out")] == ["ball", "ball", "cone", "cone"]
+
+
+def test_a_picture_that_an_archive_blows_up_is_left_out(
+    hub: FakeHub, run: Run, shapes: Path, tmp_path: Path, name: str
+) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in pictures(shapes).items():
+            archive.writestr(path, content)
+        archive.writestr("ball/9.png", bytes(LARGEST_PHOTO + 10**6))
+        lines = (json.dumps({"file_name": path, "concept": path.split("/")[0]}) for path in archive.namelist())
+        archive.writestr("metadata.jsonl", "\n".join(lines))
+    assert len(packed.getvalue()) < 10**6
+    hub.write(name, {"photos.zip": packed.getvalue()})
+
+    done = build(run, f"hf://{name}", tmp_path / "out")
+
+    assert done.code == 0, done.err
+    assert "is left out: 256 MiB; wanted at most 256" in done.err
+    assert len(photos_of(tmp_path / "out")) == 6
 
 
 def test_two_that_fetch_the_same_at_once_do_not_hinder_each_other(
