@@ -146,7 +146,7 @@ def lines(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
     return [line.rstrip() for line in [*text, "", *measured, *remarks(arms, models)]]
 
 
-NOTE = "[low, high]: 95 %, bootstrap over compositions; too narrow of fewer than ten."
+NOTE = "[low, high]: 95 %, over compositions; too narrow if these are fewer than ten."
 
 
 def _section(title: str, body: Iterable[tuple[str, Sequence[str]]]) -> Iterator[str]:
@@ -176,11 +176,11 @@ def _values(arm: Arm, split: str, score: str) -> tuple[list[float], list[str]]:
 
 def _mean(arm: Arm, split: str, score: str) -> str:
     found = arm.splits[split].scores.get(score) if split in arm.splits else None
-    return f"{found.mean:.2f}" if found else "-"
+    return f"{found.mean:z.2f}" if found else "-"
 
 
 def _gained(found: Gain | None) -> str:
-    return f"{found[0]:+.2f}" if found else "-"
+    return f"{found[0]:+z.2f}" if found else "-"
 
 
 def _pictures(split: Split | None) -> str:
@@ -190,5 +190,5 @@ def _pictures(split: Split | None) -> str:
 
 
 def _with_interval(mean: float, ends: Interval | None, sign: str = "") -> str:
-    low_high = ", ".join(f"{end:{sign}.2f}" for end in ends or ())
-    return f"{mean:{sign}.2f}" + (f" [{low_high}]" if ends else "")
+    low_high = ", ".join(f"{end:{sign}z.2f}" for end in ends or ())
+    return f"{mean:{sign}z.2f}" + (f" [{low_high}]" if ends else "")

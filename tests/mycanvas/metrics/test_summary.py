@@ -58,6 +58,10 @@ def test_details_count_pictures_compositions_and_what_was_left_out() -> None:
     assert "left out: x.png (damaged)" in lines([arm("ours", 0.0)], PAPERS)
 
 
+def test_a_loss_that_rounds_to_nothing_has_no_minus() -> None:
+    assert dict(rows([arm("base", 0.0), arm("ours", -0.001)]))["ours vs. base"][0] == "+0.00"
+
+
 def test_a_score_that_one_arm_lacks_has_no_gain() -> None:
     assert gain(arm("ours", 0.0), arm("base", 0.0, reads=False), "objects_le3", "ti_clip") is None
     assert gain(arm("ours", 0.0), arm("base", 0.0), "objects_5", "cp_clip") is None
