@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from builder.files import atomic
+from mycanvas.models import cores
 
 CHUNKING = {"min_chunk_size": 2**20, "max_chunk_size": 2**22, "norm_level": 0}
 """Where pages may be cut: by content, so that a changed row changes its own pages only. What is shorter than the least
@@ -22,6 +23,14 @@ ROW_GROUP_BYTES = 32 * 2**20
 
 SPARE_BYTES = 2**20
 """What a Parquet file may be longer than its Arrow stream: pages have headers, but nothing is padded."""
+
+MOST_WRITERS = 8
+"""Each holds a row group or two in memory."""
+
+
+def writers() -> int:
+    """How many shards to write at once: while one waits for the disk, each core has another."""
+    return min(cores() + 1, MOST_WRITERS)
 
 
 def write_parquet(source: Path, target: Path) -> None:

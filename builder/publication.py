@@ -21,11 +21,10 @@ from builder.dataset_folder import data_files, marked
 from builder.errors import StoreError
 from builder.files import read_json, sha256_of, write_json
 from builder.library import Sources
-from builder.parquet import write_parquet
+from builder.parquet import write_parquet, writers
 from builder.store import BuildFolder
 from dataset_card import Preview, digest_in, hub_card
 from mycanvas import __version__
-from mycanvas.models import cores
 from mycanvas.schema import SPLITS
 
 CARD, DIGESTS, CONCEPTS = "README.md", "mycanvas.json", "concepts"
@@ -148,7 +147,7 @@ def prepare(
 def _shards(folder: BuildFolder, sums: Mapping[str, str], *, keep: bool) -> Iterator[Shard]:
     """Each Arrow shard's Parquet, under the name of the Arrow shard's sum: made once, and again when that changes."""
     kept = folder.hidden / "push"
-    with TemporaryDirectory(prefix="mycanvas-") as temporary, ThreadPoolExecutor(cores()) as pool:
+    with TemporaryDirectory(prefix="mycanvas-") as temporary, ThreadPoolExecutor(writers()) as pool:
         make = partial(_shard, folder.path, kept, kept if keep else Path(temporary))
         made = pool.map(make, sums.items())
         try:

@@ -21,9 +21,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # else the Hub is asked first, and
 
 import datasets
 
-from builder.parquet import write_parquet
+from builder.parquet import write_parquet, writers
 from mycanvas.export import export
-from mycanvas.models import cores
 from mycanvas.schema import concepts_schema
 from tests.benchmarks.bench_loader import encoded_scene, timed, write_shards
 from tests.benchmarks.bench_memory import peak_of
@@ -79,7 +78,7 @@ def report_speed(dataset: Path, room: Path) -> None:
 
 def as_parquet(shards: list[Path], output: Path) -> None:
     """What `mycanvas push` stages, several at a time."""
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(writers()) as pool:
         list(pool.map(write_parquet, shards, [output / f"{shard.stem}.parquet" for shard in shards]))
 
 
