@@ -9,6 +9,8 @@ from pathlib import Path
 
 from builder.config import BuildConfig
 from builder.errors import MissingExtra, ModelError
+from mycanvas.metrics import detectors, encoders
+from mycanvas.metrics.checkpoint import model_type
 from mycanvas.models import KNOWN, RELEASE, Kind, Snapshot, fetch, is_local, size_of, split_name
 
 PACKAGES: Mapping[Kind, tuple[str, ...]] = {
@@ -21,12 +23,17 @@ PACKAGES: Mapping[Kind, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Need:
-    """One model of one stage. name: as the configuration gives it. variant: of its weights."""
+    """One model of one stage.
+
+    name: as the configuration gives it. variant: of its weights. types: architectures that will do, by transformers'
+    names; empty: whichever the library loads.
+    """
 
     stage: str
     name: str
     kind: Kind
     variant: str | None = None
+    types: tuple[str, ...] = ()
 
     def fetch(self, *, offline: bool = False) -> Snapshot:
         """The model on this machine; see `mycanvas.models.fetch`."""
@@ -56,8 +63,9 @@ def _of_stage(stage: str, config: BuildConfig) -> Iterator[Need]:
     if stage == "caption":
         yield Need(stage=stage, name=config.caption.vlm.model, kind="transformers")
     if stage == "score":
-        yield Need(stage=stage, name=config.score.clip.encoder, kind="transformers")
-        yield Need(stage=stage, name=config.score.clip.detector, kind="transformers")
+        clip = config.score.clip
+        yield Need(stage=stage, name=clip.encoder, kind="transformers", types=tuple(encoders.FAMILIES))
+        yield Need(stage=stage, name=clip.detector, kind="transformers", types=tuple(detectors.FAMILIES))
 
 
 def fetch_needs(config: BuildConfig) -> Mapping[str, Snapshot]:
@@ -65,7 +73,7 @@ def fetch_needs(config: BuildConfig) -> Mapping[str, Snapshot]:
 
     Raises:
         MissingExtra: a package that runs one of them is not installed.
-        ModelError: one cannot be had; the message names all that are missing.
+        ModelError: one cannot be had, when the message names all that are missing; or is of another kind.
     """
     wanted = needs(config)
     for package in (package for need in wanted for package in PACKAGES[need.kind]):
@@ -79,6 +87,8 @@ def fetch_needs(config: BuildConfig) -> Mapping[str, Snapshot]:
         except ModelError as error:
             raise ModelError(_told(missing, error, config.profile)) from error
     for need in wanted:
+        if need.types and (kind := model_type(there[need].path)) not in need.types:
+            raise ModelError(f"{need.stage}: {need.name} is of type {kind!r}; wanted one of {', '.join(need.types)}")
         if need.kind == "transformers" and _takes_films(there[need].path) and find_spec("torchvision") is None:
             raise ModelError(
                 f"{need.name} takes torchvision, which is not installed; the one that fits the installed torch is on "

@@ -96,6 +96,14 @@ def test_a_captioner_that_takes_torchvision_says_so_before_any_work(
         fetch_needs(config)
 
 
+def test_an_encoder_in_the_place_of_a_detector_is_refused_before_any_work(tiny_model: Callable[[str], Path]) -> None:
+    clip = {"encoder": str(tiny_model("clip")), "detector": str(tiny_model("siglip"))}
+    config = load_config(None, None, {"concepts": "photos", "score": {"backend": "clip", "clip": clip}})
+
+    with pytest.raises(ModelError, match=r"score: .*siglip is of type 'siglip'; wanted one of owlvit, owlv2"):
+        fetch_needs(config)
+
+
 def test_what_is_published_of_a_model_is_its_name_and_revision_and_not_where_it_lay(tmp_path: Path) -> None:
     folder, network = str(tmp_path / "my-clip"), str(tmp_path / "net.onnx")
     config = load_config(
