@@ -59,6 +59,21 @@ def grounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def build_shapes(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path]:
+    """Makes a dataset of the shapes by `mycanvas build`, in a folder of its own: samples, resolution -> the folder."""
+    from builder.cli import main
+
+    def build(samples: int, resolution: int) -> Path:
+        output = tmp_path_factory.mktemp("built") / "out"
+        arguments = ["--concepts", shapes, "--backgrounds", grounds, "--output", output, "--workers", 1]
+        arguments += ["--samples", samples, "--resolution", resolution]
+        main(["build", *map(str, arguments)])
+        return output
+
+    return build
+
+
+@pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder or file of a tiny random checkpoint, by the name of its function in tests/tiny.py."""
     folder = tmp_path_factory.mktemp("models")

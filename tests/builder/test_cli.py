@@ -4,6 +4,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def built(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("cli") / "out"
-    arguments = ["build", "--concepts", shapes, "--backgrounds", grounds, "--output", output, "--workers", 1]
-    main([str(argument) for argument in [*arguments, "--samples", 30, "--resolution", 192]])
-    return output
+def built(build_shapes: Callable[[int, int], Path]) -> Path:
+    return build_shapes(30, 192)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

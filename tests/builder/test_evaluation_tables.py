@@ -28,11 +28,8 @@ Model = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def built(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("tables") / "out"
-    arguments = ["build", "--concepts", shapes, "--backgrounds", grounds, "--output", output, "--workers", 1]
-    main([str(argument) for argument in [*arguments, "--samples", 9, "--resolution", 192]])
-    return output
+def built(build_shapes: Callable[[int, int], Path]) -> Path:
+    return build_shapes(9, 192)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,8 @@ from mycanvas.export import FORMATS
 
 
 @pytest.fixture(scope="module")
-def dataset(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("export") / "dataset"
-    arguments = ["--concepts", shapes, "--backgrounds", grounds, "--output", folder, "--workers", 1]
-    main([str(argument) for argument in ["build", *arguments, "--samples", 6, "--resolution", 128]])
-    return folder
+def dataset(build_shapes: Callable[[int, int], Path]) -> Path:
+    return build_shapes(6, 128)
 
 
 def test_it_says_what_is_where_and_shows_one_bar(

@@ -15,11 +15,8 @@ from builder.cli import main
 
 
 @pytest.fixture(scope="module")
-def built(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("inspect") / "out"
-    arguments = ["--concepts", shapes, "--backgrounds", grounds, "--output", output, "--workers", 1]
-    main([str(each) for each in ["build", *arguments, "--samples", 12, "--resolution", 128]])
-    return output
+def built(build_shapes: Callable[[int, int], Path]) -> Path:
+    return build_shapes(12, 128)
 
 
 @pytest.fixture
