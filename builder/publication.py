@@ -161,7 +161,7 @@ def _shards(folder: BuildFolder, sums: Mapping[str, str], *, keep: bool) -> Iter
 
 
 def _shard(dataset: Path, kept: Path, place: Path, named: tuple[str, str]) -> Shard:
-    """One of them: as it is kept, or made in a place; a file elsewhere than where they are kept is needed no longer."""
+    """The one that is kept, or a new one; where `place` is another than `kept`, only its size and sum outlive this."""
     name, arrow = named
     path = Path(name).with_suffix(".parquet").as_posix()
     marker = kept / f"{arrow}.json"

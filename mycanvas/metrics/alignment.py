@@ -11,7 +11,6 @@ Two things to know before reading the numbers:
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +26,7 @@ from mycanvas.errors import InputError, ModelError
 from mycanvas.metrics.encoders import Encoder
 from mycanvas.metrics.pairs import Pair
 from mycanvas.metrics.pictures import decode, without_remarks
+from mycanvas.models import cores
 
 THRESHOLD = 0.28
 """Cosine of CLIP ViT-B/32 below which a pair was left out of LAION-5B, from which Stable Diffusion learned."""
@@ -117,7 +117,7 @@ def measure_alignment(name: str, pairs: Iterable[Pair], encoder: Encoder, *, thr
     left_out: Counter[LeftOut] = Counter()
     captions = words = rows = 0
     found: list[NDArray[np.float32]] = []
-    for chunk in _looked_at(pairs, threads or min(16, os.cpu_count() or 1)):
+    for chunk in _looked_at(pairs, threads or min(16, cores())):
         written = [pair.caption for pair, _ in chunk if pair.caption]
         rows += len(chunk)
         captions += len(written)

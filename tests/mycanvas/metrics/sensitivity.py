@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mycanvas.errors import ConfigError
 from mycanvas.metrics import Detection
 from mycanvas.metrics.checkpoint import Picture, as_rgb
 from mycanvas.metrics.encoders import Embeddings
@@ -48,7 +49,7 @@ class Histograms:
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
     def texts(self, texts: Sequence[str]) -> Embeddings:
-        raise NotImplementedError(texts)
+        raise ConfigError(f"histograms see pictures only, got {len(texts)} texts")
 
 
 def _histograms(pixels: Rgb) -> NDArray[np.float64]:
