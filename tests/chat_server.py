@@ -134,10 +134,10 @@ def sensible(body: dict[str, Any]) -> str:
 
 def speaks(model: Path) -> Callable[[dict[str, Any]], str]:
     """What a transformers model answers, held to the JSON schema that it is asked for."""
-    from builder.backends import Runtime
-    from builder.layout.chat import Reply, Request
-    from builder.layout.local import Local
-    from builder.model_config import LlmConfig
+    from builder.config.model_config import LlmConfig
+    from builder.pipeline.backends import Runtime
+    from mycanvas.models.llm.chat import Reply, Request
+    from mycanvas.models.llm.local import Local
 
     local = Local(LlmConfig(model=str(model)), Runtime(device="cpu", models={str(model): model}))
     lock = Lock()

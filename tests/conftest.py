@@ -18,7 +18,7 @@ SHARED_PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "photos"
 @pytest.fixture(scope="session")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The rendered toys: `concepts/<toy>/*.jpg`, and their exact alpha in `alpha/<toy>/*.png`."""
-    from builder.demo import render_toys
+    from builder.demo.render import render_toys
 
     folder = tmp_path_factory.mktemp("toys")
     render_toys(folder)
@@ -61,7 +61,7 @@ def grounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def build_shapes(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path]:
     """Makes a dataset of the shapes by `mycanvas build`, in a folder of its own: samples, resolution -> the folder."""
-    from builder.cli import main
+    from builder.cli.main import main
 
     def build(samples: int, resolution: int) -> Path:
         output = tmp_path_factory.mktemp("built") / "out"

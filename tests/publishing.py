@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import mycanvas
-from builder.finish import reselect
-from builder.store import BuildFolder
+from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.finalize import reselect
 from tests.fake_hub import FakeHub
 from tests.hub_reader import digests, encoded
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self, TypeVar
 
-from builder.early import TO_STOP
-from builder.errors import StoreError
+from builder.cli.interrupt import TO_STOP
+from mycanvas.errors import StoreError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mycanvas.errors import StoreError
-from mycanvas.files import UNFINISHED, told, write_json
+from mycanvas.io.files import UNFINISHED, told, write_json
 
 MARKER = ".mycanvas-export.json"
 """Written before anything else and, when all of it is on the disk, once more with `finished` true. Hidden, because

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mycanvas.boxes import Box
 from mycanvas.errors import InputError, ModelError
+from mycanvas.io.images import Rgb, decode, without_remarks
 from mycanvas.metrics import scores
-from mycanvas.metrics.boxes import Box
-from mycanvas.metrics.detectors import Detector
-from mycanvas.metrics.encoders import Embeddings, Encoder
-from mycanvas.metrics.pictures import Rgb, decode, without_remarks
 from mycanvas.metrics.protocol import without_tokens
 from mycanvas.metrics.results import Evaluation, LeftOut, PictureScores, SeenBox
 from mycanvas.metrics.scenes import Scene
 from mycanvas.metrics.settings import Settings
 from mycanvas.models import cores
+from mycanvas.models.detectors import Detector
+from mycanvas.models.encoders import Embeddings, Encoder
 
 CHUNK = 8
 """Pictures that a worker has in memory, and gives the models at once."""

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from mycanvas.errors import InputError, ModelError
-from mycanvas.metrics.encoders import Embeddings, Encoder
-from mycanvas.metrics.pictures import Rgb, cut_out, decode, without_remarks
+from mycanvas.io.images import Rgb, cut_out, decode, without_remarks
 from mycanvas.metrics.scenes import Concept, Photo
 from mycanvas.metrics.settings import Settings
+from mycanvas.models.encoders import Embeddings, Encoder
 
 AT_ONCE = 64
 """Photos in memory at a time."""

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mycanvas.metrics.pictures import decode, without_remarks
+from mycanvas.io.images import decode, without_remarks
 from mycanvas.metrics.results import PictureScores, SeenBox
 from mycanvas.metrics.scenes import Scene
 from mycanvas.metrics.settings import Settings

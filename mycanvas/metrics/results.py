@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mycanvas.metrics.boxes import Box
+from mycanvas.boxes import Box
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mycanvas.boxes import Box
 from mycanvas.errors import InputError
-from mycanvas.metrics.boxes import Box
 from mycanvas.schema import split_of
 
 Read = Callable[[], bytes]

@@ -27,9 +27,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mycanvas.metrics.boxes import Box, covered, iou
-from mycanvas.metrics.detectors import Detection
+from mycanvas.boxes import Box, covered, iou
 from mycanvas.metrics.settings import Negative, SameClass
+from mycanvas.models.detectors import Detection
 
 Floats = NDArray[np.float64]
 

@@ -1,63 +1,104 @@
-"""From the name of a session of rembg to its ONNX file on this machine."""
+"""An ONNX file that finds objects, on the processor or a CUDA card."""
 
 from __future__ import annotations
 
-import os
-from importlib.util import find_spec
+import logging
 from pathlib import Path
+from typing import Any
 
-from mycanvas.errors import MissingExtra, ModelError
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as raised
 
-RELEASE = "v0.0.0"
-"""The release of rembg's repository that all its networks are downloaded from, and checked against by their digests."""
+from mycanvas.errors import ModelError
+from mycanvas.models import pick_device
+
+log = logging.getLogger("mycanvas")
+
+CUDA = "CUDAExecutionProvider"
+RAISED = (
+    *(raised.EngineError, raised.EPFail, raised.Fail, raised.InvalidArgument, raised.InvalidGraph),
+    *(raised.InvalidProtobuf, raised.NoModel, raised.NotImplemented, raised.RuntimeException),
+)
+"""ONNX Runtime's errors; they have no class in common, and that memory ran out is not a class of its own."""
+SILENT = 4
+"""Of ONNX Runtime's log levels: what goes wrong it also raises, and how a graph was exported is nobody's business."""
 
 
-def onnx_file(name: str, *, offline: bool = False) -> Path:
-    """A network's file on this machine, downloaded by rembg where it is not yet.
+class Network:
+    """A network from one photo to one map.
 
-    Args:
-        name: a session of rembg, such as "isnet-general-use", or the path of a file that ends in ".onnx".
-        offline: use only what is there already.
-
-    Raises:
-        MissingExtra: rembg is not installed, and a session of it must be downloaded.
-        ModelError: it is not there and cannot be had.
+    together: how many photos it takes at once, where its file says so; None: any number, or so its file says.
     """
-    if name.endswith(".onnx"):
-        file = Path(name).expanduser()
-        if not file.is_file():
-            raise ModelError(f"there is no file {file}; name another one, or a session of rembg")
-        return file
-    found = next((file for file in _places(name) if file.is_file()), None)
-    if found is None and offline:
-        raise ModelError(f"{name} is not on this machine")
-    return found or _download(name)
+
+    def __init__(self, file: Path, size: int, *, device: str, threads: int) -> None:
+        """Load it.
+
+        Args:
+            file: its input is float32 [N, 3, size, size], its first output [N, 1, size, size].
+            size: pixels a side.
+            device: as `pick_device` takes it; without a CUDA provider of ONNX Runtime it is the processor.
+            threads: on the processor. Sums are not split over them: their number changes no result.
+
+        Raises:
+            ConfigError: no such device here.
+            ModelError: it is no such file.
+        """
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = SILENT
+        options.intra_op_num_threads = threads
+        options.use_deterministic_compute = True
+        providers = _providers(device)
+        try:
+            self._session = onnxruntime.InferenceSession(str(file), options, providers=providers)
+        except RAISED as error:
+            raise ModelError(
+                f"{file} is not a network that ONNX Runtime {onnxruntime.__version__} runs: {error}"
+            ) from error
+        if len(providers) > 1 and CUDA not in self._session.get_providers():
+            log.warning("ONNX Runtime cannot use the CUDA card: cut-outs are made on the processor")
+        self._input, self._output = self._session.get_inputs()[0], self._session.get_outputs()[0]
+        number, *image = self._input.shape
+        wanted = [3, size, size]
+        if len(image) != 3 or any(
+            isinstance(have, int) and have != want for have, want in zip(image, wanted, strict=True)
+        ):
+            raise ModelError(
+                f"{file} takes {self._input.shape}, and [segment.rembg] model runs at [N, 3, {size}, {size}]; "
+                "name the session whose size and normalisation it has"
+            )
+        self.together = number if isinstance(number, int) else None
+
+    def run(self, stack: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The maps of photos, as the network gives them.
+
+        Raises:
+            ModelError: there is no memory for so many, it cannot be run, or its answer is no map of each photo.
+        """
+        try:
+            answer: Any = self._session.run([self._output.name], {self._input.name: stack})[0]
+        except RAISED as error:
+            raise ModelError(f"the network for cutting out failed: {error}") from error
+        if answer.shape != (len(stack), 1, *stack.shape[2:]):
+            raise ModelError(
+                f"the network for cutting out answered {answer.shape} to {stack.shape}, wanted one map each"
+            )
+        return np.asarray(answer[:, 0], np.float32)
 
 
-def _places(name: str) -> tuple[Path, Path]:
-    """Where rembg keeps a session's file: today and before.
-
-    Read off rembg's `BaseSession`, whose import compiles for most of a minute the first time.
-    """
-    data = os.getenv("XDG_DATA_HOME")
-    before = Path(os.getenv("U2NET_HOME") or Path(data or "~", ".u2net"))
-    today = os.getenv("U2NET_HOME") or os.getenv("REMBG_HOME") or (Path(data, "rembg") if data else "~/.rembg")
-    file = f"{name}.onnx"
-    return Path(today, "models", name, file).expanduser(), (before / file).expanduser()
-
-
-def _download(name: str) -> Path:
-    # Without ONNX Runtime, importing rembg ends the process.
-    if find_spec("rembg") is None or find_spec("onnxruntime") is None:
-        raise MissingExtra("rembg", extra="models")
-    from rembg.sessions import sessions
-
-    if name not in sessions or not sessions[name].is_local():
-        raise ModelError(f"rembg has no session {name!r} that runs on this machine; name another one")
-    try:
-        return Path(sessions[name].download_models())
-    except (OSError, ValueError) as error:  # requests' errors are the former, a wrong checksum is the latter
-        raise ModelError(
-            f"{name} is not on this machine, and rembg cannot download it ({error}); "
-            f"copy its file to {_places(name)[0]}, or name a file with segment.rembg.file"
-        ) from error
+def _providers(device: str) -> list[Any]:
+    """Where to run, in order of preference. Finding a card imports torch, which also loads the libraries it needs."""
+    if CUDA in onnxruntime.get_available_providers() and device.startswith(("auto", "cuda")):
+        chosen = pick_device(device)
+        if chosen.type == "cuda":
+            # The exhaustive search takes whichever algorithm was fastest this time, and searches anew for each shape.
+            return [
+                (CUDA, {"device_id": chosen.index or 0, "cudnn_conv_algo_search": "HEURISTIC"}),
+                "CPUExecutionProvider",
+            ]
+    elif device.startswith("cuda") or (device == "auto" and pick_device(device).type == "cuda"):
+        log.warning(
+            "this onnxruntime knows no CUDA: cut-outs are made on the processor; onnxruntime-gpu would use the card"
+        )
+    return ["CPUExecutionProvider"]

@@ -32,20 +32,20 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from builder.backends import Runtime
-from builder.backgrounds import find_backgrounds
-from builder.caption import CAPTIONERS, caption
-from builder.config import BuildConfig
-from builder.layout import LAYOUTS, arrange
-from builder.paste import paste
-from builder.pipeline import ShardTask, make_shard, read_settings
-from builder.plan import draw_plan
-from builder.prepare import PhotoTask, cut_out
+from builder.config.schema import BuildConfig
+from builder.pipeline.backends import Runtime
+from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.prepare import PhotoTask, cut_out
+from builder.pipeline.rows import candidate_row
+from builder.pipeline.shard import ShardTask, make_shard, read_settings
 from builder.records import Candidate, Concept, Layout, PhotoFile, Rejected, Sample
-from builder.repaint import REPAINTERS, repaint
-from builder.rows import candidate_row
-from builder.score import SCORERS, score
-from builder.store import BuildFolder
+from builder.stages.backgrounds import find_backgrounds
+from builder.stages.caption import CAPTIONERS, caption
+from builder.stages.layout import LAYOUTS, arrange
+from builder.stages.paste import paste
+from builder.stages.plan import draw_plan
+from builder.stages.repaint import REPAINTERS, repaint
+from builder.stages.score import SCORERS, score
 from tests.benchmarks import official
 from tests.benchmarks.pictures import draw_backgrounds, draw_object, textured
 

@@ -21,7 +21,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # else the Hub is asked first, and
 
 import datasets
 
-from builder.parquet import write_parquet, writers
+from builder.publish.parquet import write_parquet, writers
 from mycanvas.export import export
 from mycanvas.schema import concepts_schema
 from tests.benchmarks.bench_loader import encoded_scene, timed, write_shards

@@ -23,13 +23,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from mycanvas.metrics import Detection, Detector, Embeddings, Encoder, load_detector, load_encoder
+from mycanvas.io.images import decode
 from mycanvas.metrics.evaluate import crop, evaluate
-from mycanvas.metrics.pictures import decode
 from mycanvas.metrics.references import Cache, encode_references
 from mycanvas.metrics.results import PictureScores
 from mycanvas.metrics.scenes import Concept, Photo, Scene
 from mycanvas.metrics.settings import Settings
+from mycanvas.models.detectors import Detection, Detector, load_detector
+from mycanvas.models.encoders import Embeddings, Encoder, load_encoder
 from tests.benchmarks.bench_loader import encoded_scene
 from tests.tiny import clip_tokenizer
 

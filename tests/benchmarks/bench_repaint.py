@@ -23,13 +23,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from builder.backends import Runtime
-from builder.model_config import DiffusionConfig
+from builder.config.model_config import DiffusionConfig
+from builder.pipeline.backends import Runtime
 from builder.records import Canvas
-from builder.repaint.diffusion import Diffusion
-from builder.repaint.pipelines import Inpainter
+from builder.stages.repaint.diffusion import Diffusion
+from mycanvas.models.inpainting import Inpainter
 from tests import tiny
-from tests.builder.repaint.test_diffusion import canvas
+from tests.builder.stages.repaint.test_diffusion import canvas
 
 ROUNDS = 3
 GPU_STEPS, GPU_BATCH = 30, 8

@@ -19,9 +19,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from builder.backgrounds import find_backgrounds
-from builder.cli import main
-from builder.concepts import find_concepts
+from builder.cli.main import main
+from builder.sources.concepts import find_concepts
+from builder.stages.backgrounds import find_backgrounds
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 1) -> str:

@@ -15,12 +15,12 @@ import datasets
 import pytest
 
 import mycanvas  # noqa: F401  (makes the name known)
-from builder.build import build
-from builder.cli import main
-from builder.config import BuildConfig, parse_config
-from builder.errors import ModelError, StoreError
-from builder.layout.replies import tally
-from tests.builder.layout.test_examples import LEFT, coco
+from builder.cli.main import main
+from builder.config.schema import BuildConfig, parse_config
+from builder.pipeline.build import build
+from builder.stages.layout.replies import tally
+from mycanvas.errors import ModelError, StoreError
+from tests.builder.stages.layout.test_examples import LEFT, coco
 from tests.chat_server import ChatServer, Raw, sensible, serve
 
 SAMPLES = 24

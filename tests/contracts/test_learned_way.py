@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import mycanvas  # noqa: F401  (makes the name known)
-from builder.cli import main
+from builder.cli.main import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from builder.build import build
-from builder.config import BuildConfig, parse_config
-from builder.errors import ConfigError, StoreError
-from builder.finish import reselect
+from builder.config.schema import BuildConfig, parse_config
+from builder.pipeline.build import build
+from builder.pipeline.finalize import reselect
+from mycanvas.errors import ConfigError, StoreError
 
 SAMPLES = 24
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import mycanvas  # noqa: F401  (makes the name known)
-from builder.cli import main
+from builder.cli.main import main
 from mycanvas import SPLITS
 
 CONCEPTS, PHOTOS_EACH, SAMPLES = 5, 2, 20

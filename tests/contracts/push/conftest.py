@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from builder.build import build
-from builder.config import parse_config
-from builder.finish import reselect
+from builder.config.schema import parse_config
+from builder.pipeline.build import build
+from builder.pipeline.finalize import reselect
 from tests.fake_hub import TOKEN, FakeHub, serve
 from tests.publishing import Done, Run, environment
 
 DRIVER = """
 import contextlib, io, json, logging, os, sys
-from builder.cli import main
+from builder.cli.main import main
 for line in sys.stdin:
     asked = json.loads(line)
     os.environ.update(asked["environment"])

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from builder.config import load_config
-from builder.errors import ConfigError
-from builder.hub_concepts import MAX_BYTES, MAX_PHOTOS, fetch_concepts
-from builder.photos import MAX_BYTES as LARGEST_PHOTO
+from builder.config.schema import load_config
+from builder.sources.hub_datasets import MAX_BYTES, MAX_PHOTOS, fetch_concepts
+from builder.sources.photos import MAX_BYTES as LARGEST_PHOTO
+from mycanvas.errors import ConfigError
 from tests.fake_hub import FakeHub
 from tests.publishing import Done, Run, environment, refused
 
@@ -273,7 +273,7 @@ def test_two_that_fetch_the_same_at_once_do_not_hinder_each_other(
     program = (
         "import sys\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from builder.hub_concepts import fetch_concepts\n"
+        "from builder.sources.hub_datasets import fetch_concepts\n"
         "with ThreadPoolExecutor(3) as pool:\n"
         "    print(*set(pool.map(fetch_concepts, [sys.argv[1]] * 3)))\n"
     )

@@ -14,8 +14,8 @@ Row = dict[str, Any]
 @pytest.fixture(scope="session")
 def dataset(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scenes in all three splits."""
-    from builder.build import build
-    from builder.config import load_config
+    from builder.config.schema import load_config
+    from builder.pipeline.build import build
 
     folder = tmp_path_factory.mktemp("export") / "dataset"
     values = {"concepts": shapes, "backgrounds": grounds, "output": folder, "samples": 24, "resolution": 192}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from builder.concepts import find_concepts
+from builder.sources.concepts import find_concepts
 from mycanvas.export import export
 from mycanvas.schema import concepts_schema, dataset_schema
 from tests.mycanvas.conftest import write_shard

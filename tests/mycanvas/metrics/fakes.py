@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from mycanvas.metrics import Detection
-from mycanvas.metrics.checkpoint import Picture, as_rgb
-from mycanvas.metrics.encoders import Embeddings
-from mycanvas.metrics.pictures import Rgb
+from mycanvas.io.images import Rgb
 from mycanvas.metrics.scenes import Concept, Photo, Scene
+from mycanvas.models.checkpoint import Picture, as_rgb
+from mycanvas.models.detectors import Detection
+from mycanvas.models.encoders import Embeddings
 
 DIMENSIONS = 16
 

@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mycanvas.errors import ConfigError
-from mycanvas.metrics import Detection
-from mycanvas.metrics.checkpoint import Picture, as_rgb
-from mycanvas.metrics.encoders import Embeddings
+from mycanvas.io.images import Rgb, decode
 from mycanvas.metrics.evaluate import evaluate
-from mycanvas.metrics.pictures import Rgb, decode
 from mycanvas.metrics.references import encode_references
 from mycanvas.metrics.scenes import Dataset, Scene, open_dataset
 from mycanvas.metrics.settings import Settings
+from mycanvas.models.checkpoint import Picture, as_rgb
+from mycanvas.models.detectors import Detection
+from mycanvas.models.encoders import Embeddings
 from tests.mycanvas.metrics.fakes import Told, png
 
 SIDE = 64

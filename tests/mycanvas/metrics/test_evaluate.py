@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from mycanvas.errors import InputError, ModelError
-from mycanvas.metrics import Detection
+from mycanvas.io.images import Rgb, decode
 from mycanvas.metrics.evaluate import evaluate
-from mycanvas.metrics.pictures import Rgb, decode
 from mycanvas.metrics.references import encode_references
 from mycanvas.metrics.results import PictureScores
 from mycanvas.metrics.scenes import Concept, Scene
 from mycanvas.metrics.settings import Settings
+from mycanvas.models.detectors import Detection
 from tests.mycanvas.metrics.fakes import Colours, Told, concept, scene
 
 NAMES = ("cat", "cat2", "cat3", "cup", "dog", "dog6", "vase")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mycanvas.errors import InputError
-from mycanvas.metrics.pictures import Rgb, cut_out
+from mycanvas.io.images import Rgb, cut_out
 from mycanvas.metrics.references import Cache, cache_folder, encode_references
 from mycanvas.metrics.scenes import Concept, Photo
 from mycanvas.metrics.settings import Settings

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mycanvas.metrics import Detection, scores
+from mycanvas.metrics import scores
+from mycanvas.models.detectors import Detection
 
 CLASSES = ["dog", "cat", "cat"]
 EYE = np.eye(3)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.cli import main
+from builder.cli.main import main
 from mycanvas.metrics.scenes import open_dataset
 from tests.mycanvas.metrics.sensitivity import MOST_SPOILT, Curve, as_svg, measure
 

@@ -1,0 +1,37 @@
+"""`mycanvas export`: a dataset in the formats that other tools read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=FILE)
+@click.option("--format", "name", required=True, help="One of the formats below.")
+@click.option("--output", type=FILE, required=True, help="A new or empty folder.")
+def export(folder: Path, name: str, output: Path) -> None:
+    """Write a dataset in a format that other tools read. No picture is encoded again.
+
+    \b
+    coco              boxes and masks (RLE), a file for each split; pycocotools, FiftyOne
+    custom-diffusion  concepts_list.json of the source photos, and one of each composition's scenes
+    imagefolder       images, masks and metadata.jsonl; load_dataset("imagefolder"), diffusers' trainers
+    kohya             images, captions and dataset.toml; sd-scripts
+    mds               MosaicML streaming's shards; needs mosaicml-streaming
+    webdataset        tar shards; webdataset
+    yolo              images, boxes and data.yaml; Ultralytics, supervision
+
+    \b
+    Example:
+      mycanvas export mycanvas_data --format coco --output mycanvas_coco
+    """
+    from builder.pipeline.dataset_writer import check_build
+    from mycanvas.export import export as run
+
+    done = run(folder, name, output, check=check_build)
+    counts = ", ".join(f"{split} {count}" for split, count in done.counts.items())
+    click.echo(f"{sum(done.counts.values())} scenes ({counts}) in {output}" + ("" if done.written else ", as before"))

@@ -1,0 +1,1 @@
+"""build.toml: its schema, assembled from the stages' own tables, and the profiles below it."""

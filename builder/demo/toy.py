@@ -1,0 +1,88 @@
+"""A toy: painted solids that stand on z = 0 and look towards -y."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.demo.sampled import sampled, shell
+from builder.demo.sdf import Distances, Points, Solid, union
+
+Colours = NDArray[np.float32]
+"""Linear light, float32 [3, N]; or [3, 1], the same everywhere."""
+Places = NDArray[np.bool_]
+"""Which of N points, bool [N]."""
+Pattern = Callable[[Points], Colours]
+"""The colour of each point of a surface."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One solid of one material. gloss: 0 (cloth) to 1 (glazed)."""
+
+    solid: Solid
+    pattern: Pattern
+    gloss: float = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toy:
+    """A thing to be photographed.
+
+    grounds: what it stands on in each view, by the names of `builder.demo.grounds.GROUNDS`.
+    facing: degrees by which its most telling side is turned from -y, counter-clockwise from above.
+    """
+
+    name: str
+    class_noun: str
+    height_cm: float
+    parts: tuple[Part, ...]
+    grounds: tuple[str, str, str, str]
+    facing: float = 0
+
+    @cached_property
+    def solid(self) -> Solid:
+        """All its parts in one."""
+        return union(*(part.solid for part in self.parts))
+
+    @cached_property
+    def shell(self) -> Points:
+        """Points [3, N] all over its surface."""
+        return shell(self.solid)
+
+    @cached_property
+    def rough(self) -> tuple[Solid, float]:
+        """Its field read off a lattice, and the width of a cell."""
+        return sampled(self.solid, self.shell)
+
+    def surface(self, points: Points) -> tuple[Colours, Distances]:
+        """Colour [3, N] and gloss [N] of points on its surface: those of the nearest part."""
+        nearest = np.argmin(np.stack([part.solid.distance(points) for part in self.parts]), 0)
+        colours = np.empty_like(points)
+        for index in np.unique(nearest):
+            chosen = np.flatnonzero(nearest == index)
+            colours[:, chosen] = self.parts[index].pattern(points.take(chosen, 1))
+        return colours, np.array([part.gloss for part in self.parts], np.float32)[nearest]
+
+
+def linear(text: str) -> Colours:
+    """A colour written as six hexadecimal digits, as linear light [3, 1] (sRGB's transfer function taken as 2.2)."""
+    values = np.frombuffer(bytes.fromhex(text), np.uint8).astype(np.float32) / 255
+    return np.asarray(values[:, None] ** 2.2, np.float32)
+
+
+def plain(text: str) -> Pattern:
+    """One colour everywhere."""
+    value = linear(text)
+    return lambda p: np.broadcast_to(value, p.shape)
+
+
+def where(condition: Callable[[Points], Places], inside: str | Pattern, outside: str | Pattern) -> Pattern:
+    """One pattern or colour where the condition holds, another elsewhere."""
+    first = plain(inside) if isinstance(inside, str) else inside
+    second = plain(outside) if isinstance(outside, str) else outside
+    return lambda p: np.where(condition(p), first(p), second(p))

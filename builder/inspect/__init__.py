@@ -1,0 +1,1 @@
+"""What is in a build: a summary for the terminal, and a contact sheet."""

@@ -1,0 +1,1 @@
+"""Puts the stages in order: from photos to a dataset folder, each step resumable."""

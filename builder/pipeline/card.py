@@ -1,0 +1,99 @@
+"""What the card says of a build: the store's facts, in the card's records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from builder.config.schema import BuildConfig
+from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.dataset_writer import data_files, digest_of, file_sums
+from builder.pipeline.funnel import Funnel
+from builder.pipeline.required_models import backends_with_models, published
+from builder.pipeline.source_photos import PhotoUse, Sources
+from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, PhotoFacts, SplitFacts, render_card
+from mycanvas import __version__
+from mycanvas.models import is_local
+
+
+def card_text(
+    folder: BuildFolder,
+    config: BuildConfig,
+    sources: Sources,
+    funnel: Funnel,
+    compositions: dict[str, int],
+    caption_words: float,
+) -> str:
+    """The text of the dataset's README.md.
+
+    Args:
+        folder: with the dataset's files in place.
+        config: of the build, selection included.
+        sources: its photos and backgrounds.
+        funnel: what became of the planned scenes.
+        compositions: kept scenes of each composition.
+        caption_words: mean number of words in a kept caption.
+    """
+    files = data_files(folder)
+    splits = [_split(files, name, "data", rows) for name, rows in funnel.kept.items() if rows]
+    facts = CardFacts(
+        name="MyCanvas",
+        splits=tuple(splits),
+        source_photos=_split(files, "train", "concepts", len(sources.photos)),
+        concepts=_concepts(sources.photos),
+        backgrounds=_backgrounds(sources),
+        compositions=compositions,
+        planned=sum(funnel.planned.values()),
+        rejected=funnel.rejected,
+        candidates=sum(funnel.made.values()),
+        dropped=funnel.dropped,
+        profile=config.profile,
+        parameters=_parameters(config),
+        backends=backends_with_models(config, folder.revisions()),
+        config_digest=config.digest(),
+        shards_digest=digest_of(file_sums(folder)),
+        seed=config.seed,
+        resolution=config.resolution,
+        caption_words=caption_words,
+        licence=config.licence,
+        version=__version__,
+    )
+    return render_card(facts)
+
+
+def _parameters(config: BuildConfig) -> dict[str, Any]:
+    """What the dataset depends on; of what lies on the builder's machine, its name alone."""
+    values = config.identity() | {f"select.{name}": value for name, value in config.select}
+    return {
+        name: published(value) if isinstance(value, str) and is_local(value) else value
+        for name, value in values.items()
+    }
+
+
+def _split(files: Sequence[Path], name: str, place: str, rows: int) -> SplitFacts:
+    own = [file for file in files if file.parent.name == place and file.name.startswith(f"{name}-")]
+    return SplitFacts(name=name, rows=rows, bytes=sum(file.stat().st_size for file in own), files=len(own))
+
+
+def _concepts(photos: Sequence[PhotoUse]) -> tuple[ConceptFacts, ...]:
+    groups: defaultdict[tuple[str, str, str], list[PhotoFacts]] = defaultdict(list)
+    for photo in photos:
+        facts = PhotoFacts(id=photo.id, used=photo.used, attribution=photo.attribution)
+        groups[photo.concept, photo.token, photo.class_noun].append(facts)
+    return tuple(
+        ConceptFacts(name=name, token=token, class_noun=noun, photos=tuple(members))
+        for (name, token, noun), members in groups.items()
+    )
+
+
+def _backgrounds(sources: Sources) -> tuple[BackgroundFacts, ...]:
+    groups: defaultdict[tuple[str, str], list[PhotoFacts]] = defaultdict(list)
+    for background in sources.backgrounds:
+        members = groups[background.scene, background.phrase]
+        if background.photo_id is not None:
+            members.append(PhotoFacts(id=background.photo_id, attribution=background.attribution))
+    return tuple(
+        BackgroundFacts(name=name, phrase=phrase, photos=tuple(members)) for (name, phrase), members in groups.items()
+    )

@@ -1,0 +1,81 @@
+"""How many scenes were planned, rejected at which stage and why, made, dropped by what, and kept."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from builder.records import Rejected
+from builder.stages.select import Selection
+from mycanvas.schema import SPLITS
+
+_NUMBER = re.compile(r"(?<![\w/.])\d+(\.\d+)?(?![\w/])")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Funnel:
+    """Counts of scenes. planned, made, kept: by split. rejected: by "stage: reason". dropped: by what they failed.
+
+    Splits come in the order of `mycanvas.schema.SPLITS`, reasons by how many scenes they cost.
+    """
+
+    planned: Mapping[str, int]
+    rejected: Mapping[str, int]
+    made: Mapping[str, int]
+    dropped: Mapping[str, int]
+    kept: Mapping[str, int]
+
+    @classmethod
+    def count(
+        cls, planned: Mapping[str, str], rejected: Iterable[Rejected], made: Iterable[str], selection: Selection
+    ) -> Funnel:
+        """Add it all up.
+
+        Args:
+            planned: the split of every planned id.
+            rejected: what the stages rejected.
+            made: ids of all candidates.
+            selection: what became of the candidates.
+        """
+        return cls(
+            planned=_by_split(planned.values()),
+            # Reasons say what they measured; the same reason with another number is the same row.
+            rejected=_most_first(f"{each.stage}: {_NUMBER.sub('…', each.reason)}" for each in rejected),
+            made=_by_split(planned[name] for name in made),
+            dropped=_most_first(selection.dropped.values()),
+            kept=_by_split(planned[name] for name in selection.kept),
+        )
+
+    @classmethod
+    def from_json(cls, counts: Mapping[str, Mapping[str, int]]) -> Funnel:
+        """What `asdict` made of a funnel, in its order again: our JSON files sort their keys."""
+        return cls(
+            planned=_by_split(counts["planned"]),
+            rejected=_most_first(counts["rejected"]),
+            made=_by_split(counts["made"]),
+            dropped=_most_first(counts["dropped"]),
+            kept=_by_split(counts["kept"]),
+        )
+
+    def lines(self) -> list[str]:
+        """The funnel as a table for a terminal."""
+        rows: list[tuple[str, Any]] = [("planned", sum(self.planned.values()))]
+        rows += [(f"  rejected by {reason}", -count) for reason, count in self.rejected.items()]
+        rows += [("made", sum(self.made.values()))]
+        rows += [(f"  dropped: {reason}", -count) for reason, count in self.dropped.items()]
+        rows += [("kept", sum(self.kept.values()))]
+        rows += [(f"  {split}", count) for split, count in self.kept.items() if count]
+        width = max(len(label) for label, _ in rows)
+        return [f"{label:<{width}}  {count:>7}" for label, count in rows]
+
+
+def _by_split(splits: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
+    counts = Counter(splits)
+    return {split: counts[split] for split in SPLITS}
+
+
+def _most_first(names: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,134 @@
+"""What a build is made from: what became of each photo, and the backgrounds."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from builder.config.schema import SegmentConfig
+from builder.pipeline.prepare import PhotoReport
+from builder.records import BackgroundRef, Concept
+
+log = logging.getLogger("mycanvas")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhotoUse:
+    """One photo and its part in a build.
+
+    concept, token, class_noun, height_cm: of the concept that it shows. key: of its files in the store.
+    quality: of its cut-out; None when it has none, and then `reason` says why. used: scenes may show it.
+    """
+
+    id: str
+    concept: str
+    token: str
+    class_noun: str
+    height_cm: float | None
+    attribution: str | None
+    key: str
+    quality: float | None = None
+    reason: str | None = None
+    used: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BackgroundUse:
+    """A background that scenes may stand on. photo_id: None when it is painted by the program."""
+
+    scene: str
+    phrase: str
+    photo_id: str | None
+    attribution: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sources:
+    """Everything that a build is made from. unreadable: the reason why a photo could not be read, by its id."""
+
+    photos: tuple[PhotoUse, ...]
+    backgrounds: tuple[BackgroundUse, ...]
+    unreadable: Mapping[str, str]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Sources:
+        """Read back what `dataclasses.asdict` gave."""
+        return cls(
+            photos=tuple(PhotoUse(**photo) for photo in values["photos"]),
+            backgrounds=tuple(BackgroundUse(**background) for background in values["backgrounds"]),
+            unreadable=values["unreadable"],
+        )
+
+
+def use_of(background: BackgroundRef) -> BackgroundUse:
+    """What the card says of a background."""
+    photo = background.photo
+    return BackgroundUse(
+        scene=background.scene,
+        phrase=background.phrase,
+        photo_id=photo.id if photo else None,
+        attribution=photo.attribution if photo else None,
+    )
+
+
+def judge_photos(
+    concepts: Sequence[Concept], reports: Mapping[str, PhotoReport], config: SegmentConfig
+) -> tuple[PhotoUse, ...]:
+    """Decide which cut-outs scenes may show, and warn of every concept that is left with none."""
+    return tuple(use for concept in concepts for use in _judge(concept, reports, config))
+
+
+def _judge(concept: Concept, reports: Mapping[str, PhotoReport], config: SegmentConfig) -> Iterator[PhotoUse]:
+    qualities = {p.id: q for p in concept.photos if (q := reports[p.id].quality) is not None}
+    trusted = {name for name, quality in qualities.items() if quality >= config.min_quality}
+    if not trusted and qualities:
+        best = max(qualities, key=lambda name: (qualities[name], name))
+        if config.keep_best:
+            trusted = {best}
+        else:
+            log.warning(
+                "concept %s is left out: its best cut-out, of %s, has quality %s, below segment.min_quality %g; "
+                "--keep-best uses it all the same",
+                *(concept.name, best, shown(qualities[best]), config.min_quality),
+            )
+    elif not qualities:
+        log.warning("concept %s is left out: no object was found in any of its photos", concept.name)
+    for photo in concept.photos:
+        report = reports[photo.id]
+        yield PhotoUse(
+            id=photo.id,
+            concept=concept.name,
+            token=concept.token,
+            class_noun=concept.class_noun,
+            height_cm=concept.height_cm,
+            attribution=photo.attribution,
+            key=report.key,
+            quality=report.quality,
+            reason=report.reason,
+            used=photo.id in trusted,
+        )
+
+
+def shown(quality: float) -> str:
+    """A quality, never rounded up: one below a limit of three digits is to look so."""
+    return f"{math.floor(quality * 1000) / 1000:.3f}"
+
+
+def _standing(photo: PhotoUse) -> str:
+    return f"({photo.reason})" if photo.quality is None else shown(photo.quality)
+
+
+def summary_lines(photos: Sequence[PhotoUse]) -> list[str]:
+    """How many photos of each concept are used, with the quality of (or reason for) the others; and of all."""
+    names = sorted({photo.concept for photo in photos})
+    width = max(map(len, names), default=0)
+    lines = []
+    for name in names:
+        own = [photo for photo in photos if photo.concept == name]
+        left = [f"{photo.id.split('/')[-1]} {_standing(photo)}" for photo in own if not photo.used]
+        used = f"{len(own) - len(left)} of {len(own)} photos used"
+        lines.append(f"{name:<{width}}  {used}" + (f"; not {', '.join(left)}" if left else ""))
+    return [*lines, f"{sum(photo.used for photo in photos)} of {len(photos)} photos used"]

@@ -1,0 +1,1 @@
+"""Publish a finished build on the Hugging Face Hub, as Parquet."""

@@ -1,0 +1,230 @@
+"""A finished build -> the files that are to lie on the Hub, and what their rows are called."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+from PIL import Image
+from tqdm import tqdm
+
+from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.dataset_writer import data_files, marked
+from builder.pipeline.source_photos import Sources
+from builder.publish.parquet import write_parquet, writers
+from dataset_card import Preview, digest_in, hub_card
+from mycanvas import __version__
+from mycanvas.errors import StoreError
+from mycanvas.io.files import read_json, sha256_of, write_json
+from mycanvas.schema import SPLITS
+
+CARD, DIGESTS, CONCEPTS = "README.md", "mycanvas.json", "concepts"
+PREVIEW_SIDE = 512
+PREVIEWS = 2
+"""Pictures of each split that the card shows, of different compositions."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shard:
+    """A Parquet file. path: within the repository. local: where it lies here; None: it was made for its sums only."""
+
+    path: str
+    local: Path | None
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rows:
+    """The rows of a split. ids: the sha256 of their ids, each followed by a line break, in order."""
+
+    rows: int
+    ids: str
+
+    @classmethod
+    def count(cls, ids: Iterator[str]) -> Rows:
+        """Of these ids."""
+        digest, rows = hashlib.sha256(), 0
+        for rows, name in enumerate(ids, start=1):  # noqa: B007 - counts them
+            digest.update(f"{name}\n".encode())
+        return cls(rows=rows, ids=digest.hexdigest())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Publication:
+    """Everything that is to lie on the Hub. small: content by path. splits: by the split's name, or CONCEPTS."""
+
+    shards: tuple[Shard, ...]
+    small: Mapping[str, bytes]
+    splits: Mapping[str, Rows]
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file, by its path."""
+        shards = {shard.path: shard.size for shard in self.shards}
+        return shards | {path: len(content) for path, content in self.small.items()}
+
+
+def check_publishable(folder: BuildFolder, licence: str | None) -> dict[str, str]:
+    """Look whether a folder may be published as it is.
+
+    Returns:
+        The sha256 of each of its shards, by its name within the folder.
+
+    Raises:
+        StoreError: the build is not finished, its card is not of its files, or nobody stated a licence.
+    """
+    path = folder.path
+    if not folder.selected_file.is_file():
+        raise StoreError(f"{path} is not finished; run the same `mycanvas build` again to finish it")
+    done = marked(folder)
+    if done is None:
+        raise StoreError(
+            f"{path}: the card, README.md, was not written for the files that lie there now; "
+            f"run: mycanvas select {path}"
+        )
+    if not (licence or done["licence"]):
+        _check_photos(folder)
+    return {name: done["files"][name] for name in (f"{file.parent.name}/{file.name}" for file in data_files(folder))}
+
+
+def _check_photos(folder: BuildFolder) -> None:
+    """Raises StoreError if there is a photo of which nobody said under which licence it is.
+
+    Those that scenes do not show count too: all photos of concepts are published.
+    """
+    sources = Sources.from_json(read_json(folder.sources_file))
+    stated = [photo.attribution for photo in sources.photos]
+    stated += [background.attribution for background in sources.backgrounds if background.photo_id]
+    if unknown := stated.count(None):
+        raise StoreError(
+            f"{folder.path}: {unknown} of its {len(stated)} photos have no stated maker or licence; "
+            "state one for the whole with --licence (such as CC-BY-4.0), or in concepts.toml and ATTRIBUTION files"
+        )
+
+
+def prepare(
+    folder: BuildFolder, sums: Mapping[str, str], repo_id: str, licence: str | None, *, keep: bool
+) -> Publication:
+    """Make the files of a publication.
+
+    Args:
+        folder: that `check_publishable` took.
+        sums: what it returned.
+        repo_id: where the card says that it lies.
+        licence: instead of the build's.
+        keep: leave the Parquet files in .build/push, where an interrupted push finds them again.
+    """
+    shards = tuple(_shards(folder, sums, keep=keep))
+    sizes = {CONCEPTS: 0, "default": 0}
+    for shard in shards:
+        sizes[CONCEPTS if shard.path.startswith(CONCEPTS) else "default"] += shard.size
+    previews = list(_previews(folder))
+    own_card = (folder.path / CARD).read_text(encoding="utf-8")
+    sizes["all"] = sizes["default"]
+    card = hub_card(own_card, repo_id, sizes, licence, [preview for preview, _ in previews])
+    splits = _splits(folder)
+    told = {
+        "mycanvas": __version__,
+        "shards": digest_in(own_card),
+        "splits": {key: asdict(splits[key]) for key in splits},
+        "card": git_name(card.encode()),
+    }
+    small = {CARD: card.encode(), DIGESTS: (json.dumps(told, indent=1) + "\n").encode()}
+    return Publication(
+        shards=shards, small=small | {preview.path: picture for preview, picture in previews}, splits=splits
+    )
+
+
+def _shards(folder: BuildFolder, sums: Mapping[str, str], *, keep: bool) -> Iterator[Shard]:
+    """Each Arrow shard's Parquet, under the name of the Arrow shard's sum: made once, and again when that changes."""
+    kept = folder.hidden / "push"
+    with TemporaryDirectory(prefix="mycanvas-") as temporary, ThreadPoolExecutor(writers()) as pool:
+        make = partial(_shard, folder.path, kept, kept if keep else Path(temporary))
+        made = pool.map(make, sums.items())
+        try:
+            yield from tqdm(made, total=len(sums), desc="writing Parquet", unit="shard", delay=1)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if keep:
+        for old in kept.iterdir():
+            if old.stem not in sums.values():
+                old.unlink()
+
+
+def _shard(dataset: Path, kept: Path, place: Path, named: tuple[str, str]) -> Shard:
+    """The one that is kept, or a new one; where `place` is another than `kept`, only its size and sum outlive this."""
+    name, arrow = named
+    path = Path(name).with_suffix(".parquet").as_posix()
+    marker = kept / f"{arrow}.json"
+    file = marker.with_suffix(".parquet")
+    if not (marker.is_file() and file.is_file() and file.stat().st_size == read_json(marker)["size"]):
+        marker, file = place / marker.name, place / file.name
+        write_parquet(dataset / name, file)
+        write_json(marker, {"size": file.stat().st_size, "sha256": sha256_of(file)})
+    found = read_json(marker)
+    if place == kept:
+        return Shard(path=path, local=file, **found)
+    if file.parent == place:
+        file.unlink()
+    return Shard(path=path, local=None, **found)
+
+
+def _splits(folder: BuildFolder) -> dict[str, Rows]:
+    """The rows of each split, scenes before source photos."""
+    files: dict[str, list[Path]] = {}
+    for file in data_files(folder):
+        split = CONCEPTS if file.parent.name == CONCEPTS else file.name.split("-")[0]
+        files.setdefault(split, []).append(file)
+    ordered = [split for split in (*SPLITS, CONCEPTS) if split in files]
+    return {split: Rows.count(name for file in files[split] for name in _ids(file)) for split in ordered}
+
+
+def _ids(file: Path) -> Iterator[str]:
+    with pa.memory_map(str(file)) as mapped, pa.ipc.open_stream(mapped) as stream:
+        for batch in stream:
+            yield from batch.column("id").to_pylist()
+
+
+def _previews(folder: BuildFolder) -> Iterator[tuple[Preview, bytes]]:
+    """Scenes of each split, small."""
+    first = {file.name.split("-")[0]: file for file in data_files(folder) if "-00000-of-" in file.name}
+    for split in (split for split in SPLITS if split in first):
+        for index, row in enumerate(_of_compositions(first[split], PREVIEWS)):
+            preview = Preview(path=f"previews/{split}-{index}.jpg", caption=row["caption"])
+            yield preview, _small(row["image"]["bytes"])
+
+
+def _of_compositions(file: Path, most: int) -> list[dict[str, Any]]:
+    """The first scene of each of so many compositions, with its image and caption."""
+    found: dict[str, dict[str, Any]] = {}
+    with pa.memory_map(str(file)) as mapped, pa.ipc.open_stream(mapped) as stream:
+        for batch in stream:
+            for index, composition in enumerate(batch.column("composition").to_pylist()):
+                if composition not in found and len(found) < most:
+                    found[composition] = batch.slice(index, 1).select(["image", "caption"]).to_pylist()[0]
+            if len(found) == most:
+                break
+    return list(found.values())
+
+
+def git_name(content: bytes) -> str:
+    """By which git, and the Hub, know the content of a small file."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _small(encoded: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(encoded)) as image:
+        image.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))
+        image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+        image.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""What the user brings: concepts, folders of photos, photos, datasets on the Hub."""

@@ -1,0 +1,184 @@
+"""A folder of background photos, one folder for each scene -> BackgroundRef."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from builder.records import BackgroundRef, Rejected
+from builder.sources.photo_folders import (
+    SUFFIXES,
+    attribution_of,
+    entries,
+    find_photos,
+    may_hold_photos,
+    read_descriptions,
+)
+from builder.sources.photos import decode
+from mycanvas.errors import ConfigError, InputError
+
+MIN_SIDE = 256
+"""Pixels of a photo's shorter side; anything smaller is a blur behind its objects."""
+MAX_PROPORTION = 8
+"""Longer side to shorter side."""
+MAX_PHRASE_WORDS = 6
+"""A caption has 30 words and five concepts to name."""
+
+PREPOSITIONS = ("above", "at", "behind", "beside", "by", "in", "near", "on", "under", "underneath")
+"""A folder whose name begins with one of these is a phrase as it stands."""
+
+PHRASES: Mapping[str, str] = {
+    "beach": "on a beach",
+    "bed": "on a bed",
+    "carpet": "on a carpet",
+    "counter": "on a counter",
+    "desk": "on a desk",
+    "field": "in a field",
+    "floor": "on a floor",
+    "grass": "on the grass",
+    "ground": "on the ground",
+    "home": "at home",
+    "ice": "on the ice",
+    "indoors": "indoors",
+    "lake": "by a lake",
+    "lawn": "on a lawn",
+    "mountain": "in the mountains",
+    "mountains": "in the mountains",
+    "outdoors": "outdoors",
+    "path": "on a path",
+    "river": "by a river",
+    "road": "on a road",
+    "rug": "on a rug",
+    "sand": "on the sand",
+    "sea": "by the sea",
+    "shelf": "on a shelf",
+    "sidewalk": "on a sidewalk",
+    "snow": "in the snow",
+    "sofa": "on a sofa",
+    "street": "on a street",
+    "table": "on a wooden table",
+    "terrace": "on a terrace",
+    "woods": "in the woods",
+}
+"""Scenes in which things do not stand "in a ..."; "wooden floor" follows its last word."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundBackgrounds:
+    """What `find_backgrounds` found.
+
+    backgrounds: one for each usable photo, sorted by scene and file name, at least one.
+    rejected: every photo that is not used, by its id, and every folder without one, by its name.
+    """
+
+    backgrounds: tuple[BackgroundRef, ...]
+    rejected: tuple[Rejected, ...]
+
+
+class _Description(BaseModel):
+    """One table of backgrounds.toml."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    phrase: Annotated[str, Field(min_length=1)] | None = None
+    horizon: Annotated[float, Field(ge=-1, le=0.9)] | None = None
+    ground: Annotated[float, Field(gt=0, le=0.95)] | None = None
+
+    @model_validator(mode="after")
+    def _ground_lies_below_the_horizon(self) -> Self:
+        if self.horizon is not None and self.ground is not None and self.ground <= self.horizon:
+            raise ValueError(f"ground {self.ground} must be larger than horizon {self.horizon}: both grow downwards")
+        return self
+
+
+def find_backgrounds(folder: Path) -> FoundBackgrounds:
+    """Find the scenes under a folder and check every photo in them.
+
+    A scene is a folder of .jpg, .jpeg, .png and .webp files; hidden ones are passed over. What captions say of it is
+    made from its name ("garden": "in a garden", "wooden_table": "on a wooden table"). `backgrounds.toml` may give each
+    scene a phrase, and for all of its photos the rows, as fractions of their height, of the horizon and of the highest
+    ground on which something can stand.
+
+    Raises:
+        InputError: nothing there, or no usable photo in any scene's folder.
+        ConfigError: phrases that captions cannot say, or a backgrounds.toml that is wrong.
+    """
+    found = entries(folder)
+    scenes = [entry for entry in found if may_hold_photos(entry)]
+    loose = [entry for entry in found if entry.suffix.lower() in SUFFIXES and not entry.is_dir()]
+    if not scenes:
+        what = f"{len(loose)} photos lie directly in {folder}" if loose else f"no folders in {folder}"
+        raise InputError(f"{what}; wanted a folder for each scene, named after it: {folder}/garden/*.jpg")
+    described, wrong = read_descriptions(folder / "backgrounds.toml", [scene.name for scene in scenes], _Description)
+    about = {scene.name: described.get(scene.name, _Description()) for scene in scenes if scene.name not in wrong}
+    phrases = {name: " ".join((each.phrase or phrase_of(name)).split()) for name, each in about.items()}
+    refused = [_refused(name, said) for name, said in phrases.items() if not is_plain(said)]
+    problems = [*chain(*wrong.values()), *refused]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    refs: list[BackgroundRef] = []
+    rejected = [_reject(photo.name, f"not in a scene's folder; move it to {folder}/<scene>/") for photo in loose]
+    for scene in scenes:
+        good, bad = find_photos(scene, _check, "backgrounds", attribution_of(scene, collected=True))
+        phrase, horizon, ground = phrases[scene.name], about[scene.name].horizon, about[scene.name].ground
+        refs += [
+            BackgroundRef(scene=scene.name, phrase=phrase, photo=photo, horizon=horizon, ground=ground)
+            for photo in good
+        ]
+        rejected += bad
+        if not good and not bad:
+            rejected.append(_reject(scene.name, f"no {', '.join(SUFFIXES)} file in it"))
+    if not refs:
+        first = "\n".join(f"  {each.sample_id}: {each.reason}" for each in rejected[:5])
+        raise InputError(f"no usable photo in any scene of {folder}; the first reasons:\n{first}")
+    return FoundBackgrounds(backgrounds=tuple(refs), rejected=tuple(rejected))
+
+
+def phrase_of(scene: str) -> str:
+    """What a caption says of the scene in a folder: "on_a_beach", "beach 2" and "Beach" are all "on a beach"."""
+    name = re.sub(r"[\s_-]+", " ", scene).strip().rstrip("0123456789 ").lower() or scene
+    first, last = name.split()[0], name.split()[-1]
+    if first in PREPOSITIONS:
+        return name
+    if name in PHRASES:
+        return PHRASES[name]
+    preposition = PHRASES.get(last, "in").split()[0]
+    if first in ("a", "an", "the"):
+        return f"{preposition} {name}"
+    if preposition not in PREPOSITIONS:
+        return name
+    article = "the" if f" the {last}" in PHRASES.get(last, "") else "an" if name[0] in "aeiou" else "a"
+    return f"{preposition} {article} {name}"
+
+
+def is_plain(phrase: str) -> bool:
+    """Whether captions and prompts can hold a phrase."""
+    return 1 <= len(phrase.split()) <= MAX_PHRASE_WORDS and not re.search("[<>+]", phrase)
+
+
+def _refused(scene: str, phrase: str) -> str:
+    return (
+        f"{phrase!r} cannot be the phrase of {scene}: wanted 1 to {MAX_PHRASE_WORDS} plain words; "
+        "set phrase in backgrounds.toml"
+    )
+
+
+def _check(data: bytes) -> None:
+    """Whether a photo can be a background."""
+    image = decode(data, MIN_SIDE * MAX_PROPORTION)
+    if image.mode != "RGB":
+        raise InputError("partly see-through; a background must be opaque")
+    if min(image.size) < MIN_SIDE:
+        size = "x".join(map(str, image.size))
+        wanted = f"at least {MIN_SIDE} pixels each way, and at most {MAX_PROPORTION} times as long as short"
+        raise InputError(f"too small or too narrow: {size}; wanted {wanted}")
+
+
+def _reject(sample_id: str, reason: str) -> Rejected:
+    return Rejected(sample_id=sample_id, stage="backgrounds", reason=reason)

@@ -1,0 +1,1 @@
+"""The stages, in the poster's order: segment, plan, backgrounds, layout, paste, repaint, caption, score, select."""

@@ -1,0 +1,165 @@
+"""A camera looking over a flat ground: from a tile of ground, seen from above, to a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.records import Rgb
+from builder.stages.backgrounds.noise import Field
+
+Rows = NDArray[np.floating]
+"""One number for each row of a picture."""
+Tile = TypeVar("Tile", Rgb, Field)
+
+FOCAL_LENGTH = 1.15
+"""In picture widths: a moderate 47 degree field of view."""
+
+_PATCH = np.float32(0.31)
+"""Copies of the patches' noise for each copy of a tile, so that both rarely repeat together."""
+_SHIFT = np.array([0.37, 0.59], np.float32)
+_LEVELS = 5
+"""Pictures of growing blur that `defocus` mixes from."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Camera:
+    """Where the ground vanishes and how much of it is seen.
+
+    horizon: row where the ground vanishes, as a fraction of the height.
+    width: metres of ground along the picture's bottom edge.
+    yaw: how far the ground is turned under the camera, in radians.
+    """
+
+    horizon: float
+    width: float
+    yaw: float = 0.0
+
+    def nearness(self, first: int, size: int) -> NDArray[np.float32]:
+        """How near the ground in rows `first` to `size` of a picture is: 1 at the bottom edge, 0 at the horizon."""
+        row = (np.arange(first, size) + 0.5) / size
+        return ((row - self.horizon) / (1 - self.horizon)).astype(np.float32)
+
+
+def lay(tile: Rgb, metres: float, camera: Camera, size: int, top: int, *, patches: Field | None = None) -> Rgb:
+    """The ground below row `top` of a square picture, covered with copies of a tile.
+
+    A pixel takes its colour from the level of the tile's image pyramid that matches the ground that it covers
+    (trilinear filtering; Williams 1983, "Pyramidal parametrics").
+
+    Args:
+        tile: uint8 [N, N, 3], seamless, N a power of two; its rows run away from the camera.
+        metres: how much ground one tile covers.
+        camera: the view.
+        size: of the picture in pixels.
+        top: first row of the ground; must lie below the horizon.
+        patches: tileable noise; where it is positive the copies are shifted, so that their repetition does not show
+            (Quilez 2015, "Texture repetition"). For materials without a pattern.
+
+    Returns:
+        uint8 [size - top, size, 3].
+    """
+    near = camera.nearness(top, size)
+    away = FOCAL_LENGTH * camera.width / near[:, None]
+    columns = (np.arange(size) + 0.5).astype(np.float32) / np.float32(size) - np.float32(0.5)
+    aside = columns * camera.width / near[:, None]
+    cos, sin = np.float32(np.cos(camera.yaw)), np.float32(np.sin(camera.yaw))
+    x = np.asarray((aside * cos - away * sin) / metres, np.float32)
+    y = np.asarray((aside * sin + away * cos) / -metres, np.float32)
+
+    texels = len(tile) / metres * camera.width / size
+    footprint = texels / near * (FOCAL_LENGTH / (1 - camera.horizon) / near) ** 0.6  # Between its width and its depth.
+    levels = _pyramid(tile)
+    level = np.clip(np.log2(footprint), 0, len(levels) - 1.001)
+    ground = _look_up(levels, x, y, level)
+    if patches is None:
+        return ground
+    shifted = _look_up(levels, x + _SHIFT[0], y + _SHIFT[1], level)
+    share = np.clip(_wrapped(patches, _fraction(x * _PATCH), _fraction(y * _PATCH)) * 2.5 + 0.5, 0, 1)[..., None]
+    return np.asarray(ground + (shifted - ground.astype(np.int16)) * share, np.uint8)
+
+
+def defocus(picture: Rgb, camera: Camera, blur: float, sharp_from: float) -> Rgb:
+    """The picture with its distance out of focus.
+
+    The circle of confusion of ground at distance z, focused at f, is proportional to 1 - f/z, so it falls linearly with
+    nearness: `blur` at the horizon, 0 at `sharp_from` and nearer.
+
+    Args:
+        picture: uint8 [S, S, 3].
+        camera: the view that the picture was taken with.
+        blur: standard deviation at the horizon and beyond, as a fraction of the picture's size.
+        sharp_from: nearness from which everything is sharp.
+    """
+    size = len(picture)
+    sigma = blur * size * np.clip(1 - camera.nearness(0, size) / sharp_from, 0, 1)
+    rows = int(np.count_nonzero(sigma))
+    step = blur * size / (_LEVELS - 1)
+    around = picture[: rows + round(3 * blur * size)]
+    levels = [around, *(_blurred(around, step * index) for index in range(1, _LEVELS))]
+    result = picture.copy()
+    result[:rows] = _between(lambda index, here: levels[index][:rows][here], sigma[:rows] / step)
+    return result
+
+
+def _pyramid(tile: Rgb) -> list[Rgb]:
+    levels = [tile]
+    while len(levels[-1]) > 8:
+        levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    return levels
+
+
+def _look_up(levels: Sequence[Rgb], x: Field, y: Field, level: Rows) -> Rgb:
+    """The colours at places measured in tiles, each row from its own level of the pyramid."""
+    x, y = _fraction(x), _fraction(y)
+    return _between(lambda index, here: _wrapped(levels[index], x[here], y[here]), level)
+
+
+def _wrapped(tile: Tile, x: Field, y: Field) -> Tile:
+    """A tile's values at places measured in tiles, from 0 to 1; its edges meet the opposite ones."""
+    side = np.float32(len(tile))
+    around = np.pad(tile, [(1, 1), (1, 1), (0, 0)][: tile.ndim], mode="wrap")
+    return cv2.remap(around, x * side + 0.5, y * side + 0.5, cv2.INTER_LINEAR)  # type: ignore[no-any-return]
+
+
+def _fraction(place: Field) -> Field:
+    """Where in its copy of a tile a place lies, 0 to 1."""
+    return np.asarray(place - np.floor(place), np.float32)
+
+
+def _between(picture_at: Callable[[int, NDArray[np.bool_]], Rgb], level: Rows) -> Rgb:
+    """Rows mixed from the two of several pictures between which each row's level lies.
+
+    Args:
+        picture_at: some rows, given as a mask, of the picture of some index.
+        level: float [rows], from 0 to the last index.
+    """
+    lower = np.ceil(level).astype(np.intp) - 1
+    lower[lower < 0] = 0
+    mixed: list[Rgb] = []
+    for index in _runs(lower):
+        here = lower == index
+        share = ((level - lower)[here] * 256).astype(np.uint16)[:, None, None]
+        mixed.append(
+            ((picture_at(index, here) * (256 - share) + picture_at(index + 1, here) * share) >> 8).astype(np.uint8)
+        )
+    return np.concatenate(mixed)
+
+
+def _runs(values: NDArray[np.intp]) -> list[int]:
+    """The distinct values of a monotonic array, in its order."""
+    return [int(values[0]), *values[1:][np.diff(values) != 0].tolist()]
+
+
+def _blurred(picture: Rgb, sigma: float) -> Rgb:
+    """Gaussian blur; a wide one at half the size, where nothing that it leaves is lost."""
+    if sigma < 4:
+        return cv2.GaussianBlur(picture, (0, 0), sigma)  # type: ignore[no-any-return]
+    half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(half, (0, 0), sigma / 2)
+    return cv2.resize(soft, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[no-any-return]

@@ -1,0 +1,116 @@
+"""What every painted scene ends with: backdrop and ground put together, air, gloss, edges, light and grain."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from builder.records import Background, Rgb
+from builder.stages.backgrounds import backdrops
+from builder.stages.backgrounds.backdrops import Backdrop
+from builder.stages.backgrounds.noise import fractal
+from builder.stages.backgrounds.palette import Colour, colour
+from builder.stages.backgrounds.perspective import Camera, lay
+
+SIZE = 1152
+"""Width and height in pixels at which scenes are painted: an eighth more than the default resolution, room to crop."""
+
+
+def stand(
+    back: Backdrop,
+    tile: Rgb,
+    metres: float,
+    camera: Camera,
+    edge: float,
+    *,
+    blur: float,
+    loose: np.random.Generator | None = None,
+) -> Rgb:
+    """The backdrop, out of focus by `blur`, and from row `edge` down a ground of tiles `metres` wide.
+
+    Args:
+        back: as painted; its part below `edge` is covered.
+        tile: of ground, seamless.
+        metres: width of a tile.
+        camera: the view.
+        edge: fraction of the height at which the ground begins.
+        blur: standard deviation, as a fraction of the width.
+        loose: given for a material without a pattern: copies of the tile are mixed, so that none is seen to repeat.
+
+    Returns:
+        uint8 [SIZE, SIZE, 3].
+    """
+    picture = backdrops.enlarge(back, SIZE, blur)
+    top = max(round(edge * SIZE), int(camera.horizon * SIZE) + 2)
+    patches = None if loose is None else fractal((256, 256), loose, 1.8, lowest=1)
+    picture[top:] = lay(tile, metres, camera, SIZE, top, patches=patches)
+    return picture
+
+
+def haze(picture: Rgb, camera: Camera, shade: Colour, amount: float, *, depth: float = 0.1) -> None:
+    """Lay the air's colour, or the light's, over the far ground, in place.
+
+    amount: at the horizon, 0 to 1. depth: nearness at which a third of it is left.
+    """
+    first = int(camera.horizon * SIZE) + 1
+    share = amount * np.exp(-camera.nearness(first, SIZE) / depth)
+    share = share[share > 0.004][:, None, None].astype(np.float32)
+    part = picture[first : first + len(share)]
+    part[:] = part + (colour(shade) - part) * share
+
+
+def reflect(picture: Rgb, edge: float, amount: float) -> None:
+    """A polished ground shows what stands behind it, upside down and fading, in place."""
+    first = round(edge * SIZE)
+    depth = min(first, SIZE - first)
+    mirrored = cv2.GaussianBlur(picture[first - depth : first][::-1], (0, 0), SIZE * 0.008)
+    share = amount * np.linspace(1, 0.1, depth, dtype=np.float32)[:, None, None]
+    part = picture[first : first + depth]
+    part[:] = part * (1 - share) + mirrored * share
+
+
+def corner(picture: Rgb, edge: float) -> None:
+    """The shadow between a floor and a wall, in place."""
+    first, reach = round(edge * SIZE), round(0.035 * SIZE)
+    share = 0.5 * np.exp(-np.linspace(0, 4, reach, dtype=np.float32))[:, None, None]
+    part = picture[first : first + reach]
+    part[:] = part * (1 - share)
+
+
+def rim(picture: Rgb, edge: float, shade: Colour) -> None:
+    """The far edge of a table top or blanket, in place."""
+    first = round(edge * SIZE)
+    part = picture[first - 3 : first + 1]
+    part[:] = 0.35 * part + 0.65 * colour(shade)
+
+
+def wet(picture: Rgb, rng: np.random.Generator, edge: float, shade: Colour) -> None:
+    """Sand that a wave has just left is darker, in place."""
+    first, reach = round(edge * SIZE), round(0.07 * SIZE)
+    bend = fractal((1, 2048), rng, 2.0, lowest=1)[:, :SIZE] * np.float32(0.12)
+    depth = np.linspace(0, 1, reach, dtype=np.float32)[:, None] + bend
+    share = (0.55 * np.clip((0.75 - depth) / 0.35, 0, 1))[..., None]
+    part = picture[first : first + reach]
+    part[:] = part + (colour(shade) - part) * share
+
+
+def finish(picture: Rgb, rng: np.random.Generator, camera: Camera, ground: float, *, warmth: float = 0.0) -> Background:
+    """The picture as a camera would give it: light from the upper left, darker corners, a little grain.
+
+    Args:
+        picture: uint8 [SIZE, SIZE, 3].
+        rng: of the scene.
+        camera: the view.
+        ground: highest row on which something may stand, as a fraction of the height.
+        warmth: how much more red and less blue the light is.
+    """
+    place = np.linspace(-1, 1, SIZE, dtype=np.float32)
+    row, column = place[:, None], place[None, :]
+    slope = np.float32(rng.uniform(0.03, 0.08))
+    corners = np.float32(0.065) * (row**2 + column**2) ** np.float32(1.5)
+    light = (1 - slope * (np.float32(0.8) * column + np.float32(0.3) * row)) * (1 - corners)
+    tint = np.array([1 + warmth, 1, 1 - warmth], np.float32)
+    grain = np.float32(2.2) * rng.standard_normal((SIZE, SIZE), np.float32)
+    lit = picture * (light[..., None] * tint)
+    lit += grain[..., None]
+    return Background(pixels=np.clip(lit, 0, 255, out=lit).astype(np.uint8), horizon=camera.horizon, ground=ground)

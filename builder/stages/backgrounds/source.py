@@ -1,0 +1,119 @@
+"""BackgroundRef -> Background: the pixels that one sample stands on, like no other sample's."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from builder.records import Background, BackgroundRef, Rgb
+from builder.seeds import rng_for
+from builder.sources.photos import read_photo
+from builder.stages.backgrounds.ground import estimate_ground
+from builder.stages.backgrounds.picture import SIZE
+from builder.stages.backgrounds.procedural import paint_scene
+
+CACHE_BYTES = 256 * 2**20
+"""Enough for every procedural background at the default resolution."""
+MARGIN = 1.125
+"""A picture is kept this much larger than the resolution, so that crops of it stay sharp."""
+LARGEST_PROPORTION = 4
+"""Longer panoramas are cut to this width, in heights, so that one photo cannot fill the cache."""
+
+
+class BackgroundSource:
+    """Backgrounds for samples, with the pictures that they are cut from kept in memory.
+
+    Args:
+        resolution: width and height of every background in pixels.
+        paint: gives the picture of a background that has no photo.
+    """
+
+    def __init__(self, resolution: int, paint: Callable[[BackgroundRef], Background] = paint_scene) -> None:
+        self._resolution = resolution
+        self._paint = paint
+        self._kept: OrderedDict[BackgroundRef, Background] = OrderedDict()
+
+    def load(self, ref: BackgroundRef, seed: int, sample_id: str) -> Background:
+        """The background of one sample: a crop, perhaps mirrored, a little lighter or darker than the picture.
+
+        Args:
+            ref: which picture.
+            seed: the build's.
+            sample_id: together with `seed` decides the crop; two samples never share their pixels.
+
+        Raises:
+            InputError: the photo cannot be read, or has changed since it was found.
+        """
+        rng = rng_for(seed, sample_id, "background")
+        picture = self._picture(replace(ref, phrase=""))  # the same picture, whatever is said of it
+        return _varied(picture, self._resolution, rng, smallest=0.85 if ref.photo else 0.9)
+
+    def _picture(self, ref: BackgroundRef) -> Background:
+        if ref in self._kept:
+            self._kept.move_to_end(ref)
+            return self._kept[ref]
+        picture = _read(ref, self._resolution) if ref.photo else _shrunk(self._paint(ref), self._resolution)
+        self._kept[ref] = picture
+        while len(self._kept) > 1 and sum(each.pixels.nbytes for each in self._kept.values()) > CACHE_BYTES:
+            self._kept.popitem(last=False)
+        return picture
+
+
+def _shrunk(scene: Background, resolution: int) -> Background:
+    side = round(resolution * MARGIN)
+    if side >= SIZE:
+        return scene
+    pixels = cv2.resize(scene.pixels, (side, side), interpolation=cv2.INTER_AREA)
+    return Background(pixels=pixels, horizon=scene.horizon, ground=scene.ground)
+
+
+def _read(ref: BackgroundRef, resolution: int) -> Background:
+    """A photo, its shorter side scaled down to what crops need; not square yet."""
+    assert ref.photo is not None  # noqa: S101
+    side = round(resolution * MARGIN)
+    pixels = read_photo(ref.photo, side * LARGEST_PROPORTION).pixels
+    height, width = pixels.shape[:2]
+    if width > height * LARGEST_PROPORTION:
+        left = (width - height * LARGEST_PROPORTION) // 2
+        pixels = pixels[:, left : left + height * LARGEST_PROPORTION]
+        width = pixels.shape[1]
+    if min(height, width) > side:
+        scale = side / min(height, width)
+        pixels = cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+    horizon, ground = estimate_ground(pixels)
+    if ref.ground is not None:
+        ground, horizon = ref.ground, min(horizon, ref.ground - 0.1)
+    if ref.horizon is not None:
+        horizon, ground = ref.horizon, max(ground, ref.horizon + 0.02)
+    return Background(pixels=np.ascontiguousarray(pixels), horizon=horizon, ground=ground)
+
+
+def _varied(picture: Background, resolution: int, rng: np.random.Generator, *, smallest: float) -> Background:
+    """A square cut from the lower part of a picture; smallest: its side, as a share of the largest that fits."""
+    height, width = picture.pixels.shape[:2]
+    side = round(rng.uniform(smallest, 1.0) * min(height, width))
+    left = round(rng.uniform(0, 1) * (width - side))
+    top = round((1 - 0.5 * rng.uniform(0, 1) ** 2) * (height - side))
+    crop = picture.pixels[top : top + side, left : left + side]
+    pixels = cv2.resize(crop, (resolution, resolution), interpolation=cv2.INTER_CUBIC)
+    if rng.random() < 0.5:
+        pixels = cv2.flip(pixels, 1)
+    return Background(
+        pixels=_exposed(pixels, rng),
+        horizon=(picture.horizon * height - top) / side,
+        ground=min((picture.ground * height - top) / side, 0.95),
+    )
+
+
+def _exposed(pixels: Rgb, rng: np.random.Generator) -> Rgb:
+    """A little lighter or darker, warmer or cooler."""
+    level = np.arange(256) / 255
+    gamma = np.exp(rng.uniform(-0.12, 0.12))
+    warmth = rng.uniform(-0.02, 0.02)
+    curves = np.stack([level**gamma * gain for gain in (1 + warmth, 1.0, 1 - warmth)], 1)
+    table = np.round(np.clip(curves, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(pixels, table[None]), np.uint8)

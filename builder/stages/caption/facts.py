@@ -1,0 +1,97 @@
+"""What can be stated of a whole scene: every relation that holds between its groups of things, by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, combinations, pairwise, product
+from typing import TypeAlias
+
+from builder.stages.caption.relations import Thing, between, in_front_of, left_of, next_to
+
+Group: TypeAlias = tuple[Thing, ...]
+"""Things of one class, left to right: what a caption counts together."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fact:
+    """One true statement: subject, a verb, then "to the left of" or the like, then the target if it has one."""
+
+    subject: tuple[Group, ...]
+    relation: str
+    target: tuple[Group, ...] = ()
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Everything that the statement names."""
+        return self.subject + self.target
+
+
+def grouped(things: Sequence[Thing]) -> tuple[Group, ...]:
+    """Things by class, the leftmost group first; `things` are ordered left to right."""
+    nouns = dict.fromkeys(thing.noun for thing in things)
+    return tuple(tuple(thing for thing in things if thing.noun == noun) for noun in nouns)
+
+
+def facts(groups: Sequence[Group]) -> Mapping[str, list[Fact]]:
+    """Every fact about some of the groups, by kind; kinds without a fact are left out."""
+    everything = tuple(chain.from_iterable(groups))
+    sides = [side for size in range(1, len(groups)) for side in combinations(groups, size)]
+    apart = [(one, other) for one, other in product(sides, sides) if not set(one) & set(other)]
+
+    def all_hold(relation: Callable[[Thing, Thing], bool]) -> list[tuple[tuple[Group, ...], tuple[Group, ...]]]:
+        held = {pair: relation(*pair) for pair in product(everything, everything)}
+        return [
+            (one, other)
+            for one, other in apart
+            if all(held[pair] for pair in product(chain.from_iterable(one), chain.from_iterable(other)))
+        ]
+
+    left = all_hold(left_of)
+    front = all_hold(in_front_of)
+    beside = [(one, other) for one, other in apart if _neighbours(one, other, everything)]
+    found = {
+        "left": [Fact(subject=one, relation="to the left of", target=other) for one, other in left],
+        "right": [Fact(subject=other, relation="to the right of", target=one) for one, other in left],
+        "front": [Fact(subject=one, relation="in front of", target=other) for one, other in front],
+        "behind": [Fact(subject=other, relation="behind", target=one) for one, other in front],
+        "beside": [
+            Fact(subject=one, relation=how, target=other) for one, other in beside for how in ("next to", "beside")
+        ],
+        "between": list(_between(groups)),
+        "within": list(_within(groups, everything)),
+    }
+    return {kind: facts for kind, facts in found.items() if facts}
+
+
+def in_a_row(groups: Sequence[Group]) -> bool:
+    """Each of two or more groups is wholly to the left of the next."""
+    return len(groups) > 1 and all(left_of(*pair) for one, other in pairwise(groups) for pair in product(one, other))
+
+
+def _neighbours(one: Sequence[Group], other: Sequence[Group], everything: Sequence[Thing]) -> bool:
+    """Two single things next to each other."""
+    if len(one) > 1 or len(other) > 1 or len(one[0]) > 1 or len(other[0]) > 1:
+        return False
+    return next_to(one[0][0], other[0][0], everything)
+
+
+def _between(groups: Sequence[Group]) -> Iterator[Fact]:
+    """A group between two others, or between two things of one class."""
+    for middle in groups:
+        others = [group for group in groups if group != middle]
+        for left, right in product(others, others):
+            if left != right and all(between(*three) for three in product(left, middle, right)):
+                yield Fact(subject=(middle,), relation="between", target=(left, right))
+        for pair in others:
+            if len(pair) == 2 and all(between(pair[0], thing, pair[1]) for thing in middle):
+                yield Fact(subject=(middle,), relation="between", target=(pair,))
+
+
+def _within(groups: Sequence[Group], everything: Sequence[Thing]) -> Iterator[Fact]:
+    """How the things of one class stand to each other."""
+    for group in groups:
+        if len(group) > 1 and all(next_to(one, other, everything) for one, other in pairwise(group)):
+            yield Fact(subject=(group,), relation="side by side")
+        if len(group) == 2 and (in_front_of(*group) or in_front_of(*reversed(group))):
+            yield Fact(subject=(group,), relation="one in front of the other")

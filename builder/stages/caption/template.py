@@ -1,0 +1,152 @@
+"""Captions from what is known of a scene: classes, counts, the background's phrase, and the relations that hold.
+
+Caption: "A teapot stands to the left of two dogs in a garden."
+Prompt: "A <teapot> teapot stands to the left of a <dog> dog and a <dog6> dog in a garden."
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+
+from builder.config.schema import CaptionConfig
+from builder.records import Rejected, Scene
+from builder.seeds import rng_for
+from builder.stages.caption import Words
+from builder.stages.caption.facts import Fact, Group, facts, grouped, in_a_row
+from builder.stages.caption.relations import Thing, things
+from mycanvas.english import counted, listed, with_article
+
+LISTING_SHARE = 0.15
+"""How many captions only list what is there, though they could say where."""
+WHERE_FIRST_SHARE = 0.3
+"""How many captions begin with the background."""
+SECOND_FACT_SHARE = 0.7
+"""How many captions state a second relation, where the first leaves things for it."""
+
+POSTURES = (("stands", "stand"), ("sits", "sit"))
+VERBS = (*POSTURES, ("is", "are"))
+"""For one thing and for several; they fit whatever a concept may be."""
+JOINERS = (", and ", ", while ")
+TAILS = ((", with ", " also in view"), (", along with ", ""))
+"""Around the things that no relation names."""
+
+Mention: TypeAlias = tuple[Group, ...]
+Sentence: TypeAlias = tuple[str | Mention, ...]
+"""Words, and mentions of things that caption and prompt put differently."""
+T = TypeVar("T")
+
+
+class Template:
+    """Fills sentence patterns; the same scene and seed give the same words."""
+
+    def __init__(self, config: CaptionConfig) -> None:
+        self.max_words = config.max_words
+
+    def caption(self, scenes: Sequence[Scene], seed: int) -> Iterator[Words | Rejected]:
+        """The words for each scene, in order; a scene with too much to name is rejected."""
+        for scene in scenes:
+            sample = scene.canvas.layout.setting.sample
+            yield self._caption(scene, sample.background.phrase, rng_for(seed, sample.id, "caption"))
+
+    def _caption(self, scene: Scene, where: str, rng: np.random.Generator) -> Words | Rejected:
+        """The first sentence that is short enough."""
+        present = things(scene)
+        fewest = 0
+        for sentence in _sentences(grouped(present), where, rng):
+            caption, prompt = _render(sentence, mentioned), _render(sentence, with_tokens)
+            fewest = max(len(caption.split()), len(prompt.split()) - len(present))
+            if fewest <= self.max_words:
+                return Words(caption=caption, prompt=prompt)
+        reason = f"{fewest} words are needed to name everything; wanted at most {self.max_words}"
+        return scene.canvas.layout.setting.rejected("caption", reason)
+
+
+def _sentences(groups: Sequence[Group], where: str, rng: np.random.Generator) -> Iterator[Sentence]:
+    """Every way to say it, at random; the shortest comes last."""
+    known = facts(groups)
+    if rng.random() >= LISTING_SHARE:
+        yield from _relating(known, groups, where, rng)
+    yield from _listing(groups, where, rng)
+
+
+def _relating(
+    known: Mapping[str, list[Fact]], groups: Sequence[Group], where: str, rng: np.random.Generator
+) -> Iterator[Sentence]:
+    """Sentences that state one relation, or two, and then whatever else is there."""
+    ordered = [fact for kind in _shuffled(list(known), rng) for fact in _shuffled(known[kind], rng)]
+    for fact in ordered:
+        clause = _clause(fact, rng)
+        head = (where, ", ", *clause) if rng.random() < WHERE_FIRST_SHARE else (*clause, " ", where)
+        rest = _without(groups, fact)
+        if rng.random() < SECOND_FACT_SHARE:
+            # From the other end, where the other kinds of relation are.
+            second = next((other for other in reversed(ordered) if set(other.groups) <= set(rest)), None)
+            if second:
+                yield (*head, _pick(JOINERS, rng), *_clause(second, rng), *_tail(_without(rest, second), rng))
+        yield (*head, *_tail(rest, rng))
+
+
+def _listing(groups: Sequence[Group], where: str, rng: np.random.Generator) -> Iterator[Sentence]:
+    """Sentences that only say what is there."""
+    everything = tuple(groups)
+    verb = _verb(everything, rng)
+    patterns: list[Sentence] = [
+        (everything, f" {verb} ", where),
+        (where, f" {_verb(everything, rng, POSTURES)} ", everything),
+        ("a photo of ", everything, " ", where),
+        ("a picture of ", everything, " ", where),
+    ]
+    if in_a_row(groups):
+        patterns.append(("from left to right, ", everything, f" {verb} ", where))
+    yield from _shuffled(patterns, rng)
+    yield (everything, " ", where)
+
+
+def _clause(fact: Fact, rng: np.random.Generator) -> Sentence:
+    words = f" {_verb(fact.subject, rng)} {fact.relation}"
+    return (fact.subject, f"{words} ", fact.target) if fact.target else (fact.subject, words)
+
+
+def _tail(rest: Mention, rng: np.random.Generator) -> Sentence:
+    before, after = _pick(TAILS, rng)
+    return (before, rest, after) if rest else ()
+
+
+def _verb(subject: Mention, rng: np.random.Generator, verbs: Sequence[tuple[str, str]] = VERBS) -> str:
+    one, several = _pick(verbs, rng)
+    return several if len(subject) > 1 or len(subject[0]) > 1 else one
+
+
+def _without(groups: Sequence[Group], fact: Fact) -> Mention:
+    return tuple(group for group in groups if group not in fact.groups)
+
+
+def _pick(items: Sequence[T], rng: np.random.Generator) -> T:
+    return items[int(rng.integers(len(items)))]
+
+
+def _shuffled(items: Sequence[T], rng: np.random.Generator) -> list[T]:
+    return [items[index] for index in rng.permutation(len(items))]
+
+
+def _render(sentence: Sentence, mention: Callable[[Mention], str]) -> str:
+    text = "".join(part if isinstance(part, str) else mention(part) for part in sentence)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def mentioned(groups: Mention) -> str:
+    """As captions say it: "a teapot and two dogs"."""
+    return listed([counted(group[0].noun, len(group)) for group in groups])
+
+
+def with_tokens(groups: Mention) -> str:
+    """As prompts say it: "a <teapot> teapot, a <dog> dog and a <dog6> dog"."""
+    return listed([_with_token(thing) for thing in chain.from_iterable(groups)])
+
+
+def _with_token(thing: Thing) -> str:
+    return f"{with_article(thing.noun).removesuffix(thing.noun)}{thing.token} {thing.noun}"

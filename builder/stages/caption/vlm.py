@@ -1,0 +1,139 @@
+"""Captions by an image-text-to-text model, as Gen4Gen's recaptioning (LLaVA-1.5), held to name what is there.
+
+A model says what it likes: "a corgi" for a dog, "three dogs" for two. What is wrong is told it and it is asked again;
+what stays wrong is completed by what is known of the scene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from builder.config.schema import CaptionConfig
+from builder.records import Rejected, Rgb, Scene
+from builder.seeds import seed_for
+from builder.stages.caption import Words, find_fault
+from builder.stages.caption.facts import Group, grouped
+from builder.stages.caption.mentions import put_tokens, unnamed
+from builder.stages.caption.relations import things
+from builder.stages.caption.template import Template, mentioned
+from builder.stages.caption.tidy import is_english, openings, tidy
+from mycanvas.english import counted, listed
+
+INSTRUCTION = "Describe what you see in this image in detail. The number of words is limited to {words}."
+"""Gen4Gen's, section 3 (with 30 words, for CLIP's 77 tokens)."""
+REQUIREMENT = " The description must name {things}, in these words."
+COMPLAINT = " The last description was wrong: {fault}. Use exactly these words: {exact}."
+UNFIT = "it is not one short English sentence that says what the picture shows"
+
+
+class Speaker(Protocol):
+    """Looks at pictures and says what it is asked to say."""
+
+    def say(self, images: Sequence[Rgb], requests: Sequence[str], seeds: Sequence[int | None]) -> Sequence[str]:
+        """One answer per picture (uint8 [H, W, 3]) and request; an answer that was cut short ends in "…".
+
+        Args:
+            images: the pictures.
+            requests: what is asked of each.
+            seeds: of each answer's own random draws; None: the likeliest words.
+        """
+        ...
+
+
+@dataclass(kw_only=True, slots=True)
+class _Dialogue:
+    """One scene, what was said of it so far, what was wrong with the last of that, and what became of it."""
+
+    scene: Scene
+    groups: tuple[Group, ...]
+    answers: list[str] = field(default_factory=list)
+    fault: str = ""
+    words: Words | None = None
+
+
+class Vlm:
+    """Asks a model until its caption names every concept, then completes it."""
+
+    def __init__(self, config: CaptionConfig, speaker: Speaker) -> None:
+        self.max_words = config.max_words
+        self._tries = config.vlm.tries
+        self._speaker = speaker
+        self._template = Template(config)
+
+    def caption(self, scenes: Sequence[Scene], seed: int) -> Iterator[Words | Rejected]:
+        """The words for each scene, in order; a scene with too much to name is rejected."""
+        dialogues = [_Dialogue(scene=scene, groups=grouped(things(scene))) for scene in scenes]
+        for turn in range(self._tries):
+            open_ones = [dialogue for dialogue in dialogues if dialogue.words is None]
+            if open_ones:
+                self._ask(open_ones, turn, seed)
+        for dialogue in dialogues:
+            yield dialogue.words or self._completed(dialogue) or self._from_template(dialogue.scene, seed)
+
+    def _ask(self, dialogues: Sequence[_Dialogue], turn: int, seed: int) -> None:
+        """One round: the first for the likeliest words, later ones for others."""
+        ids = [dialogue.scene.canvas.layout.setting.sample.id for dialogue in dialogues]
+        answers = self._speaker.say(
+            [dialogue.scene.image for dialogue in dialogues],
+            [self._request(dialogue) for dialogue in dialogues],
+            [seed_for(seed, sample_id, f"caption {turn}") if turn else None for sample_id in ids],
+        )
+        for dialogue, answer in zip(dialogues, answers, strict=True):
+            dialogue.answers.append(tidy(answer))
+            self._judge(dialogue)
+
+    def _request(self, dialogue: _Dialogue) -> str:
+        request = INSTRUCTION.format(words=self.max_words) + REQUIREMENT.format(things=mentioned(dialogue.groups))
+        if dialogue.fault:
+            exact = listed([f'"{counted(group[0].noun, len(group))}"' for group in dialogue.groups])
+            request += COMPLAINT.format(fault=dialogue.fault, exact=exact)
+        return request
+
+    def _judge(self, dialogue: _Dialogue) -> None:
+        """Take as much of the last answer as may stand; or note what is wrong with it."""
+        answer = dialogue.answers[-1]
+        faults: list[str] = []
+        for opening in openings(answer, self.max_words) if is_english(answer) else ():
+            words = self._checked(opening, dialogue, "vlm")
+            if isinstance(words, Words):
+                dialogue.words = words
+                return
+            faults.append(words)
+        dialogue.fault = faults[0] if faults else UNFIT
+
+    def _completed(self, dialogue: _Dialogue) -> Words | None:
+        """As much as possible of an answer, behind the names of what it leaves out.
+
+        They come first ("A photo of a dog: a corgi sits beside a mug."), since an answer may well speak of a thing
+        by another name: "with a dog" behind it would then count the thing twice.
+        """
+        for answer in filter(is_english, dialogue.answers):
+            for opening in openings(answer, self.max_words):
+                if missing := unnamed(opening, dialogue.groups):
+                    text = f"A photo of {mentioned(tuple(missing))}: {_uncapitalised(opening)}"
+                    words = self._checked(text, dialogue, "vlm+template")
+                    if isinstance(words, Words):
+                        return words
+        return None
+
+    def _checked(self, text: str, dialogue: _Dialogue, written_by: str) -> Words | str:
+        """A text as caption and prompt; or what is wrong with it."""
+        words = put_tokens(text, dialogue.groups)
+        if isinstance(words, str):
+            return words
+        if find_fault(*words, dialogue.scene.canvas.layout.setting.sample.concepts, self.max_words):
+            return UNFIT  # what was found holds tokens, which are not for the model
+        return Words(caption=words[0], prompt=words[1], written_by=written_by)
+
+    def _from_template(self, scene: Scene, seed: int) -> Words | Rejected:
+        (words,) = self._template.caption([scene], seed)
+        if isinstance(words, Rejected):
+            return words
+        return Words(caption=words.caption, prompt=words.prompt, written_by="template")
+
+
+def _uncapitalised(text: str) -> str:
+    """To go on within a sentence; names and abbreviations keep their capitals ("RC cars")."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]

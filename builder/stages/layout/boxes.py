@@ -1,0 +1,235 @@
+"""The question where the objects of a scene stand, and what an answer means.
+
+Boxes are asked for on a grid; what is said of them to the model is said in its cells. Here they are parts of the
+canvas, rows growing downwards. An object keeps its proportions: it stands on its box's lower edge, in the middle, as
+large as fits. What an answer lacks is put right within SHIFT and SCALE; more is a complaint.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from builder.records import Placement, Setting
+from builder.seeds import rng_for
+from builder.stages.layout import find_flaw, hidden_shares, min_area
+from builder.stages.layout.ask import Object, Question, Unusable, check_names, closed, of_form
+from builder.stages.layout.examples import SHOWN, Example
+from builder.stages.layout.solver import MIN_PITCH, relative_sizes
+
+SHIFT = 0.05
+"""A box is moved by at most this part of the canvas, to lie on it and to stand on the ground."""
+SCALE = 1.25
+"""An object is drawn at most this much larger or smaller than fits its box, to be large enough and to keep its size
+beside the others."""
+SIZE_SLACK = 1.6
+"""After that, it may still be this many times too large or too small beside the others, as far away as it stands."""
+
+RULES = """You arrange objects in a square photograph. Answer with one JSON object alone: for each object's name its \
+box, as {{"x": …, "y": …, "width": …, "height": …}}, in whole cells of a grid of {grid} x {grid}. x grows to the right \
+and y downwards; x and y are the box's top left corner.
+- Every object has one box, and every box lies on the grid: x + width and y + height are at most {grid}.
+- An object stands on its box's lower edge, which is on the ground: y + height is at least where the ground begins. \
+What stands lower is nearer, drawn larger, and in front.
+- Boxes keep to the given proportions, and their heights to the given sizes: twice the size is twice the height, less \
+so where it is further away.
+- Boxes hardly overlap. Each covers at least {least} cells, and together they fill much of the picture."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Thing:
+    """name, noun: what it is called, and what it is. aspect: width / height. size: relative height. cut: ends below."""
+
+    name: str
+    noun: str
+    aspect: float
+    size: float
+    cut: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stand:
+    """base: the row that it stands on. middle: the column of its middle. width, height: of the object."""
+
+    base: float
+    middle: float
+    width: float
+    height: float
+
+
+class _Box(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+_BOXES = TypeAdapter(dict[str, _Box])
+
+
+def ask_for_boxes(
+    setting: Setting, examples: Sequence[Example], grid: int, max_overlap: float, seed: int
+) -> Question[tuple[Placement, ...]]:
+    """Where the objects of a setting stand.
+
+    Args:
+        setting: the scene.
+        examples: of which some, drawn for this scene, are shown to the model.
+        grid: cells a side.
+        max_overlap: the largest share of an object that others may hide.
+        seed: the build's.
+    """
+    things = _things(setting)
+    rng = rng_for(seed, setting.sample.id, "llm examples")
+    shown = [examples[i] for i in rng.permutation(len(examples))[:SHOWN]]
+    rules = RULES.format(grid=grid, least=math.ceil(min_area(len(things), grid)))
+    turns = [turn for example in shown for turn in _as_turns(example, grid)]
+    turns.append(_question(setting.sample.background.phrase, things, setting.background.ground, grid))
+    return Question(
+        task="boxes",
+        of=setting.sample.id,
+        turns=(f"{rules}\n\n{turns[0]}", *turns[1:]),
+        schema=_schema([thing.name for thing in things], grid),
+        check=lambda reply: place(reply, setting, grid, max_overlap),
+    )
+
+
+def _things(setting: Setting) -> list[_Thing]:
+    sample = setting.sample
+    aspects = [cutout.rgba.shape[1] / cutout.rgba.shape[0] for cutout in setting.cutouts]
+    sizes = relative_sizes(sample.heights, aspects)
+    return [
+        _Thing(name=concept.name, noun=concept.class_noun, aspect=aspect, size=size, cut=cutout.cut_off)
+        for concept, cutout, aspect, size in zip(sample.concepts, setting.cutouts, aspects, sizes, strict=True)
+    ]
+
+
+def _question(where: str, things: Sequence[_Thing], ground: float, grid: int) -> str:
+    lines = [
+        f"- {json.dumps(thing.name)}: {thing.noun}, width = {thing.aspect:.2f} x height, size {thing.size:.0%}"
+        + (f", cut off below: y + height = {grid}" if thing.cut else "")
+        for thing in things
+    ]
+    return "\n".join([f"Scene: {where}", f"The ground begins at y = {math.ceil(ground * grid)}.", "Objects:", *lines])
+
+
+def _as_turns(example: Example, grid: int) -> tuple[str, str]:
+    """The question and its answer."""
+    tallest = max(part[3] for _, part in example.boxes.values())
+    things = [
+        _Thing(name=name, noun=noun, aspect=part[2] / part[3], size=part[3] / tallest)
+        for name, (noun, part) in example.boxes.items()
+    ]
+    cells = {name: [round(value * grid) for value in part] for name, (_, part) in example.boxes.items()}
+    answer = {name: dict(zip(("x", "y", "width", "height"), box, strict=True)) for name, box in cells.items()}
+    ground = min(part[1] + part[3] for _, part in example.boxes.values())
+    return _question(example.where, things, math.floor(ground * grid) / grid, grid), json.dumps(answer)
+
+
+def _schema(names: Sequence[str], grid: int) -> dict[str, Any]:
+    number = {"type": "integer", "minimum": 0, "maximum": grid}
+    box = dict.fromkeys(("x", "y", "width", "height"), number)
+    return closed({name: closed(box) for name in names})
+
+
+def place(reply: Object, setting: Setting, grid: int, max_overlap: float) -> tuple[Placement, ...]:
+    """Where the objects stand, from a reply's boxes, put right within SHIFT and SCALE.
+
+    Raises:
+        Unusable: they cannot be; the words are for the model.
+    """
+    things = _things(setting)
+    boxes = _read(reply, [thing.name for thing in things])
+    ground = setting.background.ground
+    stands = [_stand(thing, boxes[thing.name], ground, grid) for thing in things]
+    horizon = min(setting.background.horizon, min(stand.base for stand in stands) - MIN_PITCH)
+    stands = _resized(things, stands, horizon, grid)
+    placements = tuple(_to_pixels(stand, setting, index, horizon) for index, stand in enumerate(stands))
+    hidden = hidden_shares(setting.cutouts, placements, setting.background.pixels.shape[0])
+    for thing, share in zip(things, hidden, strict=True):
+        if share > max_overlap:
+            raise Unusable(
+                "overlap", f"{share:.0%} of {thing.name} is hidden by what stands before it; at most {max_overlap:.0%}"
+            )
+    if flaw := find_flaw(setting, placements, max_overlap):
+        raise Unusable("off canvas", flaw)
+    return placements
+
+
+def _read(reply: Object, names: Sequence[str]) -> dict[str, _Box]:
+    check_names(list(reply), names)
+    try:
+        return _BOXES.validate_python(reply)
+    except ValidationError as wrong:
+        raise of_form(wrong, list(_Box.model_fields)) from None
+
+
+def _stand(thing: _Thing, box: _Box, ground: float, grid: int) -> _Stand:
+    """The object in its box, moved onto the canvas and the ground."""
+    x, y, width, height = (value / grid for value in (box.x, box.y, box.width, box.height))
+    said = f"{thing.name} at x {box.x:g}, y {box.y:g}, width {box.width:g}, height {box.height:g}"
+    if min(box.width, box.height) < 1:
+        raise Unusable("no size", f"{said} is smaller than a cell")
+    if min(x, y) < -SHIFT or max(x + width, y + height) > 1 + SHIFT:
+        raise Unusable("off canvas", f"{said} leaves the grid of {grid} x {grid}")
+    lowest = 1.0 if thing.cut else ground
+    base = min(max(y + height, lowest), 1.0)
+    if base - (y + height) > SHIFT:
+        where = f"{thing.name} is cut off below" if thing.cut else f"the ground begins at y = {ground * grid:.0f}"
+        raise Unusable("off the ground", f"{said} ends above the ground; {where}")
+    fitted = min(height, width / thing.aspect)
+    return _Stand(base=base, middle=x + width / 2, width=fitted * thing.aspect, height=fitted)
+
+
+def _resized(things: Sequence[_Thing], stands: Sequence[_Stand], horizon: float, grid: int) -> list[_Stand]:
+    """Large enough, on the canvas, and nearer to the sizes that things have beside each other where they stand."""
+    least = min_area(len(things), 1)
+    near = max(stand.base for stand in stands)
+    expected = [
+        thing.size * (stand.base - horizon) / (near - horizon) for thing, stand in zip(things, stands, strict=True)
+    ]
+    ratios = [stand.height / height for stand, height in zip(stands, expected, strict=True)]
+    typical = float(np.exp(np.mean(np.log(ratios))))
+    resized = []
+    for thing, stand, ratio in zip(things, stands, ratios, strict=True):
+        smallest = math.sqrt(least / (stand.width * stand.height))
+        largest = min(1 / stand.width, stand.base / stand.height)
+        if smallest > min(SCALE, largest):
+            wide, high = (math.ceil(grid * math.sqrt(area)) for area in (least * thing.aspect, least / thing.aspect))
+            raise Unusable("too small", f"{thing.name} is too small; its box must be {wide} wide and {high} high")
+        if largest < 1 / SCALE:
+            raise Unusable("off canvas", f"{thing.name} is too large for where it stands")
+        factor = min(max(typical / ratio, 1 / SCALE, smallest), SCALE, largest)
+        off = ratio * factor / typical
+        if not 1 / SIZE_SLACK <= off <= SIZE_SLACK:
+            words = f"{off:.1f} times as large as it should be" if off > 1 else f"only {off:.0%} of its size"
+            raise Unusable("sizes", f"{thing.name} is {words} beside the others")
+        resized.append(
+            _Stand(base=stand.base, middle=stand.middle, width=stand.width * factor, height=stand.height * factor)
+        )
+    return resized
+
+
+def _to_pixels(stand: _Stand, setting: Setting, index: int, horizon: float) -> Placement:
+    size = setting.background.pixels.shape[0]
+    rows, columns = setting.cutouts[index].rgba.shape[:2]
+    height = max(1, round(stand.height * size))
+    width = max(1, round(height * columns / rows))
+    while width * height < min_area(len(setting.cutouts), size):  # what rounding took
+        height += 1
+        width = max(1, round(height * columns / rows))
+    return Placement(
+        x=min(max(round(stand.middle * size - width / 2), 0), size - width),
+        y=max(round(stand.base * size) - height, 0),
+        width=width,
+        height=height,
+        depth=(1 - horizon) / (stand.base - horizon) - 1,
+    )

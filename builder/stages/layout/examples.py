@@ -1,0 +1,175 @@
+"""Scenes with their boxes that a language model is shown before it is asked for boxes of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.stages.layout import min_area
+from mycanvas.errors import InputError
+
+SHOWN = 3
+"""Examples in one prompt."""
+READ = 300
+"""Examples taken from a COCO data set, at most."""
+LARGEST_OVERLAP = 0.1
+"""Share of the smaller box that another may cover in a COCO example: what is asked for is apart, too."""
+LARGEST_FILE = 1 << 30
+"""Bytes; COCO's largest file, instances_train2017.json, has 449 MB."""
+
+Part = tuple[float, float, float, float]
+"""A box in parts of the picture: x, y, width and height from 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """where: the scene in words. boxes: an object's name ("dog2") -> what it is ("dog"), and its box."""
+
+    where: str
+    boxes: Mapping[str, tuple[str, Part]]
+
+
+def _example(where: str, **boxes: Part) -> Example:
+    named = {name: (name.rstrip("0123456789").replace("_", " "), box) for name, box in boxes.items()}
+    return Example(where=where, boxes=named)
+
+
+BUILT_IN = (
+    _example("on a wooden table", mug=(0.10, 0.52, 0.24, 0.27)),
+    _example("in a garden", dog=(0.08, 0.38, 0.33, 0.46), ball=(0.52, 0.66, 0.22, 0.22)),
+    _example("on a beach", chair=(0.55, 0.30, 0.34, 0.50), cooler=(0.10, 0.56, 0.32, 0.30)),
+    _example(
+        "on the grass", dog=(0.05, 0.34, 0.28, 0.48), dog2=(0.66, 0.36, 0.29, 0.50), kite=(0.37, 0.62, 0.25, 0.25)
+    ),
+    _example(
+        "on a kitchen floor",
+        bucket=(0.07, 0.42, 0.26, 0.34),
+        broom=(0.40, 0.16, 0.16, 0.64),
+        cat=(0.62, 0.52, 0.30, 0.36),
+    ),
+    _example(
+        "in a living room",
+        lamp=(0.06, 0.18, 0.17, 0.58),
+        armchair=(0.27, 0.34, 0.36, 0.46),
+        teddy_bear=(0.67, 0.58, 0.20, 0.28),
+        vase=(0.84, 0.48, 0.13, 0.30),
+    ),
+    _example(
+        "on a terrace",
+        table=(0.34, 0.36, 0.30, 0.34),
+        chair=(0.06, 0.32, 0.24, 0.42),
+        chair2=(0.70, 0.32, 0.24, 0.42),
+        watering_can=(0.12, 0.78, 0.20, 0.16),
+        pot=(0.60, 0.76, 0.16, 0.18),
+    ),
+)
+"""Our own, by eye: nothing leaves the picture, what stands lower is nearer, neighbours keep apart."""
+
+
+def read_examples(folder: Path | None) -> tuple[Example, ...]:
+    """Examples from COCO's instances_*.json and captions_*.json in a folder; our own without a folder.
+
+    Of several pairs the smallest is read. A picture serves when everything annotated in it could be asked for here: 1
+    to 5 objects, each as large as the paper's minimum, none hidden to a tenth by another.
+
+    Raises:
+        InputError: no pair there, it cannot be read, or no picture in it serves.
+    """
+    if folder is None:
+        return BUILT_IN
+    instances, captions = _pair(folder)
+    try:
+        annotated, described = _read(instances), _read(captions)
+        found = list(_pictures(annotated, described))
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError, ZeroDivisionError) as error:
+        raise InputError(f"{instances} and {captions.name} are not COCO's annotations: {error!r}") from error
+    if not found:
+        raise InputError(f"no picture in {instances} has 1 to 5 large objects apart from each other, and a caption")
+    # Evenly from the whole file, whose beginning may show one kind of thing.
+    step = max(1, len(found) // READ)
+    return tuple(found[::step][:READ])
+
+
+def digest_of_examples(folder: Path) -> str:
+    """Tells what `read_examples` reads in a folder from any other content; in hexadecimal.
+
+    Raises:
+        InputError: no pair there.
+    """
+    return hashlib.sha256(b"".join(map(_sum, _pair(folder)))).hexdigest()
+
+
+def _sum(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").digest()
+
+
+def _pair(folder: Path) -> tuple[Path, Path]:
+    pairs = [
+        (instances, captions)
+        for instances in sorted(folder.glob("instances_*.json"))
+        if (captions := instances.with_name(instances.name.replace("instances_", "captions_", 1))).is_file()
+    ]
+    if not pairs:
+        raise InputError(f"no instances_*.json with its captions_*.json in {folder}; mend layout.llm.examples")
+    return min(pairs, key=lambda pair: pair[0].stat().st_size)
+
+
+def _read(file: Path) -> Any:
+    if file.stat().st_size > LARGEST_FILE:
+        raise InputError(f"{file} has more than {LARGEST_FILE >> 20} MB; give a smaller one in layout.llm.examples")
+    return json.loads(file.read_bytes())
+
+
+def _pictures(annotated: Any, described: Any) -> Iterator[Example]:
+    classes = {category["id"]: str(category["name"]) for category in annotated["categories"]}
+    words: dict[Any, str] = {}
+    for caption in described["annotations"]:
+        words.setdefault(caption["image_id"], " ".join(str(caption["caption"]).split()))
+    things: defaultdict[Any, list[Any]] = defaultdict(list)
+    for annotation in annotated["annotations"]:
+        things[annotation["image_id"]].append(annotation)
+    for picture in annotated["images"]:
+        own = things[picture["id"]]
+        if picture["id"] not in words or not 1 <= len(own) <= 5 or any(thing.get("iscrowd") for thing in own):
+            continue
+        # Each side by itself: the picture becomes the square that is asked for.
+        parts = [_part(thing["bbox"], float(picture["width"]), float(picture["height"])) for thing in own]
+        if _serves(parts):
+            yield Example(where=words[picture["id"]], boxes=_named([classes[t["category_id"]] for t in own], parts))
+
+
+def _part(box: Sequence[float], width: float, height: float) -> Part:
+    x, y, w, h = map(float, box)
+    return x / width, y / height, w / width, h / height
+
+
+def _serves(parts: Sequence[Part]) -> bool:
+    for x, y, w, h in parts:
+        whole = all(map(math.isfinite, (x, y, w, h))) and min(x, y) >= 0 and max(x + w, y + h) <= 1 + 1e-6
+        if not whole or w * h < min_area(len(parts), 1):
+            return False
+    return all(
+        _overlap(one, other) <= LARGEST_OVERLAP for index, one in enumerate(parts) for other in parts[index + 1 :]
+    )
+
+
+def _overlap(one: Part, other: Part) -> float:
+    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    return max(width, 0) * max(height, 0) / min(one[2] * one[3], other[2] * other[3])
+
+
+def _named(classes: Sequence[str], parts: Sequence[Part]) -> dict[str, tuple[str, Part]]:
+    """Two dogs are "dog" and "dog2"."""
+    named: dict[str, tuple[str, Part]] = {}
+    for noun, part in zip(classes, parts, strict=True):
+        same = sum(other == noun for other, _ in named.values())
+        named[f"{noun}{same + 1}" if same else noun] = (noun, part)
+    return named

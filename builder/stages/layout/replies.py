@@ -1,0 +1,119 @@
+"""Every reply of a language model, kept with what became of it: asking again costs nothing, and all can be counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mycanvas.io.files import read_json, write_json
+from mycanvas.models.llm.chat import NoReply, Reply, Request
+
+ACCEPTED = "accepted"
+
+Task = Literal["theme", "boxes"]
+"""What was asked for: a composition's backgrounds and sizes, or a scene's boxes."""
+
+
+class Replies:
+    """A folder of replies, one file each.
+
+    Args:
+        folder: made when there is something to keep; None: nothing is kept.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def find(self, request: Request) -> Reply | None:
+        """The reply that this very request once got."""
+        known = self._read(request)
+        # What had no verdict was no reply: only the troubles of a request that failed.
+        return Reply(text=known["text"], troubles=tuple(known["troubles"])) if known and known["verdict"] else None
+
+    def keep(self, request: Request, answer: Reply | NoReply, verdict: str | None, task: Task, of: str) -> None:
+        """Keep an answer.
+
+        Args:
+            request: what was asked.
+            answer: what came; of a failure only the troubles are kept, so that they can be counted.
+            verdict: ACCEPTED or the kind of complaint; None when there was no reply.
+            task: what was asked for.
+            of: the scene or the composition.
+        """
+        if self._folder is None:
+            return
+        known = self._read(request)
+        earlier = known["troubles"] if known and not known["verdict"] else []
+        text = answer.text if isinstance(answer, Reply) else None
+        values = {"task": task, "of": of, "verdict": verdict, "troubles": [*earlier, *answer.troubles], "text": text}
+        if values != known:
+            write_json(self._file(self._folder, request), values)
+
+    def _read(self, request: Request) -> dict[str, Any] | None:
+        if self._folder is None or not self._file(self._folder, request).is_file():
+            return None
+        return dict(read_json(self._file(self._folder, request)))
+
+    @staticmethod
+    def _file(folder: Path, request: Request) -> Path:
+        key = request.key()
+        return folder / key[:2] / f"{key}.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """What became of all replies.
+
+    refused: how many, by the kind of complaint. troubles: failed requests, by kind ("HTTP 429").
+    unanswered: scenes and compositions for which there was no usable reply.
+    """
+
+    accepted: int
+    refused: Mapping[str, int]
+    troubles: Mapping[str, int]
+    unanswered: Mapping[Task, int]
+
+    def lines(self) -> Iterator[str]:
+        """What a person wants to know of it; nothing where no model was asked."""
+        refused = sum(self.refused.values())
+        if not (self.accepted or refused or self.troubles):
+            return
+        line = f"language model: {self.accepted + refused} replies, {self.accepted} accepted, {refused} refused"
+        left = [f"{count} {_NAMES[task]}" for task, count in self.unanswered.items() if count]
+        yield line + _listed(self.refused) + (f"; without a usable reply: {', '.join(left)}" if left else "")
+        if self.troubles:
+            yield f"its server: {sum(self.troubles.values())} requests failed{_listed(self.troubles)}"
+
+
+_NAMES: Mapping[Task, str] = {"theme": "compositions", "boxes": "scenes"}
+
+
+def tally(folder: Path) -> Tally:
+    """Count all replies that are kept in a folder, which need not be there."""
+    refused: Counter[str] = Counter()
+    troubles: Counter[str] = Counter()
+    asked: dict[Task, set[str]] = {"theme": set(), "boxes": set()}
+    answered: dict[Task, set[str]] = {"theme": set(), "boxes": set()}
+    accepted = 0
+    for file in sorted(folder.glob("*/*.json")):
+        entry = read_json(file)
+        asked[entry["task"]].add(entry["of"])
+        troubles.update(entry["troubles"])
+        if entry["verdict"] == ACCEPTED:
+            accepted += 1
+            answered[entry["task"]].add(entry["of"])
+        elif entry["verdict"]:
+            refused[entry["verdict"]] += 1
+    return Tally(
+        accepted=accepted,
+        refused=dict(refused.most_common()),
+        troubles=dict(troubles.most_common()),
+        unanswered={task: len(asked[task] - answered[task]) for task in asked},
+    )
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return f": {', '.join(f'{kind} {count}' for kind, count in counts.items())}" if counts else ""

@@ -1,0 +1,256 @@
+"""A seeded solver: objects stand on a ground plane in perspective, arranged as one would for a photograph.
+
+All lengths here are fractions of the canvas; rows grow downwards. An object whose base line is at row b, on a ground
+plane whose horizon is at row h, is drawn with a height proportional to its real height times (b - h). Nothing is
+mirrored: the print on a can would read backwards (Gen4Gen has its flip off, too).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import numpy as np
+
+from builder.config.schema import LayoutConfig
+from builder.records import Background, Layout, Placement, Rejected, Setting
+from builder.seeds import rng_for
+from builder.stages.layout import SIZE_RATIOS, find_flaw
+
+ATTEMPTS = 80
+"""Arrangements tried before a scene is given up; each brings sizes a little closer."""
+
+FAMILY_ATTEMPTS = 5
+"""Attempts at one kind of arrangement before another is drawn."""
+
+NEAR_ROWS = (0.83, 0.965)
+"""Where the nearest object's base line may be."""
+
+DEEP = 0.3
+"""Only where this much of the canvas is ground may the whole group stand further up than at the lower edge."""
+
+MAX_HEIGHTS = (0.50, 0.66)
+"""How tall the tallest object may be drawn."""
+
+FILL = (0.86, 0.96)
+"""How much of the canvas's width the group spans, unless its height bounds it first."""
+
+TOP_MARGIN = 0.04
+"""What stays free above the tallest object."""
+
+MIN_PITCH = 0.15
+"""Base lines stay this far below the horizon; nearer to it, a small step back would shrink an object to nothing."""
+
+DEPTHS = (0.10, 0.20)
+"""How far the furthest base line may be above the nearest, where the ground reaches so far up."""
+
+SAME_DEPTH = 0.035
+"""Objects whose base lines differ by less than this share of the canvas would stand inside each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Thing:
+    """index: in the sample. aspect: width / height. size: relative real height. cut: its photo cut it off below."""
+
+    index: int
+    aspect: float
+    size: float
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """horizon: where the plane vanishes. far, near: the base lines between which objects stand."""
+
+    horizon: float
+    far: float
+    near: float
+
+    def base(self, distance: float) -> float:
+        return self.near + (self.far - self.near) * distance
+
+    def magnification(self, base: float) -> float:
+        return (base - self.horizon) / (self.near - self.horizon)
+
+
+Slots = list[tuple[_Thing, float]]
+"""Things from left to right, each with its distance: 0 at the near base line, 1 at the far one."""
+
+
+class Solver:
+    """Places objects by drawing arrangements until one holds all bounds."""
+
+    def __init__(self, config: LayoutConfig) -> None:
+        self.max_overlap = config.max_overlap
+        self._scale = config.scale
+
+    def place(self, settings: Sequence[Setting], seed: int) -> Iterator[Layout | Rejected]:
+        """One result per setting; a rejection says which bound the last, most relaxed attempt broke."""
+        for setting in settings:
+            yield self._solve(setting, rng_for(seed, setting.sample.id, "layout"))
+
+    def _solve(self, setting: Setting, rng: np.random.Generator) -> Layout | Rejected:
+        flaw: str | None = "no arrangement was tried"
+        families = _families(len(setting.cutouts))
+        cuts = [cutout.cut_off for cutout in setting.cutouts]
+        for attempt in range(ATTEMPTS):
+            if attempt % FAMILY_ATTEMPTS == 0:
+                family = families[rng.integers(len(families))]
+            things = _things(setting, cuts, squeeze=attempt / ATTEMPTS)
+            ground = _ground(setting.background, rng)
+            stands = _compose(family(things, rng), ground, self._scale, rng)
+            placements = _to_pixels(stands, setting, ground)
+            flaw = find_flaw(setting, placements, self.max_overlap)
+            if flaw is None:
+                return Layout(setting=setting, placements=placements)
+        return setting.rejected("layout", f"none of {ATTEMPTS} arrangements fits: {flaw}")
+
+
+def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], squeeze: float = 0.0) -> list[float]:
+    """Relative heights within SIZE_RATIOS, the largest 1.0.
+
+    A power law brings a wider range into the paper's 0.4 to 1.0. An object of unknown height is as large in area as the
+    known ones are on (geometric) average.
+
+    Args:
+        heights: real heights in one unit, None where unknown.
+        aspects: width / height of each object.
+        squeeze: 0 keeps real ratios, so that what is taller stays taller; 1 makes all objects equal in area.
+    """
+    roots = np.sqrt(np.asarray(aspects, np.float64))
+    known = np.array([h is not None for h in heights])
+    real = np.array([h or 1.0 for h in heights], np.float64)
+    typical = np.exp(np.mean(np.log((real * roots)[known]))) if known.any() else 1.0
+    equal = typical / roots
+    real = np.where(known, real, equal)
+    sizes = real ** (1 - squeeze) * equal**squeeze
+    ratios = np.log(sizes / sizes.max())
+    lowest = np.log(SIZE_RATIOS[0])
+    power = lowest / ratios.min() if ratios.min() < lowest else 1.0
+    return [float(ratio) for ratio in np.exp(ratios * power)]
+
+
+def _things(setting: Setting, cuts: Sequence[bool], squeeze: float) -> list[_Thing]:
+    aspects = [c.rgba.shape[1] / c.rgba.shape[0] for c in setting.cutouts]
+    sizes = relative_sizes(setting.sample.heights, aspects, squeeze)
+    return [_Thing(*of) for of in zip(range(len(sizes)), aspects, sizes, cuts, strict=True)]
+
+
+def _ground(background: Background, rng: np.random.Generator) -> _Ground:
+    highest, lowest = NEAR_ROWS
+    near = max(rng.uniform(min(max(highest, background.ground + DEEP), lowest - 0.03), lowest), background.ground)
+    far = max(near - rng.uniform(*DEPTHS), background.ground)
+    return _Ground(horizon=min(background.horizon, far - MIN_PITCH), far=far, near=near)
+
+
+def _row(things: list[_Thing], rng: np.random.Generator) -> Slots:
+    """Side by side, nearly on one line."""
+    return [(thing, rng.uniform(0, 0.15)) for thing in _shuffled(things, rng)]
+
+
+def _diagonal(things: list[_Thing], rng: np.random.Generator) -> Slots:
+    """Receding from one side to the other, the small ones rather in front."""
+    order = sorted(things, key=lambda t: t.size + rng.uniform(-0.3, 0.3))
+    slots = list(zip(order, np.linspace(0, rng.uniform(0.6, 1.0), len(order)).tolist(), strict=True))
+    return slots if rng.random() < 0.5 else slots[::-1]
+
+
+def _arc(things: list[_Thing], rng: np.random.Generator) -> Slots:
+    """A half circle, open towards the viewer or away."""
+    across = np.linspace(-1, 1, len(things))
+    depths = (1 - across**2) if rng.random() < 0.65 else across**2
+    order = _shuffled(things, rng)
+    return [(thing, 0.8 * depth + rng.uniform(0, 0.1)) for thing, depth in zip(order, depths.tolist(), strict=True)]
+
+
+def _group(things: list[_Thing], rng: np.random.Generator) -> Slots:
+    """Two rows, the tall ones behind and the small ones in the gaps in front of them."""
+    order = sorted(things, key=lambda t: -t.size - rng.uniform(0, 0.25))
+    back = len(order) // 2 if rng.random() < 0.5 else (len(order) + 1) // 2
+    behind = [(thing, rng.uniform(0.6, 1.0)) for thing in _shuffled(order[:back], rng)]
+    before = [(thing, rng.uniform(0.0, 0.2)) for thing in _shuffled(order[back:], rng)]
+    longer, shorter = sorted((behind, before), key=len, reverse=True)
+    return [slot for pair in zip_longest(longer, shorter) for slot in pair if slot is not None]
+
+
+def _shuffled(things: Sequence[_Thing], rng: np.random.Generator) -> list[_Thing]:
+    return [things[i] for i in rng.permutation(len(things))]
+
+
+Family = Callable[[list[_Thing], np.random.Generator], Slots]
+
+
+def _families(count: int) -> tuple[Family, ...]:
+    if count <= 2:
+        return (_row, _diagonal, _group)
+    if count == 3:
+        return (_row, _diagonal, _arc, _group)
+    return (_row, _diagonal, _arc, _group, _group)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """A thing's place: the row of its base, the column of its left side, its width and height."""
+
+    index: int
+    base: float
+    left: float
+    width: float
+    height: float
+
+
+def _compose(slots: Slots, ground: _Ground, scale: float, rng: np.random.Generator) -> list[_Stand]:
+    """Pack the slots from left to right, then draw the group as large as the frame allows, times `scale`."""
+    bases = [1.0 if thing.cut else ground.base(distance) for thing, distance in slots]
+    heights = [thing.size * ground.magnification(base) for (thing, _), base in zip(slots, bases, strict=True)]
+    widths = [thing.aspect * height for (thing, _), height in zip(slots, heights, strict=True)]
+    lefts = _pack(bases, widths, rng)
+    span = max(left + width for left, width in zip(lefts, widths, strict=True)) - min(lefts)
+    fill = rng.uniform(*FILL)
+    tallest = rng.uniform(*MAX_HEIGHTS)
+    room = min(min(tallest, base - TOP_MARGIN) / height for base, height in zip(bases, heights, strict=True))
+    factor = scale * min(fill / span, room)
+    spread = min(rng.uniform(1.0, 1.4), fill / (span * factor)) if len(slots) > 1 else 1.0
+    free = 1 - span * factor * spread
+    middle = 0.5 + rng.uniform(-0.3, 0.3) * free
+    centre = min(lefts) + span / 2
+    return [
+        _Stand(
+            index=thing.index,
+            base=base,
+            left=middle + ((left + width / 2 - centre) * spread - width / 2) * factor,
+            width=width * factor,
+            height=height * factor,
+        )
+        for (thing, _), base, left, width, height in zip(slots, bases, lefts, widths, heights, strict=True)
+    ]
+
+
+def _pack(bases: Sequence[float], widths: Sequence[float], rng: np.random.Generator) -> list[float]:
+    """The left sides: neighbours at one depth keep apart, others may overlap."""
+    lefts: list[float] = []
+    for i, (base, width) in enumerate(zip(bases, widths, strict=True)):
+        left = 0.0
+        for j in range(i):
+            smaller = min(width, widths[j])
+            same = abs(base - bases[j]) < SAME_DEPTH
+            gap = rng.uniform(0.03, 0.15) if same else -rng.uniform(0.1, 0.5)
+            left = max(left, lefts[j] + widths[j] + gap * smaller)
+        lefts.append(left)
+    return lefts
+
+
+def _to_pixels(stands: Sequence[_Stand], setting: Setting, ground: _Ground) -> tuple[Placement, ...]:
+    size = setting.background.pixels.shape[0]
+    placements: list[Placement] = []
+    for stand in sorted(stands, key=lambda s: s.index):
+        rows, columns = setting.cutouts[stand.index].rgba.shape[:2]
+        height = max(1, round(stand.height * size))
+        width = max(1, round(height * columns / rows))
+        left = round((stand.left + stand.width / 2) * size - width / 2)
+        depth = (1 - ground.horizon) / (stand.base - ground.horizon) - 1
+        placements.append(
+            Placement(x=left, y=round(stand.base * size) - height, width=width, height=height, depth=depth)
+        )
+    return tuple(placements)

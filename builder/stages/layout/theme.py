@@ -1,0 +1,129 @@
+"""The question where the things of a composition might be seen, and how tall each is beside the others."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from builder.records import Concept, Theme
+from builder.sources.background_photos import MAX_PHRASE_WORDS, PREPOSITIONS, is_plain
+from builder.stages.layout import SIZE_RATIOS
+from builder.stages.layout.ask import Object, Question, Unusable, check_names, closed, of_form, quoted
+
+BACKGROUNDS = 3
+"""How many a composition gets (Gen4Gen)."""
+SMALLEST = 0.3
+"""A size from here to SIZE_RATIOS[0] is raised to it; a smaller one is a complaint."""
+
+RULES = """You plan photographs in which some objects are seen together. Answer with one JSON object alone: \
+{{"backgrounds": [{background}, …], "sizes": {{"<name>": <number>, …}}}}.
+- "backgrounds": {count} of them, each another one, where these objects could well stand together. "scene" is the name \
+of one of the scenes below.{phrase}
+- "sizes": for each object's name how tall it is in the real world, in percent of the tallest: 100 for the tallest, \
+and no less than {least:.0f} for any."""
+
+PHRASE = """ "phrase" says in other words where that might be: at most {words} plain lower-case words that begin with \
+a preposition ("in a sunny rose garden"), and name none of the objects."""
+
+
+class _Background(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    scene: str
+    phrase: str | None = None
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+    backgrounds: list[_Background]
+    sizes: dict[str, Annotated[float, Field(gt=0)]]
+
+
+def ask_for_theme(concepts: Sequence[Concept], scenes: Mapping[str, str], *, free: bool) -> Question[Theme]:
+    """What a composition's scenes have in common.
+
+    Args:
+        concepts: the composition.
+        scenes: each scene's name, and its phrase.
+        free: whether the model may give a scene another phrase: if its background is going to be painted anew.
+    """
+    count = BACKGROUNDS if free else min(BACKGROUNDS, len(scenes))
+    rules = RULES.format(
+        count=count,
+        background='{"scene": "<name>", "phrase": "<words>"}' if free else '{"scene": "<name>"}',
+        phrase=PHRASE.format(words=MAX_PHRASE_WORDS) if free else "",
+        least=SIZE_RATIOS[0] * 100,
+    )
+    lines = [rules, "", "Scenes:", *(f"- {json.dumps(scene)}: {phrase}" for scene, phrase in scenes.items())]
+    lines += ["", "Objects:"]
+    for concept in concepts:
+        height = f", {concept.height_cm:g} cm tall" if concept.height_cm else ""
+        lines.append(f"- {json.dumps(concept.name)}: {concept.class_noun}{height}")
+    return Question(
+        task="theme",
+        of="+".join(concept.name for concept in concepts),
+        turns=("\n".join(lines),),
+        schema=_schema([concept.name for concept in concepts], list(scenes), count, free=free),
+        check=lambda reply: read_theme(reply, concepts, scenes, free=free),
+    )
+
+
+def _schema(names: Sequence[str], scenes: Sequence[str], count: int, *, free: bool) -> dict[str, Any]:
+    background: dict[str, Any] = {"scene": {"type": "string", "enum": list(scenes)}}
+    if free:
+        pattern = f"^({'|'.join(PREPOSITIONS)})( [a-z]{{1,14}}){{1,{MAX_PHRASE_WORDS - 1}}}$"
+        background["phrase"] = {"type": "string", "pattern": pattern}
+    size = {"type": "integer", "minimum": round(SIZE_RATIOS[0] * 100), "maximum": 100}
+    many = {"type": "array", "minItems": count, "maxItems": count, "items": closed(background)}
+    return closed({"backgrounds": many, "sizes": closed(dict.fromkeys(names, size))})
+
+
+def read_theme(reply: Object, concepts: Sequence[Concept], scenes: Mapping[str, str], *, free: bool) -> Theme:
+    """The theme in a reply.
+
+    Raises:
+        Unusable: it breaks a rule; the words are for the model.
+    """
+    try:
+        said = _Reply.model_validate(reply)
+    except ValidationError as wrong:
+        raise of_form(wrong, list(_Reply.model_fields)) from None
+    nouns = [concept.class_noun for concept in concepts]
+    backgrounds = list(
+        dict.fromkeys(_background(background, scenes, nouns, free=free) for background in said.backgrounds)
+    )
+    wanted = BACKGROUNDS if free else min(BACKGROUNDS, len(scenes))
+    if len(backgrounds) < wanted:
+        kind = "missing" if len(said.backgrounds) < wanted else "doubled"
+        raise Unusable(kind, f"{len(backgrounds)} different backgrounds; wanted {wanted}")
+    check_names(list(said.sizes), [concept.name for concept in concepts])
+    return Theme(backgrounds=tuple(backgrounds[:wanted]), sizes=_sizes(said.sizes))
+
+
+def _background(said: _Background, scenes: Mapping[str, str], nouns: Sequence[str], *, free: bool) -> tuple[str, str]:
+    if said.scene not in scenes:
+        raise Unusable("wrong names", f"no scene is called {quoted(said.scene)}; they are {', '.join(scenes)}")
+    if not free:
+        return said.scene, scenes[said.scene]
+    phrase = " ".join((said.phrase or "").lower().split())
+    if not is_plain(phrase) or not re.fullmatch(r"[a-z][a-z' -]*", phrase) or phrase.split()[0] not in PREPOSITIONS:
+        wanted = f"2 to {MAX_PHRASE_WORDS} plain words, of which the first is one of {', '.join(PREPOSITIONS)}"
+        raise Unusable("phrase", f"{quoted(phrase)} cannot be a phrase; wanted {wanted}")
+    for noun in nouns:
+        if re.search(rf"\b{re.escape(noun.lower())}\b", phrase):
+            raise Unusable("phrase", f"{quoted(phrase)} names the {noun}, which is not part of the background")
+    return said.scene, phrase
+
+
+def _sizes(said: Mapping[str, float]) -> dict[str, float]:
+    tallest = max(said.values())
+    for name, size in said.items():
+        if size / tallest < SMALLEST:
+            words = f"the size of {name} is {size / tallest:.0%} of the tallest; wanted at least {SIZE_RATIOS[0]:.0%}"
+            raise Unusable("sizes", words)
+    return {name: max(size / tallest, SIZE_RATIOS[0]) for name, size in said.items()}

@@ -1,0 +1,131 @@
+"""Blending without a model: matched colours, shadows on the ground, and one alpha merge.
+
+Gradient-domain (Poisson) blending is left out on purpose: it pulls the background's colours into the object, and with
+them goes what makes it this object and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.config.schema import RepaintConfig
+from builder.records import Canvas, Layer, Rgb
+from builder.seeds import rng_for
+from builder.stages.repaint.shadow import cast_shadows, draw_light
+
+Lab = NDArray[np.float32]
+"""float32 [..., 3]: L* in 0 to 100, a* and b* about -127 to 127 (CIE 1976)."""
+
+Pixel = TypeVar("Pixel", np.uint8, np.float32)
+
+# Reinhard et al. 2001, "Color Transfer between Images", moves an object's Lab statistics to those of its surroundings.
+# Here only a share of the way, and never further than an object's own colours would bear:
+MEAN_SHARE = np.array([0.6, 0.35, 0.35])
+"""Share of the gap between the means of L*, a* and b* that is closed at full strength."""
+MEAN_LIMIT = np.array([8.6, 8.0, 8.0])
+"""The furthest that L*, a* and b* move."""
+CONTRAST_POWER = 0.5
+CONTRAST_LIMITS = (0.85, 1.15)
+"""The spread of L* is multiplied by (background's / object's) ** CONTRAST_POWER at full strength, within these."""
+
+SURROUNDINGS = 0.35
+"""How far around an object its background is looked at, as a share of the object's longer side."""
+
+SAMPLE_STEP = 4
+"""Colour statistics are taken from every fourth pixel each way."""
+
+RIDGE = 1e-3
+"""Variance (of colours in 0 to 1) below which a colour direction is too thinly sampled to fit anything but a shift."""
+
+
+class Blend:
+    """Lays objects into their background: colours harmonised, shadows cast, edges merged."""
+
+    def __init__(self, config: RepaintConfig) -> None:
+        self._config = config
+
+    def repaint(self, canvases: Sequence[Canvas], seed: int) -> Iterator[Rgb]:
+        """One picture per canvas. The light's direction is drawn once per scene."""
+        for canvas in canvases:
+            yield self._paint(canvas, rng_for(seed, canvas.layout.setting.sample.id, "repaint"))
+
+    def _paint(self, canvas: Canvas, rng: np.random.Generator) -> Rgb:
+        background = canvas.layout.setting.background.pixels
+        picture = background.copy()
+        if self._config.shadow:
+            cast_shadows(picture, canvas.layers, draw_light(rng), self._config.shadow)
+        around = _lab(_sample(background)) if self._config.harmonise else None
+        for layer in canvas.layers:
+            rgb = layer.rgb if around is None else _harmonised(layer, around, self._config.harmonise)
+            _merge(picture, layer, rgb)
+        return picture
+
+
+def _harmonised(layer: Layer, background: Lab, strength: float) -> Rgb:
+    """The layer's colours, moved a part of the way to those of the background around it.
+
+    The transfer is computed in Lab for a sample of the object's pixels; the affine map of RGB that comes nearest to it
+    then serves for all of them, which is quicker than a round trip through Lab and leaves no rounding steps.
+    """
+    colours = _sample(layer.rgb)[_sample(layer.alpha) > 0.8]
+    if not colours.size:
+        return layer.rgb
+    own = _lab(colours[None])
+    mean, deviation = _moments(own)
+    mean_around, deviation_around = _moments(_surroundings(layer, background))
+    shift = np.clip(strength * MEAN_SHARE * (mean_around - mean), -MEAN_LIMIT, MEAN_LIMIT)
+    spread = (deviation_around[0] + 1) / (deviation[0] + 1)
+    gain = np.array([np.clip(spread ** (strength * CONTRAST_POWER), *CONTRAST_LIMITS), 1, 1])
+    moved = ((own - mean) * gain + mean + shift).astype(np.float32)
+    target = cv2.cvtColor(moved, cv2.COLOR_LAB2RGB)[0]
+    return np.asarray(cv2.transform(layer.rgb, _affine(colours.astype(np.float32) / np.float32(255), target)), np.uint8)
+
+
+def _surroundings(layer: Layer, background: Lab) -> Lab:
+    height, width = layer.alpha.shape
+    margin = int(SURROUNDINGS * max(height, width))
+    rows = slice(max(0, layer.y - margin) // SAMPLE_STEP, (layer.y + height + margin) // SAMPLE_STEP + 1)
+    columns = slice(max(0, layer.x - margin) // SAMPLE_STEP, (layer.x + width + margin) // SAMPLE_STEP + 1)
+    return background[rows, columns]
+
+
+def _moments(lab: Lab) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of L*, a* and b*."""
+    mean, deviation = cv2.meanStdDev(lab)
+    return mean[:, 0], deviation[:, 0]
+
+
+def _affine(colours: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The 3 x 4 map of RGB in 0 to 255 nearest to colours -> target (both in 0 to 1), by ridge regression."""
+    mean = colours.mean(axis=0, dtype=np.float64)
+    step = (target - colours).astype(np.float64)
+    centred = colours - mean
+    # einsum, not matmul: the sums are then the same whatever number of threads BLAS is given.
+    variance = np.einsum("ni,nj->ij", centred, centred) / len(centred)
+    covariance = np.einsum("ni,nj->ij", centred, step - step.mean(axis=0)) / len(centred)
+    slope = np.eye(3) + np.linalg.solve(variance + RIDGE * np.eye(3), covariance).T
+    offset = 255 * (mean + step.mean(axis=0) - slope @ mean)
+    return np.column_stack([slope, offset])
+
+
+def _sample(pixels: NDArray[Pixel]) -> NDArray[Pixel]:
+    height, width = pixels.shape[:2]
+    to = (max(1, width // SAMPLE_STEP), max(1, height // SAMPLE_STEP))
+    sample: NDArray[Pixel] = cv2.resize(pixels, to, interpolation=cv2.INTER_NEAREST)
+    return sample
+
+
+def _lab(rgb: Rgb) -> Lab:
+    return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB), np.float32)
+
+
+def _merge(picture: Rgb, layer: Layer, rgb: Rgb) -> None:
+    """Lay the object over the picture in place: rgb * alpha + picture * (1 - alpha)."""
+    height, width = layer.alpha.shape
+    region = picture[layer.y : layer.y + height, layer.x : layer.x + width]
+    region[:] = cv2.blendLinear(rgb, region, layer.alpha, 1 - layer.alpha)

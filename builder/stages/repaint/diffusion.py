@@ -1,0 +1,138 @@
+"""Repainting by diffusion: the background is painted anew around the objects, which stay as they were photographed.
+
+Gen4Gen (arXiv 2402.15504, section 3) inpaints over a background photo. What differs here: an object is laid over the
+picture once, by its straight alpha, before and after; the official merge takes the brighter of two pixels, which leaves
+bright rims on dark objects. Colours are not harmonised and no shadow is cast: both would be painted over, or change who
+an object is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.config.model_config import DiffusionConfig
+from builder.pipeline.backends import Runtime
+from builder.records import Alpha, Canvas, Layer, Rejected, Rgb
+from builder.seeds import rng_for, seed_for
+from mycanvas.models import in_batches
+from mycanvas.models.inpainting import MULTIPLE, Inpainter, Painting, load_inpainter
+
+OBJECT = 0.5
+"""A pixel that an object makes up at least this much of is not painted over."""
+BLACK = 2 / 255
+"""A picture without anything brighter is none: a safety checker or an overflow blackened it."""
+
+_PREPOSITION = re.compile(r"^(?:above|at|behind|beside|by|in|inside|near|on|outside|under|underneath) ")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Foreground:
+    """All objects of a canvas as one layer, float32 [S, S, 3] in 0 to 255 and [S, S]; colours times alpha."""
+
+    colour: NDArray[np.float32]
+    alpha: Alpha
+
+    def over(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The objects laid over a picture of the same size and range."""
+        return picture * (1 - self.alpha[..., None]) + self.colour
+
+    def softened(self, window: int) -> Foreground:
+        """With alphas averaged over `window` pixels, never larger than before: a rim grows inwards, nothing is new.
+
+        What is solid for half the window around stays exactly as it is.
+        """
+        smooth = np.minimum(self.alpha, cv2.blur(self.alpha, (window, window), borderType=cv2.BORDER_REPLICATE))
+        smooth[cv2.erode((self.alpha >= 1).astype(np.uint8), np.ones((window, window), np.uint8)) > 0] = 1
+        share = np.divide(smooth, self.alpha, out=np.zeros_like(smooth), where=self.alpha > 0)
+        return Foreground(colour=self.colour * share[..., None], alpha=smooth)
+
+
+class Diffusion:
+    """Repaints with a pipeline."""
+
+    def __init__(self, inpainter: Inpainter, config: DiffusionConfig) -> None:
+        self._inpainter = inpainter
+        self._config = config
+
+    @classmethod
+    def load(cls, config: DiffusionConfig, runtime: Runtime) -> Diffusion:
+        """With the models that the configuration names; see `load_inpainter` for what may be raised."""
+        return cls(load_inpainter(config, runtime), config)
+
+    def repaint(self, canvases: Sequence[Canvas], seed: int) -> Iterator[Rgb | Rejected]:
+        """One uint8 [S, S, 3] picture per canvas, in order; rejected where the model gave no picture."""
+        yield from in_batches(canvases, self._config.batch_size, lambda batch: list(self._paint(batch, seed)))
+
+    def _paint(self, canvases: Sequence[Canvas], seed: int) -> Iterator[Rgb | Rejected]:
+        foregrounds = [flatten(canvas.layers, canvas.mask.shape[0]) for canvas in canvases]
+        paintings = [
+            self._painting(canvas, foreground, seed) for canvas, foreground in zip(canvases, foregrounds, strict=True)
+        ]
+        for canvas, foreground, painted in zip(canvases, foregrounds, self._inpainter.paint(paintings), strict=True):
+            size = canvas.mask.shape[0]
+            picture = _sized(painted, paintings[0].mask.shape[0])[:size, :size]
+            if not np.isfinite(picture).all():
+                yield _failed(canvas, 'the model gave no finite numbers; try dtype = "bfloat16" or "float32"')
+            elif picture.max() <= BLACK:
+                yield _failed(canvas, "the model gave a black picture: a safety checker, or an overflow")
+            else:
+                merged = foreground.softened(self._config.smooth).over(picture.astype(np.float32) * 255)
+                yield np.clip(np.rint(merged), 0, 255).astype(np.uint8)
+
+    def _painting(self, canvas: Canvas, foreground: Foreground, seed: int) -> Painting:
+        setting = canvas.layout.setting
+        background = setting.background.pixels
+        if self._config.start == "noise":
+            rng = rng_for(seed, setting.sample.id, "repaint.start")
+            background = rng.integers(0, 256, background.shape, np.uint8)
+        start = np.rint(foreground.over(background.astype(np.float32))).astype(np.uint8)
+        size = start.shape[0]
+        more = -size % MULTIPLE
+        return Painting(
+            image=cv2.copyMakeBorder(start, 0, more, 0, more, cv2.BORDER_REFLECT_101),
+            mask=np.pad(foreground.alpha < OBJECT, (0, more), constant_values=True),
+            prompt=self._config.prompt.format_map(words_of(canvas)),
+            seed=seed_for(seed, setting.sample.id, "repaint"),
+        )
+
+
+def flatten(layers: Sequence[Layer], size: int) -> Foreground:
+    """Objects laid over each other, back to front, by straight alpha; on nothing.
+
+    Args:
+        layers: back to front.
+        size: width and height of the canvas in pixels.
+    """
+    colour, alpha = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32)
+    for layer in layers:
+        height, width = layer.alpha.shape
+        place = np.s_[layer.y : layer.y + height, layer.x : layer.x + width]
+        clear = 1 - layer.alpha
+        colour[place] = layer.rgb * layer.alpha[..., None] + colour[place] * clear[..., None]
+        alpha[place] = layer.alpha + alpha[place] * clear
+    return Foreground(colour=colour, alpha=alpha)
+
+
+def words_of(canvas: Canvas) -> dict[str, str]:
+    """What a prompt may name: see `DiffusionConfig.prompt`."""
+    sample = canvas.layout.setting.sample
+    phrase = sample.background.phrase
+    nouns = [concept.class_noun for concept in sample.concepts]
+    return {"background": _PREPOSITION.sub("", phrase), "phrase": phrase, "concepts": ", ".join(nouns)}
+
+
+def _sized(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """A picture at the size that was asked for; Flux Kontext, for one, paints at that of its training."""
+    if picture.shape[0] == side:
+        return picture
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _failed(canvas: Canvas, reason: str) -> Rejected:
+    return canvas.layout.setting.rejected("repaint", reason)

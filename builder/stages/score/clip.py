@@ -1,0 +1,172 @@
+"""Scores of an image-text encoder and an open-vocabulary detector, beside the classical ones.
+
+Gen4Gen's filter asks whether every concept is there, looks like itself and stands where it should; here models answer.
+
+| score     | range   | better | what it measures                                                              |
+|-----------|---------|--------|-------------------------------------------------------------------------------|
+| alignment | -1 to 1 | high   | cosine of the picture and its caption                                         |
+| identity  | -1 to 1 | high   | cosine of the worst object's box and the cut-out that it was made of, on grey |
+| found     | 0 to 1  | high   | share of the concepts that the detector finds where they were put             |
+| invented  | 0 up    | low    | number of further things of the concepts' classes, which nobody put there     |
+| quality   | 0 to 1  | high   | how much more a "Good photo." than a "Bad photo." it is                       |
+
+quality is CLIP-IQA (Wang et al. 2023, "Exploring CLIP for assessing the look and feel of images", section 3.1), at the
+encoder's own resolution. The better known aesthetic head of LAION exists only as a pickle, which is never loaded.
+An encoder that reads no text gives neither alignment nor quality: they are null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+
+import numpy as np
+from scipy.special import expit
+
+from builder.config.model_config import ClipConfig
+from builder.records import Box, Captioned, Cutout, Rejected, Rgb, Rgba, Setting
+from builder.stages.score.classical import Classical
+from mycanvas.boxes import covered, match
+from mycanvas.models.detectors import Detection, Detector
+from mycanvas.models.encoders import Embeddings, Encoder
+
+Key = tuple[tuple[int, ...], bytes]
+"""A cut-out's shape and a digest of its content."""
+
+GREY = 128
+"""What shows around an object that fills no square, and around a cut-out."""
+GOOD_AND_BAD = ("Good photo.", "Bad photo.")
+"""The antonyms of CLIP-IQA (section 3.1)."""
+MOSTLY = 0.5
+"""A detection of which matched boxes cover a larger share shows them, or a part of them, and nothing new."""
+
+
+class Clip:
+    """Measures scenes with an encoder and a detector."""
+
+    def __init__(self, encoder: Encoder, detector: Detector, config: ClipConfig) -> None:
+        self._encoder = encoder
+        self._detector = detector
+        self._config = config
+        self._classical = Classical()
+        self._sources: dict[Key, Embeddings] = {}
+
+    def score(self, batch: Sequence[Captioned], seed: int) -> Iterator[Mapping[str, float] | Rejected]:
+        """The scores of each scene, in order. Draws nothing.
+
+        A scene is rejected when an object shows nowhere, or a model gives no finite numbers for it.
+        """
+        size = self._config.batch_size
+        for start in range(0, len(batch), size):
+            scenes = batch[start : start + size]
+            measured = list(self._classical.score(scenes, seed))
+            whole = [scene for scene, found in zip(scenes, measured, strict=True) if not isinstance(found, Rejected)]
+            judged = self._judge(whole) if whole else iter(())
+            for found in measured:
+                if isinstance(found, Rejected):
+                    yield found
+                    continue
+                more = next(judged)
+                yield more if isinstance(more, Rejected) else {**found, **more}
+
+    def _judge(self, scenes: Sequence[Captioned]) -> Iterator[Mapping[str, float] | Rejected]:
+        """What the models say of each scene; each is asked once for all of them."""
+        images = self._encoder.images([scene.scene.image for scene in scenes])
+        crops = self._encoder.images([crop for scene in scenes for crop in _crops(scene)])
+        sources = self._encode_sources([cutout for scene in scenes for cutout in _setting(scene).cutouts])
+        nouns = [[concept.class_noun for concept in _setting(scene).sample.concepts] for scene in scenes]
+        detected = self._detector.detect([scene.scene.image for scene in scenes], nouns)
+        read = self._read([scene.caption for scene in scenes], images)
+        first = 0
+        for scene, names, image, detections, said in zip(scenes, nouns, images, detected, read, strict=True):
+            objects = slice(first, first + len(names))
+            first = objects.stop
+            likeness = (crops[objects] * sources[objects]).sum(axis=1)
+            if detections is None or not np.isfinite([*image, *likeness, *said.values()]).all():
+                model = "detector" if detections is None else "encoder"
+                yield _setting(scene).rejected("score", f'the {model} gave no finite numbers; try dtype = "float32"')
+                continue
+            found, invented = find(scene.scene.canvas.boxes, names, detections, self._config)
+            scores = {**said, "identity": likeness.min(), "found": found, "invented": invented}
+            yield {name: round(float(value), 4) for name, value in scores.items()}
+
+    def _read(self, captions: Sequence[str], images: Embeddings) -> Sequence[Mapping[str, float]]:
+        """The alignment and quality of each picture; nothing, if the encoder reads no text."""
+        scale = self._encoder.logit_scale
+        if scale is None:
+            return [{}] * len(captions)
+        texts = self._encoder.texts([*captions, *GOOD_AND_BAD])
+        good, bad = texts[-2:]
+        # A softmax over two is the sigmoid of their difference.
+        return [
+            {"alignment": float(image @ text), "quality": float(expit(scale * (image @ good - image @ bad)))}
+            for image, text in zip(images, texts[:-2], strict=True)
+        ]
+
+    def _encode_sources(self, cutouts: Sequence[Cutout]) -> Embeddings:
+        """One row per cut-out; of each only once, however many scenes show it."""
+        keys = [_key(cutout.rgba) for cutout in cutouts]
+        new = {key: cutout for key, cutout in zip(keys, cutouts, strict=True) if key not in self._sources}
+        vectors = self._encoder.images([squared(on_grey(cutout.rgba)) for cutout in new.values()])
+        self._sources |= dict(zip(new, vectors, strict=True))
+        return np.stack([self._sources[key] for key in keys])
+
+
+def find(
+    boxes: Sequence[Box], nouns: Sequence[str], detections: Sequence[Detection], config: ClipConfig
+) -> tuple[float, int]:
+    """What of a scene is found where it is, and how much is found that should not be.
+
+    Within a class, objects and detections are paired one to one, as many as can be.
+
+    Args:
+        boxes: of the objects.
+        nouns: their classes, in the same order.
+        detections: of these classes.
+        config: its `overlap` makes a pair; its `certainty` is needed for a detection without one to count.
+
+    Returns:
+        The share of the objects that were found, and the number of detections that show something else.
+    """
+    pairs, rest = 0, []
+    seen: list[Box] = []
+    for noun in dict.fromkeys(nouns):
+        own = [box for box, name in zip(boxes, nouns, strict=True) if name == noun]
+        there = [detection for detection in detections if detection.label == noun]
+        matched = match(own, [detection.box for detection in there], config.overlap)
+        taken = {index for _, index in matched}
+        pairs += len(matched)
+        seen += [own[index] for index, _ in matched] + [there[index].box for index in taken]
+        rest += [detection for index, detection in enumerate(there) if index not in taken]
+    invented = [one for one in rest if one.score >= config.certainty and covered(one.box, seen) <= MOSTLY]
+    return pairs / len(boxes), len(invented)
+
+
+def on_grey(rgba: Rgba) -> Rgb:
+    """A cut-out on mid-grey, as if photographed before a wall that says nothing."""
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    return np.rint(rgba[..., :3] * alpha + GREY * (1 - alpha)).astype(np.uint8)
+
+
+def squared(image: Rgb) -> Rgb:
+    """A picture in the middle of the grey square that holds it: encoders cut a long one's ends off, or squash it."""
+    height, width = image.shape[:2]
+    side = max(height, width)
+    square = np.full((side, side, 3), GREY, np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = image
+    return square
+
+
+def _crops(captioned: Captioned) -> Iterator[Rgb]:
+    for x, y, width, height in captioned.scene.canvas.boxes:
+        rows, columns = slice(int(y), int(np.ceil(y + height))), slice(int(x), int(np.ceil(x + width)))
+        yield squared(captioned.scene.image[rows, columns])
+
+
+def _key(rgba: Rgba) -> Key:
+    return rgba.shape, blake2b(rgba.tobytes(), digest_size=16).digest()
+
+
+def _setting(captioned: Captioned) -> Setting:
+    return captioned.scene.canvas.layout.setting

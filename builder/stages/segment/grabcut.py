@@ -1,0 +1,152 @@
+"""GrabCut, and what makes its masks into one object (Rother et al., SIGGRAPH 2004)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.records import Rgb
+from builder.stages.segment.saliency import Map, centre_prior
+
+Mask = NDArray[np.bool_]
+"""bool [H, W]."""
+Trimap = NDArray[np.uint8]
+"""uint8 [H, W] of cv2.GC_*: surely or probably background or foreground."""
+
+
+def grabcut(rgb: Rgb, trimap: Trimap, iterations: int) -> Mask:
+    """The foreground after rounds of fitting colours and cutting; the trimap's own guess where it leaves no choice."""
+    labels = trimap.copy()
+    guess = _is_foreground(trimap)
+    if not guess.any() or guess.all():
+        return guess
+    cv2.setRNGSeed(0)  # Its k-means draws from OpenCV's process-wide generator.
+    cv2.grabCut(rgb, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), iterations, cv2.GC_INIT_WITH_MASK)
+    return _is_foreground(labels)
+
+
+def centre_trimap(shape: tuple[int, ...], sigma: float) -> Trimap:
+    """An object of about this size is in the middle; it may leave at the bottom."""
+    prior = centre_prior(shape, sigma)
+    trimap = np.where(prior > 0.35, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    edge = max(2, int(0.03 * min(shape[:2])))
+    trimap[:edge] = trimap[:, :edge] = trimap[:, -edge:] = cv2.GC_BGD
+    trimap[prior > 0.93] = cv2.GC_FGD
+    return trimap
+
+
+def ellipse_trimap(mask: Mask) -> Trimap:
+    """An object is where the ellipse lies that has the mask's moments."""
+    rows, columns = np.nonzero(mask)
+    y, x = np.indices(mask.shape)
+    dy, dx = y - rows.mean(), x - columns.mean()
+    # The 4 keeps the ellipse of a line from vanishing.
+    yy, xx, yx = rows.var() + 4, columns.var() + 4, ((rows - rows.mean()) * (columns - columns.mean())).mean()
+    distance = (xx * dy**2 - 2 * yx * dy * dx + yy * dx**2) / (xx * yy - yx**2)
+    # A uniform ellipse ends at a squared Mahalanobis distance of 4.
+    trimap = np.where(distance < 4.8, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    trimap[distance < 0.45] = cv2.GC_FGD
+    edge = max(2, int(0.02 * min(mask.shape)))
+    frame = np.ones(mask.shape, bool)
+    frame[edge:, edge:-edge] = False
+    trimap[(distance > 14) | (frame & (distance > 4))] = cv2.GC_BGD
+    return trimap
+
+
+def saliency_trimap(saliency: Map) -> Trimap:
+    """An object is where the map is high: split at Otsu's threshold, sure far from it and at the photo's frame."""
+    threshold = cv2.threshold((saliency * 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)[0] / 255
+    trimap = np.where(saliency >= threshold, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    trimap[saliency >= threshold + 0.6 * (1 - threshold)] = cv2.GC_FGD
+    trimap[saliency <= 0.35 * threshold] = cv2.GC_BGD
+    edge = max(1, int(0.02 * min(saliency.shape)))
+    frame = np.ones(saliency.shape, bool)
+    frame[edge:-edge, edge:-edge] = False
+    trimap[frame & (saliency < threshold)] = cv2.GC_BGD
+    return trimap
+
+
+def band_trimap(mask: Mask, radius: float) -> Trimap:
+    """Everything is as the mask says, but for a band of this many pixels to each side of its edge."""
+    inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+    outside = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)
+    trimap = np.where(mask, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    # A part thinner than the band keeps its own middle.
+    trimap[inside > radius] = cv2.GC_FGD
+    trimap[outside > radius] = cv2.GC_BGD
+    return trimap
+
+
+def clean(mask: Mask, part: float = 0.15, hole: float = 0.03) -> Mask:
+    """The mask without specks, lesser parts and small holes.
+
+    part: the least area of a part that stays, as a share of the largest one's.
+    hole: the most area of a hole that is filled, as a share of the whole.
+    """
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disk(1))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
+    if count <= 1:
+        return mask
+    area = stats[:, cv2.CC_STAT_AREA].copy()
+    area[0] = 0
+    return fill_holes((area >= part * area.max())[labels] & (labels > 0), hole)
+
+
+def fill_holes(mask: Mask, share: float) -> Mask:
+    """The mask with each hole filled that is smaller than this share of it; what touches the frame is no hole."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    height, width = mask.shape
+    left, top, wide, high, area = stats.T[:5]
+    enclosed = (left > 0) & (top > 0) & (left + wide < width) & (top + high < height)
+    filled: Mask = mask | (enclosed & (area < share * mask.sum()))[labels]
+    return filled
+
+
+def prune(mask: Mask) -> Mask:
+    """The mask without what hangs on it by a thin neck and runs along the photo's frame: ground, arms, curtains."""
+    radius = max(2, round(0.018 * max(mask.shape)))
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disk(radius))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
+    if count <= 2:
+        return clean(fill_holes(mask, 0.06), part=0.05)
+    prior = centre_prior(mask.shape, sigma=0.3)
+    area = stats[:, cv2.CC_STAT_AREA].astype(float)
+    central = np.bincount(labels.ravel(), prior.ravel()) / area
+    touch = np.array([frame_touch(labels == i) for i in range(count)])
+    weight = area * central**1.5 / (1 + 2.5 * touch)
+    main = 1 + int(weight[1:].argmax())
+    drop = (touch > 0.25) & (area > 0.05 * area[main])
+    drop[[0, main]] = False
+    if not drop.any():
+        return clean(fill_holes(mask, 0.06), part=0.05)
+    return clean(fill_holes(mask & ~drop[_grow(labels, mask)], 0.06), part=0.12)
+
+
+def frame_touch(part: Mask, band: float = 0.035) -> float:
+    """How much of a part lies at the photo's frame, against its size; the bottom counts least, two sides most."""
+    edge = max(2, int(band * max(part.shape)))
+    left, right = part[:, :edge].any(axis=1).sum(), part[:, -edge:].any(axis=1).sum()
+    top, bottom = part[:edge].any(axis=0).sum(), part[-edge:].any(axis=0).sum()
+    touch = float(left + right + top + 0.25 * bottom) / (2 * float(np.sqrt(part.sum())) + 1)
+    return touch + 1 if left and right else touch
+
+
+def disk(radius: int) -> NDArray[np.uint8]:
+    """A round structuring element."""
+    element: NDArray[np.uint8] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return element
+
+
+def _is_foreground(trimap: Trimap) -> Mask:
+    return np.isin(trimap, (cv2.GC_FGD, cv2.GC_PR_FGD))
+
+
+def _grow(labels: NDArray[np.int32], mask: Mask) -> NDArray[np.intp]:
+    """Each mask pixel's nearest part, measured inside the mask; 0 where no part reaches."""
+    grown = labels.astype(np.float32)
+    while True:
+        wider = np.where((grown == 0) & mask, cv2.dilate(grown, disk(1)), grown)
+        if np.array_equal(wider, grown):
+            return grown.astype(np.intp)
+        grown = wider

@@ -1,0 +1,96 @@
+"""Candidates -> the kept scenes: thresholds, near-duplicates, quotas. Reads scores, never a picture."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from builder.config.schema import SelectConfig
+
+HIGHER_IS_BETTER = frozenset({"cutout", "visible", "size", "sharpness", "alignment", "identity", "found", "quality"})
+"""Scores of which more is better; of the others less is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """A candidate without its pixels."""
+
+    id: str
+    composition: str
+    scores: Mapping[str, float | None]
+    fingerprint: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """kept: ids in the order given. dropped: what each other id failed: a bound, "near-duplicate" or "quota"."""
+
+    kept: tuple[str, ...]
+    dropped: Mapping[str, str]
+
+
+def select(candidates: Iterable[Judged], config: SelectConfig) -> Selection:
+    """Decide which candidates are kept.
+
+    Within a composition the best come first, by Borda count: each score orders the scenes, and the places are added up,
+    so no score outweighs another by its unit. A scene that looks like a better one is dropped, then what is over quota.
+    """
+    order: list[str] = []
+    dropped: dict[str, str] = {}
+    groups: defaultdict[str, list[Judged]] = defaultdict(list)
+    for candidate in candidates:
+        order.append(candidate.id)
+        failed = _failed_bound(candidate.scores, config)
+        if failed:
+            dropped[candidate.id] = failed
+        else:
+            groups[candidate.composition].append(candidate)
+    for group in groups.values():
+        dropped |= _thin(_best_first(group), config)
+    return Selection(kept=tuple(name for name in order if name not in dropped), dropped=dropped)
+
+
+def idle_bounds(candidates: Iterable[Judged], config: SelectConfig) -> list[str]:
+    """Scores that are bounded and that no candidate has, as the backend that made them does not measure them."""
+    bounded = set(config.bounds())
+    for candidate in candidates:
+        bounded -= {name for name, value in candidate.scores.items() if value is not None}
+    return sorted(bounded)
+
+
+def _failed_bound(scores: Mapping[str, float | None], config: SelectConfig) -> str | None:
+    for name, (lowest, highest) in config.bounds().items():
+        value = scores.get(name)
+        if value is None:
+            continue
+        if lowest is not None and value < lowest:
+            return f"{name} < {lowest:g}"
+        if highest is not None and value > highest:
+            return f"{name} > {highest:g}"
+    return None
+
+
+def _best_first(group: Sequence[Judged]) -> list[Judged]:
+    places: defaultdict[str, int] = defaultdict(int)
+    for name in sorted({name for candidate in group for name in candidate.scores}):
+        sign = -1 if name in HIGHER_IS_BETTER else 1
+        signed = {each.id: sign * value for each in group if (value := each.scores.get(name)) is not None}
+        order = sorted(signed.values())
+        for key, value in signed.items():
+            places[key] += bisect_left(order, value)  # equals share a place
+    return sorted(group, key=lambda candidate: (places[candidate.id], candidate.id))
+
+
+def _thin(group: Sequence[Judged], config: SelectConfig) -> dict[str, str]:
+    kept: list[Judged] = []
+    dropped: dict[str, str] = {}
+    for candidate in group:
+        if any((candidate.fingerprint ^ other.fingerprint).bit_count() <= config.duplicate_bits for other in kept):
+            dropped[candidate.id] = "near-duplicate"
+        elif config.per_composition is not None and len(kept) >= config.per_composition:
+            dropped[candidate.id] = "quota"
+        else:
+            kept.append(candidate)
+    return dropped

@@ -1,0 +1,1 @@
+"""How well any dataset's captions fit its pictures."""

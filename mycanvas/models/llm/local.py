@@ -1,0 +1,137 @@
+"""A language model on this machine: transformers, held to the wanted JSON by llguidance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import llguidance.hf
+import numpy as np
+import torch
+from jinja2 import TemplateError
+from llguidance import LLMatcher
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor, LogitsProcessorList
+
+from builder.config.model_config import LlmConfig
+from builder.pipeline.backends import Runtime
+from mycanvas.errors import ModelError
+from mycanvas.models import in_batches, pick_device, pick_dtype
+from mycanvas.models.llm.chat import Reply, Request
+from mycanvas.models.loading import LOCAL, quiet_transformers
+
+COLDEST = 1e-3
+"""Temperatures below it are as good as none."""
+
+
+class Local:
+    """Answers `batch_size` requests together; each draws from a generator of its own."""
+
+    def __init__(self, config: LlmConfig, runtime: Runtime) -> None:
+        """Find it. It is loaded when it is first asked: all that it would say may have been kept."""
+        self._config, self._dtype = config, runtime.dtype
+        self._device = pick_device(runtime.device)
+        self._folder = runtime.model(config.model)
+        self._model: Any = None
+
+    def _load(self) -> None:
+        config = self._config
+        try:
+            with quiet_transformers():
+                self._read(self._folder, pick_dtype(self._dtype, self._device))
+        except (OSError, ValueError, KeyError, ImportError, SafetensorError, torch.cuda.OutOfMemoryError) as error:
+            raise ModelError(f"{config.model} cannot be loaded as a language model: {error}") from error
+        if self._tokenizer.chat_template is None:
+            raise ModelError(f"{config.model} has no chat template; name a model that follows instructions")
+
+    def _read(self, folder: Path, dtype: torch.dtype) -> None:
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", **LOCAL)
+        if self._tokenizer.pad_token is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        model, loaded = AutoModelForCausalLM.from_pretrained(
+            folder, use_safetensors=True, dtype=dtype, output_loading_info=True, **LOCAL
+        )
+        if missing := sorted(loaded["missing_keys"]):  # transformers makes them up at random
+            raise ValueError(f"it lacks {len(missing)} of its weights, such as {missing[0]}")
+        words = model.config.get_text_config().vocab_size
+        self._vocabulary = llguidance.hf.from_tokenizer(self._tokenizer, n_vocab=words)
+        self._model = model.to(self._device).eval()
+
+    def complete(self, requests: Sequence[Request]) -> Iterator[Reply]:
+        """One answer per request, in order.
+
+        Raises:
+            ModelError: the model is not whole, is of another kind, does not fit into memory, or cannot chat.
+        """
+        if requests and self._model is None:
+            self._load()
+        yield from in_batches(requests, self._config.batch_size, self._generate)
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def _generate(self, requests: Sequence[Request]) -> list[Reply]:
+        try:
+            texts = [
+                self._tokenizer.apply_chat_template(request.messages(), add_generation_prompt=True, tokenize=False)
+                for request in requests
+            ]
+        except TemplateError as error:
+            raise ModelError(f"the chat template of {self._config.model} cannot be used: {error}") from error
+        # The template has put in what begins a text.
+        inputs = self._tokenizer(texts, padding=True, add_special_tokens=False, return_tensors="pt").to(self._device)
+        length = inputs["input_ids"].shape[1]
+        guide = _Guide(requests, self._vocabulary, self._tokenizer.eos_token_id, self._device, length)
+        tokens = self._model.generate(
+            **inputs,
+            generation_config=GenerationConfig(
+                max_new_tokens=max(request.max_tokens for request in requests),
+                do_sample=False,  # _Guide draws
+                eos_token_id=self._tokenizer.eos_token_id,
+                pad_token_id=self._tokenizer.pad_token_id,
+            ),
+            logits_processor=LogitsProcessorList([guide]),
+        )
+        return [Reply(text=text) for text in self._tokenizer.batch_decode(tokens[:, length:], skip_special_tokens=True)]
+
+
+class _Guide(LogitsProcessor):  # type: ignore[misc]  # transformers has no types
+    """Leaves each row only tokens that go on as its schema says, and draws one of them.
+
+    Drawing is adding Gumbel noise and taking the largest (Gumbel 1954): so each row can have its own generator, and
+    what it draws does not depend on its neighbours.
+    """
+
+    def __init__(
+        self, requests: Sequence[Request], vocabulary: Any, end: int, device: torch.device, start: int
+    ) -> None:
+        self._matchers = [LLMatcher(vocabulary, _grammar(request)) for request in requests]
+        for matcher in self._matchers:
+            if matcher.is_error():
+                raise ModelError(f"llguidance refuses the schema of a reply: {matcher.get_error()}")
+        self._generators = [torch.Generator(device).manual_seed(request.seed) for request in requests]
+        self._temperatures = [max(request.temperature, COLDEST) for request in requests]
+        self._end, self._start = end, start
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores [rows, vocabulary] of which the largest is the next token."""
+        scores = scores.float()
+        for row, (matcher, generator) in enumerate(zip(self._matchers, self._generators, strict=True)):
+            if input_ids.shape[1] > self._start and not matcher.is_stopped():
+                matcher.consume_token(int(input_ids[row, -1]))
+            if matcher.is_stopped():  # nothing may follow; left to itself the model would go on
+                scores[row] = -torch.inf
+                scores[row, self._end] = 0
+                continue
+            bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little")
+            allowed = torch.from_numpy(bits[: scores.shape[1]].astype(np.bool_)).to(scores.device)
+            noise = torch.empty_like(scores[row]).exponential_(generator=generator).clamp(min=1e-30).log()
+            scores[row] = (scores[row] / self._temperatures[row] - noise).masked_fill(~allowed, -torch.inf)
+        return scores
+
+
+def _grammar(request: Request) -> str:
+    grammar: str = LLMatcher.grammar_from_json_schema(
+        json.dumps({**request.schema, "x-guidance": {"whitespace_flexible": False}})
+    )
+    return grammar

@@ -1,0 +1,141 @@
+"""A local image-text-to-text model of transformers that looks at pictures and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jinja2 import TemplateError
+from PIL import Image
+from safetensors import SafetensorError
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from builder.config.model_config import VlmConfig
+from builder.pipeline.backends import Runtime
+from builder.records import Rgb
+from mycanvas.errors import ModelError
+from mycanvas.models import in_batches, pick_device, pick_dtype
+from mycanvas.models.loading import LOCAL, quiet_transformers
+
+TEMPERATURE = 0.7
+TOP_P = 0.9
+"""Of answers that are drawn: other words, but sensible ones."""
+SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+
+
+def load_speaker(config: VlmConfig, runtime: Runtime) -> LocalSpeaker:
+    """The model that the configuration names, on its device.
+
+    Raises:
+        ModelError: it is not there or not whole, is no image-text-to-text model, does not fit into the device's
+            memory, or was not taught to chat.
+    """
+    path = runtime.model(config.model)
+    device = pick_device(runtime.device)
+    try:
+        with quiet_transformers():
+            processor = AutoProcessor.from_pretrained(path, **LOCAL)
+            model, loaded = AutoModelForImageTextToText.from_pretrained(
+                path,
+                use_safetensors=True,
+                dtype=pick_dtype(runtime.dtype, device),
+                output_loading_info=True,
+                **LOCAL,
+            )
+            model.to(device).eval()
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError, torch.cuda.OutOfMemoryError) as error:
+        raise ModelError(f"{config.model} cannot be loaded as an image-text-to-text model: {error}") from error
+    if missing := sorted(loaded["missing_keys"]):  # transformers makes them up at random
+        raise ModelError(f"{config.model} lacks {len(missing)} of its weights, such as {missing[0]}")
+    if not getattr(processor, "chat_template", None) or not hasattr(processor, "tokenizer"):
+        raise ModelError(f"{config.model} has no chat template; name a model that was tuned to follow instructions")
+    return LocalSpeaker(processor, model, config)
+
+
+class LocalSpeaker:
+    """Answers in batches; which pictures share a batch changes an answer by rounding at most."""
+
+    def __init__(self, processor: Any, model: Any, config: VlmConfig) -> None:
+        self.processor, self.model = processor, model
+        self._name, self._batch_size = config.model, config.batch_size
+        tokenizer = processor.tokenizer
+        tokenizer.padding_side = "left"  # so that every answer begins right behind its question
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        special = {name: getattr(model.generation_config, name, None) for name in SPECIAL}
+        # None of the model's own settings: greedy but for what Draws adds.
+        model.generation_config = GenerationConfig(
+            **special | {"pad_token_id": tokenizer.pad_token_id}, do_sample=False, max_new_tokens=config.max_tokens
+        )
+
+    def say(self, images: Sequence[Rgb], requests: Sequence[str], seeds: Sequence[int | None]) -> list[str]:
+        """One answer per picture and request, as `Speaker` has it.
+
+        Raises:
+            ModelError: a GPU's memory cannot hold a single picture's answer.
+        """
+        return in_batches(list(zip(images, requests, seeds, strict=True)), self._batch_size, self._say)
+
+    def _say(self, batch: Sequence[tuple[Rgb, str, int | None]]) -> list[str]:
+        chats = [
+            [
+                {
+                    "role": "user",
+                    "content": [{"type": "image", "image": Image.fromarray(image)}, {"type": "text", "text": request}],
+                }
+            ]
+            for image, request, _ in batch
+        ]
+        try:
+            inputs = self.processor.apply_chat_template(
+                chats,
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+                processor_kwargs={"padding": True},
+            ).to(self.model.device, self.model.dtype)
+        except TemplateError as error:
+            raise ModelError(f"the chat template of {self._name} cannot be used: {error}") from error
+        drawn = LogitsProcessorList()
+        seeds = [seed for _, _, seed in batch]
+        if any(seed is not None for seed in seeds):
+            drawn += [TemperatureLogitsWarper(TEMPERATURE), TopPLogitsWarper(TOP_P), Draws(seeds)]
+        with torch.inference_mode():
+            tokens = self.model.generate(**inputs, logits_processor=drawn)
+        return [self._text(row) for row in tokens[:, inputs["input_ids"].shape[1] :]]
+
+    def _text(self, tokens: torch.Tensor) -> str:
+        """What was said, with "…" where the model was stopped before it had ended."""
+        text: str = self.processor.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+        ends = self.model.generation_config.eos_token_id
+        ended = torch.isin(tokens, torch.tensor(ends if ends is not None else [], device=tokens.device)).any()
+        return text if ended else f"{text}…"
+
+
+class Draws(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
+    """Makes the greedy choice a random draw, each row from its own generator: the Gumbel-max trick.
+
+    The argmax of logits plus Gumbel noise is distributed as softmax(logits) (Gumbel 1954; Maddison et al. 2014). Drawn
+    on the processor, so that every device draws the same.
+    """
+
+    def __init__(self, seeds: Sequence[int | None]) -> None:
+        self._generators = [None if seed is None else torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        """Scores [rows, vocabulary] whose largest is the row's draw."""
+        noise = torch.zeros(scores.shape)
+        for row, generator in zip(noise, self._generators, strict=True):
+            if generator is not None:
+                row.exponential_(generator=generator).clamp_(min=1e-30).log_().neg_()
+        return scores + noise.to(scores.device)

@@ -1,0 +1,1 @@
+"""People's ranks and preferences: files and tables."""

@@ -1,0 +1,153 @@
+"""The poster's two tables of what people said: quality, rank by rank, and preference, arm by arm."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from mycanvas.errors import InputError
+from mycanvas.metrics.summary import HEADS
+from mycanvas.ratings.files import RANKS, SHOWN, Preference, Rating
+from mycanvas.schema import SPLITS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QualityRow:
+    """A row of the poster's quality table. counts: how many scenes of the split have rank 1, 2, 3, 4 and 5."""
+
+    split: str
+    counts: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """Scenes that were ranked."""
+        return sum(self.counts)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Of the scenes that were ranked, in percent; they add up to 100."""
+        return tuple(100 * count / self.total for count in self.counts)
+
+
+def quality_table(ratings: Iterable[Rating], splits: Mapping[str, str]) -> tuple[QualityRow, ...]:
+    """How many scenes of each split have which rank; splits without a ranked scene are left out.
+
+    The poster counts scenes, not opinions, so a scene counts once however many people rated it: with its `rank_of`.
+
+    Args:
+        ratings: as `read_ratings` gives them.
+        splits: the split of every scene that may have been rated, by its id; of the kept scenes and of the others.
+
+    Raises:
+        InputError: a rated item is none of these scenes.
+    """
+    scores: defaultdict[str, list[int]] = defaultdict(list)
+    for rating in ratings:
+        scores[rating.item].append(rating.score)
+    unknown = [item for item in scores if item not in splits]
+    if unknown:
+        some = ", ".join(unknown[:SHOWN]) + (", …" if len(unknown) > SHOWN else "")
+        raise InputError(f"{len(unknown)} of {len(scores)} rated items are not scenes of this dataset: {some}")
+    found = {split: [0] * len(RANKS) for split in SPLITS}
+    for item, given in scores.items():
+        found[splits[item]][rank_of(given) - 1] += 1
+    return tuple(QualityRow(split=split, counts=tuple(counts)) for split, counts in found.items() if any(counts))
+
+
+def rank_of(scores: Sequence[int]) -> int:
+    """The rank of a scene that several people rated: their mean, rounded to the nearest; a half is rounded up."""
+    return (2 * sum(scores) + len(scores)) // (2 * len(scores))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreferenceCell:
+    """A number of the poster's preference table: of one arm, split and question.
+
+    mean: of all scores, each rater's of each item. sd: of the same, as a sample (divided by n - 1); None for one score.
+    """
+
+    arm: str
+    split: str
+    question: str
+    n: int
+    mean: float
+    sd: float | None
+
+
+def preference_table(preferences: Iterable[Preference]) -> tuple[PreferenceCell, ...]:
+    """What people gave each arm on each split: by split, then arms and questions as they first come in the file."""
+    scores: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for each in preferences:
+        column = scores.setdefault((each.arm, each.question), {split: [] for split in SPLITS})
+        column[each.split].append(each.score)
+    return tuple(
+        PreferenceCell(
+            arm=arm,
+            split=split,
+            question=question,
+            n=len(given),
+            mean=fmean(given),
+            sd=stdev(given) if len(given) > 1 else None,
+        )
+        for split in SPLITS
+        for (arm, question), column in scores.items()
+        if (given := column[split])
+    )
+
+
+PAPER_QUALITY = (
+    QualityRow(split="objects_le3", counts=(9, 43, 72, 84, 56)),
+    QualityRow(split="objects_4", counts=(16, 53, 112, 54, 32)),
+    QualityRow(split="objects_5", counts=(19, 63, 127, 42, 18)),
+)
+"""The Gen4Gen poster's quality table."""
+
+PAPER_PREFERENCE = {
+    "CD + sources, personalization": ("3.5 (± 1.8)", "3.7 (± 1.9)", "3.9 (± 1.8)"),
+    "CD + sources, alignment": ("3.9 (± 2.6)", "3.4 (± 2.8)", "3.3 (± 2.7)"),
+    "CD + MyCanvas, personalization": ("6.8 (± 1.6)", "7.3 (± 1.8)", "6.6 (± 1.6)"),
+    "CD + MyCanvas, alignment": ("7.1 (± 2.1)", "7.5 (± 2.7)", "6.4 (± 2.5)"),
+    "Ours + MyCanvas, personalization": ("8.4 (± 1.1)", "8.6 (± 1.4)", "8.8 (± 1.1)"),
+    "Ours + MyCanvas, alignment": ("8.2 (± 2.6)", "8.9 (± 2.7)", "8.6 (± 2.7)"),
+}
+"""The Gen4Gen poster's preference table: arm and question -> a number for each of SPLITS. Sources are source images."""
+
+
+def quality_cells(rows: Sequence[QualityRow]) -> list[list[str]]:
+    """The quality table as the poster prints it: the paper's rows, marked as such, ours, and one of all ours."""
+    added = tuple(sum(counts) for counts in zip(*(row.counts for row in rows), strict=True))
+    return [
+        ["split", *(f"rank {rank}" for rank in RANKS), "total"],
+        *(_quality_row(f"paper: {HEADS[row.split]}", row) for row in PAPER_QUALITY),
+        *(_quality_row(HEADS[row.split], row) for row in rows),
+        _quality_row("all", QualityRow(split="all", counts=added)),
+    ]
+
+
+def _quality_row(name: str, row: QualityRow) -> list[str]:
+    shares = (f"{n} ({share:.1f} %)" for n, share in zip(row.counts, row.shares, strict=True))
+    return [name, *shares, f"{row.total}"]
+
+
+def preference_cells(cells: Sequence[PreferenceCell]) -> list[list[str]]:
+    """The poster's preference table, "8.4 (± 1.1)": a row for an arm and question, a column for a split.
+
+    The poster has it the other way round; three arms and two questions would then be wider than a terminal. Its rows
+    come first, marked as the paper's.
+    """
+    rows = list(dict.fromkeys((cell.arm, cell.question) for cell in cells))
+    text = {(cell.arm, cell.question, cell.split): _mean_and_sd(cell) for cell in cells}
+    return [
+        ["arm", *(HEADS[split] for split in SPLITS)],
+        *([f"paper: {name}", *texts] for name, texts in PAPER_PREFERENCE.items()),
+        *(
+            [f"{arm}, {question}" if question else arm, *(text.get((arm, question, split), "-") for split in SPLITS)]
+            for arm, question in rows
+        ),
+    ]
+
+
+def _mean_and_sd(cell: PreferenceCell) -> str:
+    return f"{cell.mean:.1f}" if cell.sd is None else f"{cell.mean:.1f} (± {cell.sd:.1f})"

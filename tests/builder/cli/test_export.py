@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from builder.cli.export import export
+from builder.cli.main import main
+from mycanvas.export import FORMATS
+
+
+@pytest.fixture(scope="module")
+def dataset(build_shapes: Callable[[int, int], Path]) -> Path:
+    return build_shapes(6, 128)
+
+
+def test_it_says_what_is_where_and_shows_one_bar(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["export", str(dataset), "--format", "kohya", "--output", str(tmp_path / "out")]
+
+    main(command)
+    first = capsys.readouterr()
+    main(command)
+    second = capsys.readouterr()
+
+    assert f"in {tmp_path / 'out'}\n" in first.out
+    assert first.err.rpartition("\r")[2].startswith("exporting kohya: 100%")
+    assert second.out == first.out.replace("\n", ", as before\n")
+    assert second.err == ""
+
+
+@pytest.mark.parametrize(("name", "code", "said"), [("COCO", 2, "did you mean coco?"), ("mds", 1, "mycanvas[mds]")])
+def test_what_cannot_be_written_ends_in_one_message(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int, said: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(dataset), "--format", name, "--output", str(tmp_path / "out")])
+
+    assert ended.value.code == code
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert said in error
+    assert not (tmp_path / "out").exists()
+
+
+def failed(capsys: pytest.CaptureFixture[str], *command: object) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(["export", *map(str, command)])
+    assert ended.value.code == 1
+    return capsys.readouterr().err
+
+
+def test_a_split_that_is_gone_and_a_picture_that_is_damaged_are_not_passed_over(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(dataset, tmp_path / "dataset")
+    command = (folder, "--format", "webdataset", "--output", tmp_path / "out")
+    shard = folder / "data/objects_4-00000-of-00001.arrow"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+
+    shard.write_bytes(content)
+    assert f"{shard} is damaged; write it again with: mycanvas select {folder}" in failed(capsys, *command)
+    shard.unlink()
+    assert f"{shard} is missing; write it again with: mycanvas select {folder}" in failed(capsys, *command)
+    assert not (tmp_path / "out").exists()
+
+    shutil.rmtree(folder / ".build")
+    main(["export", *map(str, command)])
+    assert "objects_4" not in capsys.readouterr().out
+
+
+def test_a_dataset_on_the_hub_is_to_be_fetched_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = failed(capsys, "hf://datasets/jane/scenes", "--format", "yolo", "--output", tmp_path / "out")
+
+    assert "fetch it with: hf download jane/scenes --repo-type dataset --local-dir DIR" in told
+
+
+def test_help_tells_of_every_format() -> None:
+    assert export.help
+    listed = [line.split()[0] for line in export.help.partition("\b")[2].partition("\b")[0].strip().splitlines()]
+    assert listed == list(FORMATS)

@@ -1,0 +1,157 @@
+from pathlib import Path
+
+import pytest
+
+from builder.config.schema import load_config, parse_config
+from mycanvas.errors import ConfigError
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_the_profile(tmp_path: Path) -> None:
+    file = tmp_path / "build.toml"
+    file.write_text('concepts = "photos"\nsamples = 10\nseed = 3\n[layout]\nmax_overlap = 0.1\n')
+
+    config = load_config(file, "classic", {"samples": 20, "resolution": None})
+
+    assert (config.samples, config.seed, config.layout.max_overlap) == (20, 3, 0.1)
+    assert config.concepts == tmp_path / "photos"
+    assert config.layout.backend == "solver"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sample": 3}, "unknown key sample; did you mean samples"),
+        ({"layout": {"max_overlp": 0.2}}, "unknown key layout.max_overlp; did you mean max_overlap"),
+        ({"select": {"zzz": 1}}, "unknown key select.zzz; known: min_cutout"),
+        ({"samples": 0}, "^samples: wanted a whole number of at least 1, got 0$"),
+        ({"layout": {"max_overlap": 1.7}}, r"^layout.max_overlap: wanted a number of at most 1, got 1.7$"),
+        ({"resolution": "big"}, "^resolution: wanted a whole number, got 'big'$"),
+        ({"sizes": [2, 6]}, "^sizes.1: wanted a whole number of at most 5, got 6$"),
+        ({"segment": {"backend": "magic"}}, "^segment.backend: wanted .*'tricut'.*, got 'magic'$"),
+        ({"select": {"min_visible": float("nan")}}, "^select.min_visible: wanted a finite number, got nan$"),
+        ({"select": {"min_visible": 80}}, "^select.min_visible: wanted a number of at most 1, got 80"),
+        ({"select": {"min_alignment": -2}}, "^select.min_alignment: wanted a number of at least -1, got -2"),
+        ({"samples": True}, "^samples: wanted a whole number, got True$"),
+        ({"samples": "3"}, "^samples: wanted a whole number, got '3'$"),
+        ({"samples": 3.0}, "^samples: wanted a whole number, got 3.0$"),
+        ({"layout": {"scale": True}}, "^layout.scale: wanted a number, got True$"),
+        ({"segment": {"keep_best": "yes"}}, "^segment.keep_best: wanted true or false, got 'yes'$"),
+        ({"repaint": {"diffusion": {"offload": 1}}}, "^repaint.diffusion.offload: wanted true or false, got 1$"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_wanted(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_config({"concepts": "photos", **values})
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(ConfigError) as wrong:
+        parse_config({"concepts": "photos", "samples": 0, "sample": 3, "layout": {"scale": "big"}})
+
+    assert sorted(str(wrong.value).splitlines()) == [
+        "layout.scale: wanted a number, got 'big'",
+        "samples: wanted a whole number of at least 1, got 0",
+        "unknown key sample; did you mean samples?",
+    ]
+
+
+def test_values_that_exclude_each_other_are_said_in_words_alone() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^samples and samples_per_composition exclude each other; give one of them$"
+    ):
+        parse_config({"concepts": "photos", "samples": 3, "samples_per_composition": 2})
+
+
+def test_paths_and_models_folders_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
+    file = tmp_path / "build.toml"
+    file.write_text(
+        'concepts = "photos"\n[segment.rembg]\nfile = "net.onnx"\n'
+        '[caption.vlm]\nmodel = "./models/llava"\n[score.clip]\nencoder = "openai/clip-vit-base-patch32"\n'
+    )
+
+    config = load_config(file, None, {})
+
+    assert config.segment.rembg.file == tmp_path / "net.onnx"
+    assert config.caption.vlm.model == str(tmp_path / "models" / "llava")
+    assert config.score.clip.encoder == "openai/clip-vit-base-patch32"
+
+
+def test_whole_numbers_are_numbers_and_what_toml_and_json_write_as_lists_and_text_is_understood() -> None:
+    values = {"concepts": "a", "sizes": [2, 3], "compositions": [["ball", "ring"]], "layout": {"scale": 1}}
+
+    config = parse_config({**values, "layout": {"scale": 1, "llm": {"examples": "coco"}}})
+
+    assert (config.sizes, config.compositions, config.layout.scale) == ((2, 3), (("ball", "ring"),), 1.0)
+    assert config.layout.llm.examples == Path("coco")
+    assert parse_config(config.model_dump(mode="json")) == config
+
+
+def test_a_tilde_in_a_file_is_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    file = tmp_path / "build.toml"
+    file.write_text('concepts = "~/photos"\n[caption.vlm]\nmodel = "~/models/llava"\n')
+
+    config = load_config(file, None, {})
+
+    assert config.concepts == tmp_path / "home" / "photos"
+    assert config.caption.vlm.model == str(tmp_path / "home" / "models" / "llava")
+
+
+def test_tables_of_models_that_are_not_in_use_and_how_models_run_do_not_count() -> None:
+    base = {"concepts": "a", "repaint": {"backend": "diffusion"}}
+    same = {"device": "cuda", "memory": "low", "caption": {"vlm": {"tries": 9}}}
+    faster = {"repaint": {"backend": "diffusion", "diffusion": {"batch_size": 16, "offload": True}}}
+
+    assert parse_config({**base, **same}).digest() == parse_config(base).digest()
+    assert parse_config({**base, **faster}).digest() == parse_config(base).digest()
+    assert parse_config({**base, "repaint": {"backend": "diffusion", "diffusion": {"steps": 9}}}).digest() != (
+        parse_config(base).digest()
+    )
+
+
+def test_missing_concepts_say_how_to_give_them() -> None:
+    with pytest.raises(ConfigError, match=r"concepts is missing; give it in build\.toml or as --concepts"):
+        parse_config({})
+
+
+def test_an_unknown_profile_names_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="unknown profile 'modrn'; known profiles: classic"):
+        load_config(None, "modrn", {"concepts": "photos"})
+
+
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
+    (tmp_path / "build.toml").write_text("samples = = 3")
+
+    with pytest.raises(ConfigError, match=r"build\.toml is not TOML"):
+        load_config(tmp_path / "build.toml", "classic", {})
+
+
+def test_the_digest_ignores_how_work_is_spread_and_what_is_selected() -> None:
+    one = parse_config({"concepts": "a", "workers": 1, "output": "x"})
+    other = parse_config({"concepts": "b", "workers": 4, "output": "y", "select": {"min_visible": 0.9}})
+
+    assert one.digest() == other.digest()
+    assert one.digest() != parse_config({"concepts": "a", "seed": 1}).digest()
+
+
+def test_what_a_profile_says_can_be_taken_back(tmp_path: Path) -> None:
+    """TOML has no null."""
+    file = tmp_path / "build.toml"
+    file.write_text(
+        'profile = "gen4gen"\nconcepts = "photos"\nbackgrounds = ""\n[repaint.diffusion]\nrefiner = ""\nvariant = ""\n'
+        '[select]\nmin_identity = ""\n'
+    )
+
+    config = load_config(file, None, {})
+
+    assert config.backgrounds is None
+    assert config.repaint.diffusion.refiner is None
+    assert config.repaint.diffusion.variant is None
+    assert config.repaint.diffusion.steps == 60
+    assert config.select.min_identity is None
+    assert config.select.min_found == 1.0
+
+
+def test_what_must_be_something_cannot_be_taken_back() -> None:
+    with pytest.raises(ConfigError, match=r"repaint\.diffusion\.model: wanted text of at least 1 character, got ''"):
+        parse_config({"concepts": "photos", "repaint": {"diffusion": {"model": ""}}})

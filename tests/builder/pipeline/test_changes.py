@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from builder.pipeline.changes import changes
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "now", "said"),
+    [
+        ("seed", 0, 7, "  seed          was 0, now 7"),
+        ("samples_per_composition", None, 3, "  samples_per_composition  was not given, now 3"),
+        ("concept cup", ["<cup>", "cup", None], ["<cup>", "mug", 9.5], 'class_noun was "cup", now "mug", '
+         "height_cm was not given, now 9.5"),
+        ("concept cup", None, ["<cup>", "cup", None], "was added"),
+        ("photo cup/1.png", "234ae", None, "  photo cup/1.png  was removed"),
+        ("photo cup/1.png", None, "234ae", "  photo cup/1.png  was added"),
+        ("photo cup/1.png", "234ae", "99f00", "  photo cup/1.png  has changed"),
+        ("photo a\nb/1.png", None, "234ae", "  photo a\\nb/1.png  was added"),
+        ("background yard/0.png", ["a", "in a yard", None, 0.5], ["b", "in a yard", None, 0.6],
+         "has changed, ground was 0.5, now 0.6"),
+        ("background yard 0", "in a yard", None, "was removed"),
+        ("model a/b", "1", "2", 'revision was "1", now "2"'),
+    ],
+)  # fmt: skip
+def test_a_change_is_told_by_what_it_is_a_change_of(name: str, was: object, now: object, said: str) -> None:
+    (line,) = changes({name: was, "same": 1}, {name: now, "same": 1})
+
+    assert line.endswith(said)
+
+
+def test_what_is_the_same_is_not_told() -> None:
+    assert changes({"seed": 0, "licence": None}, {"seed": 0}) == []
+
+
+def test_a_long_value_is_cut() -> None:
+    (line,) = changes({"compositions": []}, {"compositions": [["ball", "ring"]] * 20})
+
+    assert line.endswith("…")
+    assert len(line) < 100

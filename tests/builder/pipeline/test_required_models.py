@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from builder.cli.main import main
+from builder.config.schema import load_config
+from builder.pipeline.required_models import backends_with_models, fetch_needs, list_needs, needs
+from mycanvas.errors import ModelError
+
+
+def test_the_classic_profile_needs_no_model(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["models"])
+
+    assert "runs no models" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("profile", ["gen4gen", "modern"])
+def test_every_model_of_a_profile_is_pinned_and_its_size_and_licence_are_known(profile: str) -> None:
+    config = load_config(None, profile, {"concepts": "photos"})
+
+    for row in list_needs(config):
+        assert row.gigabytes
+        assert row.licence
+        assert row.revision
+        assert row.stage in config.learned()
+
+
+def test_the_modern_profile_may_be_used_commercially() -> None:
+    config = load_config(None, "modern", {"concepts": "photos"})
+
+    assert all(row.commercial for row in list_needs(config))
+
+
+def test_a_server_for_the_language_model_needs_none_here() -> None:
+    config = load_config(
+        None, None, {"concepts": "photos", "layout": {"backend": "llm", "llm": {"base_url": "http://localhost:1/v1"}}}
+    )
+
+    assert needs(config) == ()
+
+
+def test_all_that_is_missing_is_told_at_once_with_what_to_do(tmp_path: Path) -> None:
+    clip = {"encoder": str(tmp_path / "encoder"), "detector": str(tmp_path / "detector")}
+    config = load_config(None, None, {"concepts": "photos", "score": {"backend": "clip", "clip": clip}})
+
+    with pytest.raises(ModelError) as error:
+        fetch_needs(config)
+
+    message = str(error.value)
+    assert str(tmp_path / "encoder") in message
+    assert str(tmp_path / "detector") in message
+    assert "Name a folder" in message
+    assert "--download" not in message
+
+
+def test_what_the_hub_has_is_told_with_how_to_fetch_it() -> None:
+    clip = {"encoder": "nobody/encoder", "detector": "nobody/detector"}
+    config = load_config(None, None, {"concepts": "photos", "score": {"backend": "clip", "clip": clip}})
+
+    with pytest.raises(ModelError, match="run: mycanvas models --profile classic --download"):
+        fetch_needs(config)
+
+
+def test_models_of_a_configuration_are_listed_with_what_is_here(
+    tiny_model: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, away = tiny_model("clip"), tmp_path / "detector"
+    (tmp_path / "build.toml").write_text(
+        f'concepts = "photos"\n[score]\nbackend = "clip"\n[score.clip]\nencoder = "{here}"\ndetector = "{away}"\n'
+    )
+
+    main(["models", str(tmp_path / "build.toml"), "--json"])
+
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["model"], row["here"]) for row in rows] == [(str(here), True), (str(away), False)]
+
+
+@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is here")
+def test_a_captioner_that_takes_torchvision_says_so_before_any_work(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_model("llava"), tmp_path / "vlm")
+    config = load_config(
+        None, None, {"concepts": "photos", "caption": {"backend": "vlm", "vlm": {"model": str(folder)}}}
+    )
+    fetch_needs(config)
+    (folder / "video_preprocessor_config.json").write_text("{}")
+
+    with pytest.raises(ModelError, match="takes torchvision, which is not installed"):
+        fetch_needs(config)
+
+
+def test_an_encoder_in_the_place_of_a_detector_is_refused_before_any_work(tiny_model: Callable[[str], Path]) -> None:
+    clip = {"encoder": str(tiny_model("clip")), "detector": str(tiny_model("siglip"))}
+    config = load_config(None, None, {"concepts": "photos", "score": {"backend": "clip", "clip": clip}})
+
+    with pytest.raises(ModelError, match=r"score: .*siglip is of type 'siglip'; wanted one of owlvit, owlv2"):
+        fetch_needs(config)
+
+
+def test_what_is_published_of_a_model_is_its_name_and_revision_and_not_where_it_lay(tmp_path: Path) -> None:
+    folder, network = str(tmp_path / "my-clip"), str(tmp_path / "net.onnx")
+    config = load_config(
+        None,
+        None,
+        {
+            "concepts": "photos",
+            "segment": {"backend": "rembg", "rembg": {"file": network}},
+            "layout": {"backend": "llm", "llm": {"base_url": "http://localhost:1/v1", "model": "my-llm"}},
+            "score": {"backend": "clip", "clip": {"encoder": folder, "detector": "google/owlvit@abc"}},
+        },
+    )
+
+    made_by = backends_with_models(config, {folder: "local-1", network: "2", "google/owlvit@abc": "abc"})
+
+    assert made_by == {
+        "segment": "rembg net.onnx@2",
+        "layout": "llm my-llm",
+        "repaint": "blend",
+        "caption": "template",
+        "score": "clip my-clip@local-1 google/owlvit@abc",
+    }

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from builder.records import Background, BackgroundRef
+from builder.stages.backgrounds import BackgroundSource, find_backgrounds, procedural_backgrounds
+from mycanvas.errors import InputError
+
+TABLE = next(ref for ref in procedural_backgrounds() if ref.scene == "wooden_table")
+
+
+@pytest.fixture
+def park(tmp_path: Path) -> BackgroundRef:
+    """A photo, 800 x 600: blue sky above row 420 (0.7), grey ground below."""
+    rng = np.random.default_rng(0)
+    pixels = np.full((600, 800, 3), (90, 140, 220), np.uint8)
+    pixels[420:] = 120
+    noisy = np.clip(pixels + rng.normal(0, 6, pixels.shape), 0, 255).astype(np.uint8)
+    (tmp_path / "park").mkdir()
+    Image.fromarray(noisy).save(tmp_path / "park" / "1.png")
+    (ref,) = find_backgrounds(tmp_path).backgrounds
+    return ref
+
+
+@pytest.fixture(scope="module")
+def painted() -> BackgroundSource:
+    """Shared, because the first picture of a scene takes longest."""
+    return BackgroundSource(256)
+
+
+@pytest.mark.parametrize("resolution", [128, 512])
+def test_a_background_is_square_and_as_large_as_asked(park: BackgroundRef, resolution: int) -> None:
+    background = BackgroundSource(resolution).load(park, 0, "a")
+
+    assert background.pixels.shape == (resolution, resolution, 3)
+    assert background.pixels.dtype == np.uint8
+    assert background.pixels.flags.c_contiguous
+
+
+def test_a_painted_background_keeps_its_ground_in_the_picture(painted: BackgroundSource) -> None:
+    for sample in range(20):
+        background = painted.load(TABLE, 0, str(sample))
+
+        assert background.pixels.shape == (256, 256, 3)
+        assert background.horizon < background.ground < 0.75
+
+
+def test_two_samples_never_share_their_pixels(painted: BackgroundSource, park: BackgroundRef) -> None:
+    for source, ref in ((painted, TABLE), (BackgroundSource(128), park)):
+        pictures = {source.load(ref, 0, str(sample)).pixels.tobytes() for sample in range(12)}
+
+        assert len(pictures) == 12
+
+
+def test_neither_order_nor_company_changes_a_sample(park: BackgroundRef) -> None:
+    busy = BackgroundSource(128)
+    for sample in "xyz":
+        busy.load(park, 0, sample)
+
+    first, second = busy.load(park, 0, "a"), BackgroundSource(128).load(park, 0, "a")
+
+    assert np.array_equal(first.pixels, second.pixels)
+    assert (first.horizon, first.ground) == (second.horizon, second.ground)
+
+
+def test_another_seed_gives_another_crop(park: BackgroundRef) -> None:
+    source = BackgroundSource(128)
+
+    assert not np.array_equal(source.load(park, 0, "a").pixels, source.load(park, 1, "a").pixels)
+
+
+def test_the_ground_of_a_photo_is_found_where_its_colour_changes(park: BackgroundRef) -> None:
+    source = BackgroundSource(200)
+    for sample in range(12):
+        background = source.load(park, 0, str(sample))
+        blue = background.pixels[..., 2].astype(int) - background.pixels[..., 0] > 60
+        end_of_sky = np.flatnonzero(blue.mean(axis=1) > 0.5)[-1] / 200
+
+        assert background.ground == pytest.approx(end_of_sky, abs=0.05)
+        assert background.ground >= end_of_sky - 0.015, "an object would hang in the sky"
+
+
+def test_half_of_the_photos_are_mirrored(tmp_path: Path) -> None:
+    pixels = np.zeros((300, 300, 3), np.uint8)
+    pixels[:, :150] = 255
+    (tmp_path / "half").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "half" / "1.png")
+    (ref,) = find_backgrounds(tmp_path).backgrounds
+    source = BackgroundSource(128)
+
+    mirrored = [source.load(ref, 0, str(sample)).pixels[64, 5, 0] < 128 for sample in range(60)]
+
+    assert 18 <= sum(mirrored) <= 42
+
+
+def test_a_written_ground_is_believed_and_follows_the_crop(park: BackgroundRef) -> None:
+    told = dataclasses.replace(park, horizon=0.3, ground=0.5)
+    estimated = BackgroundSource(128).load(park, 0, "a")
+
+    background = BackgroundSource(128).load(told, 0, "a")
+
+    side = 600 * (0.7 - 0.5) / (estimated.ground - background.ground) / 600
+    assert 0.84 <= side <= 1.01, "both rows are measured in the same crop, 0.85 to 1 of the photo's height"
+    assert background.ground - background.horizon == pytest.approx(0.2 / side, abs=0.02)
+
+
+def test_a_photo_lends_its_own_pixels(park: BackgroundRef) -> None:
+    picture = BackgroundSource(256).load(park, 0, "a").pixels
+
+    sky, ground = picture[20].mean(axis=0), picture[-20].mean(axis=0)
+
+    assert sky[2] - sky[0] > 80
+    assert np.ptp(ground) < 12
+
+
+def test_a_photo_that_changed_since_it_was_found_is_an_error(park: BackgroundRef) -> None:
+    assert park.photo is not None
+    Image.new("RGB", (300, 300)).save(park.photo.path)
+
+    with pytest.raises(InputError, match="changed"):
+        BackgroundSource(128).load(park, 0, "a")
+
+
+def test_a_small_photo_is_enlarged_without_blocks(park: BackgroundRef) -> None:
+    large = BackgroundSource(1024).load(park, 0, "a").pixels
+
+    assert np.abs(np.diff(cv2.cvtColor(large, cv2.COLOR_RGB2GRAY).astype(int), axis=1)).max() < 30
+
+
+def test_a_picture_that_goes_by_several_phrases_is_made_once() -> None:
+    made: list[BackgroundRef] = []
+
+    def paint(ref: BackgroundRef) -> Background:
+        made.append(ref)
+        return Background(pixels=np.zeros((300, 300, 3), np.uint8), horizon=0.3, ground=0.5)
+
+    source = BackgroundSource(128, paint)
+    for index, phrase in enumerate(("in a sunny yard", "in a wet yard", "in a yard")):
+        source.load(dataclasses.replace(TABLE, phrase=phrase), 0, str(index))
+
+    assert len(made) == 1

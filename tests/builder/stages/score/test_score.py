@@ -1,0 +1,335 @@
+"""Each score is shown a scene, and the same scene with the fault that it is there to find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from builder.config.schema import ScoreConfig
+from builder.pipeline.backends import Runtime
+from builder.records import (
+    Background,
+    BackgroundRef,
+    Candidate,
+    Canvas,
+    Captioned,
+    Concept,
+    Cutout,
+    IndexMask,
+    Layout,
+    Placement,
+    Rejected,
+    Rgb,
+    Sample,
+    Scene,
+    Setting,
+)
+from builder.stages.score import SCORERS, fingerprint, score
+from mycanvas.schema import SCORES
+
+SIDE = 512
+MUG, BALL = (120, 180, 150, 200), (300, 240, 140, 140)
+"""x, y, width, height of the two objects of the usual scene."""
+
+
+def texture(seed: int, low: int, high: int) -> Rgb:
+    """Coloured blobs of some 8 pixels, with hard edges, between two brightnesses."""
+    cells = np.random.default_rng(seed).integers(low, high, (SIDE // 8, SIDE // 8, 3), dtype=np.uint8)
+    return cv2.resize(cells, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+
+
+def plain(value: int) -> Rgb:
+    return np.full((SIDE, SIDE, 3), value, np.uint8)
+
+
+def ellipses(*boxes: tuple[int, int, int, int]) -> IndexMask:
+    """One ellipse in each box, later ones in front."""
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    for value, (x, y, width, height) in enumerate(boxes, start=1):
+        across, down = (columns + 0.5 - x - width / 2) / (width / 2), (rows + 0.5 - y - height / 2) / (height / 2)
+        mask[across**2 + down**2 <= 1] = value
+    return mask
+
+
+def compose(mask: IndexMask, background: Rgb, *objects: Rgb) -> Rgb:
+    """Each object's picture where the mask shows it, on the background; edges are softened as a good blend has them."""
+    image = background.astype(np.float32)
+    for value, pixels in enumerate(objects, start=1):
+        alpha = cv2.GaussianBlur((mask == value).astype(np.float32), (0, 0), 1.2)[..., None]
+        image = image * (1 - alpha) + pixels * alpha
+    return image.round().astype(np.uint8)
+
+
+def scene(image: Rgb, mask: IndexMask, **changes: Any) -> Captioned:
+    """A finished scene with this picture and mask; `changes` are fields of its canvas."""
+    count = int(mask.max())
+    boxes = tuple(
+        tuple(map(float, cv2.boundingRect((mask == value).astype(np.uint8)))) for value in range(1, count + 1)
+    )
+    concepts = tuple(
+        Concept(name=f"thing{i}", token=f"<thing{i}>", class_noun="thing", height_cm=None, photos=())
+        for i in range(count)
+    )
+    sample = Sample(
+        id="s0",
+        concepts=concepts,
+        photo_ids=tuple(f"thing{i}/0.jpg" for i in range(count)),
+        background=BackgroundRef(scene="room", phrase="in a room"),
+    )
+    cutouts = tuple(
+        Cutout(photo_id=name, rgba=np.zeros((4, 4, 4), np.uint8), quality=1.15) for name in sample.photo_ids
+    )
+    background = Background(pixels=np.zeros_like(image), horizon=0.4, ground=0.5)
+    places = tuple(Placement(x=int(x), y=int(y), width=int(w), height=int(h), depth=0.0) for x, y, w, h in boxes)
+    layout = Layout(setting=Setting(sample=sample, cutouts=cutouts, background=background), placements=places)
+    canvas = Canvas(layout=layout, layers=(), mask=mask, boxes=boxes, visible=(1.0,) * count)
+    return Captioned(scene=Scene(canvas=replace(canvas, **changes), image=image), caption="Things.", prompt="Things.")
+
+
+def measure(captioned: Captioned) -> Mapping[str, float]:
+    (found,) = score([captioned], SCORERS["classical"](ScoreConfig(), Runtime()), seed=0)
+    assert isinstance(found, Candidate)
+    return found.scores
+
+
+@pytest.fixture(scope="module")
+def mask() -> IndexMask:
+    return ellipses(MUG, BALL)
+
+
+@pytest.fixture(scope="module")
+def good(mask: IndexMask) -> Captioned:
+    """Two textured objects, sharp and well lit, apart from each other and from the border."""
+    return scene(compose(mask, texture(0, 60, 160), texture(1, 60, 160), texture(2, 60, 160)), mask)
+
+
+def test_a_scene_has_the_scores_of_the_schema_that_need_no_model(good: Captioned) -> None:
+    assert tuple(measure(good)) == SCORES[:-5]
+    assert all(isinstance(value, float) for value in measure(good).values())
+
+
+def test_a_good_scene_does_well_by_every_score(good: Captioned) -> None:
+    scores = measure(good)
+
+    assert scores["cutout"] == 1.15
+    assert scores["visible"] == 1.0
+    assert scores["overlap"] == scores["border"] == 0.0
+    assert scores["size"] == pytest.approx(np.pi / 4 * 140 * 140 / SIDE**2, rel=0.02)
+    assert scores["sharpness"] > 0.5
+    assert scores["seam"] < 0.05
+    assert scores["exposure"] < 0.05
+
+
+def test_cutout_is_the_least_trusted_one(good: Captioned) -> None:
+    setting = good.scene.canvas.layout.setting
+    doubtful = replace(setting, cutouts=(setting.cutouts[0], replace(setting.cutouts[1], quality=0.4)))
+    canvas = replace(good.scene.canvas, layout=replace(good.scene.canvas.layout, setting=doubtful))
+
+    assert measure(replace(good, scene=replace(good.scene, canvas=canvas)))["cutout"] == 0.4
+
+
+def test_visible_is_the_most_hidden_one(good: Captioned) -> None:
+    assert measure(scene(good.scene.image, good.scene.canvas.mask, visible=(0.3, 1.0)))["visible"] == 0.3
+
+
+def test_overlap_is_how_much_of_a_box_shows_another_object() -> None:
+    behind, front = (100, 100, 200, 200), (200, 100, 200, 200)
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    for value, (x, y, width, height) in enumerate([behind, front], start=1):
+        mask[y : y + height, x : x + width] = value
+    boxes = ((100.0, 100.0, 150.0, 200.0), (200.0, 100.0, 200.0, 200.0))
+
+    scores = measure(scene(plain(90), mask, boxes=boxes))
+
+    assert scores["overlap"] == pytest.approx(1 / 3, abs=1e-4)
+
+
+def test_size_is_that_of_the_smallest_object_and_counts_what_is_visible() -> None:
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[100:300, 100:300] = 1
+    mask[400:420, 100:140] = 2
+
+    assert measure(scene(plain(90), mask))["size"] == round(20 * 40 / SIDE**2, 4)
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, 200), (SIDE - 100, 200), (200, 0)])
+def test_an_object_flat_against_an_edge_of_the_picture_has_a_high_border(x: int, y: int) -> None:
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[y : y + 100, x : x + 100] = 1
+
+    assert measure(scene(plain(90), mask))["border"] == 1.0
+
+
+def test_an_object_that_stands_on_the_lower_edge_has_no_border() -> None:
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[SIDE - 100 :, 200:300] = 1
+
+    assert measure(scene(plain(90), mask))["border"] == 0.0
+
+
+def test_a_round_object_that_just_touches_the_border_has_a_low_border() -> None:
+    touching = measure(scene(plain(90), ellipses((0, 100, 200, 200))))["border"]
+
+    assert 0.0 < touching < 0.2
+
+
+@pytest.mark.parametrize("sigma", [1.5, 3.0])
+def test_blurring_one_object_lowers_sharpness(good: Captioned, mask: IndexMask, sigma: float) -> None:
+    blurred = cv2.GaussianBlur(texture(2, 60, 160), (0, 0), sigma)
+    image = compose(mask, texture(0, 60, 160), texture(1, 60, 160), blurred)
+
+    assert measure(scene(image, mask))["sharpness"] < 0.75 * measure(good)["sharpness"]
+
+
+def test_sharpness_falls_with_the_factor_of_enlargement(mask: IndexMask) -> None:
+    def enlarged(factor: int) -> float:
+        detail = cv2.resize(texture(2, 60, 160), None, fx=1 / 2, fy=1 / 2, interpolation=cv2.INTER_AREA)
+        small = detail[: SIDE // factor, : SIDE // factor]
+        pixels = cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+        return measure(scene(compose(mask, texture(0, 60, 160), texture(1, 60, 160), pixels), mask))["sharpness"]
+
+    found = [enlarged(factor) for factor in (2, 4, 8)]
+
+    assert found == sorted(found, reverse=True)
+    assert found[-1] < 0.5 * found[0]
+
+
+def test_a_blurred_background_does_not_lower_sharpness(good: Captioned, mask: IndexMask) -> None:
+    soft = cv2.GaussianBlur(texture(0, 60, 160), (0, 0), 4)
+    image = compose(mask, soft, texture(1, 60, 160), texture(2, 60, 160))
+
+    assert measure(scene(image, mask))["sharpness"] == pytest.approx(measure(good)["sharpness"], abs=0.02)
+
+
+def test_an_object_of_one_colour_counts_as_sharp(mask: IndexMask) -> None:
+    assert measure(scene(compose(mask, texture(0, 60, 160), plain(80), plain(120)), mask))["sharpness"] == 1.0
+
+
+@pytest.mark.parametrize("colour", [(235, 235, 235), (5, 5, 5), (40, 190, 40)], ids=["bright", "dark", "green"])
+def test_a_two_pixel_halo_raises_seam(good: Captioned, mask: IndexMask, colour: tuple[int, int, int]) -> None:
+    image = good.scene.image.copy()
+    ball = (mask == 2).astype(np.uint8)
+    image[(ball - cv2.erode(ball, np.ones((5, 5), np.uint8))) == 1] = colour
+
+    assert measure(scene(image, mask))["seam"] > 0.7
+
+
+def test_a_halo_along_part_of_the_edge_raises_seam_by_its_share(mask: IndexMask) -> None:
+    image = compose(mask, plain(100), plain(60), plain(140))
+    ball = (mask == 2).astype(np.uint8)
+    rim = (ball - cv2.erode(ball, np.ones((5, 5), np.uint8))) == 1
+    rim[:, : BALL[0] + BALL[2] // 2] = False
+    image[rim] = 250
+
+    assert measure(scene(image, mask))["seam"] == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("ground", [20, 100, 235])
+def test_a_soft_edge_between_any_two_tones_shows_no_seam(mask: IndexMask, ground: int) -> None:
+    assert measure(scene(compose(mask, plain(ground), plain(60), plain(180)), mask))["seam"] < 0.02
+
+
+def test_a_contact_shadow_under_an_object_shows_no_seam(mask: IndexMask) -> None:
+    ground = plain(150).astype(np.float32)
+    shadow = cv2.GaussianBlur((ellipses((120, 340, 150, 60), (300, 350, 140, 50)) > 0).astype(np.float32), (0, 0), 6)
+    shaded = (ground * (1 - 0.6 * shadow[..., None])).astype(np.uint8)
+
+    assert measure(scene(compose(mask, shaded, plain(100), plain(120)), mask))["seam"] < 0.05
+
+
+@pytest.mark.parametrize("shift", [-50, 50])
+def test_shifting_one_object_s_exposure_raises_exposure_in_proportion(mask: IndexMask, shift: int) -> None:
+    def shifted(by: int) -> float:
+        ball = (texture(2, 100, 140).astype(np.int16) + by).astype(np.uint8)
+        image = compose(mask, texture(0, 100, 140), texture(1, 100, 140), ball)
+        return measure(scene(image, mask))["exposure"]
+
+    assert shifted(0) < 0.02
+    assert shifted(shift) == pytest.approx(0.2, abs=0.05)
+    assert shifted(2 * shift) > 1.7 * shifted(shift)
+
+
+def test_exposure_compares_with_the_surroundings_and_not_with_the_far_side_of_the_picture(mask: IndexMask) -> None:
+    image = compose(mask, plain(120), plain(120), plain(120))
+    image[:100] = 250
+
+    assert measure(scene(image, mask))["exposure"] < 0.01
+
+
+def test_a_scene_is_as_good_as_its_worst_object_whichever_it_is(mask: IndexMask) -> None:
+    blurred = cv2.GaussianBlur(texture(1, 60, 160), (0, 0), 3)
+    first = scene(compose(mask, texture(0, 60, 160), blurred, texture(1, 60, 160)), mask)
+    second = scene(compose(mask, texture(0, 60, 160), texture(1, 60, 160), blurred), mask)
+
+    assert measure(first)["sharpness"] == pytest.approx(measure(second)["sharpness"], abs=0.03)
+
+
+def test_an_object_that_shows_nowhere_is_rejected_and_its_neighbours_are_not(good: Captioned, mask: IndexMask) -> None:
+    gone = scene(good.scene.image, mask, boxes=(good.scene.canvas.boxes[0], (0.0, 0.0, 0.0, 0.0)))
+
+    before, rejected, after = score([good, gone, good], SCORERS["classical"](ScoreConfig(), Runtime()), seed=0)
+
+    assert isinstance(before, Candidate)
+    assert isinstance(after, Candidate)
+    assert rejected == Rejected(
+        sample_id="s0", stage="score", reason="thing1 shows nowhere in the scene: nothing to measure"
+    )
+
+
+@pytest.mark.parametrize("box", [(5, 5, 1, 1), (0, 0, SIDE, SIDE), (509, 0, 3, SIDE), (40, 60, 3, 300)])
+def test_the_smallest_the_largest_and_the_thinnest_object_can_be_measured(box: tuple[int, int, int, int]) -> None:
+    x, y, width, height = box
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[y : y + height, x : x + width] = 1
+
+    scores = measure(scene(texture(0, 60, 160), mask))
+
+    assert all(0.0 <= value <= 1.2 for value in scores.values())
+
+
+@pytest.mark.parametrize("side", [129, 130, 131])
+def test_a_resolution_that_no_number_divides_can_be_measured(good: Captioned, mask: IndexMask, side: int) -> None:
+    image = cv2.resize(good.scene.image, (side, side), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
+
+    assert measure(scene(image, small))["border"] == 0.0
+
+
+def test_scores_depend_neither_on_the_batch_nor_on_the_threads(good: Captioned) -> None:
+    threads = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(1)
+        alone = measure(good)
+        cv2.setNumThreads(4)
+        batch = list(score([good] * 3, SCORERS["classical"](ScoreConfig(), Runtime()), seed=1))
+    finally:
+        cv2.setNumThreads(threads)
+
+    assert [found.scores for found in batch if isinstance(found, Candidate)] == [alone] * 3
+
+
+class Fixed:
+    """A scorer that was told what to say."""
+
+    def __init__(self, *said: Mapping[str, float] | Rejected) -> None:
+        self.said = said
+
+    def score(self, batch: Sequence[Captioned], seed: int) -> Iterable[Mapping[str, float] | Rejected]:  # noqa: ARG002
+        return self.said
+
+
+def test_a_candidate_carries_its_scores_its_scene_and_its_fingerprint(good: Captioned) -> None:
+    (candidate,) = score([good], Fixed({"seam": 0.25}), seed=0)
+
+    assert candidate == Candidate(captioned=good, scores={"seam": 0.25}, fingerprint=fingerprint(good.scene.image))
+
+
+def test_a_scorer_that_skips_a_scene_is_an_error_and_not_a_shift(good: Captioned) -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        list(score([good, good], Fixed({"seam": 0.25}), seed=0))

@@ -1,0 +1,132 @@
+from collections import Counter
+
+import pytest
+
+from builder.config.schema import parse_config
+from builder.records import BackgroundRef, Concept, Sample, Theme
+from builder.stages.plan import draw_plan
+from mycanvas.errors import ConfigError
+from mycanvas.schema import split_of
+
+NAMES = ("can", "cat", "cat2", "clock", "dog", "dog6", "teapot", "vase")
+CONCEPTS = tuple(
+    Concept(name=name, token=f"<{name}>", class_noun=name.rstrip("0123456789"), height_cm=None, photos=())
+    for name in NAMES
+)
+PHOTOS = {name: [f"{name}/{view}.jpg" for view in range(3)] for name in NAMES}
+YARDS = (BackgroundRef(scene="yard", phrase="in a yard"), BackgroundRef(scene="beach", phrase="on a beach"))
+
+
+def plan(**values: object) -> tuple[Sample, ...]:
+    names = values.pop("names", NAMES)
+    config = parse_config({"concepts": "photos", **values})
+    return draw_plan([c for c in CONCEPTS if c.name in names], PHOTOS, YARDS, config)
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_seed_another() -> None:
+    assert plan(samples=60) == plan(samples=60)
+    assert plan(samples=60) != plan(samples=60, seed=1)
+
+
+@pytest.mark.parametrize("samples", [1, 3, 7, 100, 301])
+def test_exactly_as_many_scenes_are_planned_as_asked(samples: int) -> None:
+    drawn = plan(samples=samples)
+
+    assert len(drawn) == samples
+    assert len({sample.id for sample in drawn}) == samples
+
+
+def test_scenes_are_spread_over_all_splits_and_all_concepts() -> None:
+    drawn = plan(samples=300)
+    splits = Counter(split_of(len(sample.concepts)) for sample in drawn)
+    uses = Counter(concept.name for sample in drawn for concept in sample.concepts)
+
+    assert min(splits.values()) >= 0.9 * max(splits.values())
+    assert set(uses) == set(NAMES)
+    assert min(uses.values()) >= 0.7 * max(uses.values())
+
+
+def test_compositions_differ_and_hold_each_concept_once() -> None:
+    compositions = {sample.composition: sample.concepts for sample in plan(samples=300)}
+
+    assert len(compositions) == 41
+    assert all(len(set(members)) == len(members) for members in compositions.values())
+
+
+def test_each_photo_is_of_its_own_concept_and_all_are_shown() -> None:
+    drawn = plan(samples=300)
+
+    for sample in drawn:
+        assert [photo.split("/")[0] for photo in sample.photo_ids] == [concept.name for concept in sample.concepts]
+    assert {photo for sample in drawn for photo in sample.photo_ids} == {
+        photo for photos in PHOTOS.values() for photo in photos
+    }
+    assert {sample.background.scene for sample in drawn} == {"yard", "beach"}
+
+
+@pytest.mark.parametrize("names", [("can",), ("can", "cat"), ("can", "cat", "dog", "vase")])
+def test_few_concepts_still_make_a_plan(names: tuple[str, ...]) -> None:
+    drawn = plan(samples=20, names=names)
+
+    assert len(drawn) == 20
+    assert all(len(sample.concepts) <= len(names) for sample in drawn)
+
+
+@pytest.mark.parametrize(("size", "possible"), [(1, 8), (2, 28), (4, 41), (5, 41)])
+def test_every_possible_composition_is_drawn_before_any_is_missed(size: int, possible: int) -> None:
+    """41 are drawn at most; of eight concepts there are 8, 28, 70 and 56 of these sizes."""
+    assert len({sample.composition for sample in plan(samples=600, sizes=[size])}) == possible
+
+
+def test_many_concepts_are_planned_at_once_and_almost_all_shown() -> None:
+    names = [f"thing{index:03d}x" for index in range(150)]
+    concepts = [Concept(name=n, token=f"<{n}>", class_noun="thing", height_cm=None, photos=()) for n in names]
+    config = parse_config({"concepts": "photos", "samples": 3000})
+
+    drawn = draw_plan(concepts, {name: [f"{name}/0.jpg"] for name in names}, YARDS, config)
+
+    assert len({concept.name for sample in drawn for concept in sample.concepts}) >= 130
+
+
+def test_listed_compositions_are_planned_as_listed() -> None:
+    drawn = plan(compositions=[["dog6", "cat"], ["vase"]], samples_per_composition=4)
+
+    assert Counter(sample.composition for sample in drawn) == {"cat+dog6": 4, "vase": 4}
+
+
+def test_adding_a_composition_leaves_the_others_as_they_were() -> None:
+    few = plan(compositions=[["dog6", "cat"]], samples_per_composition=4)
+    more = plan(compositions=[["vase", "can"], ["dog6", "cat"]], samples_per_composition=4)
+
+    assert set(few) < set(more)
+
+
+@pytest.mark.parametrize(
+    ("composition", "message"),
+    [
+        (list(NAMES[:6]), "1 to 5 concepts, got 6"),
+        ([], "1 to 5 concepts, got 0"),
+        (["cat", "cat"], "each concept once"),
+        (["cat", "teepot"], "did you mean teapot"),
+    ],
+)
+def test_an_impossible_composition_is_an_error_that_names_it(composition: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        plan(compositions=[composition])
+
+
+def test_a_theme_decides_where_a_composition_is_seen_and_how_large_its_things_are() -> None:
+    config = parse_config({"concepts": "photos", "compositions": [["dog6", "cat"], ["vase"]], "samples": 60})
+    theme = Theme(
+        backgrounds=(("yard", "in a sunny yard"), ("yard", "in a wet yard"), ("beach", "by the sea")),
+        sizes={"dog6": 1.0, "cat": 0.6},
+    )
+
+    drawn = draw_plan(CONCEPTS, PHOTOS, YARDS, config, {("cat", "dog6"): theme})
+    themed = [sample for sample in drawn if sample.composition == "cat+dog6"]
+    others = [sample for sample in drawn if sample.composition == "vase"]
+
+    assert {(each.background.scene, each.background.phrase) for each in themed} == set(theme.backgrounds)
+    assert {each.heights for each in themed} == {(0.6, 1.0)}
+    assert {each.background for each in others} == set(YARDS)
+    assert {each.heights for each in others} == {(None,)}

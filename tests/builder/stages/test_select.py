@@ -1,0 +1,75 @@
+from builder.config.schema import SelectConfig
+from builder.stages.select import Judged, idle_bounds, select
+
+
+def judged(name: str, fingerprint: int, composition: str = "cat+dog", **scores: float) -> Judged:
+    return Judged(
+        id=name, composition=composition, scores={"cutout": 1.1, "overlap": 0.1, **scores}, fingerprint=fingerprint
+    )
+
+
+def spread(count: int) -> list[int]:
+    """Fingerprints that differ from each other in at least 16 bits."""
+    return [sum(0xFFFF << (16 * bit) for bit in range(4) if index >> bit & 1) for index in range(count)]
+
+
+ALL = SelectConfig(min_visible=None, max_overlap=None, max_border=None)
+
+
+def test_a_scene_beyond_a_bound_is_dropped_with_the_bound_as_its_reason() -> None:
+    chosen = select(
+        [judged("good", 0, overlap=0.3), judged("bad", 0xFFFF, overlap=0.31), judged("faint", 0xFF00, cutout=0.9)],
+        SelectConfig(max_overlap=0.3, min_cutout=1.0),
+    )
+
+    assert chosen.kept == ("good",)
+    assert chosen.dropped == {"bad": "overlap > 0.3", "faint": "cutout < 1"}
+
+
+def test_a_bound_on_a_score_that_nobody_measured_is_named() -> None:
+    config = SelectConfig(min_visible=None, max_overlap=0.3, max_border=None, min_identity=0.6)
+
+    assert idle_bounds([judged("a", 0)], config) == ["identity"]
+    assert idle_bounds([judged("a", 0), judged("b", 1, identity=0.7)], config) == []
+
+
+def test_a_bound_on_a_score_that_is_missing_keeps_the_scene() -> None:
+    assert select([judged("a", 0)], SelectConfig(min_visible=0.9)).kept == ("a",)
+
+
+def test_of_two_scenes_that_look_alike_the_better_is_kept() -> None:
+    chosen = select([judged("worse", 0b111, cutout=1.0), judged("better", 0, cutout=1.2)], ALL)
+
+    assert chosen.kept == ("better",)
+    assert chosen.dropped == {"worse": "near-duplicate"}
+
+
+def test_scenes_of_different_compositions_never_count_as_alike() -> None:
+    assert len(select([judged("a", 0), judged("b", 0, composition="cat+vase")], ALL).kept) == 2
+
+
+def test_the_quota_keeps_the_best_of_each_composition_in_the_order_given() -> None:
+    names = ["d", "b", "a", "c"]
+    rows = [judged(n, f, cutout=q) for n, f, q in zip(names, spread(4), (1.0, 1.3, 1.1, 1.2), strict=True)]
+
+    chosen = select([*rows, judged("other", 0, composition="vase")], ALL.model_copy(update={"per_composition": 2}))
+
+    assert chosen.kept == ("b", "c", "other")
+    assert chosen.dropped == {"d": "quota", "a": "quota"}
+
+
+def test_no_score_outweighs_another_by_its_unit() -> None:
+    """Large numbers in one score do not beat being best in two others."""
+    rows = [
+        judged("even", 0, size=0.2, seam=0.1, sharpness=50.0),
+        judged("one-sided", 0xFFFF, size=0.1, seam=0.2, sharpness=9000.0),
+    ]
+
+    assert select(rows, ALL.model_copy(update={"per_composition": 1})).kept == ("even",)
+
+
+def test_the_order_of_candidates_changes_nothing_but_the_order() -> None:
+    rows = [judged(str(i), f, cutout=1 + i % 3) for i, f in enumerate(spread(10))]
+    config = ALL.model_copy(update={"per_composition": 4})
+
+    assert set(select(rows, config).kept) == set(select(rows[::-1], config).kept)

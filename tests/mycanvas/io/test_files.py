@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from mycanvas.errors import StoreError
+from mycanvas.io.files import atomic, write_text
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "No space left on device; make room, then run the same command again"),
+        (errno.EDQUOT, "Disk quota exceeded; make room, then run the same command again"),
+        (errno.EACCES, "Permission denied; choose a place that you may write to"),
+        (errno.EROFS, "Read-only file system; choose a place that you may write to"),
+        (errno.ENAMETOOLONG, "File name too long; choose another place"),
+    ],
+)
+def test_what_to_do_depends_on_what_the_system_says(tmp_path: Path, number: int, remedy: str) -> None:
+    with pytest.raises(StoreError) as failed, atomic(tmp_path / "file"):
+        raise OSError(number, os.strerror(number))
+
+    assert str(failed.value) == f"cannot write {tmp_path / 'file'}: {remedy}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_through_a_file_is_no_matter_of_room(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    for path in (tmp_path / "file" / "a", tmp_path / "file" / "a" / "b"):
+        with pytest.raises(StoreError, match="a part of this path is not a folder; choose another"):
+            write_text(path, "text")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(StoreError, match="a folder has this name; choose another"):
+        write_text(tmp_path / "folder", "text")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_to_is_told_as_such(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StoreError, match="choose a place that you may write to"):
+            write_text(tmp_path / "file", "text")
+    finally:
+        tmp_path.chmod(0o700)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import io
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+
+from mycanvas.io.images import decode, without_remarks
+from tests.builder.sources.test_photos import linear_profile
+
+
+def test_decoding_in_threads_leaves_what_python_warns_of_as_it_was() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(buffer, "JPEG")
+    before = list(warnings.filters)
+
+    with without_remarks(), ThreadPoolExecutor(4) as pool:
+        pictures = list(pool.map(decode, [buffer.getvalue()] * 400))
+
+    assert len(pictures) == 400
+    assert warnings.filters == before
+
+
+def test_pictures_of_16_bits_are_scaled_and_not_clipped() -> None:
+    grey = np.arange(256, dtype=np.uint16).repeat(4).reshape(32, 32)
+    buffer = io.BytesIO()
+    Image.fromarray(grey * 257).save(buffer, "PNG")
+
+    assert (decode(buffer.getvalue()) == grey[..., None]).all()
+
+
+def test_colours_are_those_that_a_profile_says() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32), (55, 55, 55)).save(buffer, "PNG", icc_profile=linear_profile())
+
+    assert decode(buffer.getvalue())[0, 0].tolist() == [128] * 3

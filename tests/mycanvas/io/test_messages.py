@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mycanvas.io.messages import explain
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    needed: int = 1
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    count: Annotated[int, Field(ge=1, lt=10_000_000)] = 1
+    share: Annotated[float, Field(gt=0, le=0.5)] = 0.5
+    sizes: Annotated[tuple[int, ...], Field(min_length=1, max_length=2)] = (1,)
+    name: Annotated[str, Field(min_length=1, max_length=2, pattern="^[a-z]*$")] = "a"
+    backend: Literal["one", "two"] = "one"
+    wanted: bool = True
+    folder: Path = Path()
+    inner: Inner = Inner()
+
+    @model_validator(mode="after")
+    def _not_seven(self) -> Self:
+        if self.count == 7:
+            raise ValueError("count cannot be 7; choose another")
+        return self
+
+
+def complaint(**values: Any) -> str:
+    with pytest.raises(ValidationError) as wrong:
+        Outer.model_validate(values)
+    (error,) = wrong.value.errors()
+    return explain(error, ["needed"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("count", 0, "wanted a whole number of at least 1, got 0"),
+        ("count", 10_000_000, "wanted a whole number below 10000000, got 10000000"),
+        ("count", "many", "wanted a whole number, got 'many'"),
+        ("count", 1.5, "wanted a whole number, got 1.5"),
+        ("count", [], "wanted a whole number, got []"),
+        ("share", 0, "wanted a number above 0, got 0"),
+        ("share", 2, "wanted a number of at most 0.5, got 2"),
+        ("share", "half", "wanted a number, got 'half'"),
+        ("share", float("nan"), "wanted a finite number, got nan"),
+        ("sizes", [], "wanted a list of at least 1 value, got []"),
+        ("sizes", [1, 2, 3], "wanted a list of at most 2 values, got [1, 2, 3]"),
+        ("sizes", 3, "wanted a list, got 3"),
+        ("name", "", "wanted text of at least 1 character, got ''"),
+        ("name", "abc", "wanted text of at most 2 characters, got 'abc'"),
+        ("name", 3, "wanted text, got 3"),
+        ("backend", "three", "wanted 'one' or 'two', got 'three'"),
+        ("wanted", "perhaps", "wanted true or false, got 'perhaps'"),
+        ("folder", 3, "wanted a path, got 3"),
+        ("inner", 3, "wanted a table of keys and values, got 3"),
+    ],
+)
+def test_a_wrong_value_is_told_by_what_was_wanted_and_what_was_given(name: str, value: object, said: str) -> None:
+    assert complaint(**{name: value}) == f"{name}: {said}"
+
+
+def test_a_place_within_a_table_or_a_list_is_named() -> None:
+    assert complaint(inner={"needed": 1.5}) == "inner.needed: wanted a whole number, got 1.5"
+    assert complaint(sizes=[1, "x"]) == "sizes.1: wanted a whole number, got 'x'"
+
+
+def test_an_unknown_key_names_the_nearest() -> None:
+    assert complaint(inner={"neded": 1}) == "unknown key inner.neded; did you mean needed?"
+
+
+def test_what_a_check_of_ours_says_stands_as_it_is() -> None:
+    assert complaint(count=7) == "count cannot be 7; choose another"
+
+
+def test_a_complaint_that_has_no_words_here_keeps_pydantics() -> None:
+    assert complaint(name="A") == "name: string should match pattern '^[a-z]*$', got 'A'"
+
+
+def test_a_long_value_is_cut() -> None:
+    said = complaint(count=["long"] * 100)
+
+    assert said.startswith("count: wanted a whole number, got ['long', 'long'")
+    assert said.endswith("…")
+    assert len(said) < 100
+
+
+def test_what_is_missing_is_named() -> None:
+    class Needing(BaseModel):
+        path: str
+
+    with pytest.raises(ValidationError) as wrong:
+        Needing.model_validate({})
+
+    assert explain(wrong.value.errors()[0], ["path"]) == "path is missing"

@@ -1,0 +1,143 @@
+"""A real, if tiny and untaught, model on this machine says nothing but what the schema allows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builder.config.model_config import LlmConfig
+from builder.pipeline.backends import Runtime
+from builder.records import Concept
+from builder.stages.layout.ask import read_object
+from builder.stages.layout.theme import ask_for_theme, read_theme
+from mycanvas.errors import ModelError
+from mycanvas.models.llm.chat import Reply, Request, open_chat
+from mycanvas.models.llm.local import Local
+
+CONCEPTS = tuple(
+    Concept(name=name, token=f"<{name}>", class_noun=noun, height_cm=None, photos=())
+    for name, noun in (("dog6", "dog"), ('odd "name" {é}', "mug"))
+)
+SCENES = {"yard": "in a yard", "beach": "on a beach"}
+QUESTION = ask_for_theme(CONCEPTS, SCENES, free=True)
+REQUESTS = [
+    Request(
+        model="tiny",
+        turns=(*QUESTION.turns, *("Wait.", "Go on." * seed) * (seed % 2)),
+        schema=QUESTION.schema,
+        temperature=0.9,
+        seed=seed,
+        max_tokens=512,
+    )
+    for seed in range(5)
+]
+
+
+def local(model: Path, together: int = 8) -> Local:
+    chat = open_chat(
+        LlmConfig(model="tiny", batch_size=together), Runtime(device="cpu", models={"tiny": model}, dtype="float32")
+    )
+    assert isinstance(chat, Local)
+    return chat
+
+
+@pytest.fixture(scope="module")
+def replies(tiny_model: Callable[[str], Path]) -> list[Reply]:
+    return list(local(tiny_model("llm")).complete(REQUESTS))
+
+
+def test_every_reply_is_what_the_schema_says(replies: list[Reply]) -> None:
+    for reply in replies:
+        said = read_object(reply.text)
+        theme = read_theme(said, CONCEPTS, SCENES, free=True)
+        assert list(said) == ["backgrounds", "sizes"]
+        assert {scene for scene, _ in theme.backgrounds} <= set(SCENES)
+        assert len({phrase for _, phrase in theme.backgrounds}) == 3
+        assert set(theme.sizes) == {concept.name for concept in CONCEPTS}
+
+
+def test_a_reply_ends_with_its_json(replies: list[Reply]) -> None:
+    for reply in replies:
+        assert isinstance(json.loads(reply.text or ""), dict)
+
+
+def test_another_seed_says_something_else_and_the_same_seed_the_same(
+    replies: list[Reply], tiny_model: Callable[[str], Path]
+) -> None:
+    again = list(local(tiny_model("llm")).complete([REQUESTS[3], replace(REQUESTS[3], seed=99)]))
+
+    assert again[0] == replies[3]
+    assert again[1] != replies[3]
+
+
+def test_a_reply_does_not_depend_on_what_is_asked_beside_it(
+    replies: list[Reply], tiny_model: Callable[[str], Path]
+) -> None:
+    assert list(local(tiny_model("llm"), together=1).complete(REQUESTS)) == replies
+    assert list(local(tiny_model("llm"), together=2).complete(REQUESTS)) == replies
+
+
+def test_the_colder_the_likelier(tiny_model: Callable[[str], Path]) -> None:
+    cold = [replace(REQUESTS[0], temperature=0.0, seed=seed) for seed in range(3)]
+
+    assert len({reply.text for reply in local(tiny_model("llm")).complete(cold)}) == 1
+
+
+def test_a_reply_that_is_cut_off_is_no_json(tiny_model: Callable[[str], Path]) -> None:
+    (reply,) = local(tiny_model("llm")).complete([replace(REQUESTS[0], max_tokens=10)])
+
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(reply.text or "")
+
+
+def test_a_model_that_was_not_fetched_is_an_error() -> None:
+    with pytest.raises(ModelError, match="mycanvas models --download"):
+        open_chat(LlmConfig(model="owner/name"), Runtime(device="cpu"))
+
+
+def test_a_model_without_a_chat_template_is_an_error(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+    shutil.copytree(tiny_model("llm"), tmp_path, dirs_exist_ok=True)
+    (tmp_path / "chat_template.jinja").unlink()
+
+    with pytest.raises(ModelError, match="chat template"):
+        list(local(tmp_path).complete(REQUESTS))
+
+
+@pytest.mark.parametrize("template", ["{% for %}", "{{ raise_exception('roles must alternate') }}"])
+def test_a_chat_template_that_cannot_be_used_is_an_error(
+    template: str, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_model("llm"), tmp_path, dirs_exist_ok=True)
+    (tmp_path / "chat_template.jinja").write_text(template)
+
+    with pytest.raises(ModelError, match="the chat template of tiny cannot be used"):
+        list(local(tmp_path).complete(REQUESTS))
+
+
+def test_a_model_of_another_kind_is_an_error(tiny_model: Callable[[str], Path]) -> None:
+    with pytest.raises(ModelError, match="tiny cannot be loaded as a language model"):
+        list(local(tiny_model("clip")).complete(REQUESTS))
+
+
+def test_a_model_that_lacks_weights_is_an_error(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(tiny_model("llm"), tmp_path, dirs_exist_ok=True)
+    weights = load_file(tmp_path / "model.safetensors")
+    save_file({name: weights[name] for name in sorted(weights)[:-1]}, tmp_path / "model.safetensors", {"format": "pt"})
+
+    with pytest.raises(ModelError, match="lacks 1 of its weights"):
+        list(local(tmp_path).complete(REQUESTS))
+
+
+def test_a_model_is_loaded_only_when_it_is_asked(tmp_path: Path) -> None:
+    chat = local(tmp_path)
+
+    assert list(chat.complete([])) == []
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        list(chat.complete(REQUESTS))

@@ -1,0 +1,117 @@
+"""Pictures, batches and loading."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from mycanvas.errors import InputError, ModelError
+from mycanvas.models import in_batches
+from mycanvas.models.checkpoint import as_rgb
+from mycanvas.models.detectors import load_detector
+from mycanvas.models.encoders import load_encoder
+
+
+def test_importing_the_metrics_imports_no_model_library() -> None:
+    heavy = "{'torch', 'transformers', 'diffusers', 'scipy', 'builder'}"
+    code = f"import sys, mycanvas.metrics; sys.exit(bool({heavy} & set(sys.modules)))"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_batches_are_halved_when_memory_runs_out_and_nothing_is_lost() -> None:
+    asked: list[int] = []
+
+    def doubled(items: Sequence[int]) -> list[int]:
+        asked.append(len(items))
+        if len(items) > 3:
+            raise torch.OutOfMemoryError("no room")
+        return [2 * item for item in items]
+
+    assert in_batches(range(10), 8, doubled) == [2 * item for item in range(10)]
+    assert asked == [8, 4, 2, 2, 2, 2, 2]
+
+
+def test_no_room_for_a_single_picture_is_an_error_that_says_what_to_do() -> None:
+    def full(_items: Sequence[int]) -> list[int]:
+        raise torch.OutOfMemoryError("no room")
+
+    with pytest.raises(ModelError, match="no room for even one at a time; use a smaller model"):
+        in_batches([1, 2, 3], 2, full)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "RGB"])
+def test_pictures_of_any_mode_become_rgb(mode: str) -> None:
+    assert as_rgb(Image.new("RGB", (5, 4), (10, 10, 10)).convert(mode)).shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 4), (0, 5, 3)])
+def test_arrays_that_are_no_rgb_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"a picture is uint8 \[height, width, 3\], got uint8 \[\d"):
+        as_rgb(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("load", [load_encoder, load_detector])
+def test_a_folder_without_a_model_is_an_error(load: Callable[[Path], object], tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"the model in {tmp_path} cannot be loaded"):
+        load(tmp_path)
+
+
+def test_a_model_of_another_kind_is_refused_with_what_would_do(tiny_model: Callable[[str], Path]) -> None:
+    with pytest.raises(ModelError, match=r"type 'owlv2'; encoders are of type clip, siglip"):
+        load_encoder(tiny_model("owlv2"))
+    with pytest.raises(ModelError, match=r"type 'clip'; detectors are of type owlvit, owlv2, grounding-dino"):
+        load_detector(tiny_model("clip"))
+
+
+def test_loading_prints_nothing(tiny_model: Callable[[str], Path], capfd: pytest.CaptureFixture[str]) -> None:
+    folders = [tiny_model("siglip"), tiny_model("owlvit")]
+    capfd.readouterr()
+
+    load_encoder(folders[0])
+    load_detector(folders[1])
+
+    assert capfd.readouterr() == ("", "")
+
+
+def torn(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+
+
+def without_a_layer(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: weights[name] for name in sorted(weights)[1:]}, folder / "model.safetensors", {"format": "pt"})
+
+
+def without_words(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(torn, "cannot be loaded"), (without_a_layer, "lacks 1 of its weights"), (without_words, "lacks its tokenizer's")],
+)
+@pytest.mark.parametrize(("load", "name"), [(load_encoder, "clip"), (load_detector, "owlvit")])
+def test_a_model_that_is_not_whole_is_refused(
+    load: Callable[[Path], object],
+    name: str,
+    spoil: Callable[[Path], None],
+    reason: str,
+    tiny_model: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    folder = shutil.copytree(tiny_model(name), tmp_path / name)
+    spoil(folder)
+
+    with pytest.raises(ModelError, match=reason):
+        load(folder)

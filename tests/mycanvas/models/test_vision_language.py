@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from builder.config.model_config import VlmConfig
+from builder.config.schema import CaptionConfig
+from builder.pipeline.backends import Runtime
+from builder.records import Captioned, Rgb
+from builder.stages.caption import CAPTIONERS, caption
+from mycanvas.errors import ModelError
+from mycanvas.models.vision_language import Draws, LocalSpeaker, load_speaker
+from tests.builder.stages.caption.scenes import make_scene
+
+Tiny = Callable[[str], Path]
+REQUESTS = [f"Describe this{', please' * extra}." for extra in range(5)]
+"""Of different lengths, so that all but one need padding."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """More would only wait for each other over a model as small as this."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Rgb]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 255, (80, 80, 3), dtype=np.uint8) for _ in REQUESTS]
+
+
+def speaker(tiny_model: Tiny, **changes: Any) -> LocalSpeaker:
+    config = VlmConfig(model=str(tiny_model("llava")), **{"max_tokens": 16, "batch_size": 3, **changes})
+    return load_speaker(config, Runtime(device="cpu"))
+
+
+@pytest.mark.parametrize("seeds", [[None] * 5, [1, 2, 3, 4, 5]], ids=["likeliest", "drawn"])
+def test_an_answer_does_not_depend_on_its_batch(tiny_model: Tiny, pictures: list[Rgb], seeds: list[int | None]) -> None:
+    model = speaker(tiny_model)
+
+    together = model.say(pictures, REQUESTS, seeds)
+    alone = [
+        model.say([picture], [request], [seed])[0]
+        for picture, request, seed in zip(pictures, REQUESTS, seeds, strict=True)
+    ]
+
+    assert together == alone
+    assert len(set(together)) > 1
+
+
+def test_the_same_seed_says_the_same_and_another_something_else(tiny_model: Tiny, pictures: list[Rgb]) -> None:
+    model = speaker(tiny_model)
+
+    drawn = [model.say(pictures[:1], REQUESTS[:1], [seed])[0] for seed in (7, 7, 8, 9, 2**64 - 1)]
+
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn)) == 4
+
+
+def test_draws_follow_the_models_distribution() -> None:
+    """4000 rows of the same logits; each count within four standard deviations of what softmax gives."""
+    wanted = torch.tensor([0.6, 0.3, 0.1, 0.0])
+    rows = 4000
+
+    chosen = Draws(range(rows))(torch.zeros(rows, 1), wanted.log().expand(rows, -1)).argmax(-1)
+
+    counts = torch.bincount(chosen, minlength=4)
+    assert torch.all((counts - rows * wanted).abs() <= 4 * (rows * wanted * (1 - wanted)).sqrt())
+
+
+def test_answers_stop_at_the_most_tokens_and_say_that_they_were_cut_short(
+    tiny_model: Tiny, pictures: list[Rgb]
+) -> None:
+    """The tiny model's tokens are bytes."""
+    for most in (16, 24):
+        answers = speaker(tiny_model, max_tokens=most).say(pictures, REQUESTS, [None] * 5)
+        assert max(len(answer) for answer in answers) <= most + 1
+        assert any(answer.endswith("…") for answer in answers)
+
+
+class Cramped:
+    """A model on a GPU with room for so many pictures."""
+
+    def __init__(self, model: Any, room: int) -> None:
+        self.model, self.room, self.batches = model, room, list[int]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def generate(self, **inputs: Any) -> Any:
+        self.batches.append(len(inputs["input_ids"]))
+        if self.batches[-1] > self.room:
+            raise torch.cuda.OutOfMemoryError
+        return self.model.generate(**inputs)
+
+
+def test_batches_are_halved_until_they_fit(tiny_model: Tiny, pictures: list[Rgb]) -> None:
+    whole = speaker(tiny_model)
+    model = Cramped(whole.model, room=1)
+    cramped = LocalSpeaker(whole.processor, model, VlmConfig(max_tokens=16, batch_size=4))
+
+    answers = cramped.say(pictures, REQUESTS, [None] * 5)
+
+    assert answers == whole.say(pictures, REQUESTS, [None] * 5)
+    assert model.batches == [4, 2, 1, 1, 1, 1, 1]
+
+
+def test_a_model_that_never_fits_is_an_error_that_says_what_to_do(tiny_model: Tiny, pictures: list[Rgb]) -> None:
+    whole = speaker(tiny_model)
+    full = LocalSpeaker(whole.processor, Cramped(whole.model, room=0), VlmConfig(max_tokens=16, batch_size=2))
+
+    with pytest.raises(ModelError, match="no room for even one at a time"):
+        full.say(pictures, REQUESTS, [None] * 5)
+
+
+def test_the_stage_runs_the_model_and_noise_is_replaced_by_the_template(
+    tiny_model: Tiny, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = CaptionConfig(backend="vlm", vlm=VlmConfig(model=str(tiny_model("llava")), max_tokens=16, batch_size=2))
+    scenes = [make_scene([("dog", 5, 90, 20, 20), ("mug", 60, 90, 20, 20)], sample_id=f"s{i}") for i in range(3)]
+    capfd.readouterr()
+
+    first = list(caption(scenes, CAPTIONERS["vlm"](config, Runtime(device="cpu")), 0))
+    again = list(caption(scenes, CAPTIONERS["vlm"](config, Runtime(device="cpu")), 0))
+
+    assert [each.written_by for each in first if isinstance(each, Captioned)] == ["template"] * 3
+    assert first == again
+    assert capfd.readouterr() == ("", "")
+
+
+def without_a_chat_template(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+
+
+def test_a_chat_template_that_cannot_be_used_is_an_error(tiny_model: Tiny, tmp_path: Path, pictures: list[Rgb]) -> None:
+    folder = shutil.copytree(tiny_model("llava"), tmp_path / "spoilt")
+    (folder / "chat_template.jinja").write_text("{% for %}")
+    model = load_speaker(VlmConfig(model=str(folder)), Runtime(device="cpu"))
+
+    with pytest.raises(ModelError, match=f"the chat template of {folder} cannot be used"):
+        model.say(pictures[:1], REQUESTS[:1], [None])
+
+
+def torn(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+
+
+def without_a_layer(folder: Path) -> None:
+    weights = {name: value for name, value in load_file(folder / "model.safetensors").items() if "lm_head" not in name}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def pickled(folder: Path) -> None:
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (without_a_chat_template, "has no chat template"),
+        (torn, "cannot be loaded"),
+        (without_a_layer, "lacks 1 of its weights, such as lm_head"),
+        (pickled, "no file named model.safetensors"),
+    ],
+)
+def test_what_cannot_caption_is_refused_by_name(
+    tiny_model: Tiny, tmp_path: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
+    folder = tmp_path / "spoilt"
+    shutil.copytree(tiny_model("llava"), folder)
+    spoil(folder)
+
+    with pytest.raises(ModelError, match=reason) as refused:
+        load_speaker(VlmConfig(model=str(folder)), Runtime(device="cpu"))
+    assert str(folder) in str(refused.value)
+
+
+def test_a_model_of_another_kind_is_refused(tiny_model: Tiny) -> None:
+    with pytest.raises(ModelError, match="image-text-to-text"):
+        load_speaker(VlmConfig(model=str(tiny_model("clip"))), Runtime(device="cpu"))

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from mycanvas.english import counted, listed, plural, uncounted, with_article
+
+
+@pytest.mark.parametrize(
+    "noun",
+    ["dog", "mug", "unicorn", "ukulele", "USB stick", "TV", "European vase", "gym bag", "one-eyed toy", "bus", "lens"],
+)
+def test_a_stands_before_what_sounds_like_a_consonant(noun: str) -> None:
+    assert with_article(noun) == f"a {noun}"
+
+
+@pytest.mark.parametrize(
+    "noun", ["umbrella", "hourglass", "urn", "elephant", "rc car", "x-ray", "8-ball", "MP3 player", "apple"]
+)
+def test_an_stands_before_what_sounds_like_a_vowel(noun: str) -> None:
+    assert with_article(noun) == f"an {noun}"
+
+
+def test_plural_nouns_come_in_pairs_and_sets_but_words_that_only_end_in_s_do_not() -> None:
+    assert with_article("reading glasses") == "a pair of reading glasses"
+    assert with_article("keys") == "a set of keys"
+    assert [with_article(noun) for noun in ("wine glass", "cactus", "iris")] == ["a wine glass", "a cactus", "an iris"]
+
+
+@pytest.mark.parametrize(
+    ("noun", "several"),
+    [
+        ("dog", "dogs"),
+        ("wolf plushie", "wolf plushies"),
+        ("wolf", "wolves"),
+        ("box", "boxes"),
+        ("ox", "oxen"),
+        ("berry", "berries"),
+        ("toy", "toys"),
+        ("pocket knife", "pocket knives"),
+        ("bookshelf", "bookshelves"),
+        ("mouse", "mice"),
+        ("man", "men"),
+        ("snowman", "snowmen"),
+        ("human", "humans"),
+        ("child", "children"),
+        ("sheep", "sheep"),
+        ("goldfish", "goldfish"),
+        ("cup of tea", "cups of tea"),
+        ("glass", "glasses"),
+        ("bus", "buses"),
+        ("watch", "watches"),
+        ("potato", "potatoes"),
+        ("photo", "photos"),
+        ("cactus", "cacti"),
+        ("sunglasses", "pairs of sunglasses"),
+        ("flowers", "sets of flowers"),
+    ],
+)
+def test_several_things_have_their_plural(noun: str, several: str) -> None:
+    assert plural(noun) == several
+    assert counted(noun, 3) == f"three {several}"
+
+
+def test_lists_read_as_lists() -> None:
+    assert [listed(["x"]), listed(["x", "y"]), listed(["x", "y", "z"])] == ["x", "x and y", "x, y and z"]
+
+
+def test_a_count_and_its_spelling_out_are_the_same() -> None:
+    nouns = ["dog", "dog house", "glasses"]
+    spelled = "A dog, a pair of glasses, a dog and a dog house stand here."
+
+    assert uncounted(spelled, nouns) == uncounted("Two dogs, a dog house and a pair of glasses stand here.", nouns)
+    assert uncounted(spelled, nouns) != uncounted("A dog, a dog house and a pair of glasses stand here.", nouns)
+
+
+def test_counts_are_found_where_any_sentence_begins() -> None:
+    spelled = "A cat sleeps. A dog and a dog play."
+
+    assert uncounted(spelled, ["dog", "cat"]) == uncounted("A cat sleeps. Two dogs play.", ["dog", "cat"])
