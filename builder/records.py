@@ -79,7 +79,7 @@ class Cutout:
     rgba: cropped to the object; at the soft edge its colours are the object's own (foreground estimation).
     quality: how far the segmenter trusts itself, 0 to 1; higher is better.
     cut_off: the photo's lower edge cuts the object: it ends in a straight line, not in feet.
-    mask: bool [H, W] of the whole photo at the size in which it was read; None where only the cut-out is wanted.
+    mask: bool [H, W] of the whole photo at the size in which it was read; None where only the cut-out is expected.
     """
 
     photo_id: str

@@ -57,15 +57,15 @@ def covered(box: Box, others: Sequence[Box]) -> float:
     return min(float(share), 1.0)  # rounding may cover more than all of it
 
 
-def match(wanted: ArrayLike, found: ArrayLike, overlap: float) -> list[tuple[int, int]]:
+def match(expected: ArrayLike, found: ArrayLike, overlap: float) -> list[tuple[int, int]]:
     """Pair boxes one to one: as many pairs with an IoU of at least `overlap` as there can be, then the best by IoU.
 
     Returns:
-        (index into wanted, index into found) of each pair, by the first.
+        (index into expected, index into found) of each pair, by the first.
     """
     from scipy.optimize import linear_sum_assignment
 
-    near = iou(wanted, found)
+    near = iou(expected, found)
     # One pair more outweighs all that the pairs' IoU can add up to.
     worth = np.where(near >= overlap, 1 + min(near.shape) + near, 0)
     pairs = zip(*linear_sum_assignment(worth, maximize=True), strict=True)

@@ -195,14 +195,14 @@ def _complete(split: str, shards: Sequence[re.Match[str]], folder: str) -> list[
     if len(sets) > 1:
         raise ValueError(f"{folder} holds several sets of shards of {split} ({', '.join(sets.values())}); keep one")
     ((count, kind),) = sets
-    wanted = [f"{split}-{index:05d}-of-{count}.{kind}" for index in range(int(count))]
-    missing = [name for name in wanted if name not in names]
+    expected = [f"{split}-{index:05d}-of-{count}.{kind}" for index in range(int(count))]
+    missing = [name for name in expected if name not in names]
     if missing:
         raise ValueError(
             f"{folder} is incomplete: {len(missing)} of {int(count)} shards of {split} are missing, "
             f"the first is {missing[0]}; copy or download the folder again"
         )
-    return wanted
+    return expected
 
 
 def _version(entry: dict[str, Any], local: bool) -> tuple[str, ...]:

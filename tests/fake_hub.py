@@ -152,9 +152,9 @@ class FakeHub:
         """What the Hub answers to a request."""
         url = urlsplit(target)
         request = Request(body, {name.lower(): value for name, value in headers.items()}, dict(parse_qsl(url.query)))
-        for name, wanted, pattern, handler in ROUTES:
+        for name, expected, pattern, handler in ROUTES:
             match = re.fullmatch(pattern, url.path)
-            if match and method in wanted.split():
+            if match and method in expected.split():
                 try:
                     if name in self.failing:
                         raise Refusal(self.failing[name], "this was to fail")
@@ -464,8 +464,8 @@ def resolve(hub: FakeHub, request: Request, repo: str, revision: str, path: str)
     file = commit.files[hub.lost.get(path, path)]
     content, status, part = hub.content(file), 200, {}
     etag = f'"{file.sha256 if file.large else file.oid}"'
-    if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", "")):
-        first, last = int(wanted[1]), min(int(wanted[2] or file.size), file.size - 1)
+    if expected := re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", "")):
+        first, last = int(expected[1]), min(int(expected[2] or file.size), file.size - 1)
         if first >= file.size:
             raise Refusal(416, "range not satisfiable")
         content, status = content[first : last + 1], 206

@@ -118,10 +118,10 @@ def align(
         )
         for name, place in named.items()
     }
-    wanted = encoder or ENCODER
-    model = fetch_models({"encoder": wanted})["encoder"]
+    expected = encoder or ENCODER
+    model = fetch_models({"encoder": expected})["encoder"]
     sees = load_encoder(model.path, device=device, dtype=dtype)
-    called, _ = split_name(wanted)
+    called, _ = split_name(expected)
     if weak_below is None and called == split_name(ENCODER)[0]:
         weak_below = THRESHOLD
     found = []

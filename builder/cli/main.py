@@ -189,7 +189,7 @@ def _number(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
-        raise click.BadParameter(f"wanted a number or none, got {text!r}") from None
+        raise click.BadParameter(f"expected a number or none, got {text!r}") from None
 
 
 def _threshold_options(command: Command) -> Command:

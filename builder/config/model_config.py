@@ -103,7 +103,7 @@ class RembgConfig(Table):
     @classmethod
     def _is_onnx(cls, file: Path | None) -> Path | None:
         if file is not None and file.suffix != ".onnx":
-            raise ValueError(f"wanted the path of an ONNX file, which ends in .onnx, got {str(file)!r}")
+            raise ValueError(f"expected the path of an ONNX file, which ends in .onnx, got {str(file)!r}")
         return file
 
     def name(self) -> str:
@@ -203,11 +203,11 @@ class DiffusionConfig(Table):
     @model_validator(mode="after")
     def _takes_a_step(self) -> Self:
         if int(self.steps * self.strength) < 1:
-            raise ValueError(f"{self.steps} steps at strength {self.strength} are none; wanted steps * strength >= 1")
+            raise ValueError(f"{self.steps} steps at strength {self.strength} are none; expected steps * strength >= 1")
         if self.refiner is not None and self.strength <= 1 - self.refiner_start:
             raise ValueError(
                 f"at strength {self.strength} the model starts at {1 - self.strength:.0%} of the way, and its refiner "
-                f"takes over at {self.refiner_start:.0%}; wanted a strength above {1 - self.refiner_start:g}"
+                f"takes over at {self.refiner_start:.0%}; expected a strength above {1 - self.refiner_start:g}"
             )
         return self
 

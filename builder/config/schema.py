@@ -140,7 +140,7 @@ def _folder_or_hub(value: object) -> Path | str:
     if isinstance(value, str) and (value.startswith(ON_HUB) or "://" not in value):
         return value if value.startswith(ON_HUB) else Path(value)
     if not isinstance(value, Path):
-        raise ValueError(f"wanted a folder, or {ON_HUB}owner/name, got {value!r}")
+        raise ValueError(f"expected a folder, or {ON_HUB}owner/name, got {value!r}")
     return value
 
 
@@ -241,7 +241,7 @@ def parse_config(values: Mapping[str, Any]) -> BuildConfig:
     """A checked configuration from plain values.
 
     Raises:
-        ConfigError: naming each wrong key with its nearest known one, and each wrong value with what was wanted.
+        ConfigError: naming each wrong key with its nearest known one, and each wrong value with what was expected.
     """
     try:
         return BuildConfig.model_validate(values)

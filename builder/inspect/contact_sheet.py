@@ -8,7 +8,8 @@ from itertools import islice
 
 from PIL import Image, ImageDraw, ImageFont
 
-from builder.pipeline.rows import PALETTE, Row
+from builder.pipeline.rows import Row
+from mycanvas.io.images import PALETTE
 
 COLUMNS = 6
 TILE = 320

@@ -138,19 +138,19 @@ def _is_sheet(file: Path) -> bool:
 def draw_sheet(folder: BuildFolder) -> Image.Image:
     """A contact sheet of scenes spread evenly over the dataset."""
     ids = [row["id"] for row in _rows(folder, ("id",))]
-    wanted = {ids[index] for index in np.linspace(0, len(ids) - 1, min(SHOWN, len(ids))).round().astype(int)}
+    expected = {ids[index] for index in np.linspace(0, len(ids) - 1, min(SHOWN, len(ids))).round().astype(int)}
     columns = ("id", "image", "boxes", "concept_tokens", "caption")
-    return contact_sheet((row for row in _rows(folder, columns, wanted)), SHOWN)
+    return contact_sheet((row for row in _rows(folder, columns, expected)), SHOWN)
 
 
-def _rows(folder: BuildFolder, columns: Sequence[str], wanted: set[str] | None = None) -> list[Row]:
+def _rows(folder: BuildFolder, columns: Sequence[str], expected: set[str] | None = None) -> list[Row]:
     found: list[Row] = []
     for path in sorted(folder.path.glob("data/*.arrow"), key=_in_order):
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
             for batch in stream:
                 table = pa.Table.from_batches([batch]).select(list(columns))
-                if wanted is not None:
-                    table = table.filter(pc.is_in(table["id"], pa.array(sorted(wanted))))
+                if expected is not None:
+                    table = table.filter(pc.is_in(table["id"], pa.array(sorted(expected))))
                 found += table.to_pylist()
     return found
 

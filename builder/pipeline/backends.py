@@ -83,7 +83,7 @@ def _backend(registry: Mapping[str, Callable[[Config, Runtime], Backend]], confi
     if stage not in _alive or _alive[stage][0] != built_from:
         large = config.backend not in CLASSIC.values()
         for other in [*_alive] if large and runtime.memory == "low" else [stage]:
-            _alive.pop(other, None)  # its memory is wanted for the new one
+            _alive.pop(other, None)  # its memory is expected for the new one
         release_memory()
         _alive[stage] = (built_from, registry[config.backend](config, runtime))
         limit_threads(runtime.threads)

@@ -210,8 +210,8 @@ def _plan_line(sample: Sample) -> dict[str, Any]:
 
 def _paint_all(folder: BuildFolder, samples: Sequence[Sample], engine: Engine) -> None:
     # One picture may go by several phrases.
-    wanted = {replace(sample.background, phrase="") for sample in samples if sample.background.photo is None}
-    ordered = sorted(wanted, key=lambda background: (background.scene, background.variant))
+    expected = {replace(sample.background, phrase="") for sample in samples if sample.background.photo is None}
+    ordered = sorted(expected, key=lambda background: (background.scene, background.variant))
     tasks = [PaintTask(folder=folder.path, background=background) for background in ordered]
     if tasks:
         list(tqdm(engine.map(paint, tasks), total=len(tasks), desc="painting", unit="background"))

@@ -23,7 +23,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
     Args:
         before: what the build in the folder was asked to do, as in its build.json.
-        now: the same of the build that is wanted.
+        now: the same of the build that is expected.
     """
     names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     return [f"  {_printable(name):<12}  {_told(name, before.get(name), now.get(name))}" for name in names]

@@ -14,13 +14,13 @@ import numpy as np
 from builder.config.schema import BuildConfig
 from builder.pipeline.backends import Runtime, with_backend
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.rows import jpeg, png
 from builder.records import Background, BackgroundRef, Cutout, PhotoFile, Rejected, Rgb, Rgba
 from builder.sources.photos import read_photo
 from builder.stages.backgrounds import paint_scene
 from builder.stages.segment import SEGMENTERS, segment
 from mycanvas.errors import StoreError
 from mycanvas.io.files import read_json, stored, write_bytes, write_json
+from mycanvas.io.images import encode_jpeg, encode_png
 
 PHOTO_SIDE = 2048
 """Longest side in pixels at which a source photo is read, masked and published."""
@@ -90,17 +90,17 @@ def _whole(folder: BuildFolder, key: str) -> bool:
     return all(folder.cutout_file(key, kind).is_file() for kind in kinds)
 
 
-def _segment_photos(folder: BuildFolder, wanted: Sequence[tuple[PhotoFile, str]], task: PhotoTask) -> None:
+def _segment_photos(folder: BuildFolder, expected: Sequence[tuple[PhotoFile, str]], task: PhotoTask) -> None:
     config = task.config
-    photos = [read_photo(photo, PHOTO_SIDE) for photo, _ in wanted]
+    photos = [read_photo(photo, PHOTO_SIDE) for photo, _ in expected]
     results = with_backend(
         SEGMENTERS,
         config.segment,
         task.runtime,
         lambda backend: list(segment(photos, backend, config.segment, config.resolution)),
     )
-    for photo, (_, key), result in zip(photos, wanted, results, strict=True):
-        write_bytes(folder.cutout_file(key, "photo.jpg"), jpeg(photo.pixels))
+    for photo, (_, key), result in zip(photos, expected, results, strict=True):
+        write_bytes(folder.cutout_file(key, "photo.jpg"), encode_jpeg(photo.pixels))
         write_json(folder.cutout_file(key, "json"), _kept(folder, key, result))
 
 
@@ -109,7 +109,7 @@ def _kept(folder: BuildFolder, key: str, result: Cutout | Rejected) -> dict[str,
     if isinstance(result, Rejected):
         return {"quality": None, "reason": result.reason}
     if result.mask is not None:
-        write_bytes(folder.cutout_file(key, "mask.png"), png(result.mask.astype(np.uint8) * 255))
+        write_bytes(folder.cutout_file(key, "mask.png"), encode_png(result.mask.astype(np.uint8) * 255))
     write_bytes(folder.cutout_file(key, "cutout.npy"), _npy(result.rgba))
     return {"quality": result.quality, "cut_off": result.cut_off, "reason": None}
 
@@ -136,7 +136,7 @@ def paint(task: PaintTask) -> None:
     if stored(folder.painted_file(name, "json")) and folder.painted_file(name, "png").is_file():
         return
     painted = paint_scene(task.background)
-    write_bytes(folder.painted_file(name, "png"), png(painted.pixels))
+    write_bytes(folder.painted_file(name, "png"), encode_png(painted.pixels))
     write_json(folder.painted_file(name, "json"), {"horizon": painted.horizon, "ground": painted.ground})
 
 

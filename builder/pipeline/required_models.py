@@ -74,26 +74,26 @@ def fetch_needs(config: BuildConfig) -> Mapping[str, Snapshot]:
         MissingExtra: a package that runs one of them is not installed.
         ModelError: one cannot be had, when the message names all that are missing; or is of another kind.
     """
-    wanted = needs(config)
-    for package in (package for need in wanted for package in PACKAGES[need.kind]):
+    expected = needs(config)
+    for package in (package for need in expected for package in PACKAGES[need.kind]):
         if find_spec(package) is None:
             raise MissingExtra(package, extra="models")
-    there = {need: found for need in wanted if (found := found_here(need))}
-    missing = [need for need in wanted if need not in there]
+    there = {need: found for need in expected if (found := found_here(need))}
+    missing = [need for need in expected if need not in there]
     for need in missing:
         try:
             there[need] = need.fetch()
         except ModelError as error:
             raise ModelError(_told(missing, error, config.profile)) from error
-    for need in wanted:
+    for need in expected:
         if need.types and (kind := model_type(there[need].path)) not in need.types:
-            raise ModelError(f"{need.stage}: {need.name} is of type {kind!r}; wanted one of {', '.join(need.types)}")
+            raise ModelError(f"{need.stage}: {need.name} is of type {kind!r}; expected one of {', '.join(need.types)}")
         if need.kind == "transformers" and _takes_films(there[need].path) and find_spec("torchvision") is None:
             raise ModelError(
                 f"{need.name} takes torchvision, which is not installed; the one that fits the installed torch is on "
                 "https://pytorch.org/get-started/locally"
             )
-    return {need.name: there[need] for need in wanted}
+    return {need.name: there[need] for need in expected}
 
 
 def _takes_films(folder: Path) -> bool:

@@ -123,9 +123,9 @@ def push(
         HubError: the Hub refused, cannot be reached, or gives back something else.
     """
     if repo_id.count("/") != 1:
-        raise ConfigError(f"wanted user/name, as in jane/mycanvas, got {repo_id!r}")
+        raise ConfigError(f"expected user/name, as in jane/mycanvas, got {repo_id!r}")
     if not revision.strip():
-        raise ConfigError(f"--revision: wanted the name of a branch, got {revision!r}")
+        raise ConfigError(f"--revision: expected the name of a branch, got {revision!r}")
     _check_licence(licence)
     folder = BuildFolder.open(path)
     with ExitStack() as stack:
@@ -166,7 +166,7 @@ def _check_licence(licence: str | None) -> None:
         return
     said = licence_yaml(licence)
     if said in ({"license": "unknown"}, {"license": "other"}):
-        raise ConfigError(f"--licence: wanted the name of one, such as CC-BY-4.0, got {licence!r}")
+        raise ConfigError(f"--licence: expected the name of one, such as CC-BY-4.0, got {licence!r}")
     if name := said.get("license_name"):
         near = get_close_matches(name, HUB_LICENCES - {"other", "unknown"}, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
@@ -219,7 +219,7 @@ def _look(api: HfApi, repo_id: str, revision: str, private: bool) -> Remote:
     try:
         visible = api.repo_info(repo_id, repo_type="dataset")
     except HFValidationError as error:
-        raise ConfigError(f"wanted user/name, as in jane/mycanvas, got {repo_id!r}: {error}") from error
+        raise ConfigError(f"expected user/name, as in jane/mycanvas, got {repo_id!r}: {error}") from error
     except RepositoryNotFoundError:
         return Remote(exists=False, head=None, sums={})
     if private and not visible.private:

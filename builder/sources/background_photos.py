@@ -20,8 +20,8 @@ from builder.sources.photo_folders import (
     may_hold_photos,
     read_descriptions,
 )
-from builder.sources.photos import decode
 from mycanvas.errors import ConfigError, InputError
+from mycanvas.io.images import decode
 
 MIN_SIDE = 256
 """Pixels of a photo's shorter side; anything smaller is a blur behind its objects."""
@@ -114,7 +114,7 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
     loose = [entry for entry in found if entry.suffix.lower() in SUFFIXES and not entry.is_dir()]
     if not scenes:
         what = f"{len(loose)} photos lie directly in {folder}" if loose else f"no folders in {folder}"
-        raise InputError(f"{what}; wanted a folder for each scene, named after it: {folder}/garden/*.jpg")
+        raise InputError(f"{what}; expected a folder for each scene, named after it: {folder}/garden/*.jpg")
     described, wrong = read_descriptions(folder / "backgrounds.toml", [scene.name for scene in scenes], _Description)
     about = {scene.name: described.get(scene.name, _Description()) for scene in scenes if scene.name not in wrong}
     phrases = {name: " ".join((each.phrase or phrase_of(name)).split()) for name, each in about.items()}
@@ -164,7 +164,7 @@ def is_plain(phrase: str) -> bool:
 
 def _refused(scene: str, phrase: str) -> str:
     return (
-        f"{phrase!r} cannot be the phrase of {scene}: wanted 1 to {MAX_PHRASE_WORDS} plain words; "
+        f"{phrase!r} cannot be the phrase of {scene}: expected 1 to {MAX_PHRASE_WORDS} plain words; "
         "set phrase in backgrounds.toml"
     )
 
@@ -176,8 +176,8 @@ def _check(data: bytes) -> None:
         raise InputError("partly see-through; a background must be opaque")
     if min(image.size) < MIN_SIDE:
         size = "x".join(map(str, image.size))
-        wanted = f"at least {MIN_SIDE} pixels each way, and at most {MAX_PROPORTION} times as long as short"
-        raise InputError(f"too small or too narrow: {size}; wanted {wanted}")
+        expected = f"at least {MIN_SIDE} pixels each way, and at most {MAX_PROPORTION} times as long as short"
+        raise InputError(f"too small or too narrow: {size}; expected {expected}")
 
 
 def _reject(sample_id: str, reason: str) -> Rejected:

@@ -27,8 +27,9 @@ from builder.sources.photo_folders import (
     may_hold_photos,
     read_descriptions,
 )
-from builder.sources.photos import MIN_SIDE, decode
+from builder.sources.photos import MIN_SIDE
 from mycanvas.errors import ConfigError, InputError
+from mycanvas.io.images import decode
 from mycanvas.io.messages import explain
 
 MAX_NOUN_WORDS = 3
@@ -64,7 +65,7 @@ class Found:
 
 def _bracketed(token: str) -> str:
     if not re.fullmatch(_BRACKETED, token):
-        raise ValueError(f"wanted letters A to Z, digits, - and _ in angle brackets, such as <dog6>, got {token!r}")
+        raise ValueError(f"expected letters A to Z, digits, - and _ in angle brackets, such as <dog6>, got {token!r}")
     return token
 
 
@@ -169,10 +170,10 @@ def _laid_out(source: Path) -> tuple[list[_Folder], list[Rejected], list[str]]:
     folders = [entry for entry in found if may_hold_photos(entry)]
     loose = [entry.name for entry in found if entry.suffix.lower() in SUFFIXES and not os.path.isdir(entry)]
     if not folders:
-        wanted = f"wanted a folder per concept: {source}/<concept>/*.jpg"
+        expected = f"expected a folder per concept: {source}/<concept>/*.jpg"
         if loose:
-            raise InputError(f"{len(loose)} photos lie directly in {source}; {wanted}")
-        raise InputError(f"no folders in {source}; {wanted}")
+            raise InputError(f"{len(loose)} photos lie directly in {source}; {expected}")
+        raise InputError(f"no folders in {source}; {expected}")
     described, wrong = read_descriptions(source / "concepts.toml", [folder.name for folder in folders], _Description)
     about = [
         _Folder(path=folder, described=described.get(folder.name, _Description()), collected=True)
@@ -197,8 +198,8 @@ def _listed(source: Path) -> list[_Folder]:
         raise ConfigError(f"{source} lists no folder of photos")
     paths = {each.instance_data_dir: Path(os.path.abspath(source.parent / each.instance_data_dir)) for each in listed}
     if lost := [name for name, path in paths.items() if not path.is_dir()]:
-        wanted = f"wanted one, relative to {source.parent}"
-        raise InputError("\n".join(f"{source}: instance_data_dir {name} is not a folder; {wanted}" for name in lost))
+        expected = f"expected one, relative to {source.parent}"
+        raise InputError("\n".join(f"{source}: instance_data_dir {name} is not a folder; {expected}" for name in lost))
     found = [re.search(_BRACKETED, entry.instance_prompt) for entry in listed]
     tokens = [match and match.group() for match in found]
     if len(tokens) > 1 and len(set(tokens)) == 1:  # CustomConcept101 calls each <new1>, in a training of its own
@@ -212,7 +213,7 @@ def _listed(source: Path) -> list[_Folder]:
 
 
 def _check(data: bytes) -> None:
-    decode(data, MIN_SIDE)
+    decode(data, MIN_SIDE, min_side=MIN_SIDE)
 
 
 def _holds_pictures(folder: Path) -> bool:
@@ -226,15 +227,15 @@ def _problems(folders: Sequence[_Folder]) -> Iterator[str]:
     """Whatever is wrong with the names, class nouns and tokens of folders, in words."""
     for folder in folders:
         if "+" in folder.name or not folder.name.isprintable():
-            wanted = 'wanted no "+" and no control character; rename its folder'
-            yield f"{folder.name!r} cannot be the name of a concept: {wanted}"
+            expected = 'expected no "+" and no control character; rename its folder'
+            yield f"{folder.name!r} cannot be the name of a concept: {expected}"
             continue
         if folder.token == _NAMELESS:
             yield f"no token can be made from the folder name {folder.name!r}; {_SET_TOKEN}"
         if not _can_be_said(folder.class_noun):
             yield (
-                f"{folder.class_noun!r} cannot be the class noun of {folder.name}: wanted 1 to {MAX_NOUN_WORDS} plain "
-                f"words of letters (digits, - and ' may be among them), without an article; {_SET_NOUN}"
+                f"{folder.class_noun!r} cannot be the class noun of {folder.name}: expected 1 to {MAX_NOUN_WORDS} "
+                f"plain words of letters (digits, - and ' may be among them), without an article; {_SET_NOUN}"
             )
     yield from _clashes([(str(folder.path), folder.name) for folder in folders], "folder name", "rename one")
     tokens = {folder.name: folder.token for folder in folders if folder.token != _NAMELESS}

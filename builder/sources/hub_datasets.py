@@ -24,10 +24,10 @@ from tqdm import tqdm
 
 from builder.config.schema import ON_HUB
 from builder.sources.photo_folders import SUFFIXES
-from builder.sources.photos import MAX_BYTES as LARGEST_PHOTO
 from mycanvas.errors import ConfigError, HubError, InputError
 from mycanvas.io.files import UNFINISHED, told, write_bytes, write_json, write_text
 from mycanvas.io.hub_errors import told_by_hub
+from mycanvas.io.images import MAX_BYTES as LARGEST_PHOTO
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, RepoFile
@@ -48,9 +48,9 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Source:
-    """What is wanted of the Hub. part: a folder or a configuration of the dataset; empty: all. commit: it was found at.
+    """A dataset on the Hub, resolved to a commit.
 
-    licence: what the dataset's card states, if anything.
+    part: a folder or a configuration of the dataset; empty: all. licence: as the dataset's card states it, if it does.
     """
 
     repo: str
@@ -73,13 +73,13 @@ def fetch_concepts(name: str) -> Path:
         HubError: the Hub refuses or cannot be reached, and nothing was fetched before.
         InputError: the dataset has no pictures, or far too many.
     """
-    wanted = _NAME.fullmatch(name)
-    if not wanted:
-        raise ConfigError(f"concepts: wanted {ON_HUB}owner/name[@revision][/folder or configuration], got {name!r}")
-    part = wanted["part"] or ""
-    root = _cache() / wanted["repo"].replace("/", "--")
+    named = _NAME.fullmatch(name)
+    if not named:
+        raise ConfigError(f"concepts: expected {ON_HUB}owner/name[@revision][/folder or configuration], got {name!r}")
+    part = named["part"] or ""
+    root = _cache() / named["repo"].replace("/", "--")
     ending = f"-{hashlib.sha256(part.encode()).hexdigest()[:8]}" if part else ""
-    known = root / f"{wanted['revision']}{ending}"  # a commit never changes
+    known = root / f"{named['revision']}{ending}"  # a commit never changes
     if (known / PROVENANCE).is_file():
         return known
     from huggingface_hub import HfApi
@@ -87,10 +87,10 @@ def fetch_concepts(name: str) -> Path:
     api = HfApi()
     try:
         with told_by_hub(f"fetch {name}"):
-            source = _ask(api, wanted["repo"], part, wanted["revision"])
+            source = _ask(api, named["repo"], part, named["revision"])
     except HubError as error:
         earlier = (
-            [] if wanted["revision"] else [file.parent for file in root.glob(f"{'[0-9a-f]' * 40}{ending}/{PROVENANCE}")]
+            [] if named["revision"] else [file.parent for file in root.glob(f"{'[0-9a-f]' * 40}{ending}/{PROVENANCE}")]
         )
         if not earlier:
             raise

@@ -12,8 +12,8 @@ from typing import TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from builder.records import PhotoFile, Rejected
-from builder.sources.photos import read_bytes
 from mycanvas.errors import InputError
+from mycanvas.io.images import quiet_decoding, read_file
 from mycanvas.io.messages import explain, nearest
 from mycanvas.io.toml import read_toml
 
@@ -40,7 +40,7 @@ def entries(folder: Path) -> list[Path]:
     except FileNotFoundError as error:
         raise InputError(f"{folder} does not exist") from error
     except NotADirectoryError as error:
-        raise InputError(f"{folder} is a file; wanted a folder of folders of photos") from error
+        raise InputError(f"{folder} is a file; expected a folder of folders of photos") from error
     except OSError as error:
         raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
     return [folder / name for name in names]
@@ -111,8 +111,9 @@ def find_photos(
         if suffix not in SUFFIXES:
             continue
         try:
-            data = read_bytes(path)
-            check(data)
+            data = read_file(path)
+            with quiet_decoding():
+                check(data)
         except InputError as error:
             rejected.append(Rejected(sample_id=photo_id, stage=stage, reason=str(error)))
             continue
@@ -159,6 +160,6 @@ def _files_called(place: Path, names: Sequence[str]) -> Iterator[Path]:
 
 def _text(path: Path) -> str:
     try:
-        return read_bytes(path).decode(errors="replace")
+        return read_file(path).decode(errors="replace")
     except InputError:
         return ""

@@ -122,10 +122,10 @@ def _some_of(names: Sequence[str], size: int, count: int, rng: np.random.Generat
     return [tuple(sorted(names[index] for index in draw)) for draw in draws]
 
 
-def _possible_sizes(available: int, wanted: Sequence[int]) -> tuple[int, ...]:
-    possible = tuple(sorted({size for size in wanted if size <= available}))
+def _possible_sizes(available: int, expected: Sequence[int]) -> tuple[int, ...]:
+    possible = tuple(sorted({size for size in expected if size <= available}))
     if not possible and available > 1:
-        raise ConfigError(f"sizes asks for {min(wanted)} concepts in a scene; only {available} have a usable photo")
+        raise ConfigError(f"sizes asks for {min(expected)} concepts in a scene; only {available} have a usable photo")
     return possible or (1,)
 
 

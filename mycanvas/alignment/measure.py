@@ -24,7 +24,7 @@ from PIL import Image
 
 from mycanvas.alignment.pairs import Pair
 from mycanvas.errors import InputError, ModelError
-from mycanvas.io.images import decode, without_remarks
+from mycanvas.io.images import decode_rgb, quiet_decoding
 from mycanvas.models import cores
 from mycanvas.models.encoders import Encoder
 
@@ -165,7 +165,7 @@ Seen = Image.Image | LeftOut
 def _looked_at(pairs: Iterable[Pair], threads: int) -> Iterator[list[tuple[Pair, Seen]]]:
     """Chunks of pairs with what was seen of each; the next one is being decoded while one is encoded."""
     rows = iter(pairs)
-    with without_remarks(), ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+    with quiet_decoding(), ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         waiting: list[tuple[Pair, Future[Seen]]] = []
         while chunk := [(pair, pool.submit(_look, pair)) for pair in islice(rows, CHUNK)]:
             if waiting:
@@ -181,7 +181,7 @@ def _look(pair: Pair) -> Seen:
     if pair.caption is None:
         return "no caption"
     try:
-        picture = Image.fromarray(decode(pair.read()))
+        picture = Image.fromarray(decode_rgb(pair.read()))
     except InputError:
         return "unreadable picture"
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)

@@ -94,10 +94,10 @@ def open_pairs(
     """
     with _told(place):
         parts = _open(place, split)
-    wanted = split or ("train" if "train" in parts else None)
-    if wanted and wanted not in parts:
-        raise ConfigError(f"{place} has no split {wanted!r}; it has {', '.join(parts)}")
-    chosen = [parts[wanted]] if wanted else list(parts.values())
+    expected = split or ("train" if "train" in parts else None)
+    if expected and expected not in parts:
+        raise ConfigError(f"{place} has no split {expected!r}; it has {', '.join(parts)}")
+    chosen = [parts[expected]] if expected else list(parts.values())
     features = {name: feature for part in chosen for name, feature in part.features.items()}
     image, caption = find_columns(place, features, image_column, caption_column)
     return Pairs(image_column=image, caption_column=caption, rows=_pairs(place, chosen, image, caption, limit))

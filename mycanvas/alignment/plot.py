@@ -77,10 +77,10 @@ def _axes(percent: Sequence[dict[float, float]], threshold: float | None) -> Axe
     return Axes(low=low, high=high, top=math.ceil(highest / step) * step, step=step)
 
 
-def _round(wanted: float) -> float:
+def _round(expected: float) -> float:
     """The nearest of 1, 2, 5, 10, 20, … or 0.5, 0.2, … that is not below."""
-    ten = 10.0 ** math.floor(math.log10(wanted))
-    return next(ten * lead for lead in (1, 2, 5, 10) if ten * lead >= wanted * (1 - 1e-9))
+    ten = 10.0 ** math.floor(math.log10(expected))
+    return next(ten * lead for lead in (1, 2, 5, 10) if ten * lead >= expected * (1 - 1e-9))
 
 
 def _draw_histogram(svg: Svg.Element, axes: Axes, bars: dict[float, float], colour: str, floor: float) -> None:

@@ -46,7 +46,7 @@ def objects_of(scene: Scene) -> NDArray[np.uint8]:
             if mask.size != (width, height) or mask.mode not in {"P", "L"}:
                 raise InputError(
                     f"the mask of scene {scene.id} is {mask.mode} {mask.width}x{mask.height}; "
-                    f"wanted a palette and {width}x{height}, as its image has"
+                    f"expected a palette and {width}x{height}, as its image has"
                 )
             numbers = np.asarray(mask)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning) as error:

@@ -123,8 +123,8 @@ class Source:
 
     def _picture(self, content: memoryview, magic: bytes, what: str) -> memoryview:
         if not content or bytes(content[: len(magic)]) != magic:
-            wanted = {_JPEG: "a JPEG", _PNG: "a PNG"}.get(magic, "a picture")
-            raise InputError(f"{what} of {self.folder} is not {wanted}; export what `mycanvas build` wrote")
+            expected = {_JPEG: "a JPEG", _PNG: "a PNG"}.get(magic, "a picture")
+            raise InputError(f"{what} of {self.folder} is not {expected}; export what `mycanvas build` wrote")
         return content
 
     def version(self) -> str:
@@ -148,7 +148,7 @@ def open_source(folder: Path) -> Source:
     if folder.parts[:1] == ("hf:",):
         name = "/".join(part for part in folder.parts[1:] if part != "datasets")
         fetch = f"hf download {name} --repo-type dataset --local-dir DIR"
-        raise InputError(f"wanted a folder on this machine, got a dataset on the Hub; fetch it with: {fetch}")
+        raise InputError(f"expected a folder on this machine, got a dataset on the Hub; fetch it with: {fetch}")
     files, (photo_files,) = _files(folder, "default"), _files(folder, "concepts").values()
     counts = dict.fromkeys(files, 0)
     classes: dict[str, str] = {}
@@ -185,7 +185,7 @@ def check_name(name: str, folder: Path) -> None:
 def _check_id(name: str | None, seen: set[str], folder: Path) -> None:
     """Each is to name a file of its own."""
     if name is None or not _ID.fullmatch(name):
-        raise InputError(f"the id {name!r} in {folder} cannot name a file; wanted letters, digits, _ and -")
+        raise InputError(f"the id {name!r} in {folder} cannot name a file; expected letters, digits, _ and -")
     if name in seen:
         raise InputError(f"two scenes of {folder} have the id {name}")
     seen.add(name)

@@ -27,7 +27,7 @@ _KINDS: Mapping[str, str] = {
     "string_type": "text",
     "tuple_type": "a list",
 }
-"""What was wanted, by pydantic's name of the complaint: https://docs.pydantic.dev/latest/errors/validation_errors."""
+"""What was expected, by pydantic's name of the complaint: https://docs.pydantic.dev/latest/errors/validation_errors."""
 
 _BOUNDS: Mapping[str, Callable[[Any], str]] = {
     "greater_than": lambda bound: _number("above", bound["gt"]),
@@ -50,7 +50,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 def explain(error: ErrorDetails, known: Sequence[str]) -> str:
-    """One of pydantic's complaints: "samples: wanted a whole number of at least 1, got 0".
+    """One of pydantic's complaints: "samples: expected a whole number of at least 1, got 0".
 
     Args:
         error: with the place, the complaint and the value that was given.
@@ -70,9 +70,9 @@ def _said(error: ErrorDetails) -> str:
     if kind == "value_error":  # A check of our own, whose words are ours.
         return str(error["ctx"]["error"])
     if kind in _BOUNDS:
-        return f"wanted {_BOUNDS[kind](error['ctx'])}, {given}"
+        return f"expected {_BOUNDS[kind](error['ctx'])}, {given}"
     if kind in _KINDS:
-        return f"wanted {_KINDS[kind]}, {given}"
+        return f"expected {_KINDS[kind]}, {given}"
     return f"{error['msg'][0].lower()}{error['msg'][1:]}, {given}"
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mycanvas.boxes import Box
 from mycanvas.errors import InputError, ModelError
-from mycanvas.io.images import Rgb, decode, without_remarks
+from mycanvas.io.images import Rgb, decode_rgb, quiet_decoding
 from mycanvas.metrics import scores
 from mycanvas.metrics.protocol import without_tokens
 from mycanvas.metrics.results import Evaluation, LeftOut, PictureScores, SeenBox
@@ -114,12 +114,12 @@ def _in_threads(
 ) -> Iterator[list[PictureScores | LeftOut]]:
     """The scores of chunks of pictures, in order; several are being worked on at once."""
     # A tokenizer of Hugging Face changes itself at its first call, which must not meet another thread's.
-    with without_remarks():
+    with quiet_decoding():
         first = score(scenes[:1])
     yield first
     size = max(1, min(chunk, -(-(len(scenes) - 1) // workers)))
     chunks = [scenes[start : start + size] for start in range(1, len(scenes), size)]
-    with _one_core_each() as begin, without_remarks(), ThreadPoolExecutor(workers, initializer=begin) as pool:
+    with _one_core_each() as begin, quiet_decoding(), ThreadPoolExecutor(workers, initializer=begin) as pool:
         try:
             yield from pool.map(score, chunks)
         finally:
@@ -219,7 +219,7 @@ class _Scorer:
 
 def _decode(scene: Scene) -> Rgb | LeftOut:
     try:
-        return decode(scene.read())
+        return decode_rgb(scene.read())
     except InputError as error:
         return LeftOut(id=scene.id, split=scene.split, reason=str(error))
 

@@ -96,10 +96,10 @@ def read_generated(folder: Path, concepts: Mapping[str, Concept]) -> tuple[Scene
     """
     manifest = folder / MANIFEST
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; wanted one with generated pictures and {MANIFEST}")
+        raise InputError(f"{folder} is not a folder; expected one with generated pictures and {MANIFEST}")
     if not manifest.is_file():
-        wanted = f"a line for each picture: {', '.join(KEYS[:3])}"
-        raise InputError(f"{folder} has no {MANIFEST} ({wanted}), nor the data/ of a built dataset")
+        expected = f"a line for each picture: {', '.join(KEYS[:3])}"
+        raise InputError(f"{folder} has no {MANIFEST} ({expected}), nor the data/ of a built dataset")
     scenes = []
     files: dict[Path, str] = {}
     for place, prompt in _entries(manifest):
@@ -174,7 +174,7 @@ def _entries(path: Path) -> Iterator[tuple[str, Prompt]]:
         files.add(prompt.file)
         yield place, prompt
     if not files:
-        raise InputError(f"{path} holds no line; wanted one JSON object with {', '.join(KEYS[:3])} for each picture")
+        raise InputError(f"{path} holds no line; expected one JSON object with {', '.join(KEYS[:3])} for each picture")
 
 
 def _lines(path: Path) -> Iterator[tuple[str, object]]:
@@ -194,7 +194,7 @@ def _lines(path: Path) -> Iterator[tuple[str, object]]:
 
 def _prompt(place: str, line: object) -> Prompt:
     if not isinstance(line, dict):
-        raise InputError(f"{place}: wanted a JSON object, got {type(line).__name__}")
+        raise InputError(f"{place}: expected a JSON object, got {type(line).__name__}")
     values = {}
     for key in KEYS:
         value = line.get(key)
@@ -202,7 +202,7 @@ def _prompt(place: str, line: object) -> Prompt:
             continue
         if not isinstance(value, str) or not value.strip():
             given = "it is missing" if key not in line else f"got {value!r}"
-            raise InputError(f"{place}: {key} must be text, {given}; wanted {', '.join(KEYS[:3])}")
+            raise InputError(f"{place}: {key} must be text, {given}; expected {', '.join(KEYS[:3])}")
         if UNWRITABLE.search(value):
             raise InputError(f"{place}: {key} has what cannot be written to a file in it, got {value!a}")
         values[key] = value.strip()
@@ -226,7 +226,7 @@ def _inside(folder: Path, file: str) -> Path:
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path.stat().st_size / 2**20:.0f} MiB; wanted at most {MAX_BYTES // 2**20}")
+            raise InputError(f"{path.stat().st_size / 2**20:.0f} MiB; expected at most {MAX_BYTES // 2**20}")
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot be opened: {error.strerror}") from error

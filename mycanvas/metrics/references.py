@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mycanvas.errors import InputError, ModelError
-from mycanvas.io.images import Rgb, cut_out, decode, without_remarks
+from mycanvas.io.images import Rgb, cut_out, decode_rgb, quiet_decoding
 from mycanvas.metrics.scenes import Concept, Photo
 from mycanvas.metrics.settings import Settings
 from mycanvas.models.encoders import Embeddings, Encoder
@@ -101,15 +101,15 @@ def _photos(concept: Concept, settings: Settings) -> list[Photo]:
     masked = settings.references == "masked"
     photos = [one for one in concept.photos if (one.used or not settings.only_used) and (one.mask or not masked)]
     if not photos:
-        wanted = "photos" + " that scenes use" * settings.only_used + " with a mask" * masked
-        raise InputError(f"concept {concept.name} has no source {wanted}; its pictures cannot be scored")
+        expected = "photos" + " that scenes use" * settings.only_used + " with a mask" * masked
+        raise InputError(f"concept {concept.name} has no source {expected}; its pictures cannot be scored")
     return photos
 
 
 def _pixels(photo: Photo, settings: Settings) -> Rgb:
     try:
-        with without_remarks():
-            pixels = decode(photo.read())
+        with quiet_decoding():
+            pixels = decode_rgb(photo.read())
         return cut_out(pixels, photo.mask()) if photo.mask and settings.references == "masked" else pixels
     except InputError as error:
         raise InputError(f"the source photo {photo.id}: {error}") from error

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mycanvas.io.images import decode, without_remarks
+from mycanvas.io.images import decode_rgb, quiet_decoding
 from mycanvas.metrics.results import PictureScores, SeenBox
 from mycanvas.metrics.scenes import Scene
 from mycanvas.metrics.settings import Settings
@@ -136,8 +136,8 @@ def _figures(arm: Arm, scenes: Sequence[Scene]) -> dict[str, list[_Figure]]:
 def _figure(picture: PictureScores, scene: Scene) -> _Figure:
     from PIL import Image
 
-    with without_remarks():
-        image = Image.fromarray(decode(scene.read()))
+    with quiet_decoding():
+        image = Image.fromarray(decode_rgb(scene.read()))
     size = image.size
     image.thumbnail((SIDE, SIDE))
     buffer = io.BytesIO()

@@ -65,8 +65,8 @@ def score(
     finds = load_detector(there["detector"].path, threshold=chosen.threshold, device=device, dtype=dtype)
     precision = _precision(device, dtype)
     kept = Cache(cache_folder(f"{_version(there['encoder'])} {precision}", cache))
-    wanted = {concept.name: concept for own in scenes.values() for scene in own for concept in scene.concepts}
-    references = encode_references(wanted.values(), sees, chosen, kept)
+    expected = {concept.name: concept for own in scenes.values() for scene in own for concept in scene.concepts}
+    references = encode_references(expected.values(), sees, chosen, kept)
     found = []
     for name, own in scenes.items():
         with tqdm(total=len(own), desc=name, unit="picture", delay=1) as bar:

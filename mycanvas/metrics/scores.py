@@ -165,14 +165,14 @@ def leaks(shown: Sequence[int], labels: Sequence[str], classes: Sequence[str]) -
     return sum(classes[j] != label for j, label in zip(shown, labels, strict=True))
 
 
-def agreement(wanted: Sequence[Box], classes: Sequence[str], found: Sequence[Detection]) -> float:
+def agreement(expected: Sequence[Box], classes: Sequence[str], found: Sequence[Detection]) -> float:
     """Mean IoU, 0 to 1, of where concepts were put and where their classes were found; one without a box has 0.
 
     Args:
-        wanted: where each concept was put.
+        expected: where each concept was put.
         classes: of the concepts.
         found: the boxes that were asked for; within a class they are paired one to one, with the largest sum.
     """
-    overlaps = iou(wanted, [one.box for one in found]).T
+    overlaps = iou(expected, [one.box for one in found]).T
     labels = [one.label for one in found]
-    return float(sum(overlaps[i, j] for i, j in assign(overlaps, labels, classes).items()) / len(wanted))
+    return float(sum(overlaps[i, j] for i, j in assign(overlaps, labels, classes).items()) / len(expected))

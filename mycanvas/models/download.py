@@ -116,7 +116,7 @@ def _missing(folder: Path, variant: str | None) -> str | None:
 def _is_loaded(file: Path, variant: str | None) -> bool:
     """Whether a file of weights, or an index of some, is of those that are loaded.
 
-    Plain ones also serve where a variant is wanted and the part has none (diffusers).
+    Plain ones also serve where a variant is expected and the part has none (diffusers).
     """
     own = next((name for name in (*VARIANTS, variant) if name and re.search(rf"\.{name}[.-]", file.name)), None)
     return own == variant or (own is None and not any(file.parent.glob(f"*.{variant}[.-]*")))

@@ -262,7 +262,7 @@ def _scheduler(pipeline: Any, name: str) -> Any:
     own = pipeline.scheduler
     if "FlowMatch" in type(own).__name__:
         raise ConfigError(
-            f'repaint.diffusion.scheduler: {type(pipeline).__name__} matches flows; wanted "default", got {name!r}'
+            f'repaint.diffusion.scheduler: {type(pipeline).__name__} matches flows; expected "default", got {name!r}'
         )
     kind, settings = SCHEDULERS[name]
     return getattr(diffusers, kind).from_config(own.config, **settings)

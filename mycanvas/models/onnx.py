@@ -60,9 +60,9 @@ class Network:
             log.warning("ONNX Runtime cannot use the CUDA card: cut-outs are made on the processor")
         self._input, self._output = self._session.get_inputs()[0], self._session.get_outputs()[0]
         number, *image = self._input.shape
-        wanted = [3, size, size]
+        expected = [3, size, size]
         if len(image) != 3 or any(
-            isinstance(have, int) and have != want for have, want in zip(image, wanted, strict=True)
+            isinstance(have, int) and have != want for have, want in zip(image, expected, strict=True)
         ):
             raise ModelError(
                 f"{file} takes {self._input.shape}, and [segment.rembg] model runs at [N, 3, {size}, {size}]; "
@@ -82,7 +82,7 @@ class Network:
             raise ModelError(f"the network for cutting out failed: {error}") from error
         if answer.shape != (len(stack), 1, *stack.shape[2:]):
             raise ModelError(
-                f"the network for cutting out answered {answer.shape} to {stack.shape}, wanted one map each"
+                f"the network for cutting out answered {answer.shape} to {stack.shape}, expected one map each"
             )
         return np.asarray(answer[:, 0], np.float32)
 

@@ -136,7 +136,7 @@ def _read(path: Path, kind: type[Entry]) -> tuple[Entry, ...]:
         shown = "".join(f"\n  {each}" for each in wrong[:SHOWN])
         raise InputError(f"{path}: lines that are no ratings; mend or delete them{shown}{more}")
     if not found:
-        raise InputError(f"{path} holds no ratings; wanted lines like {_example(kind)}")
+        raise InputError(f"{path} holds no ratings; expected lines like {_example(kind)}")
     return tuple(found.values())
 
 
@@ -146,7 +146,7 @@ def _parse(line: bytes, kind: type[Entry]) -> Entry:
     except RecursionError:
         raise ValueError("not a rating: nested too deeply") from None
     if not isinstance(values, dict):
-        raise ValueError(f"wanted an object like {_example(kind)}, got {_shown(values)}")
+        raise ValueError(f"expected an object like {_example(kind)}, got {_shown(values)}")
     fields = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(kind)}
     for name in values:
         if name not in fields:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mycanvas.io.images import decode
+from mycanvas.io.images import decode_rgb
 from mycanvas.metrics.evaluate import crop, evaluate
 from mycanvas.metrics.references import Cache, encode_references
 from mycanvas.metrics.results import PictureScores
@@ -85,7 +85,7 @@ def report(scenes: Sequence[Scene], clip: Path, owlvit: Path, device: str) -> No
     concepts = {concept.name: concept for scene in scenes for concept in scene.concepts}
     references = encode_references(concepts.values(), counted, settings, cache)
     encode_references(concepts.values(), counted, settings, cache)
-    photos = [decode(photo.read()).tobytes() for concept in concepts.values() for photo in concept.photos]
+    photos = [decode_rgb(photo.read()).tobytes() for concept in concepts.values() for photo in concept.photos]
     twice = sum(counted.seen[photo] - 1 for photo in photos)
     ours: list[PictureScores] = []
     loop: list[tuple[float, float]] = []
@@ -121,7 +121,7 @@ def one_at_a_time(
     """
     texts: dict[str, Embeddings] = {}
     for scene in scenes:
-        pixels = decode(scene.read())
+        pixels = decode_rgb(scene.read())
         classes = [concept.class_name for concept in scene.concepts]
         (found,) = detector.detect([pixels], [classes])
         best: dict[str, Detection] = {}
@@ -129,7 +129,7 @@ def one_at_a_time(
             best.setdefault(box.label, box)
         crops = [encoder.images([crop(pixels, box.box)])[0] for box in best.values()]
         references = kept or {
-            one.name: np.vstack([encoder.images([decode(photo.read())]) for photo in one.photos])
+            one.name: np.vstack([encoder.images([decode_rgb(photo.read())]) for photo in one.photos])
             for one in scene.concepts
         }
         alike = [[float((references[one.name] @ vector).mean()) for one in scene.concepts] for vector in crops]
@@ -142,7 +142,7 @@ def one_at_a_time(
 def threshold_for(scenes: Sequence[Scene], owlvit: Path, device: str) -> float:
     """The confidence that a few boxes of each class exceed, whatever the random weights say."""
     everything = load_detector(owlvit, threshold=0.0, device=device)
-    (found,) = everything.detect([decode(scenes[0].read())], [list(CLASSES)])
+    (found,) = everything.detect([decode_rgb(scenes[0].read())], [list(CLASSES)])
     return sorted((one.score for one in found or ()), reverse=True)[:20][-1]
 
 

@@ -93,7 +93,7 @@ def test_class_nouns_that_no_caption_can_say_are_refused_before_any_work(
     said = build(capsys, tmp_path / "photos", tmp_path / "out", code=2)
 
     for concept in ("ball", "box"):
-        assert f"cannot be the class noun of {concept}: wanted 1 to 3 plain words" in said
+        assert f"cannot be the class noun of {concept}: expected 1 to 3 plain words" in said
     assert "set class_noun in concepts.toml" in said
     assert not (tmp_path / "out").exists()
 
@@ -252,8 +252,8 @@ def test_notepads_text_is_read_and_other_encodings_are_named(
 
     said = build(capsys, photos, tmp_path / "out", "--backgrounds", places, *more, code=2)
 
-    wanted = "none" if understood else f"{file} is not UTF-8; save it as UTF-8"
-    assert wanted in said
+    expected = "none" if understood else f"{file} is not UTF-8; save it as UTF-8"
+    assert expected in said
 
 
 def test_a_concept_below_the_gate_is_kept_by_an_option_and_told_to_the_digit_that_counts(

@@ -83,13 +83,13 @@ def test_the_part_of_a_box_within_the_picture() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_matching_finds_the_most_pairs_and_of_these_the_closest(seed: int) -> None:
-    wanted, found = random_boxes(seed, 4), random_boxes(seed + 100, 5)
-    near = iou(wanted, found)
+    expected, found = random_boxes(seed, 4), random_boxes(seed + 100, 5)
+    near = iou(expected, found)
     kept = [[near[i, j] for i, j in enumerate(order[:4]) if near[i, j] >= 0.2] for order in permutations(range(5))]
     most = max(len(values) for values in kept)
     best = max(sum(values) for values in kept if len(values) == most)
 
-    pairs = match(wanted, found, 0.2)
+    pairs = match(expected, found, 0.2)
 
     assert len(pairs) == most
     assert sum(near[i, j] for i, j in pairs) == pytest.approx(best)
@@ -97,13 +97,13 @@ def test_matching_finds_the_most_pairs_and_of_these_the_closest(seed: int) -> No
 
 
 def test_a_near_miss_does_not_take_the_place_of_a_second_pair() -> None:
-    # By greed the second wanted box, the closer one, would take the only found box that the first overlaps enough.
-    wanted = [(0, 0, 10, 10), (4, 0, 10, 10)]
+    # By greed the second expected box, the closer one, would take the only found box that the first overlaps enough.
+    expected = [(0, 0, 10, 10), (4, 0, 10, 10)]
     found = [(3, 0, 10, 10), (7, 0, 10, 10)]
 
-    assert match(wanted, found, 0.5) == [(0, 0), (1, 1)]
+    assert match(expected, found, 0.5) == [(0, 0), (1, 1)]
 
 
-@pytest.mark.parametrize(("wanted", "found"), [([], []), ([(0, 0, 1, 1)], []), ([], [(0, 0, 1, 1)])])
-def test_nothing_matches_nothing(wanted: list[tuple[int, ...]], found: list[tuple[int, ...]]) -> None:
-    assert match(wanted, found, 0.5) == []
+@pytest.mark.parametrize(("expected", "found"), [([], []), ([(0, 0, 1, 1)], []), ([], [(0, 0, 1, 1)])])
+def test_nothing_matches_nothing(expected: list[tuple[int, ...]], found: list[tuple[int, ...]]) -> None:
+    assert match(expected, found, 0.5) == []

@@ -100,8 +100,8 @@ def test_data_files_name_their_own_splits(built: Path) -> None:
 
 def test_other_features_may_be_asked_for(built: Path) -> None:
     def load(**columns: Any) -> datasets.Dataset:
-        wanted = datasets.Features({**features(), **columns})
-        return load_dataset("mycanvas", data_dir=str(built), split="objects_4", features=wanted)
+        expected = datasets.Features({**features(), **columns})
+        return load_dataset("mycanvas", data_dir=str(built), split="objects_4", features=expected)
 
     encoded, wide = load(image=Image(decode=False)), load(num_objects=Value("int64"))
 

@@ -62,13 +62,13 @@ def find_fault(text: str, prompt: str, concepts: Sequence[Concept], max_words: i
         if not re.search(rf"\b(?:{noun}|{re.escape(plural(concept.class_noun))})\b", text, re.IGNORECASE):
             return f"no {concept.class_noun} in {text!r}"
         if prompt.count(concept.token) != 1:
-            return f"{concept.token} stands {prompt.count(concept.token)} times in {prompt!r}; wanted once"
+            return f"{concept.token} stands {prompt.count(concept.token)} times in {prompt!r}; expected once"
         plain, found = re.subn(rf"{concept.token} (?={noun}\b)", "", plain, flags=re.IGNORECASE)
         if not found:
             return f"{concept.token} does not stand before {concept.class_noun} in {prompt!r}"
     for words in (text, plain):
         if len(words.split()) > max_words:
-            return f"{len(words.split())} words in {words!r}; wanted at most {max_words}"
+            return f"{len(words.split())} words in {words!r}; expected at most {max_words}"
     nouns = [concept.class_noun for concept in concepts]
     if uncounted(text, nouns) != uncounted(plain, nouns):
         return f"without its tokens, {prompt!r} is not {text!r}"

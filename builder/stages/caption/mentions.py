@@ -183,18 +183,18 @@ def _only(mentions: Sequence[Mention], noun: str) -> list[Mention] | str:
 
 
 def _several(mentions: Sequence[Mention], group: Group, text: str) -> list[Mention] | str:
-    noun, wanted = group[0].noun, counted(group[0].noun, len(group))
+    noun, expected = group[0].noun, counted(group[0].noun, len(group))
     first, *later = mentions
     if wrong := [each for each in mentions if each.number not in (None, len(group))]:
-        return f"it says {wrong[0].number} {plural(noun)}; there are {wanted}"
+        return f"it says {wrong[0].number} {plural(noun)}; there are {expected}"
     if first.number:
         extra = [each for each in later if each.reference == "new" or (each.several and each.reference != "known")]
-        return f"it speaks of more than {wanted}" if extra else [first]
+        return f"it speaks of more than {expected}" if extra else [first]
     if any(each.several for each in mentions):
-        return f'it does not say "{wanted}"'
+        return f'it does not say "{expected}"'
     new = [first, *(each for each in later if each.reference != "known")]
     if len(new) != len(group):
-        return f"it speaks of {counted(noun, len(new)) if len(new) < 6 else 'many'}; there are {wanted}"
+        return f"it speaks of {counted(noun, len(new)) if len(new) < 6 else 'many'}; there are {expected}"
     side = re.search(r"\b(?:left|right)\b", text, re.IGNORECASE)
     if side and side.group().lower() == "right":
         return f"it does not speak of the {plural(noun)} from left to right"

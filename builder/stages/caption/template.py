@@ -61,7 +61,7 @@ class Template:
             fewest = max(len(caption.split()), len(prompt.split()) - len(present))
             if fewest <= self.max_words:
                 return Words(caption=caption, prompt=prompt)
-        reason = f"{fewest} words are needed to name everything; wanted at most {self.max_words}"
+        reason = f"{fewest} words are needed to name everything; expected at most {self.max_words}"
         return scene.canvas.layout.setting.rejected("caption", reason)
 
 

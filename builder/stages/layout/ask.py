@@ -132,21 +132,21 @@ class Asker:
 
 
 def of_form(wrong: ValidationError, known: Sequence[str]) -> Unusable:
-    """The complaint that a reply is not of the wanted form; known: the keys that it may have."""
+    """The complaint that a reply is not of the expected form; known: the keys that it may have."""
     error = wrong.errors()[0]
     return Unusable("not finite" if error["type"] == "finite_number" else "wrong form", explain(error, known))
 
 
-def check_names(found: Sequence[str], wanted: Sequence[str]) -> None:
+def check_names(found: Sequence[str], expected: Sequence[str]) -> None:
     """Each name once, and no other.
 
     Raises:
         Unusable: naming one that is missing or too many.
     """
     for name in found:
-        if name not in wanted:
-            raise Unusable("wrong names", f"{quoted(name)} is not asked for; the names are {', '.join(wanted)}")
-    for name in wanted:
+        if name not in expected:
+            raise Unusable("wrong names", f"{quoted(name)} is not asked for; the names are {', '.join(expected)}")
+    for name in expected:
         if name not in found:
             raise Unusable("missing", f"{name} is missing")
 
@@ -177,7 +177,7 @@ def read_object(text: str | None) -> Object:
         Unusable: there is none, there are several, or a key stands twice in it.
     """
     if text is None:
-        raise Unusable("too long", "the reply was far too long; wanted one short JSON object")
+        raise Unusable("too long", "the reply was far too long; expected one short JSON object")
     text = text.rpartition("</think>")[2]
     start = text.find("{")
     if start < 0:

@@ -97,12 +97,12 @@ def read_theme(reply: Object, concepts: Sequence[Concept], scenes: Mapping[str, 
     backgrounds = list(
         dict.fromkeys(_background(background, scenes, nouns, free=free) for background in said.backgrounds)
     )
-    wanted = BACKGROUNDS if free else min(BACKGROUNDS, len(scenes))
-    if len(backgrounds) < wanted:
-        kind = "missing" if len(said.backgrounds) < wanted else "doubled"
-        raise Unusable(kind, f"{len(backgrounds)} different backgrounds; wanted {wanted}")
+    expected = BACKGROUNDS if free else min(BACKGROUNDS, len(scenes))
+    if len(backgrounds) < expected:
+        kind = "missing" if len(said.backgrounds) < expected else "doubled"
+        raise Unusable(kind, f"{len(backgrounds)} different backgrounds; expected {expected}")
     check_names(list(said.sizes), [concept.name for concept in concepts])
-    return Theme(backgrounds=tuple(backgrounds[:wanted]), sizes=_sizes(said.sizes))
+    return Theme(backgrounds=tuple(backgrounds[:expected]), sizes=_sizes(said.sizes))
 
 
 def _background(said: _Background, scenes: Mapping[str, str], nouns: Sequence[str], *, free: bool) -> tuple[str, str]:
@@ -112,8 +112,8 @@ def _background(said: _Background, scenes: Mapping[str, str], nouns: Sequence[st
         return said.scene, scenes[said.scene]
     phrase = " ".join((said.phrase or "").lower().split())
     if not is_plain(phrase) or not re.fullmatch(r"[a-z][a-z' -]*", phrase) or phrase.split()[0] not in PREPOSITIONS:
-        wanted = f"2 to {MAX_PHRASE_WORDS} plain words, of which the first is one of {', '.join(PREPOSITIONS)}"
-        raise Unusable("phrase", f"{quoted(phrase)} cannot be a phrase; wanted {wanted}")
+        expected = f"2 to {MAX_PHRASE_WORDS} plain words, of which the first is one of {', '.join(PREPOSITIONS)}"
+        raise Unusable("phrase", f"{quoted(phrase)} cannot be a phrase; expected {expected}")
     for noun in nouns:
         if re.search(rf"\b{re.escape(noun.lower())}\b", phrase):
             raise Unusable("phrase", f"{quoted(phrase)} names the {noun}, which is not part of the background")
@@ -124,6 +124,6 @@ def _sizes(said: Mapping[str, float]) -> dict[str, float]:
     tallest = max(said.values())
     for name, size in said.items():
         if size / tallest < SMALLEST:
-            words = f"the size of {name} is {size / tallest:.0%} of the tallest; wanted at least {SIZE_RATIOS[0]:.0%}"
+            words = f"the size of {name} is {size / tallest:.0%} of the tallest; expected at least {SIZE_RATIOS[0]:.0%}"
             raise Unusable("sizes", words)
     return {name: max(size / tallest, SIZE_RATIOS[0]) for name, size in said.items()}

@@ -117,8 +117,8 @@ def _flaw(alpha: Alpha, photo: Photo, config: SegmentConfig) -> str | None:
         return "no object found"
     share = float(solid.mean())
     if photo.alpha is None and share > LARGEST_SHARE:
-        return f"the object fills {share:.0%} of the photo, wanted at most {LARGEST_SHARE:.0%}"
+        return f"the object fills {share:.0%} of the photo, expected at most {LARGEST_SHARE:.0%}"
     longest = max(int(np.ptp(np.flatnonzero(solid.any(axis=axis)))) + 1 for axis in (0, 1))
     if longest < config.min_side:
-        return f"the object is {longest} px long, wanted at least {config.min_side}; see segment.min_side"
+        return f"the object is {longest} px long, expected at least {config.min_side}; see segment.min_side"
     return None

@@ -1,4 +1,4 @@
-"""A language model on this machine: transformers, held to the wanted JSON by llguidance."""
+"""A language model on this machine: transformers, held to the expected JSON by llguidance."""
 
 from __future__ import annotations
 

@@ -114,10 +114,10 @@ def test_a_bound_is_taken_away_and_all_are_as_in_the_profile_again(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--min-visible", "80"], "select.min_visible: wanted a number of at most 1, got 80"),
-        (["--max-seam", "low"], "wanted a number or none, got 'low'"),
-        (["--per-composition", "2.5"], "select.per_composition: wanted a whole number, got 2.5"),
-        (["--duplicate-bits", "none"], "select.duplicate_bits: wanted a whole number, got None"),
+        (["--min-visible", "80"], "select.min_visible: expected a number of at most 1, got 80"),
+        (["--max-seam", "low"], "expected a number or none, got 'low'"),
+        (["--per-composition", "2.5"], "select.per_composition: expected a whole number, got 2.5"),
+        (["--duplicate-bits", "none"], "select.duplicate_bits: expected a whole number, got None"),
     ],
 )
 def test_a_bound_that_cannot_be_meant(

@@ -17,7 +17,7 @@ from builder.cli.evaluate import ALIGNMENT, SETTINGS, evaluate
 from builder.cli.main import main
 from mycanvas import __version__
 from mycanvas.alignment.measure import THRESHOLD
-from mycanvas.io.images import decode
+from mycanvas.io.images import decode_rgb
 from mycanvas.metrics.protocol import PER_COMPOSITION
 from mycanvas.metrics.scenes import open_dataset
 from mycanvas.metrics.settings import Settings
@@ -81,7 +81,7 @@ def test_a_dataset_alone_is_scored_as_its_own_upper_reference(run: Run, built: P
     assert any(picture["boxes"] for picture in arm["pictures"])
     encoder, detector = load_encoder(tiny_model("clip")), load_detector(tiny_model("owlvit"), threshold=0.3)
     for scene, picture in list(zip(dataset.scenes, arm["pictures"], strict=True))[:3]:
-        pixels = decode(scene.read())
+        pixels = decode_rgb(scene.read())
         text = encoder.texts([scene.background or ""])[0]
         (boxes,) = detector.detect([pixels], [[concept.class_name for concept in scene.concepts]])
         assert picture["ti_clip"] == pytest.approx(float(encoder.images([pixels])[0] @ text), abs=1e-5)

@@ -19,7 +19,7 @@ from builder.cli.evaluation_tables import align
 from builder.cli.main import main
 from builder.pipeline.build_folder import BuildFolder
 from mycanvas import __version__
-from mycanvas.io.images import decode
+from mycanvas.io.images import decode_rgb
 from mycanvas.metrics.scenes import open_dataset
 from mycanvas.models.encoders import load_encoder
 from mycanvas.schema import SPLITS, split_of
@@ -64,7 +64,7 @@ def test_alignment_of_ours_and_another_side_by_side(
     captions = [row["caption"] for row in _rows(built)]
     scenes = open_dataset(built).scenes
     cosines = [
-        float(encoder.images([decode(scene.read())])[0] @ encoder.texts([caption])[0])
+        float(encoder.images([decode_rgb(scene.read())])[0] @ encoder.texts([caption])[0])
         for scene, caption in zip(scenes, captions, strict=True)
     ]
     assert ours["name"] == "ours"

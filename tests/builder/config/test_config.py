@@ -23,20 +23,20 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_profile(tmp_p
         ({"sample": 3}, "unknown key sample; did you mean samples"),
         ({"layout": {"max_overlp": 0.2}}, "unknown key layout.max_overlp; did you mean max_overlap"),
         ({"select": {"zzz": 1}}, "unknown key select.zzz; known: min_cutout"),
-        ({"samples": 0}, "^samples: wanted a whole number of at least 1, got 0$"),
-        ({"layout": {"max_overlap": 1.7}}, r"^layout.max_overlap: wanted a number of at most 1, got 1.7$"),
-        ({"resolution": "big"}, "^resolution: wanted a whole number, got 'big'$"),
-        ({"sizes": [2, 6]}, "^sizes.1: wanted a whole number of at most 5, got 6$"),
-        ({"segment": {"backend": "magic"}}, "^segment.backend: wanted .*'tricut'.*, got 'magic'$"),
-        ({"select": {"min_visible": float("nan")}}, "^select.min_visible: wanted a finite number, got nan$"),
-        ({"select": {"min_visible": 80}}, "^select.min_visible: wanted a number of at most 1, got 80"),
-        ({"select": {"min_alignment": -2}}, "^select.min_alignment: wanted a number of at least -1, got -2"),
-        ({"samples": True}, "^samples: wanted a whole number, got True$"),
-        ({"samples": "3"}, "^samples: wanted a whole number, got '3'$"),
-        ({"samples": 3.0}, "^samples: wanted a whole number, got 3.0$"),
-        ({"layout": {"scale": True}}, "^layout.scale: wanted a number, got True$"),
-        ({"segment": {"keep_best": "yes"}}, "^segment.keep_best: wanted true or false, got 'yes'$"),
-        ({"repaint": {"diffusion": {"offload": 1}}}, "^repaint.diffusion.offload: wanted true or false, got 1$"),
+        ({"samples": 0}, "^samples: expected a whole number of at least 1, got 0$"),
+        ({"layout": {"max_overlap": 1.7}}, r"^layout.max_overlap: expected a number of at most 1, got 1.7$"),
+        ({"resolution": "big"}, "^resolution: expected a whole number, got 'big'$"),
+        ({"sizes": [2, 6]}, "^sizes.1: expected a whole number of at most 5, got 6$"),
+        ({"segment": {"backend": "magic"}}, "^segment.backend: expected .*'tricut'.*, got 'magic'$"),
+        ({"select": {"min_visible": float("nan")}}, "^select.min_visible: expected a finite number, got nan$"),
+        ({"select": {"min_visible": 80}}, "^select.min_visible: expected a number of at most 1, got 80"),
+        ({"select": {"min_alignment": -2}}, "^select.min_alignment: expected a number of at least -1, got -2"),
+        ({"samples": True}, "^samples: expected a whole number, got True$"),
+        ({"samples": "3"}, "^samples: expected a whole number, got '3'$"),
+        ({"samples": 3.0}, "^samples: expected a whole number, got 3.0$"),
+        ({"layout": {"scale": True}}, "^layout.scale: expected a number, got True$"),
+        ({"segment": {"keep_best": "yes"}}, "^segment.keep_best: expected true or false, got 'yes'$"),
+        ({"repaint": {"diffusion": {"offload": 1}}}, "^repaint.diffusion.offload: expected true or false, got 1$"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_wanted(values: dict[str, object], message: str) -> None:
@@ -49,8 +49,8 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         parse_config({"concepts": "photos", "samples": 0, "sample": 3, "layout": {"scale": "big"}})
 
     assert sorted(str(wrong.value).splitlines()) == [
-        "layout.scale: wanted a number, got 'big'",
-        "samples: wanted a whole number of at least 1, got 0",
+        "layout.scale: expected a number, got 'big'",
+        "samples: expected a whole number of at least 1, got 0",
         "unknown key sample; did you mean samples?",
     ]
 
@@ -153,5 +153,5 @@ def test_what_a_profile_says_can_be_taken_back(tmp_path: Path) -> None:
 
 
 def test_what_must_be_something_cannot_be_taken_back() -> None:
-    with pytest.raises(ConfigError, match=r"repaint\.diffusion\.model: wanted text of at least 1 character, got ''"):
+    with pytest.raises(ConfigError, match=r"repaint\.diffusion\.model: expected text of at least 1 character, got ''"):
         parse_config({"concepts": "photos", "repaint": {"diffusion": {"model": ""}}})

@@ -100,7 +100,7 @@ def test_an_encoder_in_the_place_of_a_detector_is_refused_before_any_work(tiny_m
     clip = {"encoder": str(tiny_model("clip")), "detector": str(tiny_model("siglip"))}
     config = load_config(None, None, {"concepts": "photos", "score": {"backend": "clip", "clip": clip}})
 
-    with pytest.raises(ModelError, match=r"score: .*siglip is of type 'siglip'; wanted one of owlvit, owlv2"):
+    with pytest.raises(ModelError, match=r"score: .*siglip is of type 'siglip'; expected one of owlvit, owlv2"):
         fetch_needs(config)
 
 

@@ -82,7 +82,7 @@ def test_unusable_photos_are_rejected_by_name_and_the_others_are_not(tmp_path: P
 def test_loose_photos_alone_are_an_error_that_says_where_to_put_them(tmp_path: Path) -> None:
     save(tmp_path / "photo.png")
 
-    with pytest.raises(InputError, match=r"1 photos lie directly in .*; wanted a folder for each scene"):
+    with pytest.raises(InputError, match=r"1 photos lie directly in .*; expected a folder for each scene"):
         find_backgrounds(tmp_path)
 
 
@@ -115,11 +115,11 @@ def test_backgrounds_toml_overrides_phrase_and_ground_of_its_scene_only(tmp_path
     [
         ("[garden]\nhorizont = 0.4", r"unknown key garden.horizont; did you mean horizon\?"),
         ("[gardn]\nhorizon = 0.4", r"no folder is called gardn; did you mean garden\?"),
-        ("[garden]\nground = 1.5", r"garden.ground: wanted a number of at most 0.95, got 1.5"),
+        ("[garden]\nground = 1.5", r"garden.ground: expected a number of at most 0.95, got 1.5"),
         ("[garden]\nhorizon = 0.7\nground = 0.6", r"ground 0.6 must be larger than horizon 0.7"),
         ("[garden", "is not TOML"),
         ('[garden]\nphrase = "in a garden of very many long words"', "1 to 6 plain words"),
-        ("[gardn]\n[garden]\nground = 2\nphrase = 3", r"(?s)called gardn;.*phrase: wanted text.*ground: wanted"),
+        ("[gardn]\n[garden]\nground = 2\nphrase = 3", r"(?s)called gardn;.*phrase: expected text.*ground: expected"),
     ],
 )
 def test_a_wrong_backgrounds_toml_is_an_error_that_says_what_is_wrong(

@@ -92,17 +92,17 @@ def test_concepts_toml_overrides_what_names_say(pets: Path) -> None:
     [
         ("[cat]\nheight_cm = 3\n", "no folder is called cat; did you mean cat2"),
         ("[cat2]\nhight_cm = 3\n", "unknown key cat2.hight_cm; did you mean height_cm"),
-        ('[cat2]\nheight_cm = "35"\n', "cat2.height_cm: wanted a number, got '35'"),
-        ("[cat2]\nheight_cm = -1\n", "cat2.height_cm: wanted a number above 0, got -1"),
-        ("[cat2]\nheight_cm = inf\n", "cat2.height_cm: wanted a finite number, got inf"),
-        ('[cat2]\ntoken = "mimi"\n', "cat2.token: wanted .*, such as <dog6>, got 'mimi'"),
+        ('[cat2]\nheight_cm = "35"\n', "cat2.height_cm: expected a number, got '35'"),
+        ("[cat2]\nheight_cm = -1\n", "cat2.height_cm: expected a number above 0, got -1"),
+        ("[cat2]\nheight_cm = inf\n", "cat2.height_cm: expected a finite number, got inf"),
+        ('[cat2]\ntoken = "mimi"\n', "cat2.token: expected .*, such as <dog6>, got 'mimi'"),
         ('[cat2]\nclass_noun = ""\n', "'' cannot be the class noun of cat2: .*; set class_noun in concepts.toml"),
         ('[cat2]\nclass_noun = "a cat"\n', "'a cat' cannot be the class noun of cat2: .*, without an article"),
         ('[cat2]\nclass_noun = "The"\n', "'The' cannot be the class noun of cat2: .*, without an article"),
-        ("[cat2]\nheight_cm = 1e6\n", "cat2.height_cm: wanted a number of at most 100000, got 1000000.0"),
-        ('[cat2]\nclass_noun = "a cat that is far too long"\n', "cannot be the class noun of cat2: wanted 1 to 3"),
+        ("[cat2]\nheight_cm = 1e6\n", "cat2.height_cm: expected a number of at most 100000, got 1000000.0"),
+        ('[cat2]\nclass_noun = "a cat that is far too long"\n', "cannot be the class noun of cat2: expected 1 to 3"),
         ('[cat2]\ntoken = "<dog6>"\n', "cat2 and dog6 have the same token <dog6>"),
-        ("cat2 = 3\n", "cat2: wanted a table of keys and values, got 3"),
+        ("cat2 = 3\n", "cat2: expected a table of keys and values, got 3"),
         ("[cat2\n", "is not TOML"),
     ],
 )
@@ -116,7 +116,7 @@ def test_a_wrong_concepts_toml_is_refused_by_name(pets: Path, text: str, message
     [
         ("cat+dog", r"'cat\+dog' cannot be the name of a concept: .*; rename its folder"),
         ("cat\ndog", r"'cat\\ndog' cannot be the name of a concept: .*; rename its folder"),
-        ("42", "'' cannot be the class noun of 42: wanted 1 to 3 plain words .*; set class_noun in concepts.toml"),
+        ("42", "'' cannot be the class noun of 42: expected 1 to 3 plain words .*; set class_noun in concepts.toml"),
         ("cat 🐈", "'cat 🐈' cannot be the class noun of cat 🐈: .*; set class_noun in concepts.toml"),
         ("猫", "no token can be made from the folder name '猫'; set token in concepts.toml"),
     ],
@@ -159,7 +159,7 @@ def test_everything_that_is_wrong_is_said_at_once(pets: Path) -> None:
 
     said = str(wrong.value).splitlines()
     assert said[:3] == [
-        f"{file}: cat2.height_cm: wanted a number, got '35'",
+        f"{file}: cat2.height_cm: expected a number, got '35'",
         f"{file}: unknown key cat2.hight; did you mean height_cm?",
         f"{file}: no folder is called cat; did you mean cat2?",
     ]
@@ -178,7 +178,7 @@ def test_what_a_wrong_table_says_rightly_is_not_missed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as wrong:
         find_concepts(described(tmp_path, '[42]\nclass_noun = "mug"\nheight_cm = 0\n'))
 
-    assert str(wrong.value).endswith("concepts.toml: 42.height_cm: wanted a number above 0, got 0")
+    assert str(wrong.value).endswith("concepts.toml: 42.height_cm: expected a number above 0, got 0")
 
 
 def test_a_folder_without_a_picture_may_be_called_anything(pets: Path) -> None:
@@ -253,7 +253,7 @@ def test_when_nothing_is_usable_the_error_gives_counts_and_reasons(tmp_path: Pat
 def test_photos_without_a_folder_of_their_own_are_explained(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
 
-    with pytest.raises(InputError, match=r"1 photos lie directly in .*; wanted a folder per concept: .*/<concept>/"):
+    with pytest.raises(InputError, match=r"1 photos lie directly in .*; expected a folder per concept: .*/<concept>/"):
         find_concepts(tmp_path)
 
 
@@ -262,7 +262,7 @@ def test_a_missing_or_empty_folder_or_a_file_is_refused(tmp_path: Path) -> None:
         find_concepts(tmp_path / "none")
     with pytest.raises(InputError, match="no folders in"):
         find_concepts(tmp_path)
-    with pytest.raises(InputError, match="is a file; wanted a folder"):
+    with pytest.raises(InputError, match="is a file; expected a folder"):
         find_concepts(picture(tmp_path / "a.png"))
 
 
@@ -397,10 +397,10 @@ def test_custom_concept_101_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
             "the same token <new1>",
         ),
         ([{"instance_prompt": "a <new1> cat"}], ConfigError, "0.instance_data_dir is missing"),
-        ([{}, "cat2"], ConfigError, r"(?s)0.instance_data_dir is missing\n.*1: wanted a table"),
+        ([{}, "cat2"], ConfigError, r"(?s)0.instance_data_dir is missing\n.*1: expected a table"),
         ([entry("no"), entry("none")], InputError, r"(?s)instance_data_dir no is not .*instance_data_dir none is not"),
         ([entry("cat2", "", '"cat"')], ConfigError, "cannot be the class noun of cat2: .*, or class_prompt in"),
-        (["cat2"], ConfigError, "0: wanted a table of keys and values, got 'cat2'"),
+        (["cat2"], ConfigError, "0: expected a table of keys and values, got 'cat2'"),
         ([], ConfigError, "list.json lists no folder of photos"),
     ],
 )

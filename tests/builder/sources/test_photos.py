@@ -11,8 +11,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from builder.records import PhotoFile, Rgb
-from builder.sources.photos import MAX_PIXELS, MIN_SIDE, decode, read_bytes, read_photo
+from builder.sources.photos import MIN_SIDE, read_photo
 from mycanvas.errors import InputError
+from mycanvas.io.images import MAX_PIXELS, quiet_decoding, read_file
+from mycanvas.io.images import decode as decode_image
 
 SIDE = 96
 
@@ -30,6 +32,12 @@ def gradient(width: int = SIDE, height: int = SIDE) -> Image.Image:
     pixels[..., 1] = np.linspace(0, 255, height, dtype=np.uint8)[:, None]
     pixels[..., 2] = 40
     return Image.fromarray(pixels)
+
+
+def decode(data: bytes, side: int) -> Image.Image:
+    """A photo as a build reads it."""
+    with quiet_decoding():
+        return decode_image(data, side, min_side=MIN_SIDE)
 
 
 def pixels_of(data: bytes, side: int = 1024) -> Rgb:
@@ -201,7 +209,7 @@ def test_a_truncated_file_is_refused_at_any_size(kind: str, share: float) -> Non
         (encoded(Image.new("RGB", (SIDE, SIDE)), "GIF"), "not a picture in JPEG, PNG, WEBP"),
         (
             encoded(Image.new("RGB", (SIDE, MIN_SIDE - 1))),
-            f"too small: {SIDE}x{MIN_SIDE - 1}; wanted at least {MIN_SIDE}",
+            f"too small: {SIDE}x{MIN_SIDE - 1}; expected at least {MIN_SIDE}",
         ),
         (encoded(Image.new("RGBA", (SIDE, SIDE))), "wholly transparent"),
     ],
@@ -252,9 +260,9 @@ def test_a_photo_that_changed_since_it_was_found_is_refused(tmp_path: Path) -> N
 
 def test_folders_and_missing_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a folder"):
-        read_bytes(tmp_path)
+        read_file(tmp_path)
     with pytest.raises(InputError, match="No such file"):
-        read_bytes(tmp_path / "none.jpg")
+        read_file(tmp_path / "none.jpg")
 
 
 def test_a_file_too_large_to_be_a_photo_is_refused_unread(tmp_path: Path) -> None:
@@ -263,4 +271,4 @@ def test_a_file_too_large_to_be_a_photo_is_refused_unread(tmp_path: Path) -> Non
         file.truncate(10 * 2**30)
 
     with pytest.raises(InputError, match="10240 MiB"):
-        read_bytes(path)
+        read_file(path)

@@ -18,8 +18,8 @@ import pytest
 
 from builder.config.schema import load_config
 from builder.sources.hub_datasets import MAX_BYTES, MAX_PHOTOS, fetch_concepts
-from builder.sources.photos import MAX_BYTES as LARGEST_PHOTO
 from mycanvas.errors import ConfigError
+from mycanvas.io.images import MAX_BYTES as LARGEST_PHOTO
 from tests.fake_hub import FakeHub
 from tests.publishing import Done, Run, environment, refused
 
@@ -178,7 +178,7 @@ def test_what_is_no_source_of_concepts_is_refused(hub: FakeHub, run: Run, shapes
         ("hf://jane/bare@v9", 1, "cannot fetch hf://jane/bare@v9: it has no such branch, tag or commit"),
         ("hf://jane/bare", 1, "hf://jane/bare has no pictures"),
         ("hf://jane/damaged", 1, "cannot fetch hf://jane/damaged: Parquet file size is"),
-        ("https://huggingface.co/datasets/jane/few", 2, "wanted a folder, or hf://owner/name, got 'https://hugging"),
+        ("https://huggingface.co/datasets/jane/few", 2, "expected a folder, or hf://owner/name, got 'https://hugging"),
     ],
 )
 def test_why_a_dataset_is_no_source_is_one_line(
@@ -262,7 +262,7 @@ def test_a_picture_that_an_archive_blows_up_is_left_out(
     done = build(run, f"hf://{name}", tmp_path / "out")
 
     assert done.code == 0, done.err
-    assert "is left out: 256 MiB; wanted at most 256" in done.err
+    assert "is left out: 256 MiB; expected at most 256" in done.err
     assert len(photos_of(tmp_path / "out")) == 6
 
 
@@ -310,5 +310,5 @@ def test_a_file_may_name_a_dataset_on_the_hub(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["hf://", "hf://jane", "hf://jane/a@b@c", "hf://ja ne/x"])
 def test_a_name_that_is_none_is_wrong_usage(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"^concepts: wanted hf://owner/name\[@revision\]"):
+    with pytest.raises(ConfigError, match=r"^concepts: expected hf://owner/name\[@revision\]"):
         fetch_concepts(name)

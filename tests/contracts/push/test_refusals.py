@@ -67,7 +67,7 @@ def test_photos_that_no_scene_shows_are_published_too_and_need_one(
 def test_what_states_no_licence_is_wrong_usage(run: Run, built: Path, name: str, licence: str) -> None:
     message = refused(run("push", built, name, "--dry-run", "--licence", licence), code=2)
 
-    assert f"--licence: wanted the name of one, such as CC-BY-4.0, got {licence!r}" in message
+    assert f"--licence: expected the name of one, such as CC-BY-4.0, got {licence!r}" in message
 
 
 def test_a_licence_that_the_hub_does_not_know_may_be_mistyped(run: Run, built: Path, name: str) -> None:
@@ -82,7 +82,7 @@ def test_a_licence_that_the_hub_does_not_know_may_be_mistyped(run: Run, built: P
 
 
 def test_a_branch_without_a_name_is_wrong_usage(run: Run, built: Path, name: str) -> None:
-    assert "--revision: wanted the name of a branch, got ''" in refused(run("push", built, name, "--revision", ""), 2)
+    assert "--revision: expected the name of a branch, got ''" in refused(run("push", built, name, "--revision", ""), 2)
 
 
 def test_nobody_logged_in_and_a_token_that_is_not_known_are_told_apart(
@@ -96,7 +96,7 @@ def test_nobody_logged_in_and_a_token_that_is_not_known_are_told_apart(
 
 @pytest.mark.parametrize("repo_id", ["scenes", "a/b/c", "me/..", "me/-x", "me/sc enes"])
 def test_a_name_that_no_repository_can_have_is_wrong_usage(run: Run, built: Path, repo_id: str) -> None:
-    assert f"wanted user/name, as in jane/mycanvas, got '{repo_id}'" in refused(run("push", built, repo_id), code=2)
+    assert f"expected user/name, as in jane/mycanvas, got '{repo_id}'" in refused(run("push", built, repo_id), code=2)
 
 
 def test_another_s_repository_is_not_written_to(hub: FakeHub, run: Run, built: Path) -> None:

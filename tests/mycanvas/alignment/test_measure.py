@@ -18,7 +18,7 @@ from mycanvas.alignment.measure import Alignment, alignment_cells, left_out, mea
 from mycanvas.alignment.pairs import Pair
 from mycanvas.alignment.plot import draw_alignments
 from mycanvas.errors import ConfigError, InputError, ModelError
-from mycanvas.io.images import decode
+from mycanvas.io.images import decode_rgb
 from mycanvas.models.encoders import load_encoder
 
 CAPTIONS = ("a cat in a garden", "a photo of a mug", "the dog", "a ring of a realistic teapot")
@@ -62,7 +62,7 @@ def test_cosines_are_those_of_one_pair_at_a_time(tiny_model: Callable[[str], Pat
 
     assert found.left_out == {}
     assert found.words == pytest.approx(np.mean([len(caption.split()) for _, caption in rows]))
-    alone = [float(encoder.images([decode(picture)])[0] @ encoder.texts([text])[0]) for picture, text in rows]
+    alone = [float(encoder.images([decode_rgb(picture)])[0] @ encoder.texts([text])[0]) for picture, text in rows]
     assert np.abs(found.cosines - alone).max() < 1e-5
     assert np.std(alone) > 1e-3
 

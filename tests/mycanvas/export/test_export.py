@@ -146,7 +146,7 @@ def test_a_dataset_of_other_columns(dataset: Path, scene: Scene, tmp_path: Path,
 def test_an_id_that_cannot_name_a_file(dataset: Path, scene: Scene, tmp_path: Path, out: Path, name: Any) -> None:
     folder = rewritten(dataset, [scene(name)], tmp_path / "other")
 
-    with pytest.raises(InputError, match="cannot name a file; wanted letters, digits, _ and -"):
+    with pytest.raises(InputError, match="cannot name a file; expected letters, digits, _ and -"):
         export(folder, "webdataset", out)
     assert not out.exists()
 
@@ -185,8 +185,8 @@ def test_a_row_that_cannot_be_exported_is_named(
 @pytest.mark.parametrize(
     ("mask", "said"),
     [
-        (Image.new("P", (15, 12)), r"is P 15x12; wanted a palette and 16x12, as its image has"),
-        (Image.new("RGB", (16, 12)), r"is RGB 16x12; wanted a palette"),
+        (Image.new("P", (15, 12)), r"is P 15x12; expected a palette and 16x12, as its image has"),
+        (Image.new("RGB", (16, 12)), r"is RGB 16x12; expected a palette"),
         (Image.new("L", (16, 12), 3), r"shows object 3; it has 2 boxes"),
     ],
 )

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from mycanvas.io.images import decode, without_remarks
+from mycanvas.io.images import decode_rgb, quiet_decoding
 from tests.builder.sources.test_photos import linear_profile
 
 
@@ -16,8 +16,8 @@ def test_decoding_in_threads_leaves_what_python_warns_of_as_it_was() -> None:
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(buffer, "JPEG")
     before = list(warnings.filters)
 
-    with without_remarks(), ThreadPoolExecutor(4) as pool:
-        pictures = list(pool.map(decode, [buffer.getvalue()] * 400))
+    with quiet_decoding(), ThreadPoolExecutor(4) as pool:
+        pictures = list(pool.map(decode_rgb, [buffer.getvalue()] * 400))
 
     assert len(pictures) == 400
     assert warnings.filters == before
@@ -28,11 +28,11 @@ def test_pictures_of_16_bits_are_scaled_and_not_clipped() -> None:
     buffer = io.BytesIO()
     Image.fromarray(grey * 257).save(buffer, "PNG")
 
-    assert (decode(buffer.getvalue()) == grey[..., None]).all()
+    assert (decode_rgb(buffer.getvalue()) == grey[..., None]).all()
 
 
 def test_colours_are_those_that_a_profile_says() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (32, 32), (55, 55, 55)).save(buffer, "PNG", icc_profile=linear_profile())
 
-    assert decode(buffer.getvalue())[0, 0].tolist() == [128] * 3
+    assert decode_rgb(buffer.getvalue())[0, 0].tolist() == [128] * 3

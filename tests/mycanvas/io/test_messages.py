@@ -23,7 +23,7 @@ class Outer(BaseModel):
     sizes: Annotated[tuple[int, ...], Field(min_length=1, max_length=2)] = (1,)
     name: Annotated[str, Field(min_length=1, max_length=2, pattern="^[a-z]*$")] = "a"
     backend: Literal["one", "two"] = "one"
-    wanted: bool = True
+    expected: bool = True
     folder: Path = Path()
     inner: Inner = Inner()
 
@@ -44,25 +44,25 @@ def complaint(**values: Any) -> str:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("count", 0, "wanted a whole number of at least 1, got 0"),
-        ("count", 10_000_000, "wanted a whole number below 10000000, got 10000000"),
-        ("count", "many", "wanted a whole number, got 'many'"),
-        ("count", 1.5, "wanted a whole number, got 1.5"),
-        ("count", [], "wanted a whole number, got []"),
-        ("share", 0, "wanted a number above 0, got 0"),
-        ("share", 2, "wanted a number of at most 0.5, got 2"),
-        ("share", "half", "wanted a number, got 'half'"),
-        ("share", float("nan"), "wanted a finite number, got nan"),
-        ("sizes", [], "wanted a list of at least 1 value, got []"),
-        ("sizes", [1, 2, 3], "wanted a list of at most 2 values, got [1, 2, 3]"),
-        ("sizes", 3, "wanted a list, got 3"),
-        ("name", "", "wanted text of at least 1 character, got ''"),
-        ("name", "abc", "wanted text of at most 2 characters, got 'abc'"),
-        ("name", 3, "wanted text, got 3"),
-        ("backend", "three", "wanted 'one' or 'two', got 'three'"),
-        ("wanted", "perhaps", "wanted true or false, got 'perhaps'"),
-        ("folder", 3, "wanted a path, got 3"),
-        ("inner", 3, "wanted a table of keys and values, got 3"),
+        ("count", 0, "expected a whole number of at least 1, got 0"),
+        ("count", 10_000_000, "expected a whole number below 10000000, got 10000000"),
+        ("count", "many", "expected a whole number, got 'many'"),
+        ("count", 1.5, "expected a whole number, got 1.5"),
+        ("count", [], "expected a whole number, got []"),
+        ("share", 0, "expected a number above 0, got 0"),
+        ("share", 2, "expected a number of at most 0.5, got 2"),
+        ("share", "half", "expected a number, got 'half'"),
+        ("share", float("nan"), "expected a finite number, got nan"),
+        ("sizes", [], "expected a list of at least 1 value, got []"),
+        ("sizes", [1, 2, 3], "expected a list of at most 2 values, got [1, 2, 3]"),
+        ("sizes", 3, "expected a list, got 3"),
+        ("name", "", "expected text of at least 1 character, got ''"),
+        ("name", "abc", "expected text of at most 2 characters, got 'abc'"),
+        ("name", 3, "expected text, got 3"),
+        ("backend", "three", "expected 'one' or 'two', got 'three'"),
+        ("expected", "perhaps", "expected true or false, got 'perhaps'"),
+        ("folder", 3, "expected a path, got 3"),
+        ("inner", 3, "expected a table of keys and values, got 3"),
     ],
 )
 def test_a_wrong_value_is_told_by_what_was_wanted_and_what_was_given(name: str, value: object, said: str) -> None:
@@ -70,8 +70,8 @@ def test_a_wrong_value_is_told_by_what_was_wanted_and_what_was_given(name: str, 
 
 
 def test_a_place_within_a_table_or_a_list_is_named() -> None:
-    assert complaint(inner={"needed": 1.5}) == "inner.needed: wanted a whole number, got 1.5"
-    assert complaint(sizes=[1, "x"]) == "sizes.1: wanted a whole number, got 'x'"
+    assert complaint(inner={"needed": 1.5}) == "inner.needed: expected a whole number, got 1.5"
+    assert complaint(sizes=[1, "x"]) == "sizes.1: expected a whole number, got 'x'"
 
 
 def test_an_unknown_key_names_the_nearest() -> None:
@@ -89,7 +89,7 @@ def test_a_complaint_that_has_no_words_here_keeps_pydantics() -> None:
 def test_a_long_value_is_cut() -> None:
     said = complaint(count=["long"] * 100)
 
-    assert said.startswith("count: wanted a whole number, got ['long', 'long'")
+    assert said.startswith("count: expected a whole number, got ['long', 'long'")
     assert said.endswith("…")
     assert len(said) < 100
 

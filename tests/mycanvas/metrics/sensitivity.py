@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mycanvas.errors import ConfigError
-from mycanvas.io.images import Rgb, decode
+from mycanvas.io.images import Rgb, decode_rgb
 from mycanvas.metrics.evaluate import evaluate
 from mycanvas.metrics.references import encode_references
 from mycanvas.metrics.scenes import Dataset, Scene, open_dataset
@@ -105,13 +105,13 @@ def measure(dataset: Dataset, most_scenes: int = 100) -> dict[str, Curve]:
     ][:most_scenes]
     encoder, settings = Histograms(), Settings(references="masked")
     references = encode_references(dataset.concepts.values(), encoder, settings)
-    pictures = {scene.id: decode(scene.read()) for scene in scenes}
+    pictures = {scene.id: decode_rgb(scene.read()) for scene in scenes}
     curves = {}
     for name, spoil in WAYS.items():
         means: dict[str, list[float]] = {score: [] for score in SCORES}
         for count in range(MOST_SPOILT + 1):
             spoilt = [_spoilt(scene, scenes, pictures, spoil, count) for scene in scenes]
-            detector = Told({decode(scene.read()).tobytes(): _own_boxes(scene) for scene in spoilt})
+            detector = Told({decode_rgb(scene.read()).tobytes(): _own_boxes(scene) for scene in spoilt})
             found = evaluate(spoilt, references, encoder, detector, settings).pictures
             for score in SCORES:
                 means[score].append(float(np.mean([getattr(picture, score) for picture in found])))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mycanvas.errors import InputError, ModelError
-from mycanvas.io.images import Rgb, decode
+from mycanvas.io.images import Rgb, decode_rgb
 from mycanvas.metrics.evaluate import evaluate
 from mycanvas.metrics.references import encode_references
 from mycanvas.metrics.results import PictureScores
@@ -87,8 +87,8 @@ def test_scores_equal_loops_that_are_written_out(world: tuple[list[Scene], Told]
 
     assert len(found) == COUNT
     for one, picture in zip(scenes, found, strict=True):
-        wanted = written_out(one, detector, settings)
-        assert {name: getattr(picture, name) for name in wanted} == pytest.approx(wanted, abs=1e-6), one.id
+        expected = written_out(one, detector, settings)
+        assert {name: getattr(picture, name) for name in expected} == pytest.approx(expected, abs=1e-6), one.id
     spread = [np.ptp([getattr(picture, name) for picture in found]) for name in ("cp_clip", "ti_clip", "identity")]
     assert min(spread) > 0.3
     assert any(picture.identity < picture.cp_clip - 0.1 for picture in found)
@@ -102,9 +102,9 @@ def written_out(one: Scene, detector: Told, settings: Settings) -> dict[str, flo
         value = sum(float(x) * float(y) for x, y in zip(a, b, strict=True))
         return max(value, 0.0) if settings.negative == "zero" else value
 
-    pixels = decode(one.read())
+    pixels = decode_rgb(one.read())
     classes = [concept.class_name for concept in one.concepts]
-    references = [encoder.images([decode(photo.read()) for photo in concept.photos]) for concept in one.concepts]
+    references = [encoder.images([decode_rgb(photo.read()) for photo in concept.photos]) for concept in one.concepts]
     (all_boxes,) = detector.detect([pixels], [classes])
     assert all_boxes is not None
     ranked = sorted([box for box in all_boxes if box.score > settings.threshold], key=lambda box: -box.score)
@@ -196,7 +196,7 @@ def test_every_picture_and_every_photo_is_read_and_encoded_once(concepts: dict[s
         scenes.append(replace(one, read=read))
         boxes[pixels.tobytes()] = [Detection(label="cat", box=(0, 0, 20, 20), score=0.9)]
     run(scenes, Told(boxes), Settings(), encoder)
-    photos = [decode(photo.read()).tobytes() for name in ("cat", "dog") for photo in concepts[name].photos]
+    photos = [decode_rgb(photo.read()).tobytes() for name in ("cat", "dog") for photo in concepts[name].photos]
 
     assert sorted(opened, key=int) == [str(number) for number in range(40)]
     assert len(encoder.seen) == 40 + 40 + len(photos)
@@ -252,7 +252,7 @@ def test_numbers_that_are_none_are_errors_that_name_the_picture(world: tuple[lis
         evaluate(scenes[:1], references, Broken(), detector)
     with pytest.raises(ModelError, match=r"encoder gave no finite numbers for the photo"):
         encode_references(scenes[0].concepts, Broken(), Settings())
-    silent = Told({decode(scenes[0].read()).tobytes(): None})
+    silent = Told({decode_rgb(scenes[0].read()).tobytes(): None})
     with pytest.raises(ModelError, match=r"detector gave no finite numbers for 000"):
         evaluate(scenes[:1], references, Colours(), silent)
 

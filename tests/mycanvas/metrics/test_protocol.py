@@ -76,7 +76,7 @@ def test_a_composition_may_be_named_in_any_order_and_a_background_left_out(tmp_p
     [
         ("{", r"images.jsonl, line 2: not JSON"),
         ("[" * 100_000, r"line 2: not JSON"),
-        ("[1]", r"line 2: wanted a JSON object, got list"),
+        ("[1]", r"line 2: expected a JSON object, got list"),
         ({"file": "a.png", "prompt": "a cat"}, r"line 2: composition must be text, it is missing"),
         (LINE | {"prompt": 3}, r"line 2: prompt must be text, got 3"),
         (LINE | {"file": "b.png"}, r"line 2: there is no file b.png"),

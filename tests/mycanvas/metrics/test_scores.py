@@ -95,9 +95,9 @@ def test_cats_are_told_apart_by_what_is_the_most_alike_in_all() -> None:
 
 
 def test_agreement_is_the_mean_overlap_within_classes() -> None:
-    wanted = [(0, 0, 10, 10), (20, 0, 10, 10), (40, 0, 10, 10)]
+    expected = [(0, 0, 10, 10), (20, 0, 10, 10), (40, 0, 10, 10)]
     found = [box("dog", 0), box("cat", 45), box("cat", 20)]
 
-    assert scores.agreement(wanted, CLASSES, found) == pytest.approx((1 + 1 + 1 / 3) / 3)
-    assert scores.agreement(wanted, CLASSES, found[:1]) == pytest.approx(1 / 3)
-    assert scores.agreement(wanted, CLASSES, [box("dog", 20)]) == 0
+    assert scores.agreement(expected, CLASSES, found) == pytest.approx((1 + 1 + 1 / 3) / 3)
+    assert scores.agreement(expected, CLASSES, found[:1]) == pytest.approx(1 / 3)
+    assert scores.agreement(expected, CLASSES, [box("dog", 20)]) == 0

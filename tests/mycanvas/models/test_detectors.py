@@ -83,7 +83,7 @@ def test_boxes_are_in_pixels_of_the_picture_and_clipped_to_it(
     height, width = size
     # OWL-ViT stretches a picture to a square; OWLv2 pads it below and on the right.
     across, down = (max(size), max(size)) if name == "owlv2" else (width, height)
-    wanted, left_the_picture = [], 0
+    expected, left_the_picture = [], 0
     for logits, (x, y, w, h) in zip(outputs.logits[0].tolist(), outputs.pred_boxes[0].tolist(), strict=True):
         left, top = max((x - w / 2) * across, 0), max((y - h / 2) * down, 0)
         right, bottom = min((x + w / 2) * across, width), min((y + h / 2) * down, height)
@@ -91,12 +91,12 @@ def test_boxes_are_in_pixels_of_the_picture_and_clipped_to_it(
         if right > left and bottom > top:
             score = 1 / (1 + np.exp(-max(logits)))
             label = ("dog", "cat")[int(np.argmax(logits))]
-            wanted.append(Detection(label=label, box=(left, top, right - left, bottom - top), score=score))
+            expected.append(Detection(label=label, box=(left, top, right - left, bottom - top), score=score))
 
     (found,) = load_detector(folder, threshold=0.0, overlap=1.0).detect([picture], [["dog", "cat"]])
 
     assert left_the_picture
-    assert_same(found, sorted(wanted, key=lambda one: -one.score))
+    assert_same(found, sorted(expected, key=lambda one: -one.score))
 
 
 def test_a_label_of_grounding_dino_is_as_certain_as_the_most_certain_of_its_tokens(tiny_model: Model) -> None:
@@ -107,19 +107,19 @@ def test_a_label_of_grounding_dino_is_as_certain_as_the_most_certain_of_its_toke
     inputs = AutoProcessor.from_pretrained(folder)(images=[picture], text=["zeb. dog."], return_tensors="pt")
     with torch.inference_mode():
         outputs = AutoModelForZeroShotObjectDetection.from_pretrained(folder)(**inputs)
-    wanted = []
+    expected = []
     # Tokens are [CLS] z ##e ##b . dog . [SEP].
     for logits, (x, y, w, h) in zip(outputs.logits[0].tolist(), outputs.pred_boxes[0].tolist(), strict=True):
         zebra, dog = max(logits[1:4]), logits[5]
         label, score = ("Zeb.", zebra) if zebra > dog else ("dog", dog)
         left, top, right, bottom = x - w / 2, y - h / 2, min(x + w / 2, 1), min(y + h / 2, 1)
         box = (max(left, 0) * 100, max(top, 0) * 80, (right - max(left, 0)) * 100, (bottom - max(top, 0)) * 80)
-        wanted.append(Detection(label=label, box=box, score=1 / (1 + np.exp(-score))))
+        expected.append(Detection(label=label, box=box, score=1 / (1 + np.exp(-score))))
 
     (found,) = load_detector(folder, threshold=0.0, overlap=1.0).detect([picture], [["Zeb.", "dog"]])
 
     assert {one.label for one in found or ()} == {"Zeb.", "dog"}
-    by_place = sorted(wanted, key=lambda one: one.box), sorted(found or (), key=lambda one: one.box)
+    by_place = sorted(expected, key=lambda one: one.box), sorted(found or (), key=lambda one: one.box)
     assert_same(*by_place)
 
 

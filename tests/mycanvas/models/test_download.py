@@ -99,11 +99,11 @@ def test_weights_of_the_same_size_and_another_content_are_another_revision(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("saved", "wanted", "missing"),
+    ("saved", "expected", "missing"),
     [("fp16", None, r"/\*\.safetensors is missing"), (None, "fp16", r"\*\.fp16\*\.safetensors is missing")],
 )
 def test_weights_of_another_variant_are_not_what_is_wanted(
-    saved: str | None, wanted: str | None, missing: str, tiny_model: Callable[[str], Path], tmp_path: Path
+    saved: str | None, expected: str | None, missing: str, tiny_model: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = shutil.copytree(tiny_model("sdxl"), tmp_path / "sdxl")
     for file in folder.rglob("*.safetensors") if saved else ():
@@ -111,7 +111,7 @@ def test_weights_of_another_variant_are_not_what_is_wanted(
     fetch(str(folder), "diffusers", variant=saved)
 
     with pytest.raises(ModelError, match=missing):
-        fetch(str(folder), "diffusers", variant=wanted)
+        fetch(str(folder), "diffusers", variant=expected)
 
 
 def test_plain_weights_serve_for_those_parts_of_which_there_is_no_variant(

@@ -69,13 +69,13 @@ def test_the_same_seed_says_the_same_and_another_something_else(tiny_model: Tiny
 
 def test_draws_follow_the_models_distribution() -> None:
     """4000 rows of the same logits; each count within four standard deviations of what softmax gives."""
-    wanted = torch.tensor([0.6, 0.3, 0.1, 0.0])
+    expected = torch.tensor([0.6, 0.3, 0.1, 0.0])
     rows = 4000
 
-    chosen = Draws(range(rows))(torch.zeros(rows, 1), wanted.log().expand(rows, -1)).argmax(-1)
+    chosen = Draws(range(rows))(torch.zeros(rows, 1), expected.log().expand(rows, -1)).argmax(-1)
 
     counts = torch.bincount(chosen, minlength=4)
-    assert torch.all((counts - rows * wanted).abs() <= 4 * (rows * wanted * (1 - wanted)).sqrt())
+    assert torch.all((counts - rows * expected).abs() <= 4 * (rows * expected * (1 - expected)).sqrt())
 
 
 def test_answers_stop_at_the_most_tokens_and_say_that_they_were_cut_short(

@@ -165,7 +165,7 @@ def test_a_last_line_that_was_cut_off_is_told_and_left_out(
     ("line", "message"),
     [
         ('{"rater": "ana", "item"', "not JSON in UTF-8"),
-        ('["ana", "a0", 4]', 'wanted an object like {"rater": "ana"'),
+        ('["ana", "a0", 4]', 'expected an object like {"rater": "ana"'),
         ("[" * 100_000, "not a rating: nested too deeply"),
         (
             '{"rater": "ana", "item": "a0", "score": 4, "comment": "nice"}',
@@ -219,7 +219,7 @@ def test_many_wrong_lines_are_counted_and_no_line_is_an_error(tmp_path: Path) ->
 
     with pytest.raises(InputError, match="and 15 more"):
         read_ratings(bad)
-    with pytest.raises(InputError, match="holds no ratings; wanted lines like"):
+    with pytest.raises(InputError, match="holds no ratings; expected lines like"):
         read_ratings(empty)
     with pytest.raises(InputError, match="cannot be read: No such file"):
         read_ratings(tmp_path / "absent.jsonl")

@@ -207,7 +207,7 @@ def test_a_scene_that_takes_too_many_words_is_rejected_and_its_neighbour_is_not(
 
     assert isinstance(long, Rejected)
     assert (long.sample_id, long.stage) == ("long", "caption")
-    assert long.reason == "29 words are needed to name everything; wanted at most 12"
+    assert long.reason == "29 words are needed to name everything; expected at most 12"
     assert isinstance(short, Captioned)
 
 
@@ -239,7 +239,7 @@ PAIR: list[Spot] = [("dog", 10, 90, 10, 10), ("dog", 50, 90, 10, 10), ("cat", 80
         (("Three dogs and a cat.", "A <c0> dog, a <c1> dog and a <c2> cat."), "without its tokens"),
         (
             (f"Two dogs and a cat {'so ' * 7}.", f"A <c0> dog, a <c1> dog and a <c2> cat {'so ' * 7}."),
-            "13 words in .*; wanted at most 12",
+            "13 words in .*; expected at most 12",
         ),
     ],
 )

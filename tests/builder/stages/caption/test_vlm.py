@@ -60,7 +60,7 @@ def test_the_papers_instruction_is_asked_with_the_class_names_as_a_requirement()
 
 
 @pytest.mark.parametrize(
-    ("nouns", "answer", "wanted", "prompt"),
+    ("nouns", "answer", "expected", "prompt"),
     [
         (
             ("dog", "cat"),
@@ -134,12 +134,12 @@ def test_the_papers_instruction_is_asked_with_the_class_names_as_a_requirement()
     ],
 )
 def test_an_answer_that_names_everything_is_the_caption(
-    nouns: tuple[str, ...], answer: str, wanted: str, prompt: str | None
+    nouns: tuple[str, ...], answer: str, expected: str, prompt: str | None
 ) -> None:
     result = told(row_of(*nouns), answer)
 
-    assert (result.written_by, result.caption) == ("vlm", wanted)
-    assert re.sub(r"<c\d> ", "", result.prompt) == wanted if prompt is None else result.prompt == prompt
+    assert (result.written_by, result.caption) == ("vlm", expected)
+    assert re.sub(r"<c\d> ", "", result.prompt) == expected if prompt is None else result.prompt == prompt
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_only_what_was_wrong_is_asked_again_and_seeds_are_the_samples_own() -> N
 
 
 @pytest.mark.parametrize(
-    ("nouns", "answer", "wanted", "prompt"),
+    ("nouns", "answer", "expected", "prompt"),
     [
         (
             ("dog", "mug"),
@@ -240,11 +240,11 @@ def test_only_what_was_wrong_is_asked_again_and_seeds_are_the_samples_own() -> N
     ],
 )
 def test_what_stays_unnamed_is_named_before_the_models_words(
-    nouns: tuple[str, ...], answer: str, wanted: str, prompt: str
+    nouns: tuple[str, ...], answer: str, expected: str, prompt: str
 ) -> None:
     result = told(row_of(*nouns), answer, "", "Ich weiß es nicht.")
 
-    assert (result.written_by, result.caption, result.prompt) == ("vlm+template", wanted, prompt)
+    assert (result.written_by, result.caption, result.prompt) == ("vlm+template", expected, prompt)
 
 
 def test_the_template_writes_what_cannot_be_completed() -> None:
@@ -282,7 +282,7 @@ def test_a_scene_that_takes_too_many_words_is_rejected_and_its_neighbour_is_not(
     rejected, result = caption([long, short], Vlm(CaptionConfig(max_words=12), speaker), 0)
 
     assert isinstance(rejected, Rejected)
-    assert rejected.reason == "29 words are needed to name everything; wanted at most 12"
+    assert rejected.reason == "29 words are needed to name everything; expected at most 12"
     assert isinstance(result, Captioned)
 
 

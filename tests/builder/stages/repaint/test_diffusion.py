@@ -212,7 +212,7 @@ def test_the_refiner_goes_on_as_the_model_left_off(tiny_model: TinyModel, schedu
 
 
 @pytest.mark.parametrize(
-    ("model", "wanted"),
+    ("model", "expected"),
     [
         ("sdxl", "StableDiffusionXLInpaintPipeline"),
         ("z_image", "ZImageInpaintPipeline"),
@@ -220,11 +220,11 @@ def test_the_refiner_goes_on_as_the_model_left_off(tiny_model: TinyModel, schedu
     ],
 )
 def test_a_repository_is_loaded_by_its_own_class_or_its_sibling_for_inpainting(
-    tiny_model: TinyModel, model: str, wanted: str
+    tiny_model: TinyModel, model: str, expected: str
 ) -> None:
     loaded = load_inpainter(settings(tiny_model(model)).diffusion, Runtime(device="cpu"))
 
-    assert type(loaded.pipeline).__name__ == wanted
+    assert type(loaded.pipeline).__name__ == expected
 
 
 @pytest.mark.parametrize("part", ["unet", "text_encoder"])
@@ -309,7 +309,7 @@ def test_what_is_no_picture_is_rejected_and_its_neighbours_are_not(value: float,
         ({"steps": 1, "strength": 0.9}, "1 steps at strength 0.9 are none"),
         ({"refiner": "./r", "strength": 0.25}, "the model starts at 75% of the way"),
         ({"scheduler": "magic"}, "scheduler"),
-        ({"smooth": 1_000_000}, "smooth: wanted a whole number of at most 255"),
+        ({"smooth": 1_000_000}, "smooth: expected a whole number of at most 255"),
     ],
 )
 def test_what_cannot_be_meant_is_said_before_any_work(change: dict[str, object], message: str) -> None:

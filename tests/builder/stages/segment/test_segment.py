@@ -166,8 +166,8 @@ def test_a_rejected_photo_costs_its_neighbours_nothing() -> None:
 @pytest.mark.parametrize(
     ("alpha", "reason"),
     [
-        (np.ones((200, 200), np.float32), "the object fills 100% of the photo, wanted at most 95%"),
-        (square(half=10), "the object is 20 px long, wanted at least 64; see segment.min_side"),
+        (np.ones((200, 200), np.float32), "the object fills 100% of the photo, expected at most 95%"),
+        (square(half=10), "the object is 20 px long, expected at least 64; see segment.min_side"),
     ],
 )
 def test_what_is_no_object_is_rejected_with_what_was_got_and_wanted(alpha: np.ndarray, reason: str) -> None:

@@ -1,0 +1,34 @@
+"""The strict base of every table of build.toml, and the types that its fields share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Location = Annotated[Path, Field(strict=False)]
+"""A path, which a TOML file holds as text."""
+ModelName = Annotated[str, Field(min_length=1)]
+"""A model: "owner/name" or "owner/name@revision" on the Hub, or a folder: "./models/name", "/data/name"."""
+
+
+class Table(BaseModel):
+    """One table: immutable, and strict about keys and types.
+
+    An unknown key is an error, and so is a value of another type, such as true for a number. TOML has no null: ""
+    resets a field that may be None, so that a file can remove a value that its profile sets.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reset_empty(cls, values: object) -> object:
+        if not isinstance(values, Mapping):
+            return values
+        optional = {name for name, field in cls.model_fields.items() if field.default is None}
+        return {name: None if value == "" and name in optional else value for name, value in values.items()}
