@@ -32,7 +32,7 @@ class PhotoFile:
 
     id: "<concept>/<file name>", unique in a build.
     sha256: of the file's bytes; what caches are keyed by.
-    attribution: who made it and under which licence, where the folder says so.
+    attribution: who made it and under which license, where the folder says so.
     """
 
     id: str

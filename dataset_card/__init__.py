@@ -1,19 +1,19 @@
 """The card of a dataset: the README.md that says what is in it, how it was made and how to load it."""
 
 from dataset_card.card import (
-    HUB_LICENCES,
+    HUB_LICENSES,
     BackgroundFacts,
     CardFacts,
     ConceptFacts,
     PhotoFacts,
     SplitFacts,
-    licence_yaml,
+    license_yaml,
     render_card,
 )
 from dataset_card.hub import Preview, digest_in, hub_card
 
 __all__ = [
-    "HUB_LICENCES",
+    "HUB_LICENSES",
     "BackgroundFacts",
     "CardFacts",
     "ConceptFacts",
@@ -22,6 +22,6 @@ __all__ = [
     "SplitFacts",
     "digest_in",
     "hub_card",
-    "licence_yaml",
+    "license_yaml",
     "render_card",
 ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Json = str | int | float | bool | None | Sequence["Json"]
 Yaml = dict[str, Any]
 
-HUB_LICENCES = frozenset(
+HUB_LICENSES = frozenset(
     (
         *("apache-2.0", "mit", "unlicense", "wtfpl", "cc", "cc0-1.0", "pddl", "odc-by", "odbl", "unknown", "other"),
         *("cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nd-4.0"),
@@ -32,7 +32,7 @@ HUB_LICENCES = frozenset(
         *("cdla-permissive-1.0", "cdla-permissive-2.0", "cdla-sharing-1.0"),
     )
 )
-"""Licences of pictures and data that the Hub knows by this name; any other is "other" with a `license_name`."""
+"""Licenses of pictures and data that the Hub knows by this name; any other is "other" with a `license_name`."""
 
 SIZES = (
     (1_000, "n<1K"),
@@ -44,11 +44,11 @@ SIZES = (
 """The Hub's size categories, by the number of rows that they end below."""
 
 UNLICENSED = """\
-**No licence is known.** The source photos do not state one for the whole, and every scene is made of them. Find out
+**No license is known.** The source photos do not state one for the whole, and every scene is made of them. Find out
 from the makers of the photos before you share or use this."""
-"""What a card says in the place of a licence."""
+"""What a card says in the place of a license."""
 
-LICENSED = "Licence: {}, as whoever made this dataset states it for its source photos."
+LICENSED = "License: {}, as whoever made this dataset states it for its source photos."
 """What it says where there is one."""
 
 PLACE = "path/to/this/folder"
@@ -70,7 +70,7 @@ class SplitFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhotoFacts:
-    """A source photo. used: scenes may show it. attribution: maker and licence, or None when nobody stated them."""
+    """A source photo. used: scenes may show it. attribution: maker and license, or None when nobody stated them."""
 
     id: str
     used: bool = True
@@ -113,7 +113,7 @@ class CardFacts:
     backends: stage ("segment") -> backend ("tricut"), in the order of the stages.
     config_digest, shards_digest: sha256, in hexadecimal, of the configuration and of the dataset's files.
     resolution: width and height of a scene in pixels. caption_words: mean number of words in a caption.
-    licence: SPDX identifier of the whole, or None when the photos state none.
+    license: SPDX identifier of the whole, or None when the photos state none.
     version: of mycanvas.
     """
 
@@ -135,7 +135,7 @@ class CardFacts:
     seed: int
     resolution: int
     caption_words: float
-    licence: str | None
+    license: str | None
     version: str
 
     @property
@@ -188,9 +188,9 @@ def dump_yaml(values: Yaml) -> str:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1_000)
 
 
-def licensed(licence: str) -> Markdown:
-    """What a card says of this licence."""
-    return Markdown(LICENSED.format(escaped(licence)))
+def licensed(license: str) -> Markdown:
+    """What a card says of this license."""
+    return Markdown(LICENSED.format(escaped(license)))
 
 
 def _credits(photos: Sequence[PhotoFacts]) -> list[tuple[str | None, list[PhotoFacts]]]:
@@ -221,7 +221,7 @@ def _front_matter(facts: CardFacts) -> Yaml:
         "pretty_name": _one_line(facts.name),
         "language": ["en"],
         "multilinguality": ["monolingual"],
-        **licence_yaml(facts.licence),
+        **license_yaml(facts.license),
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
         "source_datasets": ["original"],
@@ -233,12 +233,12 @@ def _front_matter(facts: CardFacts) -> Yaml:
     }
 
 
-def licence_yaml(licence: str | None) -> Yaml:
-    """The keys by which the Hub knows a licence: "CC BY 4.0" is its "cc-by-4.0"."""
-    name = re.sub(r"[^a-z0-9.+]+", "-", (licence or "").lower()).strip("-")
+def license_yaml(license: str | None) -> Yaml:
+    """The keys by which the Hub knows a license: "CC BY 4.0" is its "cc-by-4.0"."""
+    name = re.sub(r"[^a-z0-9.+]+", "-", (license or "").lower()).strip("-")
     if not name:
         return {"license": "unknown"}
-    return {"license": name} if name in HUB_LICENCES else {"license": "other", "license_name": name}
+    return {"license": name} if name in HUB_LICENSES else {"license": "other", "license_name": name}
 
 
 def _configs(facts: CardFacts) -> list[Yaml]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from dataset_card.card import LICENSED, PLACE, UNLICENSED, dump_yaml, licence_yaml, licensed
+from dataset_card.card import LICENSED, PLACE, UNLICENSED, dump_yaml, license_yaml, licensed
 
 _HEAD = re.compile(r"---\n(?P<yaml>.*?\n)---\n(?P<body>.*)", re.DOTALL)
-_LICENCE = re.compile("|".join((re.escape(UNLICENSED), re.escape(LICENSED).replace(r"\{\}", ".*"))))
+_LICENSE = re.compile("|".join((re.escape(UNLICENSED), re.escape(LICENSED).replace(r"\{\}", ".*"))))
 _DIGEST = re.compile(r"shards sha256:([0-9a-f]{64})")
 
 
@@ -35,7 +35,7 @@ def digest_in(card: str) -> str | None:
 
 
 def hub_card(
-    card: str, repo_id: str, sizes: Mapping[str, int], licence: str | None = None, previews: Sequence[Preview] = ()
+    card: str, repo_id: str, sizes: Mapping[str, int], license: str | None = None, previews: Sequence[Preview] = ()
 ) -> str:
     """A folder's card, as it is to stand on the Hub; whatever people have written into it stays.
 
@@ -43,7 +43,7 @@ def hub_card(
         card: the README.md of the folder; `digest_in` finds a digest in it.
         repo_id: "user/mycanvas".
         sizes: config -> bytes of its Parquet files together.
-        licence: to be stated instead of the card's; None: the card's.
+        license: to be stated instead of the card's; None: the card's.
         previews: shown above the first section.
     """
     head, body = _parts(card)
@@ -52,9 +52,9 @@ def hub_card(
             files["path"] = re.sub(r"\.arrow$", ".parquet", files["path"])
     for info in head.get("dataset_info", []):
         info["download_size"] = sizes.get(info["config_name"], 0)
-    if licence:
-        head = {key: value for key, value in head.items() if key != "license_name"} | licence_yaml(licence)
-        body = _LICENCE.sub(lambda _: licensed(licence), body)
+    if license:
+        head = {key: value for key, value in head.items() if key != "license_name"} | license_yaml(license)
+        body = _LICENSE.sub(lambda _: licensed(license), body)
     body = body.replace(f'data_dir="{PLACE}"', f'data_dir="hf://datasets/{repo_id}"').replace(PLACE, repo_id)
     if previews:
         pictures = "\n".join(map(_picture, previews))

@@ -68,7 +68,7 @@ def concepts_schema() -> pa.Schema:
 
     id: "dog6/00.jpg". mask: single-channel PNG, 255 = object; null when no object was found.
     height_cm: the concept's rough real height, or null. quality: the segmenter's trust in the mask, or null.
-    used: whether the photo passed the gate, so that scenes may show it. attribution: maker and licence, or null.
+    used: whether the photo passed the gate, so that scenes may show it. attribution: maker and license, or null.
     """
     import pyarrow as pa
 

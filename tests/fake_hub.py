@@ -278,7 +278,7 @@ def branch(hub: FakeHub, request: Request, repo: str, revision: str) -> Answer:
 
 
 def validate(_hub: FakeHub, request: Request) -> Answer:
-    """The Hub checks a card's metadata; here, that it is YAML and that the licence is one word."""
+    """The Hub checks a card's metadata; here, that it is YAML and that the license is one word."""
     import yaml
 
     head = yaml.safe_load(request.json()["content"].split("---\n")[1])

@@ -120,7 +120,7 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
     from builder.pipeline.build import build
 
     values = {"concepts": toys / "concepts", "output": output, "samples": samples, "resolution": resolution}
-    config = load_config(None, None, {**values, "workers": workers, "licence": "CC0-1.0"})
+    config = load_config(None, None, {**values, "workers": workers, "license": "CC0-1.0"})
     with tqdm(total=PICTURES, desc="rendering", unit="photo") as bar:
         render_toys(toys, bar.update, config.workers)
     summary = build(config)
@@ -166,7 +166,7 @@ def build(config_file: Path | None, profile: str | None, keep_best: bool, as_jso
 def models(config_file: Path | None, profile: str | None, download: bool, as_json: bool) -> None:
     """List the models that a build runs, and fetch them.
 
-    With sizes and licences, and whether they are on this machine.
+    With sizes and licenses, and whether they are on this machine.
 
     \b
     Example:

@@ -68,7 +68,7 @@ Session = Literal[
     "silueta",
     "bria-rmbg",
 ]
-"""The sessions of rembg that find one object on this machine; bria-rmbg's licence forbids commercial use."""
+"""The sessions of rembg that find one object on this machine; bria-rmbg's license forbids commercial use."""
 UPLOADING = ("atlascloud", "withoutbg")
 """Sessions of rembg that send each photo to a service, and are refused for that."""
 

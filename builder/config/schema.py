@@ -147,7 +147,7 @@ def _folder_or_hub(value: object) -> Path | str:
 class BuildConfig(Table):
     """The whole configuration of a build.
 
-    profile: the one that it started from. licence: SPDX identifier of the dataset, for its card.
+    profile: the one that it started from. license: SPDX identifier of the dataset, for its card.
     concepts: the folder of photo folders, or "hf://owner/name", a dataset on the Hub.
     backgrounds: a folder of scenes of photos; None for procedural scenes.
     samples: scenes generated in all, spread over the compositions. samples_per_composition: instead of `samples`.
@@ -158,7 +158,7 @@ class BuildConfig(Table):
     """
 
     profile: str = "classic"
-    licence: str | None = None
+    license: str | None = None
     concepts: Annotated[Path | str, PlainValidator(_folder_or_hub)]
     output: Location = Path("mycanvas_data")
     backgrounds: Location | None = None
@@ -192,7 +192,7 @@ class BuildConfig(Table):
         Neither how work is spread, nor what is selected, nor where folders lie: photos and examples count by content.
         Of tables of models, those in use.
         """
-        apart = {"profile", "licence", "output", "workers", "select", "concepts", "backgrounds", "device", "memory"}
+        apart = {"profile", "license", "output", "workers", "select", "concepts", "backgrounds", "device", "memory"}
         values = self.model_dump(mode="json", exclude=apart if self.learned() else {*apart, "dtype"})
         return {name: value for name, value in flatten(values).items() if self._counts(name)}
 

@@ -57,7 +57,7 @@ def card_text(
         seed=config.seed,
         resolution=config.resolution,
         caption_words=caption_words,
-        licence=config.licence,
+        license=config.license,
         version=__version__,
     )
     return render_card(facts)

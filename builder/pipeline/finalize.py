@@ -101,7 +101,7 @@ def finish(folder: BuildFolder, config: BuildConfig, asked: str = "[select]") ->
         StoreError: the build is not finished, a file is damaged, or no scene would be kept; the dataset that was there
             before stays.
     """
-    answer = {"select": config.select.model_dump(), "licence": config.licence, "candidates": _sums(folder)}
+    answer = {"select": config.select.model_dump(), "license": config.license, "candidates": _sums(folder)}
     sources = Sources.from_json(read_json(folder.sources_file))
     done = marked(folder)
     if done and all(done.get(name) == value for name, value in answer.items()):

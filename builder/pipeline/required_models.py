@@ -116,14 +116,14 @@ class Listed:
     """One line of `mycanvas models`.
 
     revision: None where none is asked for. gigabytes: on this machine, or about what will be fetched; None: unknown.
-    licence, commercial: None where it is not known here. here: all of it is on this machine.
+    license, commercial: None where it is not known here. here: all of it is on this machine.
     """
 
     stage: str
     model: str
     revision: str | None
     gigabytes: float | None
-    licence: str | None
+    license: str | None
     commercial: bool | None
     here: bool
 
@@ -144,7 +144,7 @@ def _listed(need: Need) -> Listed:
         model=model,
         revision=found.revision if found else revision,
         gigabytes=size,
-        licence=about.licence if about else None,
+        license=about.license if about else None,
         commercial=about.commercial if about else None,
         here=found is not None,
     )
@@ -154,12 +154,12 @@ def table_of_needs(rows: Sequence[Listed]) -> list[str]:
     """The rows for a terminal, and what to type next."""
     if not rows:
         return ["This configuration runs no models on this machine: nothing to download."]
-    cells = [("stage", "model", "revision", "GB", "licence", "here")]
+    cells = [("stage", "model", "revision", "GB", "license", "here")]
     for row in rows:
-        licence = (row.licence or "see its page") + (" (not for commercial use)" if row.commercial is False else "")
+        license = (row.license or "see its page") + (" (not for commercial use)" if row.commercial is False else "")
         size = "?" if row.gigabytes is None else f"{row.gigabytes:.1f}"
         cells.append(
-            (row.stage, row.model, (row.revision or "newest")[:12], size, licence, "yes" if row.here else "no")
+            (row.stage, row.model, (row.revision or "newest")[:12], size, license, "yes" if row.here else "no")
         )
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -73,14 +73,14 @@ class Publication:
         return shards | {path: len(content) for path, content in self.small.items()}
 
 
-def check_publishable(folder: BuildFolder, licence: str | None) -> dict[str, str]:
+def check_publishable(folder: BuildFolder, license: str | None) -> dict[str, str]:
     """Look whether a folder may be published as it is.
 
     Returns:
         The sha256 of each of its shards, by its name within the folder.
 
     Raises:
-        StoreError: the build is not finished, its card is not of its files, or nobody stated a licence.
+        StoreError: the build is not finished, its card is not of its files, or nobody stated a license.
     """
     path = folder.path
     if not folder.selected_file.is_file():
@@ -91,13 +91,13 @@ def check_publishable(folder: BuildFolder, licence: str | None) -> dict[str, str
             f"{path}: the card, README.md, was not written for the files that lie there now; "
             f"run: mycanvas select {path}"
         )
-    if not (licence or done["licence"]):
+    if not (license or done["license"]):
         _check_photos(folder)
     return {name: done["files"][name] for name in (f"{file.parent.name}/{file.name}" for file in data_files(folder))}
 
 
 def _check_photos(folder: BuildFolder) -> None:
-    """Raises StoreError if there is a photo of which nobody said under which licence it is.
+    """Raises StoreError if there is a photo of which nobody said under which license it is.
 
     Those that scenes do not show count too: all photos of concepts are published.
     """
@@ -106,13 +106,13 @@ def _check_photos(folder: BuildFolder) -> None:
     stated += [background.attribution for background in sources.backgrounds if background.photo_id]
     if unknown := stated.count(None):
         raise StoreError(
-            f"{folder.path}: {unknown} of its {len(stated)} photos have no stated maker or licence; "
-            "state one for the whole with --licence (such as CC-BY-4.0), or in concepts.toml and ATTRIBUTION files"
+            f"{folder.path}: {unknown} of its {len(stated)} photos have no stated maker or license; "
+            "state one for the whole with --license (such as CC-BY-4.0), or in concepts.toml and ATTRIBUTION files"
         )
 
 
 def prepare(
-    folder: BuildFolder, sums: Mapping[str, str], repo_id: str, licence: str | None, *, keep: bool
+    folder: BuildFolder, sums: Mapping[str, str], repo_id: str, license: str | None, *, keep: bool
 ) -> Publication:
     """Make the files of a publication.
 
@@ -120,7 +120,7 @@ def prepare(
         folder: that `check_publishable` took.
         sums: what it returned.
         repo_id: where the card says that it lies.
-        licence: instead of the build's.
+        license: instead of the build's.
         keep: leave the Parquet files in .build/push, where an interrupted push finds them again.
     """
     shards = tuple(_shards(folder, sums, keep=keep))
@@ -130,7 +130,7 @@ def prepare(
     previews = list(_previews(folder))
     own_card = (folder.path / CARD).read_text(encoding="utf-8")
     sizes["all"] = sizes["default"]
-    card = hub_card(own_card, repo_id, sizes, licence, [preview for preview, _ in previews])
+    card = hub_card(own_card, repo_id, sizes, license, [preview for preview, _ in previews])
     splits = _splits(folder)
     told = {
         "mycanvas": __version__,

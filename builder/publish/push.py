@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.publish.publication import CARD, CONCEPTS, DIGESTS, Publication, Rows, check_publishable, git_name, prepare
-from dataset_card import HUB_LICENCES, licence_yaml
+from dataset_card import HUB_LICENSES, license_yaml
 from mycanvas.errors import ConfigError, HubError
 from mycanvas.io.files import stored
 from mycanvas.io.hub_errors import told_by_hub
@@ -101,7 +101,7 @@ def push(
     *,
     private: bool = False,
     revision: str = "main",
-    licence: str | None = None,
+    license: str | None = None,
     dry_run: bool = False,
 ) -> Push:
     """Publish a built dataset, or what changed of it since; an interrupted push goes on where it stopped.
@@ -114,11 +114,11 @@ def push(
         repo_id: "user/mycanvas"; it is created where there is none.
         private: for the eyes of its owner only.
         revision: the branch; it is created where there is none.
-        licence: SPDX identifier, instead of the build's.
+        license: SPDX identifier, instead of the build's.
         dry_run: only find out what would be sent. Nothing is written, neither here nor there.
 
     Raises:
-        ConfigError: the repository cannot have this name, or the branch, or this is no licence.
+        ConfigError: the repository cannot have this name, or the branch, or this is no license.
         StoreError: the folder cannot be published as it is.
         HubError: the Hub refused, cannot be reached, or gives back something else.
     """
@@ -126,17 +126,17 @@ def push(
         raise ConfigError(f"expected user/name, as in jane/mycanvas, got {repo_id!r}")
     if not revision.strip():
         raise ConfigError(f"--revision: expected the name of a branch, got {revision!r}")
-    _check_licence(licence)
+    _check_license(license)
     folder = BuildFolder.open(path)
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(folder.claim(folder.request()))
-        sums = check_publishable(folder, licence)
+        sums = check_publishable(folder, license)
         stack.enter_context(_no_bars())
         api = _api(anonymous=dry_run)
         with told_by_hub(f"look at {repo_id}"):
             remote = _look(api, repo_id, revision, private)
-        publication = prepare(folder, sums, repo_id, licence, keep=not dry_run)
+        publication = prepare(folder, sums, repo_id, license, keep=not dry_run)
         changed = _changed(publication, remote)
         gone = tuple(name for name in remote.sums if OURS.fullmatch(name) and name not in publication.sizes())
         commit = None
@@ -160,17 +160,17 @@ def push(
         )
 
 
-def _check_licence(licence: str | None) -> None:
-    """Look whether a licence that was given is one; what the Hub has no name for is told, as it may be mistyped."""
-    if licence is None:
+def _check_license(license: str | None) -> None:
+    """Look whether a license that was given is one; what the Hub has no name for is told, as it may be mistyped."""
+    if license is None:
         return
-    said = licence_yaml(licence)
+    said = license_yaml(license)
     if said in ({"license": "unknown"}, {"license": "other"}):
-        raise ConfigError(f"--licence: expected the name of one, such as CC-BY-4.0, got {licence!r}")
+        raise ConfigError(f"--license: expected the name of one, such as CC-BY-4.0, got {license!r}")
     if name := said.get("license_name"):
-        near = get_close_matches(name, HUB_LICENCES - {"other", "unknown"}, n=1)
+        near = get_close_matches(name, HUB_LICENSES - {"other", "unknown"}, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        log.warning("the Hub knows no licence %s%s; the card says: other, %s", licence, hint, name)
+        log.warning("the Hub knows no license %s%s; the card says: other, %s", license, hint, name)
 
 
 def _api(*, anonymous: bool) -> HfApi:

@@ -1,7 +1,7 @@
 """A dataset on the Hugging Face Hub -> a folder of photos on this machine, as `find_concepts` reads it, fetched once.
 
 ~/.cache/mycanvas/concepts/<owner>--<name>/<revision>/<concept>/*.jpg
-                                                     /ATTRIBUTION      the dataset, and the licence of its card
+                                                     /ATTRIBUTION      the dataset, and the license of its card
                                                      /provenance.json  written last: where each photo comes from
 """
 
@@ -50,13 +50,13 @@ _NAME = re.compile(
 class _Source:
     """A dataset on the Hub, resolved to a commit.
 
-    part: a folder or a configuration of the dataset; empty: all. licence: as the dataset's card states it, if it does.
+    part: a folder or a configuration of the dataset; empty: all. license: as the dataset's card states it, if it does.
     """
 
     repo: str
     part: str
     commit: str
-    licence: str | None
+    license: str | None
 
 
 def fetch_concepts(name: str) -> Path:
@@ -111,11 +111,11 @@ def _cache() -> Path:
 def _ask(api: HfApi, repo: str, part: str, revision: str | None) -> _Source:
     info = api.dataset_info(repo, revision=revision, timeout=20)
     card: Any = info.card_data or {}
-    licence = card.get("license")
-    if licence == "other":
-        licence = card.get("license_name")
-    said = ", ".join(licence) if isinstance(licence, list) else licence
-    return _Source(repo=repo, part=part, commit=str(info.sha), licence=None if said == "unknown" else said)
+    license = card.get("license")
+    if license == "other":
+        license = card.get("license_name")
+    said = ", ".join(license) if isinstance(license, list) else license
+    return _Source(repo=repo, part=part, commit=str(info.sha), license=None if said == "unknown" else said)
 
 
 def _fetch(api: HfApi, source: _Source, folder: Path) -> None:
@@ -136,10 +136,10 @@ def _fetch(api: HfApi, source: _Source, folder: Path) -> None:
                 from_where = _unpack(source, files, growing)
         if not from_where:
             raise InputError(f"{ON_HUB}{source.repo} has no pictures{' in ' + source.part if source.part else ''}")
-        if source.licence:
-            text = f"{source.repo} on the Hugging Face Hub, revision {source.commit}, licence {source.licence}\n"
+        if source.license:
+            text = f"{source.repo} on the Hugging Face Hub, revision {source.commit}, license {source.license}\n"
             write_text(growing / "ATTRIBUTION", text)
-        about = {"dataset": source.repo, "revision": source.commit, "part": source.part, "licence": source.licence}
+        about = {"dataset": source.repo, "revision": source.commit, "part": source.part, "license": source.license}
         write_json(growing / PROVENANCE, {**about, "photos": from_where})
         with told(folder):
             try:

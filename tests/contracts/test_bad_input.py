@@ -245,7 +245,7 @@ def test_notepads_text_is_read_and_other_encodings_are_named(
     file, text = {
         "--concepts": (photos / "concepts.toml", '[ball]\nclass_noun = "bälle"\n[none]\n'),
         "--backgrounds": (places / "backgrounds.toml", '[yard]\nphrase = "in März"\n[none]\n'),
-        "build.toml": (tmp_path / "build.toml", 'licence = "ä"\nnone = 1\n'),
+        "build.toml": (tmp_path / "build.toml", 'license = "ä"\nnone = 1\n'),
     }[option]
     file.write_text(text, encoding=encoding)
     more = [file] if option == "build.toml" else []

@@ -55,7 +55,7 @@ FACTS = CardFacts(
     seed=7,
     resolution=512,
     caption_words=11.46,
-    licence="CC-BY-4.0",
+    license="CC-BY-4.0",
     version="0.1.0",
 )
 
@@ -104,20 +104,20 @@ def test_the_size_category_follows_the_rows_of_all_splits(rows: int, category: s
     assert head(replace(FACTS, splits=splits))["size_categories"] == [category]
 
 
-def test_a_licence_that_nobody_stated_is_unknown_and_said_plainly() -> None:
-    card = render_card(replace(FACTS, licence=None))
+def test_a_license_that_nobody_stated_is_unknown_and_said_plainly() -> None:
+    card = render_card(replace(FACTS, license=None))
 
     assert DatasetCard(card).data.license == "unknown"
-    assert "**No licence is known.**" in card
-    assert "No licence is known" not in render_card(FACTS)
+    assert "**No license is known.**" in card
+    assert "No license is known" not in render_card(FACTS)
 
 
-def test_a_licence_that_the_hub_does_not_list_is_other_with_its_name() -> None:
-    found = head(replace(FACTS, licence="LicenseRef-Unsplash"))
+def test_a_license_that_the_hub_does_not_list_is_other_with_its_name() -> None:
+    found = head(replace(FACTS, license="LicenseRef-Unsplash"))
 
     assert (found["license"], found["license_name"]) == ("other", "licenseref-unsplash")
-    assert head(replace(FACTS, licence="CC BY-SA 4.0"))["license"] == "cc-by-sa-4.0"
-    assert head(replace(FACTS, licence="Photos | by Jo"))["license_name"] == "photos-by-jo"
+    assert head(replace(FACTS, license="CC BY-SA 4.0"))["license"] == "cc-by-sa-4.0"
+    assert head(replace(FACTS, license="Photos | by Jo"))["license_name"] == "photos-by-jo"
 
 
 def test_a_concept_none_of_whose_photos_is_used_is_not_said_to_be_shown() -> None:
@@ -176,13 +176,13 @@ def test_concepts_compositions_backgrounds_and_parameters_are_listed() -> None:
 def test_every_photo_is_attributed_or_said_not_to_be() -> None:
     card = render_card(FACTS)
 
-    start = cells(card).index(["Maker and licence", "Photos"])
+    start = cells(card).index(["Maker and license", "Photos"])
     assert cells(card)[start + 2 :] == [
         ["Ada, CC BY 4.0", "mug/0.jpg"],
         ["not stated", "mug/1.jpg (not used), ball/0.jpg"],
         ["Bo", "garden/0.jpg"],
     ]
-    assert "2 of 4 source photos have no stated maker or licence" in card
+    assert "2 of 4 source photos have no stated maker or license" in card
 
 
 def test_photos_of_one_maker_share_a_line() -> None:

@@ -1,4 +1,4 @@
-"""The card on the Hub: the folder's, with another place, other files, a licence and pictures."""
+"""The card on the Hub: the folder's, with another place, other files, a license and pictures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CARD = render_card(FACTS)
 SIZES = {"default": 4_000, "all": 4_000, "concepts": 600}
 SECTIONS = (
     *("Quick look", "Splits", "Columns", "Collection", "How it was made", "Curation", "Concepts and compositions"),
-    *("Limits and biases", "Licence and attribution", "Citation"),
+    *("Limits and biases", "License and attribution", "Citation"),
 )
 
 
@@ -82,17 +82,17 @@ def test_how_to_load_it_names_its_place_on_the_hub() -> None:
     assert "path/to/this/folder" not in card
 
 
-def test_a_licence_that_is_given_takes_the_place_of_another() -> None:
-    unknown, other = (render_card(replace(FACTS, licence=licence)) for licence in (None, "LicenseRef-Mine"))
+def test_a_license_that_is_given_takes_the_place_of_another() -> None:
+    unknown, other = (render_card(replace(FACTS, license=license)) for license in (None, "LicenseRef-Mine"))
 
     for card in (unknown, other, CARD):
         published = DatasetCard(hub_card(card, "jane/toys", SIZES, "CC0-1.0"))
         data = published.data.to_dict()
         assert (data["license"], "license_name" in data) == ("cc0-1.0", False)
         assert list(data).index("license") < list(data).index("configs")
-        section = published.text.partition("## Licence")[2].partition("## ")[0]
-        assert re.findall("Licence: .*|No licence is known", section) == [
-            "Licence: CC0-1.0, as whoever made this dataset states it for its source photos."
+        section = published.text.partition("## License")[2].partition("## ")[0]
+        assert re.findall("License: .*|No license is known", section) == [
+            "License: CC0-1.0, as whoever made this dataset states it for its source photos."
         ]
 
 

@@ -30,7 +30,7 @@ def test_a_change_is_told_by_what_it_is_a_change_of(name: str, was: object, now:
 
 
 def test_what_is_the_same_is_not_told() -> None:
-    assert changes({"seed": 0, "licence": None}, {"seed": 0}) == []
+    assert changes({"seed": 0, "license": None}, {"seed": 0}) == []
 
 
 def test_a_long_value_is_cut() -> None:

@@ -21,12 +21,12 @@ def test_the_classic_profile_needs_no_model(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize("profile", ["gen4gen", "modern"])
-def test_every_model_of_a_profile_is_pinned_and_its_size_and_licence_are_known(profile: str) -> None:
+def test_every_model_of_a_profile_is_pinned_and_its_size_and_license_are_known(profile: str) -> None:
     config = load_config(None, profile, {"concepts": "photos"})
 
     for row in list_needs(config):
         assert row.gigabytes
-        assert row.licence
+        assert row.license
         assert row.revision
         assert row.stage in config.learned()
 

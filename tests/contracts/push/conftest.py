@@ -93,7 +93,7 @@ def numbers() -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def finished(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished build without a licence; nothing is to be written in it."""
+    """A finished build without a license; nothing is to be written in it."""
     output = tmp_path_factory.mktemp("finished") / "out"
     values = {"concepts": shapes, "backgrounds": grounds, "output": output, "samples": 45, "resolution": 256}
     build(parse_config({**values, "workers": 1, "shard_size": 8}))
@@ -102,9 +102,9 @@ def finished(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def built(finished: Path, tmp_path: Path) -> Path:
-    """A finished build of one's own, whose maker states a licence."""
+    """A finished build of one's own, whose maker states a license."""
     folder = shutil.copytree(finished, tmp_path / "out")
     config = folder / ".build" / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "licence": "CC-BY-4.0"}))
+    config.write_text(json.dumps({**json.loads(config.read_text()), "license": "CC-BY-4.0"}))
     reselect(folder, {})
     return folder

@@ -78,7 +78,7 @@ def test_each_folder_of_a_repository_of_pictures_is_a_concept(
     photos = photos_of(tmp_path / "out")
     assert [photo["id"] for photo in photos] == list(pictures(shapes))
     assert {photo["class_noun"] for photo in photos} == {"ball", "traffic cone"}
-    credit = f"google/dreambooth on the Hugging Face Hub, revision {commit}, licence cc-by-4.0"
+    credit = f"google/dreambooth on the Hugging Face Hub, revision {commit}, license cc-by-4.0"
     assert {photo["attribution"] for photo in photos} == {credit}
     assert credit in (tmp_path / "out" / "README.md").read_text()
     (cached,) = (home / "cache" / "mycanvas" / "concepts" / "google--dreambooth").iterdir()

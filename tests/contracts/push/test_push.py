@@ -74,7 +74,7 @@ def test_a_push_that_is_killed_publishes_nothing_and_the_next_one_sends_only_the
 def test_ten_edited_captions_send_only_the_chunks_that_they_are_in(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     """Over Xet, by the real client: what is new is what it puts into its store of chunks."""
     output = tmp_path / "out"
-    values = {"concepts": shapes, "backgrounds": grounds, "output": output, "samples": 45, "licence": "CC0-1.0"}
+    values = {"concepts": shapes, "backgrounds": grounds, "output": output, "samples": 45, "license": "CC0-1.0"}
     build(parse_config({**values, "resolution": 768, "workers": 2}))
     with serve(tmp_path / "hub") as hub:
         hub.cas = tmp_path / "cas"
@@ -153,21 +153,21 @@ def test_a_branch_and_a_private_repository_are_made_where_there_are_none(
     assert (repository.private, len(repository.branches["main"]), len(repository.branches["v2"])) == (True, 1, 2)
 
 
-def test_the_card_shows_the_dataset_s_place_its_pictures_and_the_licence_that_was_given(
+def test_the_card_shows_the_dataset_s_place_its_pictures_and_the_license_that_was_given(
     hub: FakeHub, run: Run, finished: Path, tmp_path: Path, name: str
 ) -> None:
     built = shutil.copytree(finished, tmp_path / "out")
     readme = built / "README.md"
     readme.write_text(readme.read_text() + "\nWritten by hand.\n")
 
-    done = run("push", built, name, "--licence", "CC-BY-4.0")
+    done = run("push", built, name, "--license", "CC-BY-4.0")
 
     files = hub.head(name).files
     card = DatasetCard(hub.content(files["README.md"]).decode())
     assert done.code == 0, done.err
     assert card.data.license == "cc-by-4.0"
-    assert "Licence: CC-BY-4.0," in card.text
-    assert "No licence is known" not in card.text
+    assert "License: CC-BY-4.0," in card.text
+    assert "No license is known" not in card.text
     assert f'load_dataset("{name}")' in card.text
     assert f'load_dataset("mycanvas", data_dir="hf://datasets/{name}")' in card.text
     assert {path for path, _ in re.findall(r'<img src="(\S+?)" alt="(.+?)"', card.text)} == {

@@ -42,11 +42,11 @@ def test_a_card_that_is_of_other_files_is_refused_until_it_is_written_again(
     assert run("push", built, name).code == 0
 
 
-def test_photos_without_a_stated_licence_are_not_published(run: Run, finished: Path, name: str) -> None:
+def test_photos_without_a_stated_license_are_not_published(run: Run, finished: Path, name: str) -> None:
     message = refused(run("push", finished, name, "--dry-run"))
 
-    assert "of its 14 photos have no stated maker or licence; state one for the whole with --licence" in message
-    assert run("push", finished, name, "--dry-run", "--licence", "CC0-1.0").code == 0
+    assert "of its 14 photos have no stated maker or license; state one for the whole with --license" in message
+    assert run("push", finished, name, "--dry-run", "--license", "CC0-1.0").code == 0
 
 
 def test_photos_that_no_scene_shows_are_published_too_and_need_one(
@@ -63,22 +63,22 @@ def test_photos_that_no_scene_shows_are_published_too_and_need_one(
     assert "1 of its 14 photos have no stated maker" in refused(run("push", folder, name, "--dry-run"))
 
 
-@pytest.mark.parametrize("licence", ["", " ", "unknown", "other", "?"])
-def test_what_states_no_licence_is_wrong_usage(run: Run, built: Path, name: str, licence: str) -> None:
-    message = refused(run("push", built, name, "--dry-run", "--licence", licence), code=2)
+@pytest.mark.parametrize("license", ["", " ", "unknown", "other", "?"])
+def test_what_states_no_license_is_wrong_usage(run: Run, built: Path, name: str, license: str) -> None:
+    message = refused(run("push", built, name, "--dry-run", "--license", license), code=2)
 
-    assert f"--licence: expected the name of one, such as CC-BY-4.0, got {licence!r}" in message
+    assert f"--license: expected the name of one, such as CC-BY-4.0, got {license!r}" in message
 
 
-def test_a_licence_that_the_hub_does_not_know_may_be_mistyped(run: Run, built: Path, name: str) -> None:
-    def warned(licence: str) -> str:
-        done = run("push", built, name, "--dry-run", "--licence", licence)
+def test_a_license_that_the_hub_does_not_know_may_be_mistyped(run: Run, built: Path, name: str) -> None:
+    def warned(license: str) -> str:
+        done = run("push", built, name, "--dry-run", "--license", license)
         assert done.code == 0
         return done.err
 
-    assert "knows no licence CC-BY-4 (did you mean cc-by-4.0?); the card says: other, cc-by-4" in warned("CC-BY-4")
-    assert "knows no licence My own 1.0; the card says: other, my-own-1.0" in warned("My own 1.0")
-    assert "licence" not in warned("CC BY 4.0")
+    assert "knows no license CC-BY-4 (did you mean cc-by-4.0?); the card says: other, cc-by-4" in warned("CC-BY-4")
+    assert "knows no license My own 1.0; the card says: other, my-own-1.0" in warned("My own 1.0")
+    assert "license" not in warned("CC BY 4.0")
 
 
 def test_a_branch_without_a_name_is_wrong_usage(run: Run, built: Path, name: str) -> None:

@@ -485,5 +485,5 @@ def test_cut_outs_of_another_network_are_not_taken_for_this_one_s(
     assert len(datasets.load_dataset("mycanvas", "all", data_dir=str(toml.parent / "out"), split="train")) == 6
 
 
-def test_sizes_and_licences_of_all_sessions_are_known_and_the_one_that_may_not_be_sold_is_marked() -> None:
+def test_sizes_and_licenses_of_all_sessions_are_known_and_the_one_that_may_not_be_sold_is_marked() -> None:
     assert {name for name in get_args(Session) if not KNOWN[name].commercial} == {"bria-rmbg"}
