@@ -61,11 +61,13 @@ class Photo:
     """One photo in memory, upright, RGB.
 
     alpha: its ready-made cut-out, where the file had an alpha channel; None when the object must be found.
+    cutout_side: longest side in pixels at which its cut-out is kept; None: as it is cut.
     """
 
     id: str
     pixels: Rgb
     alpha: Alpha | None = None
+    cutout_side: int | None = None
 
     def rejected(self, stage: str, reason: str) -> Rejected:
         """This photo as a rejection."""

@@ -134,12 +134,11 @@ def sensible(body: dict[str, Any]) -> str:
 
 def speaks(model: Path) -> Callable[[dict[str, Any]], str]:
     """What a transformers model answers, held to the JSON schema that it is asked for."""
-    from builder.config.model_config import LlmConfig
-    from builder.pipeline.backends import Runtime
-    from mycanvas.models.llm.chat import Reply, Request
+    from mycanvas.models.llm.chat import ChatConfig, Reply, Request
     from mycanvas.models.llm.local import Local
+    from mycanvas.models.runtime import Runtime
 
-    local = Local(LlmConfig(model=str(model)), Runtime(device="cpu", models={str(model): model}))
+    local = Local(ChatConfig(model=str(model)), Runtime(device="cpu", models={str(model): model}))
     lock = Lock()
 
     def answer(body: dict[str, Any]) -> str:

@@ -6,9 +6,9 @@ import os
 import signal
 from types import FrameType
 
+from builder.engines.base import STOP_SIGNALS
+
 STOPPED = "stopped; to go on, run the same command again"
-TO_STOP = (signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C, and being told to end, which is the same here."""
 
 
 def run() -> None:
@@ -28,6 +28,6 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def _stop_at_once() -> None:
-    for number in TO_STOP:
+    for number in STOP_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)

@@ -17,8 +17,9 @@ import click
 
 from builder.cli.evaluate import evaluate
 from builder.cli.export import export
-from builder.cli.interrupt import STOPPED, TO_STOP
+from builder.cli.interrupt import STOPPED
 from builder.cli.push import push
+from builder.engines.base import STOP_SIGNALS
 from mycanvas import __version__
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     for level in (logging.WARNING, logging.ERROR):
         logging.addLevelName(level, logging.getLevelName(level).lower())
-    for number in TO_STOP:
+    for number in STOP_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
     try:
@@ -114,7 +115,7 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
     """
     from tqdm import tqdm
 
-    from builder.config.schema import load_config
+    from builder.config import load_config
     from builder.demo.render import PICTURES, render_toys
     from builder.inspect.summary import write_sheet
     from builder.pipeline.build import build
@@ -150,7 +151,7 @@ def build(config_file: Path | None, profile: str | None, keep_best: bool, as_jso
     Example:
       mycanvas build --concepts photos --backgrounds gardens --samples 300 --output mycanvas_data
     """
-    from builder.config.schema import load_config
+    from builder.config import load_config
     from builder.pipeline.build import build as run
 
     if keep_best:
@@ -172,14 +173,14 @@ def models(config_file: Path | None, profile: str | None, download: bool, as_jso
     Example:
       mycanvas models --profile gen4gen --download
     """
-    from builder.config.schema import load_config
-    from builder.pipeline.required_models import fetch_needs, list_needs, table_of_needs
+    from builder.config import load_config
+    from builder.pipeline.required_models import fetch_required_models, list_required, table_of_models
 
     config = load_config(config_file, profile, {} if config_file else {"concepts": Path("photos")})
     if download:
-        fetch_needs(config)
-    rows = list_needs(config)
-    click.echo(json.dumps([asdict(row) for row in rows], indent=1) if as_json else "\n".join(table_of_needs(rows)))
+        fetch_required_models(config)
+    rows = list_required(config)
+    click.echo(json.dumps([asdict(row) for row in rows], indent=1) if as_json else "\n".join(table_of_models(rows)))
 
 
 def _number(text: str) -> float | str:
@@ -194,7 +195,7 @@ def _number(text: str) -> float | str:
 
 def _threshold_options(command: Command) -> Command:
     """One option for each key of [select]."""
-    from builder.config.schema import SelectConfig
+    from builder.stages.select import SelectConfig
 
     other = {
         "per_composition": "The most scenes kept of one composition.",

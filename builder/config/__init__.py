@@ -1,1 +1,6 @@
 """build.toml: its schema, assembled from the stages' own tables, and the profiles below it."""
+
+from builder.config.load import load_config, parse_config, profile_selection
+from builder.config.schema import BuildConfig
+
+__all__ = ["BuildConfig", "load_config", "parse_config", "profile_selection"]

@@ -1,139 +1,50 @@
-"""What a build is asked to do: TOML on top of a profile, checked by pydantic."""
+"""The configuration of a build: build.toml's schema, assembled from the stages' and their backends' own tables."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Mapping
-from importlib import resources
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, PlainValidator, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, PlainValidator, create_model
 
-from builder.config.model_config import (
-    HOW,
-    ClipConfig,
-    DiffusionConfig,
-    Fraction,
-    LlmConfig,
-    Location,
-    RembgConfig,
-    Table,
-    VlmConfig,
+from builder.engines import ENGINES
+from builder.sources.hub_datasets import ON_HUB
+from builder.stages.backend import Backend
+from builder.stages.caption import CAPTIONERS
+from builder.stages.caption.base import CaptionConfig
+from builder.stages.layout import LAYOUTS
+from builder.stages.layout.base import LayoutConfig
+from builder.stages.plan import PlanConfig
+from builder.stages.repaint import REPAINTERS
+from builder.stages.repaint.base import RepaintConfig
+from builder.stages.score import SCORERS
+from builder.stages.score.base import ScoreConfig
+from builder.stages.segment import SEGMENTERS
+from builder.stages.segment.base import SegmentConfig
+from builder.stages.select import SelectConfig
+from mycanvas.io.config_table import Location, Table
+from mycanvas.io.toml import flatten
+from mycanvas.models.device import cores
+
+BACKENDS: Mapping[str, Mapping[str, type[Backend]]] = {
+    "segment": SEGMENTERS,
+    "layout": LAYOUTS,
+    "repaint": REPAINTERS,
+    "caption": CAPTIONERS,
+    "score": SCORERS,
+}
+"""Stages that have backends, in their order, with the registry of each; its first backend is the default."""
+
+NOT_IDENTITY = frozenset(
+    {"profile", "license", "concepts", "backgrounds", "output", "select"}  # where inputs are counts by their content
+    | {"engine", "workers", "device", "memory"}
 )
-from builder.pipeline.backends import CLASSIC
-from mycanvas.errors import ConfigError
-from mycanvas.io.messages import explain
-from mycanvas.io.toml import flatten, merge, read_toml
-from mycanvas.models import cores
+"""Keys that the bytes of a scene do not depend on."""
 
-MAX_OBJECTS = 5
-"""The most concepts that meet in one scene (Gen4Gen's largest split)."""
-
-DEFAULT_SAMPLES = 300
-
-PATHS = ("concepts", "backgrounds", "output", "file", "examples")
-"""Keys of files and folders; in a file they are relative to it."""
-
-ON_HUB = "hf://"
-"""What the name of a dataset on the Hugging Face Hub begins with, where a folder could stand as well."""
-
-Cosine = Annotated[float, Field(ge=-1, le=1)]
-Size = Annotated[int, Field(ge=1, le=MAX_OBJECTS)]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
-
-
-class SegmentConfig(Table):
-    """[segment]: photo -> cut-out.
-
-    min_side: an object whose longest side has fewer pixels in its photo is not used.
-    min_quality: cut-outs that trust themselves less are not used.
-    keep_best: use a concept's best cut-out even if none reaches min_quality.
-    """
-
-    backend: Literal["tricut", "rembg"] = "tricut"
-    min_side: Annotated[int, Field(ge=1)] = 64
-    min_quality: float = 0.863
-    keep_best: bool = False
-    rembg: RembgConfig = RembgConfig()
-
-    def together(self) -> int:
-        """How many photos are cut out in one go."""
-        return self.rembg.batch_size if self.backend == "rembg" else 1
-
-
-class LayoutConfig(Table):
-    """[layout]: where each object stands.
-
-    max_overlap: the largest share of an object that those in front of it may hide.
-    scale: how large the whole group is drawn, as a factor.
-    """
-
-    backend: Literal["solver", "llm"] = "solver"
-    max_overlap: Fraction = 0.25
-    scale: Annotated[float, Field(gt=0, le=1)] = 1.0
-    llm: LlmConfig = LlmConfig()
-
-
-class RepaintConfig(Table):
-    """[repaint]: canvas -> finished picture.
-
-    harmonise: how far object colours move towards the background's. shadow: how dark contact shadows are. Both are
-        blend's: diffusion leaves objects as photographed, and would paint over a shadow.
-    """
-
-    backend: Literal["blend", "diffusion"] = "blend"
-    harmonise: Fraction = 0.45
-    shadow: Fraction = 0.55
-    diffusion: DiffusionConfig = DiffusionConfig()
-
-
-class CaptionConfig(Table):
-    """[caption]: picture -> words."""
-
-    backend: Literal["template", "vlm"] = "template"
-    max_words: Annotated[int, Field(ge=12, le=30)] = 30
-    vlm: VlmConfig = VlmConfig()
-
-
-class ScoreConfig(Table):
-    """[score]: what select judges a scene by."""
-
-    backend: Literal["classical", "clip"] = "classical"
-    clip: ClipConfig = ClipConfig()
-
-
-class SelectConfig(Table):
-    """[select]: which candidates are kept; can change without building again.
-
-    min_*, max_*: bounds on the score of that name. per_composition: the most scenes kept of one composition.
-    duplicate_bits: scenes of one composition whose fingerprints differ in this many bits or fewer count as the same.
-    """
-
-    min_cutout: Fraction | None = None
-    min_visible: Fraction | None = 0.6
-    max_overlap: Fraction | None = 0.3
-    min_size: Fraction | None = None
-    max_border: Fraction | None = 0.2
-    min_sharpness: Fraction | None = None
-    max_seam: Fraction | None = None
-    max_exposure: Fraction | None = None
-    min_alignment: Cosine | None = None
-    min_identity: Cosine | None = None
-    min_found: Fraction | None = None
-    max_invented: Annotated[float, Field(ge=0)] | None = None
-    min_quality: Fraction | None = None
-    per_composition: Annotated[int, Field(ge=1)] | None = None
-    duplicate_bits: Annotated[int, Field(ge=-1, le=64)] = 3
-
-    def bounds(self) -> dict[str, tuple[float | None, float | None]]:
-        """(lowest, highest) allowed value for each score that has a bound."""
-        given = {name: value for name, value in self if name.startswith(("min_", "max_")) and value is not None}
-        scores = sorted({name[4:] for name in given})
-        return {score: (given.get(f"min_{score}"), given.get(f"max_{score}")) for score in scores}
+Stage = TypeVar("Stage", bound=Table)
 
 
 def _folder_or_hub(value: object) -> Path | str:
@@ -144,17 +55,18 @@ def _folder_or_hub(value: object) -> Path | str:
     return value
 
 
-class BuildConfig(Table):
+class BuildConfig(PlanConfig):
     """The whole configuration of a build.
 
     profile: the one that it started from. license: SPDX identifier of the dataset, for its card.
     concepts: the folder of photo folders, or "hf://owner/name", a dataset on the Hub.
     backgrounds: a folder of scenes of photos; None for procedural scenes.
-    samples: scenes generated in all, spread over the compositions. samples_per_composition: instead of `samples`.
-    compositions: which concepts meet, by name; empty: drawn. sizes: how many concepts a drawn composition may have.
     resolution: width and height of a scene in pixels. shard_size: scenes in one unit of work.
+    engine: how shards are spread over workers. workers: processes.
     device, dtype: where models run ("auto", "cpu", "cuda", "cuda:1", "mps") and in which precision.
-    memory: "low" keeps the models of one stage at a time, for cards that cannot hold them all.
+    memory: "low" keeps the models of one stage at a time, for GPUs that cannot hold them all.
+
+    Each stage's table has the stage's settings, `backend`, and a table for each backend that has settings.
     """
 
     profile: str = "classic"
@@ -162,140 +74,93 @@ class BuildConfig(Table):
     concepts: Annotated[Path | str, PlainValidator(_folder_or_hub)]
     output: Location = Path("mycanvas_data")
     backgrounds: Location | None = None
-    samples: Annotated[int, Field(ge=1)] = DEFAULT_SAMPLES
-    samples_per_composition: Annotated[int, Field(ge=1)] | None = None
-    compositions: Annotated[tuple[Names, ...], Field(strict=False)] = ()
-    sizes: Annotated[tuple[Size, ...], Field(min_length=1, strict=False)] = (2, 3, 4, 5)
     resolution: Annotated[int, Field(ge=128, le=4096)] = 1024
-    seed: Annotated[int, Field(ge=0)] = 0
+    engine: str = "local"
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores)
     shard_size: Annotated[int, Field(ge=1)] = 16
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     memory: Literal["high", "low"] = "high"
-    segment: SegmentConfig = SegmentConfig()
-    layout: LayoutConfig = LayoutConfig()
-    repaint: RepaintConfig = RepaintConfig()
-    caption: CaptionConfig = CaptionConfig()
-    score: ScoreConfig = ScoreConfig()
+    segment: SegmentConfig
+    layout: LayoutConfig
+    repaint: RepaintConfig
+    caption: CaptionConfig
+    score: ScoreConfig
     select: SelectConfig = SelectConfig()
 
-    @model_validator(mode="after")
-    def _one_number_of_samples(self) -> Self:
-        if {"samples", "samples_per_composition"} <= self.model_fields_set and self.samples_per_composition:
-            raise ValueError("samples and samples_per_composition exclude each other; give one of them")
-        return self
+    def backend_name(self, stage: str) -> str:
+        """The name of a stage's backend."""
+        return str(getattr(self, stage).backend)
+
+    def backend(self, stage: str) -> type[Backend]:
+        """A stage's backend."""
+        return BACKENDS[stage][self.backend_name(stage)]
+
+    def backend_table(self, stage: str) -> Table:
+        """The settings of a stage's backend."""
+        table: Table = getattr(getattr(self, stage), self.backend_name(stage), Table())
+        return table
+
+    def backends(self) -> dict[str, str]:
+        """Stage -> the name of its backend."""
+        return {stage: self.backend_name(stage) for stage in BACKENDS}
+
+    def learned(self) -> tuple[str, ...]:
+        """The stages that run models."""
+        return tuple(stage for stage in BACKENDS if self.backend(stage).learned)
 
     def identity(self) -> dict[str, Any]:
         """Everything that the candidates' bytes depend on, flat ("layout.scale" -> 1.0).
 
-        Neither how work is spread, nor what is selected, nor where folders lie: photos and examples count by content.
-        Of tables of models, those in use.
+        Neither how work is spread, nor what is selected, nor where folders are: photos and examples count by content.
+        Of the backends' tables, those in use.
         """
-        apart = {"profile", "license", "output", "workers", "select", "concepts", "backgrounds", "device", "memory"}
-        values = self.model_dump(mode="json", exclude=apart if self.learned() else {*apart, "dtype"})
-        return {name: value for name, value in flatten(values).items() if self._counts(name)}
+        exclude = NOT_IDENTITY if self.learned() else NOT_IDENTITY | {"dtype"}
+        values = self.model_dump(mode="json", exclude=set(exclude))
+        return {name: value for name, value in flatten(values).items() if self._is_identity(name)}
 
-    def _counts(self, name: str) -> bool:
+    def _is_identity(self, name: str) -> bool:
         """Whether bytes depend on "repaint.diffusion.steps": not if another backend is in use."""
         stage, *rest = name.split(".")
-        return len(rest) < 2 or (rest[0] == self.backends()[stage] and rest[-1] not in {*HOW, "examples"})
-
-    def backends(self) -> dict[str, str]:
-        """Stage -> the backend that it uses."""
-        return {stage: str(getattr(self, stage).backend) for stage in CLASSIC}
-
-    def learned(self) -> tuple[str, ...]:
-        """The stages that run models."""
-        return tuple(stage for stage, backend in self.backends().items() if backend != CLASSIC[stage])
+        if len(rest) < 2:
+            return True
+        return rest[0] == self.backend_name(stage) and rest[-1] not in self.backend(stage).Config.runtime_fields
 
     def digest(self) -> str:
         """sha256 of `identity`, in hexadecimal."""
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
 
 
-def load_config(path: Path | None, profile: str | None, overrides: Mapping[str, Any]) -> BuildConfig:
-    """The configuration from a profile, a TOML file on top of it, and the command line on top of both.
-
-    Args:
-        path: a build.toml, or None. Relative folders in it are relative to the file.
-        profile: the name of a file in builder/profiles; None: the one that the TOML names, else "classic".
-        overrides: top-level values that win over both; None means "not given".
-
-    Raises:
-        ConfigError: an unknown profile or key, a value out of range, or a file that is not TOML.
-    """
-    written = _read_toml(path) if path is not None else {}
-    profile = str(profile or written.get("profile", "classic"))
-    values = merge(_profile(profile), {**written, "profile": profile})
-    values = merge(values, {key: value for key, value in overrides.items() if value is not None})
-    return parse_config(values)
+def _one_of(names: Iterable[str]) -> Any:
+    """The type of a key that takes one of these names."""
+    return Literal[tuple(names)]
 
 
-def profile_selection(profile: str) -> dict[str, Any]:
-    """The [select] of a profile."""
-    return SelectConfig.model_validate(_profile(profile).get("select", {})).model_dump()
+def _assembled(stage: str, base: type[Stage]) -> type[Stage]:
+    """A stage's table with `backend` and a table for each backend that has settings."""
+    registry = BACKENDS[stage]
+    tables: dict[str, Any] = {
+        name: (backend.Config, backend.Config()) for name, backend in registry.items() if backend.Config.model_fields
+    }
+    fields = {"backend": (_one_of(registry), next(iter(registry))), **tables}
+    return create_model(f"{base.__name__.removesuffix('Config')}Table", __base__=base, __module__=__name__, **fields)
 
 
-def parse_config(values: Mapping[str, Any]) -> BuildConfig:
-    """A checked configuration from plain values.
+SegmentTable = _assembled("segment", SegmentConfig)
+LayoutTable = _assembled("layout", LayoutConfig)
+RepaintTable = _assembled("repaint", RepaintConfig)
+CaptionTable = _assembled("caption", CaptionConfig)
+ScoreTable = _assembled("score", ScoreConfig)
 
-    Raises:
-        ConfigError: naming each wrong key with its nearest known one, and each wrong value with what was expected.
-    """
-    try:
-        return BuildConfig.model_validate(values)
-    except ValidationError as wrong:
-        raise ConfigError("\n".join(_explain(error) for error in wrong.errors())) from None
-
-
-def _explain(error: ErrorDetails) -> str:
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "missing":
-        return f"{place} is missing; give it in build.toml or as --{place}"
-    return explain(error, _keys_beside(error["loc"]))
-
-
-def _keys_beside(location: tuple[str | int, ...]) -> list[str]:
-    section: type[BaseModel] = BuildConfig
-    for part in location[:-1]:
-        annotation = section.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        section = annotation
-    return list(section.model_fields)
-
-
-def _profile(name: str) -> dict[str, Any]:
-    folder = resources.files("builder.config") / "profiles"
-    known = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    if name not in known:
-        raise ConfigError(f"unknown profile {name!r}; known profiles: {', '.join(known)}")
-    with resources.as_file(folder / f"{name}.toml") as path:
-        return read_toml(path)
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return _located(read_toml(path), path.parent)
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The values with their paths, and models' "./name", taken from the folder of the file that names them.
-
-    "~" is the user's home.
-    """
-    located: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            located[key] = _located(value, folder)
-        elif isinstance(value, str) and value.startswith(ON_HUB):
-            located[key] = value
-        elif isinstance(value, str) and value and (key in PATHS or value.startswith(("./", "../", "~/"))):
-            base = folder if key in PATHS else folder.absolute()
-            located[key] = str(base / os.path.expanduser(value))
-        else:
-            located[key] = value
-    return located
+AssembledConfig: type[BuildConfig] = create_model(
+    "AssembledConfig",
+    __base__=BuildConfig,
+    __module__=__name__,
+    engine=(_one_of(ENGINES), next(iter(ENGINES))),
+    segment=(SegmentTable, SegmentTable()),
+    layout=(LayoutTable, LayoutTable()),
+    repaint=(RepaintTable, RepaintTable()),
+    caption=(CaptionTable, CaptionTable()),
+    score=(ScoreTable, ScoreTable()),
+)
+"""What build.toml is checked by. Its classes are bound to module names, so that workers can unpickle them."""

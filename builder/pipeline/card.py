@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from builder.config.schema import BuildConfig
+from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.dataset_writer import data_files, digest_of, file_sums
 from builder.pipeline.funnel import Funnel

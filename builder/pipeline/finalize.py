@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.config.schema import BuildConfig, parse_config, profile_selection
+from builder.config import BuildConfig, parse_config, profile_selection
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.card import card_text
 from builder.pipeline.dataset_writer import mark_selected, marked, write_card, write_concepts, write_splits
@@ -67,14 +67,14 @@ def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = F
 
     Raises:
         ConfigError: a threshold that cannot be meant.
-        StoreError: as `finish`; or the folder holds no build.
+        StoreError: as `finalize`; or the folder holds no build.
     """
     folder = BuildFolder.open(path)
     with folder.claim(folder.request()):
         values = read_json(folder.config_file)
         before = profile_selection(values["profile"]) if reset else last_selection(folder)
         config = parse_config({**values, "select": {**before, **changes}})
-        return finish(folder, config, " ".join(map(_typed, changes.items())) or "[select]")
+        return finalize(folder, config, " ".join(map(_typed, changes.items())) or "[select]")
 
 
 def _typed(change: tuple[str, float | None]) -> str:
@@ -89,7 +89,7 @@ def last_selection(folder: BuildFolder) -> dict[str, Any]:
     return dict(values["select"]) if values else {}
 
 
-def finish(folder: BuildFolder, config: BuildConfig, asked: str = "[select]") -> Summary:
+def finalize(folder: BuildFolder, config: BuildConfig, asked: str = "[select]") -> Summary:
     """Make the dataset from the candidates. Reads their scores, copies their bytes, decodes no picture.
 
     Args:
@@ -120,7 +120,9 @@ def finish(folder: BuildFolder, config: BuildConfig, asked: str = "[select]") ->
         )
     judged = [_judged(row) for row in candidates]
     for score in idle_bounds(judged, config.select):
-        log.warning("the bound on %s does nothing: score.backend %r does not measure it", score, config.score.backend)
+        log.warning(
+            "the bound on %s does nothing: score.backend %r does not measure it", score, config.backend_name("score")
+        )
     selection = select(judged, config.select)
     funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
     kept = set(selection.kept)

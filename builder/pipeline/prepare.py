@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
-from builder.config.schema import BuildConfig
-from builder.pipeline.backends import Runtime, with_backend
+from builder.config import BuildConfig
+from builder.pipeline.backends import with_backend
 from builder.pipeline.build_folder import BuildFolder
-from builder.records import Background, BackgroundRef, Cutout, PhotoFile, Rejected, Rgb, Rgba
+from builder.pipeline.context import BuildContext
+from builder.pipeline.source_photos import CutoutReport, PhotoUse, judge_photos
+from builder.records import Background, BackgroundRef, Concept, Cutout, PhotoFile, Rejected, Rgb, Rgba, Sample
 from builder.sources.photos import read_photo
 from builder.stages.backgrounds import paint_scene
 from builder.stages.segment import SEGMENTERS, segment
+from builder.stages.segment.base import GATE
+from mycanvas import __version__
 from mycanvas.errors import StoreError
 from mycanvas.io.files import read_json, stored, write_bytes, write_json
 from mycanvas.io.images import encode_jpeg, encode_png
+from mycanvas.models.runtime import Runtime
 
 PHOTO_SIDE = 2048
 """Longest side in pixels at which a source photo is read, masked and published."""
@@ -35,16 +43,6 @@ class PhotoTask:
     keys: tuple[str, ...]
     config: BuildConfig
     runtime: Runtime
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PhotoReport:
-    """What became of a photo: the quality of its cut-out, or the reason why it has none."""
-
-    photo_id: str
-    key: str
-    quality: float | None
-    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,8 +64,53 @@ def one_thread() -> Iterator[None]:
         cv2.setNumThreads(threads)
 
 
+def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[PhotoUse, ...]:
+    """Cut out every photo of every concept, and decide which cut-outs may be used."""
+    config = context.config
+    photos = [photo for concept in concepts for photo in concept.photos]
+    step = SEGMENTERS[config.backend_name("segment")].batch_size(config.backend_table("segment"))
+    tasks = [
+        PhotoTask(
+            folder=context.folder.path,
+            photos=tuple(batch),
+            keys=tuple(_cutout_key(photo, context) for photo in batch),
+            config=config,
+            runtime=context.runtime,
+        )
+        for batch in (photos[start : start + step] for start in range(0, len(photos), step))
+    ]
+    reports: dict[str, CutoutReport] = {}
+    with tqdm(total=len(photos), desc="cutting out", unit="photo") as bar:
+        for batch in context.engine.map(cut_out, tasks):
+            reports |= {report.photo_id: report for report in batch}
+            bar.update(len(batch))
+    return judge_photos(concepts, reports, config.segment)
+
+
+def _cutout_key(photo: PhotoFile, context: BuildContext) -> str:
+    """The cut-out's name: changes with the photo's content and everything that its pixels depend on."""
+    config = context.config
+    gate = {f"segment.{name}" for name in GATE}
+    parameters = {name: value for name, value in config.identity().items() if name.startswith("segment.")}
+    parameters = {name: value for name, value in parameters.items() if name not in gate}
+    networks = config.backend("segment").required_models(config.backend_table("segment"))
+    revisions = {model.name: context.runtime.revisions[model.name] for model in networks}
+    parts = [__version__, photo.sha256, PHOTO_SIDE, config.resolution, {**parameters, **revisions}]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
+    """Paint every background of the plan that is not a photo."""
+    # One picture may go by several phrases.
+    painted = {replace(sample.background, phrase="") for sample in samples if sample.background.photo is None}
+    ordered = sorted(painted, key=lambda background: (background.scene, background.variant))
+    tasks = [PaintTask(folder=context.folder.path, background=background) for background in ordered]
+    if tasks:
+        list(tqdm(context.engine.map(paint, tasks), total=len(tasks), desc="painting", unit="background"))
+
+
 @one_thread()
-def cut_out(task: PhotoTask) -> tuple[PhotoReport, ...]:
+def cut_out(task: PhotoTask) -> tuple[CutoutReport, ...]:
     """Segment photos and keep the cut-outs, unless an earlier run did."""
     folder = BuildFolder(task.folder)
     missing = [(photo, key) for photo, key in zip(task.photos, task.keys, strict=True) if not _whole(folder, key)]
@@ -76,9 +119,9 @@ def cut_out(task: PhotoTask) -> tuple[PhotoReport, ...]:
     return tuple(_report(folder, photo, key) for photo, key in zip(task.photos, task.keys, strict=True))
 
 
-def _report(folder: BuildFolder, photo: PhotoFile, key: str) -> PhotoReport:
+def _report(folder: BuildFolder, photo: PhotoFile, key: str) -> CutoutReport:
     found = read_json(folder.cutout_file(key, "json"))
-    return PhotoReport(photo_id=photo.id, key=key, quality=found["quality"], reason=found["reason"])
+    return CutoutReport(photo_id=photo.id, key=key, quality=found["quality"], reason=found["reason"])
 
 
 def _whole(folder: BuildFolder, key: str) -> bool:
@@ -90,16 +133,17 @@ def _whole(folder: BuildFolder, key: str) -> bool:
     return all(folder.cutout_file(key, kind).is_file() for kind in kinds)
 
 
-def _segment_photos(folder: BuildFolder, expected: Sequence[tuple[PhotoFile, str]], task: PhotoTask) -> None:
+def _segment_photos(folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]], task: PhotoTask) -> None:
     config = task.config
-    photos = [read_photo(photo, PHOTO_SIDE) for photo, _ in expected]
+    photos = [replace(read_photo(photo, PHOTO_SIDE), cutout_side=config.resolution) for photo, _ in missing]
     results = with_backend(
-        SEGMENTERS,
-        config.segment,
+        "segment",
+        SEGMENTERS[config.backend_name("segment")],
+        config.backend_table("segment"),
         task.runtime,
-        lambda backend: list(segment(photos, backend, config.segment, config.resolution)),
+        lambda backend: list(segment(photos, backend, config.segment, config.seed)),
     )
-    for photo, (_, key), result in zip(photos, expected, results, strict=True):
+    for photo, (_, key), result in zip(photos, missing, results, strict=True):
         write_bytes(folder.cutout_file(key, "photo.jpg"), encode_jpeg(photo.pixels))
         write_json(folder.cutout_file(key, "json"), _kept(folder, key, result))
 

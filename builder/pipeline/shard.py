@@ -1,19 +1,23 @@
-"""One shard of the plan through all the stages, in the poster's order: what a worker does."""
+"""Shards of the plan through all stages, in the poster's order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
-from builder.config.schema import BuildConfig
-from builder.pipeline.backends import Backend, Config, Runtime, with_backend
+from tqdm import tqdm
+
+from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.context import BuildContext
 from builder.pipeline.prepare import one_thread, read_cutout, read_painted
+from builder.pipeline.required_models import backends_with_models
 from builder.pipeline.rows import candidate_row
+from builder.pipeline.source_photos import PhotoUse
+from builder.pipeline.stages import Stages
 from builder.records import Candidate, Cutout, Rejected, Sample, Setting
 from builder.stages.backgrounds import BackgroundSource
 from builder.stages.caption import CAPTIONERS, caption
@@ -21,14 +25,13 @@ from builder.stages.layout import LAYOUTS, arrange
 from builder.stages.paste import paste
 from builder.stages.repaint import REPAINTERS, repaint
 from builder.stages.score import SCORERS, score
+from mycanvas import __version__
+from mycanvas.models.runtime import Runtime
 
 BATCH = 4
 """Scenes that pass through the stages together; a worker holds no more in memory."""
 CUTOUTS_HELD = 64
 """Cut-outs that a worker keeps open: at most 4 MB each at a resolution of 1024, shared with other workers."""
-
-Before = TypeVar("Before")
-After = TypeVar("After")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +56,33 @@ class ShardReport:
 
     planned: int
     made: int
+
+
+def make_scenes(context: BuildContext, samples: Sequence[Sample], photos: Sequence[PhotoUse]) -> None:
+    """Make every shard of the plan that is not finished yet."""
+    config, folder = context.config, context.folder
+    digest = config.digest()
+    shards = [samples[start : start + config.shard_size] for start in range(0, len(samples), config.shard_size)]
+    done = {index for index in range(len(shards)) if (marker := folder.marker(index, digest)) and not marker.retriable}
+    keys = {photo.id: photo.key for photo in photos if photo.used and photo.key}
+    made_by = backends_with_models(config, folder.revisions())
+    tasks = [
+        ShardTask(
+            folder=folder.path,
+            shard=index,
+            samples=tuple(shard),
+            keys={photo_id: keys[photo_id] for sample in shard for photo_id in sample.photo_ids},
+            config=config,
+            runtime=context.runtime,
+            provenance={"mycanvas": __version__, "seed": config.seed, "config": digest, **made_by},
+        )
+        for index, shard in enumerate(shards)
+        if index not in done
+    ]
+    finished = sum(len(shards[index]) for index in done)
+    with tqdm(total=len(samples), initial=finished, desc="composing", unit="scene") as bar:
+        for report in context.engine.map(make_shard, tasks):
+            bar.update(report.planned)
 
 
 @one_thread()
@@ -82,45 +112,19 @@ def make_shard(task: ShardTask) -> ShardReport:
 def run_stages(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Candidate | Rejected]:
     """The poster, from cut-outs to scored scenes: one candidate or rejection per sample, rejections first."""
     config = task.config
-    # Models want full batches, and with low memory take turns; without any, a few scenes at a time keep memory small.
-    together = len(samples) if config.learned() else BATCH
+    stages = Stages(config, task.runtime)
+    # Models work best on full batches, and with low memory take turns; without any, small batches keep memory small.
+    batch_size = len(samples) if config.learned() else BATCH
     queue = iter(samples)
-    while batch := list(islice(queue, together)):
-        rejected: list[Rejected] = []
+    while batch := list(islice(queue, batch_size)):
         settings = list(read_settings(batch, folder, task))
-        layouts = _through(arrange, LAYOUTS, config.layout, settings, task, rejected)
-        canvases = _passed(paste(layouts), rejected)
-        scenes = _through(repaint, REPAINTERS, config.repaint, canvases, task, rejected)
-        captioned = _through(caption, CAPTIONERS, config.caption, scenes, task, rejected)
-        candidates = _through(score, SCORERS, config.score, captioned, task, rejected)
-        yield from rejected
+        layouts = stages.run("layout", LAYOUTS, arrange, settings, config.layout)
+        canvases = stages.passed(paste(layouts))
+        scenes = stages.run("repaint", REPAINTERS, repaint, canvases, config.repaint)
+        captioned = stages.run("caption", CAPTIONERS, caption, scenes, config.caption)
+        candidates = stages.run("score", SCORERS, score, captioned, config.score)
+        yield from stages.take_rejected()
         yield from candidates
-
-
-def _through(
-    stage: Callable[[Sequence[Before], Backend, int], Iterable[After | Rejected]],
-    registry: Mapping[str, Callable[[Config, Runtime], Backend]],
-    config: Config,
-    records: Sequence[Before],
-    task: ShardTask,
-    rejected: list[Rejected],
-) -> list[After]:
-    """What passes a stage that has backends."""
-    if not records:
-        return []
-    return with_backend(
-        registry, config, task.runtime, lambda backend: _passed(stage(records, backend, task.config.seed), rejected)
-    )
-
-
-def _passed(results: Iterable[After | Rejected], rejected: list[Rejected]) -> list[After]:
-    passed: list[After] = []
-    for result in results:
-        if isinstance(result, Rejected):
-            rejected.append(result)
-        else:
-            passed.append(result)
-    return passed
 
 
 def read_settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Setting]:

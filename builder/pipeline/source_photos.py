@@ -8,11 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from builder.config.schema import SegmentConfig
-from builder.pipeline.prepare import PhotoReport
 from builder.records import BackgroundRef, Concept
+from builder.stages.segment.base import SegmentConfig
 
 log = logging.getLogger("mycanvas")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CutoutReport:
+    """The result of cutting out one photo: the quality of the cut-out, or the reason why there is none."""
+
+    photo_id: str
+    key: str
+    quality: float | None
+    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,13 +84,13 @@ def use_of(background: BackgroundRef) -> BackgroundUse:
 
 
 def judge_photos(
-    concepts: Sequence[Concept], reports: Mapping[str, PhotoReport], config: SegmentConfig
+    concepts: Sequence[Concept], reports: Mapping[str, CutoutReport], config: SegmentConfig
 ) -> tuple[PhotoUse, ...]:
     """Decide which cut-outs scenes may show, and warn of every concept that is left with none."""
     return tuple(use for concept in concepts for use in _judge(concept, reports, config))
 
 
-def _judge(concept: Concept, reports: Mapping[str, PhotoReport], config: SegmentConfig) -> Iterator[PhotoUse]:
+def _judge(concept: Concept, reports: Mapping[str, CutoutReport], config: SegmentConfig) -> Iterator[PhotoUse]:
     qualities = {p.id: q for p in concept.photos if (q := reports[p.id].quality) is not None}
     trusted = {name for name, quality in qualities.items() if quality >= config.min_quality}
     if not trusted and qualities:

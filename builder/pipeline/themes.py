@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from tqdm import tqdm
 
-from builder.config.schema import BuildConfig
-from builder.engines import Engine
-from builder.pipeline.backends import Runtime, with_backend
+from builder.config import BuildConfig
+from builder.pipeline.backends import with_backend
+from builder.pipeline.context import BuildContext
 from builder.records import BackgroundRef, Concept, Theme
 from builder.stages.layout import THEMES
-from mycanvas.errors import MissingExtra
+from mycanvas.models.runtime import Runtime
 
 log = logging.getLogger("mycanvas")
 
@@ -32,52 +31,41 @@ class ThemeTask:
     runtime: Runtime
 
 
-def reach_model(config: BuildConfig) -> None:
-    """Find out, before any work, whether the language model that is going to be asked, if any, can be.
-
-    Raises:
-        ModelError: its server is not there.
-        MissingExtra: a package that it takes is not installed.
-    """
-    if config.layout.backend not in THEMES:
-        return
-    package = "openai" if config.layout.llm.base_url else "llguidance"
-    if find_spec(package) is None:
-        raise MissingExtra(package, extra="models")
-    if config.layout.llm.base_url:
-        from mycanvas.models.llm.server import Server
-
-        Server(config.layout.llm).reach()
-
-
 def find_themes(
-    compositions: Sequence[tuple[Concept, ...]],
-    backgrounds: Sequence[BackgroundRef],
-    config: BuildConfig,
-    engine: Engine,
-    runtime: Runtime,
+    context: BuildContext, compositions: Sequence[tuple[Concept, ...]], backgrounds: Sequence[BackgroundRef]
 ) -> dict[Composition, Theme]:
-    """A theme for each composition, by its concepts' names; none for those that the model said nothing usable of.
+    """Ask for a theme for each composition; those without a usable reply have none.
+
+    Args:
+        context: of the build; a layout backend that proposes no themes gives none.
+        compositions: the concepts that meet.
+        backgrounds: all that scenes may use.
 
     Raises:
-        ModelError: the model cannot be asked, or `otherwise` is "reject" and there is no theme for some composition.
+        ModelError: the model cannot be asked, or `otherwise` is "reject" and some composition has no theme.
     """
-    if config.layout.backend not in THEMES:
+    config = context.config
+    if config.backend_name("layout") not in THEMES:
         return {}
     scenes = dict(sorted({background.scene: background.phrase for background in backgrounds}.items()))
-    step = config.layout.llm.batch_size
+    step = THEMES[config.backend_name("layout")].batch_size(config.backend_table("layout"))
     tasks = [
-        ThemeTask(compositions=tuple(compositions[start : start + step]), scenes=scenes, config=config, runtime=runtime)
+        ThemeTask(
+            compositions=tuple(compositions[start : start + step]),
+            scenes=scenes,
+            config=config,
+            runtime=context.runtime,
+        )
         for start in range(0, len(compositions), step)
     ]
     themes: dict[Composition, Theme] = {}
     with tqdm(total=len(compositions), desc="asking for themes", unit="composition") as bar:
-        for found in engine.map(ask_for_themes, tasks):
+        for found in context.engine.map(ask_for_themes, tasks):
             themes |= {composition: theme for composition, theme in found.items() if theme}
             bar.update(len(found))
     if len(themes) < len(compositions):
         log.warning(
-            "the language model said nothing usable of %d of %d compositions; their scenes take any background, and "
+            "the language model gave nothing usable for %d of %d compositions; their scenes take any background, and "
             "sizes from concepts.toml",
             *(len(compositions) - len(themes), len(compositions)),
         )
@@ -88,14 +76,15 @@ def ask_for_themes(task: ThemeTask) -> dict[Composition, Theme | None]:
     """What a worker does."""
     config = task.config
     themes = with_backend(
-        THEMES,
-        config.layout,
+        "layout",
+        THEMES[config.backend_name("layout")],
+        config.backend_table("layout"),
         task.runtime,
         lambda llm: llm.themes(
             task.compositions,
             task.scenes,
             # Whatever is painted anew may be called what it is painted as.
-            free=config.repaint.backend == "diffusion",
+            free="repaint" in config.learned(),
             seed=config.seed,
         ),
     )

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from builder.config.schema import ON_HUB
 from builder.sources.photo_folders import SUFFIXES
 from mycanvas.errors import ConfigError, HubError, InputError
 from mycanvas.io.files import UNFINISHED, told, write_bytes, write_json, write_text
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mycanvas")
 
+ON_HUB = "hf://"
+"""Begins the name of a dataset on the Hugging Face Hub, where a folder could be given as well."""
 MAX_PHOTOS = 5_000
 MAX_BYTES = 4 * 10**9
 """A source of concepts has a few photos of each thing; more than this is meant for something else."""

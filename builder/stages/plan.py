@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, cycle
 from math import comb
+from typing import Annotated, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
-from builder.config.schema import MAX_OBJECTS, BuildConfig
 from builder.records import BackgroundRef, Concept, Sample, Theme
 from builder.seeds import rng_for
 from mycanvas.errors import ConfigError
+from mycanvas.io.config_table import Table
 from mycanvas.io.messages import nearest
 from mycanvas.schema import split_of
 
@@ -25,15 +27,43 @@ SCENES_PER_COMPOSITION = 6
 ENUMERATED = 500
 """Up to so many possible compositions of one size are all looked at when one is drawn."""
 
+MAX_OBJECTS = 5
+"""The most concepts that meet in one scene (Gen4Gen's largest split)."""
+DEFAULT_SAMPLES = 300
+
 Composition = tuple[str, ...]
 """Names of the concepts that meet, sorted."""
+
+Size = Annotated[int, Field(ge=1, le=MAX_OBJECTS)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class PlanConfig(Table):
+    """The settings of the plan; in build.toml they stand at the top, outside of any table.
+
+    samples: scenes generated in all, spread over the compositions. samples_per_composition: instead of `samples`.
+    compositions: which concepts meet, by name; empty: drawn. sizes: how many concepts a drawn composition may have.
+    seed: of every random draw of the build.
+    """
+
+    samples: Annotated[int, Field(ge=1)] = DEFAULT_SAMPLES
+    samples_per_composition: Annotated[int, Field(ge=1)] | None = None
+    compositions: Annotated[tuple[Names, ...], Field(strict=False)] = ()
+    sizes: Annotated[tuple[Size, ...], Field(min_length=1, strict=False)] = (2, 3, 4, 5)
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _one_number_of_samples(self) -> Self:
+        if {"samples", "samples_per_composition"} <= self.model_fields_set and self.samples_per_composition:
+            raise ValueError("samples and samples_per_composition exclude each other; give one of them")
+        return self
 
 
 def draw_plan(
     concepts: Sequence[Concept],
     usable: Mapping[str, Sequence[str]],
     backgrounds: Sequence[BackgroundRef],
-    config: BuildConfig,
+    config: PlanConfig,
     themes: Mapping[Composition, Theme] | None = None,
 ) -> tuple[Sample, ...]:
     """Decide every scene of a build. The same arguments give the same plan.
@@ -60,7 +90,7 @@ def draw_plan(
     return tuple(samples)
 
 
-def choose_compositions(names: Sequence[str], config: BuildConfig) -> tuple[Composition, ...]:
+def choose_compositions(names: Sequence[str], config: PlanConfig) -> tuple[Composition, ...]:
     """Those that the configuration lists; without a list, drawn ones.
 
     Raises:
@@ -94,7 +124,7 @@ def _checked(names: Sequence[str], known: Sequence[str]) -> Composition:
     return tuple(sorted(names))
 
 
-def _draw_compositions(names: Sequence[str], config: BuildConfig) -> tuple[Composition, ...]:
+def _draw_compositions(names: Sequence[str], config: PlanConfig) -> tuple[Composition, ...]:
     """Distinct compositions, as many of each split as possible, each concept about as often as any other."""
     rng = rng_for(config.seed, "plan", "compositions")
     room = {size: comb(len(names), size) for size in _possible_sizes(len(names), config.sizes)}
@@ -144,7 +174,7 @@ def _sizes_in_turn(room: Mapping[int, int], total: int) -> list[int]:
     return chosen
 
 
-def _shares(compositions: int, config: BuildConfig) -> list[int]:
+def _shares(compositions: int, config: PlanConfig) -> list[int]:
     if config.samples_per_composition is not None:
         return [config.samples_per_composition] * compositions
     each, extra = divmod(config.samples, compositions)

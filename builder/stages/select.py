@@ -6,11 +6,47 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from builder.config.schema import SelectConfig
+from pydantic import Field
+
+from mycanvas.io.config_table import Fraction, Table
 
 HIGHER_IS_BETTER = frozenset({"cutout", "visible", "size", "sharpness", "alignment", "identity", "found", "quality"})
 """Scores of which more is better; of the others less is."""
+
+
+Cosine = Annotated[float, Field(ge=-1, le=1)]
+
+
+class SelectConfig(Table):
+    """[select]: which candidates are kept; can change without building again.
+
+    min_*, max_*: bounds on the score of that name. per_composition: the most scenes kept of one composition.
+    duplicate_bits: scenes of one composition whose fingerprints differ in this many bits or fewer count as the same.
+    """
+
+    min_cutout: Fraction | None = None
+    min_visible: Fraction | None = 0.6
+    max_overlap: Fraction | None = 0.3
+    min_size: Fraction | None = None
+    max_border: Fraction | None = 0.2
+    min_sharpness: Fraction | None = None
+    max_seam: Fraction | None = None
+    max_exposure: Fraction | None = None
+    min_alignment: Cosine | None = None
+    min_identity: Cosine | None = None
+    min_found: Fraction | None = None
+    max_invented: Annotated[float, Field(ge=0)] | None = None
+    min_quality: Fraction | None = None
+    per_composition: Annotated[int, Field(ge=1)] | None = None
+    duplicate_bits: Annotated[int, Field(ge=-1, le=64)] = 3
+
+    def bounds(self) -> dict[str, tuple[float | None, float | None]]:
+        """(lowest, highest) allowed value for each score that has a bound."""
+        given = {name: value for name, value in self if name.startswith(("min_", "max_")) and value is not None}
+        scores = sorted({name[4:] for name in given})
+        return {score: (given.get(f"min_{score}"), given.get(f"max_{score}")) for score in scores}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

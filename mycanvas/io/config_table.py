@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,7 +21,11 @@ class Table(BaseModel):
 
     An unknown key is an error, and so is a value of another type, such as true for a number. TOML has no null: ""
     resets a field that may be None, so that a file can remove a value that its profile sets.
+
+    runtime_fields: those that change how fast a result comes, not the result; a build may change them and resume.
     """
+
+    runtime_fields: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 

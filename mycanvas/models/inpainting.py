@@ -8,21 +8,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import Field, model_validator
 
-from builder.config.model_config import DiffusionConfig
-from builder.pipeline.backends import Runtime
-from builder.records import Rgb
 from mycanvas.errors import ConfigError, MissingExtra, ModelError
-from mycanvas.models import pick_device, pick_dtype
+from mycanvas.io.config_table import Count, ModelName, Table
+from mycanvas.models.device import pick_device, pick_dtype
 from mycanvas.models.loading import LOCAL, quiet_transformers
+from mycanvas.models.required import RequiredModel
+from mycanvas.models.runtime import Runtime
 
 if TYPE_CHECKING:
     import torch
+
+NEGATIVE_PROMPT = (
+    "cartoon, painting, illustration, drawing, blurry, low quality, deformed, cropped, watermark, text, frame, "
+    "extra objects, duplicate, floating objects, people, hands"
+)
 
 MULTIPLE = 16
 """Sides of a picture must be multiples of this: 8 for a VAE, twice that where a transformer joins its cells."""
@@ -42,6 +48,53 @@ SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 """Class and settings; for models that predict noise. SDXL-Lightning's card asks for trailing steps."""
 
 
+class InpaintingConfig(Table):
+    """How an inpainting pipeline is loaded and called.
+
+    model, refiner: pipelines. pipeline: the class to load `model` with; None: the one for inpainting that fits it.
+    variant: of the weights' files, such as "fp16". steps, strength, guidance: as the pipeline names them.
+    refiner_start: the fraction of the steps at which the refiner takes over.
+    scheduler: "default" is the pipeline's own; "lcm" and "lightning" are for weights distilled that way.
+    batch_size: scenes in one call; halved when memory runs out. compile: by torch, worth its minutes on large builds.
+    offload: models wait in main memory while another runs. attention_slicing: slower, in less memory.
+    vae_tiling: decodes in tiles, with almost the same picture, in much less memory.
+    """
+
+    runtime_fields: ClassVar[frozenset[str]] = frozenset({"batch_size", "compile", "offload", "attention_slicing"})
+
+    model: ModelName = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
+    refiner: ModelName | None = None
+    pipeline: str | None = None
+    variant: str | None = None
+    steps: Count = 60
+    strength: Annotated[float, Field(gt=0, le=1)] = 0.9
+    guidance: Annotated[float, Field(ge=0)] = 6.0
+    refiner_start: Annotated[float, Field(gt=0, lt=1)] = 0.75
+    negative_prompt: str = NEGATIVE_PROMPT
+    scheduler: Literal["default", "euler", "dpm", "lcm", "lightning"] = "default"
+    batch_size: Count = 4
+    compile: bool = False
+    offload: bool = False
+    attention_slicing: bool = False
+    vae_tiling: bool = False
+
+    @model_validator(mode="after")
+    def _takes_a_step(self) -> Self:
+        if int(self.steps * self.strength) < 1:
+            raise ValueError(f"{self.steps} steps at strength {self.strength} are none; expected steps * strength >= 1")
+        if self.refiner is not None and self.strength <= 1 - self.refiner_start:
+            raise ValueError(
+                f"at strength {self.strength} the model starts at {1 - self.strength:.0%} of the way, and its refiner "
+                f"takes over at {self.refiner_start:.0%}; expected a strength above {1 - self.refiner_start:g}"
+            )
+        return self
+
+    def required_models(self, role: str) -> tuple[RequiredModel, ...]:
+        """The pipeline, and its refiner where there is one."""
+        names = filter(None, (self.model, self.refiner))
+        return tuple(RequiredModel(role=role, name=name, kind="diffusers", variant=self.variant) for name in names)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Painting:
     """One picture to be painted over.
@@ -50,7 +103,7 @@ class Painting:
     seed: of all that is drawn for it.
     """
 
-    image: Rgb
+    image: NDArray[np.uint8]
     mask: NDArray[np.bool_]
     prompt: str
     seed: int
@@ -59,7 +112,7 @@ class Painting:
 class Inpainter:
     """A pipeline, and perhaps SDXL's refiner behind it."""
 
-    def __init__(self, pipeline: Any, refiner: Any | None, config: DiffusionConfig) -> None:
+    def __init__(self, pipeline: Any, refiner: Any | None, config: InpaintingConfig) -> None:
         self.pipeline, self.refiner = pipeline, refiner
         self._config = config
 
@@ -113,7 +166,7 @@ def _generators(batch: Sequence[Painting], part: int) -> list[torch.Generator]:
     return [torch.Generator("cpu").manual_seed((painting.seed + part) % 2**63) for painting in batch]
 
 
-def load_inpainter(config: DiffusionConfig, runtime: Runtime) -> Inpainter:
+def load_inpainter(config: InpaintingConfig, runtime: Runtime) -> Inpainter:
     """The pipelines that the configuration names, on their device.
 
     Raises:
@@ -140,7 +193,7 @@ def load_inpainter(config: DiffusionConfig, runtime: Runtime) -> Inpainter:
     return Inpainter(pipeline, refiner, config)
 
 
-def _class_of(folder: Path, config: DiffusionConfig) -> str:
+def _class_of(folder: Path, config: InpaintingConfig) -> str:
     """The class to load with: the one that is asked for, else the repository's own, or its sibling for inpainting.
 
     diffusers' AutoPipelineForInpainting lacks Flux Fill, Flux Kontext, Flux 2 Klein and Chroma.
@@ -188,7 +241,7 @@ def _takes_mask(name: str) -> bool:
 
 
 def _loaded(
-    folder: Path, name: str, config: DiffusionConfig, runtime: Runtime, shared: Mapping[str, Any] | None = None
+    folder: Path, name: str, config: InpaintingConfig, runtime: Runtime, shared: Mapping[str, Any] | None = None
 ) -> Any:
     """A pipeline in memory, set up as the configuration wants it. shared: parts that another has loaded already."""
     import diffusers

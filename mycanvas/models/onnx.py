@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as raised
 
 from mycanvas.errors import ModelError
-from mycanvas.models import pick_device
+from mycanvas.models.device import pick_device
 
 log = logging.getLogger("mycanvas")
 

@@ -19,12 +19,11 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from builder.config.model_config import VlmConfig
-from builder.pipeline.backends import Runtime
-from builder.records import Rgb
 from mycanvas.errors import ModelError
+from mycanvas.io.images import Rgb
 from mycanvas.models import in_batches, pick_device, pick_dtype
 from mycanvas.models.loading import LOCAL, quiet_transformers
+from mycanvas.models.runtime import Runtime
 
 TEMPERATURE = 0.7
 TOP_P = 0.9
@@ -32,14 +31,20 @@ TOP_P = 0.9
 SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
-def load_speaker(config: VlmConfig, runtime: Runtime) -> LocalSpeaker:
-    """The model that the configuration names, on its device.
+def load_speaker(name: str, runtime: Runtime, *, max_tokens: int = 96, batch_size: int = 8) -> LocalSpeaker:
+    """Load an image-text-to-text model on its device.
+
+    Args:
+        name: the model, fetched before.
+        runtime: where its files are, and how it runs.
+        max_tokens: a longer answer is cut off.
+        batch_size: pictures in one call; halved when memory runs out.
 
     Raises:
         ModelError: it is not there or not whole, is no image-text-to-text model, does not fit into the device's
             memory, or was not taught to chat.
     """
-    path = runtime.model(config.model)
+    path = runtime.model(name)
     device = pick_device(runtime.device)
     try:
         with quiet_transformers():
@@ -53,20 +58,20 @@ def load_speaker(config: VlmConfig, runtime: Runtime) -> LocalSpeaker:
             )
             model.to(device).eval()
     except (OSError, ValueError, KeyError, ImportError, SafetensorError, torch.cuda.OutOfMemoryError) as error:
-        raise ModelError(f"{config.model} cannot be loaded as an image-text-to-text model: {error}") from error
+        raise ModelError(f"{name} cannot be loaded as an image-text-to-text model: {error}") from error
     if missing := sorted(loaded["missing_keys"]):  # transformers makes them up at random
-        raise ModelError(f"{config.model} lacks {len(missing)} of its weights, such as {missing[0]}")
+        raise ModelError(f"{name} lacks {len(missing)} of its weights, such as {missing[0]}")
     if not getattr(processor, "chat_template", None) or not hasattr(processor, "tokenizer"):
-        raise ModelError(f"{config.model} has no chat template; name a model that was tuned to follow instructions")
-    return LocalSpeaker(processor, model, config)
+        raise ModelError(f"{name} has no chat template; name a model that was tuned to follow instructions")
+    return LocalSpeaker(processor, model, name=name, max_tokens=max_tokens, batch_size=batch_size)
 
 
 class LocalSpeaker:
     """Answers in batches; which pictures share a batch changes an answer by rounding at most."""
 
-    def __init__(self, processor: Any, model: Any, config: VlmConfig) -> None:
+    def __init__(self, processor: Any, model: Any, *, name: str, max_tokens: int, batch_size: int) -> None:
         self.processor, self.model = processor, model
-        self._name, self._batch_size = config.model, config.batch_size
+        self._name, self._batch_size = name, batch_size
         tokenizer = processor.tokenizer
         tokenizer.padding_side = "left"  # so that every answer begins right behind its question
         if tokenizer.pad_token is None:
@@ -74,7 +79,7 @@ class LocalSpeaker:
         special = {name: getattr(model.generation_config, name, None) for name in SPECIAL}
         # None of the model's own settings: greedy but for what Draws adds.
         model.generation_config = GenerationConfig(
-            **special | {"pad_token_id": tokenizer.pad_token_id}, do_sample=False, max_new_tokens=config.max_tokens
+            **special | {"pad_token_id": tokenizer.pad_token_id}, do_sample=False, max_new_tokens=max_tokens
         )
 
     def say(self, images: Sequence[Rgb], requests: Sequence[str], seeds: Sequence[int | None]) -> list[str]:

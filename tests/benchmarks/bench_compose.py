@@ -32,8 +32,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from builder.config.schema import BuildConfig
-from builder.pipeline.backends import Runtime
+from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.prepare import PhotoTask, cut_out
 from builder.pipeline.rows import candidate_row
@@ -46,6 +45,7 @@ from builder.stages.paste import paste
 from builder.stages.plan import draw_plan
 from builder.stages.repaint import REPAINTERS, repaint
 from builder.stages.score import SCORERS, score
+from mycanvas.models.runtime import Runtime
 from tests.benchmarks import official
 from tests.benchmarks.pictures import draw_backgrounds, draw_object, textured
 

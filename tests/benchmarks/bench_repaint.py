@@ -23,11 +23,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from builder.config.model_config import DiffusionConfig
-from builder.pipeline.backends import Runtime
 from builder.records import Canvas
-from builder.stages.repaint.diffusion import Diffusion
+from builder.stages.repaint.diffusion import Diffusion, DiffusionConfig
 from mycanvas.models.inpainting import Inpainter
+from mycanvas.models.runtime import Runtime
 from tests import tiny
 from tests.builder.stages.repaint.test_diffusion import canvas
 

@@ -16,7 +16,7 @@ import pytest
 
 import mycanvas  # noqa: F401  (makes the name known)
 from builder.cli.main import main
-from builder.config.schema import BuildConfig, parse_config
+from builder.config import BuildConfig, parse_config
 from builder.pipeline.build import build
 from builder.stages.layout.replies import tally
 from mycanvas.errors import ModelError, StoreError

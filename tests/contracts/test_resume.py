@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.config.schema import BuildConfig, parse_config
+from builder.config import BuildConfig, parse_config
 from builder.pipeline.build import build
 from builder.pipeline.finalize import reselect
 from mycanvas.errors import ConfigError, StoreError

@@ -12,10 +12,9 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from builder.config.schema import CaptionConfig
 from builder.records import Rejected, Scene
 from builder.seeds import rng_for
-from builder.stages.caption import Words
+from builder.stages.caption.base import CaptionConfig, Captioner, Words
 from builder.stages.caption.facts import Fact, Group, facts, grouped, in_a_row
 from builder.stages.caption.relations import Thing, things
 from mycanvas.english import counted, listed, with_article
@@ -40,29 +39,28 @@ Sentence: TypeAlias = tuple[str | Mention, ...]
 T = TypeVar("T")
 
 
-class Template:
+class Template(Captioner):
     """Fills sentence patterns; the same scene and seed give the same words."""
 
-    def __init__(self, config: CaptionConfig) -> None:
-        self.max_words = config.max_words
-
-    def caption(self, scenes: Sequence[Scene], seed: int) -> Iterator[Words | Rejected]:
+    def caption(self, scenes: Sequence[Scene], config: CaptionConfig, seed: int) -> Iterator[Words | Rejected]:
         """The words for each scene, in order; a scene with too much to name is rejected."""
         for scene in scenes:
             sample = scene.canvas.layout.setting.sample
-            yield self._caption(scene, sample.background.phrase, rng_for(seed, sample.id, "caption"))
+            rng = rng_for(seed, sample.id, "caption")
+            yield _caption(scene, sample.background.phrase, config.max_words, rng)
 
-    def _caption(self, scene: Scene, where: str, rng: np.random.Generator) -> Words | Rejected:
-        """The first sentence that is short enough."""
-        present = things(scene)
-        fewest = 0
-        for sentence in _sentences(grouped(present), where, rng):
-            caption, prompt = _render(sentence, mentioned), _render(sentence, with_tokens)
-            fewest = max(len(caption.split()), len(prompt.split()) - len(present))
-            if fewest <= self.max_words:
-                return Words(caption=caption, prompt=prompt)
-        reason = f"{fewest} words are needed to name everything; expected at most {self.max_words}"
-        return scene.canvas.layout.setting.rejected("caption", reason)
+
+def _caption(scene: Scene, where: str, max_words: int, rng: np.random.Generator) -> Words | Rejected:
+    """The first sentence that is short enough."""
+    present = things(scene)
+    fewest = 0
+    for sentence in _sentences(grouped(present), where, rng):
+        caption, prompt = _render(sentence, mentioned), _render(sentence, with_tokens)
+        fewest = max(len(caption.split()), len(prompt.split()) - len(present))
+        if fewest <= max_words:
+            return Words(caption=caption, prompt=prompt)
+    reason = f"{fewest} words are needed to name everything; expected at most {max_words}"
+    return scene.canvas.layout.setting.rejected("caption", reason)
 
 
 def _sentences(groups: Sequence[Group], where: str, rng: np.random.Generator) -> Iterator[Sentence]:

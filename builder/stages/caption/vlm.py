@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Annotated, ClassVar, Protocol, Self
 
-from builder.config.schema import CaptionConfig
+from pydantic import Field
+
 from builder.records import Rejected, Rgb, Scene
 from builder.seeds import seed_for
-from builder.stages.caption import Words, find_fault
+from builder.stages.caption.base import CaptionConfig, Captioner, Words, find_fault
 from builder.stages.caption.facts import Group, grouped
 from builder.stages.caption.mentions import put_tokens, unnamed
 from builder.stages.caption.relations import things
 from builder.stages.caption.template import Template, mentioned
 from builder.stages.caption.tidy import is_english, openings, tidy
 from mycanvas.english import counted, listed
+from mycanvas.errors import MissingExtra
+from mycanvas.io.config_table import Count, ModelName, Table
+from mycanvas.models.required import RequiredModel
+from mycanvas.models.runtime import Runtime
 
 INSTRUCTION = "Describe what you see in this image in detail. The number of words is limited to {words}."
 """Gen4Gen's, section 3 (with 30 words, for CLIP's 77 tokens)."""
@@ -53,85 +58,122 @@ class _Dialogue:
     words: Words | None = None
 
 
-class Vlm:
+class VlmConfig(Table):
+    """[caption.vlm]: an image-text-to-text model, tuned to follow instructions, describes the scene.
+
+    The default is Gen4Gen's, LLaVA-1.5. tries: captions requested until one names every concept; then the template
+    completes it. max_tokens: a longer answer is cut off. batch_size: scenes in one call; halved when memory runs out.
+    """
+
+    runtime_fields: ClassVar[frozenset[str]] = frozenset({"batch_size"})
+
+    model: ModelName = "llava-hf/llava-1.5-7b-hf"
+    tries: Annotated[int, Field(ge=1, le=10)] = 3
+    max_tokens: Annotated[int, Field(ge=16)] = 96
+    batch_size: Count = 8
+
+
+class Vlm(Captioner):
     """Asks a model until its caption names every concept, then completes it."""
 
-    def __init__(self, config: CaptionConfig, speaker: Speaker) -> None:
-        self.max_words = config.max_words
-        self._tries = config.vlm.tries
-        self._speaker = speaker
-        self._template = Template(config)
+    Config = VlmConfig
+    learned = True
 
-    def caption(self, scenes: Sequence[Scene], seed: int) -> Iterator[Words | Rejected]:
+    def __init__(self, config: VlmConfig, speaker: Speaker) -> None:
+        self._tries = config.tries
+        self._speaker = speaker
+        self._template = Template()
+
+    @staticmethod
+    def required_models(config: VlmConfig) -> tuple[RequiredModel, ...]:
+        """The image-text-to-text model."""
+        return (RequiredModel(role="caption", name=config.model, kind="transformers"),)
+
+    @classmethod
+    def load(cls, config: VlmConfig, runtime: Runtime) -> Self:
+        """Load the model that the configuration names; see `load_speaker` for what may be raised."""
+        try:
+            from mycanvas.models.vision_language import load_speaker
+        except ImportError as missing:
+            raise MissingExtra(missing.name or "transformers", extra="models") from missing
+        speaker = load_speaker(config.model, runtime, max_tokens=config.max_tokens, batch_size=config.batch_size)
+        return cls(config, speaker)
+
+    def caption(self, scenes: Sequence[Scene], config: CaptionConfig, seed: int) -> Iterator[Words | Rejected]:
         """The words for each scene, in order; a scene with too much to name is rejected."""
         dialogues = [_Dialogue(scene=scene, groups=grouped(things(scene))) for scene in scenes]
         for turn in range(self._tries):
             open_ones = [dialogue for dialogue in dialogues if dialogue.words is None]
             if open_ones:
-                self._ask(open_ones, turn, seed)
+                self._ask(open_ones, turn, config.max_words, seed)
         for dialogue in dialogues:
-            yield dialogue.words or self._completed(dialogue) or self._from_template(dialogue.scene, seed)
+            words = dialogue.words or _completed(dialogue, config.max_words)
+            yield words or self._from_template(dialogue.scene, config, seed)
 
-    def _ask(self, dialogues: Sequence[_Dialogue], turn: int, seed: int) -> None:
+    def _ask(self, dialogues: Sequence[_Dialogue], turn: int, max_words: int, seed: int) -> None:
         """One round: the first for the likeliest words, later ones for others."""
         ids = [dialogue.scene.canvas.layout.setting.sample.id for dialogue in dialogues]
         answers = self._speaker.say(
             [dialogue.scene.image for dialogue in dialogues],
-            [self._request(dialogue) for dialogue in dialogues],
+            [_request(dialogue, max_words) for dialogue in dialogues],
             [seed_for(seed, sample_id, f"caption {turn}") if turn else None for sample_id in ids],
         )
         for dialogue, answer in zip(dialogues, answers, strict=True):
             dialogue.answers.append(tidy(answer))
-            self._judge(dialogue)
+            _judge(dialogue, max_words)
 
-    def _request(self, dialogue: _Dialogue) -> str:
-        request = INSTRUCTION.format(words=self.max_words) + REQUIREMENT.format(things=mentioned(dialogue.groups))
-        if dialogue.fault:
-            exact = listed([f'"{counted(group[0].noun, len(group))}"' for group in dialogue.groups])
-            request += COMPLAINT.format(fault=dialogue.fault, exact=exact)
-        return request
-
-    def _judge(self, dialogue: _Dialogue) -> None:
-        """Take as much of the last answer as may stand; or note what is wrong with it."""
-        answer = dialogue.answers[-1]
-        faults: list[str] = []
-        for opening in openings(answer, self.max_words) if is_english(answer) else ():
-            words = self._checked(opening, dialogue, "vlm")
-            if isinstance(words, Words):
-                dialogue.words = words
-                return
-            faults.append(words)
-        dialogue.fault = faults[0] if faults else UNFIT
-
-    def _completed(self, dialogue: _Dialogue) -> Words | None:
-        """As much as possible of an answer, behind the names of what it leaves out.
-
-        They come first ("A photo of a dog: a corgi sits beside a mug."), since an answer may well speak of a thing
-        by another name: "with a dog" behind it would then count the thing twice.
-        """
-        for answer in filter(is_english, dialogue.answers):
-            for opening in openings(answer, self.max_words):
-                if missing := unnamed(opening, dialogue.groups):
-                    text = f"A photo of {mentioned(tuple(missing))}: {_uncapitalised(opening)}"
-                    words = self._checked(text, dialogue, "vlm+template")
-                    if isinstance(words, Words):
-                        return words
-        return None
-
-    def _checked(self, text: str, dialogue: _Dialogue, written_by: str) -> Words | str:
-        """A text as caption and prompt; or what is wrong with it."""
-        words = put_tokens(text, dialogue.groups)
-        if isinstance(words, str):
-            return words
-        if find_fault(*words, dialogue.scene.canvas.layout.setting.sample.concepts, self.max_words):
-            return UNFIT  # what was found holds tokens, which are not for the model
-        return Words(caption=words[0], prompt=words[1], written_by=written_by)
-
-    def _from_template(self, scene: Scene, seed: int) -> Words | Rejected:
-        (words,) = self._template.caption([scene], seed)
+    def _from_template(self, scene: Scene, config: CaptionConfig, seed: int) -> Words | Rejected:
+        (words,) = self._template.caption([scene], config, seed)
         if isinstance(words, Rejected):
             return words
         return Words(caption=words.caption, prompt=words.prompt, written_by="template")
+
+
+def _request(dialogue: _Dialogue, max_words: int) -> str:
+    request = INSTRUCTION.format(words=max_words) + REQUIREMENT.format(things=mentioned(dialogue.groups))
+    if dialogue.fault:
+        exact = listed([f'"{counted(group[0].noun, len(group))}"' for group in dialogue.groups])
+        request += COMPLAINT.format(fault=dialogue.fault, exact=exact)
+    return request
+
+
+def _judge(dialogue: _Dialogue, max_words: int) -> None:
+    """Take as much of the last answer as may stand; or note what is wrong with it."""
+    answer = dialogue.answers[-1]
+    faults: list[str] = []
+    for opening in openings(answer, max_words) if is_english(answer) else ():
+        words = _checked(opening, dialogue, max_words, "vlm")
+        if isinstance(words, Words):
+            dialogue.words = words
+            return
+        faults.append(words)
+    dialogue.fault = faults[0] if faults else UNFIT
+
+
+def _completed(dialogue: _Dialogue, max_words: int) -> Words | None:
+    """As much as possible of an answer, behind the names of what it leaves out.
+
+    They come first ("A photo of a dog: a corgi sits beside a mug."), since an answer may well speak of a thing
+    by another name: "with a dog" behind it would then count the thing twice.
+    """
+    for answer in filter(is_english, dialogue.answers):
+        for opening in openings(answer, max_words):
+            if missing := unnamed(opening, dialogue.groups):
+                text = f"A photo of {mentioned(tuple(missing))}: {_uncapitalised(opening)}"
+                words = _checked(text, dialogue, max_words, "vlm+template")
+                if isinstance(words, Words):
+                    return words
+    return None
+
+
+def _checked(text: str, dialogue: _Dialogue, max_words: int, written_by: str) -> Words | str:
+    """A text as caption and prompt; or what is wrong with it."""
+    words = put_tokens(text, dialogue.groups)
+    if isinstance(words, str):
+        return words
+    if find_fault(*words, dialogue.scene.canvas.layout.setting.sample.concepts, max_words):
+        return UNFIT  # what was found holds tokens, which are not for the model
+    return Words(caption=words[0], prompt=words[1], written_by=written_by)
 
 
 def _uncapitalised(text: str) -> str:

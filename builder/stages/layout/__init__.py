@@ -2,123 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator, Mapping, Sequence
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+from builder.records import Layout, Rejected, Setting
+from builder.stages.layout.base import LayoutBackend, LayoutConfig, ThemeBackend, find_flaw
+from builder.stages.layout.llm import Llm
+from builder.stages.layout.solver import Solver
 
-from builder.config.schema import LayoutConfig
-from builder.pipeline.backends import Runtime
-from builder.records import Cutout, Layout, Placement, Rejected, Setting
+LAYOUTS: Mapping[str, type[LayoutBackend]] = {"solver": Solver, "llm": Llm}
 
-if TYPE_CHECKING:
-    from builder.stages.layout.llm import Llm
-
-MIN_SIDE_DIVISOR: Mapping[int, int] = {1: 5, 2: 5, 3: 5, 4: 6, 5: 8}
-"""By number of objects: the smallest box covers at least (H / d) * (W / d) (Gen4Gen, arXiv 2402.15504, supplement)."""
-
-SIZE_RATIOS = (0.4, 1.0)
-"""Relative sizes of the objects of one scene: the smallest allowed, and that of the largest (Gen4Gen's size prompt)."""
-
-_GRID = 128
-"""Overlap is measured on a grid of this many cells a side: fine enough for a share of an object, and quick."""
+THEMES: Mapping[str, type[ThemeBackend]] = {"llm": Llm}
+"""Those of them that also propose themes, before there is a plan."""
 
 
-class LayoutBackend(Protocol):
-    """Finds a place for each object of a scene.
-
-    max_overlap: the largest share of an object that those in front may hide; the stage holds the backend to it.
-    """
-
-    max_overlap: float
-
-    def place(self, settings: Sequence[Setting], seed: int) -> Iterable[Layout | Rejected]:
-        """One result per setting, in order: a placement per cut-out, in the order of the sample's concepts."""
-        ...
-
-
-def _solver(config: LayoutConfig, _runtime: Runtime) -> LayoutBackend:
-    from builder.stages.layout.solver import Solver
-
-    return Solver(config)
-
-
-def _llm(config: LayoutConfig, runtime: Runtime) -> Llm:
-    from builder.stages.layout.llm import Llm
-    from builder.stages.layout.replies import Replies
-    from mycanvas.models.llm.chat import open_chat
-
-    return Llm(config, open_chat(config.llm, runtime), Replies(runtime.replies))
-
-
-LAYOUTS: Mapping[str, Callable[[LayoutConfig, Runtime], LayoutBackend]] = {"solver": _solver, "llm": _llm}
-
-THEMES: Mapping[str, Callable[[LayoutConfig, Runtime], Llm]] = {"llm": _llm}
-"""Those of them that also say, before there is a plan, where a composition is seen and how large its things are."""
-
-
-def arrange(settings: Sequence[Setting], backend: LayoutBackend, seed: int) -> Iterator[Layout | Rejected]:
+def arrange(
+    settings: Sequence[Setting], backend: LayoutBackend, config: LayoutConfig, seed: int
+) -> Iterator[Layout | Rejected]:
     """Place the objects of each setting; reject what breaks a bound, whichever backend placed it."""
-    for setting, placed in zip(settings, backend.place(settings, seed), strict=True):
+    for setting, placed in zip(settings, backend.place(settings, config, seed), strict=True):
         if isinstance(placed, Rejected):
             yield placed
-        elif flaw := find_flaw(setting, placed.placements, backend.max_overlap):
+        elif flaw := find_flaw(setting, placed.placements, config.max_overlap):
             yield setting.rejected("layout", flaw)
         else:
             yield placed
-
-
-def min_area(num_objects: int, size: int) -> float:
-    """The least area of a box in a scene of `size` x `size` pixels with 1 to 5 objects."""
-    return (size / MIN_SIDE_DIVISOR[num_objects]) ** 2
-
-
-def find_flaw(setting: Setting, placements: Sequence[Placement], max_overlap: float) -> str | None:
-    """Which bound these placements break, in words; None when they hold them all.
-
-    Every box lies on the canvas, is as large as the paper's minimum, has its cut-out's aspect ratio to a pixel, and
-    shows at least 1 - `max_overlap` of its object.
-    """
-    size = setting.background.pixels.shape[0]
-    least = min_area(len(placements), size)
-    for concept, cutout, place in zip(setting.sample.concepts, setting.cutouts, placements, strict=True):
-        if place.x < 0 or place.y < 0 or place.x + place.width > size or place.y + place.height > size:
-            return f"{concept.name} leaves the canvas of {size}x{size} pixels: {_box(place)}"
-        if place.width * place.height < least:
-            return (
-                f"{concept.name} covers {place.width * place.height} pixels; "
-                f"the least for {len(placements)} objects is {least:.0f}"
-            )
-        rows, columns = cutout.rgba.shape[:2]
-        if abs(place.width * rows - place.height * columns) > max(rows, columns):
-            return f"{concept.name} is drawn {place.width}x{place.height}, its cut-out is {columns}x{rows}"
-    for concept, hidden in zip(setting.sample.concepts, hidden_shares(setting.cutouts, placements, size), strict=True):
-        if hidden > max_overlap:
-            return f"{hidden:.2f} of {concept.name} is hidden; layout.max_overlap is {max_overlap}"
-    return None
-
-
-def hidden_shares(cutouts: Sequence[Cutout], placements: Sequence[Placement], size: int) -> tuple[float, ...]:
-    """For each object, the share of its silhouette that nearer ones cover, measured on a coarse grid."""
-    covered = np.zeros((_GRID, _GRID), np.bool_)
-    shares = [0.0] * len(placements)
-    for index, place in sorted(enumerate(placements), key=lambda entry: entry[1].depth):
-        left, top = place.x * _GRID // size, place.y * _GRID // size
-        shape = _silhouette(cutouts[index], place, size)[: _GRID - top, : _GRID - left]
-        behind = covered[top : top + shape.shape[0], left : left + shape.shape[1]]
-        shares[index] = int(np.count_nonzero(shape & behind)) / max(1, int(np.count_nonzero(shape)))
-        behind |= shape
-    return tuple(shares)
-
-
-def _silhouette(cutout: Cutout, place: Placement, size: int) -> NDArray[np.bool_]:
-    width, height = (max(1, round(v * _GRID / size)) for v in (place.width, place.height))
-    step = max(1, min(cutout.rgba.shape[:2]) // 64)
-    alpha = np.ascontiguousarray(cutout.rgba[::step, ::step, 3])
-    return np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)) >= 128
-
-
-def _box(place: Placement) -> str:
-    return f"x {place.x}, y {place.y}, width {place.width}, height {place.height}"

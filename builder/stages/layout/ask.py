@@ -9,11 +9,10 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from builder.config.model_config import LlmConfig
 from builder.seeds import rng_for
 from builder.stages.layout.replies import ACCEPTED, Replies, Task
 from mycanvas.io.messages import explain
-from mycanvas.models.llm.chat import Chat, NoReply, Reply, Request
+from mycanvas.models.llm.chat import Chat, ChatConfig, NoReply, Reply, Request
 
 REPEATED = 2000
 """Characters of a refused reply that the model is shown again."""
@@ -66,7 +65,7 @@ class Asker:
         config: the model's name, and how often a question is asked.
     """
 
-    def __init__(self, chat: Chat, replies: Replies, config: LlmConfig) -> None:
+    def __init__(self, chat: Chat, replies: Replies, config: ChatConfig) -> None:
         self._chat = chat
         self._replies = replies
         self._config = config

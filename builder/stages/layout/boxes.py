@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from builder.records import Placement, Setting
 from builder.seeds import rng_for
-from builder.stages.layout import find_flaw, hidden_shares, min_area
 from builder.stages.layout.ask import Object, Question, Unusable, check_names, closed, of_form
+from builder.stages.layout.base import find_flaw, hidden_shares, min_area
 from builder.stages.layout.examples import SHOWN, Example
 from builder.stages.layout.solver import MIN_PITCH, relative_sizes
 

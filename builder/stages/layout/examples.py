@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.stages.layout import min_area
+from builder.stages.layout.base import min_area
 from mycanvas.errors import InputError
 
 SHOWN = 3

@@ -4,34 +4,78 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Annotated, ClassVar, Literal, Self
 
-from builder.config.schema import LayoutConfig
+from pydantic import Field
+
 from builder.records import Concept, Layout, Rejected, Setting, Theme
 from builder.stages.layout.ask import Asker
+from builder.stages.layout.base import LayoutConfig, ThemeBackend
 from builder.stages.layout.boxes import ask_for_boxes
 from builder.stages.layout.examples import read_examples
 from builder.stages.layout.replies import Replies
 from builder.stages.layout.solver import Solver
 from builder.stages.layout.theme import ask_for_theme
 from mycanvas.errors import ModelError
-from mycanvas.models.llm.chat import Chat, NoReply
+from mycanvas.io.config_table import Location
+from mycanvas.models.llm.chat import Chat, ChatConfig, NoReply
+from mycanvas.models.llm.opening import check_chat, open_chat
+from mycanvas.models.required import RequiredModel
+from mycanvas.models.runtime import Runtime
 
 
-class Llm:
-    """Asks a language model, checks what it says, and leaves to the solver what it cannot say.
+class LlmConfig(ChatConfig):
+    """[layout.llm]: a language model that proposes backgrounds, sizes and boxes. Further keys: `ChatConfig`.
 
-    Args:
-        config: the stage's.
-        chat: the model.
-        replies: what it has said before.
+    examples: a folder with COCO's instances_*.json and captions_*.json, to show the model; None: our own examples.
+    otherwise: what becomes of a scene without a usable reply: the solver places its objects, or it is rejected.
+    grid: boxes are requested on a grid of this many cells a side (Gen4Gen: 512).
     """
 
-    def __init__(self, config: LayoutConfig, chat: Chat, replies: Replies) -> None:
-        self.max_overlap = config.max_overlap
-        self._config = config.llm
-        self._asker = Asker(chat, replies, config.llm)
-        self._examples = read_examples(config.llm.examples)
-        self._solver = Solver(config)
+    runtime_fields: ClassVar[frozenset[str]] = ChatConfig.runtime_fields | {"examples"}  # these count by content
+
+    examples: Location | None = None
+    otherwise: Literal["solver", "reject"] = "solver"
+    grid: Annotated[int, Field(ge=64, le=4096)] = 512
+
+
+class Llm(ThemeBackend):
+    """Asks a language model, checks its replies, and leaves to the solver what it cannot place.
+
+    Args:
+        config: its table.
+        chat: the model.
+        replies: its earlier replies.
+    """
+
+    Config = LlmConfig
+    learned = True
+
+    def __init__(self, config: LlmConfig, chat: Chat, replies: Replies) -> None:
+        self._config = config
+        self._asker = Asker(chat, replies, config)
+        self._examples = read_examples(config.examples)
+        self._solver = Solver()
+
+    @staticmethod
+    def required_models(config: LlmConfig) -> tuple[RequiredModel, ...]:
+        """The language model, unless a server runs it."""
+        return config.required_models("layout")
+
+    @staticmethod
+    def batch_size(config: LlmConfig) -> int:
+        """Replies that a worker requests at once."""
+        return config.batch_size
+
+    @staticmethod
+    def check(config: LlmConfig) -> None:
+        """Check that the model can be asked; see `check_chat`."""
+        check_chat(config)
+
+    @classmethod
+    def load(cls, config: LlmConfig, runtime: Runtime) -> Self:
+        """Connect to the server, or prepare the model on this machine; see `open_chat` for what may be raised."""
+        return cls(config, open_chat(config, runtime), Replies(runtime.replies))
 
     def themes(
         self, compositions: Sequence[Sequence[Concept]], scenes: Mapping[str, str], *, free: bool, seed: int
@@ -57,10 +101,10 @@ class Llm:
             themes.append(None if isinstance(answer, NoReply) else answer)
         return themes
 
-    def place(self, settings: Sequence[Setting], seed: int) -> Iterator[Layout | Rejected]:
+    def place(self, settings: Sequence[Setting], config: LayoutConfig, seed: int) -> Iterator[Layout | Rejected]:
         """One result per setting, in order; `placed_by` says whether the solver had to place it."""
         grid = self._config.grid
-        questions = [ask_for_boxes(setting, self._examples, grid, self.max_overlap, seed) for setting in settings]
+        questions = [ask_for_boxes(setting, self._examples, grid, config.max_overlap, seed) for setting in settings]
         answers = self._asker.ask(questions, seed)
         for setting, answer in zip(settings, answers, strict=True):
             if not isinstance(answer, NoReply):
@@ -68,5 +112,5 @@ class Llm:
             elif self._config.otherwise == "reject":
                 yield setting.rejected("layout", answer.reason, retriable=answer.retriable)
             else:
-                (placed,) = self._solver.place([setting], seed)
+                (placed,) = self._solver.place([setting], config, seed)
                 yield placed if isinstance(placed, Rejected) else replace(placed, placed_by="solver")

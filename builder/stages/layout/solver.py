@@ -13,10 +13,9 @@ from itertools import zip_longest
 
 import numpy as np
 
-from builder.config.schema import LayoutConfig
 from builder.records import Background, Layout, Placement, Rejected, Setting
 from builder.seeds import rng_for
-from builder.stages.layout import SIZE_RATIOS, find_flaw
+from builder.stages.layout.base import SIZE_RATIOS, LayoutBackend, LayoutConfig, find_flaw
 
 ATTEMPTS = 80
 """Arrangements tried before a scene is given up; each brings sizes a little closer."""
@@ -78,33 +77,30 @@ Slots = list[tuple[_Thing, float]]
 """Things from left to right, each with its distance: 0 at the near base line, 1 at the far one."""
 
 
-class Solver:
+class Solver(LayoutBackend):
     """Places objects by drawing arrangements until one holds all bounds."""
 
-    def __init__(self, config: LayoutConfig) -> None:
-        self.max_overlap = config.max_overlap
-        self._scale = config.scale
-
-    def place(self, settings: Sequence[Setting], seed: int) -> Iterator[Layout | Rejected]:
+    def place(self, settings: Sequence[Setting], config: LayoutConfig, seed: int) -> Iterator[Layout | Rejected]:
         """One result per setting; a rejection says which bound the last, most relaxed attempt broke."""
         for setting in settings:
-            yield self._solve(setting, rng_for(seed, setting.sample.id, "layout"))
+            yield _solve(setting, config, rng_for(seed, setting.sample.id, "layout"))
 
-    def _solve(self, setting: Setting, rng: np.random.Generator) -> Layout | Rejected:
-        flaw: str | None = "no arrangement was tried"
-        families = _families(len(setting.cutouts))
-        cuts = [cutout.cut_off for cutout in setting.cutouts]
-        for attempt in range(ATTEMPTS):
-            if attempt % FAMILY_ATTEMPTS == 0:
-                family = families[rng.integers(len(families))]
-            things = _things(setting, cuts, squeeze=attempt / ATTEMPTS)
-            ground = _ground(setting.background, rng)
-            stands = _compose(family(things, rng), ground, self._scale, rng)
-            placements = _to_pixels(stands, setting, ground)
-            flaw = find_flaw(setting, placements, self.max_overlap)
-            if flaw is None:
-                return Layout(setting=setting, placements=placements)
-        return setting.rejected("layout", f"none of {ATTEMPTS} arrangements fits: {flaw}")
+
+def _solve(setting: Setting, config: LayoutConfig, rng: np.random.Generator) -> Layout | Rejected:
+    flaw: str | None = "no arrangement was tried"
+    families = _families(len(setting.cutouts))
+    cuts = [cutout.cut_off for cutout in setting.cutouts]
+    for attempt in range(ATTEMPTS):
+        if attempt % FAMILY_ATTEMPTS == 0:
+            family = families[rng.integers(len(families))]
+        things = _things(setting, cuts, squeeze=attempt / ATTEMPTS)
+        ground = _ground(setting.background, rng)
+        stands = _compose(family(things, rng), ground, config.scale, rng)
+        placements = _to_pixels(stands, setting, ground)
+        flaw = find_flaw(setting, placements, config.max_overlap)
+        if flaw is None:
+            return Layout(setting=setting, placements=placements)
+    return setting.rejected("layout", f"none of {ATTEMPTS} arrangements fits: {flaw}")
 
 
 def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], squeeze: float = 0.0) -> list[float]:

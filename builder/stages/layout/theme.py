@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from builder.records import Concept, Theme
 from builder.sources.background_photos import MAX_PHRASE_WORDS, PREPOSITIONS, is_plain
-from builder.stages.layout import SIZE_RATIOS
 from builder.stages.layout.ask import Object, Question, Unusable, check_names, closed, of_form, quoted
+from builder.stages.layout.base import SIZE_RATIOS
 
 BACKGROUNDS = 3
 """How many a composition gets (Gen4Gen)."""

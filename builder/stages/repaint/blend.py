@@ -7,16 +7,18 @@ them goes what makes it this object and no other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.config.schema import RepaintConfig
 from builder.records import Canvas, Layer, Rgb
 from builder.seeds import rng_for
+from builder.stages.repaint.base import Repainter
 from builder.stages.repaint.shadow import cast_shadows, draw_light
+from mycanvas.io.config_table import Fraction, Table
+from mycanvas.models.runtime import Runtime
 
 Lab = NDArray[np.float32]
 """float32 [..., 3]: L* in 0 to 100, a* and b* about -127 to 127 (CIE 1976)."""
@@ -43,11 +45,28 @@ RIDGE = 1e-3
 """Variance (of colours in 0 to 1) below which a colour direction is too thinly sampled to fit anything but a shift."""
 
 
-class Blend:
+class BlendConfig(Table):
+    """[repaint.blend]: blending without a model.
+
+    harmonise: how far object colours move towards the background's. shadow: how dark contact shadows are.
+    """
+
+    harmonise: Fraction = 0.45
+    shadow: Fraction = 0.55
+
+
+class Blend(Repainter):
     """Lays objects into their background: colours harmonised, shadows cast, edges merged."""
 
-    def __init__(self, config: RepaintConfig) -> None:
+    Config = BlendConfig
+
+    def __init__(self, config: BlendConfig) -> None:
         self._config = config
+
+    @classmethod
+    def load(cls, config: BlendConfig, runtime: Runtime) -> Self:  # noqa: ARG003
+        """Make the backend; it runs no model."""
+        return cls(config)
 
     def repaint(self, canvases: Sequence[Canvas], seed: int) -> Iterator[Rgb]:
         """One picture per canvas. The light's direction is drawn once per scene."""

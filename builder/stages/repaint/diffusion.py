@@ -11,17 +11,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from string import Formatter
+from typing import Annotated, Literal, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
 
-from builder.config.model_config import DiffusionConfig
-from builder.pipeline.backends import Runtime
 from builder.records import Alpha, Canvas, Layer, Rejected, Rgb
 from builder.seeds import rng_for, seed_for
+from builder.stages.repaint.base import Repainter
+from mycanvas.errors import MissingExtra
+from mycanvas.io.messages import nearest
 from mycanvas.models import in_batches
-from mycanvas.models.inpainting import MULTIPLE, Inpainter, Painting, load_inpainter
+from mycanvas.models.inpainting import MULTIPLE, Inpainter, InpaintingConfig, Painting, load_inpainter
+from mycanvas.models.required import RequiredModel
+from mycanvas.models.runtime import Runtime
 
 OBJECT = 0.5
 """A pixel that an object makes up at least this much of is not painted over."""
@@ -53,16 +60,53 @@ class Foreground:
         return Foreground(colour=self.colour * share[..., None], alpha=smooth)
 
 
-class Diffusion:
-    """Repaints with a pipeline."""
+class DiffusionConfig(InpaintingConfig):
+    """[repaint.diffusion]: repaint the background around the objects. Further keys: `InpaintingConfig`.
+
+    prompt: "{background}" stands for "a garden", "{phrase}" for "in a garden", "{concepts}" for "dog, cat".
+    start: what is painted over: the background's picture, or noise.
+    smooth: side in pixels of the window that averages the edge of the foreground's alpha (Gen4Gen: 5).
+    """
+
+    prompt: str = "a realistic photo of {background}"
+    start: Literal["photo", "noise"] = "photo"
+    smooth: Annotated[int, Field(ge=1, le=255)] = 5
+
+    @field_validator("prompt")
+    @classmethod
+    def _names_what_there_is(cls, prompt: str) -> str:
+        known = ("{background}", "{phrase}", "{concepts}")
+        try:
+            named = ["{" + name + "}" for _, name, _, _ in Formatter().parse(prompt) if name is not None]
+        except ValueError as error:
+            raise ValueError(f"{error}; a brace that is meant is doubled") from None
+        for name in named:
+            if name not in known:
+                raise ValueError(f"{name} stands for nothing; {nearest(name, known)}")
+        return prompt
+
+
+class Diffusion(Repainter):
+    """Repaints with an inpainting pipeline."""
+
+    Config = DiffusionConfig
+    learned = True
 
     def __init__(self, inpainter: Inpainter, config: DiffusionConfig) -> None:
         self._inpainter = inpainter
         self._config = config
 
+    @staticmethod
+    def required_models(config: DiffusionConfig) -> tuple[RequiredModel, ...]:
+        """The pipeline, and its refiner where there is one."""
+        return config.required_models("repaint")
+
     @classmethod
-    def load(cls, config: DiffusionConfig, runtime: Runtime) -> Diffusion:
-        """With the models that the configuration names; see `load_inpainter` for what may be raised."""
+    def load(cls, config: DiffusionConfig, runtime: Runtime) -> Self:
+        """Load the pipelines that the configuration names; see `load_inpainter` for what may be raised."""
+        for package in ("diffusers", "torch"):
+            if find_spec(package) is None:
+                raise MissingExtra(package, extra="models")
         return cls(load_inpainter(config, runtime), config)
 
     def repaint(self, canvases: Sequence[Canvas], seed: int) -> Iterator[Rgb | Rejected]:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.records import Box, Captioned, IndexMask, Rejected, Rgb, Scene
+from builder.stages.score.base import Scorer
 
 Grey = NDArray[np.uint8]
 """uint8 [H, W]."""
@@ -69,7 +70,7 @@ RING = 1 / 16
 """Width of an object's surroundings, as a share of the picture's."""
 
 
-class Classical:
+class Classical(Scorer):
     """Measures scenes without any model."""
 
     def score(self, batch: Sequence[Captioned], seed: int) -> Iterator[Mapping[str, float] | Rejected]:  # noqa: ARG002

@@ -19,16 +19,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import expit
 
-from builder.config.model_config import ClipConfig
 from builder.records import Box, Captioned, Cutout, Rejected, Rgb, Rgba, Setting
+from builder.stages.score.base import Scorer
 from builder.stages.score.classical import Classical
 from mycanvas.boxes import covered, match
-from mycanvas.models.detectors import Detection, Detector
-from mycanvas.models.encoders import Embeddings, Encoder
+from mycanvas.io.config_table import Count, Fraction, ModelName, Table
+from mycanvas.models import detectors, encoders
+from mycanvas.models.detectors import Detection, Detector, load_detector
+from mycanvas.models.encoders import Embeddings, Encoder, load_encoder
+from mycanvas.models.required import RequiredModel
+from mycanvas.models.runtime import Runtime
 
 Key = tuple[tuple[int, ...], bytes]
 """A cut-out's shape and a digest of its content."""
@@ -41,8 +46,30 @@ MOSTLY = 0.5
 """A detection of which matched boxes cover a larger share shows them, or a part of them, and nothing new."""
 
 
-class Clip:
+class ClipConfig(Table):
+    """[score.clip]: an image-text encoder and an open-vocabulary detector judge each scene.
+
+    encoder: a CLIP or SigLIP. detector: OWL-ViT, OWLv2 or Grounding DINO.
+    threshold: the least confidence of a detection that counts. overlap: IoU from which it is in the right place.
+    certainty: the least confidence of one that counts as invented: what was put there may look odd and still be there,
+    but a scene is not to be lost to a doubt.
+    """
+
+    runtime_fields: ClassVar[frozenset[str]] = frozenset({"batch_size"})
+
+    encoder: ModelName = "openai/clip-vit-base-patch32"
+    detector: ModelName = "google/owlvit-base-patch32"
+    threshold: Fraction = 0.1
+    overlap: Fraction = 0.5
+    certainty: Fraction = 0.3
+    batch_size: Count = 16
+
+
+class Clip(Scorer):
     """Measures scenes with an encoder and a detector."""
+
+    Config = ClipConfig
+    learned = True
 
     def __init__(self, encoder: Encoder, detector: Detector, config: ClipConfig) -> None:
         self._encoder = encoder
@@ -50,6 +77,22 @@ class Clip:
         self._config = config
         self._classical = Classical()
         self._sources: dict[Key, Embeddings] = {}
+
+    @staticmethod
+    def required_models(config: ClipConfig) -> tuple[RequiredModel, ...]:
+        """The encoder and the detector."""
+        return (
+            RequiredModel(role="score", name=config.encoder, kind="transformers", types=tuple(encoders.FAMILIES)),
+            RequiredModel(role="score", name=config.detector, kind="transformers", types=tuple(detectors.FAMILIES)),
+        )
+
+    @classmethod
+    def load(cls, config: ClipConfig, runtime: Runtime) -> Self:
+        """Load both models; see `load_encoder` and `load_detector` for what may be raised."""
+        shared: dict[str, Any] = {"device": runtime.device, "dtype": runtime.dtype, "batch_size": config.batch_size}
+        encoder = load_encoder(runtime.model(config.encoder), **shared)
+        detector = load_detector(runtime.model(config.detector), threshold=config.threshold, **shared)
+        return cls(encoder, detector, config)
 
     def score(self, batch: Sequence[Captioned], seed: int) -> Iterator[Mapping[str, float] | Rejected]:
         """The scores of each scene, in order. Draws nothing.

@@ -7,27 +7,25 @@ foreground of the one before (arXiv 2402.15504).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, ClassVar, Protocol, Self, get_args
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from pydantic import Field, field_validator
 from scipy.special import expit
 
-from builder.config.model_config import RembgConfig, Session
-from builder.pipeline.backends import Runtime
 from builder.records import Alpha, Rgb
-from builder.stages.segment import Matte
+from builder.stages.segment.base import Matte, Segmenter
 from builder.stages.segment.saliency import Map
+from builder.stages.segment.sessions import LOOKS, UPLOADING, Look, Session, Stack, normalise
 from builder.stages.segment.tricut import AGREEMENT, CLEARNESS, SEARCH_SIDE, contrast, iou, residue, resize, shrink
-from mycanvas.errors import ModelError
-from mycanvas.models.onnx import Network
-
-Stack = NDArray[np.float32]
-"""float32 [N, 3, S, S] photos, or [N, S, S] maps."""
+from mycanvas.errors import MissingExtra, ModelError
+from mycanvas.io.config_table import Count, Location, Table
+from mycanvas.io.messages import nearest
+from mycanvas.models.required import RequiredModel
+from mycanvas.models.runtime import Runtime
 
 PEAK, CONTRAST = 0.5, 0.25
 """A map that is nowhere surer than this, or whose highest and lowest value are this near, shows no object."""
@@ -39,41 +37,44 @@ UNSURE = 0.25
 """Saliency from here to 1 minus this says neither object nor background."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Look:
-    """How a session of rembg reads photos and what its network answers.
+class RembgConfig(Table):
+    """[segment.rembg]: a saliency network of rembg, run by ONNX Runtime on this machine.
 
-    size: pixels a side, whatever the photo's shape. mean, deviation: of each colour. logits: no sigmoid at its end.
+    model: the name of a session of rembg. file: an ONNX file to run instead, at the size and with the normalisation of
+    `model`. rounds: how often the network looks, each time at the foreground that it found before (Gen4Gen: 3).
+    matting: estimate the alpha of the edge in closed form. batch_size: photos in one call of the network; halved when
+    memory runs out.
     """
 
-    size: int
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
-    logits: bool = False
+    runtime_fields: ClassVar[frozenset[str]] = frozenset({"batch_size"})
 
+    model: Session = "isnet-general-use"
+    file: Location | None = None
+    rounds: Annotated[int, Field(ge=1, le=10)] = 3
+    matting: bool = False
+    batch_size: Count = 4
 
-_HALF, _ONE = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
-_U2NET = Look(size=320, mean=_MEAN, deviation=_DEVIATION)
-_BIREFNET = Look(size=1024, mean=_MEAN, deviation=_DEVIATION, logits=True)
+    @field_validator("model", mode="before")
+    @classmethod
+    def _runs_here(cls, model: object) -> object:
+        if model in UPLOADING:
+            raise ValueError(f"{model} sends photos to a service; {nearest('', get_args(Session))}")
+        if model not in get_args(Session):
+            raise ValueError(
+                f"{model!r} is no session of rembg that is used here; {nearest(str(model), get_args(Session))}"
+            )
+        return model
 
-LOOKS: Mapping[Session, Look] = {
-    "isnet-general-use": Look(size=1024, mean=_HALF, deviation=_ONE),
-    "isnet-anime": Look(size=1024, mean=_MEAN, deviation=_ONE),
-    "birefnet-general": _BIREFNET,
-    "birefnet-general-lite": _BIREFNET,
-    "birefnet-portrait": _BIREFNET,
-    "birefnet-dis": _BIREFNET,
-    "birefnet-hrsod": _BIREFNET,
-    "birefnet-cod": _BIREFNET,
-    "birefnet-massive": _BIREFNET,
-    "u2net": _U2NET,
-    "u2netp": _U2NET,
-    "u2net_human_seg": _U2NET,
-    "silueta": _U2NET,
-    "bria-rmbg": Look(size=1024, mean=_MEAN, deviation=_DEVIATION),
-}
-"""As each session of rembg 2.0.86 does it in its `predict`."""
+    @field_validator("file")
+    @classmethod
+    def _is_onnx(cls, file: Path | None) -> Path | None:
+        if file is not None and file.suffix != ".onnx":
+            raise ValueError(f"expected the path of an ONNX file, which ends in .onnx, got {str(file)!r}")
+        return file
+
+    def name(self) -> str:
+        """What is run: the name of a session, or the path of a file."""
+        return str(self.file or self.model)
 
 
 class Runs(Protocol):
@@ -86,19 +87,37 @@ class Runs(Protocol):
         ...
 
 
-def load(config: RembgConfig, runtime: Runtime) -> Rembg:
-    """The segmenter that `config` names, from files that were fetched.
-
-    Raises:
-        ModelError: the file is no network that finds objects at the size of `config.model`.
-    """
-    look = LOOKS[config.model]
-    file = runtime.model(config.name())
-    return Rembg(Network(file, look.size, device=runtime.device, threads=runtime.threads), look, config)
-
-
-class Rembg:
+class Rembg(Segmenter):
     """A saliency network as segmenter."""
+
+    Config = RembgConfig
+    learned = True
+
+    @staticmethod
+    def batch_size(config: RembgConfig) -> int:
+        """Photos in one call of the network."""
+        return config.batch_size
+
+    @staticmethod
+    def required_models(config: RembgConfig) -> tuple[RequiredModel, ...]:
+        """The network's file."""
+        return (RequiredModel(role="segment", name=config.name(), kind="onnx"),)
+
+    @classmethod
+    def load(cls, config: RembgConfig, runtime: Runtime) -> Self:
+        """Load the network that the configuration names, from a file that was fetched.
+
+        Raises:
+            MissingExtra: ONNX Runtime is not installed.
+            ModelError: the file is no network that finds objects at the size of `config.model`.
+        """
+        try:
+            from mycanvas.models.onnx import Network
+        except ImportError as missing:
+            raise MissingExtra("rembg", extra="models") from missing
+        look = LOOKS[config.model]
+        file = runtime.model(config.name())
+        return cls(Network(file, look.size, device=runtime.device, threads=runtime.threads), look, config)
 
     def __init__(self, network: Runs, look: Look, config: RembgConfig) -> None:
         self._network, self._look, self._config = network, look, config
@@ -158,15 +177,6 @@ class Rembg:
 
             alpha = matted(photo, alpha)
         return Matte(alpha=alpha, quality=trust(photo, maps, alpha))
-
-
-def normalise(photo: Rgb, look: Look) -> Stack:
-    """A photo as the network reads it, float32 [3, S, S]; as rembg's `BaseSession.normalize`."""
-    small = Image.fromarray(photo).resize((look.size, look.size), Image.Resampling.LANCZOS)
-    values = np.asarray(small, np.float32)
-    mean, deviation = np.array(look.mean, np.float32), np.array(look.deviation, np.float32)
-    scaled: Stack = (values / max(float(values.max()), 1e-6) - mean) / deviation
-    return scaled.transpose(2, 0, 1)
 
 
 def is_empty(found: Map) -> bool:

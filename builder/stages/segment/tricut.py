@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from builder.records import Alpha, Rgb
-from builder.stages.segment import Matte
+from builder.stages.segment.base import Matte, Segmenter
 from builder.stages.segment.grabcut import (
     Mask,
     band_trimap,
@@ -49,11 +49,11 @@ Window = tuple[slice, slice]
 Masks = Mapping[str, Mask]
 
 
-class TriCut:
+class TriCut(Segmenter):
     """The weight-free segmenter."""
 
     def matte(self, photos: Sequence[Rgb]) -> Iterator[Matte]:
-        """One matte per photo, in order; see `builder.stages.segment.Segmenter`."""
+        """One matte per photo, in order."""
         return (self._matte(photo) for photo in photos)
 
     def _matte(self, photo: Rgb) -> Matte:

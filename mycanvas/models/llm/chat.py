@@ -1,16 +1,62 @@
-"""How a language model is asked: what goes there, what comes back, and who answers: a server, or a model here."""
+"""The chat protocol: settings, request, reply."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
+from urllib.parse import urlsplit
 
-from builder.config.model_config import LlmConfig
-from builder.pipeline.backends import Runtime
-from mycanvas.errors import MissingExtra
+from pydantic import Field, field_validator
+
+from mycanvas.io.config_table import ModelName, Table
+from mycanvas.models.required import RequiredModel
+
+
+class ChatConfig(Table):
+    """Which language model answers, and how patiently it is asked.
+
+    model: its name on the server, or, without base_url, a transformers model that runs on this machine.
+    base_url: of an OpenAI-compatible server, such as "http://localhost:8000/v1"; its key comes from OPENAI_API_KEY.
+    tries: replies requested, each after a complaint about the last, and requests sent for one reply, before giving up.
+    timeout: seconds to wait for one reply. max_tokens: a longer reply is cut off.
+    batch_size: replies that a worker requests at once, from a server or in one batch on this machine.
+    """
+
+    runtime_fields: ClassVar[frozenset[str]] = frozenset({"base_url", "batch_size", "timeout"})
+
+    model: ModelName = "Qwen/Qwen3-4B-Instruct-2507"
+    base_url: str | None = None
+    tries: Annotated[int, Field(ge=1, le=20)] = 4
+    timeout: Annotated[float, Field(gt=0)] = 120.0
+    max_tokens: Annotated[int, Field(ge=64)] = 1024
+    batch_size: Annotated[int, Field(ge=1, le=256)] = 8
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_plain_url(cls, url: str | None) -> str | None:
+        if url is not None and not (re.fullmatch(r"https?://[^\s@/]+[^\s@]*", url) and _has_a_host(url)):
+            raise ValueError(  # without what was given, which may hold a password
+                "base_url must begin with http:// or https:// and hold no name or password; the key comes from the "
+                'environment, as OPENAI_API_KEY. An example: "http://localhost:8000/v1"'
+            )
+        return url
+
+    def required_models(self, role: str) -> tuple[RequiredModel, ...]:
+        """The model, if it runs on this machine."""
+        local = self.base_url is None
+        return (RequiredModel(role=role, name=self.model, kind="transformers"),) if local else ()
+
+
+def _has_a_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,21 +110,3 @@ class Chat(Protocol):
             ModelError: nobody there will answer any request: no such server, key or model.
         """
         ...
-
-
-def open_chat(config: LlmConfig, runtime: Runtime) -> Chat:
-    """The server that the configuration names, or else a model on this machine.
-
-    Raises:
-        MissingExtra: a package that this takes is not installed.
-    """
-    try:
-        if config.base_url is not None:
-            from mycanvas.models.llm.server import Server
-
-            return Server(config)
-        from mycanvas.models.llm.local import Local
-
-        return Local(config, runtime)
-    except ImportError as missing:
-        raise MissingExtra(missing.name or "openai", extra="models") from missing

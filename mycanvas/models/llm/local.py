@@ -15,12 +15,11 @@ from llguidance import LLMatcher
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from builder.config.model_config import LlmConfig
-from builder.pipeline.backends import Runtime
 from mycanvas.errors import ModelError
 from mycanvas.models import in_batches, pick_device, pick_dtype
-from mycanvas.models.llm.chat import Reply, Request
+from mycanvas.models.llm.chat import ChatConfig, Reply, Request
 from mycanvas.models.loading import LOCAL, quiet_transformers
+from mycanvas.models.runtime import Runtime
 
 COLDEST = 1e-3
 """Temperatures below it are as good as none."""
@@ -29,7 +28,7 @@ COLDEST = 1e-3
 class Local:
     """Answers `batch_size` requests together; each draws from a generator of its own."""
 
-    def __init__(self, config: LlmConfig, runtime: Runtime) -> None:
+    def __init__(self, config: ChatConfig, runtime: Runtime) -> None:
         """Find it. It is loaded when it is first asked: all that it would say may have been kept."""
         self._config, self._dtype = config, runtime.dtype
         self._device = pick_device(runtime.device)

@@ -16,9 +16,8 @@ import numpy as np
 import openai
 import wrapt
 
-from builder.config.model_config import LlmConfig
 from mycanvas.errors import ConfigError, ModelError
-from mycanvas.models.llm.chat import NoReply, Reply, Request
+from mycanvas.models.llm.chat import ChatConfig, NoReply, Reply, Request
 
 MAX_BYTES = 1_000_000
 """No reply to what is asked here comes near this; a longer one is not read to its end."""
@@ -49,7 +48,7 @@ class Server:
         ConfigError: the key cannot be one.
     """
 
-    def __init__(self, config: LlmConfig, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, config: ChatConfig, wait: Callable[[float], None] = time.sleep) -> None:
         self._config = config
         self._wait = wait
         self._key = os.environ.get("OPENAI_API_KEY", "").strip() or NO_KEY

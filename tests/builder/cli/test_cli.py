@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from builder.cli.main import cli, main
-from builder.config.schema import SelectConfig
+from builder.stages.select import SelectConfig
 from mycanvas import SPLITS
 
 COMMANDS = tuple(cli.commands)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.config.schema import load_config, parse_config
+from builder.config import load_config, parse_config
 from mycanvas.errors import ConfigError
 
 

@@ -2,108 +2,108 @@ from __future__ import annotations
 
 import gc
 import weakref
-from dataclasses import dataclass
 
 import pytest
 import torch
 
-from builder.pipeline.backends import Runtime, with_backend
+from builder.pipeline.backends import with_backend
+from builder.stages.backend import Backend
 from mycanvas.errors import ModelError
+from mycanvas.io.config_table import Table
+from mycanvas.models.runtime import Runtime
 
 
-@dataclass(frozen=True)
-class StageConfig:
-    backend: str = "heavy"
+class Settings(Table):
     size: int = 1
 
 
-class Heavy:
-    """Stands for a backend that holds a model."""
+class Heavy(Backend):
+    """A fake backend that holds a model."""
 
-    built = 0
+    Config = Settings
+    learned = True
+    loaded = 0
 
     def __init__(self, size: int) -> None:
         self.size = size
-        Heavy.built += 1
+        Heavy.loaded += 1
+
+    @classmethod
+    def load(cls, config: Settings, runtime: Runtime) -> Heavy:  # noqa: ARG003
+        return cls(config.size)
 
 
-REGISTRY = {"heavy": lambda config, _runtime: Heavy(config.size)}
+class Light(Backend):
+    """A fake backend without a model."""
 
 
-@dataclass(frozen=True)
-class OtherConfig:
-    """Another stage's."""
+def heavy(stage: str = "one", runtime: Runtime | None = None, size: int = 1) -> Heavy:
+    """The heavy backend of a stage, as `with_backend` gives it."""
+    return with_backend(stage, Heavy, Settings(size=size), runtime or Runtime(), lambda backend: backend)
 
-    backend: str = "heavy"
-    size: int = 1
+
+LOW = Runtime(memory="low")
 
 
 @pytest.fixture(autouse=True)
-def _count_from_zero() -> None:
-    for size in (-1, -2):  # one of them is new, and makes this worker forget an earlier test's backends
-        with_backend(REGISTRY, OtherConfig(size=size), Runtime(memory="low"), lambda backend: backend)
-    Heavy.built = 0
+def _start_from_zero() -> None:
+    """Forget the backends of earlier tests."""
+    heavy("other", LOW, size=-1)
+    heavy("other", LOW, size=-2)
+    Heavy.loaded = 0
 
 
-def test_a_worker_builds_a_backend_once() -> None:
-    first = with_backend(REGISTRY, StageConfig(), Runtime(), lambda backend: backend)
-    again = with_backend(REGISTRY, StageConfig(), Runtime(), lambda backend: backend)
-
-    assert first is again
-    assert Heavy.built == 1
+def test_worker_loads_a_backend_once() -> None:
+    assert heavy() is heavy()
+    assert Heavy.loaded == 1
 
 
-def test_another_configuration_device_or_model_is_another_backend() -> None:
-    sizes = [
-        with_backend(REGISTRY, config, runtime, lambda backend: (backend.size, Heavy.built))
-        for config, runtime in (
-            (StageConfig(), Runtime()),
-            (StageConfig(size=2), Runtime()),
-            (StageConfig(size=2), Runtime(device="cpu")),
-            (StageConfig(size=2), Runtime(device="cpu", revisions={"./model": "local-1"})),
-            (StageConfig(size=2), Runtime(device="cpu", revisions={"./model": "local-2"})),
+def test_other_settings_device_or_model_load_a_new_backend() -> None:
+    loaded = [
+        (heavy(runtime=runtime, size=size).size, Heavy.loaded)
+        for size, runtime in (
+            (1, Runtime()),
+            (2, Runtime()),
+            (2, Runtime(device="cpu")),
+            (2, Runtime(device="cpu", revisions={"./model": "local-1"})),
+            (2, Runtime(device="cpu", revisions={"./model": "local-2"})),
         )
     ]
 
-    assert sizes == [(1, 1), (2, 2), (2, 3), (2, 4), (2, 5)]
+    assert loaded == [(1, 1), (2, 2), (2, 3), (2, 4), (2, 5)]
 
 
-def test_with_low_memory_a_backend_is_gone_before_another_stages_is_built() -> None:
-    there_then: list[Heavy | None] = []
-    one = with_backend(REGISTRY, StageConfig(), Runtime(memory="low"), weakref.ref)
+def test_low_memory_releases_a_backend_before_another_stage_loads_its_own() -> None:
+    alive_while_loading: list[Heavy | None] = []
+    one = weakref.ref(heavy("one", LOW))
 
-    def build(config: OtherConfig, _runtime: Runtime) -> Heavy:
-        gc.collect()
-        there_then.append(one())
-        return Heavy(config.size)
+    class Watching(Heavy):
+        @classmethod
+        def load(cls, config: Settings, runtime: Runtime) -> Heavy:  # noqa: ARG003
+            gc.collect()
+            alive_while_loading.append(one())
+            return cls(config.size)
 
-    with_backend({"heavy": build}, OtherConfig(), Runtime(memory="low"), weakref.ref)
+    with_backend("two", Watching, Settings(), LOW, weakref.ref)
 
-    assert there_then == [None]
+    assert alive_while_loading == [None]
 
 
-def test_with_low_memory_a_stage_that_goes_on_keeps_its_backend() -> None:
+def test_low_memory_keeps_the_backend_of_the_stage_that_continues() -> None:
     """Photos are cut out a few at a time."""
-    first = with_backend(REGISTRY, StageConfig(), Runtime(memory="low"), lambda backend: backend)
-    again = with_backend(REGISTRY, StageConfig(), Runtime(memory="low"), lambda backend: backend)
-
-    assert first is again
-    assert Heavy.built == 1
+    assert heavy("one", LOW) is heavy("one", LOW)
+    assert Heavy.loaded == 1
 
 
-def test_with_low_memory_a_stage_without_models_takes_nobodys_place() -> None:
-    first = with_backend(REGISTRY, StageConfig(), Runtime(memory="low"), lambda backend: backend)
-    with_backend({"blend": REGISTRY["heavy"]}, OtherConfig("blend"), Runtime(memory="low"), lambda backend: backend)
-    again = with_backend(REGISTRY, StageConfig(), Runtime(memory="low"), lambda backend: backend)
+def test_low_memory_keeps_models_while_a_stage_without_models_runs() -> None:
+    first = heavy("one", LOW)
+    with_backend("two", Light, Table(), LOW, lambda backend: backend)
 
-    assert first is again
+    assert heavy("one", LOW) is first
 
 
-def test_with_high_memory_stages_keep_their_backends() -> None:
-    kept = [
-        with_backend(REGISTRY, config, Runtime(), lambda backend: backend)
-        for config in (StageConfig(), OtherConfig(), StageConfig(), OtherConfig())
-    ]
+def test_high_memory_keeps_the_backends_of_all_stages() -> None:
+    kept = [heavy(stage) for stage in ("one", "two", "one", "two")]
 
     assert kept[0] is kept[2]
     assert kept[1] is kept[3]
@@ -113,9 +113,9 @@ def test_a_worker_takes_no_more_cores_than_are_its_own() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
 
-    with_backend(REGISTRY, StageConfig(), Runtime(threads=2), lambda backend: backend)
+    heavy(runtime=Runtime(threads=2))
     shared = torch.get_num_threads()
-    with_backend(REGISTRY, StageConfig(), Runtime(threads=8), lambda backend: backend)
+    heavy(runtime=Runtime(threads=8))
     alone = torch.get_num_threads()
     torch.set_num_threads(before)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from builder.cli.main import main
-from builder.config.schema import load_config
-from builder.pipeline.required_models import backends_with_models, fetch_needs, list_needs, needs
+from builder.config import load_config
+from builder.pipeline.required_models import backends_with_models, fetch_required_models, list_required, required_models
 from mycanvas.errors import ModelError
 
 
@@ -24,7 +24,7 @@ def test_the_classic_profile_needs_no_model(capsys: pytest.CaptureFixture[str]) 
 def test_every_model_of_a_profile_is_pinned_and_its_size_and_license_are_known(profile: str) -> None:
     config = load_config(None, profile, {"concepts": "photos"})
 
-    for row in list_needs(config):
+    for row in list_required(config):
         assert row.gigabytes
         assert row.license
         assert row.revision
@@ -34,7 +34,7 @@ def test_every_model_of_a_profile_is_pinned_and_its_size_and_license_are_known(p
 def test_the_modern_profile_may_be_used_commercially() -> None:
     config = load_config(None, "modern", {"concepts": "photos"})
 
-    assert all(row.commercial for row in list_needs(config))
+    assert all(row.commercial for row in list_required(config))
 
 
 def test_a_server_for_the_language_model_needs_none_here() -> None:
@@ -42,7 +42,7 @@ def test_a_server_for_the_language_model_needs_none_here() -> None:
         None, None, {"concepts": "photos", "layout": {"backend": "llm", "llm": {"base_url": "http://localhost:1/v1"}}}
     )
 
-    assert needs(config) == ()
+    assert required_models(config) == ()
 
 
 def test_all_that_is_missing_is_told_at_once_with_what_to_do(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_all_that_is_missing_is_told_at_once_with_what_to_do(tmp_path: Path) -> 
     config = load_config(None, None, {"concepts": "photos", "score": {"backend": "clip", "clip": clip}})
 
     with pytest.raises(ModelError) as error:
-        fetch_needs(config)
+        fetch_required_models(config)
 
     message = str(error.value)
     assert str(tmp_path / "encoder") in message
@@ -64,7 +64,7 @@ def test_what_the_hub_has_is_told_with_how_to_fetch_it() -> None:
     config = load_config(None, None, {"concepts": "photos", "score": {"backend": "clip", "clip": clip}})
 
     with pytest.raises(ModelError, match="run: mycanvas models --profile classic --download"):
-        fetch_needs(config)
+        fetch_required_models(config)
 
 
 def test_models_of_a_configuration_are_listed_with_what_is_here(
@@ -89,11 +89,11 @@ def test_a_captioner_that_takes_torchvision_says_so_before_any_work(
     config = load_config(
         None, None, {"concepts": "photos", "caption": {"backend": "vlm", "vlm": {"model": str(folder)}}}
     )
-    fetch_needs(config)
+    fetch_required_models(config)
     (folder / "video_preprocessor_config.json").write_text("{}")
 
-    with pytest.raises(ModelError, match="takes torchvision, which is not installed"):
-        fetch_needs(config)
+    with pytest.raises(ModelError, match="requires torchvision, which is not installed"):
+        fetch_required_models(config)
 
 
 def test_an_encoder_in_the_place_of_a_detector_is_refused_before_any_work(tiny_model: Callable[[str], Path]) -> None:
@@ -101,7 +101,7 @@ def test_an_encoder_in_the_place_of_a_detector_is_refused_before_any_work(tiny_m
     config = load_config(None, None, {"concepts": "photos", "score": {"backend": "clip", "clip": clip}})
 
     with pytest.raises(ModelError, match=r"score: .*siglip is of type 'siglip'; expected one of owlvit, owlv2"):
-        fetch_needs(config)
+        fetch_required_models(config)
 
 
 def test_what_is_published_of_a_model_is_its_name_and_revision_and_not_where_it_lay(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from builder.config.schema import parse_config
+from builder.config import parse_config
 from builder.records import BackgroundRef, Concept, Sample, Theme
 from builder.stages.plan import draw_plan
 from mycanvas.errors import ConfigError

@@ -1,5 +1,4 @@
-from builder.config.schema import SelectConfig
-from builder.stages.select import Judged, idle_bounds, select
+from builder.stages.select import Judged, SelectConfig, idle_bounds, select
 
 
 def judged(name: str, fingerprint: int, composition: str = "cat+dog", **scores: float) -> Judged:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.config.schema import parse_config
+from builder.config import parse_config
 from builder.pipeline.build import build
 from builder.pipeline.finalize import reselect
 from tests.fake_hub import TOKEN, FakeHub, serve

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from builder.config.schema import load_config
+from builder.config import load_config
 from builder.sources.hub_datasets import MAX_BYTES, MAX_PHOTOS, fetch_concepts
 from mycanvas.errors import ConfigError
 from mycanvas.io.images import MAX_BYTES as LARGEST_PHOTO

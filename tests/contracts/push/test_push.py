@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import DatasetCard
 
-from builder.config.schema import parse_config
+from builder.config import parse_config
 from builder.pipeline.build import build
 from tests.fake_hub import FakeHub, serve
 from tests.publishing import Run, edit_captions, environment, expected, published, read, rows_at, shards_of

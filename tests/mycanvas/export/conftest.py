@@ -14,7 +14,7 @@ Row = dict[str, Any]
 @pytest.fixture(scope="session")
 def dataset(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scenes in all three splits."""
-    from builder.config.schema import load_config
+    from builder.config import load_config
     from builder.pipeline.build import build
 
     folder = tmp_path_factory.mktemp("export") / "dataset"

@@ -10,12 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from builder.config.model_config import VlmConfig
-from builder.config.schema import CaptionConfig
-from builder.pipeline.backends import Runtime
 from builder.records import Captioned, Rgb
-from builder.stages.caption import CAPTIONERS, caption
+from builder.stages.caption import caption
+from builder.stages.caption.base import CaptionConfig
+from builder.stages.caption.vlm import Vlm, VlmConfig
 from mycanvas.errors import ModelError
+from mycanvas.models.runtime import Runtime
 from mycanvas.models.vision_language import Draws, LocalSpeaker, load_speaker
 from tests.builder.stages.caption.scenes import make_scene
 
@@ -40,8 +40,9 @@ def pictures() -> list[Rgb]:
 
 
 def speaker(tiny_model: Tiny, **changes: Any) -> LocalSpeaker:
-    config = VlmConfig(model=str(tiny_model("llava")), **{"max_tokens": 16, "batch_size": 3, **changes})
-    return load_speaker(config, Runtime(device="cpu"))
+    return load_speaker(
+        str(tiny_model("llava")), Runtime(device="cpu"), **{"max_tokens": 16, "batch_size": 3, **changes}
+    )
 
 
 @pytest.mark.parametrize("seeds", [[None] * 5, [1, 2, 3, 4, 5]], ids=["likeliest", "drawn"])
@@ -107,7 +108,7 @@ class Cramped:
 def test_batches_are_halved_until_they_fit(tiny_model: Tiny, pictures: list[Rgb]) -> None:
     whole = speaker(tiny_model)
     model = Cramped(whole.model, room=1)
-    cramped = LocalSpeaker(whole.processor, model, VlmConfig(max_tokens=16, batch_size=4))
+    cramped = LocalSpeaker(whole.processor, model, name="tiny", max_tokens=16, batch_size=4)
 
     answers = cramped.say(pictures, REQUESTS, [None] * 5)
 
@@ -117,7 +118,7 @@ def test_batches_are_halved_until_they_fit(tiny_model: Tiny, pictures: list[Rgb]
 
 def test_a_model_that_never_fits_is_an_error_that_says_what_to_do(tiny_model: Tiny, pictures: list[Rgb]) -> None:
     whole = speaker(tiny_model)
-    full = LocalSpeaker(whole.processor, Cramped(whole.model, room=0), VlmConfig(max_tokens=16, batch_size=2))
+    full = LocalSpeaker(whole.processor, Cramped(whole.model, room=0), name="tiny", max_tokens=16, batch_size=2)
 
     with pytest.raises(ModelError, match="no room for even one at a time"):
         full.say(pictures, REQUESTS, [None] * 5)
@@ -126,12 +127,12 @@ def test_a_model_that_never_fits_is_an_error_that_says_what_to_do(tiny_model: Ti
 def test_the_stage_runs_the_model_and_noise_is_replaced_by_the_template(
     tiny_model: Tiny, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    config = CaptionConfig(backend="vlm", vlm=VlmConfig(model=str(tiny_model("llava")), max_tokens=16, batch_size=2))
+    table = VlmConfig(model=str(tiny_model("llava")), max_tokens=16, batch_size=2)
     scenes = [make_scene([("dog", 5, 90, 20, 20), ("mug", 60, 90, 20, 20)], sample_id=f"s{i}") for i in range(3)]
     capfd.readouterr()
 
-    first = list(caption(scenes, CAPTIONERS["vlm"](config, Runtime(device="cpu")), 0))
-    again = list(caption(scenes, CAPTIONERS["vlm"](config, Runtime(device="cpu")), 0))
+    first = list(caption(scenes, Vlm.load(table, Runtime(device="cpu")), CaptionConfig(), 0))
+    again = list(caption(scenes, Vlm.load(table, Runtime(device="cpu")), CaptionConfig(), 0))
 
     assert [each.written_by for each in first if isinstance(each, Captioned)] == ["template"] * 3
     assert first == again
@@ -145,7 +146,7 @@ def without_a_chat_template(folder: Path) -> None:
 def test_a_chat_template_that_cannot_be_used_is_an_error(tiny_model: Tiny, tmp_path: Path, pictures: list[Rgb]) -> None:
     folder = shutil.copytree(tiny_model("llava"), tmp_path / "spoilt")
     (folder / "chat_template.jinja").write_text("{% for %}")
-    model = load_speaker(VlmConfig(model=str(folder)), Runtime(device="cpu"))
+    model = load_speaker(str(folder), Runtime(device="cpu"))
 
     with pytest.raises(ModelError, match=f"the chat template of {folder} cannot be used"):
         model.say(pictures[:1], REQUESTS[:1], [None])
@@ -183,10 +184,10 @@ def test_what_cannot_caption_is_refused_by_name(
     spoil(folder)
 
     with pytest.raises(ModelError, match=reason) as refused:
-        load_speaker(VlmConfig(model=str(folder)), Runtime(device="cpu"))
+        load_speaker(str(folder), Runtime(device="cpu"))
     assert str(folder) in str(refused.value)
 
 
 def test_a_model_of_another_kind_is_refused(tiny_model: Tiny) -> None:
     with pytest.raises(ModelError, match="image-text-to-text"):
-        load_speaker(VlmConfig(model=str(tiny_model("clip"))), Runtime(device="cpu"))
+        load_speaker(str(tiny_model("clip")), Runtime(device="cpu"))

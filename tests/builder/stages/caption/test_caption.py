@@ -8,10 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from builder.config.schema import CaptionConfig
-from builder.pipeline.backends import Runtime
 from builder.records import Captioned, Rejected, Scene
-from builder.stages.caption import CAPTIONERS, Words, caption
+from builder.stages.caption import caption
+from builder.stages.caption.base import CaptionConfig, Words
+from builder.stages.caption.template import Template
 from tests.builder.stages.caption.scenes import Spot, make_scene
 
 NOUNS = ("dog", "cat", "teapot", "hourglass", "rc car", "sunglasses", "wolf plushie", "flowers", "mouse")
@@ -34,8 +34,7 @@ def random_spots(rng: np.random.Generator) -> list[Spot]:
 
 
 def told(scenes: Sequence[Scene], seed: int = 0, max_words: int = 30) -> list[Captioned]:
-    backend = CAPTIONERS["template"](CaptionConfig(max_words=max_words), Runtime())
-    results = list(caption(scenes, backend, seed))
+    results = list(caption(scenes, Template(), CaptionConfig(max_words=max_words), seed))
     assert not [result for result in results if isinstance(result, Rejected)]
     return [result for result in results if isinstance(result, Captioned)]
 
@@ -203,7 +202,7 @@ def test_a_scene_that_takes_too_many_words_is_rejected_and_its_neighbour_is_not(
     spots: list[Spot] = [(f"very old thing {name}", 10, 90, 10, 10) for name in "abcde"]
     scenes = [make_scene(spots, sample_id="long"), make_scene([("dog", 10, 90, 10, 10)])]
 
-    long, short = caption(scenes, CAPTIONERS["template"](CaptionConfig(max_words=12), Runtime()), 0)
+    long, short = caption(scenes, Template(), CaptionConfig(max_words=12), 0)
 
     assert isinstance(long, Rejected)
     assert (long.sample_id, long.stage) == ("long", "caption")
@@ -214,14 +213,12 @@ def test_a_scene_that_takes_too_many_words_is_rejected_and_its_neighbour_is_not(
 class Fixed:
     """A captioner that says what it is told to."""
 
-    max_words = 12
-
     def __init__(self, *words: tuple[str, str] | Rejected) -> None:
         self.words = words
 
-    def caption(self, scenes: Sequence[Scene], seed: int) -> Sequence[Words | Rejected]:
+    def caption(self, scenes: Sequence[Scene], config: CaptionConfig, seed: int) -> Sequence[Words | Rejected]:
         assert len(scenes) == len(self.words)
-        assert seed == 0
+        assert (config.max_words, seed) == (12, 0)
         return [said if isinstance(said, Rejected) else Words(caption=said[0], prompt=said[1]) for said in self.words]
 
 
@@ -244,7 +241,7 @@ PAIR: list[Spot] = [("dog", 10, 90, 10, 10), ("dog", 50, 90, 10, 10), ("cat", 80
     ],
 )
 def test_words_that_break_a_rule_are_rejected_whoever_found_them(words: tuple[str, str], reason: str) -> None:
-    (result,) = caption([make_scene(PAIR)], Fixed(words), 0)
+    (result,) = caption([make_scene(PAIR)], Fixed(words), CaptionConfig(max_words=12), 0)
 
     assert isinstance(result, Rejected)
     assert re.search(reason, result.reason)
@@ -254,7 +251,7 @@ def test_words_that_keep_the_rules_pass_as_they_are_and_rejections_pass_on() -> 
     words = ("A cat watches two dogs.", "A <c2> cat watches a <c0> dog and a <c1> dog.")
     busy = Rejected(sample_id="s1", stage="caption", reason="the server was busy", retriable=True)
 
-    told, rejected = caption([make_scene(PAIR), make_scene(PAIR)], Fixed(words, busy), 0)
+    told, rejected = caption([make_scene(PAIR), make_scene(PAIR)], Fixed(words, busy), CaptionConfig(max_words=12), 0)
 
     assert isinstance(told, Captioned)
     assert (told.caption, told.prompt) == words

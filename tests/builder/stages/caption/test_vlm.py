@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.config.model_config import VlmConfig
-from builder.config.schema import CaptionConfig
 from builder.records import Captioned, Rejected, Rgb, Scene
-from builder.stages.caption import caption, find_fault
-from builder.stages.caption.vlm import INSTRUCTION, Vlm
+from builder.stages.caption import caption
+from builder.stages.caption.base import CaptionConfig, find_fault
+from builder.stages.caption.vlm import INSTRUCTION, Vlm, VlmConfig
 from mycanvas.english import counted, listed, plural
 from tests.builder.stages.caption.scenes import Spot, make_scene
 
@@ -39,8 +38,8 @@ def row_of(*nouns: str, number: int = 0, where: str = "in a garden") -> Scene:
 
 def told(scene: Scene, *answers: str, max_words: int = 30) -> Captioned:
     """What becomes of a scene that a model answers so."""
-    config = CaptionConfig(max_words=max_words, vlm=VlmConfig(tries=len(answers)))
-    (result,) = caption([scene], Vlm(config, Scripted(answers)), 0)
+    vlm = Vlm(VlmConfig(tries=len(answers)), Scripted(answers))
+    (result,) = caption([scene], vlm, CaptionConfig(max_words=max_words), 0)
     assert isinstance(result, Captioned)
     return result
 
@@ -48,7 +47,7 @@ def told(scene: Scene, *answers: str, max_words: int = 30) -> Captioned:
 def test_the_papers_instruction_is_asked_with_the_class_names_as_a_requirement() -> None:
     speaker = Scripted(["Two dogs and a teapot are in a garden."])
 
-    list(caption([row_of("dog", "teapot", "dog")], Vlm(CaptionConfig(), speaker), 0))
+    list(caption([row_of("dog", "teapot", "dog")], Vlm(VlmConfig(), speaker), CaptionConfig(), 0))
 
     ((_, request, seed),) = speaker.asked
     assert request.startswith(
@@ -188,7 +187,7 @@ def test_an_answer_that_leaves_something_out_or_is_false_is_asked_for_again(
 def test_the_second_request_says_what_was_wrong_and_which_words_to_use() -> None:
     speaker = Scripted(["A corgi and two mugs are on a lawn.", "A dog and two mugs are on a lawn."])
 
-    list(caption([row_of("dog", "mug", "mug")], Vlm(CaptionConfig(), speaker), 0))
+    list(caption([row_of("dog", "mug", "mug")], Vlm(VlmConfig(), speaker), CaptionConfig(), 0))
 
     (_, first, _), (_, second, seed) = speaker.asked
     assert second.startswith(first)
@@ -200,7 +199,7 @@ def test_the_second_request_says_what_was_wrong_and_which_words_to_use() -> None
 def test_only_what_was_wrong_is_asked_again_and_seeds_are_the_samples_own() -> None:
     def ask(scenes: Sequence[Scene], seed: int) -> tuple[Scripted, list[Captioned | Rejected]]:
         speaker = Scripted(["A dog is here."], ["A puppy is here.", "A dog is there."], ["A pup.", "Pups.", "A pup."])
-        return speaker, list(caption(scenes, Vlm(CaptionConfig(), speaker), seed))
+        return speaker, list(caption(scenes, Vlm(VlmConfig(), speaker), CaptionConfig(), seed))
 
     scenes = [row_of("dog", number=number) for number in range(3)]
     together, results = ask(scenes, 0)
@@ -279,7 +278,7 @@ def test_a_scene_that_takes_too_many_words_is_rejected_and_its_neighbour_is_not(
     long, short = row_of(*(f"very old thing {name}" for name in "abcde")), row_of("dog", number=1)
     speaker = Scripted(["Some things are here."] * 3, ["A dog is here."])
 
-    rejected, result = caption([long, short], Vlm(CaptionConfig(max_words=12), speaker), 0)
+    rejected, result = caption([long, short], Vlm(VlmConfig(), speaker), CaptionConfig(max_words=12), 0)
 
     assert isinstance(rejected, Rejected)
     assert rejected.reason == "29 words are needed to name everything; expected at most 12"
@@ -316,9 +315,9 @@ def test_whatever_is_answered_what_comes_out_keeps_the_rules(
 ) -> None:
     scene = row_of(*nouns)
     concepts = scene.canvas.layout.setting.sample.concepts
-    config = CaptionConfig(max_words=max_words, vlm=VlmConfig(tries=3))
+    vlm = Vlm(VlmConfig(tries=3), Scripted(answers))
 
-    (result,) = caption([scene], Vlm(config, Scripted(answers)), 0)
+    (result,) = caption([scene], vlm, CaptionConfig(max_words=max_words), 0)
 
     if isinstance(result, Rejected):
         assert "words are needed" in result.reason

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.records import Placement
-from builder.stages.layout import find_flaw, min_area
 from builder.stages.layout.ask import Unusable
+from builder.stages.layout.base import find_flaw, min_area
 from builder.stages.layout.boxes import SCALE, SHIFT, SIZE_SLACK, ask_for_boxes, place
 from builder.stages.layout.examples import BUILT_IN
 from tests.builder.stages.layout.scenes import GROUND, SIZE, box, boxes, cutout, setting

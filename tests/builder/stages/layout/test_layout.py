@@ -12,8 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.config.schema import LayoutConfig
-from builder.pipeline.backends import Runtime
 from builder.records import (
     Background,
     BackgroundRef,
@@ -25,8 +23,9 @@ from builder.records import (
     Sample,
     Setting,
 )
-from builder.stages.layout import LAYOUTS, arrange, find_flaw, hidden_shares, min_area
-from builder.stages.layout.solver import relative_sizes
+from builder.stages.layout import arrange
+from builder.stages.layout.base import LayoutConfig, find_flaw, hidden_shares, min_area
+from builder.stages.layout.solver import Solver, relative_sizes
 
 SIZE = 320
 
@@ -66,7 +65,7 @@ def setting(
 
 
 def arranged(given: Setting, seed: int = 0, config: LayoutConfig = LayoutConfig()) -> Layout | Rejected:  # noqa: B008
-    (result,) = arrange([given], LAYOUTS["solver"](config, Runtime()), seed)
+    (result,) = arrange([given], Solver(), config, seed)
     return result
 
 
@@ -151,10 +150,10 @@ def test_the_same_seed_gives_the_same_layout_and_another_seed_another() -> None:
 
 def test_neither_order_nor_company_of_a_batch_changes_a_layout() -> None:
     batch = [setting([cutout(0.7), cutout(1.2)], sample_id=f"sample{i}") for i in range(4)]
-    backend = LAYOUTS["solver"](LayoutConfig(), Runtime())
+    backend = Solver()
 
-    forwards = list(arrange(batch, backend, 3))
-    backwards = list(arrange(batch[::-1], backend, 3))
+    forwards = list(arrange(batch, backend, LayoutConfig(), 3))
+    backwards = list(arrange(batch[::-1], backend, LayoutConfig(), 3))
 
     assert [r.placements for r in forwards if isinstance(r, Layout)] == [
         r.placements for r in backwards[::-1] if isinstance(r, Layout)
@@ -202,12 +201,10 @@ def test_what_cannot_fit_is_rejected_with_the_bound_that_failed() -> None:
 class Fixed:
     """A backend that always says the same."""
 
-    max_overlap = 0.25
-
     def __init__(self, *placements: Placement) -> None:
         self._placements = placements
 
-    def place(self, settings: Sequence[Setting], seed: int) -> Iterable[Layout]:  # noqa: ARG002
+    def place(self, settings: Sequence[Setting], config: LayoutConfig, seed: int) -> Iterable[Layout]:  # noqa: ARG002
         return [Layout(setting=setting, placements=self._placements) for setting in settings]
 
 
@@ -226,7 +223,7 @@ RIGHT = Placement(x=180, y=190, width=100, height=100, depth=0.0)
     ],
 )
 def test_every_backend_is_held_to_the_bounds(wrong: Placement, reason: str) -> None:
-    (result,) = arrange([setting([cutout(), cutout()])], Fixed(LEFT, wrong), seed=0)
+    (result,) = arrange([setting([cutout(), cutout()])], Fixed(LEFT, wrong), LayoutConfig(), seed=0)
 
     assert isinstance(result, Rejected)
     assert reason in result.reason
@@ -236,7 +233,9 @@ def test_placements_within_the_bounds_pass_as_they_are() -> None:
     things = setting([cutout(), cutout()])
 
     assert find_flaw(things, (LEFT, RIGHT), max_overlap=0.0) is None
-    assert list(arrange([things], Fixed(LEFT, RIGHT), seed=0)) == [Layout(setting=things, placements=(LEFT, RIGHT))]
+    assert list(arrange([things], Fixed(LEFT, RIGHT), LayoutConfig(), seed=0)) == [
+        Layout(setting=things, placements=(LEFT, RIGHT))
+    ]
 
 
 def test_only_the_further_object_counts_as_hidden() -> None:

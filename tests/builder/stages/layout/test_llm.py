@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from builder.config.schema import LayoutConfig, parse_config
 from builder.records import Layout, Rejected
-from builder.stages.layout import arrange, find_flaw
-from builder.stages.layout.llm import Llm
+from builder.stages.layout import arrange
+from builder.stages.layout.base import LayoutConfig, find_flaw
+from builder.stages.layout.llm import Llm, LlmConfig
 from builder.stages.layout.replies import Replies, Tally, tally
 from mycanvas.errors import ModelError
 from mycanvas.models.llm.chat import NoReply
@@ -20,8 +20,8 @@ from tests.builder.stages.layout.scenes import NAMES, Says, box, boxes, setting
 BUSY = NoReply(reason="http://server: Error code: 429", retriable=True, troubles=("HTTP 429",) * 4)
 
 
-def config(**values: object) -> LayoutConfig:
-    return parse_config({"concepts": "photos", "layout": {"backend": "llm", "llm": {"tries": 3, **values}}}).layout
+def config(**values: object) -> LlmConfig:
+    return LlmConfig(**{"tries": 3, **values})
 
 
 def placed(
@@ -29,7 +29,7 @@ def placed(
 ) -> Layout | Rejected:
     """What becomes of one scene."""
     llm = Llm(config(**values), chat, Replies(folder))
-    (result,) = arrange([setting(sample_id=scene)], llm, seed)
+    (result,) = arrange([setting(sample_id=scene)], llm, LayoutConfig(), seed)
     return result
 
 
@@ -173,7 +173,7 @@ def test_temperatures_are_drawn_from_the_whole_range_one_for_each_scene() -> Non
     chat = Says("prose")
     scenes = [setting(sample_id=str(index)) for index in range(200)]
 
-    list(Llm(config(), chat, Replies(None)).place(scenes, seed=0))
+    list(Llm(config(), chat, Replies(None)).place(scenes, LayoutConfig(), seed=0))
 
     temperatures = [request.temperature for request in chat.asked]
     assert temperatures[:200] == temperatures[200:400] == temperatures[400:]
@@ -206,7 +206,7 @@ def test_one_bad_scene_costs_its_neighbours_nothing() -> None:
     chat = Says(boxes(), "prose", boxes(), "prose", "prose")
     llm = Llm(config(otherwise="reject"), chat, Replies(None))
 
-    results = list(arrange([setting(sample_id=name) for name in "abc"], llm, seed=0))
+    results = list(arrange([setting(sample_id=name) for name in "abc"], llm, LayoutConfig(), seed=0))
 
     assert [isinstance(result, Layout) for result in results] == [True, False, True]
     assert len(chat.asked) == 5

@@ -13,9 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from builder.config.model_config import DiffusionConfig
-from builder.config.schema import RepaintConfig, parse_config
-from builder.pipeline.backends import Runtime
+from builder.config import parse_config
 from builder.records import (
     Background,
     BackgroundRef,
@@ -31,10 +29,12 @@ from builder.records import (
     Scene,
     Setting,
 )
-from builder.stages.repaint import REPAINTERS, repaint
-from builder.stages.repaint.diffusion import Diffusion, flatten, words_of
+from builder.stages.repaint import repaint
+from builder.stages.repaint.base import RepaintConfig
+from builder.stages.repaint.diffusion import Diffusion, DiffusionConfig, flatten, words_of
 from mycanvas.errors import ConfigError, ModelError
 from mycanvas.models.inpainting import Painting, load_inpainter
+from mycanvas.models.runtime import Runtime
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
 
@@ -76,14 +76,14 @@ def canvas(sample_id: str = "a", size: int = 136, phrase: str = "in a garden") -
     )
 
 
-def settings(folder: Path, refiner: Path | None = None, **more: object) -> RepaintConfig:
+def settings(folder: Path, refiner: Path | None = None, **more: object) -> DiffusionConfig:
     values = {"model": str(folder), "refiner": refiner and str(refiner), "steps": 4, **more}
-    return RepaintConfig(backend="diffusion", diffusion=DiffusionConfig.model_validate(values))
+    return DiffusionConfig.model_validate(values)
 
 
-def painted(config: RepaintConfig, canvases: Sequence[Canvas], seed: int = 0) -> list[Rgb]:
-    backend = REPAINTERS["diffusion"](config, Runtime(device="cpu"))
-    scenes = list(repaint(canvases, backend, seed))
+def painted(config: DiffusionConfig, canvases: Sequence[Canvas], seed: int = 0) -> list[Rgb]:
+    backend = Diffusion.load(config, Runtime(device="cpu"))
+    scenes = list(repaint(canvases, backend, RepaintConfig(), seed))
     assert all(isinstance(scene, Scene) for scene in scenes)
     return [scene.image for scene in scenes if isinstance(scene, Scene)]
 
@@ -201,7 +201,7 @@ def test_the_refiner_changes_the_picture_the_more_the_earlier_it_takes_over(tiny
 def test_the_refiner_goes_on_as_the_model_left_off(tiny_model: TinyModel, scheduler: str) -> None:
     config = settings(tiny_model("sdxl"), tiny_model("refiner"), scheduler=scheduler)
 
-    loaded = load_inpainter(config.diffusion, Runtime(device="cpu"))
+    loaded = load_inpainter(config, Runtime(device="cpu"))
 
     assert loaded.refiner is not None
     assert loaded.refiner.vae is loaded.pipeline.vae
@@ -222,7 +222,7 @@ def test_the_refiner_goes_on_as_the_model_left_off(tiny_model: TinyModel, schedu
 def test_a_repository_is_loaded_by_its_own_class_or_its_sibling_for_inpainting(
     tiny_model: TinyModel, model: str, expected: str
 ) -> None:
-    loaded = load_inpainter(settings(tiny_model(model)).diffusion, Runtime(device="cpu"))
+    loaded = load_inpainter(settings(tiny_model(model)), Runtime(device="cpu"))
 
     assert type(loaded.pipeline).__name__ == expected
 
@@ -237,7 +237,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused_by_name(tiny_model: TinyMode
     save_file(weights, file, metadata={"format": "pt"})
 
     with pytest.raises(ModelError, match=rf"lacks 1 of its weights, such as {part}\..*{lost}"):
-        load_inpainter(settings(torn).diffusion, Runtime(device="cpu"))
+        load_inpainter(settings(torn), Runtime(device="cpu"))
 
 
 @pytest.mark.parametrize("scheduler", ["euler", "dpm", "lcm", "lightning"])
@@ -328,9 +328,8 @@ def test_pipelines_that_do_not_fit_are_refused_by_name(tiny_model: TinyModel) ->
     ]
 
     for values, message in wrong:
-        config = RepaintConfig(backend="diffusion", diffusion=DiffusionConfig.model_validate(values))
         with pytest.raises(ConfigError, match=message):
-            REPAINTERS["diffusion"](config, Runtime(device="cpu"))
+            Diffusion.load(DiffusionConfig.model_validate(values), Runtime(device="cpu"))
 
 
 def test_a_model_without_a_class_for_inpainting_is_refused(tiny_model: TinyModel, tmp_path: Path) -> None:
@@ -339,9 +338,9 @@ def test_a_model_without_a_class_for_inpainting_is_refused(tiny_model: TinyModel
     (other / "model_index.json").write_text(json.dumps(index | {"_class_name": "DDIMPipeline"}))
 
     with pytest.raises(ConfigError, match="is a DDIMPipeline, and diffusers"):
-        load_inpainter(settings(other).diffusion, Runtime(device="cpu"))
+        load_inpainter(settings(other), Runtime(device="cpu"))
 
 
 def test_a_folder_without_a_pipeline_is_named(tiny_model: TinyModel) -> None:
     with pytest.raises(ModelError, match=r"is not a pipeline of diffusers"):
-        REPAINTERS["diffusion"](settings(tiny_model("clip")), Runtime(device="cpu"))
+        Diffusion.load(settings(tiny_model("clip")), Runtime(device="cpu"))

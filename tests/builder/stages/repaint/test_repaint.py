@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-from builder.config.schema import RepaintConfig
-from builder.pipeline.backends import Runtime
 from builder.records import (
     Background,
     BackgroundRef,
@@ -25,10 +23,12 @@ from builder.records import (
     Scene,
     Setting,
 )
-from builder.stages.repaint import REPAINTERS, repaint
+from builder.stages.repaint import repaint
+from builder.stages.repaint.base import RepaintConfig
+from builder.stages.repaint.blend import Blend, BlendConfig
 
 SIZE = 256
-PLAIN = RepaintConfig(harmonise=0, shadow=0)
+PLAIN = BlendConfig(harmonise=0, shadow=0)
 
 
 def noise(shape: tuple[int, int], low: int, high: int, seed: int) -> Rgb:
@@ -69,8 +69,8 @@ def canvas(*layers: Layer, background: Rgb | None = None, sample_id: str = "samp
     )
 
 
-def painted(scene: Canvas, config: RepaintConfig = PLAIN, seed: int = 0) -> Rgb:
-    (result,) = repaint([scene], REPAINTERS["blend"](config, Runtime()), seed)
+def painted(scene: Canvas, config: BlendConfig = PLAIN, seed: int = 0) -> Rgb:
+    (result,) = repaint([scene], Blend(config), RepaintConfig(), seed)
     assert isinstance(result, Scene)
     return result.image
 
@@ -114,7 +114,7 @@ def test_the_background_record_stays_as_it_was() -> None:
     scene = canvas(ball())
     before = scene.layout.setting.background.pixels.copy()
 
-    painted(scene, RepaintConfig())
+    painted(scene, BlendConfig())
 
     np.testing.assert_array_equal(scene.layout.setting.background.pixels, before)
 
@@ -123,7 +123,7 @@ def test_a_shadow_darkens_the_ground_at_the_foot_and_nothing_far_away() -> None:
     grey = np.full((SIZE, SIZE, 3), 180, np.uint8)
     layer = ball()
 
-    picture = painted(canvas(layer, background=grey), RepaintConfig(harmonise=0, shadow=0.55))
+    picture = painted(canvas(layer, background=grey), BlendConfig(harmonise=0, shadow=0.55))
 
     foot = layer.y + 86
     assert (picture[foot + 1, 115:135] < 140).all()
@@ -141,7 +141,7 @@ def under_mask(layer: Layer) -> np.ndarray:
 def test_a_stronger_shadow_is_darker() -> None:
     grey = np.full((SIZE, SIZE, 3), 180, np.uint8)
     sums = [
-        painted(canvas(ball(), background=grey), RepaintConfig(harmonise=0, shadow=strength)).sum()
+        painted(canvas(ball(), background=grey), BlendConfig(harmonise=0, shadow=strength)).sum()
         for strength in (0.0, 0.3, 0.6, 1.0)
     ]
 
@@ -153,7 +153,7 @@ def test_no_shadow_falls_on_an_object() -> None:
     far, beside, near = ball(0, x=20), ball(1, x=100), ball(2, x=150, y=120)
     scene = canvas(far, beside, near)
 
-    lit, shaded = painted(scene), painted(scene, RepaintConfig(harmonise=0, shadow=1.0))
+    lit, shaded = painted(scene), painted(scene, BlendConfig(harmonise=0, shadow=1.0))
 
     for layer in (far, near):
         inside = layer.alpha == 1
@@ -167,7 +167,7 @@ def test_all_shadows_of_a_scene_fall_to_one_side() -> None:
     for seed in range(8):
         dark = 180.0 - painted(
             canvas(ball(0, x=10, y=60, side=60), ball(1, x=170, y=100, side=60), background=grey),
-            RepaintConfig(harmonise=0, shadow=0.55),
+            BlendConfig(harmonise=0, shadow=0.55),
             seed,
         )[..., 0].astype(float)
         dark[under_mask(ball(0, x=10, y=60, side=60)) > 0] = 0
@@ -185,7 +185,7 @@ def test_harmonising_moves_an_object_towards_its_surroundings_but_not_far() -> N
 
     own = layer.rgb[inside].astype(float)
     means = [
-        under(painted(canvas(layer, background=bright), RepaintConfig(harmonise=h, shadow=0)), layer)[inside].mean()
+        under(painted(canvas(layer, background=bright), BlendConfig(harmonise=h, shadow=0)), layer)[inside].mean()
         for h in (0.0, 0.2, 0.45)
     ]
 
@@ -197,7 +197,7 @@ def test_harmonising_keeps_what_is_lighter_lighter() -> None:
     ramp = ball()
     ramp.rgb[:] = np.linspace(40, 210, 90).astype(np.uint8)[None, :, None]
 
-    picture = painted(canvas(ramp, background=noise((SIZE, SIZE), 0, 90, seed=6)), RepaintConfig(shadow=0))
+    picture = painted(canvas(ramp, background=noise((SIZE, SIZE), 0, 90, seed=6)), BlendConfig(shadow=0))
 
     row = under(picture, ramp)[45, 8:82].astype(int).sum(axis=1)
     assert (np.diff(row) >= 0).all()
@@ -209,7 +209,7 @@ def test_an_object_of_one_colour_keeps_one_colour(colour: tuple[int, int, int]) 
     layer = ball()
     layer.rgb[:] = colour
 
-    picture = painted(canvas(layer), RepaintConfig(shadow=0))
+    picture = painted(canvas(layer), BlendConfig(shadow=0))
 
     inside = under(picture, layer)[layer.alpha == 1].astype(int)
     assert np.ptp(inside, axis=0).max() == 0
@@ -222,18 +222,18 @@ def test_an_object_too_thin_to_measure_keeps_its_colours() -> None:
     thread[:, 41] = 1
     thin = Layer(index=0, x=layer.x, y=layer.y, rgb=layer.rgb, alpha=thread)
 
-    picture = painted(canvas(thin), RepaintConfig())
+    picture = painted(canvas(thin), BlendConfig())
 
     np.testing.assert_array_equal(under(picture, thin)[:, 41], thin.rgb[:, 41])
 
 
 def test_the_same_seed_paints_the_same_picture_whatever_the_company() -> None:
     scenes = [canvas(ball(), sample_id=f"sample{i}") for i in range(3)]
-    backend = REPAINTERS["blend"](RepaintConfig(), Runtime())
+    backend = Blend(BlendConfig())
 
-    together = [scene.image for scene in repaint(scenes, backend, 4) if isinstance(scene, Scene)]
+    together = [scene.image for scene in repaint(scenes, backend, RepaintConfig(), 4) if isinstance(scene, Scene)]
 
-    np.testing.assert_array_equal(painted(scenes[2], RepaintConfig(), 4), together[2])
+    np.testing.assert_array_equal(painted(scenes[2], BlendConfig(), 4), together[2])
     assert (together[0] != together[2]).any()
 
 
@@ -249,7 +249,7 @@ class Refuses:
 def test_a_refused_canvas_is_data_and_costs_no_neighbour() -> None:
     scenes = [canvas(ball(), sample_id=f"sample{i}") for i in range(3)]
 
-    first, second, third = repaint(scenes, Refuses(), 0)
+    first, second, third = repaint(scenes, Refuses(), RepaintConfig(), 0)
 
     assert isinstance(first, Scene)
     assert second == Rejected(sample_id="sample1", stage="repaint", reason="busy", retriable=True)

@@ -11,9 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from builder.config.model_config import ClipConfig
-from builder.config.schema import ScoreConfig, SelectConfig, load_config
-from builder.pipeline.backends import Runtime
+from builder.config import load_config
 from builder.records import (
     Background,
     BackgroundRef,
@@ -31,12 +29,15 @@ from builder.records import (
     Scene,
     Setting,
 )
-from builder.stages.score import SCORERS, score
-from builder.stages.score.clip import Clip
-from builder.stages.select import Judged, select
+from builder.stages.score import score
+from builder.stages.score.base import ScoreConfig
+from builder.stages.score.classical import Classical
+from builder.stages.score.clip import Clip, ClipConfig
+from builder.stages.select import Judged, SelectConfig, select
 from mycanvas.models.checkpoint import Picture
 from mycanvas.models.detectors import Detection
 from mycanvas.models.encoders import Embeddings
+from mycanvas.models.runtime import Runtime
 from mycanvas.schema import SCORES
 
 SIDE = 128
@@ -116,7 +117,7 @@ def a(label: str, box: Box, certainty: float = 0.9) -> Detection:
 
 
 def measure(captioned: Captioned, *found: Detection, encoder: Sketch | None = None) -> Mapping[str, float]:
-    (result,) = score([captioned], Clip(encoder or Sketch(), Told(found), ClipConfig()), seed=0)
+    (result,) = score([captioned], Clip(encoder or Sketch(), Told(found), ClipConfig()), ScoreConfig(), seed=0)
     assert isinstance(result, Candidate)
     return result.scores
 
@@ -171,7 +172,7 @@ def test_the_overlap_that_counts_and_the_certainty_are_the_configuration_s() -> 
     found = [a("dog", moved(DOG, right=10)), a("cat", CAT), a("dog", SECOND_DOG, 0.4)]
     strict = ClipConfig(overlap=0.7, certainty=0.5)
 
-    (result,) = score([scene()], Clip(Sketch(), Told(found), strict), seed=0)
+    (result,) = score([scene()], Clip(Sketch(), Told(found), strict), ScoreConfig(), seed=0)
 
     assert isinstance(result, Candidate)
     assert (result.scores["found"], result.scores["invented"]) == (0.5, 1.0)
@@ -223,7 +224,7 @@ def test_an_object_that_looks_like_its_cut_out_has_a_high_identity_and_another_i
 
 def test_a_scene_has_the_classical_scores_too() -> None:
     captioned = scene()
-    (classical,) = SCORERS["classical"](ScoreConfig(), Runtime()).score([captioned], seed=0)
+    (classical,) = Classical().score([captioned], seed=0)
     assert not isinstance(classical, Rejected)
 
     scores = measure(captioned)
@@ -244,8 +245,8 @@ def test_a_cut_out_is_encoded_once_however_many_scenes_show_it() -> None:
     encoder, detector = Sketch(), Told([])
     clip = Clip(encoder, detector, ClipConfig(batch_size=2))
 
-    list(score([scene()] * 5, clip, seed=0))
-    list(score([scene()], clip, seed=0))
+    list(score([scene()] * 5, clip, ScoreConfig(), seed=0))
+    list(score([scene()], clip, ScoreConfig(), seed=0))
 
     assert encoder.seen == 6 * (1 + 2) + 2
     assert detector.asked == [["dog", "cat"]] * 6
@@ -270,7 +271,7 @@ def test_a_scene_that_a_model_has_no_numbers_for_is_rejected_and_its_neighbours_
     scenes[2] = replace(scenes[2], scene=replace(scenes[2].scene, canvas=hidden))
     clip = Clip(Numb(64), Told([], [], None), ClipConfig())
 
-    first, second, third, fourth = score(scenes, clip, seed=0)
+    first, second, third, fourth = score(scenes, clip, ScoreConfig(), seed=0)
 
     assert isinstance(first, Candidate)
     reason = 'gave no finite numbers; try dtype = "float32"'
@@ -284,18 +285,20 @@ PAIRS = [("clip", "owlvit"), ("siglip", "owlv2"), ("dinov2", "grounding_dino")]
 
 
 @pytest.fixture(params=PAIRS, ids="+".join)
-def config(request: pytest.FixtureRequest, tiny_model: Callable[[str], Path]) -> ScoreConfig:
+def config(request: pytest.FixtureRequest, tiny_model: Callable[[str], Path]) -> ClipConfig:
     encoder, detector = (str(tiny_model(name)) for name in request.param)
-    return ScoreConfig(backend="clip", clip=ClipConfig(encoder=encoder, detector=detector, batch_size=3))
+    return ClipConfig(encoder=encoder, detector=detector, batch_size=3)
 
 
-def test_real_models_judge_a_scene_by_itself_only(config: ScoreConfig) -> None:
+def test_real_models_judge_a_scene_by_itself_only(config: ClipConfig) -> None:
     scenes = [scene(seed=seed) for seed in range(4)] + [scene(("teapot",), (CAT,), seed=4)]
-    clip = SCORERS["clip"](config, Runtime(device="cpu"))
+    clip = Clip.load(config, Runtime(device="cpu"))
 
-    together = list(score(scenes, clip, seed=0))
-    backwards = list(score(scenes[::-1], clip, seed=0))[::-1]
-    alone = [next(iter(score([one], SCORERS["clip"](config, Runtime(device="cpu")), seed=0))) for one in scenes]
+    together = list(score(scenes, clip, ScoreConfig(), seed=0))
+    backwards = list(score(scenes[::-1], clip, ScoreConfig(), seed=0))[::-1]
+    alone = [
+        next(iter(score([one], Clip.load(config, Runtime(device="cpu")), ScoreConfig(), seed=0))) for one in scenes
+    ]
 
     for one, other, third in zip(together, backwards, alone, strict=True):
         assert isinstance(one, Candidate)
@@ -303,7 +306,7 @@ def test_real_models_judge_a_scene_by_itself_only(config: ScoreConfig) -> None:
         assert isinstance(third, Candidate)
         assert one.scores == pytest.approx(other.scores, abs=2e-4)
         assert one.scores == pytest.approx(third.scores, abs=2e-4)
-        assert set(SCORES) - set(one.scores) == ({"alignment", "quality"} if "dinov2" in config.clip.encoder else set())
+        assert set(SCORES) - set(one.scores) == ({"alignment", "quality"} if "dinov2" in config.encoder else set())
         assert 0 <= one.scores["found"] <= 1
         assert -1 <= one.scores["identity"] <= 1
 

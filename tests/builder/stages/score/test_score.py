@@ -10,8 +10,6 @@ import cv2
 import numpy as np
 import pytest
 
-from builder.config.schema import ScoreConfig
-from builder.pipeline.backends import Runtime
 from builder.records import (
     Background,
     BackgroundRef,
@@ -29,7 +27,10 @@ from builder.records import (
     Scene,
     Setting,
 )
-from builder.stages.score import SCORERS, fingerprint, score
+from builder.stages.score import score
+from builder.stages.score.base import ScoreConfig
+from builder.stages.score.classical import Classical
+from builder.stages.score.fingerprint import fingerprint
 from mycanvas.schema import SCORES
 
 SIDE = 512
@@ -93,7 +94,7 @@ def scene(image: Rgb, mask: IndexMask, **changes: Any) -> Captioned:
 
 
 def measure(captioned: Captioned) -> Mapping[str, float]:
-    (found,) = score([captioned], SCORERS["classical"](ScoreConfig(), Runtime()), seed=0)
+    (found,) = score([captioned], Classical(), ScoreConfig(), seed=0)
     assert isinstance(found, Candidate)
     return found.scores
 
@@ -273,7 +274,7 @@ def test_a_scene_is_as_good_as_its_worst_object_whichever_it_is(mask: IndexMask)
 def test_an_object_that_shows_nowhere_is_rejected_and_its_neighbours_are_not(good: Captioned, mask: IndexMask) -> None:
     gone = scene(good.scene.image, mask, boxes=(good.scene.canvas.boxes[0], (0.0, 0.0, 0.0, 0.0)))
 
-    before, rejected, after = score([good, gone, good], SCORERS["classical"](ScoreConfig(), Runtime()), seed=0)
+    before, rejected, after = score([good, gone, good], Classical(), ScoreConfig(), seed=0)
 
     assert isinstance(before, Candidate)
     assert isinstance(after, Candidate)
@@ -307,7 +308,7 @@ def test_scores_depend_neither_on_the_batch_nor_on_the_threads(good: Captioned) 
         cv2.setNumThreads(1)
         alone = measure(good)
         cv2.setNumThreads(4)
-        batch = list(score([good] * 3, SCORERS["classical"](ScoreConfig(), Runtime()), seed=1))
+        batch = list(score([good] * 3, Classical(), ScoreConfig(), seed=1))
     finally:
         cv2.setNumThreads(threads)
 
@@ -325,11 +326,11 @@ class Fixed:
 
 
 def test_a_candidate_carries_its_scores_its_scene_and_its_fingerprint(good: Captioned) -> None:
-    (candidate,) = score([good], Fixed({"seam": 0.25}), seed=0)
+    (candidate,) = score([good], Fixed({"seam": 0.25}), ScoreConfig(), seed=0)
 
     assert candidate == Candidate(captioned=good, scores={"seam": 0.25}, fingerprint=fingerprint(good.scene.image))
 
 
 def test_a_scorer_that_skips_a_scene_is_an_error_and_not_a_shift(good: Captioned) -> None:
     with pytest.raises(ValueError, match="shorter"):
-        list(score([good, good], Fixed({"seam": 0.25}), seed=0))
+        list(score([good, good], Fixed({"seam": 0.25}), ScoreConfig(), seed=0))

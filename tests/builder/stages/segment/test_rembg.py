@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,15 +17,16 @@ from PIL import Image
 
 import mycanvas  # noqa: F401  (makes the name known)
 from builder.cli.main import main
-from builder.config.model_config import UPLOADING, RembgConfig, Session
-from builder.config.schema import SegmentConfig, parse_config
-from builder.pipeline.backends import Runtime
+from builder.config import parse_config
 from builder.records import Cutout, Photo, Rejected
-from builder.stages.segment import SEGMENTERS, Matte, segment
-from builder.stages.segment.rembg import LOOKS, Look, Rembg, load, normalise, stretched
+from builder.stages.segment import segment
+from builder.stages.segment.base import Matte, SegmentConfig
+from builder.stages.segment.rembg import LOOKS, Look, Rembg, RembgConfig, normalise, stretched
+from builder.stages.segment.sessions import UPLOADING, Session
 from mycanvas.errors import ConfigError, ModelError
 from mycanvas.models import KNOWN, fetch, size_of
 from mycanvas.models.onnx import CUDA, Network
+from mycanvas.models.runtime import Runtime
 
 Saliency = Callable[[str], Path]
 
@@ -55,9 +57,9 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def cut(photos: Sequence[Photo], config: RembgConfig, folder: Path | None = None) -> list[Cutout | Rejected]:
-    whole = SegmentConfig(backend="rembg", rembg=config)
     runtime = Runtime(device="cpu", models={config.name(): folder or Path(config.name())})
-    return list(segment(photos, SEGMENTERS["rembg"](whole, runtime), whole, 512))
+    sized = [replace(photo, cutout_side=512) for photo in photos]
+    return list(segment(sized, Rembg.load(config, runtime), SegmentConfig(), 0))
 
 
 class Fake:
@@ -186,7 +188,8 @@ def test_a_result_is_the_same_in_any_batch_and_with_any_number_of_threads(networ
 
     def mattes(batch_size: int, threads: int) -> list[Matte]:
         config = RembgConfig(file=network, batch_size=batch_size)
-        return list(load(config, Runtime(device="cpu", threads=threads, models={str(network): network})).matte(photos))
+        runtime = Runtime(device="cpu", threads=threads, models={str(network): network})
+        return list(Rembg.load(config, runtime).matte(photos))
 
     alone = mattes(1, 1)
     for others in (mattes(2, 1), mattes(5, 3)):

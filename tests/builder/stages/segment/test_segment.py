@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
-from builder.config.schema import SegmentConfig
 from builder.demo.photograph import photograph
 from builder.demo.render import TOYS
-from builder.pipeline.backends import Runtime
 from builder.records import Cutout, Photo, Rejected, Rgb
-from builder.stages.segment import FULL_TRUST, SEGMENTERS, Matte, segment
+from builder.stages.segment import FULL_TRUST, segment
+from builder.stages.segment.base import Matte, SegmentConfig
 from builder.stages.segment.outline import tear
-from builder.stages.segment.tricut import residue
+from builder.stages.segment.tricut import TriCut, residue
 
 CONFIG = SegmentConfig()
 
@@ -99,7 +99,7 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def cut(photos: Sequence[Photo], side: int = 512) -> list[Cutout | Rejected]:
-    return list(segment(photos, SEGMENTERS["tricut"](CONFIG, Runtime()), CONFIG, side))
+    return list(segment([replace(photo, cutout_side=side) for photo in photos], TriCut(), CONFIG, 0))
 
 
 def test_drawn_objects_are_found_and_trusted(drawings: list[Drawing]) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from builder.config.model_config import LlmConfig
-from builder.pipeline.backends import Runtime
 from builder.records import Concept
 from builder.stages.layout.ask import read_object
 from builder.stages.layout.theme import ask_for_theme, read_theme
 from mycanvas.errors import ModelError
-from mycanvas.models.llm.chat import Reply, Request, open_chat
+from mycanvas.models.llm.chat import ChatConfig, Reply, Request
 from mycanvas.models.llm.local import Local
+from mycanvas.models.llm.opening import open_chat
+from mycanvas.models.runtime import Runtime
 
 CONCEPTS = tuple(
     Concept(name=name, token=f"<{name}>", class_noun=noun, height_cm=None, photos=())
@@ -40,7 +40,7 @@ REQUESTS = [
 
 def local(model: Path, together: int = 8) -> Local:
     chat = open_chat(
-        LlmConfig(model="tiny", batch_size=together), Runtime(device="cpu", models={"tiny": model}, dtype="float32")
+        ChatConfig(model="tiny", batch_size=together), Runtime(device="cpu", models={"tiny": model}, dtype="float32")
     )
     assert isinstance(chat, Local)
     return chat
@@ -97,7 +97,7 @@ def test_a_reply_that_is_cut_off_is_no_json(tiny_model: Callable[[str], Path]) -
 
 def test_a_model_that_was_not_fetched_is_an_error() -> None:
     with pytest.raises(ModelError, match="mycanvas models --download"):
-        open_chat(LlmConfig(model="owner/name"), Runtime(device="cpu"))
+        open_chat(ChatConfig(model="owner/name"), Runtime(device="cpu"))
 
 
 def test_a_model_without_a_chat_template_is_an_error(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:

@@ -13,10 +13,9 @@ from itertools import chain, repeat
 
 import pytest
 
-from builder.config.model_config import LlmConfig
-from builder.config.schema import parse_config
+from builder.config import parse_config
 from mycanvas.errors import ConfigError, ModelError
-from mycanvas.models.llm.chat import NoReply, Reply, Request
+from mycanvas.models.llm.chat import ChatConfig, NoReply, Reply, Request
 from mycanvas.models.llm.server import LONGEST_PAUSE, MAX_BYTES, Server
 from tests.chat_server import ChatServer, Raw, Said, completion, serve
 
@@ -28,7 +27,7 @@ def ask(*said: Said, timeout: float = 5.0, tries: int = 3) -> tuple[Reply | NoRe
     script: Iterator[Said] = chain(said, repeat(said[-1]))
     waits: list[float] = []
     with serve(lambda _: next(script)) as server:
-        config = LlmConfig(model="m", base_url=server.url, timeout=timeout, tries=tries)
+        config = ChatConfig(model="m", base_url=server.url, timeout=timeout, tries=tries)
         (answer,) = Server(config, waits.append).complete([REQUEST])
     return answer, waits, server
 
@@ -156,7 +155,7 @@ def test_many_requests_are_sent_at_once_and_answered_in_order() -> None:
     ]
     with serve(slowly) as server:
         began = time.monotonic()
-        answers = list(Server(LlmConfig(model="m", base_url=server.url, batch_size=8)).complete(requests))
+        answers = list(Server(ChatConfig(model="m", base_url=server.url, batch_size=8)).complete(requests))
 
     assert answers == [Reply(text=str(seed)) for seed in range(16)]
     assert time.monotonic() - began < 1.6
@@ -170,7 +169,7 @@ def nobody() -> str:
 
 
 def test_no_server_is_an_error_and_not_a_missing_reply(nobody: str) -> None:
-    server = Server(LlmConfig(model="m", base_url=nobody), lambda _: None)
+    server = Server(ChatConfig(model="m", base_url=nobody), lambda _: None)
 
     with pytest.raises(ModelError, match="no language model at http://127"):
         list(server.complete([REQUEST]))
@@ -180,7 +179,7 @@ def test_no_server_is_an_error_and_not_a_missing_reply(nobody: str) -> None:
 
 def test_a_server_that_does_not_list_its_models_can_be_reached() -> None:
     with serve(lambda _: "Hi.") as server:
-        Server(LlmConfig(model="m", base_url=server.url)).reach()
+        Server(ChatConfig(model="m", base_url=server.url)).reach()
 
 
 @pytest.mark.parametrize("url", ["ftp://server/v1", "file:///etc/passwd", "server:8000", "http://me:secret@server/v1"])
@@ -213,7 +212,7 @@ def test_a_key_that_cannot_be_sent_is_an_error_that_does_not_show_it(key: str, m
     monkeypatch.setenv("OPENAI_API_KEY", key)
 
     with pytest.raises(ConfigError, match=r"OPENAI_API_KEY holds characters") as refused:
-        Server(LlmConfig(model="m", base_url="http://localhost:1/v1"))
+        Server(ChatConfig(model="m", base_url="http://localhost:1/v1"))
     assert key not in str(refused.value)
 
 

@@ -1,0 +1,32 @@
+"""Interface of the engines, and the signals that stop a build."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C, and a request to terminate, which is handled the same way."""
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class Engine(Protocol):
+    """Runs tasks in any order and yields their results as they come; a context manager that holds its workers."""
+
+    def __enter__(self) -> Self:
+        """Take workers."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let them go."""
+        ...
+
+    def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+        """Call `work`, a module-level function, on each task; both must pickle."""
+        ...

@@ -1,0 +1,88 @@
+"""The inputs of a build: concepts and backgrounds, found and checked; and the request that identifies the build."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.config import BuildConfig
+from builder.pipeline.build_folder import MODEL
+from builder.records import BackgroundRef, Concept, Rejected
+from builder.sources.background_photos import find_backgrounds
+from builder.sources.concepts import find_concepts
+from builder.sources.hub_datasets import fetch_concepts
+from builder.stages.backgrounds import procedural_backgrounds
+from builder.stages.layout.examples import digest_of_examples
+from builder.stages.layout.llm import LlmConfig
+from mycanvas import __version__
+from mycanvas.errors import ConfigError
+
+log = logging.getLogger("mycanvas")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inputs:
+    """Everything that scenes are made from. rejected: photos and folders that are not used."""
+
+    concepts: tuple[Concept, ...]
+    backgrounds: tuple[BackgroundRef, ...]
+    rejected: tuple[Rejected, ...]
+
+
+def find_inputs(config: BuildConfig) -> Inputs:
+    """Find and check the photos of concepts and backgrounds; warn of every one that is left out.
+
+    Raises:
+        ConfigError: the output folder is within an input folder, or names, nouns or phrases cannot be used.
+        InputError: no usable photo.
+        HubError: a dataset on the Hub is not available.
+    """
+    _check_output(config)
+    concepts = find_concepts(config.concepts if isinstance(config.concepts, Path) else fetch_concepts(config.concepts))
+    for rejection in concepts.rejected:
+        log.warning("%s is left out: %s", rejection.sample_id, rejection.reason)
+    if config.backgrounds is None:
+        return Inputs(concepts=concepts.concepts, backgrounds=procedural_backgrounds(), rejected=concepts.rejected)
+    found = find_backgrounds(config.backgrounds)
+    for rejection in found.rejected:
+        log.warning("background %s is left out: %s", rejection.sample_id, rejection.reason)
+    rejected = (*concepts.rejected, *found.rejected)
+    return Inputs(concepts=concepts.concepts, backgrounds=found.backgrounds, rejected=rejected)
+
+
+def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, str]) -> dict[str, Any]:
+    """Everything that the scenes depend on, flat, so that a change can be named.
+
+    Args:
+        config: the configuration; photos count by their content, not by where they are.
+        inputs: what was found.
+        revisions: of each required model, by its name in the configuration.
+    """
+    request = {"mycanvas": __version__, **config.identity()}
+    request |= {f"{MODEL}{name}": revision for name, revision in revisions.items()}
+    layout = config.backend_table("layout")
+    if isinstance(layout, LlmConfig) and layout.examples is not None:
+        request["layout.llm.examples"] = digest_of_examples(layout.examples)
+    for concept in inputs.concepts:
+        request[f"concept {concept.name}"] = [concept.token, concept.class_noun, concept.height_cm]
+        request |= {f"photo {photo.id}": photo.sha256 for photo in concept.photos}
+    for background in inputs.backgrounds:
+        if background.photo is None:
+            request[f"background {background.scene} {background.variant}"] = background.phrase
+        else:
+            geometry = [background.phrase, background.horizon, background.ground]
+            request[f"background {background.photo.id}"] = [background.photo.sha256, *geometry]
+    return request
+
+
+def _check_output(config: BuildConfig) -> None:
+    """Refuse an output folder whose dataset would be found among the photos it is built from."""
+    for name, folder in (("concepts", config.concepts), ("backgrounds", config.backgrounds)):
+        if isinstance(folder, Path) and folder.is_dir() and config.output.resolve().is_relative_to(folder.resolve()):
+            raise ConfigError(
+                f"the output {config.output} is in the folder of {name}, {folder}, where it would be read as photos; "
+                "give --output a folder elsewhere"
+            )

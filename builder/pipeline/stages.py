@@ -1,0 +1,77 @@
+"""Runs stages on batches, and collects what they reject."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from builder.config import BuildConfig
+from builder.pipeline.backends import with_backend
+from builder.records import Rejected
+from builder.stages.backend import Backend
+from mycanvas.io.config_table import Table
+from mycanvas.models.runtime import Runtime
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+Kind = TypeVar("Kind", bound=Backend)
+StageConfig = TypeVar("StageConfig", bound=Table)
+
+
+class Stages:
+    """Runs one worker's stages with their backends; rejections are kept apart from what goes on to the next stage.
+
+    Args:
+        config: of the build.
+        runtime: how the backends run.
+    """
+
+    def __init__(self, config: BuildConfig, runtime: Runtime) -> None:
+        self._config = config
+        self._runtime = runtime
+        self._rejected: list[Rejected] = []
+
+    def run(
+        self,
+        name: str,
+        registry: Mapping[str, type[Kind]],
+        stage: Callable[[Sequence[In], Kind, StageConfig, int], Iterable[Out | Rejected]],
+        batch: Sequence[In],
+        config: StageConfig,
+    ) -> list[Out]:
+        """Run a stage on a batch, with the backend that the configuration names.
+
+        Args:
+            name: the stage's.
+            registry: its backends.
+            stage: its function.
+            batch: its inputs.
+            config: its table.
+
+        Returns:
+            What passed.
+        """
+        if not batch:
+            return []
+        return with_backend(
+            name,
+            registry[self._config.backend_name(name)],
+            self._config.backend_table(name),
+            self._runtime,
+            lambda backend: self.passed(stage(batch, backend, config, self._config.seed)),
+        )
+
+    def passed(self, results: Iterable[Out | Rejected]) -> list[Out]:
+        """Keep rejections; return the rest."""
+        passed: list[Out] = []
+        for result in results:
+            if isinstance(result, Rejected):
+                self._rejected.append(result)
+            else:
+                passed.append(result)
+        return passed
+
+    def take_rejected(self) -> list[Rejected]:
+        """Return the rejections since the last call."""
+        rejected, self._rejected = self._rejected, []
+        return rejected

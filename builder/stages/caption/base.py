@@ -1,0 +1,67 @@
+"""Interface of the captioners, the stage's settings, and the rules that every caption must keep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from pydantic import Field
+
+from builder.records import Concept, Rejected, Scene
+from builder.stages.backend import Backend
+from mycanvas.english import plural, uncounted
+from mycanvas.io.config_table import Table
+
+
+class CaptionConfig(Table):
+    """[caption]: picture -> words.
+
+    max_words: the most words of a caption, and of a prompt without its tokens.
+    """
+
+    max_words: Annotated[int, Field(ge=12, le=30)] = 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Words:
+    """A caption and its prompt. written_by: what made them, where a backend has several ways; as in `Captioned`."""
+
+    caption: str
+    prompt: str
+    written_by: str | None = None
+
+
+class Captioner(Backend, Protocol):
+    """Describes scenes in words."""
+
+    def caption(self, scenes: Sequence[Scene], config: CaptionConfig, seed: int) -> Iterable[Words | Rejected]:
+        """The words for each scene, in order; or why it has none."""
+        ...
+
+
+def find_fault(text: str, prompt: str, concepts: Sequence[Concept], max_words: int) -> str | None:
+    """Which rule a caption and its prompt break, in words; None when they keep them all.
+
+    The caption names each concept's class. The prompt holds each token once, right before its class noun. Without the
+    tokens the prompt is the caption, but that it may spell a count out, so that each token has a mention to stand at:
+    caption "Two dogs sit in a garden.", prompt "A <dog> dog and a <dog6> dog sit in a garden."
+    """
+    plain = prompt
+    for concept in concepts:
+        noun = re.escape(concept.class_noun)
+        if not re.search(rf"\b(?:{noun}|{re.escape(plural(concept.class_noun))})\b", text, re.IGNORECASE):
+            return f"no {concept.class_noun} in {text!r}"
+        if prompt.count(concept.token) != 1:
+            return f"{concept.token} stands {prompt.count(concept.token)} times in {prompt!r}; expected once"
+        plain, found = re.subn(rf"{concept.token} (?={noun}\b)", "", plain, flags=re.IGNORECASE)
+        if not found:
+            return f"{concept.token} does not stand before {concept.class_noun} in {prompt!r}"
+    for words in (text, plain):
+        if len(words.split()) > max_words:
+            return f"{len(words.split())} words in {words!r}; expected at most {max_words}"
+    nouns = [concept.class_noun for concept in concepts]
+    if uncounted(text, nouns) != uncounted(plain, nouns):
+        return f"without its tokens, {prompt!r} is not {text!r}"
+    return None

@@ -1,0 +1,94 @@
+"""Interface of the segmenters, the stage's settings, and the checks that every cut-out must pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from builder.records import Alpha, Photo, Rgb
+from builder.stages.backend import Backend
+from builder.stages.segment.frame import cut_off
+from builder.stages.segment.outline import tear
+from mycanvas.io.config_table import Table
+
+CUT_OFF_BOTTOM, CUT_OFF_SIDE = 0.03, 0.2
+"""Quality lost per fraction of the outline on the photo's frame: people expect to see an object whole."""
+TORN = 100
+"""Quality lost per unit of tear: an outline rougher at its lower end by 1 % of the object's size is not trusted."""
+MAX_COVERAGE = 0.95
+"""An "object" that fills more of its photo is the background."""
+
+
+class SegmentConfig(Table):
+    """[segment]: photo -> cut-out.
+
+    min_side: an object whose longest side has fewer pixels in its photo is not used.
+    min_quality: cut-outs of lower quality are not used.
+    keep_best: use a concept's best cut-out even if none reaches min_quality.
+    """
+
+    min_side: Annotated[int, Field(ge=1)] = 64
+    min_quality: float = 0.863
+    keep_best: bool = False
+
+
+GATE = ("min_quality", "keep_best")
+"""Settings that decide which cut-outs are used, and change no pixel of them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Matte:
+    """A segmenter's result for one photo.
+
+    alpha: float32 [H, W] in [0, 1]. quality: how far the segmenter trusts it, 0 to 1.
+    """
+
+    alpha: Alpha
+    quality: float
+
+
+class Segmenter(Backend, Protocol):
+    """Finds the one object of each photo."""
+
+    def matte(self, photos: Sequence[Rgb]) -> Iterable[Matte]:
+        """One matte per uint8 [H, W, 3] photo, of its size, in order; each depends on its own photo only."""
+        ...
+
+    @staticmethod
+    def batch_size(config: Any) -> int:  # noqa: ARG004
+        """Photos that are cut out in one unit of work."""
+        return 1
+
+
+def within_photo(matte: Matte, window: tuple[slice, slice], photo: Photo) -> Matte:
+    """Extend the matte of a photo's content to the whole photo; its quality falls with what is missing of the object.
+
+    Args:
+        matte: of the photo's content.
+        window: rows and columns of the content within the photo.
+        photo: the whole photo.
+    """
+    mask = matte.alpha >= 0.5
+    bottom, others = cut_off(mask)
+    missing = CUT_OFF_BOTTOM * bottom + CUT_OFF_SIDE * others + TORN * tear(mask)
+    alpha = np.zeros(photo.pixels.shape[:2], np.float32)
+    alpha[window] = matte.alpha
+    return Matte(alpha=alpha, quality=max(0.0, matte.quality - missing))
+
+
+def find_flaw(alpha: Alpha, photo: Photo, config: SegmentConfig) -> str | None:
+    """Say why an alpha shows no usable object; None where it does."""
+    solid = alpha >= 0.5
+    if not solid.any():
+        return "no object found"
+    coverage = float(solid.mean())
+    if photo.alpha is None and coverage > MAX_COVERAGE:
+        return f"the object fills {coverage:.0%} of the photo, expected at most {MAX_COVERAGE:.0%}"
+    longest = max(int(np.ptp(np.flatnonzero(solid.any(axis=axis)))) + 1 for axis in (0, 1))
+    if longest < config.min_side:
+        return f"the object is {longest} px long, expected at least {config.min_side}; see segment.min_side"
+    return None
