@@ -12,10 +12,11 @@ demo: $(VENV)/.installed  ## render toys, build a dataset from them, load it by 
 test: $(VENV)/.installed-dev  ## all tests, warnings as errors
 	$(BIN)/pytest
 
-check: $(VENV)/.installed-dev  ## style, types and tests
+check: $(VENV)/.installed-dev  ## style, types, structure and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest
 
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios in one run

@@ -1,4 +1,4 @@
-"""The card of a dataset: the README.md that says what is in it, how it was made and how to load it."""
+"""Dataset cards: the README.md that describes a dataset, how it was made and how to load it."""
 
 from dataset_card.card import (
     HUB_LICENSES,

@@ -1,4 +1,4 @@
-"""Facts about a build -> the text of its README.md. Reads and writes nothing but its own template."""
+"""Render the dataset card, README.md, from facts about a build. No I/O except reading the template."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HUB_LICENSES = frozenset(
         *("cdla-permissive-1.0", "cdla-permissive-2.0", "cdla-sharing-1.0"),
     )
 )
-"""Licenses of pictures and data that the Hub knows by this name; any other is "other" with a `license_name`."""
+"""The Hub's identifiers of licenses for images and data; any other license is "other" with a `license_name`."""
 
 SIZES = (
     (1_000, "n<1K"),
@@ -41,26 +41,26 @@ SIZES = (
     (1_000_000, "100K<n<1M"),
     (10_000_000, "1M<n<10M"),
 )
-"""The Hub's size categories, by the number of rows that they end below."""
+"""The Hub's size categories, each with its upper bound on the number of rows (exclusive)."""
 
 UNLICENSED = """\
-**No license is known.** The source photos do not state one for the whole, and every scene is made of them. Find out
-from the makers of the photos before you share or use this."""
-"""What a card says in the place of a license."""
+**No license is known.** The source photos, which every scene is made of, have no common stated license. Ask the makers
+of the photos before you share or use this dataset."""
+"""The card's text on the license when it is unknown."""
 
-LICENSED = "License: {}, as whoever made this dataset states it for its source photos."
-"""What it says where there is one."""
+LICENSED = "License: {}, as stated by the creator of this dataset for its source photos."
+"""The card's text on the license when it is known."""
 
 PLACE = "path/to/this/folder"
-"""What a card calls the place that it lies in."""
+"""The card's placeholder for the path of the dataset."""
 
 LONG = 20
-"""Tables with more rows than this are folded away."""
+"""Tables with more rows than this are collapsed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SplitFacts:
-    """One split's files. bytes: of all its files together."""
+    """One split's files. bytes: total size of its files."""
 
     name: str
     rows: int
@@ -70,7 +70,7 @@ class SplitFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhotoFacts:
-    """A source photo. used: scenes may show it. attribution: maker and license, or None when nobody stated them."""
+    """A source photo. used: whether scenes may show it. attribution: maker and license; None when not stated."""
 
     id: str
     used: bool = True
@@ -79,7 +79,7 @@ class PhotoFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConceptFacts:
-    """A concept with all its photos, used or not."""
+    """A concept with all its photos, whether used or not."""
 
     name: str
     token: str
@@ -88,13 +88,13 @@ class ConceptFacts:
 
     @property
     def used(self) -> int:
-        """How many of its photos scenes may show."""
+        """Number of its photos that scenes may show."""
         return sum(photo.used for photo in self.photos)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BackgroundFacts:
-    """A place that scenes stand in. phrase: as captions say it. photos: none when the place is drawn by the program."""
+    """A background of scenes. phrase: its wording in captions. photos: empty when the program draws the background."""
 
     name: str
     phrase: str
@@ -103,18 +103,20 @@ class BackgroundFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CardFacts:
-    """Everything a card says. No dates: the same build has the same card.
+    """The contents of a card. There are no dates, so that the same build gives the same card.
 
     name: the dataset's title.
-    splits: those that have rows, in order; at least one. source_photos: the split of the config `concepts`, or None.
-    compositions: kept scenes by composition ("cat2+dog6").
-    planned, candidates: numbers of scenes. rejected: scenes by "stage: reason". dropped: candidates by why.
-    profile: the profile that the configuration started from. parameters: key ("layout.scale") -> value.
+    splits: the splits that have rows, in order; at least one.
+    source_photos: the split of the config `concepts`, or None.
+    compositions: number of kept scenes by composition ("cat2+dog6").
+    planned, candidates: numbers of scenes. rejected: number of scenes by "stage: reason".
+    dropped: number of candidates by the selection rule that dropped them.
+    profile: the profile on which the configuration is based. parameters: key ("layout.scale") -> value.
     backends: stage ("segment") -> backend ("tricut"), in the order of the stages.
     config_digest, shards_digest: sha256, in hexadecimal, of the configuration and of the dataset's files.
     resolution: width and height of a scene in pixels. caption_words: mean number of words in a caption.
-    license: SPDX identifier of the whole, or None when the photos state none.
-    version: of mycanvas.
+    license: SPDX identifier for the whole dataset, or None when the photos have no common one.
+    version: version of mycanvas.
     """
 
     name: str
@@ -140,7 +142,7 @@ class CardFacts:
 
     @property
     def rows(self) -> int:
-        """Scenes in all splits."""
+        """Number of scenes in all splits."""
         return sum(split.rows for split in self.splits)
 
     @property
@@ -152,16 +154,16 @@ class CardFacts:
 
 
 class Markdown(str):
-    """Text that is Markdown already and is not escaped."""
+    """Text that is already Markdown and must not be escaped."""
 
     __slots__ = ()
 
 
 def render_card(facts: CardFacts) -> str:
-    """The text of README.md: YAML that the Hub and `datasets` read, then the card for people.
+    """Render README.md: YAML front matter for the Hub and `datasets`, then the card for people.
 
     Args:
-        facts: of the build. Names and attributions may hold anything: they are escaped.
+        facts: about the build. Names and attributions may contain any text: they are escaped.
 
     Returns:
         Markdown with YAML front matter; the same facts give the same text.
@@ -184,17 +186,17 @@ def render_card(facts: CardFacts) -> str:
 
 
 def dump_yaml(values: Yaml) -> str:
-    """YAML as it stands at the head of a card."""
+    """Format the front matter of a card as YAML."""
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1_000)
 
 
 def licensed(license: str) -> Markdown:
-    """What a card says of this license."""
+    """Return the card's sentence about a known license."""
     return Markdown(LICENSED.format(escaped(license)))
 
 
 def _credits(photos: Sequence[PhotoFacts]) -> list[tuple[str | None, list[PhotoFacts]]]:
-    """Who is to be named for which photos: each attribution once, in the order of the photos."""
+    """Group photos by attribution, in the order in which attributions first appear."""
     shared: dict[str | None, list[PhotoFacts]] = {}
     for photo in photos:
         shared.setdefault(photo.attribution, []).append(photo)
@@ -234,7 +236,7 @@ def _front_matter(facts: CardFacts) -> Yaml:
 
 
 def license_yaml(license: str | None) -> Yaml:
-    """The keys by which the Hub knows a license: "CC BY 4.0" is its "cc-by-4.0"."""
+    """Return the Hub's metadata for a license: "CC BY 4.0" becomes "cc-by-4.0"."""
     name = re.sub(r"[^a-z0-9.+]+", "-", (license or "").lower()).strip("-")
     if not name:
         return {"license": "unknown"}
@@ -242,8 +244,8 @@ def license_yaml(license: str | None) -> Yaml:
 
 
 def _configs(facts: CardFacts) -> list[Yaml]:
-    # `datasets` caches a local folder by its name and its card only: without the digest, rewritten shards would give
-    # the old rows, silently.
+    # `datasets` caches a local folder by its name and card only. Without the digest, it would silently return the old
+    # rows after the shards are rewritten.
     description = f"shards sha256:{facts.shards_digest}"
     files = {
         "default": [{"split": split.name, "path": f"data/{split.name}-*.arrow"} for split in facts.splits],
@@ -257,13 +259,13 @@ def _configs(facts: CardFacts) -> list[Yaml]:
 
 
 def _dataset_info(facts: CardFacts) -> list[Yaml]:
-    together = SplitFacts(
+    all_scenes = SplitFacts(
         name="train",
         rows=facts.rows,
         bytes=sum(split.bytes for split in facts.splits),
         files=sum(split.files for split in facts.splits),
     )
-    infos = [_info("default", features(), facts.splits), _info("all", features(), (together,))]
+    infos = [_info("default", features(), facts.splits), _info("all", features(), (all_scenes,))]
     if facts.source_photos:
         infos.append(_info("concepts", concepts_features(), (facts.source_photos,)))
     return infos
@@ -281,7 +283,7 @@ def _info(config: str, columns: Features, splits: tuple[SplitFacts, ...]) -> Yam
 
 
 def _sequences(columns: Any) -> Any:
-    """The features with "sequence" for "list": datasets 5 reads both, datasets 3.6 loses a list's fixed length."""
+    """Rename "list" to "sequence": datasets 5 reads both, datasets 3.6 loses the fixed length of a "list"."""
     if isinstance(columns, list):
         return [_sequences(column) for column in columns]
     if isinstance(columns, dict):
@@ -290,18 +292,18 @@ def _sequences(columns: Any) -> Any:
 
 
 def escaped(value: object) -> str:
-    """Any value as Markdown that shows it as it is, in one line."""
+    """Escape any value for Markdown, on one line."""
     if isinstance(value, Markdown):
         return value
     if isinstance(value, float):
         return f"{value:g}"
     text = html.escape(_one_line(str(value)), quote=False)
-    # An underscore within a word is plain text, and escaping it would break the addresses of web pages.
+    # An underscore within a word is plain text in Markdown, and escaping it would break URLs.
     return re.sub(r"([\\`*{}\[\]|~$!]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", text)
 
 
 def _one_line(text: str) -> str:
-    """Without control characters; line breaks become spaces."""
+    """Replace line breaks by spaces and remove control characters."""
     return "".join(c for c in " ".join(text.split()) if c.isprintable())
 
 

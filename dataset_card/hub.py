@@ -1,4 +1,4 @@
-"""The card of a dataset folder -> the card of the same dataset on the Hub: Parquet, its name there, pictures."""
+"""Adapt the card of a dataset folder to the Hub: Parquet files, repository name, license and previews."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _DIGEST = re.compile(r"shards sha256:([0-9a-f]{64})")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preview:
-    """A picture that the card shows. path: within the repository."""
+    """An image shown in the card. path: within the repository."""
 
     path: str
     caption: str
 
 
 def digest_in(card: str) -> str | None:
-    """The sha256 of the shards that a card was written for; None where its metadata does not say so."""
+    """Return the sha256 of the shards that a card describes, or None if its metadata has none."""
     try:
         configs = _parts(card)[0]["configs"]
         return next(found[1] for config in configs if (found := _DIGEST.search(str(config.get("description")))))
@@ -37,14 +37,17 @@ def digest_in(card: str) -> str | None:
 def hub_card(
     card: str, repo_id: str, sizes: Mapping[str, int], license: str | None = None, previews: Sequence[Preview] = ()
 ) -> str:
-    """A folder's card, as it is to stand on the Hub; whatever people have written into it stays.
+    """Convert the card of a folder for the Hub. Text that people have added to the card is kept.
 
     Args:
-        card: the README.md of the folder; `digest_in` finds a digest in it.
-        repo_id: "user/mycanvas".
-        sizes: config -> bytes of its Parquet files together.
-        license: to be stated instead of the card's; None: the card's.
-        previews: shown above the first section.
+        card: text of the folder's README.md; `digest_in` must find a digest in it.
+        repo_id: repository on the Hub, such as "user/mycanvas".
+        sizes: config -> total size of its Parquet files in bytes.
+        license: replaces the license in the card; None keeps the card's.
+        previews: images to show above the first section.
+
+    Returns:
+        The text of the Hub's README.md.
     """
     head, body = _parts(card)
     for config in head["configs"]:
@@ -63,24 +66,24 @@ def hub_card(
 
 
 def _picture(preview: Preview) -> str:
-    """Three beside each other: one under the other, as Markdown's own are, they fill screens."""
+    """Format one preview as HTML at a third of the page width; Markdown images would fill the page."""
     caption = html.escape(" ".join(preview.caption.split()))
     return f'<img src="{preview.path}" alt="{caption}" title="{caption}" width="32%">'
 
 
 def _parts(card: str) -> tuple[dict[str, Any], str]:
-    """The metadata at the head of a card, and the rest.
+    """Split a card into its YAML metadata and its text.
 
     Raises:
-        ValueError: there is none, or it is not YAML.
+        ValueError: the metadata is missing or is not a YAML mapping.
     """
     found = _HEAD.fullmatch(card)
     if not found:
-        raise ValueError("no metadata between --- and ---")
+        raise ValueError("the card has no metadata between --- and ---")
     try:
         head = yaml.safe_load(found["yaml"])
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
     if not isinstance(head, dict):
-        raise ValueError("the metadata is no mapping")
+        raise ValueError("the metadata of the card is not a mapping")
     return head, found["body"]

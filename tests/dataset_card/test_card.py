@@ -125,8 +125,8 @@ def test_a_concept_none_of_whose_photos_is_used_is_not_said_to_be_shown() -> Non
         replace(FACTS, concepts=(*FACTS.concepts, concept("hat", PhotoFacts(id="hat/0.jpg", used=False))))
     )
 
-    assert "in which 2 known things meet" in card
-    assert "What is shown is what the photos show: 2 concepts" in card
+    assert "composed from 2 concepts" in card
+    assert "limited to the source photos: 2 concepts" in card
 
 
 def test_only_splits_of_the_build_are_in_the_yaml() -> None:

@@ -1,4 +1,4 @@
-"""The card on the Hub: the folder's, with another place, other files, a license and pictures."""
+"""The card on the Hub: the folder's card with another location, other files, a license and previews."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECTIONS = (
 )
 
 
-def test_a_card_says_which_shards_it_was_written_for() -> None:
+def test_the_digest_of_the_shards_is_read_from_a_card() -> None:
     assert digest_in(CARD) == FACTS.shards_digest
     assert digest_in(hub_card(CARD, "jane/toys", SIZES)) == FACTS.shards_digest
 
@@ -32,12 +32,12 @@ def test_a_card_says_which_shards_it_was_written_for() -> None:
     "text",
     ["", "# No metadata", "---\n[\n---\n", "---\n- 1\n---\n", "---\nconfigs: 3\n---\n", "---\nconfigs: [{}]\n---\n"],
 )
-def test_a_card_without_metadata_says_so(text: str) -> None:
+def test_a_card_without_metadata_has_no_digest(text: str) -> None:
     assert digest_in(text) is None
 
 
-def test_datasets_own_readers_take_the_metadata() -> None:
-    """The Hub's viewer reads a card by the same classes."""
+def test_datasets_reads_the_metadata() -> None:
+    """The Hub's viewer reads cards with the same classes."""
     data = DatasetCard(hub_card(CARD, "jane/toys", SIZES)).data
 
     configs = MetadataConfigs.from_dataset_card_data(data)
@@ -57,7 +57,7 @@ def test_datasets_own_readers_take_the_metadata() -> None:
     assert (infos["default"].features, infos["concepts"].features) == (features(), concepts_features())
 
 
-def test_the_hub_finds_every_kind_of_fact_under_the_key_where_it_looks() -> None:
+def test_the_metadata_has_exactly_the_keys_that_the_hub_reads() -> None:
     data = DatasetCard(hub_card(CARD, "jane/toys", SIZES), ignore_metadata_errors=False).data.to_dict()
 
     assert set(data) == {
@@ -66,7 +66,7 @@ def test_the_hub_finds_every_kind_of_fact_under_the_key_where_it_looks() -> None
     }
 
 
-def test_the_card_has_the_sections_that_readers_look_for_once_each() -> None:
+def test_each_section_is_in_the_card_once() -> None:
     found = [
         line.removeprefix("## ") for line in hub_card(CARD, "jane/toys", SIZES).splitlines() if line.startswith("## ")
     ]
@@ -74,7 +74,7 @@ def test_the_card_has_the_sections_that_readers_look_for_once_each() -> None:
     assert found == list(SECTIONS)
 
 
-def test_how_to_load_it_names_its_place_on_the_hub() -> None:
+def test_the_loading_example_names_the_repository() -> None:
     card = hub_card(CARD, "jane/toys", SIZES)
 
     assert 'scenes = load_dataset("jane/toys")' in card
@@ -82,7 +82,7 @@ def test_how_to_load_it_names_its_place_on_the_hub() -> None:
     assert "path/to/this/folder" not in card
 
 
-def test_a_license_that_is_given_takes_the_place_of_another() -> None:
+def test_a_given_license_replaces_the_one_in_the_card() -> None:
     unknown, other = (render_card(replace(FACTS, license=license)) for license in (None, "LicenseRef-Mine"))
 
     for card in (unknown, other, CARD):
@@ -92,21 +92,21 @@ def test_a_license_that_is_given_takes_the_place_of_another() -> None:
         assert list(data).index("license") < list(data).index("configs")
         section = published.text.partition("## License")[2].partition("## ")[0]
         assert re.findall("License: .*|No license is known", section) == [
-            "License: CC0-1.0, as whoever made this dataset states it for its source photos."
+            "License: CC0-1.0, as stated by the creator of this dataset for its source photos."
         ]
 
 
-def test_pictures_stand_above_the_first_section_and_captions_cannot_break_them() -> None:
+def test_previews_are_above_the_first_section_and_their_captions_are_escaped() -> None:
     evil = Preview(path="previews/a.jpg", caption='a "cat"> <b>\nand\n\n## more')
 
     above = hub_card(CARD, "jane/toys", SIZES, previews=[evil, evil]).split("\n## ")[0]
 
-    told = "a &quot;cat&quot;&gt; &lt;b&gt; and ## more"
-    assert above.count(f'<img src="previews/a.jpg" alt="{told}" title="{told}" width="32%">') == 2
+    caption = "a &quot;cat&quot;&gt; &lt;b&gt; and ## more"
+    assert above.count(f'<img src="previews/a.jpg" alt="{caption}" title="{caption}" width="32%">') == 2
 
 
 CROISSANT = frozenset({"bool", "int8", "int32", "float32", "string"})
-"""Types of ours that the Hub has a Croissant type for; columns of others are left out of the metadata it derives."""
+"""Our types that the Hub maps to Croissant types; it leaves columns of other types out of the derived metadata."""
 
 
 @pytest.mark.parametrize("columns", [features(), concepts_features()], ids=["scenes", "photos"])
