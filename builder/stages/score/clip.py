@@ -22,7 +22,6 @@ from hashlib import blake2b
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.special import expit
 
 from builder.records import Box, Captioned, Cutout, Rejected, Rgb, Rgba, Setting
 from builder.stages.score.base import Scorer
@@ -138,6 +137,8 @@ class Clip(Scorer):
         scale = self._encoder.logit_scale
         if scale is None:
             return [{}] * len(captions)
+        from scipy.special import expit  # a quarter of a second that most commands do not need
+
         texts = self._encoder.texts([*captions, *GOOD_AND_BAD])
         good, bad = texts[-2:]
         # A softmax over two is the sigmoid of their difference.
