@@ -14,7 +14,6 @@ from typing import Annotated, ClassVar, Protocol, Self, get_args
 import cv2
 import numpy as np
 from pydantic import Field, field_validator
-from scipy.special import expit
 
 from builder.records import Alpha, Rgb
 from builder.stages.segment.base import Matte, Segmenter
