@@ -9,6 +9,7 @@ from pathlib import Path
 
 from builder.config.schema import BuildConfig
 from mycanvas.errors import MissingExtra, ModelError
+from mycanvas.io.tables import table_lines
 from mycanvas.models import KNOWN, RELEASE, Kind, Snapshot, detectors, encoders, fetch, is_local, size_of, split_name
 from mycanvas.models.checkpoint import model_type
 
@@ -161,8 +162,7 @@ def table_of_needs(rows: Sequence[Listed]) -> list[str]:
         cells.append(
             (row.stage, row.model, (row.revision or "newest")[:12], size, license, "yes" if row.here else "no")
         )
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    lines = table_lines(cells, align="left")
     away = [row for row in rows if not row.here]
     if away:
         total = sum(row.gigabytes or 0 for row in away)
