@@ -1,4 +1,4 @@
-"""The program's first moment and its last: Ctrl-C ends it in one line also where no command can see to that."""
+"""Entry point of the program: Ctrl-C ends it with one line, also during imports and at exit."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ import os
 import signal
 from types import FrameType
 
-STOPPED = "stopped; to go on, run the same command again"
-TO_STOP = (signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C, and being told to end, which is the same here."""
+STOPPED = "stopped; run the same command again to resume"
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C and a request to terminate; both are handled alike."""
 
 
 def run() -> None:
-    """The command line of this process."""
-    _stop_at_once()
+    """Run the command line of this process."""
+    _exit_on_signal()
     from builder.cli.main import main
 
     try:
         main()
     finally:
-        _stop_at_once()
+        _exit_on_signal()
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
+def _exit(_number: int, _frame: FrameType | None) -> None:
     os.write(2, f"error: {STOPPED}\n".encode())
     os._exit(1)
 
 
-def _stop_at_once() -> None:
-    for number in TO_STOP:
+def _exit_on_signal() -> None:
+    """Exit at once on a stop signal, without Python's clean-up; ignored signals stay ignored."""
+    for number in STOP_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _stop)
+            signal.signal(number, _exit)

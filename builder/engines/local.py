@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self, TypeVar
 
-from builder.cli.interrupt import TO_STOP
+from builder.cli.interrupt import STOP_SIGNALS
 from mycanvas.errors import StoreError
 
 Task = TypeVar("Task")
@@ -80,7 +80,7 @@ def _uninterrupted() -> Iterator[None]:
 def _on_signal(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     """What Ctrl-C does meanwhile; nothing changes where it is ignored, and in threads, to which it never comes."""
     here = threading.current_thread() is threading.main_thread()
-    heeded = [number for number in TO_STOP if here and signal.getsignal(number) is not signal.SIG_IGN]
+    heeded = [number for number in STOP_SIGNALS if here and signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in heeded}
     try:
         yield

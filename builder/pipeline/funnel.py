@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
 from builder.records import Rejected
 from builder.stages.select import Selection
 from mycanvas.io.tables import table_lines
