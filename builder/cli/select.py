@@ -49,12 +49,15 @@ def _threshold_options() -> tuple[click.Option, ...]:
             [f"--{name.replace('_', '-')}", name],
             type=_number,
             metavar="NUMBER|none",
-            help=HELP.get(
-                name, f"{'Minimum' if name.startswith('min_') else 'Maximum'} {name[4:]} score of a kept scene."
-            ),
+            help=HELP.get(name) or _bound_help(name),
         )
         for name in SelectConfig.model_fields
     )
+
+
+def _bound_help(name: str) -> str:
+    side = "Minimum" if name.startswith("min_") else "Maximum"
+    return f"{side} {name[4:]} score of a kept scene."
 
 
 @click.command(cls=SelectCommand)
