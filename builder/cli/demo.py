@@ -1,4 +1,4 @@
-"""`mycanvas demo`: render toys, build a dataset from their pictures and load it."""
+"""`mycanvas demo`: render toys, build a dataset from their photos and load it."""
 
 from __future__ import annotations
 

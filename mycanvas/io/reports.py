@@ -43,7 +43,7 @@ def write_numbers(path: Path, values: Mapping[str, Any]) -> Path:
 
 
 def write_prompts(path: Path, lines: str) -> None:
-    """Write a prompts file; never replace other prompts, as pictures may already have been generated from them.
+    """Write a prompts file; never replace other prompts, as images may already have been generated from them.
 
     Raises:
         StoreError: the file exists with other content, or cannot be written.

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mycanvas.errors import InputError
-from mycanvas.metrics.protocol import UNWRITABLE
+from mycanvas.io.text import UNWRITABLE
 from mycanvas.schema import SPLITS
 
 log = logging.getLogger("mycanvas")

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from mycanvas.errors import InputError
-from mycanvas.metrics.summary import HEADS
 from mycanvas.ratings.files import RANKS, SHOWN, Preference, Rating
-from mycanvas.schema import SPLITS
+from mycanvas.schema import SPLIT_TITLES, SPLITS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,8 +120,8 @@ def quality_cells(rows: Sequence[QualityRow]) -> list[list[str]]:
     added = tuple(sum(counts) for counts in zip(*(row.counts for row in rows), strict=True))
     return [
         ["split", *(f"rank {rank}" for rank in RANKS), "total"],
-        *(_quality_row(f"paper: {HEADS[row.split]}", row) for row in PAPER_QUALITY),
-        *(_quality_row(HEADS[row.split], row) for row in rows),
+        *(_quality_row(f"paper: {SPLIT_TITLES[row.split]}", row) for row in PAPER_QUALITY),
+        *(_quality_row(SPLIT_TITLES[row.split], row) for row in rows),
         _quality_row("all", QualityRow(split="all", counts=added)),
     ]
 
@@ -140,7 +139,7 @@ def preference_cells(cells: Sequence[PreferenceCell]) -> list[list[str]]:
     rows = list(dict.fromkeys((cell.arm, cell.question) for cell in cells))
     text = {(cell.arm, cell.question, cell.split): _mean_and_sd(cell) for cell in cells}
     return [
-        ["arm", *(HEADS[split] for split in SPLITS)],
+        ["arm", *(SPLIT_TITLES[split] for split in SPLITS)],
         *([f"paper: {name}", *texts] for name, texts in PAPER_PREFERENCE.items()),
         *(
             [f"{arm}, {question}" if question else arm, *(text.get((arm, question, split), "-") for split in SPLITS)]

@@ -9,15 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 from PIL import Image
 
+import mycanvas  # noqa: F401  (registers the name)
 from builder.cli.evaluate import SETTINGS
 from builder.cli.main import main
 from mycanvas import __version__
-from mycanvas.io.images import decode_rgb
-from mycanvas.metrics.scenes import open_dataset
 from mycanvas.metrics.settings import Settings
 from mycanvas.models.detectors import load_detector
 from mycanvas.models.encoders import load_encoder
@@ -70,18 +70,18 @@ def grey(_: int) -> np.ndarray[Any, Any]:
 def test_dataset_without_arms_is_scored_itself(run: Run, built: Path, tiny_model: Model) -> None:
     found = json.loads(run("--dataset", built, "--json"))
     (arm,) = found["arms"].values()
-    dataset = open_dataset(built)
+    scenes = datasets.load_dataset("mycanvas", "all", data_dir=str(built), split="train")
 
     assert list(found["arms"]) == ["out"]
-    assert [picture["id"] for picture in arm["pictures"]] == [scene.id for scene in dataset.scenes]
+    assert [picture["id"] for picture in arm["pictures"]] == list(scenes["id"])
     assert set(arm["splits"]) == set(SPLITS)
     assert all(picture["agreement"] is not None for picture in arm["pictures"])
     assert any(picture["boxes"] for picture in arm["pictures"])
     encoder, detector = load_encoder(tiny_model("clip")), load_detector(tiny_model("owlvit"), threshold=0.3)
-    for scene, picture in list(zip(dataset.scenes, arm["pictures"], strict=True))[:3]:
-        pixels = decode_rgb(scene.read())
-        text = encoder.texts([scene.background or ""])[0]
-        (boxes,) = detector.detect([pixels], [[concept.class_name for concept in scene.concepts]])
+    for scene, picture in list(zip(scenes, arm["pictures"], strict=True))[:3]:
+        pixels = np.asarray(scene["image"])
+        text = encoder.texts([scene["background"]])[0]
+        (boxes,) = detector.detect([pixels], [scene["class_names"]])
         assert picture["ti_clip"] == pytest.approx(float(encoder.images([pixels])[0] @ text), abs=1e-5)
         assert boxes is not None
         assert (picture["cp_clip"] != 0) == bool(boxes)

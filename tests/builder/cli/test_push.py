@@ -1,4 +1,4 @@
-"""What `mycanvas push` prints; tests/contracts/push has what it uploads."""
+"""Options and output of `mycanvas push`; tests/contracts/push tests the upload."""
 
 from __future__ import annotations
 
