@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SPLITS = ("objects_le3", "objects_4", "objects_5")
 """By how many concepts a scene shows; three or fewer share the first."""
 
+SPLIT_TITLES = {"objects_le3": "<= 3 objects", "objects_4": "4 objects", "objects_5": "5 objects"}
+"""Titles of the splits in tables, as on the poster."""
+
 SCORES = (
     *("cutout", "visible", "overlap", "size", "border", "sharpness", "seam", "exposure"),
     *("alignment", "identity", "found", "invented", "quality"),

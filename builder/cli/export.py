@@ -1,4 +1,4 @@
-"""`mycanvas export`: a dataset in the formats that other tools read."""
+"""`mycanvas export`: write a dataset in the formats that other tools read."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from pathlib import Path
 
 import click
 
-FILE = click.Path(path_type=Path)
+from builder.cli.options import PATH, folder_argument
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=FILE)
+@folder_argument
 @click.option("--format", "name", required=True, help="One of the formats below.")
-@click.option("--output", type=FILE, required=True, help="A new or empty folder.")
+@click.option("--output", type=PATH, required=True, help="A new or empty folder.")
 def export(folder: Path, name: str, output: Path) -> None:
-    """Write a dataset in a format that other tools read. No picture is encoded again.
+    """Write a dataset in a format that other tools read.
+
+    Images are copied, not encoded again.
 
     \b
-    coco              boxes and masks (RLE), a file for each split; pycocotools, FiftyOne
-    custom-diffusion  concepts_list.json of the source photos, and one of each composition's scenes
+    coco              boxes and masks (RLE), one file per split; pycocotools, FiftyOne
+    custom-diffusion  concepts_list.json of the source photos, and the scenes of each composition
     imagefolder       images, masks and metadata.jsonl; load_dataset("imagefolder"), diffusers' trainers
     kohya             images, captions and dataset.toml; sd-scripts
     mds               MosaicML streaming's shards; needs mosaicml-streaming

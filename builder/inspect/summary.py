@@ -25,6 +25,7 @@ from builder.pipeline.source_photos import Sources, summary_lines
 from builder.stages.layout.replies import Tally, tally
 from mycanvas.errors import ConfigError, StoreError
 from mycanvas.io.files import read_json, write_bytes
+from mycanvas.io.tables import table_lines
 from mycanvas.schema import SCORES, SPLITS
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -57,8 +58,8 @@ class Inspection:
 
     def lines(self) -> list[str]:
         """A page for a terminal."""
-        head = "".join(f"{f'{quantile:.0%}':>9}" for quantile in QUANTILES)
-        scores = [f"{name:<10}" + "".join(f"{v:9.3f}" for v in values) for name, values in self.quantiles.items()]
+        head = ["score", *(f"{quantile:.0%}" for quantile in QUANTILES)]
+        scores = [[name, *(f"{value:.3f}" for value in values)] for name, values in self.quantiles.items()]
         lost = [f"{name}: {reason}" for name, reason in self.sources.unreadable.items()]
         return [
             *self.funnel.lines(),
@@ -68,8 +69,7 @@ class Inspection:
             *([f"objects placed by {_listed(self.placed_by)}"] if self.placed_by else []),
             *([f"captions written by {_listed(self.written_by)}"] if self.written_by else []),
             "",
-            f"{'score':<10}{head}",
-            *scores,
+            *table_lines([head, *scores]),
             "",
             *summary_lines(self.sources.photos),
             *([""] if lost else []),

@@ -6,10 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from builder.records import Rejected
 from builder.stages.select import Selection
+from mycanvas.io.tables import table_lines
 from mycanvas.schema import SPLITS
 
 _NUMBER = re.compile(r"(?<![\w/.])\d+(\.\d+)?(?![\w/])")
@@ -62,14 +62,13 @@ class Funnel:
 
     def lines(self) -> list[str]:
         """The funnel as a table for a terminal."""
-        rows: list[tuple[str, Any]] = [("planned", sum(self.planned.values()))]
+        rows: list[tuple[str, int]] = [("planned", sum(self.planned.values()))]
         rows += [(f"  rejected by {reason}", -count) for reason, count in self.rejected.items()]
         rows += [("made", sum(self.made.values()))]
         rows += [(f"  dropped: {reason}", -count) for reason, count in self.dropped.items()]
         rows += [("kept", sum(self.kept.values()))]
         rows += [(f"  {split}", count) for split, count in self.kept.items() if count]
-        width = max(len(label) for label, _ in rows)
-        return [f"{label:<{width}}  {count:>7}" for label, count in rows]
+        return table_lines([(label, str(count)) for label, count in rows])
 
 
 def _by_split(splits: Iterable[str] | Mapping[str, int]) -> dict[str, int]:

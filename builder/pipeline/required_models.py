@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.config import BuildConfig
+from mycanvas.io.tables import table_lines
 from mycanvas.models import KNOWN, RELEASE, Snapshot, is_local, size_of, split_name
 from mycanvas.models.llm.chat import ChatConfig
 from mycanvas.models.required import RequiredModel, fetch_models
@@ -91,8 +92,7 @@ def table_of_models(rows: Sequence[Listed]) -> list[str]:
         cells.append(
             (row.stage, row.model, (row.revision or "newest")[:12], size, license, "yes" if row.here else "no")
         )
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    lines = table_lines(cells, align="left")
     away = [row for row in rows if not row.here]
     if away:
         total = sum(row.gigabytes or 0 for row in away)

@@ -10,6 +10,7 @@ from typing import Any
 
 from builder.records import BackgroundRef, Concept
 from builder.stages.segment.base import SegmentConfig
+from mycanvas.io.tables import table_lines
 
 log = logging.getLogger("mycanvas")
 
@@ -133,11 +134,10 @@ def _standing(photo: PhotoUse) -> str:
 def summary_lines(photos: Sequence[PhotoUse]) -> list[str]:
     """How many photos of each concept are used, with the quality of (or reason for) the others; and of all."""
     names = sorted({photo.concept for photo in photos})
-    width = max(map(len, names), default=0)
-    lines = []
+    rows = []
     for name in names:
         own = [photo for photo in photos if photo.concept == name]
         left = [f"{photo.id.split('/')[-1]} {_standing(photo)}" for photo in own if not photo.used]
         used = f"{len(own) - len(left)} of {len(own)} photos used"
-        lines.append(f"{name:<{width}}  {used}" + (f"; not {', '.join(left)}" if left else ""))
-    return [*lines, f"{sum(photo.used for photo in photos)} of {len(photos)} photos used"]
+        rows.append((name, used + (f"; not {', '.join(left)}" if left else "")))
+    return [*table_lines(rows, align="left"), f"{sum(photo.used for photo in photos)} of {len(photos)} photos used"]

@@ -1,4 +1,4 @@
-"""How the alignment of several datasets is spread, as an SVG: a histogram for each, one below the other."""
+"""Plot the alignment of several datasets as an SVG: one histogram per dataset, below each other."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from xml.etree import ElementTree as Svg
 from mycanvas.alignment.measure import BIN, Alignment
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-"""Okabe and Ito's, which people who see colours differently can tell apart; names stand above each histogram too."""
-INK, PALE = "#222222", "#dddddd"
+"""Okabe and Ito's palette for colour-blind readers; each histogram also has its dataset's name."""
+FOREGROUND, GRID = "#222222", "#dddddd"
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 64, 20, 34, 56
 PANEL, TITLE, GAP = 116, 28, 14
-"""Pixels of a histogram's height, of the line of text above it, and below it."""
+"""Pixels: a histogram's height, the line of text above it, the space below it."""
 LONGEST_NAME = 48
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Axes:
-    """What all histograms share. low, high: cosines at the ends. top: percent at the upper end. step: of its ticks."""
+    """The axes of all histograms. low, high: cosines at the ends. top: percent at the upper end. step: of its ticks."""
 
     low: float
     high: float
@@ -29,23 +29,23 @@ class Axes:
     step: float
 
     def x(self, cosine: float) -> float:
-        """Pixels from the left."""
+        """Pixels from the left edge to a cosine."""
         return LEFT + (cosine - self.low) / (self.high - self.low) * (WIDTH - LEFT - RIGHT)
 
 
 def draw_alignments(alignments: Sequence[Alignment], encoder: str, threshold: float | None) -> str:
-    """An SVG document.
+    """Draw histograms as an SVG document.
 
     Args:
-        alignments: in the order in which they are drawn; one without a pair has an empty histogram.
-        encoder: what to call it.
-        threshold: is marked in every histogram; None: nothing is.
+        alignments: drawn in this order; one without pairs has an empty histogram.
+        encoder: its name in the axis label.
+        threshold: cosine that is marked by a dashed line; None: no line.
     """
     percent = [_percent(each) for each in alignments]
     axes = _axes(percent, threshold)
     height = TOP + len(alignments) * (TITLE + PANEL + GAP) + BOTTOM
     size = {"viewBox": f"0 0 {WIDTH} {height}", "width": f"{WIDTH}", "height": f"{height}"}
-    style = {"font-family": "sans-serif", "font-size": "12", "fill": INK}
+    style = {"font-family": "sans-serif", "font-size": "12", "fill": FOREGROUND}
     svg = Svg.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size, **style})
     Svg.SubElement(svg, "title").text = "How well captions and pictures are aligned"
     Svg.SubElement(svg, "rect", {"width": "100%", "height": "100%", "fill": "#ffffff"})
@@ -54,8 +54,8 @@ def draw_alignments(alignments: Sequence[Alignment], encoder: str, threshold: fl
         floor = TOP + (index + 1) * (TITLE + PANEL) + index * GAP
         _draw_histogram(svg, axes, bars, COLOURS[index % len(COLOURS)], floor)
         if threshold is not None:
-            _line(svg, axes.x(threshold), floor - PANEL, axes.x(threshold), floor, INK, dashes="5 3")
-        _write(svg, LEFT, floor - PANEL - 9, _said(each, threshold), anchor="start")
+            _line(svg, axes.x(threshold), floor - PANEL, axes.x(threshold), floor, FOREGROUND, dashes="5 3")
+        _write(svg, LEFT, floor - PANEL - 9, _panel_title(each, threshold), anchor="start")
     _label(svg, axes, height - BOTTOM - GAP)
     dashed = "" if threshold is None else f" (dashed: {threshold:g})"
     _write(svg, (LEFT + WIDTH - RIGHT) / 2, height - 16, f"cosine of picture and caption by {encoder}{dashed}")
@@ -63,7 +63,7 @@ def draw_alignments(alignments: Sequence[Alignment], encoder: str, threshold: fl
 
 
 def _percent(alignment: Alignment) -> dict[float, float]:
-    """The left edge of each bin, and the percentage of the pairs that lie in it."""
+    """The percentage of the pairs in each bin, by the bin's left edge."""
     edges, counts = alignment.histogram()
     return {edge: 100 * count / sum(counts) for edge, count in zip(edges, counts, strict=True)}
 
@@ -71,22 +71,22 @@ def _percent(alignment: Alignment) -> dict[float, float]:
 def _axes(percent: Sequence[dict[float, float]], threshold: float | None) -> Axes:
     marks = [edge for bars in percent for edge in bars] + ([] if threshold is None else [threshold])
     highest = max((value for bars in percent for value in bars.values()), default=100.0)
-    step = _round(highest / 3)
+    step = _round_up(highest / 3)
     low = math.floor(min(marks, default=0.0) * 20) / 20
     high = math.ceil((max(marks, default=0.0) + BIN) * 20) / 20
     return Axes(low=low, high=high, top=math.ceil(highest / step) * step, step=step)
 
 
-def _round(expected: float) -> float:
-    """The nearest of 1, 2, 5, 10, 20, … or 0.5, 0.2, … that is not below."""
-    ten = 10.0 ** math.floor(math.log10(expected))
-    return next(ten * lead for lead in (1, 2, 5, 10) if ten * lead >= expected * (1 - 1e-9))
+def _round_up(value: float) -> float:
+    """The smallest of …, 0.2, 0.5, 1, 2, 5, 10, 20, … that is not below a value."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(power * lead for lead in (1, 2, 5, 10) if power * lead >= value * (1 - 1e-9))
 
 
 def _draw_histogram(svg: Svg.Element, axes: Axes, bars: dict[float, float], colour: str, floor: float) -> None:
     for tick in range(round(axes.top / axes.step) + 1):
         y = floor - tick * axes.step / axes.top * PANEL
-        _line(svg, LEFT, y, WIDTH - RIGHT, y, INK if tick == 0 else PALE)
+        _line(svg, LEFT, y, WIDTH - RIGHT, y, FOREGROUND if tick == 0 else GRID)
         _write(svg, LEFT - 8, y + 4, f"{tick * axes.step:g}", anchor="end")
     for edge, value in bars.items():
         tall = value / axes.top * PANEL
@@ -95,14 +95,14 @@ def _draw_histogram(svg: Svg.Element, axes: Axes, bars: dict[float, float], colo
 
 
 def _label(svg: Svg.Element, axes: Axes, floor: float) -> None:
-    step = _round((axes.high - axes.low) / 14)
+    step = _round_up((axes.high - axes.low) / 14)
     for tick in range(math.ceil(axes.low / step - 1e-9), math.floor(axes.high / step + 1e-9) + 1):
         x = axes.x(tick * step)
-        _line(svg, x, floor, x, floor + 5, INK)
+        _line(svg, x, floor, x, floor + 5, FOREGROUND)
         _write(svg, x, floor + 19, f"{tick * step:.2f}")
 
 
-def _said(alignment: Alignment, threshold: float | None) -> str:
+def _panel_title(alignment: Alignment, threshold: float | None) -> str:
     name = alignment.name
     name = name if len(name) <= LONGEST_NAME else f"…{name[-LONGEST_NAME + 1 :]}"
     mean, _ = alignment.mean_and_sd()

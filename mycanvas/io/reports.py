@@ -1,4 +1,4 @@
-"""What `mycanvas evaluate` writes: that it can be is known before anything is measured; nobody's file is replaced."""
+"""Files of results, and the guard that keeps them from replacing other files."""
 
 from __future__ import annotations
 
@@ -12,50 +12,51 @@ from mycanvas import __version__
 from mycanvas.errors import StoreError
 from mycanvas.io.files import told, write_text
 
-OURS = (b'{\n "mycanvas": ', b"<title>MyCanvas scores", b"<title>How well captions and pictures are aligned")
-"""One of these stands near the beginning of every file that is written to a report's folder."""
-BEGINNING = 1024
-"""Bytes of a file in which it does."""
+MARKS = (b'{\n "mycanvas": ', b"<title>MyCanvas scores", b"<title>How well captions and pictures are aligned")
+"""Every file written to a report's folder has one of these in its first MARK_BYTES."""
+MARK_BYTES = 1024
 
 
 def check_output(folder: Path, names: Iterable[str]) -> None:
-    """Refuse a folder that these files cannot be written to.
+    """Check, before any work, that files can be written to a folder and replace only earlier reports.
+
+    Args:
+        folder: of the report; it need not exist.
+        names: of the files that will be written to it.
 
     Raises:
-        StoreError: it cannot be written to, or holds a file of such a name that is somebody else's.
+        StoreError: the folder is not writable, or has a file of such a name that is not a report of MyCanvas.
     """
     with told(folder):
         for path in (folder / name for name in names):
-            if path.exists() and not _is_ours(path):
-                raise StoreError(
-                    f"{path} was not written by this command, which leaves it as it is; give another --output"
-                )
-        above = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        with tempfile.TemporaryFile(dir=above):
+            if path.exists() and not _is_report(path):
+                raise StoreError(f"{path} exists and is not a report of mycanvas; choose another --output")
+        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with tempfile.TemporaryFile(dir=existing):
             pass
 
 
 def write_numbers(path: Path, values: Mapping[str, Any]) -> Path:
-    """Write a JSON file that says what made it; returns its path."""
+    """Write a JSON file that begins with the version of MyCanvas; returns its path."""
     write_text(path, json.dumps({"mycanvas": __version__, **values}, indent=1, ensure_ascii=False) + "\n")
     return path
 
 
 def write_prompts(path: Path, lines: str) -> None:
-    """Write prompts where there is nothing yet, as pictures may have been made from what there is.
+    """Write a prompts file; never replace other prompts, as images may already have been generated from them.
 
     Raises:
-        StoreError: the file is there and holds something else, or it cannot be written.
+        StoreError: the file exists with other content, or cannot be written.
     """
     with told(path):
         if path.exists() and (not path.is_file() or path.read_bytes() != lines.encode()):
-            raise StoreError(f"{path} is there and holds something else; delete it, or give another --write-prompts")
+            raise StoreError(f"{path} exists with other content; delete it, or choose another --output")
     write_text(path, lines)
 
 
-def _is_ours(path: Path) -> bool:
+def _is_report(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        beginning = file.read(BEGINNING)
-    return any(mark in beginning for mark in OURS)
+        beginning = file.read(MARK_BYTES)
+    return any(mark in beginning for mark in MARKS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mycanvas.io.tables import table_lines
 from mycanvas.metrics.bootstrap import Estimate, Interval, difference, estimate
 from mycanvas.metrics.results import Evaluation, PictureScores
 from mycanvas.metrics.settings import DETECTOR, ENCODER
@@ -127,16 +128,9 @@ def remarks(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
 
 def lines(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
     """The tables, for a terminal of 80 columns; models: as `Run` has them."""
-    body = list(rows(arms))
-    first = max(len(name) for name, _ in body)
-    text = [
-        " " * first + "".join(f"  {HEADS[split]:<16}" for split in SPLITS),
-        " " * first + f"  {'CP-CLIP':<8}{'TI-CLIP':<8}" * len(SPLITS),
-        *(
-            f"{name:<{first}}" + "".join(f"{' ' * (2 - 2 * (i % 2))}{cell:<8}" for i, cell in enumerate(cells))
-            for name, cells in body
-        ),
-    ]
+    pairs = ([name, *map("{:<8}{:<8}".format, cells[::2], cells[1::2])] for name, cells in rows(arms))
+    heads = [["", *(HEADS[split] for split in SPLITS)], ["", *["CP-CLIP TI-CLIP"] * len(SPLITS)]]
+    text = table_lines([*heads, *pairs], align="left")
     for arm in arms:
         text += ["", *_section(arm.name, details(arm))]
         text += [f"left out: {one.id} ({one.reason})" for one in arm.evaluation.left_out]
@@ -151,10 +145,11 @@ NOTE = "[low, high]: 95 %, over compositions; too narrow if these are fewer than
 
 def _section(title: str, body: Iterable[tuple[str, Sequence[str]]]) -> Iterator[str]:
     """A table below its title, which has a line of its own where it is long."""
-    head = "".join(f"{HEADS[split]:<21}" for split in SPLITS)
-    yield from [f"{title:<18}{head}"] if len(title) < 18 else [title, " " * 18 + head]
-    for name, cells in body:
-        yield f"  {name:<16}" + "".join(f"{cell:<21}" for cell in cells)
+    scores = [[f"  {name}", *cells] for name, cells in body]
+    fits = len(title) <= max((len(row[0]) for row in scores), default=0)
+    head = [title if fits else "", *(HEADS[split] for split in SPLITS)]
+    yield from [] if fits else [title]
+    yield from table_lines([head, *scores], align="left")
 
 
 def _label(score: str) -> str:

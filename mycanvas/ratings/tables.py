@@ -1,4 +1,4 @@
-"""The poster's two tables of what people said: quality, rank by rank, and preference, arm by arm."""
+"""The poster's two tables of people's ratings: quality by rank, and preference by arm."""
 
 from __future__ import annotations
 
@@ -8,40 +8,39 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from mycanvas.errors import InputError
-from mycanvas.metrics.summary import HEADS
 from mycanvas.ratings.files import RANKS, SHOWN, Preference, Rating
-from mycanvas.schema import SPLITS
+from mycanvas.schema import SPLIT_TITLES, SPLITS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QualityRow:
-    """A row of the poster's quality table. counts: how many scenes of the split have rank 1, 2, 3, 4 and 5."""
+    """A row of the poster's quality table. counts: scenes of the split with rank 1, 2, 3, 4 and 5."""
 
     split: str
     counts: tuple[int, ...]
 
     @property
     def total(self) -> int:
-        """Scenes that were ranked."""
+        """Number of ranked scenes."""
         return sum(self.counts)
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Of the scenes that were ranked, in percent; they add up to 100."""
+        """Percentage of the ranked scenes with each rank; they sum to 100."""
         return tuple(100 * count / self.total for count in self.counts)
 
 
 def quality_table(ratings: Iterable[Rating], splits: Mapping[str, str]) -> tuple[QualityRow, ...]:
-    """How many scenes of each split have which rank; splits without a ranked scene are left out.
+    """Count the scenes of each rank in each split; splits without a ranked scene are left out.
 
-    The poster counts scenes, not opinions, so a scene counts once however many people rated it: with its `rank_of`.
+    The poster counts scenes, not ratings: a scene that several people rated counts once, with its `rank_of`.
 
     Args:
-        ratings: as `read_ratings` gives them.
-        splits: the split of every scene that may have been rated, by its id; of the kept scenes and of the others.
+        ratings: as `read_ratings` returns them.
+        splits: the split of every scene that may have been rated, kept or not, by its id.
 
     Raises:
-        InputError: a rated item is none of these scenes.
+        InputError: a rated item is not one of these scenes.
     """
     scores: defaultdict[str, list[int]] = defaultdict(list)
     for rating in ratings:
@@ -57,15 +56,16 @@ def quality_table(ratings: Iterable[Rating], splits: Mapping[str, str]) -> tuple
 
 
 def rank_of(scores: Sequence[int]) -> int:
-    """The rank of a scene that several people rated: their mean, rounded to the nearest; a half is rounded up."""
+    """The rank of a scene that several people rated: the mean of their scores, rounded, halves up."""
     return (2 * sum(scores) + len(scores)) // (2 * len(scores))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreferenceCell:
-    """A number of the poster's preference table: of one arm, split and question.
+    """A cell of the poster's preference table: one arm, split and question.
 
-    mean: of all scores, each rater's of each item. sd: of the same, as a sample (divided by n - 1); None for one score.
+    n, mean: of the scores of all raters and items. sd: their sample standard deviation (divided by n - 1); None for one
+    score.
     """
 
     arm: str
@@ -77,7 +77,7 @@ class PreferenceCell:
 
 
 def preference_table(preferences: Iterable[Preference]) -> tuple[PreferenceCell, ...]:
-    """What people gave each arm on each split: by split, then arms and questions as they first come in the file."""
+    """Mean score of each arm and question on each split: by split, then in the order of the file."""
     scores: dict[tuple[str, str], dict[str, list[int]]] = {}
     for each in preferences:
         column = scores.setdefault((each.arm, each.question), {split: [] for split in SPLITS})
@@ -112,16 +112,16 @@ PAPER_PREFERENCE = {
     "Ours + MyCanvas, personalization": ("8.4 (± 1.1)", "8.6 (± 1.4)", "8.8 (± 1.1)"),
     "Ours + MyCanvas, alignment": ("8.2 (± 2.6)", "8.9 (± 2.7)", "8.6 (± 2.7)"),
 }
-"""The Gen4Gen poster's preference table: arm and question -> a number for each of SPLITS. Sources are source images."""
+"""The Gen4Gen poster's preference table: arm and question -> one text for each of SPLITS. "sources": source images."""
 
 
 def quality_cells(rows: Sequence[QualityRow]) -> list[list[str]]:
-    """The quality table as the poster prints it: the paper's rows, marked as such, ours, and one of all ours."""
+    """The cells of the quality table: the paper's rows, marked as such, then ours and their sum."""
     added = tuple(sum(counts) for counts in zip(*(row.counts for row in rows), strict=True))
     return [
         ["split", *(f"rank {rank}" for rank in RANKS), "total"],
-        *(_quality_row(f"paper: {HEADS[row.split]}", row) for row in PAPER_QUALITY),
-        *(_quality_row(HEADS[row.split], row) for row in rows),
+        *(_quality_row(f"paper: {SPLIT_TITLES[row.split]}", row) for row in PAPER_QUALITY),
+        *(_quality_row(SPLIT_TITLES[row.split], row) for row in rows),
         _quality_row("all", QualityRow(split="all", counts=added)),
     ]
 
@@ -132,15 +132,14 @@ def _quality_row(name: str, row: QualityRow) -> list[str]:
 
 
 def preference_cells(cells: Sequence[PreferenceCell]) -> list[list[str]]:
-    """The poster's preference table, "8.4 (± 1.1)": a row for an arm and question, a column for a split.
+    """The cells of the preference table, "8.4 (± 1.1)": one row per arm and question, one column per split.
 
-    The poster has it the other way round; three arms and two questions would then be wider than a terminal. Its rows
-    come first, marked as the paper's.
+    The paper's rows come first, marked as such. The poster has arms as columns, which would not fit a terminal.
     """
     rows = list(dict.fromkeys((cell.arm, cell.question) for cell in cells))
     text = {(cell.arm, cell.question, cell.split): _mean_and_sd(cell) for cell in cells}
     return [
-        ["arm", *(HEADS[split] for split in SPLITS)],
+        ["arm", *(SPLIT_TITLES[split] for split in SPLITS)],
         *([f"paper: {name}", *texts] for name, texts in PAPER_PREFERENCE.items()),
         *(
             [f"{arm}, {question}" if question else arm, *(text.get((arm, question, split), "-") for split in SPLITS)]

@@ -300,7 +300,7 @@ def test_ctrl_c_while_the_program_is_still_read_ends_in_one_line(tmp_path: Path)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
 
-    assert said == "error: stopped; to go on, run the same command again\n"
+    assert said == "error: stopped; run the same command again to resume\n"
     assert process.returncode == 1
 
 
@@ -319,7 +319,7 @@ def test_ctrl_c_while_workers_start_ends_in_one_line(shapes: Path, grounds: Path
         _, said = process.communicate(timeout=60)
 
     assert "Traceback" not in said
-    assert said.endswith("error: stopped; to go on, run the same command again\n")
+    assert said.endswith("error: stopped; run the same command again to resume\n")
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -1,4 +1,4 @@
-"""`mycanvas evaluate`, from photos and pictures on disk to tables, numbers and a page, with tiny random models."""
+"""`mycanvas evaluate`, from photos and images on disk to tables, numbers and a page, with tiny random models."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 from PIL import Image
 
-from builder.cli.evaluate import ALIGNMENT, SETTINGS, evaluate
+import mycanvas  # noqa: F401  (registers the name)
+from builder.cli.evaluate import SETTINGS
 from builder.cli.main import main
 from mycanvas import __version__
-from mycanvas.alignment.measure import THRESHOLD
-from mycanvas.io.images import decode_rgb
-from mycanvas.metrics.protocol import PER_COMPOSITION
-from mycanvas.metrics.scenes import open_dataset
 from mycanvas.metrics.settings import Settings
 from mycanvas.models.detectors import load_detector
 from mycanvas.models.encoders import load_encoder
@@ -36,7 +34,7 @@ def built(build_shapes: Callable[[int, int], Path]) -> Path:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], tiny_model: Model, tmp_path: Path) -> Run:
-    """Runs the command with tiny models on the processor."""
+    """Run the command with tiny models on the CPU."""
 
     def evaluated(*arguments: object, encoder: str = "clip") -> str:
         models = ["--encoder", tiny_model(encoder), "--detector", tiny_model("owlvit"), "--device", "cpu"]
@@ -51,10 +49,10 @@ def run(capsys: pytest.CaptureFixture[str], tiny_model: Model, tmp_path: Path) -
 def make(
     folder: Path, built: Path, capsys: pytest.CaptureFixture[str], fill: Callable[[int], np.ndarray[Any, Any]]
 ) -> Path:
-    """Pictures for two prompts of each composition, as if a model had made them."""
+    """Images of two prompts per composition, as if a model had generated them."""
     folder.mkdir()
     manifest = folder / "images.jsonl"
-    main(["evaluate", "--dataset", str(built), "--write-prompts", str(manifest), "--per-composition", "2"])
+    main(["prompts", str(built), "--output", str(manifest), "--per-composition", "2"])
     capsys.readouterr()
     for number, line in enumerate(manifest.read_text().splitlines()):
         Image.fromarray(fill(number).astype(np.uint8)).save(folder / json.loads(line)["file"])
@@ -69,27 +67,27 @@ def grey(_: int) -> np.ndarray[Any, Any]:
     return np.full((96, 128, 3), 90)
 
 
-def test_a_dataset_alone_is_scored_as_its_own_upper_reference(run: Run, built: Path, tiny_model: Model) -> None:
+def test_dataset_without_arms_is_scored_itself(run: Run, built: Path, tiny_model: Model) -> None:
     found = json.loads(run("--dataset", built, "--json"))
     (arm,) = found["arms"].values()
-    dataset = open_dataset(built)
+    scenes = datasets.load_dataset("mycanvas", "all", data_dir=str(built), split="train")
 
     assert list(found["arms"]) == ["out"]
-    assert [picture["id"] for picture in arm["pictures"]] == [scene.id for scene in dataset.scenes]
+    assert [picture["id"] for picture in arm["pictures"]] == list(scenes["id"])
     assert set(arm["splits"]) == set(SPLITS)
     assert all(picture["agreement"] is not None for picture in arm["pictures"])
     assert any(picture["boxes"] for picture in arm["pictures"])
     encoder, detector = load_encoder(tiny_model("clip")), load_detector(tiny_model("owlvit"), threshold=0.3)
-    for scene, picture in list(zip(dataset.scenes, arm["pictures"], strict=True))[:3]:
-        pixels = decode_rgb(scene.read())
-        text = encoder.texts([scene.background or ""])[0]
-        (boxes,) = detector.detect([pixels], [[concept.class_name for concept in scene.concepts]])
+    for scene, picture in list(zip(scenes, arm["pictures"], strict=True))[:3]:
+        pixels = np.asarray(scene["image"])
+        text = encoder.texts([scene["background"]])[0]
+        (boxes,) = detector.detect([pixels], [scene["class_names"]])
         assert picture["ti_clip"] == pytest.approx(float(encoder.images([pixels])[0] @ text), abs=1e-5)
         assert boxes is not None
         assert (picture["cp_clip"] != 0) == bool(boxes)
 
 
-def test_arms_stand_beside_the_poster_s_rows_with_the_first_as_baseline(
+def test_table_has_the_poster_s_rows_and_gains_over_the_first_arm(
     run: Run, built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     base, ours = make(tmp_path / "base", built, capsys, grey), make(tmp_path / "mine", built, capsys, noise)
@@ -115,7 +113,7 @@ def test_arms_stand_beside_the_poster_s_rows_with_the_first_as_baseline(
     assert "https://" not in page
 
 
-def test_an_unreadable_picture_is_left_out_by_name_and_counted(
+def test_unreadable_image_is_left_out_by_name_and_counted(
     run: Run, built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = make(tmp_path / "made", built, capsys, noise)
@@ -127,14 +125,14 @@ def test_an_unreadable_picture_is_left_out_by_name_and_counted(
     assert "000-1.png: damaged" in (tmp_path / "scores" / "report.html").read_text()
 
 
-def test_an_encoder_without_text_leaves_ti_clip_open(run: Run, built: Path) -> None:
+def test_encoder_without_text_gives_no_ti_clip(run: Run, built: Path) -> None:
     table = run("--dataset", built, encoder="dinov2")
 
     assert re.search(r"TI-CLIP +- +- +-", table)
     assert re.search(r"CP-CLIP ↑ +-?\d", table)
 
 
-def test_vectors_of_photos_are_kept_for_the_next_run(run: Run, built: Path, tmp_path: Path) -> None:
+def test_embeddings_of_photos_are_cached_for_the_next_run(run: Run, built: Path, tmp_path: Path) -> None:
     first = run("--dataset", built, "--json")
     files = {file: file.stat().st_mtime_ns for file in (tmp_path / "vectors").rglob("*.npy")}
 
@@ -143,7 +141,7 @@ def test_vectors_of_photos_are_kept_for_the_next_run(run: Run, built: Path, tmp_
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "vectors").rglob("*.npy")} == files
 
 
-def test_names_of_pictures_and_prompts_cannot_write_html(
+def test_names_and_prompts_are_escaped_in_the_page(
     run: Run, built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = make(tmp_path / "made", built, capsys, noise)
@@ -161,26 +159,24 @@ def test_names_of_pictures_and_prompts_cannot_write_html(
     assert " and so on" * 40 not in page
 
 
-def test_a_file_that_is_not_its_own_is_not_replaced_and_its_own_is(
+def test_only_earlier_reports_are_replaced(
     run: Run, built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scores = tmp_path / "scores"
     run("--dataset", built, "--output", scores)
     (scores / "scores.json").write_text("{}")
-    with pytest.raises(SystemExit):  # before the model is looked for, which is not there
+    with pytest.raises(SystemExit):  # before the missing model is looked for
         main(["evaluate", "--dataset", str(built), "--output", str(scores), "--encoder", "./nowhere"])
-    said = capsys.readouterr().err
+    message = capsys.readouterr().err
 
-    assert said == f"error: {scores}/scores.json was not written by this command, which leaves it as it is; " + (
-        "give another --output\n"
-    )
+    assert message == (f"error: {scores}/scores.json exists and is not a report of mycanvas; choose another --output\n")
     assert (scores / "scores.json").read_text() == "{}"
     (scores / "scores.json").unlink()
     assert "report: " in run("--dataset", built, "--output", scores)
     assert json.loads((scores / "scores.json").read_text())["mycanvas"] == __version__
 
 
-def test_an_output_that_cannot_be_is_told_before_anything_is_measured(
+def test_unwritable_output_is_refused_before_anything_is_measured(
     built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
@@ -190,68 +186,57 @@ def test_an_output_that_cannot_be_is_told_before_anything_is_measured(
     assert capsys.readouterr().err.endswith("a part of this path is not a folder; choose another\n")
 
 
-def test_prompts_that_pictures_may_have_been_made_of_are_not_replaced(
-    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    manifest = tmp_path / "images.jsonl"
-    arguments = ["evaluate", "--dataset", str(built), "--write-prompts", str(manifest)]
-    main(arguments)
-    before = manifest.read_text()
-    main(arguments)
-    assert capsys.readouterr().out == 2 * (
-        f"{len(before.splitlines())} prompts in {manifest}; make a picture of each, named as its line says\n"
-    )
-    with pytest.raises(SystemExit):
-        main([*arguments, "--per-composition", "1"])
-
-    assert f"{manifest} is there and holds something else" in capsys.readouterr().err
-    assert manifest.read_text() == before
-
-
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
-        ([], "--dataset DIR", 2),
+        ([], "missing --dataset DIR: its concepts' photos are the reference", 2),
+        (["made"], "missing --dataset DIR", 2),
+        (["--dataset", "BUILT", "--prompts", "nowhere"], "--prompts without DIR", 2),
         (["--dataset", "nowhere"], "nowhere does not exist", 1),
         (["nowhere", "--dataset", "BUILT"], "nowhere is not a folder", 1),
         (["a=BUILT", "a=BUILT", "--dataset", "BUILT"], "a name of its own", 2),
         (["a=", "--dataset", "BUILT"], "a name of its own, got 'a='", 2),
         (["\udcff=BUILT", "--dataset", "BUILT"], r"a name of its own, got '\udcff=", 2),
         (["runs/lr=1/made", "--dataset", "BUILT"], "runs/lr=1/made is not a folder", 1),
-        (["--dataset", "BUILT", "--prompts", "nowhere"], "nowhere cannot be read", 1),
-        (["--dataset", "BUILT", "--per-composition", "100", "--write-prompts", "p"], "100 prompts", 1),
+        (["BUILT", "--dataset", "BUILT", "--prompts", "nowhere"], "nowhere cannot be read", 1),
         (["--dataset", "BUILT", "--detector", "./nowhere"], "Not on this machine", 1),
         (["--dataset", "BUILT", "--device", "toaster"], "toaster", 2),
     ],
 )
-def test_what_cannot_be_meant_is_said(
+def test_wrong_usage_ends_with_one_message(
     built: Path, capsys: pytest.CaptureFixture[str], tiny_model: Model, arguments: list[str], message: str, code: int
 ) -> None:
     given = [argument.replace("BUILT", str(built)) for argument in arguments]
     models = ["--encoder", str(tiny_model("clip")), "--detector", str(tiny_model("owlvit"))]
-    capsys.readouterr()  # what was said while the models were made
+    capsys.readouterr()  # output of building the models
     with pytest.raises(SystemExit) as stopped:
         main(["evaluate", *models, *given])
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
 
     assert stopped.value.code == code
-    assert said.err.startswith("error: ")
-    assert message in said.err
-    assert said.out == ""
+    assert printed.err.startswith("error: ")
+    assert message in printed.err
+    assert printed.out == ""
 
 
-def test_the_defaults_that_help_tells_are_those_that_count() -> None:
-    """They stand there twice, as help is printed without importing what has them."""
-    told = {name: text.partition("[default: ")[2].rstrip("]") for name, _, text in SETTINGS}
-    (per_composition,) = (option.default for option in evaluate.params if option.name == "per_composition")
+@pytest.mark.parametrize("option", ["--write-prompts", "--per-composition", "--alignment", "--ratings", "--limit"])
+def test_options_of_the_other_commands_are_unknown(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", option, "1"])
 
-    assert told == {name: str(getattr(Settings(), name)).removesuffix(".0") for name in told}
-    assert per_composition == PER_COMPOSITION
-    assert f"[default: {THRESHOLD} for CLIP B/32]" in dict(ALIGNMENT)["weak_below"]["help"]
+    assert stopped.value.code == 2
+    assert f"No such option '{option}'" in capsys.readouterr().err
 
 
-def test_photos_to_scores_the_whole_way(photos: Path, grounds: Path, run: Run, tmp_path: Path) -> None:
-    """Of real photos where there are any: cut out, composed, loaded, detected, encoded."""
+def test_defaults_in_help_are_those_of_the_settings() -> None:
+    """They are repeated there because help is printed without importing the settings."""
+    defaults = {name: text.partition("[default: ")[2].rstrip("]") for name, _, text in SETTINGS}
+
+    assert defaults == {name: str(getattr(Settings(), name)).removesuffix(".0") for name in defaults}
+
+
+def test_photos_to_scores_end_to_end(photos: Path, grounds: Path, run: Run, tmp_path: Path) -> None:
+    """Cut out, compose, load, detect, encode: real photos where there are any."""
     for name in sorted(path.name for path in photos.iterdir() if path.is_dir())[:5]:
         (tmp_path / "photos" / name).mkdir(parents=True)
         shutil.copy(sorted((photos / name).iterdir())[0], tmp_path / "photos" / name)

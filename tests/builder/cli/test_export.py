@@ -16,7 +16,7 @@ def dataset(build_shapes: Callable[[int, int], Path]) -> Path:
     return build_shapes(6, 128)
 
 
-def test_it_says_what_is_where_and_shows_one_bar(
+def test_result_is_printed_after_one_progress_bar(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["export", str(dataset), "--format", "kohya", "--output", str(tmp_path / "out")]
@@ -32,9 +32,9 @@ def test_it_says_what_is_where_and_shows_one_bar(
     assert second.err == ""
 
 
-@pytest.mark.parametrize(("name", "code", "said"), [("COCO", 2, "did you mean coco?"), ("mds", 1, "mycanvas[mds]")])
-def test_what_cannot_be_written_ends_in_one_message(
-    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int, said: str
+@pytest.mark.parametrize(("name", "code", "message"), [("COCO", 2, "did you mean coco?"), ("mds", 1, "mycanvas[mds]")])
+def test_unknown_format_and_missing_package_end_with_one_message(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int, message: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["export", str(dataset), "--format", name, "--output", str(tmp_path / "out")])
@@ -42,7 +42,7 @@ def test_what_cannot_be_written_ends_in_one_message(
     assert ended.value.code == code
     error = capsys.readouterr().err
     assert error.startswith("error: ")
-    assert said in error
+    assert message in error
     assert not (tmp_path / "out").exists()
 
 
@@ -53,7 +53,7 @@ def failed(capsys: pytest.CaptureFixture[str], *command: object) -> str:
     return capsys.readouterr().err
 
 
-def test_a_split_that_is_gone_and_a_picture_that_is_damaged_are_not_passed_over(
+def test_damaged_and_missing_shards_are_errors(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = shutil.copytree(dataset, tmp_path / "dataset")
@@ -73,13 +73,13 @@ def test_a_split_that_is_gone_and_a_picture_that_is_damaged_are_not_passed_over(
     assert "objects_4" not in capsys.readouterr().out
 
 
-def test_a_dataset_on_the_hub_is_to_be_fetched_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = failed(capsys, "hf://datasets/jane/scenes", "--format", "yolo", "--output", tmp_path / "out")
+def test_dataset_on_the_hub_must_be_downloaded_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = failed(capsys, "hf://datasets/jane/scenes", "--format", "yolo", "--output", tmp_path / "out")
 
-    assert "fetch it with: hf download jane/scenes --repo-type dataset --local-dir DIR" in told
+    assert "fetch it with: hf download jane/scenes --repo-type dataset --local-dir DIR" in message
 
 
-def test_help_tells_of_every_format() -> None:
+def test_help_lists_every_format() -> None:
     assert export.help
     listed = [line.split()[0] for line in export.help.partition("\b")[2].partition("\b")[0].strip().splitlines()]
     assert listed == list(FORMATS)

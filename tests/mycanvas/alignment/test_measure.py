@@ -1,4 +1,4 @@
-"""Caption-image alignment: its numbers against a plain loop, what is left out, how much is held, how it is drawn."""
+"""Caption-image alignment: numbers against a plain loop, rows left out, memory, and the plot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mycanvas.alignment.measure import Alignment, alignment_cells, left_out, measure_alignment
+from mycanvas.alignment.measure import Alignment, alignment_cells, left_out_lines, measure_alignment
 from mycanvas.alignment.pairs import Pair
 from mycanvas.alignment.plot import draw_alignments
 from mycanvas.errors import ConfigError, InputError, ModelError
@@ -36,7 +36,7 @@ def pair(picture: bytes | None, caption: str | None) -> Pair:
 
 
 class Fixed:
-    """An encoder whose cosines are those given, in the order of the calls."""
+    """An encoder that yields given cosines, in the order of the calls."""
 
     logit_scale = 1.0
 
@@ -55,7 +55,7 @@ def aligned(name: str, cosines: Sequence[float]) -> Alignment:
     return Alignment(name=name, cosines=np.array(cosines, np.float32), words=4.0, left_out={})
 
 
-def test_cosines_are_those_of_one_pair_at_a_time(tiny_model: Callable[[str], Path]) -> None:
+def test_cosines_equal_those_of_one_pair_at_a_time(tiny_model: Callable[[str], Path]) -> None:
     encoder = load_encoder(tiny_model("clip"), batch_size=7)
     rows = [(encoded(index), CAPTIONS[index % len(CAPTIONS)]) for index in range(75)]
     found = measure_alignment("it", (pair(*row) for row in rows), encoder, threads=3)
@@ -67,7 +67,7 @@ def test_cosines_are_those_of_one_pair_at_a_time(tiny_model: Callable[[str], Pat
     assert np.std(alone) > 1e-3
 
 
-def test_what_cannot_be_measured_is_counted_and_costs_its_neighbours_nothing() -> None:
+def test_incomplete_rows_are_counted_and_do_not_affect_others() -> None:
     good = encoded(0)
 
     def gone() -> bytes:
@@ -89,34 +89,34 @@ def test_what_cannot_be_measured_is_counted_and_costs_its_neighbours_nothing() -
     assert found.words == pytest.approx((2 + 3 + 2 + 2 + 2 + 3) / 6)
 
 
-def test_a_dataset_of_links_has_captions_and_no_alignment() -> None:
+def test_dataset_of_urls_has_captions_and_no_alignment() -> None:
     found = measure_alignment("laion", [pair(None, "a cat"), pair(None, "a cat on a mat")], Fixed([]))
 
     assert alignment_cells([found], 0.28)[1] == ["laion", "0", *["-"] * 8, "3.5"]
-    assert left_out([found]) == ["left out of laion: 2 no picture"]
+    assert left_out_lines([found]) == ["left out of laion: 2 no picture"]
     assert found.as_json(0.28)["mean"] is None
     assert "laion: no pairs" in draw_alignments([found], "clip", 0.28)
 
 
-def test_numbers_are_numpy_s_and_the_threshold_itself_is_not_below() -> None:
+def test_numbers_equal_numpy_s_and_the_threshold_is_exclusive() -> None:
     cosines = [0.28, 0.2791, 0.3107, 0.3512, 0.2914, 0.3016]
     found = measure_alignment("it", [pair(encoded(0), "a cat")] * len(cosines), Fixed(cosines))
-    told = found.as_json(0.28)
+    numbers = found.as_json(0.28)
 
-    assert told["n"] == 6
-    assert told["mean"] == pytest.approx(np.mean(cosines), abs=1e-6)
-    assert told["sd"] == pytest.approx(np.std(cosines, ddof=1), abs=1e-6)
-    assert list(told["percentiles"].values()) == pytest.approx(np.percentile(cosines, [5, 25, 50, 75, 95]), abs=1e-6)
-    assert told["share_below"] == pytest.approx(1 / 6)
-    assert told["histogram"]["from"] == [round(0.27 + index / 100, 2) for index in range(9)]
-    assert told["histogram"]["counts"] == [1, 1, 1, 1, 1, 0, 0, 0, 1]
+    assert numbers["n"] == 6
+    assert numbers["mean"] == pytest.approx(np.mean(cosines), abs=1e-6)
+    assert numbers["sd"] == pytest.approx(np.std(cosines, ddof=1), abs=1e-6)
+    assert list(numbers["percentiles"].values()) == pytest.approx(np.percentile(cosines, [5, 25, 50, 75, 95]), abs=1e-6)
+    assert numbers["share_below"] == pytest.approx(1 / 6)
+    assert numbers["histogram"]["from"] == [round(0.27 + index / 100, 2) for index in range(9)]
+    assert numbers["histogram"]["counts"] == [1, 1, 1, 1, 1, 0, 0, 0, 1]
     spread = [np.mean(cosines), np.std(cosines, ddof=1), *np.percentile(cosines, [5, 25, 50, 75, 95])]
     assert alignment_cells([found], 0.28)[1] == [*("it", "6", *(f"{value:.3f}" for value in spread), "16.7 %", "2.0")]
-    assert left_out([found]) == []
+    assert left_out_lines([found]) == []
     assert "< 0.28" not in alignment_cells([found], None)[0]
 
 
-def test_rows_are_read_only_a_little_ahead_of_the_encoder() -> None:
+def test_rows_are_read_at_most_two_chunks_ahead_of_the_encoder() -> None:
     taken = 0
     most_ahead = 0
     measured = 0
@@ -141,19 +141,19 @@ def test_rows_are_read_only_a_little_ahead_of_the_encoder() -> None:
     assert most_ahead <= 64  # being encoded, and being decoded
 
 
-def test_pictures_are_decoded_at_the_same_time() -> None:
-    both_are_here = threading.Barrier(2, timeout=20)
+def test_images_are_decoded_in_parallel() -> None:
+    both_started = threading.Barrier(2, timeout=20)
     picture = encoded(0)
 
     def read() -> bytes:
-        both_are_here.wait()  # breaks, if one waits for the other to be done
+        both_started.wait()  # breaks if one decoding waits for the other
         return picture
 
     pairs = [Pair(read=read, caption="a cat")] * 2
     assert len(measure_alignment("it", pairs, Fixed([0.1, 0.2]), threads=2).cosines) == 2
 
 
-def test_large_pictures_are_shrunk_before_they_wait() -> None:
+def test_large_images_are_shrunk_when_decoded() -> None:
     seen: list[tuple[int, int]] = []
 
     class Watching(Fixed):
@@ -168,18 +168,18 @@ def test_large_pictures_are_shrunk_before_they_wait() -> None:
     assert seen == [(1024, 512), (1024, 100), (3, 1024)]
 
 
-def test_an_encoder_without_text_or_with_nonsense_is_an_error(tiny_model: Callable[[str], Path]) -> None:
+def test_encoder_without_text_or_with_nan_is_an_error(tiny_model: Callable[[str], Path]) -> None:
     one = [pair(encoded(0), "a cat")]
 
     with pytest.raises(ConfigError, match="sees pictures only"):
         measure_alignment("it", one, load_encoder(tiny_model("dinov2")))
-    with pytest.raises(ModelError, match="it: the encoder gave no finite numbers for a pair; try --dtype float32"):
+    with pytest.raises(ModelError, match="it: the encoder returned no finite numbers for a pair; try --dtype float32"):
         measure_alignment("it", one, Fixed([np.nan]))
     with pytest.raises(InputError, match="it has no rows"):
         measure_alignment("it", [], Fixed([]))
 
 
-def test_the_plot_has_a_histogram_for_each_dataset_on_the_same_axes() -> None:
+def test_plot_has_one_histogram_per_dataset_on_the_same_axes() -> None:
     both = [aligned("ours", [0.31, 0.325, 0.33, 0.335]), aligned("<LAION> & co", [0.2, 0.21, 0.22, 0.29])]
     svg = draw_alignments(both, "CLIP B/32", 0.28)
     root = ElementTree.fromstring(svg)  # noqa: S314 - our own

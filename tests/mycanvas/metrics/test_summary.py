@@ -95,4 +95,4 @@ def test_a_name_that_is_longer_than_its_column_stands_above_the_table() -> None:
     name = "a name that is longer than its column"
     text = lines([arm(name, 0.0)], PAPERS)
 
-    assert text[text.index(name) + 1] == " " * 18 + "<= 3 objects         4 objects            5 objects"
+    assert text[text.index(name) + 1] == " " * 16 + "<= 3 objects       4 objects  5 objects"

@@ -1,4 +1,4 @@
-"""People's ratings: the poster's two tables from files of them, and files that are wrong."""
+"""People's ratings: the poster's two tables from files of them, and invalid files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POSTER = {
     "objects_4": ((16, 53, 112, 54, 32), ("6.0", "19.8", "42.0", "20.2", "12.0"), 267),
     "objects_5": ((19, 63, 127, 42, 18), ("7.1", "23.4", "47.2", "15.6", "6.7"), 269),
 }
-"""The poster's quality table: counts of ranks 1 to 5, their shares in percent as it prints them, and its totals."""
+"""The poster's quality table: counts of ranks 1 to 5, the percentages it prints, and its totals."""
 RATING: dict[str, Any] = {"rater": "ana", "item": "a0", "score": 4}
 PREFERENCE: dict[str, Any] = {**RATING, "arm": "ours", "split": "objects_4"}
 
@@ -38,7 +38,7 @@ def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     return path
 
 
-def test_the_poster_s_quality_table_comes_out_of_its_own_counts(tmp_path: Path) -> None:
+def test_poster_s_quality_table_is_reproduced_from_its_counts(tmp_path: Path) -> None:
     rows, splits = [], {}
     for split, (counts, _, _) in POSTER.items():
         for rank, count in enumerate(counts, start=1):
@@ -65,7 +65,7 @@ def test_the_poster_s_quality_table_comes_out_of_its_own_counts(tmp_path: Path) 
     }
 
 
-def test_a_scene_counts_once_by_the_rounded_mean_of_its_raters(tmp_path: Path) -> None:
+def test_scene_counts_once_with_the_rounded_mean_of_its_ratings(tmp_path: Path) -> None:
     given = {"a0": (3, 4), "a1": (4, 4, 5), "a2": (2, 3, 3, 3, 1), "b0": (1,)}
     rows = [
         {"rater": f"rater {index}", "item": item, "score": score}
@@ -82,7 +82,7 @@ def test_a_scene_counts_once_by_the_rounded_mean_of_its_raters(tmp_path: Path) -
     assert [rank_of(scores) for scores in ((1, 2), (2, 3), (4, 5), (1, 1, 2), (5,))] == [2, 3, 5, 1, 5]
 
 
-def test_items_that_are_no_scenes_are_named() -> None:
+def test_items_that_are_not_scenes_are_listed() -> None:
     ratings = [Rating(rater="ana", item=item, score=3) for item in ("a0", "z1", "z2")]
 
     with pytest.raises(InputError, match="2 of 3 rated items are not scenes of this dataset: z1, z2"):
@@ -116,7 +116,7 @@ def test_preferences_are_mean_and_sample_sd_of_all_scores_of_an_arm_and_split(tm
     assert rows == ["arm", *(f"{arm}, {question}" for arm in arms for question in questions)]
 
 
-def test_preferences_print_as_the_poster_s() -> None:
+def test_preferences_are_printed_as_on_the_poster() -> None:
     scores = {"ours": (7, 8, 8, 9, 10), "baseline": (3,)}
     given = [
         Preference(rater=f"{index}", item="cat2+dog6", score=score, arm=arm, split="objects_le3")
@@ -135,7 +135,7 @@ def test_preferences_print_as_the_poster_s() -> None:
     ]
 
 
-def test_a_rater_s_later_rating_counts(tmp_path: Path) -> None:
+def test_later_rating_of_the_same_rater_replaces_the_earlier(tmp_path: Path) -> None:
     again = [RATING, {**RATING, "rater": "bo", "score": 1}, {**RATING, "score": 2}]
     other_arm = [PREFERENCE, {**PREFERENCE, "arm": "baseline", "score": 9}, {**PREFERENCE, "score": 7}]
 
@@ -146,8 +146,8 @@ def test_a_rater_s_later_rating_counts(tmp_path: Path) -> None:
     assert [(one.arm, one.score) for one in preferred] == [("ours", 7), ("baseline", 9)]
 
 
-@pytest.mark.parametrize("cut", [b'{"rater": "bo", "item": "a1", "sc', b'{"rater": "zo\xc3'])  # within a letter
-def test_a_last_line_that_was_cut_off_is_told_and_left_out(
+@pytest.mark.parametrize("cut", [b'{"rater": "bo", "item": "a1", "sc', b'{"rater": "zo\xc3'])  # within a character
+def test_incomplete_last_line_is_left_out_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, cut: bytes
 ) -> None:
     path = write(tmp_path / "ratings.jsonl", [RATING, {**RATING, "item": "a1"}])
@@ -156,8 +156,8 @@ def test_a_last_line_that_was_cut_off_is_told_and_left_out(
         found = read_ratings(path)
 
     assert [one.item for one in found] == ["a0", "a1"]
-    assert caplog.messages == [f"{path}: line 3 is cut off and left out; rate that item again"]
-    path.write_text(json.dumps(RATING), encoding="utf-8")  # whole, only its newline is missing
+    assert caplog.messages == [f"{path}: line 3 is incomplete and left out; rate its item again"]
+    path.write_text(json.dumps(RATING), encoding="utf-8")  # complete, only its newline is missing
     assert len(read_ratings(path)) == 1
 
 
@@ -166,60 +166,60 @@ def test_a_last_line_that_was_cut_off_is_told_and_left_out(
     [
         ('{"rater": "ana", "item"', "not JSON in UTF-8"),
         ('["ana", "a0", 4]', 'expected an object like {"rater": "ana"'),
-        ("[" * 100_000, "not a rating: nested too deeply"),
+        ("[" * 100_000, "nested too deeply for a rating"),
         (
             '{"rater": "ana", "item": "a0", "score": 4, "comment": "nice"}',
             'unknown field "comment"; the fields are rater',
         ),
-        ('{"rater": "ana", "score": 4}', "item is missing"),
-        ('{"rater": "", "item": "a0", "score": 4}', 'rater is a name, got ""'),
-        ('{"rater": "ana", "item": 7, "score": 4}', "item is a name, got 7"),
-        ('{"rater": "ana", "item": "a0", "score": 6}', "score is a whole number from 1 to 5, got 6"),
-        ('{"rater": "ana", "item": "a0", "score": 4.0}', "score is a whole number from 1 to 5, got 4.0"),
-        ('{"rater": "ana", "item": "a0", "score": true}', "score is a whole number from 1 to 5, got true"),
-        ('{"rater": "ana", "item": "a0", "score": NaN}', "score is a whole number from 1 to 5, got NaN"),
+        ('{"rater": "ana", "score": 4}', "missing field item"),
+        ('{"rater": "", "item": "a0", "score": 4}', 'rater: expected a name, got ""'),
+        ('{"rater": "ana", "item": 7, "score": 4}', "item: expected a name, got 7"),
+        ('{"rater": "ana", "item": "a0", "score": 6}', "score: expected a whole number from 1 to 5, got 6"),
+        ('{"rater": "ana", "item": "a0", "score": 4.0}', "score: expected a whole number from 1 to 5, got 4.0"),
+        ('{"rater": "ana", "item": "a0", "score": true}', "score: expected a whole number from 1 to 5, got true"),
+        ('{"rater": "ana", "item": "a0", "score": NaN}', "score: expected a whole number from 1 to 5, got NaN"),
     ],
 )
-def test_wrong_lines_are_named_by_number(tmp_path: Path, line: str, message: str) -> None:
+def test_invalid_lines_are_listed_by_number(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "ratings.jsonl"
     path.write_text(f"{json.dumps(RATING)}\n\n{line}\n{json.dumps({**RATING, 'score': 0})}\n", encoding="utf-8")
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         read_ratings(path)
 
-    assert f"{path}: lines that are no ratings; mend or delete them\n  line 3: {message}" in str(told.value)
-    assert "\n  line 4: score is a whole number from 1 to 5, got 0" in str(told.value)
+    assert f"{path} has invalid ratings; correct or delete these lines\n  line 3: {message}" in str(raised.value)
+    assert "\n  line 4: score: expected a whole number from 1 to 5, got 0" in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"score": 11}, "score is a whole number from 1 to 10, got 11"),
-        ({"split": "train"}, 'split is one of objects_le3, objects_4, objects_5, got "train"'),
-        ({"arm": " "}, 'arm is a name, got " "'),
-        ({"question": 3}, "question is text, got 3"),
-        ({"arm": "a\ud83e"}, r'arm is a name, got "a\\ud83e"'),
-        ({"question": "a\ud83e"}, r'question is text, got "a\\ud83e"'),
+        ({"score": 11}, "score: expected a whole number from 1 to 10, got 11"),
+        ({"split": "train"}, 'split: expected one of objects_le3, objects_4, objects_5, got "train"'),
+        ({"arm": " "}, 'arm: expected a name, got " "'),
+        ({"question": 3}, "question: expected text, got 3"),
+        ({"arm": "a\ud83e"}, r'arm: expected a name, got "a\\ud83e"'),
+        ({"question": "a\ud83e"}, r'question: expected text, got "a\\ud83e"'),
     ],
 )
-def test_wrong_preferences_are_named_too(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_invalid_preferences_are_listed_too(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=f"line 1: {message}"):
         read_preferences(write(tmp_path / "preferences.jsonl", [{**PREFERENCE, **change}]))
 
 
-def test_a_file_may_begin_with_the_mark_of_editors_on_windows(tmp_path: Path) -> None:
+def test_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     path = write(tmp_path / "ratings.jsonl", [RATING])
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
 
     assert [one.item for one in read_ratings(path)] == ["a0"]
 
 
-def test_many_wrong_lines_are_counted_and_no_line_is_an_error(tmp_path: Path) -> None:
+def test_many_invalid_lines_are_counted_and_an_empty_file_is_an_error(tmp_path: Path) -> None:
     bad = write(tmp_path / "bad.jsonl", [{**RATING, "score": 9}] * 20)
     empty = write(tmp_path / "empty.jsonl", [])
 
     with pytest.raises(InputError, match="and 15 more"):
         read_ratings(bad)
-    with pytest.raises(InputError, match="holds no ratings; expected lines like"):
+    with pytest.raises(InputError, match="has no ratings; expected lines like"):
         read_ratings(empty)
     with pytest.raises(InputError, match="cannot be read: No such file"):
         read_ratings(tmp_path / "absent.jsonl")

@@ -1,0 +1,40 @@
+"""`mycanvas build`: make a dataset from folders of photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from builder.cli.options import DEFAULT_DATASET, PATH, config_argument, json_option
+from builder.cli.output import print_result
+
+
+@click.command()
+@config_argument
+@click.option("--concepts", help="Photos: DIR/<concept>/*.jpg, concepts_list.json, or hf://owner/name on the Hub.")
+@click.option("--backgrounds", type=PATH, help="Photos: DIR/<scene>/*.jpg.  [default: painted backgrounds]")
+@click.option("--output", type=PATH, help=f"Folder for the dataset.  [default: {DEFAULT_DATASET}]")
+@click.option("--profile", help="Which models to run: classic, gen4gen or modern.  [default: classic]")
+@click.option("--samples", type=int, help="Scenes to generate in all, spread over the compositions.  [default: 300]")
+@click.option("--resolution", type=int, help="Width and height of a scene in pixels.  [default: 1024]")
+@click.option("--seed", type=int, help="Seed of every random draw.  [default: 0]")
+@click.option("--workers", type=int, help="Processes.  [default: one per core]")
+@click.option("--keep-best", is_flag=True, help="Keep the best cut-out of a concept that has no trusted one.")
+@json_option
+def build(config_file: Path | None, profile: str | None, keep_best: bool, as_json: bool, **overrides: Any) -> None:
+    """Build a dataset from folders of photos.
+
+    After an interruption, the same command resumes.
+
+    \b
+    Example:
+      mycanvas build --concepts photos --backgrounds gardens --samples 300 --output mycanvas_data
+    """
+    from builder.config import load_config
+    from builder.pipeline.build import build as run
+
+    if keep_best:
+        overrides["segment"] = {"keep_best": True}
+    print_result(run(load_config(config_file, profile, overrides)), as_json)

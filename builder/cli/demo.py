@@ -1,0 +1,60 @@
+"""`mycanvas demo`: render toys, build a dataset from their photos and load it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from builder.cli.options import CONTACT_SHEET, DEFAULT_DATASET, PATH
+from builder.cli.output import print_result
+
+DEFAULT_TOYS = Path("mycanvas_toys")
+DEFAULT_SAMPLES = 120
+
+
+@click.command()
+@click.option("--output", type=PATH, default=DEFAULT_DATASET, show_default=True, help="Folder for the dataset.")
+@click.option("--toys", type=PATH, default=DEFAULT_TOYS, show_default=True, help="Folder for the toys' photos.")
+@click.option(
+    "--samples", type=click.IntRange(1), default=DEFAULT_SAMPLES, show_default=True, help="Scenes to generate."
+)
+@click.option("--resolution", type=int, default=1024, show_default=True, help="Width and height of a scene in pixels.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int | None) -> None:
+    """Build a dataset from rendered toys, and load it by name.
+
+    \b
+    Example:
+      mycanvas demo --output mycanvas_data
+    """
+    from tqdm import tqdm
+
+    from builder.config import load_config
+    from builder.demo.render import PICTURES, render_toys
+    from builder.inspect.summary import write_sheet
+    from builder.pipeline.build import build
+
+    values = {"concepts": toys / "concepts", "output": output, "samples": samples, "resolution": resolution}
+    config = load_config(None, None, {**values, "workers": workers, "license": "CC0-1.0"})
+    with tqdm(total=PICTURES, desc="rendering", unit="photo") as bar:
+        render_toys(toys, bar.update, config.workers)
+    summary = build(config)
+    print_result(summary, as_json=False)
+    sheet = output / CONTACT_SHEET
+    write_sheet(summary.folder, sheet)
+    _load_and_print(output)
+    click.echo(f"contact sheet: {sheet}")
+
+
+def _load_and_print(folder: Path) -> None:
+    """Load the dataset by name, and print its splits and its first row."""
+    import datasets
+
+    import mycanvas  # noqa: F401  (registers the name)
+
+    loaded = datasets.load_dataset("mycanvas", data_dir=str(folder))
+    click.echo(loaded)
+    split = next(iter(loaded))
+    row = loaded[split][0]
+    click.echo(f"{split}[0]: {row['image'].size[0]} x {row['image'].size[1]}, {row['prompt']!r}")

@@ -1,0 +1,38 @@
+"""Options and defaults that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., None])
+"""A command's function, before click turns it into a command."""
+
+PATH = click.Path(path_type=Path)
+
+DEFAULT_DATASET = Path("mycanvas_data")
+CONTACT_SHEET = "contact_sheet.png"
+"""Name of the contact sheet in a dataset's folder, unless another path is given."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+folder_argument = click.argument("folder", metavar="DIR", type=PATH)
+"""The folder of a built dataset."""
+
+config_argument = click.argument("config_file", metavar="[build.toml]", required=False, type=PATH)
+
+
+def encoder_option(families: str) -> Callable[[Command], Command]:
+    """`--encoder`, for a command that accepts these families of encoders."""
+    text = f"{families}: owner/name on the Hub, or ./folder.  [default: the paper's CLIP B/32]"
+    return click.option("--encoder", metavar="MODEL", help=text)
+
+
+def runtime_options(command: Command) -> Command:
+    """`--device` and `--dtype`, for a command that runs models."""
+    dtypes = click.Choice(["auto", "float32", "bfloat16", "float16"])
+    command = click.option("--dtype", type=dtypes, default="auto", show_default=True, help="Precision.")(command)
+    return click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 or mps.")(command)

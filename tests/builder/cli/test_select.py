@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import ast
+import json
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from builder.cli.main import main
+from builder.stages.select import SelectConfig
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    main(["select", *(str(argument) for argument in arguments)])
+    return capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def built(build_shapes: Callable[[int, int], Path]) -> Path:
+    return build_shapes(30, 192)
+
+
+def test_every_threshold_of_the_configuration_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    page = run(capsys, "--help")
+
+    assert all(f"--{name.replace('_', '-')} NUMBER|none" in page for name in SelectConfig.model_fields)
+
+
+def test_thresholds_narrow_and_widen_the_selection_without_generating_scenes(
+    capsys: pytest.CaptureFixture[str], built: Path
+) -> None:
+    def kept(*arguments: object) -> int:
+        return sum(json.loads(run(capsys, built, *arguments, "--json"))["funnel"]["kept"].values())
+
+    candidates = {path: path.stat().st_mtime_ns for path in (built / ".build" / "candidates").iterdir()}
+    before = {path.name: path.read_bytes() for path in (built / "data").iterdir()}
+    everything = kept()
+    few = kept("--per-composition", 1)
+    still_few = kept()
+    again = kept("--per-composition", 1000)
+
+    assert 0 < few < everything
+    assert still_few == few
+    assert again == everything
+    assert {path.name: path.read_bytes() for path in (built / "data").iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in candidates} == candidates
+
+
+def test_selection_that_keeps_no_scene_leaves_the_dataset_unchanged(
+    capsys: pytest.CaptureFixture[str], built: Path
+) -> None:
+    before = {path: path.read_bytes() for path in (built / "data").iterdir()}
+
+    with pytest.raises(SystemExit) as ended:
+        main(["select", str(built), "--min-sharpness", "1", "--max-seam", "none"])
+
+    assert ended.value.code == 1
+    message = "no scene would be kept by --min-sharpness 1 --max-seam none; the earlier selection stays"
+    assert message in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (built / "data").iterdir()} == before
+
+
+def test_none_removes_a_bound_and_reset_restores_the_profile(capsys: pytest.CaptureFixture[str], built: Path) -> None:
+    def bounds(*arguments: object) -> dict[str, float | None]:
+        run(capsys, built, *arguments)
+        selected: dict[str, float | None] = json.loads((built / ".build" / "selected.json").read_text())["select"]
+        return selected
+
+    assert bounds("--max-seam", 0.9, "--max-border", "none")["max_border"] is None
+    assert bounds("--max-seam", "none", "--per-composition", 50)["max_seam"] is None
+    assert bounds("--max-overlap", 0.4, "--reset") == {**SelectConfig().model_dump(), "max_overlap": 0.4}
+    assert bounds("--reset") == SelectConfig().model_dump()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--min-visible", "80"], "select.min_visible: expected a number of at most 1, got 80"),
+        (["--max-seam", "low"], "expected a number or \"none\", got 'low'"),
+        (["--per-composition", "2.5"], "select.per_composition: expected a whole number, got 2.5"),
+        (["--duplicate-bits", "none"], "select.duplicate_bits: expected a whole number, got None"),
+    ],
+)
+def test_invalid_threshold_is_refused(
+    capsys: pytest.CaptureFixture[str], built: Path, arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["select", str(built), *arguments])
+
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_printed_commands_are_quoted_for_any_path(
+    capsys: pytest.CaptureFixture[str], built: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / 'my "own" photos'
+    shutil.copytree(built, folder)
+
+    page = run(capsys, folder)
+
+    hints = {line.split(":")[0]: line.split(": ", 1)[1].strip() for line in page.splitlines() if ":  " in line}
+    assert shlex.split(hints["look at it"]) == ["mycanvas", "inspect", str(folder)]
+    assert ast.literal_eval(hints["load it"].split("data_dir=")[1].rstrip(")")) == str(folder)
+
+
+def test_edited_card_is_kept_under_another_name(capsys: pytest.CaptureFixture[str], built: Path) -> None:
+    for words, bound in (("my own words", 0.1), ("and more", 0.2)):
+        (built / "README.md").write_text(words)
+        run(capsys, built, "--min-visible", bound)
+
+    assert (built / "README.edited.md").read_text() == "my own words"
+    assert (built / "README.edited-2.md").read_text() == "and more"
+    assert (built / "README.md").read_text().startswith("---\n")
+
+
+def test_card_that_is_not_text_is_kept_too(capsys: pytest.CaptureFixture[str], built: Path) -> None:
+    (built / "README.md").write_bytes(b"\x89PNG\xff\xfe")
+
+    run(capsys, built, "--min-visible", 0.3)
+
+    assert (built / "README.edited-3.md").read_bytes() == b"\x89PNG\xff\xfe"
+    assert (built / "README.md").read_text().startswith("---\n")
