@@ -25,8 +25,8 @@ from tqdm import tqdm
 from builder.config.schema import ON_HUB
 from builder.sources.photo_folders import SUFFIXES
 from mycanvas.errors import ConfigError, HubError, InputError
-from mycanvas.io.files import UNFINISHED, told, write_bytes, write_json, write_text
-from mycanvas.io.hub_errors import told_by_hub
+from mycanvas.io.files import UNFINISHED, os_errors, write_bytes, write_json, write_text
+from mycanvas.io.hub_errors import hub_errors
 from mycanvas.io.images import MAX_BYTES as LARGEST_PHOTO
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def fetch_concepts(name: str) -> Path:
 
     api = HfApi()
     try:
-        with told_by_hub(f"fetch {name}"):
+        with hub_errors(f"fetch {name}"):
             source = _ask(api, named["repo"], part, named["revision"])
     except HubError as error:
         earlier = (
@@ -99,7 +99,7 @@ def fetch_concepts(name: str) -> Path:
         return folder
     folder = root / f"{source.commit}{ending}"
     if not (folder / PROVENANCE).is_file():
-        with told_by_hub(f"fetch {name}"):
+        with hub_errors(f"fetch {name}"):
             _fetch(api, source, folder)
     return folder
 
@@ -124,7 +124,7 @@ def _fetch(api: HfApi, source: _Source, folder: Path) -> None:
 
     entries = api.list_repo_tree(source.repo, repo_type="dataset", revision=source.commit, recursive=True)
     files = [entry for entry in entries if isinstance(entry, RepoFile)]
-    with told(folder):
+    with os_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         growing = Path(tempfile.mkdtemp(UNFINISHED, f".{folder.name}.", folder.parent))
     try:
@@ -141,7 +141,7 @@ def _fetch(api: HfApi, source: _Source, folder: Path) -> None:
             write_text(growing / "ATTRIBUTION", text)
         about = {"dataset": source.repo, "revision": source.commit, "part": source.part, "license": source.license}
         write_json(growing / PROVENANCE, {**about, "photos": from_where})
-        with told(folder):
+        with os_errors(folder):
             try:
                 growing.replace(folder)
             except OSError:

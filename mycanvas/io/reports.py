@@ -10,7 +10,7 @@ from typing import Any
 
 from mycanvas import __version__
 from mycanvas.errors import StoreError
-from mycanvas.io.files import told, write_text
+from mycanvas.io.files import os_errors, write_text
 
 OURS = (b'{\n "mycanvas": ', b"<title>MyCanvas scores", b"<title>How well captions and pictures are aligned")
 """One of these stands near the beginning of every file that is written to a report's folder."""
@@ -24,7 +24,7 @@ def check_output(folder: Path, names: Iterable[str]) -> None:
     Raises:
         StoreError: it cannot be written to, or holds a file of such a name that is somebody else's.
     """
-    with told(folder):
+    with os_errors(folder):
         for path in (folder / name for name in names):
             if path.exists() and not _is_ours(path):
                 raise StoreError(
@@ -47,7 +47,7 @@ def write_prompts(path: Path, lines: str) -> None:
     Raises:
         StoreError: the file is there and holds something else, or it cannot be written.
     """
-    with told(path):
+    with os_errors(path):
         if path.exists() and (not path.is_file() or path.read_bytes() != lines.encode()):
             raise StoreError(f"{path} is there and holds something else; delete it, or give another --write-prompts")
     write_text(path, lines)

@@ -163,7 +163,7 @@ def test_what_is_no_source_of_concepts_is_refused(hub: FakeHub, run: Run, shapes
     words = refused(build(run, "hf://jane/words", tmp_path / "out"))
     other = refused(build(run, "hf://jane/words/cats", tmp_path / "out"))
 
-    assert "cannot fetch hf://jane/nothing: no such dataset on the Hub, or not for you" in missing
+    assert "cannot fetch hf://jane/nothing: no such dataset on the Hub, or no access to it" in missing
     assert "hf://jane/words has no pictures" in words
     assert f"jane/many has {MAX_PHOTOS + 1} pictures" in refused(build(run, "hf://jane/many", tmp_path / "out"))
     assert "hf://jane/empty has no pictures" in refused(build(run, "hf://jane/empty", tmp_path / "out"))

@@ -165,6 +165,6 @@ def test_a_folder_that_is_named_as_a_repository_is_pointed_at(tmp_path: Path) ->
         for name in ("models/clip", "models/other")
     ]
 
-    assert said[0].endswith("; the folder of this name is ./models/clip\n")
+    assert said[0].endswith("; a folder here has this name: to use it, write ./models/clip\n")
     assert "the Hub cannot be reached" in said[1]
     assert "./models" not in said[1]
