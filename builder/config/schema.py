@@ -25,6 +25,7 @@ from builder.config.model_config import (
     VlmConfig,
 )
 from builder.pipeline.backends import CLASSIC
+from builder.sources import ON_HUB
 from mycanvas.errors import ConfigError
 from mycanvas.io.messages import explain
 from mycanvas.io.toml import flatten, merge, read_toml
@@ -37,9 +38,6 @@ DEFAULT_SAMPLES = 300
 
 PATHS = ("concepts", "backgrounds", "output", "file", "examples")
 """Keys of files and folders; in a file they are relative to it."""
-
-ON_HUB = "hf://"
-"""What the name of a dataset on the Hugging Face Hub begins with, where a folder could stand as well."""
 
 Cosine = Annotated[float, Field(ge=-1, le=1)]
 Size = Annotated[int, Field(ge=1, le=MAX_OBJECTS)]

@@ -1,7 +1,7 @@
 """Publish a finished build as a dataset repository on the Hugging Face Hub: one commit, whose rows are then read back.
 
-The changed files are found here. `HfApi.create_commit` leaves unchanged files out of a commit too, but only after it has
-put every large one through an upload; and it has no dry run.
+The changed files are found here. `HfApi.create_commit` leaves unchanged files out of a commit too, but only after it
+has put every large one through an upload; and it has no dry run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from mycanvas.io.messages import closest, counted
 from mycanvas.schema import SPLITS
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
+
+    Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
 log = logging.getLogger("mycanvas")
 
@@ -247,8 +249,8 @@ def _check_card(api: HfApi, repo_id: str, revision: str | None, card: str) -> No
     pushed = stored(Path(api.hf_hub_download(repo_id, DIGESTS, repo_type="dataset", revision=revision)))
     if isinstance(pushed, dict) and pushed.get("card", card) != card:
         raise HubError(
-            f"the card of {repo_id} was edited on the Hub since the last push, and this push would replace it; copy the "
-            f"edits that you want to keep into the {CARD} of the folder, delete {CARD} on the Hub, and push again"
+            f"the card of {repo_id} was edited on the Hub since the last push, and this push would replace it; copy "
+            f"the edits that you want to keep into the {CARD} of the folder, delete {CARD} on the Hub, and push again"
         )
 
 
@@ -297,7 +299,7 @@ def _send(
             api.preupload_lfs_files(repo_id, [addition], repo_type="dataset", revision=revision)
             bar.update(size)
     small = [CommitOperationAdd(path, content) for path, content in publication.small.items() if path in changed]
-    operations = [*(addition for addition, _ in large), *small, *map(CommitOperationDelete, gone)]
+    operations: list[Operation] = [*(addition for addition, _ in large), *small, *map(CommitOperationDelete, gone)]
     if not operations:
         return head
     return api.create_commit(
@@ -324,8 +326,8 @@ def _compare(repo_id: str, commit: str, splits: Mapping[str, Rows]) -> None:
         found = Rows.count(row["id"] for row in rows)
         if found != sent:
             raise HubError(
-                f"{repo_id} at {commit} returns {found.rows} rows of {split}, which are not the {sent.rows} rows that were "
-                "sent; delete .build/push and run the same command again"
+                f"{repo_id} at {commit} returns {found.rows} rows of {split}, which are not the {sent.rows} rows that "
+                "were sent; delete .build/push and run the same command again"
             )
 
 

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from builder.config.schema import load_config
-from builder.sources.hub_datasets import MAX_BYTES, MAX_PHOTOS, fetch_concepts
+from builder.sources.hub_datasets import fetch_concepts
+from builder.sources.hub_photos import MAX_BYTES, MAX_PHOTOS
 from mycanvas.errors import ConfigError
 from mycanvas.io.images import MAX_BYTES as LARGEST_PHOTO
 from tests.fake_hub import FakeHub
@@ -101,7 +102,7 @@ def test_what_was_fetched_is_not_fetched_again_and_serves_when_the_hub_is_away(
 
     assert (again.code, away.code, len(hub.downloads)) == (0, 0, before)
     assert "the Hub answered 503" in away.err
-    assert "using what was fetched before" in away.err
+    assert "which was fetched before" in away.err
 
 
 def test_each_configuration_of_rows_is_a_concept(hub: FakeHub, run: Run, shapes: Path, tmp_path: Path) -> None:
