@@ -75,7 +75,7 @@ def test_unusable_photos_are_rejected_by_name_and_the_others_are_not(tmp_path: P
         "loose.png",
     ]
     assert "255x300" in reasons["garden/small.png"]
-    assert "see-through" in reasons["garden/glass.png"]
+    assert "partly transparent" in reasons["garden/glass.png"]
     assert "not in a scene's folder" in reasons["loose.png"]
 
 
