@@ -87,11 +87,11 @@ def test_unknown_type_of_error_keeps_pydantics_message() -> None:
 
 
 def test_long_value_is_cut() -> None:
-    said = message(count=["long"] * 100)
+    cut = message(count=["long"] * 100)
 
-    assert said.startswith("count: expected a whole number, got ['long', 'long'")
-    assert said.endswith("…")
-    assert len(said) < 100
+    assert cut.startswith("count: expected a whole number, got ['long', 'long'")
+    assert cut.endswith("…")
+    assert len(cut) < 100
 
 
 def test_missing_key_is_named() -> None:
