@@ -14,7 +14,7 @@ class MyCanvasError(Exception):
     ├── InputError         a photo, folder or file cannot be used
     ├── MissingExtra       an optional package is not installed
     ├── ModelError         a model, or a server that runs one, failed
-    └── StoreError         a build folder cannot be written, or does not match its plan
+    └── StoreError         a build folder cannot be written, or is not what its plan says
     """
 
 
@@ -47,7 +47,7 @@ class ModelError(MyCanvasError):
 
 
 class StoreError(MyCanvasError):
-    """A build folder cannot be written, or does not match its plan."""
+    """A build folder cannot be written, or is not what its plan says."""
 
 
 def _missing_extra(package: str, extra: str) -> MissingExtra:

@@ -130,7 +130,7 @@ def test_unreadable_index_is_an_error(content: str, tmp_path: Path) -> None:
 
 
 def test_index_of_weights_that_are_not_loaded_is_ignored(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
-    """Settings are downloaded with either set of weights: Stable Diffusion 3's fp16 comes with the plain ones' index."""
+    """Settings are downloaded with either set of weights: Stable Diffusion 3's fp16 brings the plain ones' index."""
     folder = shutil.copytree(tiny_model("sdxl"), tmp_path / "sdxl")
     (weights,) = (folder / "unet").glob("*.safetensors")
     shutil.copy(weights, weights.with_suffix(".fp16.safetensors"))
