@@ -1,14 +1,12 @@
 """Publish a finished build as a dataset repository on the Hugging Face Hub: one commit, whose rows are then read back.
 
-The changed files are found here. `HfApi.create_commit` leaves unchanged files out of a commit too, but only after it
-has put every large one through an upload; and it has no dry run.
+The changed files are found in remote.py. `HfApi.create_commit` leaves unchanged files out of a commit too, but only
+after it has put every large one through an upload; and it has no dry run.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,13 +17,12 @@ from urllib.parse import quote
 from tqdm import tqdm
 
 from builder.pipeline.build_folder import BuildFolder
-from builder.publish.publication import CARD, CONCEPTS, DIGESTS, Publication, Rows, check_publishable, git_name, prepare
+from builder.publish.publication import CONCEPTS, Publication, Rows, check_publishable, prepare
+from builder.publish.remote import Remote, changed_files, dropped_files, read_remote
 from dataset_card import HUB_LICENSES, license_yaml
 from mycanvas.errors import ConfigError, HubError
-from mycanvas.io.files import stored
 from mycanvas.io.hub_errors import hub_errors
 from mycanvas.io.messages import closest, counted
-from mycanvas.schema import SPLITS
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
@@ -33,26 +30,6 @@ if TYPE_CHECKING:
     Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
 log = logging.getLogger("mycanvas")
-
-_SPLIT = f"({'|'.join(SPLITS)})"
-PUSHED_FILES = re.compile(rf"(data/{_SPLIT}|concepts/train)-\d{{5}}-of-\d{{5}}\.parquet|previews/{_SPLIT}-\d+\.jpg")
-"""Paths that a push writes, and deletes when the dataset no longer has them; it deletes no other files."""
-DEFAULT_FILES = frozenset({".gitattributes", "README.md"})
-"""The files of a new repository that was created on the Hub's web page."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Remote:
-    """The current state of a branch of a repository.
-
-    exists: whether there is a repository. head: the branch's last commit; None: there is no such branch yet.
-    hashes: by the path of each file of the branch (of main, where there is no such branch), the sha256 of a large file,
-        the git blob id of any other.
-    """
-
-    exists: bool
-    head: str | None
-    hashes: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,18 +115,18 @@ def push(
             stack.enter_context(folder.claim(folder.request()))
         hashes = check_publishable(folder, license)
         stack.enter_context(_no_bars())
-        api = _api(anonymous=dry_run)
+        api = _client(anonymous=dry_run)
         with hub_errors(f"look at {repo_id}"):
-            remote = _look(api, repo_id, revision, private)
+            remote = read_remote(api, repo_id, revision, private)
         publication = prepare(folder, hashes, repo_id, license, keep=not dry_run)
         sizes = publication.sizes()
-        changed = _changed(publication, remote)
-        gone = tuple(name for name in remote.hashes if PUSHED_FILES.fullmatch(name) and name not in sizes)
+        changed = changed_files(publication, remote)
+        dropped = dropped_files(publication, remote)
         commit = None
         if not dry_run:
             with hub_errors(f"publish {repo_id}"):
                 _create(api, repo_id, revision, remote, private)
-                commit = _send(api, repo_id, revision, remote, publication, changed, gone)
+                commit = _send(api, repo_id, revision, remote, publication, changed, dropped)
             with hub_errors(f"read {repo_id} back"):
                 _compare(repo_id, commit, publication.splits)
         send = {name: sizes[name] for name in changed}
@@ -159,7 +136,7 @@ def push(
             revision=revision,
             send=send,
             keep=len(sizes) - len(send),
-            delete=gone,
+            delete=dropped,
             commit=commit,
             splits=publication.splits,
         )
@@ -178,7 +155,7 @@ def _check_license(license: str | None) -> None:
         log.warning("the Hub knows no license %s%s; the card says: other, %s", license, hint, name)
 
 
-def _api(*, anonymous: bool) -> HfApi:
+def _client(*, anonymous: bool) -> HfApi:
     """A client of the Hub for the user who is logged in; anonymous: a dry run, which also works without a login."""
     from huggingface_hub import HfApi, get_token
 
@@ -211,58 +188,6 @@ def _no_bars() -> Iterator[None]:
             datasets_bars.enable_progress_bar()
 
 
-def _look(api: HfApi, repo_id: str, revision: str, private: bool) -> Remote:
-    """Read the current state of the branch.
-
-    Raises:
-        ConfigError: no repository can have this name.
-        HubError: the repository is public and `private` is set, or it holds files that no push wrote.
-    """
-    from huggingface_hub import RepoFile
-    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        visible = api.repo_info(repo_id, repo_type="dataset")
-    except HFValidationError as error:
-        raise ConfigError(f"expected user/name, as in jane/mycanvas, got {repo_id!r}: {error}") from error
-    except RepositoryNotFoundError:
-        return Remote(exists=False, head=None, hashes={})
-    if private and not visible.private:
-        raise HubError(f"{repo_id} is public already; make it private in its settings, or leave out --private")
-    try:
-        head = api.repo_info(repo_id, repo_type="dataset", revision=revision).sha
-    except RevisionNotFoundError:
-        head = None
-    start = head or visible.sha  # a new branch starts from main
-    entries = api.list_repo_tree(repo_id, repo_type="dataset", revision=start, recursive=True)
-    files = [entry for entry in entries if isinstance(entry, RepoFile)]
-    hashes = {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
-    if DIGESTS not in hashes and (others := sorted(set(hashes) - DEFAULT_FILES)):
-        raise HubError(f"{repo_id} holds something else ({', '.join(others[:3])}); choose another name")
-    if DIGESTS in hashes and CARD in hashes:
-        _check_card(api, repo_id, start, hashes[CARD])
-    return Remote(exists=True, head=head, hashes=hashes)
-
-
-def _check_card(api: HfApi, repo_id: str, revision: str | None, card: str) -> None:
-    """Raise HubError if the card was edited on the Hub: a push would replace it. card: its current git blob id."""
-    pushed = stored(Path(api.hf_hub_download(repo_id, DIGESTS, repo_type="dataset", revision=revision)))
-    if isinstance(pushed, dict) and pushed.get("card", card) != card:
-        raise HubError(
-            f"the card of {repo_id} was edited on the Hub since the last push, and this push would replace it; copy "
-            f"the edits that you want to keep into the {CARD} of the folder, delete {CARD} on the Hub, and push again"
-        )
-
-
-def _changed(publication: Publication, remote: Remote) -> list[str]:
-    """The paths of the files that are new, or differ from those on the Hub."""
-    shards = {shard.path: {shard.sha256} for shard in publication.shards}
-    small = {
-        path: {hashlib.sha256(content).hexdigest(), git_name(content)} for path, content in publication.small.items()
-    }
-    return [path for path, hashes in {**shards, **small}.items() if remote.hashes.get(path) not in hashes]
-
-
 def _create(api: HfApi, repo_id: str, revision: str, remote: Remote, private: bool) -> None:
     if not remote.exists:
         api.create_repo(repo_id, repo_type="dataset", private=private or None, exist_ok=True)
@@ -277,7 +202,7 @@ def _send(
     remote: Remote,
     publication: Publication,
     changed: Iterable[str],
-    gone: Iterable[str],
+    dropped: Iterable[str],
 ) -> str:
     """Upload the shards one by one, then commit all files; return the commit.
 
@@ -299,7 +224,7 @@ def _send(
             api.preupload_lfs_files(repo_id, [addition], repo_type="dataset", revision=revision)
             bar.update(size)
     small = [CommitOperationAdd(path, content) for path, content in publication.small.items() if path in changed]
-    operations: list[Operation] = [*(addition for addition, _ in large), *small, *map(CommitOperationDelete, gone)]
+    operations: list[Operation] = [*(addition for addition, _ in large), *small, *map(CommitOperationDelete, dropped)]
     if not operations:
         return head
     return api.create_commit(

@@ -26,7 +26,7 @@ def onnx_file(name: str, *, offline: bool = False) -> Path:
     if name.endswith(".onnx"):
         file = Path(name).expanduser()
         if not file.is_file():
-            raise ModelError(f"{file} does not exist; give another .onnx file, or a session of rembg")
+            raise ModelError(f"there is no file {file}; give another .onnx file, or a session of rembg")
         return file
     found = next((file for file in _places(name) if file.is_file()), None)
     if found is None and offline:
