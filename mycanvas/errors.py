@@ -9,7 +9,7 @@ class MyCanvasError(Exception):
     """Everything this package raises on purpose.
 
     MyCanvasError
-    ├── ConfigError        what was asked for cannot be meant
+    ├── ConfigError        invalid configuration or arguments
     ├── HubError           the Hugging Face Hub refused, or cannot be reached
     ├── InputError         a photo, folder or file cannot be used
     ├── MissingExtra       an optional package is not installed
@@ -19,7 +19,7 @@ class MyCanvasError(Exception):
 
 
 class ConfigError(MyCanvasError):
-    """What was asked for cannot be meant."""
+    """Invalid configuration or arguments."""
 
 
 class HubError(MyCanvasError):
@@ -31,15 +31,15 @@ class InputError(MyCanvasError):
 
 
 class MissingExtra(MyCanvasError):
-    """An optional package is not installed; the message names the extra that brings it."""
+    """An optional package is not installed; the message names the extra that installs it."""
 
     def __init__(self, package: str, *, extra: str) -> None:
         super().__init__(f"{package} is not installed; run: pip install 'mycanvas[{extra}]'")
-        self._named = (package, extra)
+        self._arguments = (package, extra)
 
     def __reduce__(self) -> tuple[Callable[[str, str], MissingExtra], tuple[str, str]]:
-        """Workers send errors to the process that started them."""
-        return _missing_extra, self._named
+        """Support pickling: worker processes send their errors to the process that started them."""
+        return _missing_extra, self._arguments
 
 
 class ModelError(MyCanvasError):

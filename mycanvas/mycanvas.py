@@ -1,6 +1,6 @@
-"""The loader: `load_dataset("mycanvas")`, without copying a byte of the shards.
+"""The loader: `load_dataset("mycanvas")`, without copying the shards.
 
-One self-contained file with two uses: the builder that registration.py makes known to `datasets` 3.6 to 5.x, and a
+A self-contained file with two uses: the builder that registration.py registers with `datasets` 3.6 to 5.x, and a
 loading script of `datasets` 3.6: `load_dataset("path/to/mycanvas.py", data_dir=..., trust_remote_code=True)`.
 """
 
@@ -25,21 +25,21 @@ from fsspec.implementations.local import LocalFileSystem
 
 SPLITS = ("objects_le3", "objects_4", "objects_5")
 FOLDERS = {"default": "data", "all": "data", "concepts": "concepts"}
-"""Where a built folder keeps each configuration's shards."""
+"""The folder of each configuration's shards within a built folder."""
 DEFAULT_FOLDER = "mycanvas_data"
-"""What `mycanvas build` and `mycanvas demo` write, looked for where the program runs."""
+"""The output of `mycanvas build` and `mycanvas demo`, looked for in the working directory."""
 
 BUILD_MARKER = ".build/selected.json"
-"""What a build writes last; without it, some of the shards may be of an earlier selection."""
+"""The file that a build writes last; without it, some shards may be of an earlier selection."""
 SHARD_NAME = re.compile(r"(?P<split>\w+(?:\.\w+)*)-(?P<index>\d{5})-of-(?P<count>\d{5})\.(?P<kind>arrow|parquet)")
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
-"""The last bytes of an Arrow IPC stream; without them pyarrow takes a stream cut between two batches for whole."""
+"""The last bytes of an Arrow IPC stream; pyarrow does not notice a stream that is cut between two batches."""
 PARQUET_ROWS = 32
-"""Rows of images read from Parquet at once: about 20 MB at 1024 pixels."""
+"""Rows that are read from Parquet at once: about 20 MB of images at 1024 pixels."""
 
 
 class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' classes are untyped here
-    """Reads what `mycanvas build` wrote, or its Parquet copy, from disk or any file system that fsspec knows.
+    """Builder for the output of `mycanvas build`, or its Parquet copy, on disk or any file system of fsspec.
 
     Configurations: `default` has the splits of SPLITS that the build filled, `all` has the same scenes as one split
     `train`, `concepts` has the source photos with their masks.
@@ -58,19 +58,19 @@ class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' c
         storage_options: dict[str, Any] | None = None,
         **others: Any,
     ) -> None:
-        """Finds the shards, so that the cache is keyed on their paths, sizes and times and never on a folder's name.
+        """Find the shards, so that the cache is keyed on their paths, sizes and times, not on the folder's name.
 
         Args:
             config_name: a key of FOLDERS.
-            data_dir: a built folder; by default the one that MYCANVAS_DATA names, else ./mycanvas_data.
-            data_files: which files make which split, instead of data_dir, as for any builder of `datasets`.
+            data_dir: a built folder; by default that of MYCANVAS_DATA, else ./mycanvas_data.
+            data_files: the files of each split, in place of data_dir, as for any builder of `datasets`.
             token: for hf:// folders.
             storage_options: for fsspec, flat or by protocol.
-            others: what `datasets` gives every builder.
+            others: the other arguments that `datasets` gives every builder.
 
         Raises:
-            FileNotFoundError: no such folder, or no shards in it.
-            ValueError: shards are missing, or there are two sets of them for one split.
+            FileNotFoundError: there is no such folder, or it has no shards.
+            ValueError: shards of a split are missing, or there are several sets of them.
         """
         if not data_files:
             data_files = _find_shards(data_dir, config_name or self.DEFAULT_CONFIG_NAME, token, storage_options or {})
@@ -103,7 +103,7 @@ class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' c
         num_proc: int | None = None,
         max_shard_size: int | str | None = None,
     ) -> None:
-        """Links local shards into the cache, where `datasets` memory-maps them; copies what cannot be linked."""
+        """Link local shards into the cache, where `datasets` memory-maps them; convert those that cannot be linked."""
         info = split_generator.split_info
         files = split_generator.gen_kwargs["files"]
         downloaded = list(files) != list(self.config.data_files[info.name])
@@ -119,7 +119,7 @@ class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' c
         links = filenames_for_dataset_split(self._output_dir, self.dataset_name, info.name, "arrow", lengths)
         for file, link in zip(files, links):  # noqa: B905  # a 3.6 script may run on Python 3.9
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(link)  # a run that was killed left it
+                os.unlink(link)  # left by a run that was killed
             os.symlink(os.path.abspath(file), link)
         info.shard_lengths = lengths
         info.num_examples = sum(lengths)
@@ -129,7 +129,7 @@ class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' c
 def _find_shards(
     data_dir: str | os.PathLike[str] | None, config: str, token: bool | str | None, options: dict[str, Any]
 ) -> DataFilesDict:
-    """The shards of a built folder by split, each with what tells that it was written again."""
+    """The shards of a built folder by split, each with its version, which changes when the shard is rewritten."""
     root = _root(data_dir)
     protocol = fsspec.utils.get_protocol(root)
     options = {**options.get(protocol, options), **({"token": token} if token and protocol == "hf" else {})}
@@ -167,14 +167,14 @@ def _root(data_dir: str | os.PathLike[str] | None) -> str:
         folder = DEFAULT_FOLDER
     if not folder:
         raise FileNotFoundError(
-            'load_dataset("mycanvas") was not told which dataset: give data_dir=, set MYCANVAS_DATA to a built folder, '
+            'load_dataset("mycanvas") found no dataset: give data_dir=, set MYCANVAS_DATA to a built folder, '
             f"or run `mycanvas demo`, which writes ./{DEFAULT_FOLDER}"
         )
     return os.path.expanduser(folder)
 
 
 def _splits(names: Iterable[str], folder: str) -> dict[str, list[str]]:
-    """Complete sets of shard names by split, in the order of SPLITS; other files are not looked at."""
+    """The complete sets of shard names by split, in the order of SPLITS; other files are ignored."""
     found: dict[str, list[re.Match[str]]] = {}
     for name in sorted(names):
         shard = SHARD_NAME.fullmatch(name)
@@ -185,10 +185,10 @@ def _splits(names: Iterable[str], folder: str) -> dict[str, list[str]]:
 
 
 def _complete(split: str, shards: Sequence[re.Match[str]], folder: str) -> list[str]:
-    """The shards' names, in order.
+    """The names of a split's shards, in order.
 
     Raises:
-        ValueError: there are two sets of them, or some are missing.
+        ValueError: there are several sets of shards, or some are missing.
     """
     names = [shard[0] for shard in shards]
     sets = {(shard["count"], shard["kind"]): shard[0] for shard in shards}
@@ -206,7 +206,7 @@ def _complete(split: str, shards: Sequence[re.Match[str]], folder: str) -> list[
 
 
 def _version(entry: dict[str, Any], local: bool) -> tuple[str, ...]:
-    """What tells that a shard was written again under its old name."""
+    """Values that change when a shard is rewritten under the same name."""
     if local:
         stat = os.stat(entry["name"])
         return str(stat.st_size), str(stat.st_mtime_ns)
@@ -214,7 +214,7 @@ def _version(entry: dict[str, Any], local: bool) -> tuple[str, ...]:
 
 
 def _rows_as_written(files: Sequence[str], schema: pa.Schema) -> list[int] | None:
-    """Rows of each shard when all are IPC streams of just this schema, else None."""
+    """The rows of each shard if all are IPC streams of exactly this schema, else None."""
     lengths = []
     for file in files:
         with pa.memory_map(file) as source:
@@ -225,7 +225,7 @@ def _rows_as_written(files: Sequence[str], schema: pa.Schema) -> list[int] | Non
 
 
 def _schema(file: str, source: Any) -> pa.Schema:
-    """The schema of a shard, with lists named as every version of `datasets` reads them: 3.6 does not know "List"."""
+    """The schema of a shard, with lists as "Sequence", which all versions of `datasets` read: 3.6 has no "List"."""
     with _named(file):
         schema = pq.read_schema(source) if _is_parquet(source) else pa.ipc.open_stream(source).schema
     named = {
@@ -235,7 +235,7 @@ def _schema(file: str, source: Any) -> pa.Schema:
 
 
 def read_batches(file: str, source: Any) -> Iterator[pa.RecordBatch]:
-    """The record batches of a shard, each found sound; of a memory map, no image is read for that."""
+    """The validated record batches of a shard; validating a memory map reads no image."""
     with _named(file):
         if _is_parquet(source):
             yield from pq.ParquetFile(source).iter_batches(PARQUET_ROWS)
@@ -245,11 +245,11 @@ def read_batches(file: str, source: Any) -> Iterator[pa.RecordBatch]:
             yield batch
         source.seek(-len(END_OF_STREAM), os.SEEK_END)
         if source.read() != END_OF_STREAM:
-            raise pa.ArrowInvalid("the stream does not end")
+            raise pa.ArrowInvalid("the end of the stream is missing")
 
 
 def _is_parquet(source: Any) -> bool:
-    """By content: a downloaded file has lost its name. Leaves the source at its start."""
+    """Whether a shard is Parquet, by its content: a downloaded file has no suffix. Rewinds the source."""
     source.seek(0)
     magic = source.read(4)
     source.seek(0)
@@ -258,7 +258,7 @@ def _is_parquet(source: Any) -> bool:
 
 @contextlib.contextmanager
 def _named(file: str) -> Iterator[None]:
-    """Says which shard it is that pyarrow cannot read."""
+    """Name the shard in errors of pyarrow."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:

@@ -1,7 +1,7 @@
-"""Makes `load_dataset("mycanvas")` find mycanvas.py.
+"""Register the loader, mycanvas.py, so that `load_dataset("mycanvas")` finds it.
 
-`datasets` ran loading scripts up to 3.x and has no public way to add a builder by name, so this writes into its private
-table of packaged modules: as soon as `datasets` is imported, and not before, so that `import mycanvas` stays light.
+`datasets` ran loading scripts up to 3.x and has no public way to add a builder by name. So the loader is added to its
+private table of packaged modules, when `datasets` is imported and not before: `import mycanvas` stays light.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ import wrapt
 
 NAME = "mycanvas"
 BUILDER = "mycanvas.mycanvas"
-NEEDED = (
+USED_NAMES = (
     "packaged_modules._PACKAGED_DATASETS_MODULES",
     "load.DatasetModule",
     "load.PackagedDatasetModuleFactory.get_module",
     "data_files.DataFilesDict",
 )
-"""The names within `datasets` that registration stands on; none is promised by its documentation."""
+"""The names within `datasets` that registration uses; its documentation promises none of them."""
 WORKS_WITH = "3.6 to 5.2"
 
 
 def register_when_imported() -> None:
-    """Registers the builder when `datasets` is imported; at once where it already is.
+    """Register the builder when `datasets` is imported; at once if it already is.
 
     Raises:
-        ImportError: `datasets` is of a version that has no place for it.
+        ImportError: the version of `datasets` lacks a name that registration uses.
     """
     wrapt.register_post_import_hook(register, "datasets")
 
 
 def register(datasets: ModuleType) -> None:
-    """Registers the builder with an imported `datasets`.
+    """Register the builder with an imported `datasets`.
 
     Raises:
-        ImportError: a name that registration needs is gone.
+        ImportError: the version of `datasets` lacks a name that registration uses.
     """
     _check(datasets)
     major = datasets.__version__.split(".")[0]  # 3.x cannot read a cache that 5.x wrote
@@ -48,7 +48,7 @@ def register(datasets: ModuleType) -> None:
     datasets.packaged_modules._PACKAGED_DATASETS_MODULES[NAME] = module
 
     def get_module(stock: Callable[[], Any], factory: Any, _args: tuple[()], _kwargs: dict[str, Any]) -> Any:
-        """Leaves it to the builder to find shards: `datasets` would glob the whole folder, `.build` included."""
+        """Leave it to the builder to find shards: `datasets` would glob the whole folder, `.build` included."""
         if factory.name != NAME or factory.data_files is not None:
             return stock()
         none_yet = datasets.data_files.DataFilesDict()
@@ -58,7 +58,7 @@ def register(datasets: ModuleType) -> None:
 
 
 def _check(datasets: ModuleType) -> None:
-    for name in NEEDED:
+    for name in USED_NAMES:
         found: Any = datasets
         for part in name.split("."):
             found = getattr(found, part, None)

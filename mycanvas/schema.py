@@ -1,6 +1,6 @@
-"""The one contract between who writes shards (builder) and who reads them: splits, columns, scores.
+"""The splits, columns and scores of the dataset: the contract between the builder and all readers.
 
-Importing this costs nothing: pyarrow and datasets are imported by the functions that return their types.
+Importing this is cheap: the functions that return types of pyarrow and datasets import them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SPLITS = ("objects_le3", "objects_4", "objects_5")
-"""By how many concepts a scene shows; three or fewer share the first."""
+"""By the number of concepts in a scene; scenes of up to three are in the first."""
 
 SPLIT_TITLES = {"objects_le3": "<= 3 objects", "objects_4": "4 objects", "objects_5": "5 objects"}
 """Titles of the splits in tables, as on the poster."""
@@ -22,7 +22,7 @@ SCORES = (
     *("cutout", "visible", "overlap", "size", "border", "sharpness", "seam", "exposure"),
     *("alignment", "identity", "found", "invented", "quality"),
 )
-"""Fields of the `scores` column; what each measures is written in builder/score. The last five need models."""
+"""Fields of the `scores` column; builder/stages/score says what each measures. The last five require models."""
 
 
 def split_of(num_objects: int) -> str:
@@ -33,14 +33,14 @@ def split_of(num_objects: int) -> str:
 
 
 def dataset_schema() -> pa.Schema:
-    """The Arrow schema of a scene, with the metadata by which `datasets` knows its features.
+    """The Arrow schema of a scene, with the metadata from which `datasets` reads its features.
 
     id: stable, from the plan. image: JPEG. caption: plain words. prompt: the caption with tokens.
     boxes: COCO x, y, width, height in pixels of `image`, the object's visible extent.
     concept_tokens, class_names, source_images: entry i belongs to boxes[i].
     mask: palette PNG, value i+1 = visible pixels of object i, 0 = background.
-    composition: its concepts, sorted, joined by "+". scores: by the names of SCORES.
-    rank: people's 1 to 5, or null. provenance: JSON.
+    composition: its concepts, sorted, joined by "+". scores: one for each name in SCORES.
+    rank: people's rank, 1 to 5, or null. provenance: JSON.
     """
     import pyarrow as pa
 
@@ -70,8 +70,8 @@ def concepts_schema() -> pa.Schema:
     """The Arrow schema of a source photo (config `concepts`), with the metadata of `dataset_schema`.
 
     id: "dog6/00.jpg". mask: single-channel PNG, 255 = object; null when no object was found.
-    height_cm: the concept's rough real height, or null. quality: the segmenter's trust in the mask, or null.
-    used: whether the photo passed the gate, so that scenes may show it. attribution: maker and license, or null.
+    height_cm: the concept's rough real height, or null. quality: the segmenter's confidence in the mask, or null.
+    used: whether scenes may show the photo: its quality was sufficient. attribution: maker and license, or null.
     """
     import pyarrow as pa
 
@@ -92,21 +92,21 @@ def concepts_schema() -> pa.Schema:
 
 
 def features() -> datasets.Features:
-    """`dataset_schema` as the installed version of `datasets` names it."""
+    """`dataset_schema` as features of the installed version of `datasets`."""
     from datasets import Features
 
     return Features.from_arrow_schema(dataset_schema())
 
 
 def concepts_features() -> datasets.Features:
-    """`concepts_schema` as the installed version of `datasets` names it."""
+    """`concepts_schema` as features of the installed version of `datasets`."""
     from datasets import Features
 
     return Features.from_arrow_schema(concepts_schema())
 
 
 def _image() -> pa.DataType:
-    """How `datasets` stores an Image: the encoded file, and a path that here stays null."""
+    """The type in which `datasets` stores an Image: the encoded file, and a path, which is null here."""
     import pyarrow as pa
 
     return pa.struct({"bytes": pa.binary(), "path": pa.string()})
@@ -120,9 +120,9 @@ def _schema(columns: dict[str, pa.DataType]) -> pa.Schema:
 
 
 def _feature(kind: pa.DataType) -> dict[str, Any]:
-    """One Arrow type in `datasets`' JSON.
+    """One Arrow type as `datasets` writes it in JSON.
 
-    Lists are written as "Sequence", the name that datasets 3.6 knows and 5.x reads as List.
+    Lists are written as "Sequence": datasets 3.6 knows no other name, and 5.x reads it as List.
     """
     import pyarrow as pa
 

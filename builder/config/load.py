@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from builder.config.schema import AssembledConfig, BuildConfig
-from builder.sources.hub_datasets import ON_HUB
+from builder.sources import ON_HUB
 from builder.stages.select import SelectConfig
 from mycanvas.errors import ConfigError
 from mycanvas.io.messages import explain

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, PlainValidator, create_model
 
 from builder.engines import ENGINES
-from builder.sources.hub_datasets import ON_HUB
+from builder.sources import ON_HUB
 from builder.stages.backend import Backend
 from builder.stages.caption import CAPTIONERS
 from builder.stages.caption.base import CaptionConfig

@@ -34,7 +34,8 @@ from builder.pipeline.changes import changes
 from builder.pipeline.rows import Row
 from builder.records import Rejected
 from mycanvas.errors import StoreError
-from mycanvas.io.files import UNFINISHED, read_json, sha256_of, stored, told, write_json, write_stream
+from mycanvas.io.files import UNFINISHED, os_errors, read_json, sha256_of, stored, write_json, write_stream
+from mycanvas.io.ownership import check_ownership
 from mycanvas.schema import dataset_schema
 
 log = logging.getLogger("mycanvas")
@@ -44,8 +45,8 @@ BATCH_ROWS = 8
 CHANGES_SHOWN = 12
 MODEL = "model "
 """What the name of a model begins with in a request; its value is the model's revision."""
-OWN = frozenset({"lock", "candidates", "cutouts", "sources.json", "config.json"})
-"""What a build may have left in .build before it says, in build.json, what it is a build of."""
+BUILD_FILES = frozenset(f".build/{name}" for name in ("lock", "candidates", "cutouts", "sources.json", "config.json"))
+"""The files that a build may have left before it wrote build.json, which says what it is a build of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,8 +97,9 @@ class BuildFolder:
         Raises:
             StoreError: the folder holds something else, was built from another request, is in use or cannot be written.
         """
-        self._refuse_strangers()
-        with told(self.hidden):
+        marker = self._request.relative_to(self.path).as_posix()
+        check_ownership(self.path, marker, BUILD_FILES.__contains__)
+        with os_errors(self.hidden):
             (self.hidden / "candidates").mkdir(parents=True, exist_ok=True)
             (self.hidden / "cutouts").mkdir(exist_ok=True)
             lock = (self.hidden / "lock").open("w")
@@ -110,19 +112,6 @@ class BuildFolder:
             for leftover in self.path.rglob(f".*{UNFINISHED}"):
                 leftover.unlink()
             yield
-
-    def _refuse_strangers(self) -> None:
-        if self.path.exists() and not self.path.is_dir():
-            raise StoreError(f"{self.path} is a file; give --output a folder")
-        if self._request.is_file() or not self.path.exists():
-            return
-        with told(self.path):
-            others = sorted(entry.name for entry in self.path.iterdir() if entry != self.hidden)
-            if self.hidden.is_dir():
-                others += sorted(f".build/{entry.name}" for entry in self.hidden.iterdir() if entry.name not in OWN)
-        if others:
-            shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-            raise StoreError(f"{self.path} holds something else ({shown}); give --output a new or empty folder")
 
     def _refuse_another_request(self, request: Mapping[str, Any]) -> None:
         # Until there is a plan, nothing depends on the request: whoever mends a mistake in it may go on here.

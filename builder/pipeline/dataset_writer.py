@@ -18,7 +18,7 @@ from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import PhotoUse
 from dataset_card import digest_in
 from mycanvas.errors import StoreError
-from mycanvas.io.files import read_json, sha256_of, stored, sync_folder, told, write_json, write_stream, write_text
+from mycanvas.io.files import os_errors, read_json, sha256_of, stored, sync_folder, write_json, write_stream, write_text
 from mycanvas.schema import SPLITS, concepts_schema, dataset_schema
 
 log = logging.getLogger("mycanvas")
@@ -36,7 +36,7 @@ def write_splits(folder: BuildFolder, kept: Kept) -> None:
     The dataset that was there stays until the new one is written; from then until `mark_selected` it has no marker.
     """
     staging = folder.hidden / "staging"
-    with told(staging):
+    with os_errors(staging):
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir()
     for split in SPLITS:
@@ -72,7 +72,7 @@ def _joined(rows: Iterator[pa.RecordBatch], count: int) -> Iterator[pa.RecordBat
 
 
 def _replace(data: Path, staging: Path) -> None:
-    with told(data):
+    with os_errors(data):
         data.mkdir(exist_ok=True)
         new = sorted(file.name for file in staging.iterdir())
         for name in new:

@@ -1,14 +1,15 @@
-"""A finished build -> a dataset repository on the Hugging Face Hub: one commit of what changed, then read back."""
+"""Publish a finished build as a dataset repository on the Hugging Face Hub: one commit, whose rows are then read back.
+
+The changed files are found in remote.py. `HfApi.create_commit` leaves unchanged files out of a commit too, but only
+after it has put every large one through an upload; and it has no dry run.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -16,12 +17,12 @@ from urllib.parse import quote
 from tqdm import tqdm
 
 from builder.pipeline.build_folder import BuildFolder
-from builder.publish.publication import CARD, CONCEPTS, DIGESTS, Publication, Rows, check_publishable, git_name, prepare
+from builder.publish.publication import CONCEPTS, Publication, Rows, check_publishable, prepare
+from builder.publish.remote import Remote, changed_files, dropped_files, read_remote
 from dataset_card import HUB_LICENSES, license_yaml
 from mycanvas.errors import ConfigError, HubError
-from mycanvas.io.files import stored
-from mycanvas.io.hub_errors import told_by_hub
-from mycanvas.schema import SPLITS
+from mycanvas.io.hub_errors import hub_errors
+from mycanvas.io.messages import closest, counted
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
@@ -30,33 +31,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mycanvas")
 
-_SPLIT = f"({'|'.join(SPLITS)})"
-OURS = re.compile(rf"(data/{_SPLIT}|concepts/train)-\d{{5}}-of-\d{{5}}\.parquet|previews/{_SPLIT}-\d+\.jpg")
-"""Files that a push writes, and takes away again when they are no longer of the dataset; of others it takes none."""
-BARE = frozenset({".gitattributes", "README.md"})
-"""What a repository holds that was made on the web page and never used."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Remote:
-    """A branch of a repository as it is now.
-
-    exists: whether the repository does. head: the branch's commit; None: there is no such branch yet, and main counts.
-    sums: by the path of each file, the sha256 of its content where it is large, else git's name of it.
-    """
-
-    exists: bool
-    head: str | None
-    sums: Mapping[str, str]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Push:
-    """What a push sent, or would send.
+    """The result of a push, or of a dry run.
 
-    revision: the branch. commit: its head, an old one where nothing had changed; None: a dry run.
-    send: size in bytes of each file that is new or changed. keep: how many are there already.
-    delete: files that are no longer of the dataset. splits: the rows of each.
+    revision: the branch. commit: its last commit, the previous one where nothing had changed; None: a dry run.
+    send: the size in bytes of each file that is new or changed. keep: the number of unchanged files.
+    delete: files that the dataset no longer has. splits: the rows of each split.
     """
 
     repo_id: str
@@ -69,18 +51,18 @@ class Push:
     splits: Mapping[str, Rows]
 
     def lines(self) -> list[str]:
-        """For people."""
+        """The result as lines for the terminal."""
         send, delete = ("sent", "deleted") if self.commit else ("would send", "would delete")
         longest = max(map(len, self.send), default=0)
         kept = f"; {self.keep} unchanged" if self.keep else ""
-        total = f"{send} {_counted(len(self.send))}, {_size(sum(self.send.values()))}{kept}"
-        parts = "of a changed file the Hub takes only the parts that it does not have"
+        total = f"{send} {counted(len(self.send), 'file')}, {_size(sum(self.send.values()))}{kept}"
+        parts = "of a changed file, only the parts that the Hub does not have are uploaded"
         rows = ", ".join(f"{split} {found.rows}" for split, found in self.splits.items())
         branch = "" if self.revision == "main" else f', revision="{self.revision}"'
         return [
             *(f"{send}  {path:<{longest}}  {_size(size):>9}" for path, size in self.send.items()),
             *(f"{delete}  {path}" for path in self.delete),
-            total if self.send else f"nothing to send: {_counted(self.keep)} unchanged",
+            total if self.send else f"nothing to send: {counted(self.keep, 'file')} unchanged",
             *([parts] if self.send and self.keep else []),
             f"{'read back' if self.commit else 'it would hold'}: {rows} rows",
             *([f'load it:     datasets.load_dataset("{self.repo_id}"{branch})'] if self.commit else []),
@@ -88,7 +70,7 @@ class Push:
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """Of JSON's types."""
+        """The result as JSON's types."""
         rows = {split: found.rows for split, found in self.splits.items()}
         sent = {"send": dict(self.send), "keep": self.keep, "delete": list(self.delete)}
         where = {"repository": self.repo_id, "url": self.url, "revision": self.revision}
@@ -104,23 +86,23 @@ def push(
     license: str | None = None,
     dry_run: bool = False,
 ) -> Push:
-    """Publish a built dataset, or what changed of it since; an interrupted push goes on where it stopped.
+    """Publish a built dataset, or its changes since the last push; an interrupted push resumes where it stopped.
 
-    Everything is checked before anything is sent, everything is sent before one commit makes it visible, and then the
+    Everything is checked before anything is sent, and everything is sent before one commit makes it visible. Then the
     rows are read back as any reader would read them.
 
     Args:
         path: the folder of a finished build.
-        repo_id: "user/mycanvas"; it is created where there is none.
-        private: for the eyes of its owner only.
-        revision: the branch; it is created where there is none.
-        license: SPDX identifier, instead of the build's.
-        dry_run: only find out what would be sent. Nothing is written, neither here nor there.
+        repo_id: "user/mycanvas"; it is created if it does not exist.
+        private: create the repository as private, and refuse a public one.
+        revision: the branch; it is created if it does not exist.
+        license: SPDX identifier, in place of the build's.
+        dry_run: only report what would be sent; write nothing, neither here nor on the Hub.
 
     Raises:
-        ConfigError: the repository cannot have this name, or the branch, or this is no license.
+        ConfigError: the name of the repository, of the branch or of the license is invalid.
         StoreError: the folder cannot be published as it is.
-        HubError: the Hub refused, cannot be reached, or gives back something else.
+        HubError: the Hub refused, cannot be reached, or returns other rows than were sent.
     """
     if repo_id.count("/") != 1:
         raise ConfigError(f"expected user/name, as in jane/mycanvas, got {repo_id!r}")
@@ -131,22 +113,22 @@ def push(
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(folder.claim(folder.request()))
-        sums = check_publishable(folder, license)
+        hashes = check_publishable(folder, license)
         stack.enter_context(_no_bars())
-        api = _api(anonymous=dry_run)
-        with told_by_hub(f"look at {repo_id}"):
-            remote = _look(api, repo_id, revision, private)
-        publication = prepare(folder, sums, repo_id, license, keep=not dry_run)
-        changed = _changed(publication, remote)
-        gone = tuple(name for name in remote.sums if OURS.fullmatch(name) and name not in publication.sizes())
+        api = _client(anonymous=dry_run)
+        with hub_errors(f"look at {repo_id}"):
+            remote = read_remote(api, repo_id, revision, private)
+        publication = prepare(folder, hashes, repo_id, license, keep=not dry_run)
+        sizes = publication.sizes()
+        changed = changed_files(publication, remote)
+        dropped = dropped_files(publication, remote)
         commit = None
         if not dry_run:
-            with told_by_hub(f"publish {repo_id}"):
+            with hub_errors(f"publish {repo_id}"):
                 _create(api, repo_id, revision, remote, private)
-                commit = _send(api, repo_id, revision, remote, publication, changed, gone)
-            with told_by_hub(f"read {repo_id} back"):
+                commit = _send(api, repo_id, revision, remote, publication, changed, dropped)
+            with hub_errors(f"read {repo_id} back"):
                 _compare(repo_id, commit, publication.splits)
-        sizes = publication.sizes()
         send = {name: sizes[name] for name in changed}
         return Push(
             repo_id=repo_id,
@@ -154,108 +136,56 @@ def push(
             revision=revision,
             send=send,
             keep=len(sizes) - len(send),
-            delete=gone,
+            delete=dropped,
             commit=commit,
             splits=publication.splits,
         )
 
 
 def _check_license(license: str | None) -> None:
-    """Look whether a license that was given is one; what the Hub has no name for is told, as it may be mistyped."""
+    """Refuse a value that names no license; warn of one that the Hub does not know, as it may be mistyped."""
     if license is None:
         return
-    said = license_yaml(license)
-    if said in ({"license": "unknown"}, {"license": "other"}):
-        raise ConfigError(f"--license: expected the name of one, such as CC-BY-4.0, got {license!r}")
-    if name := said.get("license_name"):
-        near = get_close_matches(name, HUB_LICENSES - {"other", "unknown"}, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
+    fields = license_yaml(license)
+    if fields in ({"license": "unknown"}, {"license": "other"}):
+        raise ConfigError(f"--license: expected the name of a license, such as CC-BY-4.0, got {license!r}")
+    if name := fields.get("license_name"):
+        near = closest(name, HUB_LICENSES - {"other", "unknown"}, similarity=0.6)
+        hint = f" (did you mean {near}?)" if near else ""
         log.warning("the Hub knows no license %s%s; the card says: other, %s", license, hint, name)
 
 
-def _api(*, anonymous: bool) -> HfApi:
-    """The Hub, to somebody who is logged in; to look, nobody has to be."""
+def _client(*, anonymous: bool) -> HfApi:
+    """A client of the Hub for the user who is logged in; anonymous: a dry run, which also works without a login."""
     from huggingface_hub import HfApi, get_token
 
     api = HfApi()
     if get_token() is None:
         if anonymous:
-            log.warning("nobody is logged in to the Hub: what is private there is not seen")
+            log.warning("not logged in to the Hub: private repositories are not visible")
             return api
-        raise HubError("nobody is logged in to the Hub; run: hf auth login (or set HF_TOKEN)")
-    with told_by_hub("log in to the Hub"):
+        raise HubError("not logged in to the Hub; run: hf auth login (or set HF_TOKEN)")
+    with hub_errors("log in to the Hub"):
         api.whoami()
     return api
 
 
 @contextmanager
 def _no_bars() -> Iterator[None]:
-    """Without huggingface_hub's and datasets' own progress bars, beside which ours could not be read."""
+    """Hide the progress bars of huggingface_hub and datasets, which would overwrite ours."""
     from datasets.utils import logging as datasets_bars
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    shown, also = not are_progress_bars_disabled(), datasets_bars.is_progress_bar_enabled()
+    hub_shown, datasets_shown = not are_progress_bars_disabled(), datasets_bars.is_progress_bar_enabled()
     disable_progress_bars()
     datasets_bars.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if hub_shown:
             enable_progress_bars()
-        if also:
+        if datasets_shown:
             datasets_bars.enable_progress_bar()
-
-
-def _look(api: HfApi, repo_id: str, revision: str, private: bool) -> Remote:
-    """What is there now.
-
-    Raises:
-        ConfigError: it cannot have this name.
-        HubError: it is public although it is to be private, or holds something that no push wrote.
-    """
-    from huggingface_hub import RepoFile
-    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        visible = api.repo_info(repo_id, repo_type="dataset")
-    except HFValidationError as error:
-        raise ConfigError(f"expected user/name, as in jane/mycanvas, got {repo_id!r}: {error}") from error
-    except RepositoryNotFoundError:
-        return Remote(exists=False, head=None, sums={})
-    if private and not visible.private:
-        raise HubError(f"{repo_id} is public already; make it private in its settings, or leave out --private")
-    try:
-        head = api.repo_info(repo_id, repo_type="dataset", revision=revision).sha
-    except RevisionNotFoundError:
-        head = None
-    begin = head or visible.sha  # a new branch begins as main
-    entries = api.list_repo_tree(repo_id, repo_type="dataset", revision=begin, recursive=True)
-    files = [entry for entry in entries if isinstance(entry, RepoFile)]
-    sums = {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
-    if DIGESTS not in sums and (others := sorted(set(sums) - BARE)):
-        raise HubError(f"{repo_id} holds something else ({', '.join(others[:3])}); choose another name")
-    if DIGESTS in sums and CARD in sums:
-        _check_card(api, repo_id, begin, sums[CARD])
-    return Remote(exists=True, head=head, sums=sums)
-
-
-def _check_card(api: HfApi, repo_id: str, revision: str | None, there: str) -> None:
-    """Raises HubError if somebody edited the card on the Hub, which a push would replace. there: its name in git."""
-    told = stored(Path(api.hf_hub_download(repo_id, DIGESTS, repo_type="dataset", revision=revision)))
-    if isinstance(told, dict) and told.get("card", there) != there:
-        raise HubError(
-            f"the card of {repo_id} was edited on the Hub since the last push, which this one would replace; copy what "
-            f"is to stay into the {CARD} of the folder, delete {CARD} on the Hub, and push again"
-        )
-
-
-def _changed(publication: Publication, remote: Remote) -> list[str]:
-    """The paths of the files that are not there as they are here."""
-    shards = {shard.path: {shard.sha256} for shard in publication.shards}
-    small = {
-        path: {hashlib.sha256(content).hexdigest(), git_name(content)} for path, content in publication.small.items()
-    }
-    return [path for path, names in {**shards, **small}.items() if remote.sums.get(path) not in names]
 
 
 def _create(api: HfApi, repo_id: str, revision: str, remote: Remote, private: bool) -> None:
@@ -272,11 +202,12 @@ def _send(
     remote: Remote,
     publication: Publication,
     changed: Iterable[str],
-    gone: Iterable[str],
+    dropped: Iterable[str],
 ) -> str:
-    """Send files, large ones one after the other, then commit them all; the commit that holds them.
+    """Upload the shards one by one, then commit all files; return the commit.
 
-    A large file that has arrived is kept by the Hub, so that a push that was interrupted need not send it again.
+    The Hub keeps each shard that has arrived, so that an interrupted push does not send it again. `create_commit` alone
+    would upload all of them in one session, of which an interruption loses more.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
@@ -293,7 +224,7 @@ def _send(
             api.preupload_lfs_files(repo_id, [addition], repo_type="dataset", revision=revision)
             bar.update(size)
     small = [CommitOperationAdd(path, content) for path, content in publication.small.items() if path in changed]
-    operations: list[Operation] = [*(addition for addition, _ in large), *small, *map(CommitOperationDelete, gone)]
+    operations: list[Operation] = [*(addition for addition, _ in large), *small, *map(CommitOperationDelete, dropped)]
     if not operations:
         return head
     return api.create_commit(
@@ -310,7 +241,7 @@ def _compare(repo_id: str, commit: str, splits: Mapping[str, Rows]) -> None:
     """Stream the ids of all rows, as readers do, and compare them with those that were sent.
 
     Raises:
-        HubError: they are others.
+        HubError: they differ.
     """
     import datasets
 
@@ -320,13 +251,9 @@ def _compare(repo_id: str, commit: str, splits: Mapping[str, Rows]) -> None:
         found = Rows.count(row["id"] for row in rows)
         if found != sent:
             raise HubError(
-                f"{repo_id} at {commit} gives back {found.rows} rows of {split} that are not the {sent.rows} that were "
-                "sent; delete .build/push and run the same command again"
+                f"{repo_id} at {commit} returns {found.rows} rows of {split}, which are not the {sent.rows} rows that "
+                "were sent; delete .build/push and run the same command again"
             )
-
-
-def _counted(files: int) -> str:
-    return f"{files} file{'' if files == 1 else 's'}"
 
 
 def _size(size: int) -> str:

@@ -1,4 +1,4 @@
-"""A folder of background photos, one folder for each scene -> BackgroundRef."""
+"""Find background photos: a folder of folders, one for each scene."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ from builder.sources.photo_folders import (
 )
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.images import decode
+from mycanvas.io.messages import counted
 
 MIN_SIDE = 256
-"""Pixels of a photo's shorter side; anything smaller is a blur behind its objects."""
+"""Fewest pixels of a photo's shorter side; a smaller photo, enlarged, is a blur behind its objects."""
 MAX_PROPORTION = 8
-"""Longer side to shorter side."""
+"""The most that the longer side may be of the shorter side."""
 MAX_PHRASE_WORDS = 6
-"""A caption has 30 words and five concepts to name."""
+"""A caption has at most 30 words, and up to five concepts to name."""
 
 PREPOSITIONS = ("above", "at", "behind", "beside", "by", "in", "near", "on", "under", "underneath")
-"""A folder whose name begins with one of these is a phrase as it stands."""
+"""The name of a folder that begins with one of these is used as the phrase."""
 
 PHRASES: Mapping[str, str] = {
     "beach": "on a beach",
@@ -66,15 +67,15 @@ PHRASES: Mapping[str, str] = {
     "terrace": "on a terrace",
     "woods": "in the woods",
 }
-"""Scenes in which things do not stand "in a ..."; "wooden floor" follows its last word."""
+"""Phrases of scenes that are not "in a ..."; of a longer name such as "wooden floor", the last word decides."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundBackgrounds:
-    """What `find_backgrounds` found.
+    """The result of `find_backgrounds`.
 
-    backgrounds: one for each usable photo, sorted by scene and file name, at least one.
-    rejected: every photo that is not used, by its id, and every folder without one, by its name.
+    backgrounds: one for each usable photo, at least one, sorted by scene and file name.
+    rejected: every unused photo, by its id, and every folder without photos, by its name.
     """
 
     backgrounds: tuple[BackgroundRef, ...]
@@ -91,48 +92,51 @@ class _Description(BaseModel):
     ground: Annotated[float, Field(gt=0, le=0.95)] | None = None
 
     @model_validator(mode="after")
-    def _ground_lies_below_the_horizon(self) -> Self:
+    def _check_ground_is_below_horizon(self) -> Self:
         if self.horizon is not None and self.ground is not None and self.ground <= self.horizon:
-            raise ValueError(f"ground {self.ground} must be larger than horizon {self.horizon}: both grow downwards")
+            raise ValueError(
+                f"ground {self.ground} must be larger than horizon {self.horizon}: both are measured from the top"
+            )
         return self
 
 
 def find_backgrounds(folder: Path) -> FoundBackgrounds:
     """Find the scenes under a folder and check every photo in them.
 
-    A scene is a folder of .jpg, .jpeg, .png and .webp files; hidden ones are passed over. What captions say of it is
-    made from its name ("garden": "in a garden", "wooden_table": "on a wooden table"). `backgrounds.toml` may give each
-    scene a phrase, and for all of its photos the rows, as fractions of their height, of the horizon and of the highest
-    ground on which something can stand.
+    A scene is a folder of .jpg, .jpeg, .png and .webp files; hidden files are ignored. Its phrase in captions is made
+    from its name ("garden": "in a garden", "wooden_table": "on a wooden table"). `backgrounds.toml` may set a scene's
+    phrase, and for all of its photos the rows of the horizon and of the highest ground on which an object can stand, as
+    fractions of the photo's height from the top.
 
     Raises:
-        InputError: nothing there, or no usable photo in any scene's folder.
-        ConfigError: phrases that captions cannot say, or a backgrounds.toml that is wrong.
+        InputError: the folder has no folders, or none of them a usable photo.
+        ConfigError: captions cannot hold a phrase, or backgrounds.toml is invalid.
     """
     found = entries(folder)
     scenes = [entry for entry in found if may_hold_photos(entry)]
     loose = [entry for entry in found if entry.suffix.lower() in SUFFIXES and not entry.is_dir()]
     if not scenes:
-        what = f"{len(loose)} photos lie directly in {folder}" if loose else f"no folders in {folder}"
-        raise InputError(f"{what}; expected a folder for each scene, named after it: {folder}/garden/*.jpg")
+        holds_photos = f"{folder} holds {counted(len(loose), 'photo')} and no folder"
+        problem = holds_photos if loose else f"no folders in {folder}"
+        raise InputError(f"{problem}; expected a folder for each scene, named after it: {folder}/garden/*.jpg")
     described, wrong = read_descriptions(folder / "backgrounds.toml", [scene.name for scene in scenes], _Description)
     about = {scene.name: described.get(scene.name, _Description()) for scene in scenes if scene.name not in wrong}
     phrases = {name: " ".join((each.phrase or phrase_of(name)).split()) for name, each in about.items()}
-    refused = [_refused(name, said) for name, said in phrases.items() if not is_plain(said)]
+    refused = [_refused(name, phrase) for name, phrase in phrases.items() if not is_plain(phrase)]
     problems = [*chain(*wrong.values()), *refused]
     if problems:
         raise ConfigError("\n".join(problems))
     refs: list[BackgroundRef] = []
     rejected = [_reject(photo.name, f"not in a scene's folder; move it to {folder}/<scene>/") for photo in loose]
     for scene in scenes:
-        good, bad = find_photos(scene, _check, "backgrounds", attribution_of(scene, collected=True))
+        usable, unusable = find_photos(scene, _check_photo, "backgrounds", attribution_of(scene, collected=True))
         phrase, horizon, ground = phrases[scene.name], about[scene.name].horizon, about[scene.name].ground
         refs += [
             BackgroundRef(scene=scene.name, phrase=phrase, photo=photo, horizon=horizon, ground=ground)
-            for photo in good
+            for photo in usable
         ]
-        rejected += bad
-        if not good and not bad:
+        rejected += unusable
+        if not usable and not unusable:
             rejected.append(_reject(scene.name, f"no {', '.join(SUFFIXES)} file in it"))
     if not refs:
         first = "\n".join(f"  {each.sample_id}: {each.reason}" for each in rejected[:5])
@@ -141,7 +145,7 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
 
 
 def phrase_of(scene: str) -> str:
-    """What a caption says of the scene in a folder: "on_a_beach", "beach 2" and "Beach" are all "on a beach"."""
+    """The phrase for a scene, by its folder's name: "on_a_beach", "beach 2" and "Beach" all give "on a beach"."""
     name = re.sub(r"[\s_-]+", " ", scene).strip().rstrip("0123456789 ").lower() or scene
     first, last = name.split()[0], name.split()[-1]
     if first in PREPOSITIONS:
@@ -158,7 +162,7 @@ def phrase_of(scene: str) -> str:
 
 
 def is_plain(phrase: str) -> bool:
-    """Whether captions and prompts can hold a phrase."""
+    """Whether a phrase has 1 to MAX_PHRASE_WORDS words and no character that prompts use for tokens."""
     return 1 <= len(phrase.split()) <= MAX_PHRASE_WORDS and not re.search("[<>+]", phrase)
 
 
@@ -169,11 +173,11 @@ def _refused(scene: str, phrase: str) -> str:
     )
 
 
-def _check(data: bytes) -> None:
-    """Whether a photo can be a background."""
+def _check_photo(data: bytes) -> None:
+    """Raise InputError if a photo cannot be a background."""
     image = decode(data, MIN_SIDE * MAX_PROPORTION)
     if image.mode != "RGB":
-        raise InputError("partly see-through; a background must be opaque")
+        raise InputError("partly transparent; expected an opaque background")
     if min(image.size) < MIN_SIDE:
         size = "x".join(map(str, image.size))
         expected = f"at least {MIN_SIDE} pixels each way, and at most {MAX_PROPORTION} times as long as short"

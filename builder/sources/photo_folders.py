@@ -1,4 +1,4 @@
-"""Folders of photos as people lay them out: what lies in them, what is written about them, who made the photos."""
+"""Read folders of photos: the entries, the descriptions beside them, the usable photos, their attribution."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from mycanvas.io.toml import read_toml
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 OTHER_PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".tif", ".tiff")
-"""Named in a rejection, not passed over: a folder straight from a phone may hold nothing else."""
+"""Formats that are rejected with a reason, not ignored: a folder copied from a phone may hold nothing else."""
 MAX_ATTRIBUTION = 800
-"""Characters; enough for a paragraph of names."""
+"""The most characters of an attribution: a paragraph of names."""
 
 _ATTRIBUTION_FILES = ("attribution", "attribution.md", "attribution.txt")
 _LICENSE_FILES = ("license", "license.md", "license.txt")
 
-Description = TypeVar("Description", bound=BaseModel)
+Table = TypeVar("Table", bound=BaseModel)
 
 
 def entries(folder: Path) -> list[Path]:
-    """What lies in a folder, sorted, without hidden entries.
+    """The entries of a folder, sorted, without hidden ones.
 
     Raises:
-        InputError: it is no folder, or cannot be read.
+        InputError: it is not a folder, or cannot be read.
     """
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
@@ -47,22 +47,22 @@ def entries(folder: Path) -> list[Path]:
 
 
 def may_hold_photos(path: Path) -> bool:
-    """Whether a path is a folder, and not one in which a build left its dataset and contact sheet."""
+    """Whether a path is a folder, and not the output of a build, which holds pictures too."""
     return os.path.isdir(path) and not os.path.isdir(path / ".build")
 
 
 def read_descriptions(
-    path: Path, names: Sequence[str], table: type[Description]
-) -> tuple[dict[str, Description], dict[str, list[str]]]:
-    """The tables of a TOML file beside folders, one for each folder that it describes; none if there is no file.
+    path: Path, names: Sequence[str], table: type[Table]
+) -> tuple[dict[str, Table], dict[str, list[str]]]:
+    """Read a TOML file that describes the folders beside it, in one table each; no tables if there is no file.
 
     Args:
-        path: of the TOML file.
-        names: of the folders.
-        table: what a table may hold.
+        path: the TOML file.
+        names: the names of the folders.
+        table: the schema of a table.
 
     Returns:
-        The tables that are right; and for each other one, in words, what is wrong with it.
+        The valid tables; and for each invalid one its problems, one line each.
 
     Raises:
         InputError: the file cannot be read.
@@ -74,29 +74,29 @@ def read_descriptions(
         return {}, {}
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    right: dict[str, Description] = {}
-    wrong: dict[str, list[str]] = {}
+    valid: dict[str, Table] = {}
+    invalid: dict[str, list[str]] = {}
     for name, values in tables.items():
         if name not in names:
-            wrong[name] = [f"{path}: no folder is called {name}; {nearest(name, names)}"]
+            invalid[name] = [f"{path}: no folder is called {name}; {nearest(name, names)}"]
             continue
         try:
-            right |= TypeAdapter(dict[str, table]).validate_python({name: values})  # type: ignore[valid-type]
+            valid |= TypeAdapter(dict[str, table]).validate_python({name: values})  # type: ignore[valid-type]
         except ValidationError as error:
-            wrong[name] = [f"{path}: {explain(each, list(table.model_fields))}" for each in error.errors()]
-    return right, wrong
+            invalid[name] = [f"{path}: {explain(each, list(table.model_fields))}" for each in error.errors()]
+    return valid, invalid
 
 
 def find_photos(
     folder: Path, check: Callable[[bytes], object], stage: str, attribution: str | None
 ) -> tuple[list[PhotoFile], list[Rejected]]:
-    """The photos of a folder, each picture once, and why the others are not used.
+    """Find the usable photos of a folder, each content once, and reject the others with a reason.
 
     Args:
-        folder: their ids are "<its name>/<file name>".
-        check: called with a file's bytes; raises InputError if they are no usable photo.
-        stage: which finds them, for the rejections.
-        attribution: who made them, where anybody says so.
+        folder: the folder; a photo's id is "<folder name>/<file name>".
+        check: called with a file's bytes; raises InputError if they are not a usable photo.
+        stage: the stage that the rejections name.
+        attribution: who made the photos; None if unknown.
 
     Raises:
         InputError: the folder itself cannot be read.
@@ -125,24 +125,24 @@ def find_photos(
 
 
 def attribution_of(folder: Path, *, collected: bool) -> str | None:
-    """The first paragraph of the nearest file that says who made the photos of a folder.
+    """The first paragraph of the nearest file that credits the photos of a folder; None if there is no such file.
 
-    An ATTRIBUTION file in it, beside it, or one level further up. A LICENSE file only where it can be for nothing but
-    photos: further up it may be that of a code repository.
+    An ATTRIBUTION file counts in the folder, beside it, and one level above. A LICENSE file counts only where it must
+    be about photos: further up it may be that of a code repository.
 
     Args:
-        folder: of the photos.
-        collected: whether it lies in a folder of folders of photos; false when it was named alone and may lie anywhere.
+        folder: the folder of the photos.
+        collected: whether it is in a folder of folders of photos; false if it was named alone and may be anywhere.
     """
     folder = Path(os.path.abspath(folder))
-    anything = _ATTRIBUTION_FILES + _LICENSE_FILES
+    either = _ATTRIBUTION_FILES + _LICENSE_FILES
     places = (
-        (folder, anything),
-        (folder.parent, anything if collected else _ATTRIBUTION_FILES),
+        (folder, either),
+        (folder.parent, either if collected else _ATTRIBUTION_FILES),
         (folder.parent.parent, _ATTRIBUTION_FILES),
     )
     for place, names in places:
-        for path in _files_called(place, names):
+        for path in _files_named(place, names):
             paragraphs = re.split(r"\n\s*\n", _text(path).strip())
             texts = [" ".join(text.split()) for text in paragraphs if not text.lstrip().startswith("#")]
             if texts and texts[0]:
@@ -150,7 +150,7 @@ def attribution_of(folder: Path, *, collected: bool) -> str | None:
     return None
 
 
-def _files_called(place: Path, names: Sequence[str]) -> Iterator[Path]:
+def _files_named(place: Path, names: Sequence[str]) -> Iterator[Path]:
     try:
         present = {path.name.lower(): path for path in entries(place) if os.path.isfile(path)}
     except InputError:

@@ -1,4 +1,4 @@
-"""One photo file -> upright sRGB pixels and, where the file brings one, its ready cut-out."""
+"""Read one photo file: upright sRGB pixels and, where the file has transparency, a ready cut-out."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from mycanvas.errors import InputError
 from mycanvas.io.images import decode, quiet_decoding, read_file
 
 MIN_SIDE = 64
-"""Pixels of the shorter side; a smaller object cannot be cut out, nor enlarged into a scene."""
+"""Fewest pixels of the shorter side; a smaller object can neither be cut out nor enlarged into a scene."""
 
 
 def read_photo(file: PhotoFile, side: int) -> Photo:
-    """Read a photo at the size in which it is used.
+    """Read a photo at the size at which it is used.
 
     Args:
-        file: as `find_concepts` found it.
-        side: pixels that the longer side is scaled down to; smaller photos stay as they are.
+        file: a photo that `find_concepts` returned.
+        side: the longer side is scaled down to this many pixels; a smaller photo keeps its size.
 
     Returns:
-        uint8 [H, W, 3] pixels in sRGB, upright; and the alpha, float32 [H, W], where the file brings a cut-out.
+        uint8 [H, W, 3] pixels in sRGB, upright; and the alpha, float32 [H, W] in [0, 1], where the file is a cut-out.
 
     Raises:
-        InputError: the file cannot be read, or is no longer the one that was found.
+        InputError: the file cannot be read, or has changed since it was found.
     """
     data = read_file(file.path)
     if hashlib.sha256(data).hexdigest() != file.sha256:
-        raise InputError(f"{file.path} has changed since the build was planned; start again with another output")
+        raise InputError(f"{file.path} has changed since the build was planned; restore it, or use another --output")
     try:
         with quiet_decoding():
             image = decode(data, side, min_side=MIN_SIDE)

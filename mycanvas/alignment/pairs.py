@@ -19,6 +19,7 @@ import numpy as np
 
 from mycanvas.alignment.columns import find_columns
 from mycanvas.errors import ConfigError, InputError
+from mycanvas.io.hub_errors import check_repository, hub_errors
 from mycanvas.metrics.scenes import Read
 from mycanvas.schema import SPLITS
 
@@ -194,16 +195,9 @@ def _is_one(saved: Any) -> bool:
 
 
 def _ask_hub(name: str) -> None:
-    """One question before a dataset is opened, which would ask again and again for half a minute."""
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    try:
-        huggingface_hub.HfApi().repo_info(name, repo_type="dataset", timeout=10)
-    except (HfHubHTTPError, HFValidationError) as error:
-        raise InputError(f"{name} cannot be had from the Hub: {str(error).splitlines()[0]}") from error
-    except Exception as error:  # of whichever HTTP library the installed huggingface_hub stands on
-        raise InputError(f"{name} is no file or folder here, and the Hub cannot be reached ({error})") from error
+    """Ask the Hub once whether it has a dataset: opening one tries again for half a minute before it fails."""
+    with hub_errors(f"open {name}, which is not a file or folder here", raises=InputError):
+        check_repository(name, "dataset")
 
 
 def _mapped(dataset: Any) -> Part:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mycanvas.errors import StoreError
-from mycanvas.io.files import UNFINISHED, told, write_json
+from mycanvas.io.files import UNFINISHED, os_errors, write_json
+from mycanvas.io.ownership import check_ownership
 
 MARKER = ".mycanvas-export.json"
 """Written before anything else and, when all of it is on the disk, once more with `finished` true. Hidden, because
@@ -27,16 +28,8 @@ def is_finished(output: Path, what: Mapping[str, Any]) -> bool:
     Raises:
         StoreError: it holds something else, or the export of something else.
     """
-    if output.exists() and not output.is_dir():
-        raise StoreError(f"{output} is a file; give --output a folder")
-    with told(output):
-        others = sorted(entry.name for entry in output.iterdir()) if output.exists() else []
-    others = [name for name in others if not (name.startswith(f".{MARKER}.") and name.endswith(UNFINISHED))]
-    if not others:
+    if not check_ownership(output, MARKER, _is_unfinished_marker):
         return False
-    if MARKER not in others:
-        shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-        raise StoreError(f"{output} holds something else ({shown}); give --output a new or empty folder")
     marked = _read(output / MARKER)
     finished = bool(marked.pop("finished", False))
     if marked == what:
@@ -57,11 +50,15 @@ def claimed(output: Path, what: Mapping[str, Any]) -> Iterator[None]:
     Raises:
         StoreError: it cannot be written.
     """
-    with told(output):
+    with os_errors(output):
         write_json(output / MARKER, {**what, "finished": False})
         yield
         os.sync()  # all files at once: to wait for each of them would take longer than to write them
         write_json(output / MARKER, {**what, "finished": True})
+
+
+def _is_unfinished_marker(name: str) -> bool:
+    return name.startswith(f".{MARKER}.") and name.endswith(UNFINISHED)
 
 
 def _read(marker: Path) -> dict[str, Any]:

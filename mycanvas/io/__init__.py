@@ -1,1 +1,1 @@
-"""Files, images, colour, tables for the terminal, Hub errors: what every other room reads and writes with."""
+"""Reading and writing for all other rooms: files, images, colour, tables for the terminal, Hub errors."""

@@ -1,4 +1,4 @@
-"""Pictures as files have them -> 8 bits a colour, in sRGB."""
+"""Convert decoded images to 8-bit sRGB."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import numpy as np
 from PIL import Image, ImageCms
 
 _SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}
-"""Pillow's mode -> the colour space that an ICC profile for it names (ICC.1:2022, table 19)."""
+"""The colour space that an ICC profile for each of Pillow's modes names (ICC.1:2022, table 19)."""
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """The picture in mode RGB.
+    """Convert an image to mode RGB, in sRGB.
 
-    16-bit values are scaled, not clipped. Colour profiles (Display P3 phones, CMYK print) are converted from; one that
-    is broken or meant for another colour space is ignored.
+    16-bit values are scaled, not clipped. Colour profiles (Display P3 phones, CMYK print) are converted from; a profile
+    that is broken or belongs to another colour space is ignored.
     """
     profile = image.info.get("icc_profile")
-    if image.mode == "I;16":  # of which Pillow would make white
+    if image.mode == "I;16":  # Pillow would convert it to white
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     elif image.mode not in _SPACES:
         image = image.convert("RGB")

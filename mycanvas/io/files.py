@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what to do when they cannot be."""
+"""Files that are written whole or not at all; errors of the file system, with a remedy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 UNFINISHED = ".unfinished"
-"""The ending of a file that is being written; one that is found was left by a process that was killed."""
+"""The suffix of a file that is being written; a file that keeps it was left by a process that was killed."""
 
 _ROOM = "make room, then run the same command again"
 _PERMISSION = "choose a place that you may write to"
@@ -34,34 +34,34 @@ _REMEDIES: Mapping[int, str] = {
     errno.ENOENT: _PATH,
     errno.EISDIR: "a folder has this name; choose another",
 }
-"""What to do about what the system says."""
+"""How to fix an error of the file system, by its errno."""
 
 
 def write_text(path: Path, text: str) -> None:
-    """A UTF-8 text file, written whole or not at all."""
+    """Write a UTF-8 text file, whole or not at all."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """A file, written whole or not at all."""
+    """Write a file, whole or not at all."""
     with atomic(path) as file:
         file.write(content)
 
 
 def write_json(path: Path, values: Any) -> None:
-    """A JSON file with sorted keys, written whole or not at all."""
+    """Write a JSON file with sorted keys, whole or not at all."""
     write_text(path, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that is flushed to the disk and gets its name only when the block ends well.
+    """Open a binary file that is flushed to the disk and gets its name only when the block ends without an error.
 
     Raises:
-        StoreError: it cannot be written; the message says what to do. Nothing of the file is left.
+        StoreError: it cannot be written; the message says how to fix it. Nothing of the file is left.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
-    with told(path):
+    with os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
@@ -75,7 +75,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder last, as fsync does a file's content."""
+    """Flush the names in a folder to the disk, as fsync does for the content of a file."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -84,17 +84,22 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Turn what the system says into what to do."""
+def os_errors(path: Path) -> Iterator[None]:
+    """Turn OSError into StoreError: which path cannot be written, why, and how to fix it."""
     try:
         yield
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, "choose another place")
+        remedy = remedy_for(error) or "choose another place"
         raise StoreError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
 
 
+def remedy_for(error: OSError) -> str | None:
+    """How to fix an error of the file system; None where the error is of another kind."""
+    return _REMEDIES.get(error.errno or 0)
+
+
 def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """An Arrow IPC stream, written whole or not at all."""
+    """Write an Arrow IPC stream, whole or not at all."""
     import pyarrow as pa
 
     with atomic(path) as file, pa.ipc.new_stream(file, schema) as writer:
@@ -103,7 +108,7 @@ def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file of ours.
+    """Read a JSON file that this program wrote.
 
     Raises:
         StoreError: it is missing or damaged.
@@ -115,7 +120,7 @@ def read_json(path: Path) -> Any:
 
 
 def stored(path: Path) -> Any | None:
-    """The same, but None where it is missing or damaged: what it is about is then made again."""
+    """Read a JSON file as `read_json` does; None where it is missing or damaged, so that its subject is made again."""
     try:
         return read_json(path)
     except StoreError:

@@ -1,15 +1,18 @@
-"""What is wrong with a name or a value, in one line that says what to do."""
+"""Words of error messages: the nearest known name, counts, and one line for each wrong value of a configuration."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from pydantic_core import ErrorDetails
+from mycanvas.english import plural
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 SHOWN = 60
-"""Characters of a wrong value that are repeated; it may be a whole table."""
+"""The most characters of a wrong value that a message repeats: the value may be a whole table."""
 
 _KINDS: Mapping[str, str] = {
     "bool_parsing": "true or false",
@@ -27,7 +30,7 @@ _KINDS: Mapping[str, str] = {
     "string_type": "text",
     "tuple_type": "a list",
 }
-"""What was expected, by pydantic's name of the complaint: https://docs.pydantic.dev/latest/errors/validation_errors."""
+"""The expected type, by the type of pydantic's error: https://docs.pydantic.dev/latest/errors/validation_errors."""
 
 _BOUNDS: Mapping[str, Callable[[Any], str]] = {
     "greater_than": lambda bound: _number("above", bound["gt"]),
@@ -35,39 +38,55 @@ _BOUNDS: Mapping[str, Callable[[Any], str]] = {
     "less_than": lambda bound: _number("below", bound["lt"]),
     "less_than_equal": lambda bound: _number("of at most", bound["le"]),
     "literal_error": lambda bound: str(bound["expected"]),
-    "string_too_long": lambda bound: f"text of at most {_some(bound['max_length'], 'character')}",
-    "string_too_short": lambda bound: f"text of at least {_some(bound['min_length'], 'character')}",
-    "too_long": lambda bound: f"a list of at most {_some(bound['max_length'], 'value')}",
-    "too_short": lambda bound: f"a list of at least {_some(bound['min_length'], 'value')}",
+    "string_too_long": lambda bound: f"text of at most {counted(bound['max_length'], 'character')}",
+    "string_too_short": lambda bound: f"text of at least {counted(bound['min_length'], 'character')}",
+    "too_long": lambda bound: f"a list of at most {counted(bound['max_length'], 'value')}",
+    "too_short": lambda bound: f"a list of at least {counted(bound['min_length'], 'value')}",
 }
-"""The same for complaints that come with a bound."""
+"""The expected value, by the type of pydantic's error, for errors that come with a bound."""
+
+
+def closest(name: str, known: Iterable[str], *, similarity: float = 0.5) -> str | None:
+    """The known name that is most like a mistyped one; None if none is.
+
+    Args:
+        name: the unknown name.
+        known: all known names.
+        similarity: the least that counts as alike, 0 (any name) to 1 (the same name), as difflib measures it.
+    """
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=similarity)), None)
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """The known name that was most likely meant, or all of them."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    """A hint for an unknown name: "did you mean samples?"; where none is like it: "known: samples, seed"."""
+    near = closest(name, known)
+    return f"did you mean {near}?" if near else f"known: {', '.join(known)}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: "1 file", "2 files", "0 entries"."""
+    return f"{count} {noun if count == 1 else plural(noun)}"
 
 
 def explain(error: ErrorDetails, known: Sequence[str]) -> str:
-    """One of pydantic's complaints: "samples: expected a whole number of at least 1, got 0".
+    """Describe one of pydantic's errors in a line: "samples: expected a whole number of at least 1, got 0".
 
     Args:
-        error: with the place, the complaint and the value that was given.
-        known: the keys that could have stood in that place.
+        error: its place, its type and the value that was given.
+        known: the keys that are allowed in that place.
     """
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"unknown key {place}; {nearest(str(error['loc'][-1]), known)}"
     if error["type"] == "missing":
         return f"{place} is missing"
-    said = _said(error)
-    return f"{place}: {said}" if place else said
+    problem = _problem(error)
+    return f"{place}: {problem}" if place else problem
 
 
-def _said(error: ErrorDetails) -> str:
+def _problem(error: ErrorDetails) -> str:
     kind, given = error["type"], f"got {_shown(error['input'])}"
-    if kind == "value_error":  # A check of our own, whose words are ours.
+    if kind == "value_error":  # raised by a validator of ours
         return str(error["ctx"]["error"])
     if kind in _BOUNDS:
         return f"expected {_BOUNDS[kind](error['ctx'])}, {given}"
@@ -77,12 +96,8 @@ def _said(error: ErrorDetails) -> str:
 
 
 def _number(relation: str, bound: float) -> str:
-    # pydantic gives a bound the type of its field.
+    # pydantic gives a bound the type of its field
     return f"a whole number {relation} {bound}" if isinstance(bound, int) else f"a number {relation} {bound:g}"
-
-
-def _some(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _shown(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mycanvas import __version__
 from mycanvas.errors import StoreError
-from mycanvas.io.files import told, write_text
+from mycanvas.io.files import os_errors, write_text
 
 MARKS = (b'{\n "mycanvas": ', b"<title>MyCanvas scores", b"<title>How well captions and pictures are aligned")
 """Every file written to a report's folder has one of these in its first MARK_BYTES."""
@@ -27,7 +27,7 @@ def check_output(folder: Path, names: Iterable[str]) -> None:
     Raises:
         StoreError: the folder is not writable, or has a file of such a name that is not a report of MyCanvas.
     """
-    with told(folder):
+    with os_errors(folder):
         for path in (folder / name for name in names):
             if path.exists() and not _is_report(path):
                 raise StoreError(f"{path} exists and is not a report of mycanvas; choose another --output")
@@ -48,7 +48,7 @@ def write_prompts(path: Path, lines: str) -> None:
     Raises:
         StoreError: the file exists with other content, or cannot be written.
     """
-    with told(path):
+    with os_errors(path):
         if path.exists() and (not path.is_file() or path.read_bytes() != lines.encode()):
             raise StoreError(f"{path} exists with other content; delete it, or choose another --output")
     write_text(path, lines)

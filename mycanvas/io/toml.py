@@ -1,4 +1,4 @@
-"""TOML that a person wrote, in whatever editor, and tables laid upon each other."""
+"""Read TOML files that were written by hand; merge and flatten tables."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mycanvas.errors import ConfigError
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The values in a TOML file; a byte order mark, as Notepad writes it, is passed over.
+    """Read a TOML file; a byte order mark, as Notepad writes it, is ignored.
 
     Raises:
         OSError: it cannot be read.
-        ConfigError: it is not UTF-8, or not TOML.
+        ConfigError: it is not UTF-8 or not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -26,7 +26,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def merge(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of both, table by table; where both have one, that of `above`."""
+    """Merge two tables, and the tables in them; where both have a value, that of `above` is used."""
     merged = dict(base)
     for key, value in above.items():
         below = merged.get(key)
@@ -35,7 +35,7 @@ def merge(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"layout": {"scale": 1}} -> {"layout.scale": 1}."""
+    """Flatten nested tables: {"layout": {"scale": 1}} -> {"layout.scale": 1}."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from mycanvas.english import listed, with_article
 from mycanvas.errors import InputError
 from mycanvas.metrics.scenes import Concept, Dataset, Scene, concepts_of
 
@@ -66,7 +67,7 @@ def unseen_prompts(dataset: Dataset, count: int = PER_COMPOSITION) -> tuple[Prom
                 Prompt(
                     file=f"{number:03d}-{index}.png",
                     composition=name,
-                    prompt=f"{_listed([_called(concept) for concept in concepts])} {background}",
+                    prompt=f"{listed([_with_token(concept) for concept in concepts])} {background}",
                     background=background,
                 )
             )
@@ -232,10 +233,7 @@ def _read(path: Path) -> bytes:
         raise InputError(f"cannot be opened: {error.strerror}") from error
 
 
-def _called(concept: Concept) -> str:
-    article = "an" if concept.class_name[:1].lower() in "aeiou" else "a"
-    return f"{article} {concept.token} {concept.class_name}"
-
-
-def _listed(things: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(things[:-1]), things[-1])))
+def _with_token(concept: Concept) -> str:
+    """A concept as prompts name it: "an <owl> owl", "a pair of <g> glasses"."""
+    noun = concept.class_name
+    return f"{with_article(noun).removesuffix(noun)}{concept.token} {noun}"

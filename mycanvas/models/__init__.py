@@ -1,6 +1,6 @@
-"""Models from the Hub or from disk: where they lie, which revision they are, what they may be used for, where they run.
+"""Models from the Hub or from disk: their files, revisions, licenses and devices.
 
-Importing this costs nothing: torch, transformers and diffusers are imported by who loads a model.
+Importing this is cheap: torch, transformers and diffusers are imported when a model is loaded.
 """
 
 from mycanvas.models.batches import in_batches

@@ -1,4 +1,4 @@
-"""Batches that fit into a GPU's memory."""
+"""Run a model in batches that fit into the GPU's memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ Result = TypeVar("Result")
 
 
 def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], Iterable[Result]]) -> list[Result]:
-    """One result per item, in order; `run` gets `size` at a time, and half as many from when memory ran out.
+    """Run `run` on `size` items at a time; when the GPU's memory is full, halve the size and continue.
+
+    Returns:
+        One result per item, in order.
 
     Raises:
-        ModelError: a GPU's memory does not hold even one.
+        ModelError: the GPU's memory is too small for one item.
     """
     import torch
 

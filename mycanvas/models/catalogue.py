@@ -1,4 +1,4 @@
-"""What is known of models before they are fetched: how large they are, and what their license allows."""
+"""Facts about models, known before they are downloaded: their size and license."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class About:
-    """gigabytes: about what is fetched. license: as its card names it. commercial: it allows commercial use."""
+    """Facts about one model.
+
+    gigabytes: approximate size of the download. license: as its card names it. commercial: it allows commercial use.
+    """
 
     gigabytes: float
     license: str
@@ -16,13 +19,13 @@ class About:
 
 
 KNOWN: Mapping[str, About] = {
-    # Gen4Gen's (arXiv 2402.15504)
+    # used by Gen4Gen (arXiv 2402.15504)
     "diffusers/stable-diffusion-xl-1.0-inpainting-0.1": About(gigabytes=6.9, license="openrail++"),
     "stabilityai/stable-diffusion-xl-refiner-1.0": About(gigabytes=6.1, license="openrail++"),
     "llava-hf/llava-1.5-7b-hf": About(gigabytes=14.1, license="llama2"),
     "openai/clip-vit-base-patch32": About(gigabytes=0.6, license="mit"),
     "google/owlvit-base-patch32": About(gigabytes=0.6, license="apache-2.0"),
-    # of today
+    # newer models
     "Qwen/Qwen3-4B-Instruct-2507": About(gigabytes=8.1, license="apache-2.0"),
     "Tongyi-MAI/Z-Image-Turbo": About(gigabytes=33.0, license="apache-2.0"),
     "black-forest-labs/FLUX.1-Fill-dev": About(gigabytes=34.0, license="flux-1-dev-non-commercial", commercial=False),
@@ -30,7 +33,7 @@ KNOWN: Mapping[str, About] = {
     "openai/clip-vit-large-patch14": About(gigabytes=1.7, license="mit"),
     "google/siglip2-base-patch16-224": About(gigabytes=1.5, license="apache-2.0"),
     "google/owlv2-base-patch16-ensemble": About(gigabytes=0.6, license="apache-2.0"),
-    # rembg's sessions, by their names; whoever trained them licensed them so, on data with terms of its own (DIS5K)
+    # rembg's sessions, with the licenses of their weights; their training data (DIS5K) has terms of its own
     "isnet-general-use": About(gigabytes=0.2, license="apache-2.0"),
     "isnet-anime": About(gigabytes=0.2, license="apache-2.0"),
     "birefnet-general": About(gigabytes=1.0, license="mit"),

@@ -1,4 +1,4 @@
-"""Where a model runs, and in which precision."""
+"""The device and precision of a model, threads and GPU memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mycanvas.errors import ConfigError
+from mycanvas.io.messages import counted
 
 if TYPE_CHECKING:
     import torch
@@ -16,15 +17,15 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """The number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto": the first GPU, Apple's, or the processor, whichever is there first.
+    """The torch device of a name; "auto": the first CUDA GPU, else Apple's GPU, else the CPU.
 
     Raises:
-        ConfigError: no such device here.
+        ConfigError: this machine has no such device.
     """
     import torch
 
@@ -37,14 +38,14 @@ def pick_device(name: str) -> torch.device:
     if device is None or device.type not in {"cpu", "cuda", "mps"}:
         raise ConfigError(f'device must be "auto", "cpu", "cuda", "cuda:1" or "mps", got {name!r}')
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device is {name}, but torch sees {torch.cuda.device_count()} CUDA devices here")
+        raise ConfigError(f"device is {name}, but torch sees {counted(torch.cuda.device_count(), 'CUDA device')} here")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("device is mps, but torch sees no GPU of Apple's here")
     return device
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The precision of that name (one of DTYPES); "auto": bfloat16 on a GPU, float32 elsewhere."""
+    """The torch precision of a name in DTYPES; "auto": bfloat16 on a CUDA GPU, float32 elsewhere."""
     import torch
 
     if name == "auto":
@@ -53,14 +54,14 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def limit_threads(count: int) -> None:
-    """Let torch, if it is there, keep no more than so many processor cores busy: each worker takes all otherwise."""
+    """Limit the CPU threads of torch, if it is imported: otherwise each worker uses all cores."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.get_num_threads() > count:
         torch.set_num_threads(count)
 
 
 def release_memory() -> None:
-    """Give a GPU's memory back after the last reference to a model is gone."""
+    """Free the GPU memory of a model after its last reference is gone."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""How every model is loaded: from this machine only, no code that came with it, and without talking of it."""
+"""Common options of loading models: from this machine only, without code of the repository, quietly."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-"""What every `from_pretrained` of transformers is given; left out, the library may ask on the terminal."""
+"""Arguments of every `from_pretrained` of transformers; without them, it may ask a question on the terminal."""
 
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Without the progress bars and remarks of transformers, which are not the user's concern."""
+    """Hide the progress bars and log messages of transformers."""
     from transformers.utils import logging
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()

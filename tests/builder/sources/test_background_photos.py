@@ -75,14 +75,14 @@ def test_unusable_photos_are_rejected_by_name_and_the_others_are_not(tmp_path: P
         "loose.png",
     ]
     assert "255x300" in reasons["garden/small.png"]
-    assert "see-through" in reasons["garden/glass.png"]
+    assert "partly transparent" in reasons["garden/glass.png"]
     assert "not in a scene's folder" in reasons["loose.png"]
 
 
 def test_loose_photos_alone_are_an_error_that_says_where_to_put_them(tmp_path: Path) -> None:
     save(tmp_path / "photo.png")
 
-    with pytest.raises(InputError, match=r"1 photos lie directly in .*; expected a folder for each scene"):
+    with pytest.raises(InputError, match=r"holds 1 photo and no folder; expected a folder for each scene"):
         find_backgrounds(tmp_path)
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from builder.records import Concept
-from builder.sources.concepts import Found, find_concepts
+from builder.sources.concepts import FoundConcepts, find_concepts
 from mycanvas.errors import ConfigError, InputError
 
 
@@ -24,12 +24,12 @@ def described(folder: Path, text: str) -> Path:
     return folder
 
 
-def only(found: Found) -> Concept:
+def only(found: FoundConcepts) -> Concept:
     (concept,) = found.concepts
     return concept
 
 
-def reasons(found: Found) -> dict[str, str]:
+def reasons(found: FoundConcepts) -> dict[str, str]:
     assert {each.stage for each in found.rejected} <= {"concepts"}
     return {each.sample_id: each.reason for each in found.rejected}
 
@@ -253,7 +253,7 @@ def test_when_nothing_is_usable_the_error_gives_counts_and_reasons(tmp_path: Pat
 def test_photos_without_a_folder_of_their_own_are_explained(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
 
-    with pytest.raises(InputError, match=r"1 photos lie directly in .*; expected a folder per concept: .*/<concept>/"):
+    with pytest.raises(InputError, match=r"holds 1 photo and no folder; expected a folder per concept: .*/<concept>/"):
         find_concepts(tmp_path)
 
 

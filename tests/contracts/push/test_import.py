@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from builder.config import load_config
-from builder.sources.hub_datasets import MAX_BYTES, MAX_PHOTOS, fetch_concepts
+from builder.sources.hub_datasets import fetch_concepts
+from builder.sources.hub_photos import MAX_BYTES, MAX_PHOTOS
 from mycanvas.errors import ConfigError
 from mycanvas.io.images import MAX_BYTES as LARGEST_PHOTO
 from tests.fake_hub import FakeHub
@@ -101,7 +102,7 @@ def test_what_was_fetched_is_not_fetched_again_and_serves_when_the_hub_is_away(
 
     assert (again.code, away.code, len(hub.downloads)) == (0, 0, before)
     assert "the Hub answered 503" in away.err
-    assert "using what was fetched before" in away.err
+    assert "which was fetched before" in away.err
 
 
 def test_each_configuration_of_rows_is_a_concept(hub: FakeHub, run: Run, shapes: Path, tmp_path: Path) -> None:
@@ -163,7 +164,7 @@ def test_what_is_no_source_of_concepts_is_refused(hub: FakeHub, run: Run, shapes
     words = refused(build(run, "hf://jane/words", tmp_path / "out"))
     other = refused(build(run, "hf://jane/words/cats", tmp_path / "out"))
 
-    assert "cannot fetch hf://jane/nothing: no such dataset on the Hub, or not for you" in missing
+    assert "cannot fetch hf://jane/nothing: no such dataset on the Hub, or no access to it" in missing
     assert "hf://jane/words has no pictures" in words
     assert f"jane/many has {MAX_PHOTOS + 1} pictures" in refused(build(run, "hf://jane/many", tmp_path / "out"))
     assert "hf://jane/empty has no pictures" in refused(build(run, "hf://jane/empty", tmp_path / "out"))

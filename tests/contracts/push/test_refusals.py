@@ -67,7 +67,7 @@ def test_photos_that_no_scene_shows_are_published_too_and_need_one(
 def test_what_states_no_license_is_wrong_usage(run: Run, built: Path, name: str, license: str) -> None:
     message = refused(run("push", built, name, "--dry-run", "--license", license), code=2)
 
-    assert f"--license: expected the name of one, such as CC-BY-4.0, got {license!r}" in message
+    assert f"--license: expected the name of a license, such as CC-BY-4.0, got {license!r}" in message
 
 
 def test_a_license_that_the_hub_does_not_know_may_be_mistyped(run: Run, built: Path, name: str) -> None:
@@ -88,9 +88,9 @@ def test_a_branch_without_a_name_is_wrong_usage(run: Run, built: Path, name: str
 def test_nobody_logged_in_and_a_token_that_is_not_known_are_told_apart(
     hub: FakeHub, run: Run, built: Path, name: str
 ) -> None:
-    assert "nobody is logged in to the Hub; run: hf auth login" in refused(run("push", built, name, token=""))
+    assert "not logged in to the Hub; run: hf auth login" in refused(run("push", built, name, token=""))
     assert run("push", built, name, "--dry-run", token="").code == 0
-    assert "it does not know your token; log in again" in refused(run("push", built, name, token="hf_other"))
+    assert "it does not accept your token; log in again" in refused(run("push", built, name, token="hf_other"))
     assert name not in hub.repositories
 
 
@@ -102,7 +102,7 @@ def test_a_name_that_no_repository_can_have_is_wrong_usage(run: Run, built: Path
 def test_another_s_repository_is_not_written_to(hub: FakeHub, run: Run, built: Path) -> None:
     message = refused(run("push", built, "you/scenes"))
 
-    assert "cannot publish you/scenes: the Hub answered 403: your token may not do this" in message
+    assert "cannot publish you/scenes: the Hub answered 403: your token does not allow this" in message
     assert "you/scenes" not in hub.repositories
 
 
@@ -130,7 +130,7 @@ def test_a_commit_by_somebody_else_in_between_is_not_overwritten(
 
     message = refused(run("push", built, name))
 
-    assert "the Hub answered 412: somebody else wrote there meanwhile" in message
+    assert "the Hub answered 412: another commit was made meanwhile" in message
     assert set(hub.head(name).files) == {"notes.txt"}
 
 
@@ -144,11 +144,11 @@ def _wrote(hub: FakeHub, name: str) -> None:
         ("whoami", 503, "cannot log in to the Hub: the Hub answered 503: the Hub is out of order"),
         ("info", 500, "the Hub answered 500: the Hub is out of order; run the same command again later"),
         ("create", 500, "the Hub answered 500: the Hub is out of order; run the same command again later"),
-        ("create", 429, "the Hub answered 429: it was asked too often"),
-        ("batch", 403, "the Hub answered 403: your token may not do this"),
-        ("upload", 403, "the Hub answered 403: your token may not do this"),
+        ("create", 429, "the Hub answered 429: too many requests"),
+        ("batch", 403, "the Hub answered 403: your token does not allow this"),
+        ("upload", 403, "the Hub answered 403: your token does not allow this"),
         ("commit", 500, "the Hub answered 500: the Hub is out of order; run the same command again later"),
-        ("commit", 403, "the Hub answered 403: your token may not do this"),
+        ("commit", 403, "the Hub answered 403: your token does not allow this"),
     ],
 )
 def test_what_the_hub_refuses_is_said_and_nothing_is_half_published(
@@ -168,7 +168,7 @@ def test_what_the_hub_refuses_is_said_and_nothing_is_half_published(
 def test_rows_that_come_back_otherwise_are_noticed(hub: FakeHub, run: Run, built: Path, name: str) -> None:
     hub.lost["data/objects_4-00000-of-00001.parquet"] = "data/objects_5-00000-of-00001.parquet"
 
-    assert "rows of objects_4 that are not the" in refused(run("push", built, name))
+    assert "rows of objects_4, which are not the" in refused(run("push", built, name))
 
 
 def test_without_a_network_it_says_so(hub: FakeHub, built: Path, tmp_path: Path) -> None:
@@ -178,4 +178,4 @@ def test_without_a_network_it_says_so(hub: FakeHub, built: Path, tmp_path: Path)
 
     message = refused(Done(done.returncode, done.stdout, done.stderr))
 
-    assert "cannot log in to the Hub: the Hub cannot be reached, or broke off" in message
+    assert "cannot log in to the Hub: the Hub cannot be reached, or the connection broke off" in message

@@ -20,7 +20,7 @@ from mycanvas.io.files import atomic, write_text
         (errno.ENAMETOOLONG, "File name too long; choose another place"),
     ],
 )
-def test_what_to_do_depends_on_what_the_system_says(tmp_path: Path, number: int, remedy: str) -> None:
+def test_error_message_has_a_remedy_for_each_errno(tmp_path: Path, number: int, remedy: str) -> None:
     with pytest.raises(StoreError) as failed, atomic(tmp_path / "file"):
         raise OSError(number, os.strerror(number))
 
@@ -28,7 +28,7 @@ def test_what_to_do_depends_on_what_the_system_says(tmp_path: Path, number: int,
     assert not list(tmp_path.iterdir())
 
 
-def test_a_path_through_a_file_is_no_matter_of_room(tmp_path: Path) -> None:
+def test_file_in_path_is_not_reported_as_full_disk(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
 
     for path in (tmp_path / "file" / "a", tmp_path / "file" / "a" / "b"):
@@ -37,7 +37,7 @@ def test_a_path_through_a_file_is_no_matter_of_room(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+def test_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
 
     with pytest.raises(StoreError, match="a folder has this name; choose another"):
@@ -47,7 +47,7 @@ def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_to_is_told_as_such(tmp_path: Path) -> None:
+def test_read_only_folder_is_reported_as_such(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(StoreError, match="choose a place that you may write to"):

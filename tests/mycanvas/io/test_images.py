@@ -11,7 +11,7 @@ from mycanvas.io.images import decode_rgb, quiet_decoding
 from tests.builder.sources.test_photos import linear_profile
 
 
-def test_decoding_in_threads_leaves_what_python_warns_of_as_it_was() -> None:
+def test_decoding_in_threads_keeps_the_warning_filters() -> None:
     buffer = io.BytesIO()
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(buffer, "JPEG")
     before = list(warnings.filters)
@@ -23,7 +23,7 @@ def test_decoding_in_threads_leaves_what_python_warns_of_as_it_was() -> None:
     assert warnings.filters == before
 
 
-def test_pictures_of_16_bits_are_scaled_and_not_clipped() -> None:
+def test_16_bit_images_are_scaled_and_not_clipped() -> None:
     grey = np.arange(256, dtype=np.uint16).repeat(4).reshape(32, 32)
     buffer = io.BytesIO()
     Image.fromarray(grey * 257).save(buffer, "PNG")
@@ -31,7 +31,7 @@ def test_pictures_of_16_bits_are_scaled_and_not_clipped() -> None:
     assert (decode_rgb(buffer.getvalue()) == grey[..., None]).all()
 
 
-def test_colours_are_those_that_a_profile_says() -> None:
+def test_colours_are_converted_by_the_profile() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (32, 32), (55, 55, 55)).save(buffer, "PNG", icc_profile=linear_profile())
 

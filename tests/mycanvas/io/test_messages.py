@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mycanvas.io.messages import explain
+from mycanvas.io.messages import closest, counted, explain, nearest
 
 
 class Inner(BaseModel):
@@ -34,7 +34,7 @@ class Outer(BaseModel):
         return self
 
 
-def complaint(**values: Any) -> str:
+def message(**values: Any) -> str:
     with pytest.raises(ValidationError) as wrong:
         Outer.model_validate(values)
     (error,) = wrong.value.errors()
@@ -42,7 +42,7 @@ def complaint(**values: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "expected"),
     [
         ("count", 0, "expected a whole number of at least 1, got 0"),
         ("count", 10_000_000, "expected a whole number below 10000000, got 10000000"),
@@ -65,36 +65,36 @@ def complaint(**values: Any) -> str:
         ("inner", 3, "expected a table of keys and values, got 3"),
     ],
 )
-def test_a_wrong_value_is_told_by_what_was_wanted_and_what_was_given(name: str, value: object, said: str) -> None:
-    assert complaint(**{name: value}) == f"{name}: {said}"
+def test_message_says_what_was_expected_and_given(name: str, value: object, expected: str) -> None:
+    assert message(**{name: value}) == f"{name}: {expected}"
 
 
-def test_a_place_within_a_table_or_a_list_is_named() -> None:
-    assert complaint(inner={"needed": 1.5}) == "inner.needed: expected a whole number, got 1.5"
-    assert complaint(sizes=[1, "x"]) == "sizes.1: expected a whole number, got 'x'"
+def test_message_names_the_place_within_a_table_or_list() -> None:
+    assert message(inner={"needed": 1.5}) == "inner.needed: expected a whole number, got 1.5"
+    assert message(sizes=[1, "x"]) == "sizes.1: expected a whole number, got 'x'"
 
 
-def test_an_unknown_key_names_the_nearest() -> None:
-    assert complaint(inner={"neded": 1}) == "unknown key inner.neded; did you mean needed?"
+def test_unknown_key_names_the_nearest_known_one() -> None:
+    assert message(inner={"neded": 1}) == "unknown key inner.neded; did you mean needed?"
 
 
-def test_what_a_check_of_ours_says_stands_as_it_is() -> None:
-    assert complaint(count=7) == "count cannot be 7; choose another"
+def test_message_of_our_own_validator_is_kept() -> None:
+    assert message(count=7) == "count cannot be 7; choose another"
 
 
-def test_a_complaint_that_has_no_words_here_keeps_pydantics() -> None:
-    assert complaint(name="A") == "name: string should match pattern '^[a-z]*$', got 'A'"
+def test_unknown_type_of_error_keeps_pydantics_message() -> None:
+    assert message(name="A") == "name: string should match pattern '^[a-z]*$', got 'A'"
 
 
-def test_a_long_value_is_cut() -> None:
-    said = complaint(count=["long"] * 100)
+def test_long_value_is_cut() -> None:
+    cut = message(count=["long"] * 100)
 
-    assert said.startswith("count: expected a whole number, got ['long', 'long'")
-    assert said.endswith("…")
-    assert len(said) < 100
+    assert cut.startswith("count: expected a whole number, got ['long', 'long'")
+    assert cut.endswith("…")
+    assert len(cut) < 100
 
 
-def test_what_is_missing_is_named() -> None:
+def test_missing_key_is_named() -> None:
     class Needing(BaseModel):
         path: str
 
@@ -102,3 +102,22 @@ def test_what_is_missing_is_named() -> None:
         Needing.model_validate({})
 
     assert explain(wrong.value.errors()[0], ["path"]) == "path is missing"
+
+
+def test_hint_is_the_nearest_name_or_all_names() -> None:
+    assert nearest("smaples", ["seed", "samples"]) == "did you mean samples?"
+    assert nearest("x", ["seed", "samples"]) == "known: seed, samples"
+    assert closest("x", ["seed", "samples"]) is None
+
+
+def test_similarity_decides_which_names_are_alike() -> None:
+    assert closest("mine", {"mit"}) == "mit"
+    assert closest("mine", {"mit"}, similarity=0.6) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "text"),
+    [(0, "file", "0 files"), (1, "file", "1 file"), (2, "file", "2 files"), (3, "entry", "3 entries")],
+)
+def test_counts_are_singular_for_one_only(count: int, noun: str, text: str) -> None:
+    assert counted(count, noun) == text

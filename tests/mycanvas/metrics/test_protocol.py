@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,23 @@ def test_prompts_have_the_tokens_and_backgrounds_that_no_scene_has() -> None:
     assert len({prompt.background for prompt in prompts}) == 12
     assert not {prompt.background for prompt in prompts} & set(backgrounds)
     assert len({prompt.file for prompt in prompts}) == 12
+
+
+@pytest.mark.parametrize(
+    ("noun", "named"),
+    [
+        ("hourglass", "an <x> hourglass"),
+        ("unicycle", "a <x> unicycle"),
+        ("glasses", "a pair of <x> glasses"),
+        ("keys", "a set of <x> keys"),
+    ],
+)
+def test_prompts_name_concepts_with_the_right_article(noun: str, named: str) -> None:
+    concepts = {"x": replace(concept("x", GREY), class_name=noun)}
+    scenes = (scene("0", [concepts["x"]], GREY),)
+    prompts = unseen_prompts(Dataset(folder=Path(), concepts=concepts, scenes=scenes))
+
+    assert [prompt.prompt for prompt in prompts] == [f"{named} {prompt.background}" for prompt in prompts]
 
 
 def test_prompts_are_the_manifest_of_the_pictures_made_of_them(tmp_path: Path) -> None:

@@ -25,16 +25,14 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
         ("/data/mine", "/data/mine", None, True),
     ],
 )
-def test_a_name_is_a_repository_with_a_revision_or_a_folder(
+def test_name_is_a_repository_with_a_revision_or_a_folder(
     name: str, model: str, revision: str | None, local: bool
 ) -> None:
     assert split_name(name) == (model, revision)
     assert is_local(name) == local
 
 
-def test_a_folder_is_taken_as_it_is_and_its_revision_tells_another_content(
-    tiny_model: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_revision_of_a_folder_changes_with_its_content(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_model("clip"), tmp_path / "clip")
     before = fetch(str(folder), "transformers")
 
@@ -45,7 +43,7 @@ def test_a_folder_is_taken_as_it_is_and_its_revision_tells_another_content(
     assert fetch(str(folder), "transformers").revision != before.revision
 
 
-def test_weights_that_are_not_safetensors_are_refused(tmp_path: Path) -> None:
+def test_weights_other_than_safetensors_are_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04")
 
@@ -53,7 +51,7 @@ def test_weights_that_are_not_safetensors_are_refused(tmp_path: Path) -> None:
         fetch(str(tmp_path), "transformers")
 
 
-def test_a_shard_that_the_index_promises_and_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_shard_of_the_index_is_named(tmp_path: Path) -> None:
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     (tmp_path / "model-00001-of-00002.safetensors").write_bytes(b"")
@@ -62,7 +60,7 @@ def test_a_shard_that_the_index_promises_and_that_is_not_there_is_named(tmp_path
         fetch(str(tmp_path), "transformers")
 
 
-def test_a_part_of_a_pipeline_without_its_weights_is_named(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+def test_pipeline_part_without_weights_is_named(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_model("sdxl"), tmp_path / "sdxl")
     fetch(str(folder), "diffusers")
     next((folder / "unet").glob("*.safetensors")).unlink()
@@ -71,10 +69,8 @@ def test_a_part_of_a_pipeline_without_its_weights_is_named(tiny_model: Callable[
         fetch(str(folder), "diffusers")
 
 
-def test_what_lies_in_the_hubs_cache_is_found_without_a_network(
-    tiny_model: Callable[[str], Path], tmp_path: Path
-) -> None:
-    """In a process of its own: huggingface_hub reads where its cache lies when it is imported."""
+def test_model_in_the_hub_cache_is_found_offline(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+    """In a process of its own: huggingface_hub reads the path of its cache when it is imported."""
     shutil.copytree(tiny_model("clip"), tmp_path / "hub" / "models--owner--clip" / "snapshots" / COMMIT)
     ask = (
         "import sys; from mycanvas.models import fetch\n"
@@ -90,7 +86,7 @@ def test_what_lies_in_the_hubs_cache_is_found_without_a_network(
     assert "ModelError: owner/other is not on this machine" in done.stderr
 
 
-def test_weights_of_the_same_size_and_another_content_are_another_revision(tmp_path: Path) -> None:
+def test_weights_of_equal_size_and_other_content_have_another_revision(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(bytes(20 << 20))
     before = fetch(str(tmp_path), "transformers").revision
     (tmp_path / "model.safetensors").write_bytes(b"\1" * (20 << 20))
@@ -102,7 +98,7 @@ def test_weights_of_the_same_size_and_another_content_are_another_revision(tmp_p
     ("saved", "expected", "missing"),
     [("fp16", None, r"/\*\.safetensors is missing"), (None, "fp16", r"\*\.fp16\*\.safetensors is missing")],
 )
-def test_weights_of_another_variant_are_not_what_is_wanted(
+def test_weights_of_another_variant_are_not_accepted(
     saved: str | None, expected: str | None, missing: str, tiny_model: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = shutil.copytree(tiny_model("sdxl"), tmp_path / "sdxl")
@@ -114,7 +110,7 @@ def test_weights_of_another_variant_are_not_what_is_wanted(
         fetch(str(folder), "diffusers", variant=expected)
 
 
-def test_plain_weights_serve_for_those_parts_of_which_there_is_no_variant(
+def test_plain_weights_are_used_for_parts_without_the_variant(
     tiny_model: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = shutil.copytree(tiny_model("sdxl"), tmp_path / "sdxl")
@@ -125,7 +121,7 @@ def test_plain_weights_serve_for_those_parts_of_which_there_is_no_variant(
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', '{"weight_map": []}'])
-def test_an_index_that_cannot_be_read_is_an_error(content: str, tmp_path: Path) -> None:
+def test_unreadable_index_is_an_error(content: str, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
     (tmp_path / "model.safetensors.index.json").write_text(content)
 
@@ -133,10 +129,8 @@ def test_an_index_that_cannot_be_read_is_an_error(content: str, tmp_path: Path) 
         fetch(str(tmp_path), "transformers")
 
 
-def test_the_index_of_weights_that_are_not_loaded_promises_nothing(
-    tiny_model: Callable[[str], Path], tmp_path: Path
-) -> None:
-    """Settings are fetched with either set of weights: Stable Diffusion 3's fp16 comes with the plain ones' index."""
+def test_index_of_weights_that_are_not_loaded_is_ignored(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+    """Settings are downloaded with either set of weights: Stable Diffusion 3's fp16 brings the plain ones' index."""
     folder = shutil.copytree(tiny_model("sdxl"), tmp_path / "sdxl")
     (weights,) = (folder / "unet").glob("*.safetensors")
     shutil.copy(weights, weights.with_suffix(".fp16.safetensors"))
@@ -148,13 +142,13 @@ def test_the_index_of_weights_that_are_not_loaded_promises_nothing(
         fetch(str(folder), "diffusers")
 
 
-def test_a_folder_that_is_named_as_a_repository_is_pointed_at(tmp_path: Path) -> None:
-    """In a process of its own, with a Hub that does not answer: huggingface_hub reads where it is when imported."""
+def test_error_points_to_a_folder_with_the_name_of_the_repository(tmp_path: Path) -> None:
+    """In a process of its own, with a Hub that does not answer: huggingface_hub reads its address when imported."""
     (tmp_path / "models" / "clip").mkdir(parents=True)
     ask = "import sys; from mycanvas.models import fetch\nfetch(sys.argv[1], 'transformers')"
     nowhere = {"HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": str(Path.cwd())}
 
-    said = [
+    errors = [
         subprocess.run(
             [sys.executable, "-c", ask, name],
             env={**os.environ, **nowhere},
@@ -165,6 +159,6 @@ def test_a_folder_that_is_named_as_a_repository_is_pointed_at(tmp_path: Path) ->
         for name in ("models/clip", "models/other")
     ]
 
-    assert said[0].endswith("; the folder of this name is ./models/clip\n")
-    assert "the Hub cannot be reached" in said[1]
-    assert "./models" not in said[1]
+    assert errors[0].endswith("; a folder here has this name: to use it, write ./models/clip\n")
+    assert "ModelError: cannot download models/other: the Hub cannot be reached" in errors[1]
+    assert "./models" not in errors[1]

@@ -1,0 +1,51 @@
+"""The guard against foreign folders: nothing is written into a folder that holds somebody else's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from mycanvas.errors import StoreError
+from mycanvas.io.files import os_errors
+
+SHOWN = 3
+"""Names of foreign files that the message lists."""
+
+
+def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool]) -> bool:
+    """Refuse a folder that holds foreign files.
+
+    Args:
+        folder: where a command is about to write; it need not exist.
+        marker: a file that only this command writes, relative to the folder: ".build/build.json". With it, the whole
+            folder is the command's.
+        is_ours: whether a command that was interrupted before it wrote the marker may have left this entry. Entries of
+            the folder are named "name", those of the marker's own subfolder ".build/name".
+
+    Returns:
+        Whether the marker is there.
+
+    Raises:
+        StoreError: the folder is a file, cannot be read, or holds an entry that is not ours.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is a file; give --output a folder")
+    with os_errors(folder):
+        if (folder / marker).is_file():
+            return True
+        foreign = [name for name in _entries(folder, PurePosixPath(marker).parent) if not is_ours(name)]
+    if foreign:
+        shown = ", ".join(foreign[:SHOWN]) + (", …" if len(foreign) > SHOWN else "")
+        raise StoreError(f"{folder} holds something else ({shown}); give --output a new or empty folder")
+    return False
+
+
+def _entries(folder: Path, subfolder: PurePosixPath) -> list[str]:
+    """The sorted names in a folder, the subfolder's own entries in place of the subfolder, after the others."""
+    if not folder.exists():
+        return []
+    names = sorted(entry.name for entry in folder.iterdir())
+    if not subfolder.parts or not (folder / subfolder).is_dir():
+        return names
+    inner = sorted(f"{subfolder}/{entry.name}" for entry in (folder / subfolder).iterdir())
+    return [name for name in names if name != str(subfolder)] + inner

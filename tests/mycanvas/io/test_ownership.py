@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mycanvas.errors import StoreError
+from mycanvas.io.ownership import check_ownership
+
+MARKER = ".build/build.json"
+
+
+def check(folder: Path) -> bool:
+    return check_ownership(folder, MARKER, {".build/lock", ".hidden"}.__contains__)
+
+
+def write(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+
+
+@pytest.mark.parametrize("names", [[], [".build/lock"], [".hidden", ".build/lock"]])
+def test_folder_with_only_our_files_is_accepted(tmp_path: Path, names: list[str]) -> None:
+    write(tmp_path, *names)
+
+    assert check(tmp_path) is False
+
+
+def test_missing_folder_is_accepted_and_not_created(tmp_path: Path) -> None:
+    assert check(tmp_path / "new") is False
+    assert not (tmp_path / "new").exists()
+
+
+def test_marker_makes_the_whole_folder_ours(tmp_path: Path) -> None:
+    write(tmp_path, MARKER, "notes.txt")
+
+    assert check(tmp_path) is True
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["notes.txt", ".build/lock"], "notes.txt"),
+        ([".build/lock", ".build/config"], ".build/config"),
+        (["lock"], "lock"),
+        ([".build/other", "b", "a"], "a, b, .build/other"),
+        (["d", "c", "b", "a"], "a, b, c, …"),
+        ([".build"], ".build"),
+    ],
+)
+def test_foreign_files_are_named(tmp_path: Path, names: list[str], shown: str) -> None:
+    write(tmp_path, *names)
+    expected = f"{tmp_path} holds something else ({shown}); give --output a new or empty folder"
+
+    with pytest.raises(StoreError, match=f"^{re.escape(expected)}$"):
+        check(tmp_path)
+
+
+def test_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "out")
+
+    with pytest.raises(StoreError, match="out is a file; give --output a folder"):
+        check(tmp_path / "out")
+
+
+def test_marker_at_the_top_is_compared_with_the_top_only(tmp_path: Path) -> None:
+    write(tmp_path, "images/a.png")
+
+    with pytest.raises(StoreError, match=r"holds something else \(images\)"):
+        check_ownership(tmp_path, ".marker.json", lambda _: False)
+    write(tmp_path, ".marker.json")
+    assert check_ownership(tmp_path, ".marker.json", lambda _: False)
