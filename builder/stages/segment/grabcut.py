@@ -1,4 +1,4 @@
-"""GrabCut (Rother et al., SIGGRAPH 2004): the trimaps that it starts from, and the clean-up of its masks to one object."""
+"""GrabCut (Rother et al., SIGGRAPH 2004), the trimaps that it starts from, and clean-up of its masks to one object."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def ellipse_trimap(mask: Mask) -> Trimap:
 
 
 def saliency_trimap(saliency: Map) -> Trimap:
-    """A trimap with an object where the map is high: split at Otsu's threshold, certain far from it and at the frame."""
+    """A trimap with an object where the map is high, split at Otsu's threshold; certain far from it, at the frame."""
     threshold = cv2.threshold((saliency * 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)[0] / 255
     trimap = np.where(saliency >= threshold, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     trimap[saliency >= threshold + 0.6 * (1 - threshold)] = cv2.GC_FGD
