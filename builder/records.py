@@ -1,4 +1,4 @@
-"""What passes between the stages: one frozen record for each boundary, in the order in which they are made.
+"""The records that stages pass on: one frozen dataclass for each boundary, in the order in which they are made.
 
 Photo -> Cutout -> Setting -> Layout -> Canvas -> Scene -> Captioned -> Candidate, or Rejected at any of them.
 Pixels are NumPy arrays, rows first: images uint8 [H, W, 3] RGB, alphas float32 [H, W] in [0, 1]. Boxes are
@@ -28,11 +28,11 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhotoFile:
-    """A photo on disk that was found readable.
+    """A readable photo on disk.
 
     id: "<concept>/<file name>", unique in a build.
-    sha256: of the file's bytes; what caches are keyed by.
-    attribution: who made it and under which license, where the folder says so.
+    sha256: of the file's bytes; the key of caches.
+    attribution: the photo's author and license, if the folder gives them.
     """
 
     id: str
@@ -43,10 +43,10 @@ class PhotoFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Concept:
-    """One thing to be learned, with its photos.
+    """One object to learn, with its photos.
 
-    name: the folder's name ("dog6"). token: what prompts call it ("<dog6>"). class_noun: what captions call it ("dog").
-    height_cm: its rough real height, or None when nobody said.
+    name: the folder's name ("dog6"). token: its name in prompts ("<dog6>"). class_noun: its name in captions ("dog").
+    height_cm: its approximate real height, None if unknown.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Concept:
 class Photo:
     """One photo in memory, upright, RGB.
 
-    alpha: its ready-made cut-out, where the file had an alpha channel; None when the object must be found.
+    alpha: the file's alpha channel, a ready-made cut-out; None if there is none and the object must be found.
     cutout_side: longest side in pixels at which its cut-out is kept; None: as it is cut.
     """
 
@@ -79,9 +79,9 @@ class Cutout:
     """One object cut out of one photo.
 
     rgba: cropped to the object; at the soft edge its colours are the object's own (foreground estimation).
-    quality: how far the segmenter trusts itself, 0 to 1; higher is better.
-    cut_off: the photo's lower edge cuts the object: it ends in a straight line, not in feet.
-    mask: bool [H, W] of the whole photo at the size in which it was read; None where only the cut-out is expected.
+    quality: the segmenter's estimate of how good the cut is, 0 to 1; higher is better.
+    cut_off: the photo's lower edge cuts the object off: it ends in a straight line, not in feet.
+    mask: bool [H, W] of the whole photo at the size in which it was read; None if only the cut-out is needed.
     """
 
     photo_id: str
@@ -93,11 +93,11 @@ class Cutout:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BackgroundRef:
-    """Which background a sample stands on.
+    """A reference to the background of a sample.
 
-    phrase: as captions say it ("in a garden"). photo: a file, or None for a procedural scene.
-    scene: the folder's or the procedural scene's name. variant: which of the procedural scene's variations.
-    horizon, ground: of the whole photo, as in `Background`, where the user wrote them down; None: estimated.
+    scene: the folder's or the procedural scene's name. phrase: the scene in captions ("in a garden").
+    photo: a file, or None for a procedural scene. variant: number of the procedural scene's variation.
+    horizon, ground: of the whole photo, as in `Background`, if the user specified them; None: they are estimated.
     """
 
     scene: str
@@ -110,9 +110,9 @@ class BackgroundRef:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Theme:
-    """What the scenes of one composition have in common.
+    """Backgrounds and sizes that all scenes of one composition share.
 
-    backgrounds: scenes, each with the phrase that captions say of it. sizes: relative heights by the concepts' names.
+    backgrounds: pairs of a scene's name and its phrase in captions. sizes: relative heights by the concepts' names.
     """
 
     backgrounds: tuple[tuple[str, str], ...]
@@ -121,10 +121,10 @@ class Theme:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """One scene of the plan: who meets where, from which photos.
+    """One scene of the plan: its concepts, their photos and its background.
 
     concepts, photo_ids: entry i of one belongs to entry i of the other; 1 to 5 of them.
-    sizes: the concepts' relative heights, where a theme says them.
+    sizes: the concepts' relative heights, if a theme gives them.
     """
 
     id: str
@@ -140,7 +140,7 @@ class Sample:
 
     @property
     def heights(self) -> tuple[float | None, ...]:
-        """How tall the concepts are beside each other, in any unit; None where nobody said."""
+        """The concepts' heights in one common unit, whichever it is; None where unknown."""
         return self.sizes or tuple(concept.height_cm for concept in self.concepts)
 
 
@@ -159,7 +159,7 @@ class Background:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
-    """What a sample starts from: its plan, its cut-outs in the order of the sample's concepts, its background."""
+    """The inputs of a sample: its plan, its cut-outs in the order of the sample's concepts, and its background."""
 
     sample: Sample
     cutouts: tuple[Cutout, ...]
@@ -172,7 +172,7 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """Where one cut-out goes.
+    """Position and size of one cut-out in the scene.
 
     x, y, width, height: pixels of the scene, with the cut-out's aspect ratio; the object stands on the bottom edge.
     depth: 0 at the viewer, growing with distance; larger depths are pasted first.
@@ -187,9 +187,9 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """A setting with a place for each cut-out, in the order of the sample's concepts.
+    """A setting with a placement for each cut-out, in the order of the sample's concepts.
 
-    placed_by: "llm", or "solver" where no reply of the model could be used; None where the backend has only one way.
+    placed_by: "llm", or "solver" if no reply of the model could be used; None if the backend has only one method.
     """
 
     setting: Setting
@@ -201,7 +201,7 @@ class Layout:
 class Layer:
     """One object at its final size.
 
-    index: its place in the sample's concepts. x, y: its top-left corner in the scene.
+    index: its index in the sample's concepts. x, y: its top-left corner in the scene.
     rgb, alpha: uint8 [h, w, 3] and float32 [h, w], straight alpha.
     """
 
@@ -214,11 +214,11 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Canvas:
-    """Objects laid on their background, not yet blended into it.
+    """Objects pasted onto their background, not yet blended into it.
 
     layers: back to front.
-    mask: which object is visible where. boxes: the extent of each mask value, in the order of the sample's concepts.
-    visible: for each object, the share of its pixels that nothing in front hides.
+    mask: visible pixels of each object. boxes: extent of each mask value, in the order of the sample's concepts.
+    visible: for each object, the fraction of its pixels that no object in front hides.
     """
 
     layout: Layout
@@ -238,10 +238,10 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Captioned:
-    """A scene in words; `prompt` is the caption with each concept's token beside its own mention.
+    """A scene with its caption; `prompt` is the caption with each concept's token before its own mention.
 
-    written_by: "vlm", "template", or "vlm+template" for a model's words that the template completed; None where the
-    backend has only one way.
+    written_by: "vlm", "template", or "vlm+template" for a model's caption that the template completed; None if the
+    backend has only one method.
     """
 
     scene: Scene
@@ -252,7 +252,7 @@ class Captioned:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A captioned scene with what select judges it by.
+    """A captioned scene with the values that `select` judges.
 
     scores: by the names of `mycanvas.schema.SCORES`.
     fingerprint: a 64-bit perceptual hash; near-duplicates differ in few bits.
@@ -265,7 +265,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rejected:
-    """A sample or photo that went no further: data, not an exception.
+    """A sample or photo that a stage rejected: data, not an exception.
 
     retriable: another run may succeed (a server was busy); false when the same input will always fail.
     """

@@ -1,4 +1,4 @@
-"""Every random draw of a build starts from here, so that neither workers nor the order of work can change a byte."""
+"""Seeds of all random draws of a build, so that neither workers nor the order of work can change a byte."""
 
 import hashlib
 

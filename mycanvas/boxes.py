@@ -1,4 +1,4 @@
-"""Geometry of boxes, all COCO: x, y, width, height in pixels, origin at the top left. Sets of them are [N, 4]."""
+"""Geometry of COCO boxes: x, y, width, height in pixels, origin at the top left. Several boxes are [N, 4]."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def iou(first: ArrayLike, second: ArrayLike) -> Floats:
 
 
 def suppress(boxes: ArrayLike, scores: ArrayLike, overlap: float) -> list[int]:
-    """Non-maximum suppression: of boxes that overlap more than `overlap` (IoU) the best stays.
+    """Non-maximum suppression: of boxes that overlap by more than `overlap` (IoU), keep the best.
 
     Returns:
-        Which of the boxes stay, best first; of equals the earlier one.
+        The indices of the kept boxes, best first; of equal scores, the earlier one.
     """
     every = np.asarray(boxes, np.float64).reshape(-1, 4)
     left = np.argsort(-np.asarray(scores, np.float64), kind="stable")
@@ -37,13 +37,13 @@ def suppress(boxes: ArrayLike, scores: ArrayLike, overlap: float) -> list[int]:
 
 
 def within(boxes: ArrayLike, width: int, height: int) -> Floats:
-    """The part of each box that lies in a picture of that size; of one that lies outside, a box without area."""
+    """The part of each box inside a picture of this size; a box without area for one that is outside."""
     corners = np.clip(_corners(boxes), 0, [width, height, width, height])
     return np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]])
 
 
 def covered(box: Box, others: Sequence[Box]) -> float:
-    """Which share of a box, 0 to 1, the others cover together."""
+    """Fraction of a box, 0 to 1, that the others cover together."""
     (frame,), parts = _corners(box), _corners(others)
     if _area(frame[:2], frame[2:]) <= 0 or not len(parts):
         return 0.0
@@ -54,19 +54,19 @@ def covered(box: Box, others: Sequence[Box]) -> float:
     down = (top[:, None] <= y[:-1]) & (y[1:] <= bottom[:, None])
     cells = (down[:, :, None] & across[:, None, :]).any(axis=0)
     share = (np.outer(np.diff(y), np.diff(x)) * cells).sum() / _area(frame[:2], frame[2:])
-    return min(float(share), 1.0)  # rounding may cover more than all of it
+    return min(float(share), 1.0)  # rounding may give a little more than 1
 
 
 def match(expected: ArrayLike, found: ArrayLike, overlap: float) -> list[tuple[int, int]]:
-    """Pair boxes one to one: as many pairs with an IoU of at least `overlap` as there can be, then the best by IoU.
+    """Pair boxes one to one: as many pairs with an IoU of at least `overlap` as possible; of these, the highest IoU.
 
     Returns:
-        (index into expected, index into found) of each pair, by the first.
+        (index into expected, index into found) of each pair, sorted by the first.
     """
     from scipy.optimize import linear_sum_assignment
 
     near = iou(expected, found)
-    # One pair more outweighs all that the pairs' IoU can add up to.
+    # One more pair outweighs the largest possible sum of IoU.
     worth = np.where(near >= overlap, 1 + min(near.shape) + near, 0)
     pairs = zip(*linear_sum_assignment(worth, maximize=True), strict=True)
     return [(int(one), int(other)) for one, other in pairs if near[one, other] >= overlap]

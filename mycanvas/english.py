@@ -1,4 +1,4 @@
-"""English for things: articles, plurals, counting and listing, for any class noun that a folder may be named after."""
+"""English phrases for any class noun that a folder may be named after: articles, plurals, counts and lists."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _PAIRS = re.compile(
     "leggings|mittens|pajamas|pants|pliers|pyjamas|sandals|scissors|shoes|shorts|skates|skis|slippers|sneakers|socks|"
     "sunglasses|tights|tongs|trousers|tweezers"
 )
-"""Nouns for things that come in twos: "a pair of glasses"."""
+"""Nouns of objects that come in pairs: "a pair of glasses"."""
 _SINGULAR = re.compile(".*(?:ss|us|is)|alias|atlas|bias|canvas|gas|lens|pancreas|series|species")
-"""Nouns in -s that are singular; any other stands for several things: "a set of keys"."""
+"""Nouns in -s that are singular; any other noun in -s is a plural: "a set of keys"."""
 _UNCHANGED = re.compile(".*fish|aircraft|bison|deer|moose|salmon|sheep|shrimp|squid|swine|trout|series|species")
 _IRREGULAR = {
     "cactus": "cacti",
@@ -45,7 +45,7 @@ _SENTENCE_START = re.compile(r"(?:^|(?<=[.!?] ))\w")
 
 
 def with_article(noun: str) -> str:
-    """One thing: "a dog", "an hourglass", "a pair of glasses", "a set of keys"."""
+    """A noun in the singular with its article: "a dog", "an hourglass", "a pair of glasses", "a set of keys"."""
     container = _container(noun)
     if container:
         return f"a {container} of {noun}"
@@ -53,12 +53,12 @@ def with_article(noun: str) -> str:
 
 
 def counted(noun: str, count: int) -> str:
-    """One to five things: "a dog", "two dogs", "three pairs of glasses"."""
+    """A noun with its count, 1 to 5: "a dog", "two dogs", "three pairs of glasses"."""
     return with_article(noun) if count == 1 else f"{_COUNTS[count]} {plural(noun)}"
 
 
 def plural(noun: str) -> str:
-    """More than one of a thing: "dogs", "wolf plushies", "cups of tea", "pairs of glasses"."""
+    """The plural of a noun: "dogs", "wolf plushies", "cups of tea", "pairs of glasses"."""
     container = _container(noun)
     if container:
         return f"{container}s of {noun}"
@@ -68,14 +68,14 @@ def plural(noun: str) -> str:
 
 
 def listed(phrases: Sequence[str]) -> str:
-    """Phrases as a list: "x", "x and y", "x, y and z"."""
+    """Join phrases to a list: "x", "x and y", "x, y and z"."""
     return " and ".join(filter(None, (", ".join(phrases[:-1]), phrases[-1])))
 
 
 def uncounted(text: str, nouns: Sequence[str]) -> str:
-    """A text in which every run of things is written as its number of each: "<2 dog, 1 cat>".
+    """Replace every list of objects in a text by the number of each: "<2 dog, 1 cat>".
 
-    Two texts that differ only in spelling a count out ("two dogs and a cat", "a dog, a dog and a cat") become the same.
+    Two texts that differ only in how they count ("two dogs and a cat", "a dog, a dog and a cat") become the same.
 
     Args:
         text: a caption, or a prompt without its tokens.
@@ -97,7 +97,7 @@ def uncounted(text: str, nouns: Sequence[str]) -> str:
 
 @lru_cache
 def _container(noun: str) -> str:
-    """What one of a plural noun is called: "pair", "set", or "" for a noun that is singular."""
+    """The word for one unit of a plural noun: "pair" or "set"; "" for a singular noun."""
     last = noun.partition(" of ")[0].split(" ")[-1].lower()
     if _PAIRS.fullmatch(last):
         return "pair"

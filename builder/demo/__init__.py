@@ -1,1 +1,1 @@
-"""Toys, and photographs of them that the demo and the tests start from; the outline of each is known exactly."""
+"""Rendered photographs of toys with their exact outlines: the input of the demo and of tests."""

@@ -1,4 +1,4 @@
-"""Where a toy is seen from, and how light becomes a picture."""
+"""A pinhole camera around a toy, and the conversion of linear light to an 8-bit picture."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from builder.demo.toy import Toy
 from builder.records import Rgb
 
 FOCAL = 1.9
-"""Focal length in widths of the picture: a short telephoto lens, as for portraits."""
+"""Focal length in picture widths: a short telephoto lens, as used for portraits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A pinhole camera. eye: float32 [3]. axes: float32 [3, 3], its rows are right, down and forward."""
+    """A pinhole camera.
+
+    eye: position, float32 [3]. axes: float32 [3, 3]; its rows are the unit vectors right, down and forward.
+    """
 
     eye: NDArray[np.float32]
     axes: NDArray[np.float32]
 
     def rays(self, rows: NDArray[np.floating], columns: NDArray[np.floating], size: int) -> Points:
-        """Unit directions [3, N] through places in a picture of `size` by `size` pixels."""
+        """Unit directions [3, N] of the rays through N points of a picture of `size` by `size` pixels."""
         across, down = columns / size - 0.5, rows / size - 0.5
         local = np.stack([across, down, np.full_like(across, FOCAL)]).astype(np.float32)
         directions = self.axes.T @ local
@@ -31,14 +34,14 @@ class Camera:
 
     @property
     def heading(self) -> NDArray[np.float32]:
-        """The ground's direction away from the viewer, a unit vector [2]."""
+        """The viewing direction projected onto the ground: a unit vector [2]."""
         return np.asarray(self.axes[2, :2] / np.linalg.norm(self.axes[2, :2]), np.float32)
 
 
 def camera_around(toy: Toy, azimuth: float, elevation: float, fill: float) -> Camera:
-    """A camera that sees the toy in the middle, its longer side taking `fill` of the picture's.
+    """A camera that centres the toy; the longer side of the toy's outline is `fill` times the picture's side.
 
-    azimuth, elevation: degrees; azimuth 0 looks at the toy's face, and grows counter-clockwise seen from above.
+    azimuth, elevation: degrees; azimuth 0 faces the toy's front and increases counter-clockwise, seen from above.
     """
     a, e = np.radians(azimuth + toy.facing), np.radians(elevation)
     forward = np.array([-np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), -np.sin(e)])
@@ -54,16 +57,16 @@ def camera_around(toy: Toy, azimuth: float, elevation: float, fill: float) -> Ca
 
 
 def expose(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Linear light as film holds it, at most 1: Narkowicz's fit of the ACES curve.
+    """Tone-map linear light to at most 1, with Narkowicz's fit of the ACES curve.
 
-    To be applied before colours are averaged, or one highlight would outshine the rest of its pixel.
+    Apply it before averaging colours; otherwise one highlight would outshine the rest of its pixel.
     """
     x = 0.75 * light
     return np.asarray(np.minimum(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 1), np.float32)
 
 
 def develop(film: NDArray[np.float32], rng: np.random.Generator) -> Rgb:
-    """Exposed light [S, S, 3] as a picture: vignette, gamma 2.2 and grain."""
+    """Turn exposed light [S, S, 3] into an 8-bit picture: add a vignette, encode with gamma 2.2, add grain."""
     size = len(film)
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j].astype(np.float32)
     stored = 255 * (film * (1 - 0.08 * (x * x + y * y))[..., None]) ** (1 / 2.2)

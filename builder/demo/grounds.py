@@ -1,4 +1,4 @@
-"""What toys stand on and in front of, as seamless tiles in linear light."""
+"""Surfaces that toys stand on, as seamless tiles in linear light, and the colours of the backdrops behind them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ Draw = Callable[[np.random.Generator], Tile]
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A surface, and what is behind it.
+    """A surface and the backdrop behind it.
 
-    draw: the surface. wall, glow: the backdrop's colours, low and high. outdoors: trees and sky instead of a wall.
+    draw: draws the surface's tile. wall, glow: the backdrop's colours at the bottom and at the top.
+    outdoors: the backdrop is trees and sky instead of a wall.
     """
 
     draw: Draw
@@ -38,17 +39,17 @@ class Ground:
 
 @lru_cache(maxsize=16)
 def tile_of(name: str) -> Tile:
-    """The surface of the ground of that name."""
+    """The tile of the ground with this name; the same bytes each time."""
     return np.asarray(np.clip(GROUNDS[name].draw(rng_for(0, name, "toys")), 0, 1), np.float32)
 
 
 def rgb(text: str) -> Field:
-    """A colour of six hexadecimal digits in linear light, [3]."""
+    """Linear light [3] of a colour given as six hexadecimal digits."""
     return linear(text)[:, 0]
 
 
 def _noise(rng: np.random.Generator, rows: int, columns: int) -> Field:
-    """Smooth seamless noise of about unit variance with that many features down and across the tile."""
+    """Smooth seamless noise of about unit variance: `rows` features down and `columns` features across the tile."""
     lattice = rng.standard_normal((rows, columns)).astype(np.float32)
     y = (np.arange(TILE, dtype=np.float32) * rows / TILE)[:, None].repeat(TILE, 1)
     x = (np.arange(TILE, dtype=np.float32) * columns / TILE)[None].repeat(TILE, 0)
@@ -56,7 +57,7 @@ def _noise(rng: np.random.Generator, rows: int, columns: int) -> Field:
 
 
 def _cloudy(rng: np.random.Generator, lowest: int = 4, octaves: int = 6) -> Field:
-    """Fractal noise: octaves of halving size and weight."""
+    """Fractal noise: each octave has half the feature size and half the weight of the one before."""
     return np.asarray(sum(0.5**i * _noise(rng, lowest * 2**i, lowest * 2**i) for i in range(octaves)), np.float32)
 
 
@@ -66,7 +67,7 @@ def _coordinates() -> tuple[Field, Field]:
 
 
 def planks(colour: str, dark: str) -> Draw:
-    """Boards side by side, their grain along them."""
+    """Parallel boards with the grain along their length."""
 
     def draw(rng: np.random.Generator) -> Tile:
         x, y = _coordinates()
@@ -102,7 +103,7 @@ def cloth(colour: str, contrast: float = 0.16) -> Draw:
 
 
 def gingham(colour: str, paper: str) -> Draw:
-    """A checked table-cloth."""
+    """A checked tablecloth."""
 
     def draw(rng: np.random.Generator) -> Tile:
         x, y = _coordinates()
@@ -114,7 +115,7 @@ def gingham(colour: str, paper: str) -> Draw:
 
 
 def tiles(colour: str, grout: str) -> Draw:
-    """Square ceramic tiles, each a little different."""
+    """Square ceramic tiles, each of a slightly different tone."""
 
     def draw(rng: np.random.Generator) -> Tile:
         x, y = _coordinates()
@@ -130,7 +131,7 @@ def tiles(colour: str, grout: str) -> Draw:
 
 
 def grain(colour: str, amount: float, speckle: float = 0) -> Draw:
-    """Paper (little), stone or sand (more): clouds and grains of one colour."""
+    """One colour with clouds (`amount`) and fine grains (`speckle`): paper with little, stone or sand with more."""
 
     def draw(rng: np.random.Generator) -> Tile:
         grains = cv2.GaussianBlur(rng.standard_normal((TILE, TILE)).astype(np.float32), (0, 0), 0.8)
@@ -141,7 +142,7 @@ def grain(colour: str, amount: float, speckle: float = 0) -> Draw:
 
 
 def lawn(light: str, dark: str) -> Draw:
-    """Short grass: thousands of blades, later ones lying on earlier ones."""
+    """Short grass: thousands of blades, each drawn over the earlier ones."""
 
     def draw(rng: np.random.Generator) -> Tile:
         picture = np.empty((TILE, TILE, 3), np.uint8)
@@ -152,7 +153,7 @@ def lawn(light: str, dark: str) -> Draw:
         share = np.clip(np.linspace(-0.3, 0.8, count) + rng.normal(0, 0.25, count), 0, 1)[:, None]
         tones = 255 * (rgb(dark) + (rgb(light) - rgb(dark)) * share) ** (1 / 2.2)
         for (x, y), (dx, dy), tone in zip(foot, lean, tones.tolist(), strict=True):
-            # A blade that crosses the border is drawn on the other side too.
+            # A blade that crosses the tile's border is drawn at the opposite border too.
             for sx in {0, TILE * (int(x + dx < 0) - int(x + dx >= TILE))}:
                 for sy in {0, TILE * (int(y + dy < 0) - int(y + dy >= TILE))}:
                     start = (round((x + sx) * 16), round((y + sy) * 16))

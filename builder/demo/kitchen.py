@@ -1,4 +1,4 @@
-"""Toys that stand on a table or a window sill."""
+"""Toys for a table or a window sill: mugs, a teapot, a cactus and a mushroom."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def mushroom() -> Toy:
 
 
 def _on_dome(degrees: float, height: float) -> tuple[float, float, float]:
-    """A point on the mushroom's cap; height 0 near its rim, 1 at its top, even by area."""
+    """A point on the mushroom's cap; height 0 is near the rim, 1 is the top, and equal steps enclose equal areas."""
     angle, rise = np.radians(degrees), np.arcsin(0.15 + 0.85 * height)
     return 0.92 * np.cos(rise) * np.cos(angle), 0.92 * np.cos(rise) * np.sin(angle), 1.02 + 0.72 * np.sin(rise)
 
@@ -146,7 +146,7 @@ def _radius(p: Points) -> Distances:
 
 
 def _dots(p: Points, count: int, spacing: float, radius: float) -> Places:
-    """Staggered rows of round dots on an upright cylinder of about radius 0.75."""
+    """Select round dots, in staggered rows on an upright cylinder of about radius 0.75."""
     row = np.round((p[2] - 0.2) / spacing)
     around = np.arctan2(p[1], p[0]) / (2 * np.pi) * count + 0.5 * (row % 2)
     x = (around - np.round(around)) * (2 * np.pi / count) * 0.75
@@ -163,10 +163,10 @@ def _chain(p: Points) -> Colours:
 
 
 def _ribbed(rod: Solid, ribs: int) -> Solid:
-    """An upright rod with ribs; shrunk, because the field of the ribs is steeper than a distance."""
+    """An upright rod with ribs; its field is scaled down, because the ribs make it steeper than a true distance."""
 
     def distance(p: Points) -> Distances:
-        # At the very top the ribs run together.
+        # The ribs fade out near the axis, where they would run together at the top.
         height = 0.025 * np.minimum(_radius(p) / 0.2, 1) * np.cos(ribs * np.arctan2(p[1], p[0]))
         return np.asarray(0.7 * (rod.distance(p) - height), np.float32)
 
@@ -180,7 +180,7 @@ def _ribs(p: Points) -> Colours:
 
 
 def _spines(p: Points) -> Places:
-    """Small pale stars on the crests of the stem."""
+    """Select the spines: small stars on the crests of the stem."""
     around = np.arctan2(p[1], p[0]) / (2 * np.pi) * 12
     across = (around - np.round(around)) * 0.17
     up = p[2] / 0.16 + 0.5 * (np.round(around) % 2)

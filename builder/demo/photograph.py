@@ -1,4 +1,4 @@
-"""One photograph of one toy: camera, light, ground and backdrop, drawn for each toy and view."""
+"""Render one photograph of one toy; camera, light, ground and backdrop are drawn at random for each toy and view."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from builder.records import Rgb
 from builder.seeds import rng_for
 
 VIEWS = ((-24, 17, 0.74), (30, 27, 0.72), (-2, 12, 0.78), (-50, 36, 0.74))
-"""Azimuth and elevation in degrees, which are jittered, and the toy's share of the picture's side."""
+"""Azimuth and elevation in degrees, before jitter, and the fraction of the picture's side that the toy fills."""
 
 TILE_UNITS = 3.4
-"""How much ground one tile covers, in the toys' units; a toy is about 2 high."""
+"""Side of the ground that one tile covers, in the toys' units; a toy is about 2 units high."""
 
 SHADOW_STEP = 2
-"""Pixels between samples of the shadow on the ground, which is soft."""
+"""Pixels between samples of the shadow on the ground; soft shadows need no more."""
 
 Picture = NDArray[np.float32]
 """Linear light, float32 [S, S, 3]."""
 
 
 def photograph(toy: Toy, view: int, size: int) -> tuple[Rgb, NDArray[np.uint8]]:
-    """A picture of a toy and its exact alpha; the same arguments give the same bytes.
+    """Render a toy and its exact alpha; the same arguments give the same bytes.
 
     Args:
         toy: what to photograph.
-        view: which of VIEWS, 0 to 3.
+        view: index into VIEWS, 0 to 3.
         size: width and height in pixels.
 
     Returns:
-        The picture, uint8 [size, size, 3], and each pixel's share of the toy, uint8 [size, size], 255 = all.
+        The picture, uint8 [size, size, 3], and the alpha, uint8 [size, size]: 255 where the toy fills the pixel.
     """
     rng = rng_for(0, f"{toy.name}/{view}", "toys")
     azimuth, elevation, fill = VIEWS[view]
@@ -52,7 +52,7 @@ def photograph(toy: Toy, view: int, size: int) -> tuple[Rgb, NDArray[np.uint8]]:
 
 
 def _light(camera: Camera, tile: Tile, rng: np.random.Generator) -> Light:
-    """A lamp or a low sun over the camera's left or right shoulder."""
+    """A lamp or a low sun over the camera's left or right shoulder, with a sky and light reflected by the ground."""
     side = rng.choice([-1, 1]) * np.radians(rng.uniform(28, 62))
     height = np.radians(rng.uniform(44, 60))
     x, y = -camera.heading
@@ -67,7 +67,7 @@ def _light(camera: Camera, tile: Tile, rng: np.random.Generator) -> Light:
 
 @dataclass(frozen=True, slots=True)
 class _Backdrop:
-    """What the camera sees without the toy, but with its shadow."""
+    """The view without the toy, but with its shadow."""
 
     toy: Toy
     camera: Camera
@@ -75,45 +75,45 @@ class _Backdrop:
     size: int
 
     def draw(self, ground: Ground, tile: Tile, rng: np.random.Generator) -> Picture:
-        """The ground, and behind it a wall that the lens blurs."""
-        rays, away = self._ground(self.size)
+        """The ground, and behind it an out-of-focus wall."""
+        rays, lengths = self._rays_to_ground(self.size)
         sun = self.light.key * self.light.direction[2] + self.light.sky
-        floor = self._floor(rays, away, tile, rng) * self._shadow()[..., None] * sun.T
+        floor = self._floor(rays, lengths, tile, rng) * self._shadow()[..., None] * sun.T
         wall = _wall(ground, self.size, rng) * np.float32(self.light.key.mean() * 0.45 + 0.55)
         wall_at = float(np.linalg.norm(self.camera.eye)) + rng.uniform(2.2, 3.2)
-        depth = (self.camera.heading @ rays[:2] * away).reshape(self.size, self.size)
+        depth = (self.camera.heading @ rays[:2] * lengths).reshape(self.size, self.size)
         behind = cv2.GaussianBlur(np.clip((depth - wall_at) / 0.4 + 0.5, 0, 1), (0, 0), self.size / 90)
         return np.asarray(floor + (wall - floor) * behind[..., None], np.float32)
 
-    def _ground(self, cells: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The rays [3, N] of a grid of cells by cells, and how far each travels to z = 0, at most 60."""
+    def _rays_to_ground(self, cells: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The rays [3, N] through a grid of `cells` x `cells` points, and the length of each to z = 0, at most 60."""
         rows, columns = np.indices((cells, cells), np.float32).reshape(2, -1) + 0.5
         rays = self.camera.rays(rows, columns, cells)
         return rays, np.minimum(self.camera.eye[2] / np.maximum(-rays[2], 1e-4), 60)
 
     def _floor(
-        self, rays: NDArray[np.float32], away: NDArray[np.float32], tile: Tile, rng: np.random.Generator
+        self, rays: NDArray[np.float32], lengths: NDArray[np.float32], tile: Tile, rng: np.random.Generator
     ) -> Picture:
-        """The tile on z = 0, turned and shifted at random; softer with the distance from the toy."""
+        """The tile on z = 0, turned and shifted at random, and blurred more with the distance from the toy."""
         shape = (self.size, self.size)
         turn, (right, up) = rng.uniform(-0.5, 0.5), rng.uniform(0, TILE, 2).tolist()
         angle = float(np.arctan2(self.camera.heading[1], self.camera.heading[0])) + turn
         c, s = float(np.cos(angle)) / TILE_UNITS * TILE, float(np.sin(angle)) / TILE_UNITS * TILE
-        x, y = self.camera.eye[:2, None] + rays[:2] * away
+        x, y = self.camera.eye[:2, None] + rays[:2] * lengths
         along, across = (c * x + s * y + up).reshape(shape), (c * y - s * x + right).reshape(shape)
         sharp = cv2.remap(tile, across, along, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         soft = cv2.GaussianBlur(sharp, (0, 0), self.size / 240)
         small = cv2.resize(sharp, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
         softer = cv2.resize(cv2.GaussianBlur(small, (0, 0), self.size / 280), shape, interpolation=cv2.INTER_LINEAR)
-        out = np.abs(away.reshape(*shape, 1) - np.linalg.norm(self.camera.eye)) - 0.7
+        out = np.abs(lengths.reshape(*shape, 1) - np.linalg.norm(self.camera.eye)) - 0.7
         near, far = np.clip(out / 1.2, 0, 1), np.clip(out / 2.5 - 0.5, 0, 1)
         return np.asarray(sharp + (soft - sharp) * near + (softer - soft) * far, np.float32)
 
     def _shadow(self) -> NDArray[np.float32]:
-        """What share of its light each point of the ground keeps beside the toy: [S, S]."""
+        """Fraction of its light that each point of the ground keeps beside the toy, 0 to 1: [S, S]."""
         cells = self.size // SHADOW_STEP
-        rays, away = self._ground(cells)
-        points = self.camera.eye[:, None] + rays * away
+        rays, lengths = self._rays_to_ground(cells)
+        points = self.camera.eye[:, None] + rays * lengths
         points[2] = 0
         near = np.flatnonzero(planar(points[0], points[1]) < 4.5)
         points = points.take(near, 1)
@@ -129,7 +129,7 @@ class _Backdrop:
 
 
 def _wall(ground: Ground, size: int, rng: np.random.Generator) -> Picture:
-    """A wall lit from one side, or trees and sky, far out of focus."""
+    """An out-of-focus wall lit from one side, or trees and sky."""
     y, x = np.mgrid[0 : 1 : size * 1j, 0 : 1 : size * 1j].astype(np.float32)
     low, high = rgb(ground.wall), rgb(ground.glow)
     share = np.clip(0.85 - 1.1 * y + 0.35 * (x - 0.5) * rng.choice([-1, 1]), 0, 1)

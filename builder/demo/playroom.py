@@ -1,4 +1,4 @@
-"""Toys to play with."""
+"""Toys for a playroom: balls, a duck, a car, a robot, a snowman and a rocket."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def ball2() -> Toy:
 
 
 def _rolled(p: Points) -> Points:
-    """Points of a ball that rests on the ground, as seen from the ball's own, tilted axes."""
+    """Points in the tilted coordinates of a ball of radius 0.8 that rests on the ground."""
     tilt = np.array([[0.874, 0.485, -0.025], [-0.381, 0.717, 0.584], [0.301, -0.501, 0.812]], np.float32)
     return tilt @ (p - np.array([[0], [0], [0.8]], np.float32))
 
@@ -215,12 +215,12 @@ def _cabin(p: Points) -> Distances:
     narrow = np.clip(1 - 0.32 * (p[2] + 0.3), 0.6, 1.1)
     q = np.stack([np.abs(p[0]) / narrow - 0.52, np.abs(p[1]) / np.sqrt(narrow) - 0.34, np.abs(p[2]) - 0.2])
     distance = norm(np.maximum(q, 0)) + np.minimum(q.max(0), 0) - 0.1
-    # The slanted sides make the field steeper than a distance.
+    # The slanted sides make the field steeper than a true distance.
     return np.asarray(0.8 * distance, np.float32)
 
 
 def _axles(roller: Solid) -> Solid:
-    """An upright cylinder, laid across the car where its axles are."""
+    """Two copies of an upright cylinder, laid across the car at its axles."""
     across = roller.turn("x", 90)
     return across.at(x=-0.66, z=0.27) | across.at(x=0.68, z=0.27)
 
@@ -236,7 +236,7 @@ def _glazing(p: Points) -> Colours:
 
 
 def _mouth(p: Points) -> Places:
-    """A grille on the robot's face."""
+    """Select the bars of the grille on the robot's face."""
     bars = np.abs(p[0] / 0.09 - np.round(p[0] / 0.09)) < 0.33
     return np.asarray((p[1] < -0.29) & (np.abs(p[2] - 1.74) < 0.05) & (np.abs(p[0]) < 0.225) & bars)
 
@@ -255,7 +255,7 @@ def _dials(p: Points) -> Colours:
 
 
 def _knit(p: Points) -> Colours:
-    """Stripes around the neck, and down the end that hangs."""
+    """Stripes around the neck and down the hanging end."""
     hanging = p[2] < 1.52
     along = np.where(hanging, p[2] / 0.13, np.arctan2(p[1], p[0]) / 0.35)
     return np.where(np.floor(along) % 2 == 0, linear("b3151c"), linear("2f7d4a"))

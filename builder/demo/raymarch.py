@@ -1,8 +1,8 @@
-"""A toy's light and outline by sphere tracing (Hart 1996), in NumPy.
+"""Render a toy and its exact alpha by sphere tracing (Hart 1996), in NumPy.
 
-Rays are cast for blocks of pixels first, which finds empty space and safe starting points; then one for each pixel;
-then sixteen for each pixel on the outline, and four for those on other edges. Far from the toy they follow the rough
-field, near it the exact one. The share of a pixel's rays that meet the toy is its exact alpha.
+First one ray is cast for each block of pixels, which finds empty space and safe starting points; then one for each
+pixel; then sixteen for each pixel on the outline, and four for each pixel on another edge. Far from the toy the rays
+follow the rough (sampled) field, near it the exact one. A pixel's alpha is the fraction of its rays that hit the toy.
 """
 
 from __future__ import annotations
@@ -18,26 +18,30 @@ from builder.demo.sdf import CHUNK, Distances, Points, Solid, norm
 from builder.demo.toy import Toy
 
 STEP = 0.9
-"""Share of the distance that a ray advances; under 1 because some fields are not exact."""
+"""Fraction of the distance that a ray advances; below 1 because some fields are not exact."""
 LEAP = 3.0
-"""The most distances that a ray advances once it closes in steadily."""
+"""Largest advance, in multiples of the distance, of a ray that approaches a surface steadily."""
 CLOSE = 0.04
-"""The distance under which leaps are taken: further out they might cross a thin wall."""
+"""Distance below which a ray may advance by up to LEAP: further out it might pass through a thin wall."""
 SHORTEST = 0.012
-"""The least that a ray outside advances, lest one that skims a surface never get on. It can miss a hair's breadth."""
+"""Smallest advance of a ray outside, so that one along a surface makes progress; it may miss thinner details."""
 BLOCK = 8
-"""Side in pixels of the blocks of the first pass."""
+"""Side of a block of the first pass, in pixels."""
 SQUARE = np.ones((3, 3), np.uint8)
-"""A pixel's neighbourhood."""
+"""Structuring element: a pixel and its eight neighbours."""
 GRID = (np.indices((4, 4)).reshape(2, 2, 2, 2, 2).transpose(1, 3, 2, 4, 0).reshape(4, 4, 2) + 0.5) / 4
-"""Sixteen places in a pixel, by quarters: row and column in [0, 1], [4, 4, 2]."""
+"""Sixteen sample points in a pixel, grouped by quarter: row and column in [0, 1]; shape [4, 4, 2]."""
 ROTATED = GRID[[0, 1, 2, 3], [1, 3, 0, 2]][:, None]
-"""One of them from each quarter, no two in one row or column: [4, 1, 2]."""
+"""One sample point from each quarter, no two in one row or column; shape [4, 1, 2]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """A soft key light from `direction` (unit, [3]), a sky, and what the ground throws back: linear light [3, 1]."""
+    """The lights of a scene.
+
+    direction: unit vector [3] towards the key light. key, sky, bounce: linear light [3, 1] of the soft key light, of
+    the sky, and reflected by the ground.
+    """
 
     direction: NDArray[np.float32]
     key: NDArray[np.float32]
@@ -56,9 +60,10 @@ def march(
     skin: float = 0,
     leap: float = STEP,
 ) -> Distances:
-    """How far each ray travels from `near` until the solid is closer than `skin` plus `cone` times that length.
+    """Length of each ray at which the solid is closer than `skin` plus `cone` times that length.
 
-    Infinity where it gets beyond `far`. leap: how many distances it may advance at once when close.
+    Rays start at length `near`; the result is infinity where one gets beyond `far`. leap: largest advance close to the
+    solid, in multiples of the distance.
     """
     found = np.full(rays.shape[1], np.inf, np.float32)
     active, travelled = np.arange(rays.shape[1]), near
@@ -67,7 +72,7 @@ def march(
         distance = solid.distance(eye[:, None] + rays * travelled)
         hit = np.abs(distance) < cone * travelled + skin
         found[active[hit]] = travelled[hit]
-        # Where the distance shrinks steadily, the ray meets the surface at a slant: go to where it would reach zero.
+        # Where the distance shrinks steadily, the ray nears the surface at an angle: go to where it would be zero.
         drop = before - distance
         slant = stride / np.where(np.abs(drop) < 1e-6, np.inf, drop)
         slant = np.clip(slant, STEP, np.where(distance < CLOSE, leap, STEP))
@@ -92,7 +97,7 @@ def normals(solid: Solid, points: Points, width: float = 0.002) -> Points:
 
 
 def openness(solid: Solid, points: Points, normal: Points, reach: float = 0.3) -> Distances:
-    """Ambient occlusion: 1 in the open, towards 0 where the solid closes in within `reach` (Evans 2006)."""
+    """Ambient occlusion (Evans 2006): 1 in the open, towards 0 where the solid encloses the point within `reach`."""
     closed = np.zeros(points.shape[1], np.float32)
     for step, weight in ((0.08, 0.4), (0.25, 0.3), (0.55, 0.2), (1.0, 0.1)):
         height = np.float32(step * reach)
@@ -101,7 +106,7 @@ def openness(solid: Solid, points: Points, normal: Points, reach: float = 0.3) -
 
 
 def lit(solid: Solid, points: Points, light: Light, reach: float, sharpness: float = 7) -> Distances:
-    """How much of the key light each point sees, 0 to 1 (Quilez's soft shadow). sharpness: more for a smaller lamp."""
+    """Fraction of the key light at each point, 0 to 1 (Quilez's soft shadow). sharpness: higher for a smaller lamp."""
     seen = np.ones(points.shape[1], np.float32)
     active, travelled = np.arange(points.shape[1]), np.full(points.shape[1], 0.04, np.float32)
     towards = light.direction[:, None]
@@ -118,7 +123,7 @@ def lit(solid: Solid, points: Points, light: Light, reach: float, sharpness: flo
 
 
 def shade(toy: Toy, points: Points, rays: Points, light: Light) -> Points:
-    """The linear light [3, N] that points of the toy send back along the rays that found them."""
+    """Linear light [3, N] that points of the toy reflect back along the rays that hit them."""
     rough, _ = toy.rough
     normal = normals(toy.solid, points)
     colour, gloss = toy.surface(points)
@@ -131,7 +136,7 @@ def shade(toy: Toy, points: Points, rays: Points, light: Light) -> Points:
     up = 0.5 + 0.5 * normal[2]
     diffuse = colour * (light.key * facing * key + (light.sky * up + light.bounce * (1 - up)) * open_)
 
-    # Gloss: the lamp's own image, a sheen around it, and the bright upper half of the room, stronger at grazing angles.
+    # Gloss reflects the lamp, a sheen around it, and the bright upper half of the room, stronger at grazing angles.
     across = -(normal * rays).sum(0)
     mirrored = rays + 2 * across * normal
     aligned = (mirrored * towards).sum(0)
@@ -145,7 +150,7 @@ def shade(toy: Toy, points: Points, rays: Points, light: Light) -> Points:
 class Shot:
     """A toy in front of a camera.
 
-    starts: how far the ray of each pixel surely travels, infinity where it meets nothing: [size, size].
+    starts: safe starting length of each pixel's ray, infinity where it hits nothing: [size, size].
     """
 
     toy: Toy
@@ -154,7 +159,7 @@ class Shot:
     starts: NDArray[np.float32]
 
     def reach(self, rays: Points, starts: Distances) -> Distances:
-        """How far each ray travels to the toy."""
+        """Length of each ray up to the toy, infinity where it misses."""
         rough, cell = self.toy.rough
         eye, end = self.camera.eye, float(starts.max(initial=0)) + 4
         reached = [np.empty(0, np.float32)]
@@ -168,7 +173,7 @@ class Shot:
         return np.concatenate(reached)
 
     def colours(self, rays: Points, far: Distances) -> NDArray[np.float32]:
-        """The exposed light [N, 3] of rays that reach the toy."""
+        """Exposed light [N, 3] of rays that hit the toy."""
         points = self.camera.eye[:, None] + rays * far
         chunks = [slice(i, i + CHUNK) for i in range(0, len(far), CHUNK)]
         return np.concatenate(
@@ -179,9 +184,9 @@ class Shot:
     def sample(
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], places: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Premultiplied exposed light [N, 3] and alpha [N] of pixels, from rays through `places`, GRID or ROTATED.
+        """Premultiplied exposed light [N, 3] and alpha [N] of pixels, from rays through `places` (GRID or ROTATED).
 
-        All rays count for alpha; of each quarter of a pixel, one that hits is shaded on behalf of all that do.
+        Every ray counts for alpha. In each quarter of a pixel, one ray that hits is shaded for all that do.
         """
         each = places.shape[1]
         y, x = places.reshape(-1, 2).T
@@ -196,7 +201,7 @@ class Shot:
 
 
 def cast(toy: Toy, camera: Camera, light: Light, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The toy alone: exposed light [size, size, 3], premultiplied, and alpha [size, size]."""
+    """Render the toy alone: exposed light [size, size, 3], premultiplied, and alpha [size, size]."""
     shot = Shot(toy, camera, light, _starts(toy, camera, size))
     colours, alpha = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32)
     filled = np.isfinite(shot.starts)
@@ -209,7 +214,7 @@ def cast(toy: Toy, camera: Camera, light: Light, size: int) -> tuple[NDArray[np.
 
     outline = cv2.dilate(alpha, SQUARE) != cv2.erode(alpha, SQUARE)
     tones = np.sqrt(colours)
-    # A step in brightness that would show as a staircase.
+    # A step in brightness that would show as a jagged edge.
     step = (cv2.dilate(tones, SQUARE) - cv2.erode(tones, SQUARE)).max(2) > 0.16
     for pixels, places in ((outline, GRID), (step & ~outline, ROTATED)):
         rows, columns = np.nonzero(pixels & filled)
@@ -218,10 +223,10 @@ def cast(toy: Toy, camera: Camera, light: Light, size: int) -> tuple[NDArray[np.
 
 
 def _starts(toy: Toy, camera: Camera, size: int) -> NDArray[np.float32]:
-    """How far the ray of each pixel surely travels, infinity where it meets nothing: [size, size].
+    """Safe starting length of each pixel's ray, infinity where it hits nothing: [size, size].
 
-    The ray in the middle of a block speaks for a cone that holds the block; its end is drawn back by more than the
-    block's width, because a neighbour may meet a slanted surface earlier.
+    The ray in the middle of a block is traced as a cone that contains the block. Its length is reduced by more than
+    the block's width, because a neighbour may hit a slanted surface earlier.
     """
     low, high = toy.shell.min(1), toy.shell.max(1)
     gap, radius = float(np.linalg.norm(camera.eye - (low + high) / 2)), float(np.linalg.norm(high - low)) / 2

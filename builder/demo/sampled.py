@@ -1,4 +1,4 @@
-"""A solid's distance field read off a lattice: rough, but as quick for a teapot as for a ball."""
+"""A solid's distance field sampled on a lattice: approximate, but as fast for a complex solid as for a simple one."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import numpy as np
 from builder.demo.sdf import CHUNK, Distances, Points, Solid, norm, planar
 
 SEARCH = 64
-"""Points along each side of the lattice that looks for the solid's surface."""
+"""Points along each side of the lattice on which the solid's surface is searched for."""
 CELLS = 72
-"""Cells along the longest side of the lattice."""
+"""Cells along the longest side of the sampled box."""
 
 
 def shell(solid: Solid) -> Points:
-    """Points [3, N] on or just off the surface of a solid that lies within two units of the z axis and 0 <= z <= 4."""
+    """Points [3, N] on or near the surface of a solid that is within two units of the z axis and 0 <= z <= 4."""
     steps = np.linspace(-2, 2, SEARCH, dtype=np.float32)
     grid = np.stack(np.meshgrid(steps, steps, steps + 1.95, indexing="ij")).reshape(3, -1)
     return grid[:, np.abs(evaluate(solid, grid)) < 0.6 * (steps[1] - steps[0])]
 
 
 def sampled(solid: Solid, surface: Points) -> tuple[Solid, float]:
-    """The solid's field, sampled in a box around points of its surface and interpolated, and the width of a cell.
+    """The solid's field, sampled in a box around points of its surface and interpolated; and the width of a cell.
 
-    Outside the box it never answers more than the distance: the nearest point s of the solid and a point p see each
-    other at an obtuse angle from p's nearest point q of the box, so |ps|^2 >= |pq|^2 + |qs|^2.
+    Outside the box the result never exceeds the true distance. For a point p, let q be the nearest point of the box
+    and s the nearest point of the solid: the angle at q is at least 90 degrees, so |ps|^2 >= |pq|^2 + |qs|^2.
     """
     low, high = surface.min(1), surface.max(1)
     cell = float((high - low).max()) / CELLS
@@ -59,5 +59,5 @@ def sampled(solid: Solid, surface: Points) -> tuple[Solid, float]:
 
 
 def evaluate(solid: Solid, points: Points) -> Distances:
-    """The field at many points, a chunk at a time."""
+    """Evaluate the field at many points, one chunk at a time."""
     return np.concatenate([solid.distance(points[:, i : i + CHUNK]) for i in range(0, points.shape[1], CHUNK)])

@@ -1,7 +1,7 @@
-"""Solids as signed distance fields: how far a point is from the surface, negative inside.
+"""Solids as signed distance fields: the distance of a point from the surface, negative inside.
 
 The formulas are Inigo Quilez's (https://iquilezles.org/articles/distfunctions/); z points up. Some are bounds rather
-than exact distances, on the safe side for a ray marcher that takes slightly shortened steps.
+than exact distances; they are safe for sphere tracing with slightly shortened steps.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Point = tuple[float, float, float]
 """x, y, z."""
 
 CHUNK = 32768
-"""Points worth evaluating together: few enough for their arrays to stay in the processor's cache."""
+"""Points evaluated together: few enough for their arrays to stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Solid:
-    """A solid, given by its distance field. `a | b` joins, `a - b` carves, `a & b` keeps what both share."""
+    """A solid, given by its distance field. `a | b` is the union, `a - b` the difference, `a & b` the intersection."""
 
     distance: Callable[[Points], Distances]
 
@@ -40,7 +40,7 @@ class Solid:
         return Solid(lambda p: np.maximum(self.distance(p), other.distance(p)))
 
     def blend(self, other: Solid, radius: float) -> Solid:
-        """Joined with a fillet about `radius` wide (Quilez's quadratic smooth minimum)."""
+        """The union with a fillet about `radius` wide (Quilez's quadratic smooth minimum)."""
 
         def distance(p: Points) -> Distances:
             a, b = self.distance(p), other.distance(p)
@@ -60,12 +60,12 @@ class Solid:
         return Solid(distance)
 
     def at(self, x: float = 0, y: float = 0, z: float = 0) -> Solid:
-        """Moved."""
+        """The solid translated by x, y and z."""
         offset = np.array([[x], [y], [z]], np.float32)
         return Solid(lambda p: self.distance(p - offset))
 
     def turn(self, axis: Literal["x", "y", "z"], degrees: float) -> Solid:
-        """Turned about an axis, counter-clockwise when it points at the viewer."""
+        """The solid rotated about an axis, counter-clockwise when the axis points at the viewer."""
         i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
         inverse = np.eye(3, dtype=np.float32)
         c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
@@ -73,15 +73,15 @@ class Solid:
         return Solid(lambda p: self.distance(inverse @ p))
 
     def grow(self, radius: float) -> Solid:
-        """Thicker by `radius` everywhere, with rounded edges."""
+        """The solid made thicker by `radius` everywhere, with rounded edges."""
         return Solid(lambda p: self.distance(p) - np.float32(radius))
 
     def mirror(self) -> Solid:
-        """Its half at x > 0, on both sides."""
+        """The half at x > 0 and its mirror image."""
         return Solid(lambda p: self.distance(np.stack([np.abs(p[0]), p[1], p[2]])))
 
     def around(self, count: int) -> Solid:
-        """Repeated `count` times about the z axis; the original stands on the x axis."""
+        """The solid repeated `count` times about the z axis; the original is on the x axis."""
         sector = np.float32(2 * np.pi / count)
 
         def distance(p: Points) -> Distances:
@@ -99,7 +99,7 @@ def sphere(radius: float) -> Solid:
 
 
 def ellipsoid(x: float, y: float, z: float) -> Solid:
-    """An egg with these half axes (a bound)."""
+    """An ellipsoid with these half axes (a bound)."""
     axes = np.array([[x], [y], [z]], np.float32)
 
     def distance(p: Points) -> Distances:
@@ -111,7 +111,7 @@ def ellipsoid(x: float, y: float, z: float) -> Solid:
 
 
 def box(x: float, y: float, z: float, rounding: float = 0) -> Solid:
-    """A box with these half sides, its edges rounded."""
+    """A box with these half sides and rounded edges."""
     half = np.array([[x - rounding], [y - rounding], [z - rounding]], np.float32)
 
     def distance(p: Points) -> Distances:
@@ -135,7 +135,7 @@ def cone(bottom: float, top: float, half: float, rounding: float = 0) -> Solid:
 
     def distance(p: Points) -> Distances:
         r = planar(p[0], p[1])
-        # The slanted side's own distance, and how far beyond either cap.
+        # Distances beyond the slanted side and beyond the nearer cap.
         side = (r - np.float32((r1 + r2) / 2)) * run - p[2] * rise
         cap = np.abs(p[2]) - np.float32(h)
         outside = planar(np.maximum(side, 0), np.maximum(cap, 0))
@@ -145,7 +145,7 @@ def cone(bottom: float, top: float, half: float, rounding: float = 0) -> Solid:
 
 
 def torus(radius: float, thickness: float) -> Solid:
-    """A lying ring: `radius` to the middle of its tube."""
+    """A horizontal ring; `radius` is measured to the middle of its tube."""
     return Solid(lambda p: planar(planar(p[0], p[1]) - np.float32(radius), p[2]) - np.float32(thickness))
 
 
@@ -164,7 +164,7 @@ def capsule(start: Point, end: Point, radius: float, end_radius: float | None = 
 
 
 def arc(radius: float, thickness: float, degrees: float) -> Solid:
-    """A bent rod in the xz plane with round ends: that part of a ring within `degrees` of the z axis, on both sides."""
+    """A bent rod with round ends: the part of a ring in the xz plane within `degrees` of the z axis, on both sides."""
     sine, cosine = np.float32(np.sin(np.radians(degrees))), np.float32(np.cos(np.radians(degrees)))
     wide, ring = np.float32(2 * radius), np.float32(radius * radius)
 
@@ -180,12 +180,12 @@ def arc(radius: float, thickness: float, degrees: float) -> Solid:
 
 
 def beads(centres: Sequence[Point], radius: float) -> Solid:
-    """Balls of one size."""
+    """Balls of one radius around these centres."""
     middles = np.array(centres, np.float32)
     squares, twice = (middles * middles).sum(1, keepdims=True), 2 * middles
 
     def distance(p: Points) -> Distances:
-        # |p - c|^2 = |p|^2 + |c|^2 - 2 p.c, of which only the last two terms tell the centres apart.
+        # |p - c|^2 = |p|^2 + |c|^2 - 2 p.c; only the last two terms depend on the centre.
         nearest = (squares - twice @ p).min(0) + (p * p).sum(0)
         return np.asarray(np.sqrt(np.maximum(nearest, 0)) - np.float32(radius), np.float32)
 
@@ -193,12 +193,12 @@ def beads(centres: Sequence[Point], radius: float) -> Solid:
 
 
 def above(height: float) -> Solid:
-    """Everything higher than that."""
+    """The half space above a height."""
     return Solid(lambda p: np.float32(height) - p[2])
 
 
 def union(*solids: Solid) -> Solid:
-    """All of them."""
+    """The union of all solids."""
 
     def distance(p: Points) -> Distances:
         nearest = solids[0].distance(p)
@@ -210,12 +210,12 @@ def union(*solids: Solid) -> Solid:
 
 
 def norm(p: Points) -> Distances:
-    """The length of each vector."""
+    """The length of each vector [3, N]."""
     length: Distances = np.sqrt(p[0] * p[0] + p[1] * p[1] + p[2] * p[2])
     return length
 
 
 def planar(x: Distances, y: Distances) -> Distances:
-    """The length of each vector of the plane; five times as fast as np.hypot, which minds overflow."""
+    """The length of each vector in the plane; five times as fast as np.hypot, which guards against overflow."""
     length: Distances = np.sqrt(x * x + y * y)
     return length

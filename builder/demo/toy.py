@@ -1,4 +1,4 @@
-"""A toy: painted solids that stand on z = 0 and look towards -y."""
+"""A toy: coloured solids that stand on z = 0 and face -y."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from builder.demo.sdf import Distances, Points, Solid, union
 Colours = NDArray[np.float32]
 """Linear light, float32 [3, N]; or [3, 1], the same everywhere."""
 Places = NDArray[np.bool_]
-"""Which of N points, bool [N]."""
+"""A selection of N points, bool [N]."""
 Pattern = Callable[[Points], Colours]
 """The colour of each point of a surface."""
 
@@ -31,10 +31,10 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Toy:
-    """A thing to be photographed.
+    """An object to photograph.
 
-    grounds: what it stands on in each view, by the names of `builder.demo.grounds.GROUNDS`.
-    facing: degrees by which its most telling side is turned from -y, counter-clockwise from above.
+    grounds: the ground of each view, by its name in `builder.demo.grounds.GROUNDS`.
+    facing: angle in degrees from -y to its most recognisable side, counter-clockwise seen from above.
     """
 
     name: str
@@ -46,21 +46,21 @@ class Toy:
 
     @cached_property
     def solid(self) -> Solid:
-        """All its parts in one."""
+        """The union of all parts."""
         return union(*(part.solid for part in self.parts))
 
     @cached_property
     def shell(self) -> Points:
-        """Points [3, N] all over its surface."""
+        """Points [3, N] all over the surface."""
         return shell(self.solid)
 
     @cached_property
     def rough(self) -> tuple[Solid, float]:
-        """Its field read off a lattice, and the width of a cell."""
+        """The field sampled on a lattice, and the width of a cell."""
         return sampled(self.solid, self.shell)
 
     def surface(self, points: Points) -> tuple[Colours, Distances]:
-        """Colour [3, N] and gloss [N] of points on its surface: those of the nearest part."""
+        """Colour [3, N] and gloss [N] of points on the surface: those of the nearest part."""
         nearest = np.argmin(np.stack([part.solid.distance(points) for part in self.parts]), 0)
         colours = np.empty_like(points)
         for index in np.unique(nearest):
@@ -70,13 +70,13 @@ class Toy:
 
 
 def linear(text: str) -> Colours:
-    """A colour written as six hexadecimal digits, as linear light [3, 1] (sRGB's transfer function taken as 2.2)."""
+    """Linear light [3, 1] of a colour given as six hexadecimal digits (sRGB's transfer function taken as gamma 2.2)."""
     values = np.frombuffer(bytes.fromhex(text), np.uint8).astype(np.float32) / 255
     return np.asarray(values[:, None] ** 2.2, np.float32)
 
 
 def plain(text: str) -> Pattern:
-    """One colour everywhere."""
+    """A pattern of one colour."""
     value = linear(text)
     return lambda p: np.broadcast_to(value, p.shape)
 

@@ -1,4 +1,4 @@
-"""Layout -> Canvas: each cut-out at its final size, and what of it can be seen."""
+"""Layout -> Canvas: scale each cut-out to its final size, and find its visible pixels."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from builder.records import Box, Canvas, IndexMask, Layer, Layout, Placement, Rejected, Rgb, Rgba
 
 OPAQUE = 0.5
-"""A pixel belongs to the object that contributes at least this much of it."""
+"""A pixel belongs to the object that contributes at least this fraction of it."""
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
 PYRAMIDS_HELD = 32
-"""Cut-outs whose halved versions are kept: one of 1024 x 1024 pixels takes 5.6 MB."""
+"""Number of cut-outs whose image pyramids are cached: that of 1024 x 1024 pixels takes 5.6 MB."""
 
 
 def paste(layouts: Sequence[Layout]) -> Iterator[Canvas | Rejected]:
-    """Scale the cut-outs, order them by depth and find what is visible; reject scenes in which an object is not."""
+    """Scale the cut-outs, order them by depth and find their visible pixels; reject scenes with a hidden object."""
     for layout in layouts:
         yield _paste(layout)
 
@@ -51,7 +51,7 @@ def _paste(layout: Layout) -> Canvas | Rejected:
 
 
 def visible_mask(layers: Sequence[Layer], size: int) -> IndexMask:
-    """Which layer (index + 1) makes up at least half of a pixel, after those in front of it; 0 where none does.
+    """Index + 1 of the layer that contributes at least half of each pixel, behind those in front; 0 where none does.
 
     Args:
         layers: back to front.
@@ -79,7 +79,7 @@ def _layer(index: int, rgba: Rgba, place: Placement) -> Layer:
 
 
 def _scaled(rgba: Rgba, width: int, height: int) -> Rgba:
-    """The cut-out at another size, premultiplied, so that colours nobody should see never bleed into the edge."""
+    """The cut-out at another size, premultiplied, so that hidden colours never bleed into the edge."""
     level = next((level for level in reversed(_pyramid(rgba)) if level.shape[0] >= height), None)
     if level is None:
         return np.asarray(cv2.resize(_pyramid(rgba)[0], (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
@@ -87,14 +87,14 @@ def _scaled(rgba: Rgba, width: int, height: int) -> Rgba:
 
 
 _pyramids: OrderedDict[int, tuple[Rgba, tuple[Rgba, ...]]] = OrderedDict()
-"""By the array's identity; each entry holds its array, so that no other can take over that identity."""
+"""Image pyramids by the `id` of the cut-out's array; each entry holds the array, so that its `id` is not reused."""
 
 
 def _pyramid(rgba: Rgba) -> tuple[Rgba, ...]:
-    """The premultiplied cut-out and its halvings, largest first; kept, as a cut-out serves in many scenes.
+    """The premultiplied cut-out and its halvings, largest first; cached, because many scenes use the same cut-out.
 
-    At half size or more, bilinear scaling averages whole pixels: with halvings it is as good as area averaging from the
-    full size, and some ten times as fast.
+    Down to half the size, bilinear scaling averages all pixels: from the right halving it is as good as area averaging
+    from the full size, and about ten times as fast.
     """
     if id(rgba) not in _pyramids:
         levels = [_premultiplied(rgba)]

@@ -1,4 +1,4 @@
-"""What scenes stand on: photos from a folder, or painted scenes where there are none."""
+"""Backgrounds of scenes: photos from a folder, or painted scenes where there are none."""
 
 from builder.sources.background_photos import FoundBackgrounds, find_backgrounds
 from builder.stages.backgrounds.procedural import paint_scene, procedural_backgrounds

@@ -1,4 +1,4 @@
-"""What stands behind the ground: skies, hills, trees, walls and lights, painted small because they are out of focus."""
+"""Backdrops behind the ground: skies, hills, trees, walls and lights, painted small because they are out of focus."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ Backdrop = NDArray[np.float32]
 
 
 def rows() -> Field:
-    """Each row's place, a fraction of the height: float32 [SIDE, 1]."""
+    """Position of each row, a fraction of the height: float32 [SIDE, 1]."""
     return ((np.arange(SIDE) + 0.5) / SIDE).astype(np.float32)[:, None]
 
 
 def columns() -> Field:
-    """Each column's place, a fraction of the width: float32 [1, SIDE]."""
+    """Position of each column, a fraction of the width: float32 [1, SIDE]."""
     return rows().T
 
 
 def gradient(palette: Sequence[Colour], top: float, bottom: float) -> Backdrop:
-    """A palette from row `top` to row `bottom`, fractions of the height."""
+    """A vertical gradient along a palette, from row `top` to row `bottom`, fractions of the height."""
     share = np.broadcast_to((rows() - top) / (bottom - top), (SIDE, SIDE))
     return blend(palette, np.asarray(share, np.float32))
 
 
 def cover(backdrop: Backdrop, shade: NDArray[np.float32], share: Field) -> None:
-    """Lay a colour, or a picture of colours, over the backdrop where `share` is 1."""
+    """Blend a colour, or a picture, over the backdrop in place; `share` is its opacity, clipped to [0, 1]."""
     share = np.clip(share, 0, 1)[..., None]
     backdrop += (shade - backdrop) * share
 
@@ -61,7 +61,7 @@ def ridge(
 ) -> None:
     """A skyline from row `base` up to about `height` above it: mountains (slope 1.2), hills (2), dunes (2.5).
 
-    palette: from its crest to its foot.
+    palette: colours from crest to foot.
     """
     line = fractal((1, 2048), rng, slope, lowest=1)[0, :SIDE]
     line = (line - line.min()) / (line.max() - line.min() + 1e-6)
@@ -80,7 +80,7 @@ def foliage(
     palette: Sequence[Colour],
     count: int = 900,
 ) -> None:
-    """Bushes and trees far out of focus: heaps of soft discs, dark below and light where the sky reaches them."""
+    """Bushes and trees far out of focus: many overlapping discs, dark below and light where the sky reaches them."""
     crown = fractal((1, 1024), rng, 1.3, lowest=2)[0, :SIDE]
     crown = height * np.clip(0.7 + 0.28 * crown, 0.15, 1.3)
     x = rng.random(count)
@@ -102,7 +102,7 @@ def foliage(
 
 
 def trunks(backdrop: Backdrop, rng: np.random.Generator, base: float, palette: Sequence[Colour], count: int) -> None:
-    """Tree trunks that stand on about row `base` and leave the picture at its top; palette: shaded side to lit side."""
+    """Tree trunks from about row `base` to beyond the picture's top; palette: from shaded side to lit side."""
     for place in np.sort(rng.random(count)):
         width = rng.uniform(0.008, 0.03)
         foot = base + rng.uniform(-0.02, 0.01)
@@ -114,7 +114,7 @@ def trunks(backdrop: Backdrop, rng: np.random.Generator, base: float, palette: S
 
 
 def box(backdrop: Backdrop, left: float, top: float, right: float, bottom: float, shade: Colour) -> None:
-    """A rectangle in fractions of the width and height."""
+    """Fill a rectangle, given in fractions of the width and height."""
     x0, y0, x1, y1 = (round(edge * SIDE) for edge in (left, top, right, bottom))
     backdrop[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = colour(shade)
 
@@ -146,7 +146,7 @@ def lights(
 
 
 def enlarge(backdrop: Backdrop, size: int, blur: float) -> NDArray[np.uint8]:
-    """The backdrop as uint8 [size, size, 3], out of focus by `blur`, a standard deviation in fractions of its width."""
+    """The backdrop enlarged to uint8 [size, size, 3] and blurred; blur: standard deviation, a fraction of its width."""
     soft = cv2.GaussianBlur(backdrop, (0, 0), max(blur * SIDE, 0.3))
     large = cv2.resize(np.clip(soft, 0, 255).astype(np.uint8), (size, size), interpolation=cv2.INTER_CUBIC)
     return np.asarray(large, np.uint8)
@@ -198,16 +198,16 @@ def houses(backdrop: Backdrop, rng: np.random.Generator, horizon: float, evening
             near = far * rng.uniform(1.3, 1.55)
             storeys, shade = int(rng.integers(3, 5)), choose(rng, walls)
             roof = 0.36 * storeys
-            _wall(
+            _facade(
                 backdrop, horizon, side, (far, near), (-0.45, roof), colour(shade) * dim * (0.85 if side < 0 else 1.0)
             )
-            _wall(backdrop, horizon, side, (far, near), (roof, roof * 1.06), colour("4a3a34") * dim)
+            _facade(backdrop, horizon, side, (far, near), (roof, roof * 1.06), colour("4a3a34") * dim)
             for storey in range(storeys):
                 for window in range(3):
                     left = far + (near - far) * (0.12 + 0.3 * window)
                     pane = colour(panes[int(rng.random() < 0.45)])
                     low = 0.36 * storey + (0.02 if storey else -0.42)
-                    _wall(
+                    _facade(
                         backdrop, horizon, side, (left, left + (near - far) * 0.15), (low, 0.36 * storey + 0.24), pane
                     )
             far = near
@@ -215,7 +215,7 @@ def houses(backdrop: Backdrop, rng: np.random.Generator, horizon: float, evening
         lights(backdrop, rng, (0.2, horizon - 0.15, 0.8, horizon), ("ffc873", "ffe2ae"), 16, 0.022)
 
 
-def _wall(
+def _facade(
     backdrop: Backdrop,
     horizon: float,
     side: int,
@@ -223,14 +223,14 @@ def _wall(
     heights: tuple[float, float],
     shade: NDArray[np.float32],
 ) -> None:
-    """A rectangle on a house front: `reach` along the street, `heights` above the eye; the vanishing point is at 0."""
+    """Fill a rectangle on a house front: `reach` along the street (0: the vanishing point), `heights` above the eye."""
     corners = [(reach[0], heights[0]), (reach[1], heights[0]), (reach[1], heights[1]), (reach[0], heights[1])]
     outline = [(0.5 + side * 0.5 * near, horizon - 0.62 * near * height) for near, height in corners]
     cv2.fillPoly(backdrop, [np.round(np.array(outline) * SIDE * 16).astype(np.int32)], shade.tolist(), cv2.LINE_8, 4)
 
 
 def lake(backdrop: Backdrop, rng: np.random.Generator, horizon: float) -> None:
-    """Still water below the horizon, in which everything above it is mirrored."""
+    """Still water below the horizon that mirrors everything above it."""
     first = round(horizon * SIDE)
     depth = min(first, SIDE - first)
     mirrored = cv2.GaussianBlur(backdrop[first - depth : first][::-1], (0, 0), sigmaX=2.0, sigmaY=4.0)

@@ -1,4 +1,4 @@
-"""Grass, blade by blade."""
+"""Grass drawn blade by blade, and flowers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from builder.stages.backgrounds.perspective import Camera
 FARTHEST = 0.16
 """Nearness below which single blades are not drawn."""
 FADE = 0.3
-"""Nearness beyond that over which blades take on their own colours: the farthest have the ground's."""
+"""Range of nearness above FARTHEST over which blades change from the ground's colour to their own."""
 
 
 def grow(
@@ -28,7 +28,7 @@ def grow(
     count: int,
     nearest: float = 1.04,
 ) -> None:
-    """Draw blades about `metres` high on the ground, in place, the far ones first, no nearer than `nearest`."""
+    """Draw blades about `metres` high on the ground, in place, far ones first, none nearer than `nearest`."""
     size = len(picture)
     near = FARTHEST + (nearest - FARTHEST) * np.sort(rng.random(count)) ** 1.25
     foot = (camera.horizon + near * (1 - camera.horizon)) * size
@@ -65,7 +65,7 @@ def bloom(
     metres: float,
     count: int,
 ) -> None:
-    """Scatter small flowers `metres` across, in place, the far ones first."""
+    """Scatter small flowers, `metres` wide, in place, far ones first."""
     size = len(picture)
     near = 0.06 + 0.94 * np.sort(rng.random(count)) ** 1.1
     for nearness in near:

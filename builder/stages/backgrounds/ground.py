@@ -1,4 +1,4 @@
-"""Where in a photo can something stand? An estimate, for photos whose owner did not say."""
+"""Estimate where the ground begins in a background photo, if its owner did not specify it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ import numpy as np
 from builder.records import Rgb
 
 HIGHEST, LOWEST = 0.55, 0.83
-"""The ground of a photo is taken to end between these rows, fractions of the height, whatever it looks like."""
+"""The estimated upper end of the ground is clipped to these rows, fractions of the height."""
 HORIZON = 0.5
-"""Where photographers put the horizon at the lowest, when there is ground enough to stand on."""
+"""Lowest estimate of the horizon, a fraction of the height: photos with enough ground to stand on have it higher."""
 
 _SIDE = 96
+"""Width and height, in pixels, to which a photo is scaled for the estimate."""
 _STRIP = 12
-"""Rows at the bottom that are taken to show nothing but ground."""
+"""Rows at the bottom that are assumed to show only ground."""
 _ALIKE = 7.0
-"""Distance in CIELAB below which colours are of one material; lightness counts half, as shadows lie on any ground."""
+"""Distance in CIELAB below which two colours count as one material; lightness has half weight because of shadows."""
 _SUPPORT = 8
-"""As many points of the strip must have a colour for it to be the ground's."""
+"""A pixel looks like ground if more than this many points of the strip have a similar colour."""
 _SHARE = 0.6
-"""Of the middle of a row must look like ground for it to be ground."""
+"""Fraction of a row's middle that must look like ground for the row to be ground."""
 
 
 def estimate_ground(pixels: Rgb) -> tuple[float, float]:
-    """Where a photo's ground ends, judged by how far up the colours of its bottom edge reach in its middle.
+    """Estimate where a photo's ground ends: how far up its middle the colours of the bottom edge reach.
 
     Args:
         pixels: uint8 [H, W, 3].
 
     Returns:
-        The horizon and the highest row on which an object may stand, fractions of the height. Both lean towards the
-        viewer: an object too near looks large, one too far hovers before a tree.
+        The horizon and the highest row on which an object may stand, fractions of the height. Both err towards the
+        viewer: an object too near only looks large, one too far floats in front of a tree.
     """
     small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) * np.array([0.5, 1, 1], np.float32)

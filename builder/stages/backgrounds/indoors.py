@@ -1,4 +1,4 @@
-"""Painted places in a house. A variant turns to the next colours; the rest is drawn from the generator."""
+"""Painted indoor scenes. The variant selects the colours; the rest is drawn from the generator."""
 
 from __future__ import annotations
 

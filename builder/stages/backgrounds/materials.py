@@ -1,4 +1,4 @@
-"""Seamless tiles of ground, seen from above and lit from one side. Rows run away from the camera."""
+"""Seamless ground tiles, seen from above and lit from one side. A tile's vertical axis points away from the camera."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ TILE = 1024
 """Width and height of a tile in pixels."""
 
 LIGHT = (-0.5, -0.35, 1.0)
-"""Towards the light in every scene: from the left, behind the objects, well above them."""
+"""Direction towards the light in every scene: to the left, behind the objects, well above them."""
 
 
 def paint(colours: NDArray[np.float32], light: Field | None = None) -> Rgb:
-    """Colours under a light of 1 where nothing changes, as uint8."""
+    """Multiply colours by a light, where 1 changes nothing, and convert them to uint8."""
     lit = colours if light is None else colours * light[..., None]
     return np.clip(lit, 0, 255).astype(np.uint8)
 
@@ -28,10 +28,10 @@ def paint(colours: NDArray[np.float32], light: Field | None = None) -> Rgb:
 def planks(
     rng: np.random.Generator, palette: Sequence[Colour], boards: int, *, joints: bool = True, gap: float = 2.5
 ) -> Rgb:
-    """Wooden boards running away from the camera, `gap` pixels apart; ends staggered, or (no joints) out of sight.
+    """Wooden boards running away from the camera, `gap` pixels apart; ends staggered, or out of sight without joints.
 
-    Each board is cut out of one sheet of wood at another place; the sheet's grain is the contour lines of stretched
-    noise, which is how growth rings meet a sawn face.
+    Each board is cut from a different place of one sheet of wood. The sheet's grain is the contour lines of stretched
+    noise, which look like growth rings on a sawn face.
     """
     rings = fractal((TILE, TILE), rng, 1.7, stretch=(14, 1), lowest=2)
     fibre = fractal((TILE, TILE), rng, 0.6, stretch=(40, 1), lowest=8)
@@ -110,7 +110,7 @@ def cobbles(rng: np.random.Generator, palette: Sequence[Colour], joint: Colour, 
 
 
 def gravel(rng: np.random.Generator, palette: Sequence[Colour], count: int) -> Rgb:
-    """Grit with `count` loose stones of many sizes lying on it."""
+    """Grit with `count` loose stones of many sizes on it."""
     grit = fractal((TILE, TILE), rng, 0.5, lowest=4)
     height = 0.5 * grit + 2.5 * fractal((TILE, TILE), rng, 1.8, lowest=1)
     tone = 0.45 + 0.13 * grit
@@ -146,7 +146,7 @@ def sand(rng: np.random.Generator, palette: Sequence[Colour], *, ripples: float,
 
 
 def snow(rng: np.random.Generator, palette: Sequence[Colour]) -> Rgb:
-    """Soft snow: hollows blue, crests white, here and there a crystal that catches the sun."""
+    """Soft snow: blue hollows, white crests, and a few crystals that reflect the sun."""
     drift = fractal((TILE, TILE), rng, 2.3, lowest=0.9)
     crust = fractal((TILE, TILE), rng, 1.4, lowest=9)
     light = relief(drift * 11 + crust * 0.75, (-0.7, -0.5, 1.0))
@@ -156,14 +156,14 @@ def snow(rng: np.random.Generator, palette: Sequence[Colour]) -> Rgb:
 
 
 def turf(rng: np.random.Generator, palette: Sequence[Colour]) -> Rgb:
-    """What is seen between blades of grass, and all that is seen of grass far away."""
+    """Ground between blades of grass, and grass so far away that no single blade is drawn."""
     clumps = fractal((TILE, TILE), rng, 1.0, lowest=3)
     blades = fractal((TILE, TILE), rng, 0.5, stretch=(3, 1), lowest=20)
     return paint(blend(palette, np.asarray(0.45 + 0.17 * clumps + 0.16 * blades, np.float32)))
 
 
 def cloth(rng: np.random.Generator, first: Colour, second: Colour, checks: int) -> Rgb:
-    """Gingham: two colours of thread, woven over and under, in a cloth that does not lie quite flat."""
+    """Gingham: two colours of thread, woven over and under, in a cloth with slight folds."""
     row, column = _grid()
     weft, warp = (axis * (2 * checks) // TILE % 2 for axis in (row, column))
     over = (row // 3 + column // 3) % 2
@@ -176,7 +176,7 @@ def cloth(rng: np.random.Generator, first: Colour, second: Colour, checks: int) 
 
 
 def leaves(rng: np.random.Generator, palette: Sequence[Colour], soil: Sequence[Colour], count: int) -> Rgb:
-    """Fallen leaves, one over the other, each with its midrib and a shadow on those below."""
+    """Overlapping fallen leaves, each with a midrib and a shadow on those below."""
     ground = paint(blend(soil, np.asarray(0.5 + 0.25 * fractal((TILE, TILE), rng, 1.0, lowest=4), np.float32)))
     places = rng.uniform(0, TILE, (count, 2))
     tones = blend(palette, rng.random((1, count)).astype(np.float32))[0]
@@ -194,7 +194,7 @@ def leaves(rng: np.random.Generator, palette: Sequence[Colour], soil: Sequence[C
 
 
 def _lit(height: Field) -> Field:
-    """Light on a relief of stones: darker also where it lies deeper than what is around it."""
+    """Light on a relief of stones; places lower than their surroundings are darkened further."""
     around = cv2.GaussianBlur(np.pad(height, 48, mode="wrap"), (0, 0), 9)[48:-48, 48:-48]
     open_sky = np.clip(1 - 0.07 * (around - height), 0.35, 1.1)
     smooth = cv2.GaussianBlur(height, (0, 0), 0.8)
@@ -208,7 +208,7 @@ def _grid() -> tuple[Field, Field]:
 
 
 def _to_lines(place: Field, pitch: float) -> Field:
-    """How far each place is from the nearest multiple of `pitch`."""
+    """Distance of each position from the nearest multiple of `pitch`."""
     return np.asarray(np.abs((place + pitch / 2) % pitch - pitch / 2), np.float32)
 
 
@@ -228,6 +228,6 @@ def _leaf(length: float, slim: float, turn: float, curl: float) -> tuple[NDArray
 
 
 def _around(place: NDArray[np.float64], reach: float) -> list[NDArray[np.float64]]:
-    """Where to draw something so that it wraps around the tile's edges."""
+    """Positions at which to draw a shape of radius `reach` so that it wraps around the tile's edges."""
     shifts = [place + np.array([dx, dy]) for dx in (-TILE, 0, TILE) for dy in (-TILE, 0, TILE)]
     return [shift for shift in shifts if (shift > -reach).all() and (shift < TILE + reach).all()]

@@ -1,4 +1,4 @@
-"""Random fields that repeat without a seam: the stuff that every procedural ground and sky is made of."""
+"""Random fields that repeat without a seam; every procedural ground and sky is made from them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def fractal(
 
     Args:
         shape: rows and columns.
-        rng: where the phases come from.
+        rng: source of the random phases.
         slope: 0 is white, 1 is rough ground or bark, 2 is soft clouds or wrinkles.
         stretch: how many times longer features are along (rows, columns).
         lowest: frequencies below this many cycles per tile are left out, so that its repetition does not show.
@@ -38,7 +38,7 @@ def fractal(
 
 
 def relief(height: Field, light: tuple[float, float, float]) -> Field:
-    """How brightly each point of a tileable height map is lit, 1 where it lies flat (Lambert's cosine law).
+    """Brightness of each point of a tileable height map, 1 where it is flat (Lambert's cosine law).
 
     Args:
         height: in pixels.

@@ -1,4 +1,4 @@
-"""Painted places under the sky. A variant turns to the next colours; the rest is drawn from the generator."""
+"""Painted outdoor scenes. The variant selects the colours; the rest is drawn from the generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colours: written as in CSS, chosen from a list, mixed along a row of them."""
+"""Colours written as hexadecimal digits: chosen from a list, blended along a palette."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Choice = TypeVar("Choice")
 
 
 def choose(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
-    """One of several, each as likely as any other."""
+    """Draw one of several choices, all equally likely."""
     return choices[int(rng.integers(len(choices)))]
 
 
 def take(turn: int, choices: Sequence[Choice]) -> Choice:
-    """One of several, all in turn."""
+    """The choice at index `turn`, which wraps around."""
     return choices[turn % len(choices)]
 
 
 def colour(text: Colour) -> NDArray[np.float32]:
-    """float32 [3] in [0, 255]."""
+    """The colour as float32 [3] in [0, 255]."""
     return np.frombuffer(bytes.fromhex(text), np.uint8).astype(np.float32)
 
 

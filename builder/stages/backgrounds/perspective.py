@@ -1,4 +1,4 @@
-"""A camera looking over a flat ground: from a tile of ground, seen from above, to a picture."""
+"""A camera looking over flat ground: projects a tile of ground, seen from above, into a picture."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from builder.records import Rgb
 from builder.stages.backgrounds.noise import Field
 
 Rows = NDArray[np.floating]
-"""One number for each row of a picture."""
+"""One number per row of a picture."""
 Tile = TypeVar("Tile", Rgb, Field)
 
 FOCAL_LENGTH = 1.15
 """In picture widths: a moderate 47 degree field of view."""
 
 _PATCH = np.float32(0.31)
-"""Copies of the patches' noise for each copy of a tile, so that both rarely repeat together."""
+"""Copies of the patches' noise per copy of the tile: an uneven number, so that both rarely repeat together."""
 _SHIFT = np.array([0.37, 0.59], np.float32)
+"""Offset of the shifted copies of a tile, in tiles."""
 _LEVELS = 5
-"""Pictures of growing blur that `defocus` mixes from."""
+"""Number of pictures of growing blur between which `defocus` interpolates."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Camera:
-    """Where the ground vanishes and how much of it is seen.
+    """The view of a scene: the horizon and how much ground is visible.
 
     horizon: row where the ground vanishes, as a fraction of the height.
     width: metres of ground along the picture's bottom edge.
@@ -47,17 +48,17 @@ class Camera:
 
 
 def lay(tile: Rgb, metres: float, camera: Camera, size: int, top: int, *, patches: Field | None = None) -> Rgb:
-    """The ground below row `top` of a square picture, covered with copies of a tile.
+    """Cover the ground below row `top` of a square picture with copies of a tile.
 
     A pixel takes its colour from the level of the tile's image pyramid that matches the ground that it covers
     (trilinear filtering; Williams 1983, "Pyramidal parametrics").
 
     Args:
-        tile: uint8 [N, N, 3], seamless, N a power of two; its rows run away from the camera.
+        tile: uint8 [N, N, 3], seamless, N a power of two; its vertical axis points away from the camera.
         metres: how much ground one tile covers.
         camera: the view.
         size: of the picture in pixels.
-        top: first row of the ground; must lie below the horizon.
+        top: first row of the ground; must be below the horizon.
         patches: tileable noise; where it is positive the copies are shifted, so that their repetition does not show
             (Quilez 2015, "Texture repetition"). For materials without a pattern.
 
@@ -85,7 +86,7 @@ def lay(tile: Rgb, metres: float, camera: Camera, size: int, top: int, *, patche
 
 
 def defocus(picture: Rgb, camera: Camera, blur: float, sharp_from: float) -> Rgb:
-    """The picture with its distance out of focus.
+    """The picture with its far ground out of focus.
 
     The circle of confusion of ground at distance z, focused at f, is proportional to 1 - f/z, so it falls linearly with
     nearness: `blur` at the horizon, 0 at `sharp_from` and nearer.
@@ -115,28 +116,28 @@ def _pyramid(tile: Rgb) -> list[Rgb]:
 
 
 def _look_up(levels: Sequence[Rgb], x: Field, y: Field, level: Rows) -> Rgb:
-    """The colours at places measured in tiles, each row from its own level of the pyramid."""
+    """Colours at positions measured in tiles; each row is read from its own level of the pyramid."""
     x, y = _fraction(x), _fraction(y)
     return _between(lambda index, here: _wrapped(levels[index], x[here], y[here]), level)
 
 
 def _wrapped(tile: Tile, x: Field, y: Field) -> Tile:
-    """A tile's values at places measured in tiles, from 0 to 1; its edges meet the opposite ones."""
+    """A tile's interpolated values at positions from 0 to 1; the tile wraps around at its edges."""
     side = np.float32(len(tile))
     around = np.pad(tile, [(1, 1), (1, 1), (0, 0)][: tile.ndim], mode="wrap")
     return cv2.remap(around, x * side + 0.5, y * side + 0.5, cv2.INTER_LINEAR)  # type: ignore[no-any-return]
 
 
 def _fraction(place: Field) -> Field:
-    """Where in its copy of a tile a place lies, 0 to 1."""
+    """Position within a copy of the tile, 0 to 1."""
     return np.asarray(place - np.floor(place), np.float32)
 
 
 def _between(picture_at: Callable[[int, NDArray[np.bool_]], Rgb], level: Rows) -> Rgb:
-    """Rows mixed from the two of several pictures between which each row's level lies.
+    """Interpolate each row between the two of several pictures whose indices enclose the row's level.
 
     Args:
-        picture_at: some rows, given as a mask, of the picture of some index.
+        picture_at: (index, bool [rows]) -> the selected rows of the picture of that index.
         level: float [rows], from 0 to the last index.
     """
     lower = np.ceil(level).astype(np.intp) - 1
@@ -157,7 +158,7 @@ def _runs(values: NDArray[np.intp]) -> list[int]:
 
 
 def _blurred(picture: Rgb, sigma: float) -> Rgb:
-    """Gaussian blur; a wide one at half the size, where nothing that it leaves is lost."""
+    """Gaussian blur; a wide one is done at half the size, which loses nothing that such a blur would keep."""
     if sigma < 4:
         return cv2.GaussianBlur(picture, (0, 0), sigma)  # type: ignore[no-any-return]
     half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)

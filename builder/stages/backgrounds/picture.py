@@ -1,4 +1,4 @@
-"""What every painted scene ends with: backdrop and ground put together, air, gloss, edges, light and grain."""
+"""Last steps of every painted scene: combine backdrop and ground; add haze, reflections, edges, light and grain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from builder.stages.backgrounds.palette import Colour, colour
 from builder.stages.backgrounds.perspective import Camera, lay
 
 SIZE = 1152
-"""Width and height in pixels at which scenes are painted: an eighth more than the default resolution, room to crop."""
+"""Width and height in pixels of painted scenes: an eighth more than the default resolution, as room to crop."""
 
 
 def stand(
@@ -26,16 +26,17 @@ def stand(
     blur: float,
     loose: np.random.Generator | None = None,
 ) -> Rgb:
-    """The backdrop, out of focus by `blur`, and from row `edge` down a ground of tiles `metres` wide.
+    """Combine a backdrop, out of focus by `blur`, with a ground of tiles from row `edge` down.
 
     Args:
-        back: as painted; its part below `edge` is covered.
-        tile: of ground, seamless.
+        back: the backdrop; the ground covers its part below `edge`.
+        tile: seamless ground.
         metres: width of a tile.
         camera: the view.
         edge: fraction of the height at which the ground begins.
         blur: standard deviation, as a fraction of the width.
-        loose: given for a material without a pattern: copies of the tile are mixed, so that none is seen to repeat.
+        loose: only for a material without a pattern: a generator by which shifted copies of the tile are mixed, so
+            that its repetition does not show.
 
     Returns:
         uint8 [SIZE, SIZE, 3].
@@ -48,9 +49,9 @@ def stand(
 
 
 def haze(picture: Rgb, camera: Camera, shade: Colour, amount: float, *, depth: float = 0.1) -> None:
-    """Lay the air's colour, or the light's, over the far ground, in place.
+    """Blend the colour of hazy air or light over the far ground, in place.
 
-    amount: at the horizon, 0 to 1. depth: nearness at which a third of it is left.
+    amount: opacity at the horizon, 0 to 1. depth: nearness at which a third of it is left.
     """
     first = int(camera.horizon * SIZE) + 1
     share = amount * np.exp(-camera.nearness(first, SIZE) / depth)
@@ -60,7 +61,7 @@ def haze(picture: Rgb, camera: Camera, shade: Colour, amount: float, *, depth: f
 
 
 def reflect(picture: Rgb, edge: float, amount: float) -> None:
-    """A polished ground shows what stands behind it, upside down and fading, in place."""
+    """Add the fading mirror image of the backdrop to a polished ground, in place."""
     first = round(edge * SIZE)
     depth = min(first, SIZE - first)
     mirrored = cv2.GaussianBlur(picture[first - depth : first][::-1], (0, 0), SIZE * 0.008)
@@ -70,7 +71,7 @@ def reflect(picture: Rgb, edge: float, amount: float) -> None:
 
 
 def corner(picture: Rgb, edge: float) -> None:
-    """The shadow between a floor and a wall, in place."""
+    """Darken the floor next to the wall behind it, in place."""
     first, reach = round(edge * SIZE), round(0.035 * SIZE)
     share = 0.5 * np.exp(-np.linspace(0, 4, reach, dtype=np.float32))[:, None, None]
     part = picture[first : first + reach]
@@ -78,14 +79,14 @@ def corner(picture: Rgb, edge: float) -> None:
 
 
 def rim(picture: Rgb, edge: float, shade: Colour) -> None:
-    """The far edge of a table top or blanket, in place."""
+    """Draw the far edge of a table top or blanket, in place."""
     first = round(edge * SIZE)
     part = picture[first - 3 : first + 1]
     part[:] = 0.35 * part + 0.65 * colour(shade)
 
 
 def wet(picture: Rgb, rng: np.random.Generator, edge: float, shade: Colour) -> None:
-    """Sand that a wave has just left is darker, in place."""
+    """Darken the sand next to the water, in place."""
     first, reach = round(edge * SIZE), round(0.07 * SIZE)
     bend = fractal((1, 2048), rng, 2.0, lowest=1)[:, :SIZE] * np.float32(0.12)
     depth = np.linspace(0, 1, reach, dtype=np.float32)[:, None] + bend
@@ -95,14 +96,14 @@ def wet(picture: Rgb, rng: np.random.Generator, edge: float, shade: Colour) -> N
 
 
 def finish(picture: Rgb, rng: np.random.Generator, camera: Camera, ground: float, *, warmth: float = 0.0) -> Background:
-    """The picture as a camera would give it: light from the upper left, darker corners, a little grain.
+    """Add light from the upper left, darker corners and a little grain, as in a photo; return the background.
 
     Args:
         picture: uint8 [SIZE, SIZE, 3].
-        rng: of the scene.
+        rng: the scene's generator.
         camera: the view.
         ground: highest row on which something may stand, as a fraction of the height.
-        warmth: how much more red and less blue the light is.
+        warmth: how much more red and less blue the light is; 0 is neutral.
     """
     place = np.linspace(-1, 1, SIZE, dtype=np.float32)
     row, column = place[:, None], place[None, :]

@@ -1,4 +1,4 @@
-"""Backgrounds without photos: every scene in a few variants, painted from its name and number alone."""
+"""Backgrounds painted without photos: a few variants of each scene, decided by scene name and variant alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCENES: Mapping[str, tuple[str, Callable[[np.random.Generator, int], Background]
 """Each scene's phrase and painter."""
 
 VARIANTS = 4
-"""Of each scene; all of them together fit the cache of `BackgroundSource`."""
+"""Variants of each scene; all variants of all scenes together fit the cache of `BackgroundSource`."""
 
 
 def procedural_backgrounds() -> tuple[BackgroundRef, ...]:

@@ -1,4 +1,4 @@
-"""BackgroundRef -> Background: the pixels that one sample stands on, like no other sample's."""
+"""BackgroundRef -> Background: load a picture and vary it, so that no two samples share their pixels."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from builder.stages.backgrounds.picture import SIZE
 from builder.stages.backgrounds.procedural import paint_scene
 
 CACHE_BYTES = 256 * 2**20
-"""Enough for every procedural background at the default resolution."""
+"""Size of the cache of pictures: enough for every procedural background at the default resolution."""
 MARGIN = 1.125
-"""A picture is kept this much larger than the resolution, so that crops of it stay sharp."""
+"""Cached pictures are larger than the resolution by this factor, so that crops of them stay sharp."""
 LARGEST_PROPORTION = 4
-"""Longer panoramas are cut to this width, in heights, so that one photo cannot fill the cache."""
+"""Largest width / height of a photo: wider panoramas are cropped, so that one photo cannot fill the cache."""
 
 
 class BackgroundSource:
-    """Backgrounds for samples, with the pictures that they are cut from kept in memory.
+    """Loads the backgrounds of samples, and caches the pictures from which they are cropped.
 
     Args:
         resolution: width and height of every background in pixels.
-        paint: gives the picture of a background that has no photo.
+        paint: paints the picture of a background that has no photo.
     """
 
     def __init__(self, resolution: int, paint: Callable[[BackgroundRef], Background] = paint_scene) -> None:
@@ -38,18 +38,18 @@ class BackgroundSource:
         self._kept: OrderedDict[BackgroundRef, Background] = OrderedDict()
 
     def load(self, ref: BackgroundRef, seed: int, sample_id: str) -> Background:
-        """The background of one sample: a crop, perhaps mirrored, a little lighter or darker than the picture.
+        """The background of one sample: a random crop of the picture, sometimes mirrored, its colours slightly changed.
 
         Args:
-            ref: which picture.
-            seed: the build's.
+            ref: the picture.
+            seed: the build's seed.
             sample_id: together with `seed` decides the crop; two samples never share their pixels.
 
         Raises:
             InputError: the photo cannot be read, or has changed since it was found.
         """
         rng = rng_for(seed, sample_id, "background")
-        picture = self._picture(replace(ref, phrase=""))  # the same picture, whatever is said of it
+        picture = self._picture(replace(ref, phrase=""))  # the phrase does not change the picture
         return _varied(picture, self._resolution, rng, smallest=0.85 if ref.photo else 0.9)
 
     def _picture(self, ref: BackgroundRef) -> Background:
@@ -72,7 +72,7 @@ def _shrunk(scene: Background, resolution: int) -> Background:
 
 
 def _read(ref: BackgroundRef, resolution: int) -> Background:
-    """A photo, its shorter side scaled down to what crops need; not square yet."""
+    """Read a photo and scale its shorter side down to the size that crops need; the result is not square."""
     assert ref.photo is not None  # noqa: S101
     side = round(resolution * MARGIN)
     pixels = read_photo(ref.photo, side * LARGEST_PROPORTION).pixels
@@ -93,7 +93,7 @@ def _read(ref: BackgroundRef, resolution: int) -> Background:
 
 
 def _varied(picture: Background, resolution: int, rng: np.random.Generator, *, smallest: float) -> Background:
-    """A square cut from the lower part of a picture; smallest: its side, as a share of the largest that fits."""
+    """Crop a random square from the lower part; smallest: its smallest side, a fraction of the largest that fits."""
     height, width = picture.pixels.shape[:2]
     side = round(rng.uniform(smallest, 1.0) * min(height, width))
     left = round(rng.uniform(0, 1) * (width - side))
@@ -110,7 +110,7 @@ def _varied(picture: Background, resolution: int, rng: np.random.Generator, *, s
 
 
 def _exposed(pixels: Rgb, rng: np.random.Generator) -> Rgb:
-    """A little lighter or darker, warmer or cooler."""
+    """The pixels a little lighter or darker, warmer or cooler."""
     level = np.arange(256) / 255
     gamma = np.exp(rng.uniform(-0.12, 0.12))
     warmth = rng.uniform(-0.02, 0.02)

@@ -1,4 +1,4 @@
-"""What can be stated of a whole scene: every relation that holds between its groups of things, by kind."""
+"""Facts about a whole scene: every relation that holds between its groups of objects, by kind."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TypeAlias
 from builder.stages.caption.relations import Thing, between, in_front_of, left_of, next_to
 
 Group: TypeAlias = tuple[Thing, ...]
-"""Things of one class, left to right: what a caption counts together."""
+"""Objects of one class, left to right; a caption counts them together."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fact:
-    """One true statement: subject, a verb, then "to the left of" or the like, then the target if it has one."""
+    """One true statement: its subject, a relation ("to the left of"), and its target if the relation has one."""
 
     subject: tuple[Group, ...]
     relation: str
@@ -23,12 +23,12 @@ class Fact:
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """Everything that the statement names."""
+        """All groups that the statement names."""
         return self.subject + self.target
 
 
 def grouped(things: Sequence[Thing]) -> tuple[Group, ...]:
-    """Things by class, the leftmost group first; `things` are ordered left to right."""
+    """Group objects by class, the leftmost group first; `things` are ordered left to right."""
     nouns = dict.fromkeys(thing.noun for thing in things)
     return tuple(tuple(thing for thing in things if thing.noun == noun) for noun in nouns)
 
@@ -65,19 +65,19 @@ def facts(groups: Sequence[Group]) -> Mapping[str, list[Fact]]:
 
 
 def in_a_row(groups: Sequence[Group]) -> bool:
-    """Each of two or more groups is wholly to the left of the next."""
+    """Whether there are two or more groups, each entirely to the left of the next."""
     return len(groups) > 1 and all(left_of(*pair) for one, other in pairwise(groups) for pair in product(one, other))
 
 
 def _neighbours(one: Sequence[Group], other: Sequence[Group], everything: Sequence[Thing]) -> bool:
-    """Two single things next to each other."""
+    """Whether each side is a single object and the two are next to each other."""
     if len(one) > 1 or len(other) > 1 or len(one[0]) > 1 or len(other[0]) > 1:
         return False
     return next_to(one[0][0], other[0][0], everything)
 
 
 def _between(groups: Sequence[Group]) -> Iterator[Fact]:
-    """A group between two others, or between two things of one class."""
+    """Facts of a group between two others, or between the two objects of another class."""
     for middle in groups:
         others = [group for group in groups if group != middle]
         for left, right in product(others, others):
@@ -89,7 +89,7 @@ def _between(groups: Sequence[Group]) -> Iterator[Fact]:
 
 
 def _within(groups: Sequence[Group], everything: Sequence[Thing]) -> Iterator[Fact]:
-    """How the things of one class stand to each other."""
+    """Facts of how the objects of one class are placed relative to each other."""
     for group in groups:
         if len(group) > 1 and all(next_to(one, other, everything) for one, other in pairwise(group)):
             yield Fact(subject=(group,), relation="side by side")

@@ -1,4 +1,4 @@
-"""Where a free text speaks of which of a scene's things, and whether it says as many of each as there are."""
+"""Find where a free text mentions a scene's objects, and check that it says how many there are of each class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from builder.stages.caption.template import with_tokens
 from mycanvas.english import counted, plural
 
 Reference = Literal["new", "known", "one", "other"]
-"""What a mention does by its determiner: bring a thing in, come back to it, or tell one of several apart."""
+"""Role of a mention, by its determiner: introduce an object, refer back to it, or distinguish one of several."""
 
 _KNOWN = "the|this|that|these|those|its|his|her|their|our|both|all|each|such|same"
 _OTHER = "another|other|second|third|fourth|fifth|next|more|additional|extra|different"
@@ -21,17 +21,17 @@ _BREAK = (
     "and|or|but|nor|is|are|was|were|be|being|been|has|have|had|of|in|on|at|with|by|to|from|into|onto|over|under|beside|"
     "between|behind|near|while|as|for|like|toward|towards|through|across|around|inside|outside|than|then"
 )
-"""No word between a determiner and its noun."""
+"""Words that never occur between a determiner and its noun."""
 _FOLLOWER = re.compile(
     "and|or|but|is|are|was|were|has|have|had|that|which|who|whose|while|as|with|without|in|on|at|by|near|next|beside|"
     "behind|before|between|under|over|above|below|beneath|beyond|along|across|around|against|among|amid|atop|inside|"
     "outside|within|into|onto|off|out|up|down|from|to|for|of|through|toward|towards|underneath|alongside|can|may|also|"
     "both|each|together|nearby|there|here|then|just|so|all|not|sit|stand|lie|lay|sat|stood|rest|play|look|appear|face|"
     "share|seem|watch|walk|run|sleep|lean|pose|relax|hold|wear|peek"
-    # Other verbs and adverbs, as far as they can be told by their ends.
+    # Other verbs and adverbs, as far as their endings show it.
     r"|\w+[^s]s|\w{3,}ed|\w{2,}ing|\w{2,}ly"
 )
-"""What may come after a thing's noun; before any other word, the noun tells what kind of thing that is: "dog bed"."""
+"""Words that may follow an object's noun; before any other word, the noun only qualifies that word: "dog bed"."""
 _NUMBERS = {
     **{word: number for number, word in enumerate(("two", "three", "four", "five", "six", "seven", "eight"), start=2)},
     **{str(number): number for number in range(2, 9)},
@@ -40,7 +40,7 @@ _NUMBERS = {
 }
 _COUNT = re.compile(
     rf"(?<![\w-])(?P<known>(?:the|these|those|all) )?(?:an? )?(?P<number>{'|'.join(_NUMBERS)})"
-    # What they are like may stand between, but no plural, as that would be what is counted: "two boys walking dogs".
+    # Adjectives may come in between, but no plural: that would be the counted noun ("two boys walking dogs").
     rf"(?: (?!(?:{_BREAK}|{_KNOWN}|{_OTHER}|{_NEW}|people|men|women|children)\b)"
     r"[a-z-]*(?:[^s\W]|ss|us)\b,?){0,3} $",
     re.IGNORECASE,
@@ -50,10 +50,10 @@ _COUNT = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mention:
-    """Where a text names things of a class.
+    """One place in a text that names objects of a class.
 
     start, end: of the noun in the text; a counted one starts at its number ("two brown dogs").
-    several: the noun is in the plural. number: how many it says they are.
+    several: the noun is in the plural. number: the stated number, if there is one.
     """
 
     noun: str
@@ -65,15 +65,15 @@ class Mention:
 
 
 def put_tokens(text: str, groups: Sequence[Group]) -> tuple[str, str] | str:
-    """The caption and the prompt that a text makes, or what is wrong with it, in words that may be told its writer.
+    """Turn a text into a caption and a prompt; or return a complaint that can be sent back to the text's writer.
 
-    A single thing's token goes before the first noun that names it. Of several things of one class, the leftmost one's
-    token goes to the first mention ("a dog sits beside another dog"); or the prompt spells their number out where the
-    text counts them, and the caption then counts them as the template does: "two brown dogs" becomes "two dogs".
+    A single object's token goes before the first noun that names it. Of several objects of one class, the leftmost
+    one's token goes to the first mention ("a dog sits beside another dog"); or, where the text counts them, the prompt
+    lists them one by one and the caption counts them as the template does: "two brown dogs" becomes "two dogs".
 
     Args:
         text: tidy sentences.
-        groups: the scene's things by class, each class left to right.
+        groups: the scene's objects by class, each class left to right.
     """
     mentions = find_mentions(text, [group[0].noun for group in groups])
     changes: list[tuple[Mention, str, str]] = []
@@ -99,15 +99,16 @@ def put_tokens(text: str, groups: Sequence[Group]) -> tuple[str, str] | str:
 
 
 def unnamed(text: str, groups: Sequence[Group]) -> list[Group]:
-    """The groups of which a text says nothing at all."""
+    """The groups that a text does not mention at all."""
     spoken_of = {noun for noun, _, _ in _nouns(text, [group[0].noun for group in groups])}
     return [group for group in groups if group[0].noun not in spoken_of]
 
 
 def find_mentions(text: str, nouns: Sequence[str]) -> list[Mention]:
-    """Every place where a text names things of these classes, in order.
+    """All mentions of objects of these classes, in order.
 
-    The longest noun counts: a "toy car" is no car where both are classes. "dog bed" and "dog-like" name no dog.
+    The longest noun counts: where both are classes, "toy car" does not mention a car. "dog bed" and "dog-like" do not
+    mention a dog.
     """
     found = []
     done = 0
@@ -116,7 +117,7 @@ def find_mentions(text: str, nouns: Sequence[str]) -> list[Mention]:
         done = end
         in_pairs = plural(noun).endswith(f" of {noun}")
         if in_pairs and not several:
-            # The determiner is the pair's ("a pair of brown glasses"), and "three flowers" may be one set of them.
+            # The determiner belongs to the pair ("a pair of brown glasses"), and "three flowers" may be one set of them.
             before = re.sub(r"\b[\w-]+ of (?:[\w-]+ ){0,2}$", "", before)
         elif not several and plural(noun) != noun and _is_of_a_kind(text[end:]):
             continue
@@ -147,13 +148,13 @@ def _nouns(text: str, nouns: Sequence[str]) -> list[tuple[str, bool, tuple[int, 
 
 
 def _is_of_a_kind(after: str) -> bool:
-    """Whether a noun only says what kind the next one is of."""
+    """Whether a noun only qualifies the next word, given the text after it."""
     follower = re.match(r" ([a-z]+)", after, re.IGNORECASE)
     return follower is not None and not _FOLLOWER.fullmatch(follower[1].lower())
 
 
 def _reference(before: str) -> Reference:
-    """What the determiner of a noun makes of it, by the words before it."""
+    """The role of a mention, judged by the words before its noun."""
     for word in reversed(re.findall(r"[\w'-]+|[.;:!?]", before.lower())[-5:]):
         if re.fullmatch(_OTHER, word):
             return "other"
@@ -167,7 +168,7 @@ def _reference(before: str) -> Reference:
 
 
 def _places(mentions: Sequence[Mention], group: Group, text: str) -> list[Mention] | str:
-    """The mentions that a class's tokens belong to: one for each thing, or one that counts them all."""
+    """The mentions that get a class's tokens: one for each object, or one that counts them all; or a complaint."""
     noun = group[0].noun
     if not mentions:
         return f'it does not say "{noun}"'
@@ -202,7 +203,7 @@ def _several(mentions: Sequence[Mention], group: Group, text: str) -> list[Menti
 
 
 def _spelled_out(group: Group, after: str) -> str:
-    """As the template does, but before an "and" without one of its own: "a dog, a dog" before " and a mug"."""
+    """List the objects as the template does, but without "and" if one follows: "a dog, a dog" before " and a mug"."""
     return (
         ", ".join(with_tokens(((thing,),)) for thing in group) if after.startswith(" and ") else with_tokens((group,))
     )

@@ -1,6 +1,6 @@
-"""What may truly be said of where two things are in a picture.
+"""Spatial relations between two objects of a picture.
 
-Every relation errs towards silence: it holds only where nobody who looks would object.
+Every relation is cautious: it holds only where no viewer would object.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from dataclasses import dataclass
 from builder.records import Box, Scene
 
 BESIDE_OVERLAP = 0.25
-"""Side by side: at most this share of the narrower thing's width is shared with the other."""
+"""Side by side: the two share at most this fraction of the narrower one's width."""
 FRONT_OVERLAP = 0.3
-"""In front: at least this share of the narrower thing's width is shared with the other."""
+"""In front: the two share at least this fraction of the narrower one's width."""
 BASE_STEP = 0.03
-"""In front: standing lower by at least this share of the picture."""
+"""In front: one stands lower by at least this fraction of the picture."""
 NEXT_GAP = 0.6
-"""Next to: the gap is at most this share of the wider thing's width."""
+"""Next to: the gap is at most this fraction of the wider one's width."""
 NEXT_STEP = 0.3
-"""Next to: one stands lower by at most this share of the smaller thing's height."""
+"""Next to: one stands lower by at most this fraction of the smaller one's height."""
 
 BETWEEN_STEP = 0.08
-"""Between: standing at most this share of the picture above or below the range of the other two."""
+"""Between: one stands at most this fraction of the picture above or below the range of the other two."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Thing:
-    """One object of a scene, as the relations see it.
+    """One object of a scene, reduced to what the relations depend on.
 
-    token, noun: its concept's. box: its visible extent. base: the row on which it stands. Both are in shares of the
+    token, noun: of its concept. box: its visible extent. base: the row on which it stands. Both are fractions of the
     picture's side. depth: as placed, 0 at the viewer.
     """
 
@@ -41,7 +41,7 @@ class Thing:
 
     @property
     def centre(self) -> float:
-        """The column of the box's middle."""
+        """The column of the box's centre."""
         return self.box[0] + self.box[2] / 2
 
 
@@ -64,18 +64,18 @@ def things(scene: Scene) -> tuple[Thing, ...]:
 
 
 def left_of(one: Thing, other: Thing) -> bool:
-    """One is to the left of the other in the picture."""
+    """Whether one is to the left of the other in the picture."""
     return one.centre < other.centre and _shared_width(one, other) <= BESIDE_OVERLAP
 
 
 def in_front_of(one: Thing, other: Thing) -> bool:
-    """One stands nearer than the other, and in line with it."""
+    """Whether one stands nearer than the other and overlaps it horizontally."""
     nearer = one.depth < other.depth and one.base >= other.base + BASE_STEP
     return nearer and _shared_width(one, other) >= FRONT_OVERLAP
 
 
 def next_to(one: Thing, other: Thing, everything: Iterable[Thing]) -> bool:
-    """The two stand side by side with little room, and nothing else, between them."""
+    """Whether the two stand side by side, with a small gap and no other object between them."""
     left, right = sorted((one, other), key=lambda thing: thing.centre)
     gap = right.box[0] - (left.box[0] + left.box[2])
     near = gap <= NEXT_GAP * max(left.box[2], right.box[2])
@@ -85,14 +85,14 @@ def next_to(one: Thing, other: Thing, everything: Iterable[Thing]) -> bool:
 
 
 def between(left: Thing, middle: Thing, right: Thing) -> bool:
-    """The middle one has the first on its left and the last on its right, and is neither far behind nor before them."""
+    """Whether `middle` has `left` on its left and `right` on its right, and is neither far behind nor far in front."""
     bases = sorted((left.base, right.base))
     level = bases[0] - BETWEEN_STEP <= middle.base <= bases[1] + BETWEEN_STEP
     return left_of(left, middle) and left_of(middle, right) and level
 
 
 def _shared_width(one: Thing, other: Thing) -> float:
-    """How much of the narrower thing's width lies over the other's, 0 to 1."""
+    """Fraction of the narrower one's width that the two share, 0 to 1."""
     start = max(one.box[0], other.box[0])
     end = min(one.box[0] + one.box[2], other.box[0] + other.box[2])
     return max(0.0, end - start) / max(1e-9, min(one.box[2], other.box[2]))

@@ -1,4 +1,4 @@
-"""What a language model answers, made a caption: plain sentences, no markup, no preamble, cut where one may stop."""
+"""Turn a language model's answer into a caption: plain sentences, no markup, no preamble, shortened where needed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import unicodedata
 from collections.abc import Iterator
 
 LONGEST = 4000
-"""Characters of an answer that are looked at."""
+"""Largest number of characters of an answer that are used."""
 FEWEST_WORDS = 3
-"""Less is no sentence, and nothing is cut down to less."""
+"""Fewer words are no sentence; a caption is never shortened to fewer."""
 ENGLISH_SHARE = 0.12
-"""At least this share of an English caption's words is in COMMON."""
+"""Smallest fraction of an English caption's words that are in COMMON."""
 LETTERS_SHARE = 0.8
-"""At least this share of an English caption is letters without accents, and spaces."""
+"""Smallest fraction of an English caption's characters that are letters without accents, or spaces."""
 
 COMMON = re.compile(
     r"\b(?:a|an|the|and|with|of|on|at|to|by|from|next|near|front|behind|beside|between|there|it|its|this|that|are|is|two|"
@@ -40,14 +40,14 @@ _PREAMBLE = re.compile(
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 _CLAUSE_END = re.compile(r"[,;:]?\s(?=while\s)|[,;:](?=\s)")
 _ASIDE = re.compile(r"\?|\b(?:I|I'm|AI|you|your|please)\b|\b(?:[Ss]orry|\d+ words)\b")
-"""The model speaks of itself or its task, not of the picture."""
+"""The model writes about itself or its task, not about the picture."""
 _DENIAL = re.compile(r"\b(?:no|not|none|nothing|neither|nor|without|cannot)\b|n't\b", re.IGNORECASE)
 
 
 def tidy(answer: str) -> str:
-    """An answer as sentences, the last with its full stop or question mark; "" where it holds none.
+    """The sentences of an answer, the last with its full stop or question mark; "" if there are none.
 
-    An answer that ends in an ellipsis was cut short: what follows its last whole sentence or clause is dropped.
+    An answer that ends in an ellipsis was cut short: the text after its last whole sentence or clause is dropped.
     """
     text = unicodedata.normalize("NFC", _TAG.sub(" ", _THOUGHT.sub("", answer[:LONGEST])).translate(_REPLACED))
     text = " ".join(_LONE_QUOTE.sub("", _letters(line)) for line in _lines(text))
@@ -61,9 +61,9 @@ def tidy(answer: str) -> str:
 
 
 def openings(text: str, max_words: int) -> Iterator[str]:
-    """What of a tidy text may stand alone in so many words: its first sentences, else clauses; the longest first.
+    """Beginnings of a tidy text of at most `max_words` words: whole sentences, then clauses; the longest first.
 
-    Only what states something of the picture: what an image-text encoder reads in "no cat" is "cat".
+    Only beginnings that state what is in the picture: an image-text encoder reads "no cat" as "cat".
     """
     whole = [text[: match.end()] for match in _SENTENCE_END.finditer(text)]
     broken = [text[: match.start()] for match in _CLAUSE_END.finditer(text)]
@@ -74,7 +74,7 @@ def openings(text: str, max_words: int) -> Iterator[str]:
 
 
 def is_english(text: str) -> bool:
-    """Whether a tidy text reads as English, judged by its letters and its commonest words."""
+    """Whether a tidy text is English, judged by its letters and its share of common words."""
     words = len(text.split())
     plain = len(re.findall(r"[A-Za-z ]", text))
     common = len(COMMON.findall(text))
@@ -82,7 +82,7 @@ def is_english(text: str) -> bool:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """The lines that say something, each with an end: not fences, and where there is more, not headings."""
+    """The lines with content, each ended by punctuation: no fences, and no headings if there are other lines."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("```")]
     said = [line for line in lines if not line.startswith("#") and not line.endswith((":", ":**"))] or lines
     for line in said:
@@ -90,13 +90,13 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _letters(line: str) -> str:
-    """A line without markup, symbols and what cannot be printed."""
+    """A line without markup, symbols and unprintable characters."""
     line = _BULLET.sub("", line)
     return "".join(" " if unicodedata.category(each)[0] in "CS" or each in '*#[]{}"\\' else each for each in line)
 
 
 def _whole(text: str) -> str:
-    """What was said to its end."""
+    """The text up to the end of its last whole sentence or clause."""
     ends = [match.start() for end in (_SENTENCE_END, _CLAUSE_END) for match in end.finditer(text)]
     return text[: max(ends)] if ends else ""
 

@@ -1,4 +1,4 @@
-"""Questions to a language model: asked, checked, and asked again with the complaint until an answer holds."""
+"""Ask a language model, check its answers, and ask again with the complaint until an answer is usable."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mycanvas.io.messages import explain
 from mycanvas.models.llm.chat import Chat, ChatConfig, NoReply, Reply, Request
 
 REPEATED = 2000
-"""Characters of a refused reply that the model is shown again."""
+"""Largest number of characters of a refused reply that are shown to the model again."""
 
 QUOTED = 60
-"""Characters of a name from a reply that are repeated."""
+"""Largest number of characters of a name from a reply that are quoted."""
 
 Answer = TypeVar("Answer")
 Object = Mapping[str, Any]
-"""What a JSON object was read as."""
+"""A parsed JSON object."""
 
 
 class Unusable(Exception):
-    """A reply cannot be used. kind: what it is counted as. Its words go back to the model."""
+    """A reply cannot be used; the message goes back to the model. kind: the category in which it is counted."""
 
     def __init__(self, kind: str, words: str) -> None:
         super().__init__(words)
@@ -35,10 +35,10 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question(Generic[Answer]):
-    """What is to be found out.
+    """One question to a language model.
 
-    of: the scene's id or the composition. turns: examples and, last, the question. check: what an answer means;
-    raises Unusable.
+    of: the scene's id or the composition. turns: examples and, last, the question. schema: JSON schema of a reply.
+    check: turns a parsed reply into an answer; raises Unusable.
     """
 
     task: Task
@@ -49,20 +49,20 @@ class Question(Generic[Answer]):
 
 
 @dataclass(slots=True)
-class _Open:
-    """A question's turns so far, and what came last."""
+class _Dialogue:
+    """A question's turns so far, and the last complaint."""
 
     turns: tuple[str, ...]
     complaint: str = ""
 
 
 class Asker:
-    """Puts questions to one model.
+    """Asks one model.
 
     Args:
-        chat: who answers.
-        replies: where earlier answers are.
-        config: the model's name, and how often a question is asked.
+        chat: the model.
+        replies: the cache of earlier replies.
+        config: the model's name, the number of tries and the longest reply.
     """
 
     def __init__(self, chat: Chat, replies: Replies, config: ChatConfig) -> None:
@@ -73,17 +73,17 @@ class Asker:
     def ask(self, questions: Sequence[Question[Answer]], seed: int) -> list[Answer | NoReply]:
         """One result per question, in order: its answer, or why there is none.
 
-        All questions are asked at once; then again, those whose reply could not be used, with the complaint.
+        All questions are asked at once; those whose reply cannot be used are asked again, with the complaint.
 
         Args:
-            questions: of different scenes or compositions.
-            seed: the build's.
+            questions: each of another scene or composition.
+            seed: the build's seed.
 
         Raises:
-            ModelError: nobody will answer.
+            ModelError: the model will answer no request.
         """
         results: dict[int, Answer | NoReply] = {}
-        asked = {index: _Open(turns=question.turns) for index, question in enumerate(questions)}
+        asked = {index: _Dialogue(turns=question.turns) for index, question in enumerate(questions)}
         for attempt in range(self._config.tries):
             requests = {i: self._request(questions[i], asked[i], attempt, seed) for i in asked if i not in results}
             for index, request, answer in self._answers(requests):
@@ -95,12 +95,12 @@ class Asker:
                         results[index], verdict = question.check(read_object(answer.text)), ACCEPTED
                     except Unusable as complaint:
                         verdict = complaint.kind
-                        asked[index] = _complained(question, answer.text, complaint)
+                        asked[index] = _with_complaint(question, answer.text, complaint)
                 self._replies.keep(request, answer, verdict, question.task, question.of)
         return [results[index] if index in results else self._given_up(state) for index, state in asked.items()]
 
     def _answers(self, requests: Mapping[int, Request]) -> Iterator[tuple[int, Request, Reply | NoReply]]:
-        """Those that are known first, then the others as they come."""
+        """Yield the cached replies first, then the others as they arrive."""
         unknown: dict[int, Request] = {}
         for index, request in requests.items():
             known = self._replies.find(request)
@@ -112,8 +112,8 @@ class Asker:
             for (index, request), answer in zip(unknown.items(), self._chat.complete([*unknown.values()]), strict=True):
                 yield index, request, answer
 
-    def _request(self, question: Question[Answer], state: _Open, attempt: int, seed: int) -> Request:
-        """Temperature from U(0, 1), one for each question (Gen4Gen)."""
+    def _request(self, question: Question[Answer], state: _Dialogue, attempt: int, seed: int) -> Request:
+        """The request of one attempt. Its temperature is drawn from U(0, 1), once for each question (Gen4Gen)."""
         warm = rng_for(seed, question.of, f"llm {question.task}")
         draw = rng_for(seed, question.of, f"llm {question.task} {attempt}")
         return Request(
@@ -125,22 +125,22 @@ class Asker:
             max_tokens=self._config.max_tokens,
         )
 
-    def _given_up(self, state: _Open) -> NoReply:
+    def _given_up(self, state: _Dialogue) -> NoReply:
         tries = self._config.tries
         return NoReply(reason=f"none of {tries} replies can be used; of the last, {state.complaint}", retriable=False)
 
 
 def of_form(wrong: ValidationError, known: Sequence[str]) -> Unusable:
-    """The complaint that a reply is not of the expected form; known: the keys that it may have."""
+    """The complaint about a reply that fails validation; known: the keys that it may have."""
     error = wrong.errors()[0]
     return Unusable("not finite" if error["type"] == "finite_number" else "wrong form", explain(error, known))
 
 
 def check_names(found: Sequence[str], expected: Sequence[str]) -> None:
-    """Each name once, and no other.
+    """Check that a reply has every expected name and no other.
 
     Raises:
-        Unusable: naming one that is missing or too many.
+        Unusable: a name is missing or unexpected.
     """
     for name in found:
         if name not in expected:
@@ -151,7 +151,7 @@ def check_names(found: Sequence[str], expected: Sequence[str]) -> None:
 
 
 def closed(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON schema of an object with just these properties."""
+    """The JSON schema of an object with exactly these properties."""
     return {
         "type": "object",
         "properties": dict(properties),
@@ -160,20 +160,20 @@ def closed(properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _complained(question: Question[Answer], text: str | None, complaint: Unusable) -> _Open:
+def _with_complaint(question: Question[Answer], text: str | None, complaint: Unusable) -> _Dialogue:
     said = (text or "")[:REPEATED] or "(nothing)"
     again = f"That cannot be used: {complaint}. Answer again, with the JSON object alone."
-    return _Open(turns=(*question.turns, said, again), complaint=str(complaint))
+    return _Dialogue(turns=(*question.turns, said, again), complaint=str(complaint))
 
 
 def read_object(text: str | None) -> Object:
-    """The one JSON object in a reply, which may stand in prose or in a fence of a markdown document.
+    """Parse the one JSON object in a reply; prose or a Markdown fence may surround it.
 
     Args:
-        text: the reply; None: it was too long to be read.
+        text: the reply; None if it was too long to be read.
 
     Raises:
-        Unusable: there is none, there are several, or a key stands twice in it.
+        Unusable: there is no object or more than one, or a key occurs twice.
     """
     if text is None:
         raise Unusable("too long", "the reply was far too long; expected one short JSON object")
@@ -201,7 +201,7 @@ def _once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def quoted(name: str) -> str:
-    """A name out of a reply, as it can be repeated anywhere: short, and of plain characters."""
+    """A name from a reply, shortened and escaped, so that any message can quote it."""
     return json.dumps(name[:QUOTED])
 
 

@@ -1,8 +1,8 @@
-"""The question where the objects of a scene stand, and what an answer means.
+"""Ask a language model for the boxes of a scene's objects, and turn its reply into placements.
 
-Boxes are asked for on a grid; what is said of them to the model is said in its cells. Here they are parts of the
-canvas, rows growing downwards. An object keeps its proportions: it stands on its box's lower edge, in the middle, as
-large as fits. What an answer lacks is put right within SHIFT and SCALE; more is a complaint.
+The model reads and answers in whole cells of a grid. Here, lengths are fractions of the canvas, and rows grow
+downwards. An object keeps its proportions: it stands on its box's lower edge, in the middle, as large as fits. Errors
+of a reply are corrected within SHIFT and SCALE; larger ones are complaints to the model.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from builder.stages.layout.examples import SHOWN, Example
 from builder.stages.layout.solver import MIN_PITCH, relative_sizes
 
 SHIFT = 0.05
-"""A box is moved by at most this part of the canvas, to lie on it and to stand on the ground."""
+"""Largest move of a box, as a fraction of the canvas, to bring it onto the canvas and onto the ground."""
 SCALE = 1.25
-"""An object is drawn at most this much larger or smaller than fits its box, to be large enough and to keep its size
-beside the others."""
+"""Largest factor by which an object is drawn larger or smaller than fits its box, to be large enough and to keep its
+size relative to the others."""
 SIZE_SLACK = 1.6
-"""After that, it may still be this many times too large or too small beside the others, as far away as it stands."""
+"""Factor by which an object may then still be too large or too small, compared with the others at its distance."""
 
 RULES = """You arrange objects in a square photograph. Answer with one JSON object alone: for each object's name its \
 box, as {{"x": …, "y": …, "width": …, "height": …}}, in whole cells of a grid of {grid} x {grid}. x grows to the right \
@@ -44,7 +44,11 @@ so where it is further away.
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Thing:
-    """name, noun: what it is called, and what it is. aspect: width / height. size: relative height. cut: ends below."""
+    """One object of a scene, as the question describes it.
+
+    name: the concept's name. noun: its class noun. aspect: width / height. size: height relative to the tallest, 0 to
+    1. cut: its photo cuts it off at the bottom.
+    """
 
     name: str
     noun: str
@@ -55,7 +59,10 @@ class _Thing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Stand:
-    """base: the row that it stands on. middle: the column of its middle. width, height: of the object."""
+    """Position and size of one object, as fractions of the canvas.
+
+    base: the row on which it stands. middle: the column of its middle. width, height: of the object.
+    """
 
     base: float
     middle: float
@@ -78,14 +85,14 @@ _BOXES = TypeAdapter(dict[str, _Box])
 def ask_for_boxes(
     setting: Setting, examples: Sequence[Example], grid: int, max_overlap: float, seed: int
 ) -> Question[tuple[Placement, ...]]:
-    """Where the objects of a setting stand.
+    """The question for the boxes of a setting's objects.
 
     Args:
         setting: the scene.
-        examples: of which some, drawn for this scene, are shown to the model.
-        grid: cells a side.
-        max_overlap: the largest share of an object that others may hide.
-        seed: the build's.
+        examples: SHOWN of them, drawn for this scene, are shown to the model.
+        grid: cells per side.
+        max_overlap: largest fraction of an object that others may hide.
+        seed: the build's seed.
     """
     things = _things(setting)
     rng = rng_for(seed, setting.sample.id, "llm examples")
@@ -122,7 +129,7 @@ def _question(where: str, things: Sequence[_Thing], ground: float, grid: int) ->
 
 
 def _as_turns(example: Example, grid: int) -> tuple[str, str]:
-    """The question and its answer."""
+    """An example as two turns of the conversation: its question and its answer."""
     tallest = max(part[3] for _, part in example.boxes.values())
     things = [
         _Thing(name=name, noun=noun, aspect=part[2] / part[3], size=part[3] / tallest)
@@ -141,10 +148,10 @@ def _schema(names: Sequence[str], grid: int) -> dict[str, Any]:
 
 
 def place(reply: Object, setting: Setting, grid: int, max_overlap: float) -> tuple[Placement, ...]:
-    """Where the objects stand, from a reply's boxes, put right within SHIFT and SCALE.
+    """The placements of a reply's boxes, corrected within SHIFT and SCALE.
 
     Raises:
-        Unusable: they cannot be; the words are for the model.
+        Unusable: the boxes cannot be corrected; the message goes back to the model.
     """
     things = _things(setting)
     boxes = _read(reply, [thing.name for thing in things])
@@ -173,24 +180,24 @@ def _read(reply: Object, names: Sequence[str]) -> dict[str, _Box]:
 
 
 def _stand(thing: _Thing, box: _Box, ground: float, grid: int) -> _Stand:
-    """The object in its box, moved onto the canvas and the ground."""
+    """Fit the object into its box, moved onto the canvas and the ground."""
     x, y, width, height = (value / grid for value in (box.x, box.y, box.width, box.height))
-    said = f"{thing.name} at x {box.x:g}, y {box.y:g}, width {box.width:g}, height {box.height:g}"
+    described = f"{thing.name} at x {box.x:g}, y {box.y:g}, width {box.width:g}, height {box.height:g}"
     if min(box.width, box.height) < 1:
-        raise Unusable("no size", f"{said} is smaller than a cell")
+        raise Unusable("no size", f"{described} is smaller than a cell")
     if min(x, y) < -SHIFT or max(x + width, y + height) > 1 + SHIFT:
-        raise Unusable("off canvas", f"{said} leaves the grid of {grid} x {grid}")
+        raise Unusable("off canvas", f"{described} leaves the grid of {grid} x {grid}")
     lowest = 1.0 if thing.cut else ground
     base = min(max(y + height, lowest), 1.0)
     if base - (y + height) > SHIFT:
         where = f"{thing.name} is cut off below" if thing.cut else f"the ground begins at y = {ground * grid:.0f}"
-        raise Unusable("off the ground", f"{said} ends above the ground; {where}")
+        raise Unusable("off the ground", f"{described} ends above the ground; {where}")
     fitted = min(height, width / thing.aspect)
     return _Stand(base=base, middle=x + width / 2, width=fitted * thing.aspect, height=fitted)
 
 
 def _resized(things: Sequence[_Thing], stands: Sequence[_Stand], horizon: float, grid: int) -> list[_Stand]:
-    """Large enough, on the canvas, and nearer to the sizes that things have beside each other where they stand."""
+    """Scale the objects to be large enough, to fit the canvas, and to be closer to their relative sizes."""
     least = min_area(len(things), 1)
     near = max(stand.base for stand in stands)
     expected = [
@@ -223,7 +230,7 @@ def _to_pixels(stand: _Stand, setting: Setting, index: int, horizon: float) -> P
     rows, columns = setting.cutouts[index].rgba.shape[:2]
     height = max(1, round(stand.height * size))
     width = max(1, round(height * columns / rows))
-    while width * height < min_area(len(setting.cutouts), size):  # what rounding took
+    while width * height < min_area(len(setting.cutouts), size):  # make up for rounding
         height += 1
         width = max(1, round(height * columns / rows))
     return Placement(

@@ -1,4 +1,4 @@
-"""Scenes with their boxes that a language model is shown before it is asked for boxes of its own."""
+"""Example scenes with boxes, which the prompt shows a language model before asking for boxes of its own."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from builder.stages.layout.base import min_area
 from mycanvas.errors import InputError
 
 SHOWN = 3
-"""Examples in one prompt."""
+"""Number of examples in one prompt."""
 READ = 300
-"""Examples taken from a COCO data set, at most."""
+"""Largest number of examples read from a COCO dataset."""
 LARGEST_OVERLAP = 0.1
-"""Share of the smaller box that another may cover in a COCO example: what is asked for is apart, too."""
+"""Largest fraction of the smaller box that another may cover in a COCO example: replies must keep boxes apart, too."""
 LARGEST_FILE = 1 << 30
-"""Bytes; COCO's largest file, instances_train2017.json, has 449 MB."""
+"""Largest file that is read, in bytes; COCO's largest, instances_train2017.json, has 449 MB."""
 
 Part = tuple[float, float, float, float]
-"""A box in parts of the picture: x, y, width and height from 0 to 1."""
+"""A box in fractions of the picture: x, y, width and height from 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
-    """where: the scene in words. boxes: an object's name ("dog2") -> what it is ("dog"), and its box."""
+    """A scene with its boxes.
+
+    where: the scene in words. boxes: an object's name ("dog2") -> its class noun ("dog") and its box.
+    """
 
     where: str
     boxes: Mapping[str, tuple[str, Part]]
@@ -69,17 +72,17 @@ BUILT_IN = (
         pot=(0.60, 0.76, 0.16, 0.18),
     ),
 )
-"""Our own, by eye: nothing leaves the picture, what stands lower is nearer, neighbours keep apart."""
+"""Our own examples, made by eye: no object leaves the picture, lower ones are nearer, neighbours keep apart."""
 
 
 def read_examples(folder: Path | None) -> tuple[Example, ...]:
-    """Examples from COCO's instances_*.json and captions_*.json in a folder; our own without a folder.
+    """Read examples from COCO's instances_*.json and captions_*.json in a folder; without a folder, return our own.
 
-    Of several pairs the smallest is read. A picture serves when everything annotated in it could be asked for here: 1
-    to 5 objects, each as large as the paper's minimum, none hidden to a tenth by another.
+    Of several pairs of files the smallest is read. A picture is used if its annotations satisfy the rules for replies:
+    1 to 5 objects, each at least as large as the paper's minimum, none overlapping by more than LARGEST_OVERLAP.
 
     Raises:
-        InputError: no pair there, it cannot be read, or no picture in it serves.
+        InputError: the folder has no pair of files, the files cannot be read, or no picture in them can be used.
     """
     if folder is None:
         return BUILT_IN
@@ -91,21 +94,21 @@ def read_examples(folder: Path | None) -> tuple[Example, ...]:
         raise InputError(f"{instances} and {captions.name} are not COCO's annotations: {error!r}") from error
     if not found:
         raise InputError(f"no picture in {instances} has 1 to 5 large objects apart from each other, and a caption")
-    # Evenly from the whole file, whose beginning may show one kind of thing.
+    # Evenly from the whole file, whose beginning may show only one kind of object.
     step = max(1, len(found) // READ)
     return tuple(found[::step][:READ])
 
 
 def digest_of_examples(folder: Path) -> str:
-    """Tells what `read_examples` reads in a folder from any other content; in hexadecimal.
+    """A SHA-256 digest, in hexadecimal, of the files that `read_examples` reads in a folder.
 
     Raises:
-        InputError: no pair there.
+        InputError: the folder has no pair of files.
     """
-    return hashlib.sha256(b"".join(map(_sum, _pair(folder)))).hexdigest()
+    return hashlib.sha256(b"".join(map(_digest, _pair(folder)))).hexdigest()
 
 
-def _sum(file: Path) -> bytes:
+def _digest(file: Path) -> bytes:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").digest()
 
@@ -117,7 +120,7 @@ def _pair(folder: Path) -> tuple[Path, Path]:
         if (captions := instances.with_name(instances.name.replace("instances_", "captions_", 1))).is_file()
     ]
     if not pairs:
-        raise InputError(f"no instances_*.json with its captions_*.json in {folder}; mend layout.llm.examples")
+        raise InputError(f"no instances_*.json with its captions_*.json in {folder}; correct layout.llm.examples")
     return min(pairs, key=lambda pair: pair[0].stat().st_size)
 
 
@@ -132,17 +135,18 @@ def _pictures(annotated: Any, described: Any) -> Iterator[Example]:
     words: dict[Any, str] = {}
     for caption in described["annotations"]:
         words.setdefault(caption["image_id"], " ".join(str(caption["caption"]).split()))
-    things: defaultdict[Any, list[Any]] = defaultdict(list)
+    objects: defaultdict[Any, list[Any]] = defaultdict(list)
     for annotation in annotated["annotations"]:
-        things[annotation["image_id"]].append(annotation)
+        objects[annotation["image_id"]].append(annotation)
     for picture in annotated["images"]:
-        own = things[picture["id"]]
-        if picture["id"] not in words or not 1 <= len(own) <= 5 or any(thing.get("iscrowd") for thing in own):
+        present = objects[picture["id"]]
+        if picture["id"] not in words or not 1 <= len(present) <= 5 or any(each.get("iscrowd") for each in present):
             continue
         # Each side by itself: the picture becomes the square that is asked for.
-        parts = [_part(thing["bbox"], float(picture["width"]), float(picture["height"])) for thing in own]
-        if _serves(parts):
-            yield Example(where=words[picture["id"]], boxes=_named([classes[t["category_id"]] for t in own], parts))
+        parts = [_part(each["bbox"], float(picture["width"]), float(picture["height"])) for each in present]
+        if _can_be_used(parts):
+            nouns = [classes[each["category_id"]] for each in present]
+            yield Example(where=words[picture["id"]], boxes=_named(nouns, parts))
 
 
 def _part(box: Sequence[float], width: float, height: float) -> Part:
@@ -150,7 +154,7 @@ def _part(box: Sequence[float], width: float, height: float) -> Part:
     return x / width, y / height, w / width, h / height
 
 
-def _serves(parts: Sequence[Part]) -> bool:
+def _can_be_used(parts: Sequence[Part]) -> bool:
     for x, y, w, h in parts:
         whole = all(map(math.isfinite, (x, y, w, h))) and min(x, y) >= 0 and max(x + w, y + h) <= 1 + 1e-6
         if not whole or w * h < min_area(len(parts), 1):
@@ -167,7 +171,7 @@ def _overlap(one: Part, other: Part) -> float:
 
 
 def _named(classes: Sequence[str], parts: Sequence[Part]) -> dict[str, tuple[str, Part]]:
-    """Two dogs are "dog" and "dog2"."""
+    """Number the names of objects of one class: "dog", "dog2"."""
     named: dict[str, tuple[str, Part]] = {}
     for noun, part in zip(classes, parts, strict=True):
         same = sum(other == noun for other, _ in named.values())

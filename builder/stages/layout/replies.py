@@ -1,4 +1,4 @@
-"""Every reply of a language model, kept with what became of it: asking again costs nothing, and all can be counted."""
+"""A store of a language model's replies and their verdicts: repeated requests cost nothing, and all can be counted."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from mycanvas.models.llm.chat import NoReply, Reply, Request
 ACCEPTED = "accepted"
 
 Task = Literal["theme", "boxes"]
-"""What was asked for: a composition's backgrounds and sizes, or a scene's boxes."""
+"""Kind of question: for a composition's backgrounds and sizes, or for a scene's boxes."""
 
 
 class Replies:
     """A folder of replies, one file each.
 
     Args:
-        folder: made when there is something to keep; None: nothing is kept.
+        folder: created with the first reply; None: nothing is stored.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     def find(self, request: Request) -> Reply | None:
-        """The reply that this very request once got."""
+        """The stored reply to exactly this request, if there is one."""
         known = self._read(request)
-        # What had no verdict was no reply: only the troubles of a request that failed.
+        # An entry without a verdict holds no reply, only the troubles of a failed request.
         return Reply(text=known["text"], troubles=tuple(known["troubles"])) if known and known["verdict"] else None
 
     def keep(self, request: Request, answer: Reply | NoReply, verdict: str | None, task: Task, of: str) -> None:
-        """Keep an answer.
+        """Store an answer.
 
         Args:
-            request: what was asked.
-            answer: what came; of a failure only the troubles are kept, so that they can be counted.
-            verdict: ACCEPTED or the kind of complaint; None when there was no reply.
-            task: what was asked for.
-            of: the scene or the composition.
+            request: the request.
+            answer: its answer; of a failure only the troubles are stored, so that they can be counted.
+            verdict: ACCEPTED or the kind of complaint; None if there was no reply.
+            task: the kind of question.
+            of: the scene's id or the composition.
         """
         if self._folder is None:
             return
@@ -65,10 +65,10 @@ class Replies:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tally:
-    """What became of all replies.
+    """Counts of all replies, by their verdicts.
 
-    refused: how many, by the kind of complaint. troubles: failed requests, by kind ("HTTP 429").
-    unanswered: scenes and compositions for which there was no usable reply.
+    refused: replies by the kind of complaint. troubles: failed requests by kind ("HTTP 429").
+    unanswered: scenes and compositions without a usable reply.
     """
 
     accepted: int
@@ -77,7 +77,7 @@ class Tally:
     unanswered: Mapping[Task, int]
 
     def lines(self) -> Iterator[str]:
-        """What a person wants to know of it; nothing where no model was asked."""
+        """Summarise the counts in lines of text; no lines if no model was asked."""
         refused = sum(self.refused.values())
         if not (self.accepted or refused or self.troubles):
             return
@@ -92,7 +92,7 @@ _NAMES: Mapping[Task, str] = {"theme": "compositions", "boxes": "scenes"}
 
 
 def tally(folder: Path) -> Tally:
-    """Count all replies that are kept in a folder, which need not be there."""
+    """Count all replies that are stored in a folder, which may be missing."""
     refused: Counter[str] = Counter()
     troubles: Counter[str] = Counter()
     asked: dict[Task, set[str]] = {"theme": set(), "boxes": set()}

@@ -1,7 +1,7 @@
-"""A seeded solver: objects stand on a ground plane in perspective, arranged as one would for a photograph.
+"""A seeded solver: places objects on a ground plane in perspective, arranged as for a photograph.
 
 All lengths here are fractions of the canvas; rows grow downwards. An object whose base line is at row b, on a ground
-plane whose horizon is at row h, is drawn with a height proportional to its real height times (b - h). Nothing is
+plane whose horizon is at row h, is drawn with a height proportional to its real height times (b - h). Objects are not
 mirrored: the print on a can would read backwards (Gen4Gen has its flip off, too).
 """
 
@@ -18,39 +18,42 @@ from builder.seeds import rng_for
 from builder.stages.layout.base import SIZE_RATIOS, LayoutBackend, LayoutConfig, find_flaw
 
 ATTEMPTS = 80
-"""Arrangements tried before a scene is given up; each brings sizes a little closer."""
+"""Arrangements tried before a scene is rejected; the objects' sizes get a little more equal with each."""
 
 FAMILY_ATTEMPTS = 5
-"""Attempts at one kind of arrangement before another is drawn."""
+"""Attempts at one kind of arrangement before a new kind is drawn."""
 
 NEAR_ROWS = (0.83, 0.965)
-"""Where the nearest object's base line may be."""
+"""Range of rows for the nearest object's base line."""
 
 DEEP = 0.3
-"""Only where this much of the canvas is ground may the whole group stand further up than at the lower edge."""
+"""Depth of ground, as a fraction of the canvas, that allows the whole group to stand above the lower edge."""
 
 MAX_HEIGHTS = (0.50, 0.66)
-"""How tall the tallest object may be drawn."""
+"""Range of the largest height at which an object may be drawn."""
 
 FILL = (0.86, 0.96)
-"""How much of the canvas's width the group spans, unless its height bounds it first."""
+"""Range of the fraction of the canvas's width that the group spans, unless its height limits it first."""
 
 TOP_MARGIN = 0.04
-"""What stays free above the tallest object."""
+"""Free space above the tallest object."""
 
 MIN_PITCH = 0.15
-"""Base lines stay this far below the horizon; nearer to it, a small step back would shrink an object to nothing."""
+"""Smallest distance of a base line below the horizon; nearer, a small step back would shrink an object to nothing."""
 
 DEPTHS = (0.10, 0.20)
-"""How far the furthest base line may be above the nearest, where the ground reaches so far up."""
+"""Range of the distance between the furthest and the nearest base line, if the ground is deep enough."""
 
 SAME_DEPTH = 0.035
-"""Objects whose base lines differ by less than this share of the canvas would stand inside each other."""
+"""Overlapping objects whose base lines differ by less than this would stand inside each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Thing:
-    """index: in the sample. aspect: width / height. size: relative real height. cut: its photo cut it off below."""
+    """One object to place.
+
+    index: in the sample. aspect: width / height. size: relative real height. cut: its photo cuts it off at the bottom.
+    """
 
     index: int
     aspect: float
@@ -60,7 +63,7 @@ class _Thing:
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """horizon: where the plane vanishes. far, near: the base lines between which objects stand."""
+    """The ground plane; horizon: the row where it vanishes. far, near: the base lines between which objects stand."""
 
     horizon: float
     far: float
@@ -74,7 +77,7 @@ class _Ground:
 
 
 Slots = list[tuple[_Thing, float]]
-"""Things from left to right, each with its distance: 0 at the near base line, 1 at the far one."""
+"""Objects from left to right, each with its distance: 0 at the near base line, 1 at the far one."""
 
 
 class Solver(LayoutBackend):
@@ -106,13 +109,13 @@ def _solve(setting: Setting, config: LayoutConfig, rng: np.random.Generator) -> 
 def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], squeeze: float = 0.0) -> list[float]:
     """Relative heights within SIZE_RATIOS, the largest 1.0.
 
-    A power law brings a wider range into the paper's 0.4 to 1.0. An object of unknown height is as large in area as the
-    known ones are on (geometric) average.
+    A power law compresses a wider range into the paper's 0.4 to 1.0. An object of unknown height gets the geometric
+    mean of the known ones' areas.
 
     Args:
         heights: real heights in one unit, None where unknown.
         aspects: width / height of each object.
-        squeeze: 0 keeps real ratios, so that what is taller stays taller; 1 makes all objects equal in area.
+        squeeze: 0 keeps the real ratios; 1 makes all objects equal in area.
     """
     roots = np.sqrt(np.asarray(aspects, np.float64))
     known = np.array([h is not None for h in heights])
@@ -146,7 +149,7 @@ def _row(things: list[_Thing], rng: np.random.Generator) -> Slots:
 
 
 def _diagonal(things: list[_Thing], rng: np.random.Generator) -> Slots:
-    """Receding from one side to the other, the small ones rather in front."""
+    """Receding from one side to the other, with the small ones preferably in front."""
     order = sorted(things, key=lambda t: t.size + rng.uniform(-0.3, 0.3))
     slots = list(zip(order, np.linspace(0, rng.uniform(0.6, 1.0), len(order)).tolist(), strict=True))
     return slots if rng.random() < 0.5 else slots[::-1]
@@ -161,7 +164,7 @@ def _arc(things: list[_Thing], rng: np.random.Generator) -> Slots:
 
 
 def _group(things: list[_Thing], rng: np.random.Generator) -> Slots:
-    """Two rows, the tall ones behind and the small ones in the gaps in front of them."""
+    """Two rows: the tall ones behind, the small ones in the gaps in front of them."""
     order = sorted(things, key=lambda t: -t.size - rng.uniform(0, 0.25))
     back = len(order) // 2 if rng.random() < 0.5 else (len(order) + 1) // 2
     behind = [(thing, rng.uniform(0.6, 1.0)) for thing in _shuffled(order[:back], rng)]
@@ -187,7 +190,7 @@ def _families(count: int) -> tuple[Family, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Stand:
-    """A thing's place: the row of its base, the column of its left side, its width and height."""
+    """The position of one object: the row of its base, the column of its left side, its width and height."""
 
     index: int
     base: float
@@ -197,7 +200,7 @@ class _Stand:
 
 
 def _compose(slots: Slots, ground: _Ground, scale: float, rng: np.random.Generator) -> list[_Stand]:
-    """Pack the slots from left to right, then draw the group as large as the frame allows, times `scale`."""
+    """Pack the slots from left to right, then make the group as large as the canvas allows, times `scale`."""
     bases = [1.0 if thing.cut else ground.base(distance) for thing, distance in slots]
     heights = [thing.size * ground.magnification(base) for (thing, _), base in zip(slots, bases, strict=True)]
     widths = [thing.aspect * height for (thing, _), height in zip(slots, heights, strict=True)]
@@ -224,7 +227,7 @@ def _compose(slots: Slots, ground: _Ground, scale: float, rng: np.random.Generat
 
 
 def _pack(bases: Sequence[float], widths: Sequence[float], rng: np.random.Generator) -> list[float]:
-    """The left sides: neighbours at one depth keep apart, others may overlap."""
+    """The objects' left sides: neighbours at one depth keep apart, others may overlap."""
     lefts: list[float] = []
     for i, (base, width) in enumerate(zip(bases, widths, strict=True)):
         left = 0.0

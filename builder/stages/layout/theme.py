@@ -1,4 +1,4 @@
-"""The question where the things of a composition might be seen, and how tall each is beside the others."""
+"""Ask a language model for a composition's backgrounds and for the relative heights of its objects."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from builder.stages.layout.ask import Object, Question, Unusable, check_names, c
 from builder.stages.layout.base import SIZE_RATIOS
 
 BACKGROUNDS = 3
-"""How many a composition gets (Gen4Gen)."""
+"""Number of backgrounds per composition (Gen4Gen)."""
 SMALLEST = 0.3
-"""A size from here to SIZE_RATIOS[0] is raised to it; a smaller one is a complaint."""
+"""Smallest relative size that is accepted; sizes between this and SIZE_RATIOS[0] are raised to SIZE_RATIOS[0]."""
 
 RULES = """You plan photographs in which some objects are seen together. Answer with one JSON object alone: \
 {{"backgrounds": [{background}, …], "sizes": {{"<name>": <number>, …}}}}.
@@ -45,12 +45,12 @@ class _Reply(BaseModel):
 
 
 def ask_for_theme(concepts: Sequence[Concept], scenes: Mapping[str, str], *, free: bool) -> Question[Theme]:
-    """What a composition's scenes have in common.
+    """The question for the theme of a composition.
 
     Args:
         concepts: the composition.
-        scenes: each scene's name, and its phrase.
-        free: whether the model may give a scene another phrase: if its background is going to be painted anew.
+        scenes: the phrase of each scene, by its name.
+        free: whether the model may give a scene a new phrase, because its background will be repainted.
     """
     count = BACKGROUNDS if free else min(BACKGROUNDS, len(scenes))
     rules = RULES.format(
@@ -84,46 +84,46 @@ def _schema(names: Sequence[str], scenes: Sequence[str], count: int, *, free: bo
 
 
 def read_theme(reply: Object, concepts: Sequence[Concept], scenes: Mapping[str, str], *, free: bool) -> Theme:
-    """The theme in a reply.
+    """Read the theme from a reply.
 
     Raises:
-        Unusable: it breaks a rule; the words are for the model.
+        Unusable: the reply breaks a rule; the message goes back to the model.
     """
     try:
-        said = _Reply.model_validate(reply)
+        answer = _Reply.model_validate(reply)
     except ValidationError as wrong:
         raise of_form(wrong, list(_Reply.model_fields)) from None
     nouns = [concept.class_noun for concept in concepts]
     backgrounds = list(
-        dict.fromkeys(_background(background, scenes, nouns, free=free) for background in said.backgrounds)
+        dict.fromkeys(_background(background, scenes, nouns, free=free) for background in answer.backgrounds)
     )
     expected = BACKGROUNDS if free else min(BACKGROUNDS, len(scenes))
     if len(backgrounds) < expected:
-        kind = "missing" if len(said.backgrounds) < expected else "doubled"
+        kind = "missing" if len(answer.backgrounds) < expected else "doubled"
         raise Unusable(kind, f"{len(backgrounds)} different backgrounds; expected {expected}")
-    check_names(list(said.sizes), [concept.name for concept in concepts])
-    return Theme(backgrounds=tuple(backgrounds[:expected]), sizes=_sizes(said.sizes))
+    check_names(list(answer.sizes), [concept.name for concept in concepts])
+    return Theme(backgrounds=tuple(backgrounds[:expected]), sizes=_sizes(answer.sizes))
 
 
-def _background(said: _Background, scenes: Mapping[str, str], nouns: Sequence[str], *, free: bool) -> tuple[str, str]:
-    if said.scene not in scenes:
-        raise Unusable("wrong names", f"no scene is called {quoted(said.scene)}; they are {', '.join(scenes)}")
+def _background(answer: _Background, scenes: Mapping[str, str], nouns: Sequence[str], *, free: bool) -> tuple[str, str]:
+    if answer.scene not in scenes:
+        raise Unusable("wrong names", f"no scene is called {quoted(answer.scene)}; they are {', '.join(scenes)}")
     if not free:
-        return said.scene, scenes[said.scene]
-    phrase = " ".join((said.phrase or "").lower().split())
+        return answer.scene, scenes[answer.scene]
+    phrase = " ".join((answer.phrase or "").lower().split())
     if not is_plain(phrase) or not re.fullmatch(r"[a-z][a-z' -]*", phrase) or phrase.split()[0] not in PREPOSITIONS:
         expected = f"2 to {MAX_PHRASE_WORDS} plain words, of which the first is one of {', '.join(PREPOSITIONS)}"
         raise Unusable("phrase", f"{quoted(phrase)} cannot be a phrase; expected {expected}")
     for noun in nouns:
         if re.search(rf"\b{re.escape(noun.lower())}\b", phrase):
             raise Unusable("phrase", f"{quoted(phrase)} names the {noun}, which is not part of the background")
-    return said.scene, phrase
+    return answer.scene, phrase
 
 
-def _sizes(said: Mapping[str, float]) -> dict[str, float]:
-    tallest = max(said.values())
-    for name, size in said.items():
+def _sizes(answer: Mapping[str, float]) -> dict[str, float]:
+    tallest = max(answer.values())
+    for name, size in answer.items():
         if size / tallest < SMALLEST:
             words = f"the size of {name} is {size / tallest:.0%} of the tallest; expected at least {SIZE_RATIOS[0]:.0%}"
             raise Unusable("sizes", words)
-    return {name: max(size / tallest, SIZE_RATIOS[0]) for name, size in said.items()}
+    return {name: max(size / tallest, SIZE_RATIOS[0]) for name, size in answer.items()}

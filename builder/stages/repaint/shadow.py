@@ -1,7 +1,7 @@
 """Shadows on the ground: dark where an object touches it, soft around its foot, faint away from the light.
 
 All shadows of a scene are drawn into one map at a quarter of the size and laid on the background before any object, so
-that they darken the ground and never an object that merely stands beside.
+that they darken the ground and never an object next to it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import numpy as np
 from builder.records import Alpha, Layer, Rgb
 
 MAP_SCALE = 4
-"""Shadows are soft: they are drawn at a quarter of the scene's width and height."""
+"""Shadows are drawn at a quarter of the scene's width and height, because they are soft."""
 
 CONTACT_SHARE, FOOT_SHARE, CAST_SHARE = 1.0, 0.9, 0.65
-"""How dark the three parts of a shadow are, as factors of the strength."""
+"""Darkness of the three parts of a shadow, as factors of the strength."""
 
 FOOT_HEIGHT = 0.4
-"""The lowest part of an object, as a share of its height, that is near enough to the ground to shade it."""
+"""The lowest part of an object, as a fraction of its height, that is near enough to the ground to shade it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Where shadows fall, per unit of an object's height: `lean` to the right, `reach` up the picture, away from us."""
+    """Extent of shadows per unit of an object's height: `lean` to the right, `reach` up the picture (to the back)."""
 
     lean: float
     reach: float
@@ -63,7 +63,7 @@ def cast_shadows(picture: Rgb, layers: Sequence[Layer], light: Light, strength: 
 
 
 def _shade(passing: Alpha, layer: Layer, light: Light, strength: float) -> None:
-    """Multiply one object's shadow into the map of how much light reaches the ground."""
+    """Multiply one object's shadow into `passing`, the map of how much light reaches the ground."""
     alpha = _shrunk(layer.alpha)
     opaque = np.flatnonzero(alpha.max(axis=1) > 0.5)
     if not opaque.size:
@@ -100,7 +100,7 @@ def _shrunk(alpha: Alpha) -> Alpha:
 
 
 def _foot(foot: Alpha, start: int, low: int, blur: float) -> Alpha:
-    """Light that the lower part of the object, from row `start` down, keeps from the ground all around it."""
+    """Fraction of light that the object's lower part, from row `start` down, blocks on the ground all around it."""
     near = np.clip((np.arange(foot.shape[0], dtype=np.float32) - start) / low, 0, 1)[:, None]
     soft = cv2.GaussianBlur(foot * near, (0, 0), sigmaX=blur, sigmaY=blur * 0.45)
     return np.asarray(np.minimum(2 * soft, 1), np.float32)

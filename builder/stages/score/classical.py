@@ -1,17 +1,17 @@
-"""Scores from pixels, masks and geometry alone: no weights, some milliseconds a scene.
+"""Scores from pixels, masks and geometry alone: no trained model, a few milliseconds per scene.
 
-A scene is as good as its worst object, so each score is that of the object that does worst by it.
+A scene is as good as its worst object, so each score is the worst of its objects' scores.
 
-| score     | range    | better | what it measures, of the worst object                                            |
-|-----------|----------|--------|----------------------------------------------------------------------------------|
-| cutout    | 0 to 1   | high   | how far the segmenter trusts its cut-out                                         |
-| visible   | 0 to 1   | high   | share of its pixels that nothing in front hides                                  |
-| overlap   | 0 to 1   | low    | share of its box that shows other objects, which a crop of it would wrongly show |
-| size      | 0 to 1   | high   | its visible area, as a share of the picture                                      |
-| border    | 0 to 1   | low    | share of its width or height on an edge of the picture, the lower edge left out |
-| sharpness | 0 to 1   | high   | how much of its detail a blur would take away: little, if it is blurred already  |
-| seam      | 0 to 1   | low    | share of its cut edge where a line shows, unlike both what is inside and outside |
-| exposure  | 0 to 1   | low    | distance between its lightness and that of the background around it, in L* / 100 |
+| score     | range    | better | what it measures of an object                                                        |
+|-----------|----------|--------|--------------------------------------------------------------------------------------|
+| cutout    | 0 to 1   | high   | quality of its cut-out, as the segmenter estimated it                                |
+| visible   | 0 to 1   | high   | fraction of its pixels that no object in front hides                                 |
+| overlap   | 0 to 1   | low    | fraction of its box that shows other objects, which a crop of the box would include  |
+| size      | 0 to 1   | high   | its visible area, as a fraction of the picture                                       |
+| border    | 0 to 1   | low    | fraction of its width or height on an edge of the picture, except the lower edge     |
+| sharpness | 0 to 1   | high   | fraction of its detail that a blur would remove: little, if it is blurred already    |
+| seam      | 0 to 1   | low    | fraction of its cut edge with a visible line, unlike both its inside and its outside |
+| exposure  | 0 to 1   | low    | distance between its lightness and that of the background around it, in L* / 100     |
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ Grey = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 """float32 [N, 3]."""
 Index = NDArray[np.intp]
-"""intp [N]: places of some pixels in an array that is read row by row."""
+"""intp [N]: flat indices of pixels in row-major order."""
 Lab8 = NDArray[np.uint8]
-"""uint8 [..., 3]: L* times 2.55, a* and b* plus 128, as OpenCV has them."""
+"""uint8 [..., 3]: L* times 2.55, a* and b* plus 128, as in OpenCV."""
 Shown = NDArray[np.bool_]
 """bool [H, W]: where one object is visible."""
 Window = tuple[slice, slice]
@@ -51,23 +51,23 @@ WORST: Mapping[str, Callable[[Iterable[float]], float]] = {
 }
 
 REBLUR = 9
-"""Taps of the second blur, in pixels (Crete et al. 2007, section 3)."""
+"""Width of the second blur, in pixels (Crete et al. 2007, section 3)."""
 EVERY = 4
-"""Sharpness is measured along every fourth row and column: enough to know it, at a quarter of the work."""
+"""Sharpness is measured along every fourth row and column: accurate enough, at a quarter of the work."""
 FLAT = 0.5
 """Root mean square step between neighbours, in grey levels, below which a surface has no detail to judge."""
 RIM = 4
-"""Width of the cut edge in pixels, inwards from the mask's boundary: where a halo lies."""
+"""Width of the cut edge in pixels, inwards from the mask's boundary: a halo appears there."""
 NEAR, FAR = 8, 16
-"""How far from the boundary, in pixels, what the cut edge is compared with begins, and how far around it reaches."""
+"""The cut edge is compared with pixels at least NEAR pixels from the boundary and within FAR pixels around."""
 LAB_UNITS = np.array([100 / 255, 1, 1], np.float32)
-"""L*, a* and b* for each step of OpenCV's 8 bits."""
+"""L*, a* and b* per step of OpenCV's 8 bits."""
 SPREADS = 2.0
-"""How many standard deviations of either side's texture an edge may differ from it."""
+"""Number of standard deviations of either side's texture by which an edge may differ from that side."""
 NOTICEABLE = 5.0
-"""Difference from which a line is seen at a glance, in Delta E (CIE 1976)."""
+"""Difference from which a line is visible at a glance, in Delta E (CIE 1976)."""
 RING = 1 / 16
-"""Width of an object's surroundings, as a share of the picture's."""
+"""Width of an object's surroundings, as a fraction of the picture's."""
 
 
 class Classical(Scorer):
@@ -109,9 +109,9 @@ def _measure(scene: Scene) -> Mapping[str, float] | Rejected:
 
 
 def _border(shown: Shown, window: Window, picture: tuple[int, ...]) -> float:
-    """Largest share of an object's width or height that lies on one edge of the picture; `shown` fills its box.
+    """Largest fraction of an object's width or height that is on one edge of the picture; `shown` covers its box.
 
-    The lower edge does not count: what its own photo cuts off there stands there, as in a portrait.
+    The lower edge does not count: an object that its own photo cuts off there is placed there, as in a portrait.
     """
     rows, columns = window
     edges = (
@@ -125,9 +125,9 @@ def _border(shown: Shown, window: Window, picture: tuple[int, ...]) -> float:
 def _sharpness(image: Rgb, shown: Shown) -> float:
     """1 minus the blur of Crete et al. 2007, "The blur effect", section 3, inside an object.
 
-    What is blurred already loses little when it is blurred once more. Each step between neighbours counts by its own
-    height, so that the object's edges decide and not the noise between them. The outline is left out: a cut is always
-    sharp. An object too flat or too thin to tell counts as sharp.
+    A blurred surface loses little detail when it is blurred once more. Each step between neighbours is weighted by its
+    own height, so that the object's edges decide and not the noise between them. The outline is left out: a cut is
+    always sharp. An object too flat or too thin to measure counts as sharp.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     inside = _eroded(shown, RIM + REBLUR // 2)
@@ -143,17 +143,17 @@ def _sharpness(image: Rgb, shown: Shown) -> float:
 
 
 def _steps(lines: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far each pixel is from its left neighbour."""
+    """Absolute difference of each pixel and its left neighbour."""
     return np.asarray(cv2.absdiff(lines[:, 1:], lines[:, :-1]), np.float32)
 
 
 def _seam(half: Rgb, quarter: Lab8, shown: Shown) -> float:
-    """Share of an object's cut edge whose colour is none between the object's and its surroundings'.
+    """Fraction of an object's cut edge whose colour is not between the object's and its surroundings'.
 
-    A clean edge passes from the one to the other. What is left of an old background, or a wrongly blended edge, makes a
-    line that is brighter, darker or of another colour than both; the texture of both sides widens what is allowed.
-    The edge's outer and inner half are told apart, as a line need not be as wide as both.
-    `half` and `shown` are in half the picture's resolution, for the edge; `quarter` is for what lies on both sides.
+    A clean edge changes from one to the other. Remains of an old background, or a wrongly blended edge, make a line
+    that is brighter, darker or of another colour than both; the texture of both sides widens the tolerance. The edge's
+    outer and inner half are measured separately, because a line may be narrower than both together.
+    `half` and `shown` have half the picture's resolution, for the edge; `quarter` has a quarter, for both sides of it.
     """
     rows, columns = np.nonzero(shown & ~_eroded(shown, RIM // 2))
     shown_quarter = shown[::2, ::2]
@@ -172,7 +172,7 @@ def _seam(half: Rgb, quarter: Lab8, shown: Shown) -> float:
 
 
 def _range(lab: Lab8, band: Shown, at: Index) -> tuple[Floats, Floats, Shown]:
-    """From which to which colour a band goes within FAR of each of some pixels, and whether there is any of it."""
+    """Lowest and highest colour of a band within FAR of each pixel `at`, and whether any of the band is there."""
     side = (2 * (FAR // 4) + 1,) * 2
     within = cv2.copyTo(lab, band.view(np.uint8))
     amount = cv2.boxFilter(band.view(np.uint8), cv2.CV_32F, side, normalize=False).take(at)
@@ -186,8 +186,8 @@ def _range(lab: Lab8, band: Shown, at: Index) -> tuple[Floats, Floats, Shown]:
 def _exposure(lightness: Grey, mask: IndexMask, value: int) -> float:
     """Earth mover's distance between the lightness of an object and that of the background in its window, 0 to 1.
 
-    Luminance is among what gives composites away most (Xue et al. 2012, "Understanding and improving the realism of
-    image composites", section 4).
+    Luminance is among the statistics that most affect a composite's realism (Xue et al. 2012, "Understanding and
+    improving the realism of image composites", section 4).
     """
     parts = lightness[mask == value], lightness[mask == 0]
     if not all(part.size for part in parts):
@@ -197,14 +197,14 @@ def _exposure(lightness: Grey, mask: IndexMask, value: int) -> float:
 
 
 def _shrunk(image: Rgb, factor: int) -> Rgb:
-    """The picture at 1/factor of its size, each pixel a mean; as large as `mask[::factor, ::factor]`."""
+    """The picture at 1/factor of its size, each pixel a mean; of the shape of `mask[::factor, ::factor]`."""
     height, width = (-(-side // factor) for side in image.shape[:2])
     shrunk: Rgb = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     return shrunk
 
 
 def _eroded(shown: Shown, reach: int) -> Shown:
-    """Where everything within `reach` pixels is shown too; beyond the window nothing is."""
+    """Pixels around which everything within `reach` pixels is shown; nothing beyond the window counts as shown."""
     side = 2 * reach + 1
     kernel = np.ones((side, side), np.uint8)
     eroded = cv2.erode(shown.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
@@ -212,9 +212,9 @@ def _eroded(shown: Shown, reach: int) -> Shown:
 
 
 def _window(box: Box, picture: tuple[int, ...], *, margin: float = 0.0) -> Window:
-    """The rows and columns of a box, or of all within `margin` times the picture's size of it.
+    """The rows and columns of a box, extended on each side by `margin` times the picture's size.
 
-    With a margin it starts at a multiple of 4, so that it can be reduced.
+    With a margin, the window starts at a multiple of 4, as `_reduced` requires.
     """
     x, y, width, height = box
     far = margin * max(picture)
@@ -227,6 +227,6 @@ def _window(box: Box, picture: tuple[int, ...], *, margin: float = 0.0) -> Windo
 
 
 def _reduced(window: Window, factor: int) -> Window:
-    """The same part of a picture `factor` times smaller; the window starts at a multiple of the factor."""
+    """The same window in a picture `factor` times smaller; the window must start at a multiple of the factor."""
     rows, columns = (slice(part.start // factor, -(-part.stop // factor)) for part in window)
     return rows, columns

@@ -14,7 +14,7 @@ SIDE = 32
 """Width and height, in pixels, of the grey picture that is transformed."""
 
 BANDS = slice(1, 9)
-"""The 8 lowest frequencies along each axis but the constant one, which is brightness and not structure."""
+"""The 8 lowest frequencies along each axis, without the constant one, which is brightness and not structure."""
 
 
 def fingerprint(image: Rgb) -> int:
@@ -33,5 +33,5 @@ def fingerprint(image: Rgb) -> int:
 
 
 def hamming(a: int, b: int) -> int:
-    """In how many bits two fingerprints differ, 0 to 64."""
+    """Number of bits in which two fingerprints differ, 0 to 64."""
     return (a ^ b).bit_count()

@@ -1,4 +1,4 @@
-"""What a photo's frame does to its object: bars beside the picture, and sides that are cut off."""
+"""How a photo's frame affects its object: black bars beside the picture, and sides that are cut off."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from builder.records import Rgb
 
 BLACK = 10
-"""Levels up to which a pixel of a bar is black; JPEG leaves a little noise."""
+"""Highest level at which a pixel counts as black; JPEG adds a little noise to black bars."""
 CUT_SHARE = 0.25
-"""Share of an object's width on the photo's lower edge from which on it counts as cut off there."""
+"""Fraction of an object's width that must be on the photo's lower edge for it to count as cut off there."""
 
 
 def content(rgb: Rgb) -> tuple[slice, slice]:
-    """Rows and columns of the photo without black letterbox bars; all of it if little would remain."""
+    """Rows and columns of the photo without black letterbox bars; the whole photo if little would remain."""
     bright = rgb.max(axis=2) > BLACK
     rows, columns = (_without_bars(bright.mean(axis=axis)) for axis in (1, 0))
     return rows, columns
@@ -26,7 +26,7 @@ def _without_bars(bright: NDArray[np.float64]) -> slice:
     whole = slice(0, len(bright))
     if not lines.size or lines[-1] - lines[0] < 0.4 * len(bright):
         return whole
-    # A bar's edge is blurred into the picture: a few lines more go with it.
+    # A bar's edge is blurred into the picture: a few more lines are removed with it.
     blur = 1 + len(bright) // 256
     first = lines[0] + blur if lines[0] > blur else 0
     last = lines[-1] + 1 - blur if lines[-1] + 1 < len(bright) - blur else len(bright)
@@ -34,9 +34,9 @@ def _without_bars(bright: NDArray[np.float64]) -> slice:
 
 
 def cut_off(mask: NDArray[np.bool_]) -> tuple[float, float]:
-    """How much of an object's outline is the frame: at the bottom, and at the other three sides.
+    """How much of an object's outline is on the frame: at the bottom, and at the other three sides together.
 
-    Lengths of the outline on the frame, as shares of the object's own size (the mean of its width and height).
+    Both are lengths, as fractions of the object's own size (the mean of its width and height).
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
@@ -49,6 +49,6 @@ def cut_off(mask: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def ends_at_frame(mask: NDArray[np.bool_]) -> bool:
-    """Whether the photo's lower edge cuts the object, and not just touches it."""
+    """Whether the photo's lower edge cuts the object off, rather than just touching it."""
     width = int(np.count_nonzero(mask.any(axis=0)))
     return int(np.count_nonzero(mask[-2:].any(axis=0))) > CUT_SHARE * width

@@ -1,4 +1,4 @@
-"""GrabCut, and what makes its masks into one object (Rother et al., SIGGRAPH 2004)."""
+"""GrabCut (Rother et al., SIGGRAPH 2004), the trimaps that it starts from, and clean-up of its masks to one object."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from builder.stages.segment.saliency import Map, centre_prior
 Mask = NDArray[np.bool_]
 """bool [H, W]."""
 Trimap = NDArray[np.uint8]
-"""uint8 [H, W] of cv2.GC_*: surely or probably background or foreground."""
+"""uint8 [H, W] of cv2.GC_*: certain or probable background or foreground."""
 
 
 def grabcut(rgb: Rgb, trimap: Trimap, iterations: int) -> Mask:
-    """The foreground after rounds of fitting colours and cutting; the trimap's own guess where it leaves no choice."""
+    """The foreground that GrabCut finds; the trimap's own foreground if that is empty or everything."""
     labels = trimap.copy()
     guess = _is_foreground(trimap)
     if not guess.any() or guess.all():
         return guess
-    cv2.setRNGSeed(0)  # Its k-means draws from OpenCV's process-wide generator.
+    cv2.setRNGSeed(0)  # GrabCut's k-means draws from OpenCV's process-wide generator.
     cv2.grabCut(rgb, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), iterations, cv2.GC_INIT_WITH_MASK)
     return _is_foreground(labels)
 
 
 def centre_trimap(shape: tuple[int, ...], sigma: float) -> Trimap:
-    """An object of about this size is in the middle; it may leave at the bottom."""
+    """A trimap with an object of size `sigma` in the middle; it may be cut off at the bottom."""
     prior = centre_prior(shape, sigma)
     trimap = np.where(prior > 0.35, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     edge = max(2, int(0.03 * min(shape[:2])))
@@ -37,11 +37,11 @@ def centre_trimap(shape: tuple[int, ...], sigma: float) -> Trimap:
 
 
 def ellipse_trimap(mask: Mask) -> Trimap:
-    """An object is where the ellipse lies that has the mask's moments."""
+    """A trimap with an object in the ellipse that has the mask's moments."""
     rows, columns = np.nonzero(mask)
     y, x = np.indices(mask.shape)
     dy, dx = y - rows.mean(), x - columns.mean()
-    # The 4 keeps the ellipse of a line from vanishing.
+    # Adding 4 keeps the ellipse of a line from vanishing.
     yy, xx, yx = rows.var() + 4, columns.var() + 4, ((rows - rows.mean()) * (columns - columns.mean())).mean()
     distance = (xx * dy**2 - 2 * yx * dy * dx + yy * dx**2) / (xx * yy - yx**2)
     # A uniform ellipse ends at a squared Mahalanobis distance of 4.
@@ -55,7 +55,7 @@ def ellipse_trimap(mask: Mask) -> Trimap:
 
 
 def saliency_trimap(saliency: Map) -> Trimap:
-    """An object is where the map is high: split at Otsu's threshold, sure far from it and at the photo's frame."""
+    """A trimap with an object where the map is high, split at Otsu's threshold; certain far from it, at the frame."""
     threshold = cv2.threshold((saliency * 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)[0] / 255
     trimap = np.where(saliency >= threshold, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     trimap[saliency >= threshold + 0.6 * (1 - threshold)] = cv2.GC_FGD
@@ -68,21 +68,21 @@ def saliency_trimap(saliency: Map) -> Trimap:
 
 
 def band_trimap(mask: Mask, radius: float) -> Trimap:
-    """Everything is as the mask says, but for a band of this many pixels to each side of its edge."""
+    """A trimap that equals the mask, except in an uncertain band of `radius` pixels to each side of its edge."""
     inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     outside = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)
     trimap = np.where(mask, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    # A part thinner than the band keeps its own middle.
+    # Parts thinner than the band stay probable foreground throughout.
     trimap[inside > radius] = cv2.GC_FGD
     trimap[outside > radius] = cv2.GC_BGD
     return trimap
 
 
 def clean(mask: Mask, part: float = 0.15, hole: float = 0.03) -> Mask:
-    """The mask without specks, lesser parts and small holes.
+    """The mask without specks, minor parts and small holes.
 
-    part: the least area of a part that stays, as a share of the largest one's.
-    hole: the most area of a hole that is filled, as a share of the whole.
+    part: smallest area of a part that is kept, as a fraction of the largest part's.
+    hole: largest area of a hole that is filled, as a fraction of the mask's.
     """
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disk(1))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
@@ -94,7 +94,7 @@ def clean(mask: Mask, part: float = 0.15, hole: float = 0.03) -> Mask:
 
 
 def fill_holes(mask: Mask, share: float) -> Mask:
-    """The mask with each hole filled that is smaller than this share of it; what touches the frame is no hole."""
+    """Fill each hole smaller than the fraction `share` of the mask; a gap that touches the frame is no hole."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
     height, width = mask.shape
     left, top, wide, high, area = stats.T[:5]
@@ -104,7 +104,7 @@ def fill_holes(mask: Mask, share: float) -> Mask:
 
 
 def prune(mask: Mask) -> Mask:
-    """The mask without what hangs on it by a thin neck and runs along the photo's frame: ground, arms, curtains."""
+    """Remove parts that are joined by a thin neck and run along the photo's frame: ground, arms, curtains."""
     radius = max(2, round(0.018 * max(mask.shape)))
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disk(radius))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
@@ -124,7 +124,7 @@ def prune(mask: Mask) -> Mask:
 
 
 def frame_touch(part: Mask, band: float = 0.035) -> float:
-    """How much of a part lies at the photo's frame, against its size; the bottom counts least, two sides most."""
+    """Length of a part along the frame, relative to its size; the bottom counts least, left and right together most."""
     edge = max(2, int(band * max(part.shape)))
     left, right = part[:, :edge].any(axis=1).sum(), part[:, -edge:].any(axis=1).sum()
     top, bottom = part[:edge].any(axis=0).sum(), part[-edge:].any(axis=0).sum()
@@ -143,7 +143,7 @@ def _is_foreground(trimap: Trimap) -> Mask:
 
 
 def _grow(labels: NDArray[np.int32], mask: Mask) -> NDArray[np.intp]:
-    """Each mask pixel's nearest part, measured inside the mask; 0 where no part reaches."""
+    """Label of each mask pixel's nearest part, measured inside the mask; 0 where no part is connected."""
     grown = labels.astype(np.float32)
     while True:
         wider = np.where((grown == 0) & mask, cv2.dilate(grown, disk(1)), grown)

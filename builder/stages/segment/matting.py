@@ -1,4 +1,4 @@
-"""The alpha of an edge from the photo's own colours: closed-form matting (Levin, Lischinski & Weiss, PAMI 2008)."""
+"""Estimate an edge's alpha from the photo's colours: closed-form matting (Levin, Lischinski & Weiss, PAMI 2008)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from builder.records import Alpha, Rgb
 from builder.stages.segment.grabcut import disk
 
 SURE = 0.95
-"""Alpha from which a pixel is the object's alone, and 1 minus that up to which it is the background's."""
+"""Alpha from which a pixel certainly shows only the object; up to 1 - SURE it certainly shows only background."""
 BAND = 0.006
-"""How far what is solved for reaches beyond what is unsure, as a share of the object's longest side."""
+"""How far the region to solve extends beyond the uncertain pixels, as a fraction of the object's longest side."""
 SIDE, UNKNOWN = 1024, 1 << 16
-"""The longest side in pixels at which an object is matted, and the most pixels that are solved for: a second's work."""
+"""Limits on the work, about a second: longest side of the object in pixels, and number of unknown pixels."""
 ITERATIONS, TOLERANCE = 500, 1e-5
-"""Bounds on the solver of the matting equation."""
+"""Limits of the solver of the matting equation."""
 
 
 def matted(rgb: Rgb, alpha: Alpha) -> Alpha:
-    """The alpha solved anew along its edge, 0 or 1 elsewhere; as it was where there is nothing to solve or no solution.
+    """Solve for the alpha along its edge, and set it to 0 or 1 elsewhere.
 
-    A large object, or one of which much is unsure, is solved for at a smaller size.
+    The given alpha is returned if there is nothing to solve, or no solution. An object that is large, or has many
+    uncertain pixels, is solved at a smaller size.
     """
     rows, columns = np.flatnonzero((alpha > 0).any(axis=1)), np.flatnonzero((alpha > 0).any(axis=0))
     if not rows.size:
@@ -41,7 +42,7 @@ def matted(rgb: Rgb, alpha: Alpha) -> Alpha:
     picture = cv2.resize(rgb[window], size, interpolation=cv2.INTER_AREA) / 255
     try:
         solved = estimate_alpha_cf(picture, trimap, cg_kwargs={"maxiter": ITERATIONS, "rtol": TOLERANCE})
-    except ValueError:  # the solver did not get near enough
+    except ValueError:  # the solver did not converge
         return alpha
     result = np.zeros_like(alpha)
     enlarged = cv2.resize(solved.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)

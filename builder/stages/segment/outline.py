@@ -1,4 +1,4 @@
-"""What an object's outline says of its cut: grass in front of an object tears it below, and nowhere else."""
+"""Detect torn cuts by their outline: grass in front of an object makes the lower end rough, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 SIDE = 300
-"""Size in pixels, as the root of its area, at which a larger object's outline is measured."""
+"""Size in pixels (root of the area) to which a larger object is scaled down before its outline is measured."""
 SMOOTH = 0.035
-"""Sigma of the smoothing that a torn outline does not survive, as a share of the object's size."""
+"""Sigma of the smoothing that removes the tears from an outline, as a fraction of the object's size."""
 LOWEST = 0.25
-"""How much of the object's height counts as its lower end."""
+"""Fraction of the object's height that counts as its lower end."""
 SOME, MOST = 40, 75
-"""Percentiles of roughness: the lower end's, which a few feet do not raise, and the rest's, which few parts exceed."""
+"""Percentiles of roughness: of the lower end, which a few feet do not raise; of the rest, which few parts exceed."""
 GRID = 0.5
-"""Roughness in pixels that any outline has: it was drawn on a grid."""
+"""Roughness in pixels that every outline has, because it follows the grid of pixels."""
 
 
 def tear(mask: NDArray[np.bool_]) -> float:
-    """By how much an object's outline is rougher at its lower end than elsewhere, as a share of the object's size.
+    """How much rougher an object's outline is at its lower end than elsewhere, as a fraction of the object's size.
 
-    Fur is rough all around, legs and corners are smooth in between, and what is cut well is smooth everywhere: all 0.
-    Roughness is the distance of an outline from itself smoothed; size is the root of the object's area.
+    0 for fur (rough all around), for legs and corners (smooth in between) and for a good cut (smooth everywhere).
+    Roughness is the distance of the outline from its smoothed version; size is the root of the object's area.
     """
     if not mask.any():
         return 0.0

@@ -1,6 +1,6 @@
-"""Where in a photo does something stand out: one map in [0, 1] from four classical cues, no weights.
+"""Saliency of a photo: one map in [0, 1] from four classical cues, without a trained model.
 
-All cues ask how a place differs from the photo's frame, each in its own way; the fused map is kinder to the middle.
+Each cue measures in its own way how a place differs from the photo's frame; the fused map favours the middle.
 Nothing here calls BLAS or draws random numbers, so a map does not depend on threads or on earlier calls.
 """
 
@@ -24,14 +24,15 @@ Values = NDArray[np.float64]
 """float64 [n]: one value per superpixel."""
 
 SUPERPIXELS = 200
+"""Approximate number of superpixels in a photo."""
 SMALL_DISTANCE = 4.0
 """Lab distance below which neighbours count as one surface."""
 LAB_OFFSET = np.array([0, 128, 128], np.float32)
-"""Moves Lab into 0..255, for what wants bytes."""
+"""Moves Lab into 0..255, so that it fits uint8."""
 
 
 def saliency(rgb: Rgb) -> tuple[Map, Map]:
-    """How much each pixel stands out: all cues fused on superpixels, and the barrier cue alone at pixel detail."""
+    """Saliency of each pixel: all cues fused on superpixels, and the barrier cue alone at full resolution."""
     lab = to_lab(rgb)
     grid = Superpixels.of(rgb, lab)
     barrier = barrier_distance(lab)
@@ -47,7 +48,7 @@ def saliency(rgb: Rgb) -> tuple[Map, Map]:
 
 
 def centred_barrier(rgb: Rgb) -> Map:
-    """How much of a barrier stands between each pixel and the frame; see `barrier_distance`."""
+    """Barrier between each pixel and the frame, weighted towards the centre; see `barrier_distance`."""
     return _centred(barrier_distance(to_lab(rgb)))
 
 
@@ -62,15 +63,15 @@ def to_lab(rgb: Rgb) -> NDArray[np.float32]:
 
 
 def stretch(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The values moved and scaled to [0, 1]; zeros where all are the same."""
+    """The values shifted and scaled to [0, 1]; zeros if all are equal."""
     low, high = float(values.min()), float(values.max())
     return (values.astype(np.float64) - low) / max(high - low, 1e-9)
 
 
 def centre_prior(shape: tuple[int, ...], sigma: float) -> Map:
-    """A Gaussian about the photo's centre, a little below the middle where things stand.
+    """A Gaussian around the photo's centre, a little below the middle, where objects usually stand.
 
-    sigma: as a share of each side.
+    sigma: a fraction of each side.
     """
     height, width = shape[:2]
     y = (np.arange(height) / max(height - 1, 1) - 0.52) / sigma
@@ -82,8 +83,9 @@ def centre_prior(shape: tuple[int, ...], sigma: float) -> Map:
 class Superpixels:
     """A photo as a graph of n patches of one colour.
 
-    labels: int [H, W] in 0..n-1. lab: their mean colour, [n, 3]. distance: between the colours, [n, n].
-    adjacent: bool [n, n]. frame: bool [n], which of them touch the photo's frame.
+    labels: int [H, W] in 0..n-1. lab: mean colours, [n, 3]. distance: between the colours, [n, n].
+    position: mean x and y, in units of the longest side, [n, 2]. adjacent: bool [n, n].
+    frame: bool [n], the patches that touch the photo's frame.
     """
 
     labels: NDArray[np.intp]
@@ -122,7 +124,7 @@ class Superpixels:
         return np.bincount(self.labels.ravel(), values.ravel().astype(np.float64)) / size
 
     def contour(self) -> float:
-        """How far neighbouring superpixels usually differ: the mean distance to the most similar neighbour."""
+        """Typical colour difference of neighbours: the mean distance of a superpixel to its most similar neighbour."""
         nearest = np.where(self.adjacent, self.distance, np.inf).min(axis=1)
         nearest = nearest[np.isfinite(nearest)]
         return float(nearest.mean()) if nearest.size else SMALL_DISTANCE
@@ -149,17 +151,17 @@ def robust_background(grid: Superpixels) -> Values:
     pulls = csr_array(smooth)
     weight = smooth.sum(axis=1) + 5 * background + foreground + 1e-6
     found = np.zeros(n)
-    for _ in range(150):  # Jacobi iterations instead of a solver: the same bits whatever the BLAS.
+    for _ in range(150):  # Jacobi iterations instead of a solver: the same bits with any BLAS.
         found = (foreground + pulls @ found) / weight
     return found
 
 
 def geodesic_distance(grid: Superpixels) -> Values:
-    """Length of the shortest colour path to the frame (Wei et al., ECCV 2012); the frame itself may hold the object."""
+    """Length of the shortest colour path to the frame (Wei et al., ECCV 2012); the object may touch the frame."""
     n = len(grid.lab)
     clip = grid.contour()
     frame = np.flatnonzero(grid.frame)
-    # A frame patch unlike a third of the others is probably the object leaving the photo: entering there costs more.
+    # A frame patch unlike even the most similar third of the others is probably the object: starting there costs more.
     among = np.sort(grid.distance[np.ix_(frame, frame)], axis=1)[:, 1 : 1 + max(1, len(frame) // 3)]
     steps = np.zeros((n + 1, n + 1))
     steps[:n, :n] = np.where(grid.adjacent, np.maximum(grid.distance - clip, 0) + 1e-6, 0)
@@ -171,9 +173,9 @@ def geodesic_distance(grid: Superpixels) -> Values:
 def barrier_distance(lab: NDArray[np.float32], levels: int = 32) -> Map:
     """How much a colour channel must rise or fall on the way to the frame, summed over the channels.
 
-    A place at level v is cut off from the frame by a barrier at level t if thresholding at t leaves it in a region that
-    does not touch the frame: counting the levels at which that happens gives the minimum barrier distance without a
-    scan over paths (Zhang & Sclaroff, "Exploiting Surroundedness for Saliency Detection", PAMI 2016, section 3).
+    A barrier at level t separates a pixel from the frame if thresholding at t leaves the pixel in a region that does
+    not touch the frame. Counting the levels at which that happens gives the minimum barrier distance without a scan
+    over paths (Zhang & Sclaroff, "Exploiting Surroundedness for Saliency Detection", PAMI 2016, section 3).
     """
     cut_off = np.zeros(lab.shape[:2], np.float32)
     for channel in np.moveaxis((lab + LAB_OFFSET).astype(np.uint8), 2, 0):
@@ -188,9 +190,9 @@ def barrier_distance(lab: NDArray[np.float32], levels: int = 32) -> Map:
 
 
 def frame_colour_distance(lab: NDArray[np.float32], strip: float = 0.1) -> Map:
-    """How unlike the photo's edges a colour is: Mahalanobis distance to each of four strips, without the largest.
+    """How unlike the photo's edges a colour is: sum of Mahalanobis distances to four edge strips, without the largest.
 
-    Leaving one out forgives an object that covers one edge (Zhang et al., ICCV 2015, section 3.3).
+    Leaving out the largest tolerates an object that covers one edge (Zhang et al., ICCV 2015, section 3.3).
     """
     width = max(2, round(strip * max(lab.shape[:2])))
     distances = []

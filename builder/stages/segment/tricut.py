@@ -1,9 +1,9 @@
-"""TriCut: three guesses of where the object is, a GrabCut from each, and what they agree on.
+"""TriCut: three independent guesses of where the object is, a GrabCut from each, and a final cut where they agree.
 
-The guesses are independent of each other: the middle of the photo, what stands out (fused saliency), and what is walled
-off from the frame (minimum barrier). Then a second look, close up and in another colour space, starts from where the
-object was found. Where the guesses and the second look lead to the same cut, it is probably the object. How far they
-do, and how clearly the object ends where it was cut, is the segmenter's trust in itself.
+The guesses are the middle of the photo, what stands out (fused saliency), and what a barrier separates from the frame
+(minimum barrier distance). Then a second look, close up and in another colour space, starts from the object that was
+found. If the guesses and the second look lead to the same cut, it is probably the object. The quality of a matte is
+how well they agree, and how clearly the object differs from its surroundings at the cut.
 """
 
 from __future__ import annotations
@@ -30,20 +30,21 @@ from builder.stages.segment.grabcut import (
 from builder.stages.segment.saliency import LAB_OFFSET, Map, centred_barrier, saliency, to_lab
 
 SEARCH_SIDE, CLOSE_SIDE, REFINE_SIDE = 256, 208, 512
-"""Longest side in pixels: of the photo in which to search, of the surroundings close up, of the object at its edge."""
+"""Longest side in pixels: of the photo for the search, of the close-up, of the object whose edge is refined."""
 SURROUNDINGS, EDGE = 0.3, 0.06
-"""How much around the object is looked at close up and when its edge is cut, as a share of its longest side."""
+"""Margin around the object in the close-up and when its edge is refined, as a fraction of its longest side."""
 CENTRE_SIGMA = 0.28
+"""Assumed size of the object for the centre guess, as a fraction of each side of the photo."""
 WHOLE = {"centre": 2.4, "fused": 1.2, "barrier": 1.0}
-"""How much each guess counts when the centre has the last word: finds objects of which only parts stand out."""
+"""Weights of the guesses when the centre decides: finds objects of which only parts stand out."""
 SALIENT = {"centre": 1.5, "fused": 1.2, "barrier": 1.0}
-"""How much each guess counts when the other two together have it: leaves out ground and neighbours in the middle."""
+"""Weights of the guesses when the other two together decide: leaves out ground and neighbours in the middle."""
 BLIND = 0.3
-"""IoU below which the barrier has not seen the object at all: on dark or blurred scenes nothing is walled off."""
+"""IoU below which the barrier has missed the object altogether: in dark or blurred scenes there are no barriers."""
 AGREEMENT, CLEARNESS = 0.7, 0.3
-"""How much counts in the trust that all lead to the same cut, and that the object ends clearly there."""
+"""Weights, in the quality, of the agreement between the cuts and of the object's clear end at its edge."""
 PREFERENCE = 0.07
-"""By how much the salient agreement must be trusted more to be taken, since parts agree more easily than a whole."""
+"""Quality by which the SALIENT cut must exceed the WHOLE one to be used: parts agree more easily than a whole."""
 
 Window = tuple[slice, slice]
 Masks = Mapping[str, Mask]
@@ -72,10 +73,10 @@ class TriCut(Segmenter):
 
 
 def _trust(photo: Rgb, small: Rgb, guesses: Masks, found: Mask) -> float:
-    """How far to trust what was found, 0 to 1: 0.7 times its mean IoU with the witnesses + 0.3 (contrast - residue)."""
+    """Quality of a cut, 0 to 1: 0.7 times its mean IoU with other cuts (witnesses) + 0.3 (contrast - residue)."""
     if not found.any() or found.all():
         return 0.0
-    # The barrier guess finds too few whole objects to witness for one; close up it does better, or sees nothing.
+    # The barrier guess rarely finds a whole object, so it is no witness; close up it does better or finds nothing.
     ellipse, barrier = _second_look(photo, found)
     witnesses = [iou(guesses["centre"], found), iou(guesses["fused"], found), ellipse]
     if barrier >= BLIND:
@@ -85,9 +86,9 @@ def _trust(photo: Rgb, small: Rgb, guesses: Masks, found: Mask) -> float:
 
 
 def contrast(rgb: Rgb, mask: Mask) -> float:
-    """How unlike its surroundings an object is: 1 - intersection of their normalised 8x24x24 Lab histograms.
+    """Colour difference of an object and its surroundings: 1 - intersection of their normalised 8x24x24 Lab histograms.
 
-    Its surroundings are what lies within a tenth of the photo's longest side.
+    The surroundings are the pixels within a tenth of the photo's longest side.
     """
     reach = max(4, round(0.1 * max(mask.shape)))
     ring = cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).astype(bool) & ~mask
@@ -98,10 +99,10 @@ def contrast(rgb: Rgb, mask: Mask) -> float:
 
 
 def residue(rgb: Rgb, mask: Mask) -> float:
-    """How much of what lies beside an object lies nowhere further out, 0 to 1: probably a part that was left out.
+    """Fraction of the pixels beside an object that are unlike any further out, 0 to 1: probably missing parts of it.
 
-    With the root of the object's area as the unit, that is the share of pixels in a band of 0.06 beside it with fewer
-    than ten pixels of about 1500 sampled between 0.15 and 1.2 that are within 6 of them in Lab.
+    Distances are in units of the root of the object's area. The pixels are those of a band 0.06 wide beside the object.
+    One is counted if fewer than ten of about 1500 pixels, sampled between 0.15 and 1.2, are within 6 of it in Lab.
     """
     unit = float(np.sqrt(mask.sum()))
     away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
@@ -133,7 +134,7 @@ def _guess(rgb: Rgb) -> Masks:
 
 
 def _agree(rgb: Rgb, guesses: Masks, weights: Mapping[str, float]) -> Mask:
-    """One more GrabCut, sure where nearly all guesses agree."""
+    """Run one more GrabCut, with fixed labels where nearly all guesses agree."""
     votes = np.zeros(rgb.shape[:2], np.float32)
     for name, guess in guesses.items():
         votes += np.float32(weights[name] / sum(weights.values())) * guess
@@ -145,9 +146,9 @@ def _agree(rgb: Rgb, guesses: Masks, weights: Mapping[str, float]) -> Mask:
 
 
 def _second_look(photo: Rgb, found: Mask) -> tuple[float, float]:
-    """IoU of the found object with two cuts of its surroundings: from its ellipse, and from what is walled off there.
+    """IoU of the found object with two close-up cuts: one starts from its ellipse, one from the barriers around it.
 
-    In Lab, where the first look was in RGB: a cut that hangs on one colour space is a weak one.
+    They use Lab, while the first look used RGB: a cut that depends on one colour space is a weak one.
     """
     window = _around(found, photo.shape, SURROUNDINGS)
     close = shrink(photo[window], CLOSE_SIDE)
@@ -161,7 +162,7 @@ def _second_look(photo: Rgb, found: Mask) -> tuple[float, float]:
 
 
 def _refine(photo: Rgb, found: Mask) -> Alpha:
-    """The object's edge, cut again at a finer size, then drawn along the photo's own edges."""
+    """Cut the object's edge again at a finer size, then align it with the photo's own edges."""
     window = _around(found, photo.shape, EDGE)
     crop = shrink(photo[window], REFINE_SIDE)
     rough = _crop(found, window, photo.shape, crop.shape)
@@ -173,7 +174,7 @@ def _refine(photo: Rgb, found: Mask) -> Alpha:
 
 
 def _follow_edges(rgb: Rgb, mask: Mask) -> Map:
-    """The mask at the photo's size, its edges drawn by a guided filter (He et al., PAMI 2013) if that is larger."""
+    """The mask at the photo's size; if that is larger, a guided filter aligns its edges (He et al., PAMI 2013)."""
     enlarged = resize(mask, rgb.shape)
     scale = rgb.shape[0] / mask.shape[0]
     if scale <= 1:
@@ -192,7 +193,7 @@ def _follow_edges(rgb: Rgb, mask: Mask) -> Map:
 
 
 def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The image with its longest side at most `side`, never enlarged."""
+    """Scale the image down until its longest side is at most `side`; never enlarge it."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:
@@ -203,13 +204,13 @@ def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def resize(mask: Mask, shape: tuple[int, ...]) -> Map:
-    """The mask at another size, with values in between at its edge."""
+    """The mask at another size, float32 in [0, 1], with values in between at its edge."""
     resized: Map = cv2.resize(mask.astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return resized
 
 
 def _around(mask: Mask, shape: tuple[int, ...], margin: float) -> Window:
-    """The object's extent in an image of this shape, with a margin as a share of its longest side."""
+    """The object's bounding window in an image of this shape; margin: a fraction of the object's longest side."""
     extents = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
     pad = 2 + margin * max(int(np.ptp(extent)) + 1 for extent in extents)
     rows, columns = (
@@ -223,5 +224,5 @@ def _around(mask: Mask, shape: tuple[int, ...], margin: float) -> Window:
 
 
 def _crop(mask: Mask, window: Window, shape: tuple[int, ...], size: tuple[int, ...]) -> Mask:
-    """What a mask of an image of this shape says of a window of the image, at another size."""
+    """The part of a mask inside a window of an image of this shape, at another size."""
     return resize(resize(mask, shape)[window] >= 0.5, size) >= 0.5
