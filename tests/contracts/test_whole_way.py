@@ -15,7 +15,7 @@ import mycanvas  # noqa: F401  (makes the name known)
 from builder.cli.main import main
 from mycanvas import SPLITS
 
-CONCEPTS, PHOTOS_EACH, SAMPLES = 5, 2, 20
+CONCEPTS, PHOTOS_EACH, SAMPLES = 5, 1, 12
 
 
 @pytest.fixture(scope="module")
