@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +19,8 @@ import pyarrow.parquet as pq
 import mycanvas
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import reselect
-from tests.fake_hub import FakeHub
+from tests.hub.exchange import TOKEN
+from tests.hub.fake_hub import FakeHub
 from tests.hub_reader import digests, encoded
 
 ROOT = Path(mycanvas.__file__).parents[1]
@@ -36,7 +39,56 @@ Run = Callable[..., Done]
 
 def environment(hub: FakeHub, home: Path) -> dict[str, str]:
     own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(home / "cache")}
+    own["USE_TORCH"] = "0"  # datasets would import it for streaming
     return own | hub.environment(home)
+
+
+DRIVER = """
+import contextlib, io, json, logging, os, sys
+from unittest.mock import patch
+from builder.cli.main import main
+for line in sys.stdin:
+    asked = json.loads(line)
+    os.environ.update(asked["environment"])
+    logging.root.handlers.clear()
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
+        for name, value in asked["limits"].items():
+            stack.enter_context(patch(name, value))
+        try:
+            main(asked["arguments"])
+        except SystemExit as end:
+            code = end.code
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
+"""Runs the command lines of all tests in one process, which imports everything once."""
+
+
+@contextmanager
+def program(hub: FakeHub, home: Path) -> Iterator[Run]:
+    """A process that runs command lines, logged in as the owner of "me/", or with another token.
+
+    limits: constants of modules, by their full names, to replace during the command.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVER],
+        env=environment(hub, home),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        stdin, stdout = process.stdin, process.stdout
+
+        def one(*arguments: object, token: str = TOKEN, limits: Mapping[str, int] = MappingProxyType({})) -> Done:
+            command = {"arguments": [str(argument) for argument in arguments], "limits": dict(limits)}
+            print(json.dumps({**command, "environment": {"HF_TOKEN": token}}), file=stdin, flush=True)
+            return Done(*json.loads(stdout.readline()))
+
+        yield one
 
 
 def shards_of(folder: Path) -> dict[str, dict[str, str]]:

@@ -32,7 +32,7 @@ from mycanvas.metrics.settings import Settings
 from mycanvas.models.detectors import Detection, Detector, load_detector
 from mycanvas.models.encoders import Embeddings, Encoder, load_encoder
 from tests.benchmarks.bench_loader import encoded_scene
-from tests.tiny import clip_tokenizer
+from tests.tiny_models.tokenizers import clip_tokenizer
 
 CLASSES = ("dog", "cat", "teapot", "ball", "duck")
 PHOTOS = 4

@@ -23,7 +23,7 @@ from mycanvas.errors import ModelError, StoreError
 from tests.builder.stages.layout.test_examples import LEFT, coco
 from tests.chat_server import ChatServer, Raw, sensible, serve
 
-SAMPLES = 24
+SAMPLES = 12
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,8 @@ def config(shapes: Path, places: Path) -> Make:
 
 def configured(shapes: Path, places: Path, output: Path, url: str | None, **llm: Any) -> BuildConfig:
     own = {name: llm.pop(name) for name in ("workers", "samples", "sizes") if name in llm}
-    values = {"concepts": shapes, "backgrounds": places, "output": output, "samples": SAMPLES, "resolution": 160}
-    values |= {"shard_size": 8, "workers": 1, **own}
+    values = {"concepts": shapes, "backgrounds": places, "output": output, "samples": SAMPLES, "resolution": 128}
+    values |= {"shard_size": 4, "workers": 1, **own}
     layout = {"backend": "llm", "llm": {"model": "tiny", "base_url": url, "tries": 2, "max_tokens": 512, **llm}}
     return parse_config({**values, "layout": layout, "select": {"duplicate_bits": -1}})
 
@@ -117,9 +117,9 @@ def test_other_examples_are_another_configuration_wherever_they_lie(config: Make
             build(config(output, server.url, samples=2, examples=str(tmp_path / "other")))
 
 
-def test_three_workers_make_the_bytes_of_one(sensibly: Path, config: Make, tmp_path: Path) -> None:
+def test_two_workers_write_the_bytes_of_one(sensibly: Path, config: Make, tmp_path: Path) -> None:
     with serve(sensible) as server:
-        build(config(tmp_path / "out", server.url, workers=3))
+        build(config(tmp_path / "out", server.url, workers=2))
 
     assert data(tmp_path / "out") == data(sensibly)
 
@@ -129,7 +129,7 @@ def test_a_real_model_behind_a_real_server_ends_in_a_dataset(
 ) -> None:
     """It is random: its JSON is whole, and what it means is not."""
     before = len(chat_server.asked)
-    summary = build(config(tmp_path / "out", chat_server.url, samples=6, sizes=[2]))
+    summary = build(config(tmp_path / "out", chat_server.url, samples=2, sizes=[2]))
     counts = tally(tmp_path / "out" / ".build" / "replies")
     placed_by = Counter(row["placed_by"] for row in provenances(tmp_path / "out"))
 
@@ -143,7 +143,7 @@ def test_a_real_model_behind_a_real_server_ends_in_a_dataset(
 def test_a_real_model_on_this_machine_ends_in_a_dataset(
     tiny_model: Callable[[str], Path], config: Make, tmp_path: Path
 ) -> None:
-    build(config(tmp_path / "out", None, model=str(tiny_model("llm")), samples=6, sizes=[2]))
+    build(config(tmp_path / "out", None, model=str(tiny_model("llm")), samples=2, sizes=[2]))
     counts = tally(tmp_path / "out" / ".build" / "replies")
 
     assert provenances(tmp_path / "out")
@@ -197,8 +197,8 @@ def test_a_model_that_babbles_costs_no_scene(config: Make, tmp_path: Path, caplo
         "from concepts.toml"
     ]
     assert (
-        "language model: 56 replies, 0 accepted, 56 refused: not JSON 56; "
-        "without a usable reply: 4 compositions, 24 scenes" in summary.lines()
+        "language model: 32 replies, 0 accepted, 32 refused: not JSON 32; "
+        "without a usable reply: 4 compositions, 12 scenes" in summary.lines()
     )
 
 

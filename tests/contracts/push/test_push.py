@@ -15,8 +15,18 @@ from huggingface_hub import DatasetCard
 
 from builder.config.schema import parse_config
 from builder.pipeline.build import build
-from tests.fake_hub import FakeHub, serve
-from tests.publishing import Run, edit_captions, environment, expected, published, read, rows_at, shards_of
+from tests.hub.fake_hub import FakeHub, serve
+from tests.publishing import (
+    Run,
+    edit_captions,
+    environment,
+    expected,
+    program,
+    published,
+    read,
+    rows_at,
+    shards_of,
+)
 
 DATASETS36 = os.environ.get("MYCANVAS_DATASETS36_PYTHON")
 
@@ -54,7 +64,7 @@ def test_a_push_that_is_killed_publishes_nothing_and_the_next_one_sends_only_the
     hub.hold_after = before + 2
     command = [sys.executable, "-m", "builder", "push", str(built), name]
     with subprocess.Popen(command, env=environment(hub, tmp_path / "home"), stderr=subprocess.DEVNULL) as stopped:
-        assert hub.held.wait(120)
+        assert hub.held.wait(120)  # seconds; only a guard against a hang
         stopped.kill()
     hub.go_on.set()
     sent = hub.uploads[before:]
@@ -67,25 +77,22 @@ def test_a_push_that_is_killed_publishes_nothing_and_the_next_one_sends_only_the
     assert done.code == 0, done.err
     assert sorted(hub.uploads[before:]) == sorted(file.size for file in hub.head(name).files.values() if file.large)
     assert {file.name: file.stat().st_mtime_ns for file in (built / ".build" / "push").iterdir()} == made
-    assert read(hub, tmp_path / "home", name) == expected(built)
+    assert rows_at(hub, name) == shards_of(built)
     assert published(hub, name) == 1
 
 
 def test_ten_edited_captions_send_only_the_chunks_that_they_are_in(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     """Over Xet, by the real client: what is new is what it puts into its store of chunks."""
     output = tmp_path / "out"
-    values = {"concepts": shapes, "backgrounds": grounds, "output": output, "samples": 45, "license": "CC0-1.0"}
-    build(parse_config({**values, "resolution": 768, "workers": 2}))
-    with serve(tmp_path / "hub") as hub:
-        hub.cas = tmp_path / "cas"
+    values = {"concepts": shapes, "backgrounds": grounds, "output": output, "samples": 36, "license": "CC0-1.0"}
+    build(parse_config({**values, "resolution": 640, "workers": 1}))
+    with serve(tmp_path / "hub", cas=tmp_path / "cas") as hub, program(hub, tmp_path / "home") as run:
 
         def publish() -> tuple[int, dict[str, int]]:
             before = hub.xet_bytes()
-            command = [sys.executable, "-m", "builder", "push", str(output), "me/scenes", "--json"]
-            environment_here = environment(hub, tmp_path / "home")
-            done = subprocess.run(command, env=environment_here, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-            return hub.xet_bytes() - before, json.loads(done.stdout)["send"]
+            done = run("push", output, "me/scenes", "--json")
+            assert done.code == 0, done.err
+            return hub.xet_bytes() - before, json.loads(done.out)["send"]
 
         whole, _ = publish()
         again, nothing = publish()

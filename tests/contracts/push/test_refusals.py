@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_hub import FakeHub
+from tests.hub.fake_hub import FakeHub
 from tests.publishing import Done, Run, environment, published, refused
 
 
