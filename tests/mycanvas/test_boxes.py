@@ -104,6 +104,14 @@ def test_a_near_miss_does_not_take_the_place_of_a_second_pair() -> None:
     assert match(expected, found, 0.5) == [(0, 0), (1, 1)]
 
 
+def test_many_loose_pairs_outweigh_one_pair_fewer_that_fits_exactly() -> None:
+    """Each found box is the next expected one: four exact pairs, or five whose IoU is just 0.5."""
+    expected = [(10 * i, 0, 30, 10) for i in range(5)]
+    found = [(10 * i + 10, 0, 30, 10) for i in range(5)]
+
+    assert match(expected, found, 0.5) == [(i, i) for i in range(5)]
+
+
 @pytest.mark.parametrize(("expected", "found"), [([], []), ([(0, 0, 1, 1)], []), ([], [(0, 0, 1, 1)])])
 def test_nothing_matches_nothing(expected: list[tuple[int, ...]], found: list[tuple[int, ...]]) -> None:
     assert match(expected, found, 0.5) == []
