@@ -1,4 +1,4 @@
-"""What tests of publishing share: command lines in one process, and what lies in folders and repositories."""
+"""Support of the tests of publishing: command lines in one process, and the rows of folders and repositories."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def program(hub: FakeHub, home: Path) -> Iterator[Run]:
 
 
 def shards_of(folder: Path) -> dict[str, dict[str, str]]:
-    """Split -> the digest of each of its rows, as they lie in the folder."""
+    """Split -> the digest of each of its rows, as the folder holds them."""
     found: dict[str, dict[str, str]] = {}
     for file in sorted(folder.glob("*/*.arrow")):
         with pa.memory_map(str(file)) as mapped:
@@ -103,7 +103,7 @@ def shards_of(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def read(hub: FakeHub, home: Path, repo_id: str, python: str = sys.executable) -> Any:
-    """What the program in hub_reader.py finds."""
+    """The output of the program in hub_reader.py."""
     done = subprocess.run(
         [python, str(READER), repo_id], env=environment(hub, home), capture_output=True, text=True, cwd=home.parent
     )
@@ -112,7 +112,7 @@ def read(hub: FakeHub, home: Path, repo_id: str, python: str = sys.executable) -
 
 
 def expected(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
-    """What a reader is to find on the Hub."""
+    """The output that hub_reader.py must have for a build folder."""
     rows = shards_of(folder)
     photos = {"train": rows.pop("concepts")}
     together = {"train": {key: digest for split in rows.values() for key, digest in split.items()}}
@@ -122,7 +122,7 @@ def expected(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
 
 
 def edit_captions(folder: Path, number: int) -> None:
-    """Change the captions of so many kept scenes, as somebody would who corrects them, and select again."""
+    """Change the captions of so many kept scenes, as a person who corrects them would, and select again."""
     build_folder = BuildFolder.open(folder)
     kept = [name for split, rows in shards_of(folder).items() if split != "concepts" for name in rows][:number]
     for index, marker in list(build_folder.markers()):

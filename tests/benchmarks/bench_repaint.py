@@ -1,4 +1,4 @@
-"""What repainting costs beside the models themselves, and on a GPU beside the official way, one scene at a time.
+"""Cost of repainting beside the models themselves, and on a GPU beside the official way, one scene at a time.
 
 Run: python -m tests.benchmarks.bench_repaint [--size 512] [--scenes 8]
 

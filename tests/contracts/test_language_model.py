@@ -69,7 +69,9 @@ def sensibly(config: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-def test_a_model_that_does_as_it_is_told_places_every_scene(sensibly: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_model_that_follows_its_instructions_places_every_scene(
+    sensibly: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = provenances(sensibly)
     counts = tally(sensibly / ".build" / "replies")
     plan = [json.loads(line) for line in (sensibly / ".build" / "plan.jsonl").read_text().splitlines()]
@@ -84,7 +86,7 @@ def test_a_model_that_does_as_it_is_told_places_every_scene(sensibly: Path, caps
     assert f"objects placed by llm: {len(made)}" in page
 
 
-def test_scenes_stand_where_their_composition_is_seen(sensibly: Path) -> None:
+def test_scenes_use_the_backgrounds_of_their_composition(sensibly: Path) -> None:
     """The sensible model takes the first three scenes there are; phrases stay their own without repainting."""
     assert {row["phrase"] for row in provenances(sensibly)} == {
         "on a beach",
@@ -93,18 +95,18 @@ def test_scenes_stand_where_their_composition_is_seen(sensibly: Path) -> None:
     }
 
 
-def test_a_rerun_asks_nothing_even_of_a_server_that_is_gone(sensibly: Path, config: Make, tmp_path: Path) -> None:
+def test_rerun_uses_stored_replies_without_a_server(sensibly: Path, config: Make, tmp_path: Path) -> None:
     output = tmp_path / "out"
     shutil.copytree(sensibly, output)
     shutil.rmtree(output / "data")
     shutil.rmtree(output / ".build" / "candidates")
 
-    build(config(output, nobody()))
+    build(config(output, unused_url()))
 
     assert data(output) == data(sensibly)
 
 
-def test_other_examples_are_another_configuration_wherever_they_lie(config: Make, tmp_path: Path) -> None:
+def test_other_examples_are_another_configuration_and_another_path_is_not(config: Make, tmp_path: Path) -> None:
     for name, noun in (("one", "mug"), ("same", "mug"), ("other", "vase")):
         (tmp_path / name).mkdir()
         coco(tmp_path / name, [(noun, LEFT)])
@@ -163,11 +165,11 @@ def test_the_key_comes_from_the_environment_and_is_written_nowhere(
     assert not any(b"sk-secret" in path.read_bytes() for path in files)
 
 
-def test_no_server_is_one_error_before_any_work(
+def test_unreachable_server_is_one_error_before_any_work(
     shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = tmp_path / "build.toml"
-    settings.write_text(f'[layout]\nbackend = "llm"\n[layout.llm]\nbase_url = "{nobody()}"\n')
+    settings.write_text(f'[layout]\nbackend = "llm"\n[layout.llm]\nbase_url = "{unused_url()}"\n')
 
     with pytest.raises(SystemExit) as ended:
         main(["build", str(settings), "--concepts", str(shapes), "--output", str(tmp_path / "out")])
@@ -187,7 +189,7 @@ def test_a_server_that_refuses_what_is_asked_is_an_error_before_there_is_a_plan(
     assert not (tmp_path / "out" / ".build" / "plan.jsonl").exists()
 
 
-def test_a_model_that_babbles_costs_no_scene(config: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unusable_replies_cost_no_scene(config: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with serve(lambda _: "As a language model I would rather not.") as server:
         summary = build(config(tmp_path / "out", server.url))
 
@@ -202,7 +204,7 @@ def test_a_model_that_babbles_costs_no_scene(config: Make, tmp_path: Path, caplo
     )
 
 
-def nobody() -> str:
-    """The address of a server that is not there."""
+def unused_url() -> str:
+    """An address at which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return f"http://127.0.0.1:{taken.getsockname()[1]}/v1"

@@ -125,7 +125,7 @@ ALSO = (".build/sources.json", ".build/config.json", ".build/candidates/00001.js
 
 @pytest.mark.parametrize("flaw", ["gone", "cut short"])
 @pytest.mark.parametrize("pattern", [*DAMAGED, *ALSO])
-def test_whatever_is_lost_is_brought_back_by_the_same_build(
+def test_lost_or_damaged_file_is_restored_by_the_same_build(
     shapes: Path, grounds: Path, whole: Path, tmp_path: Path, pattern: str, flaw: str
 ) -> None:
     output = Path(shutil.copytree(whole, tmp_path / "out"))
@@ -165,7 +165,7 @@ def test_another_configuration_is_refused_even_if_the_plan_is_gone(
         build(config_for(shapes, grounds, output, seed=7))
 
 
-def test_a_finished_build_is_not_made_again(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+def test_finished_shards_are_not_rewritten(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     build(config_for(shapes, grounds, output))
     before = {path: path.stat().st_mtime_ns for path in (output / ".build" / "candidates").iterdir()}
@@ -196,14 +196,16 @@ def test_another_photo_is_refused_by_name(shapes: Path, grounds: Path, whole: Pa
         build(config_for(changed, grounds, whole))
 
 
-def test_a_mistake_can_be_mended_in_the_same_folder(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+def test_corrected_configuration_builds_in_the_same_folder(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean ring"):
         build(config_for(shapes, grounds, tmp_path / "out", compositions=[["ball", "ringg"]]))
 
     build(config_for(shapes, grounds, tmp_path / "out", compositions=[["ball", "ring"]]))
 
+    assert list((tmp_path / "out" / "data").iterdir())
 
-def test_workers_end_with_a_parent_that_was_killed(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+
+def test_workers_end_when_their_parent_is_killed(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "builder", "build", "--concepts", str(shapes), "--backgrounds", str(grounds)]
     command += ["--output", str(tmp_path / "out"), "--samples", "400", "--resolution", "256", "--workers", "2"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -222,7 +224,7 @@ def test_a_listed_composition_twice_is_refused(shapes: Path, grounds: Path, tmp_
         build(config_for(shapes, grounds, tmp_path / "out", compositions=[["ball", "ring"], ["ring", "ball"]]))
 
 
-def test_a_folder_that_holds_something_else_is_left_alone(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+def test_folder_with_foreign_files_is_left_as_it_is(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("do not lose me")
 
     with pytest.raises(StoreError, match=r"something else \(thesis.tex\)"):

@@ -52,7 +52,7 @@ def test_the_size_category_follows_the_rows_of_all_splits(rows: int, category: s
     assert head(replace(FACTS, splits=splits))["size_categories"] == [category]
 
 
-def test_a_license_that_nobody_stated_is_unknown_and_said_plainly() -> None:
+def test_missing_license_is_unknown_and_stated_in_the_text() -> None:
     card = render_card(replace(FACTS, license=None))
 
     assert DatasetCard(card).data.license == "unknown"
@@ -68,7 +68,7 @@ def test_a_license_that_the_hub_does_not_list_is_other_with_its_name() -> None:
     assert head(replace(FACTS, license="Photos | by Jo"))["license_name"] == "photos-by-jo"
 
 
-def test_a_concept_none_of_whose_photos_is_used_is_not_said_to_be_shown() -> None:
+def test_concept_without_a_used_photo_is_not_listed_as_shown() -> None:
     card = render_card(
         replace(FACTS, concepts=(*FACTS.concepts, concept("hat", PhotoFacts(id="hat/0.jpg", used=False))))
     )
@@ -121,7 +121,7 @@ def test_concepts_compositions_backgrounds_and_parameters_are_listed() -> None:
     assert ["segment.keep_best", "false"] in rows
 
 
-def test_every_photo_is_attributed_or_said_not_to_be() -> None:
+def test_every_photo_has_its_attribution_or_a_note_that_it_has_none() -> None:
     card = render_card(FACTS)
 
     start = cells(card).index(["Maker and license", "Photos"])

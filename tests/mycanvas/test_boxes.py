@@ -59,7 +59,9 @@ def test_a_box_is_never_covered_more_than_wholly() -> None:
 
 
 @pytest.mark.parametrize(("box", "others"), [((1, 1, 5, 5), []), ((1, 1, 0, 5), [(0, 0, 9, 9)])])
-def test_what_has_no_area_or_no_others_is_not_covered(box: tuple[float, ...], others: list[tuple[float, ...]]) -> None:
+def test_box_without_area_or_without_others_is_not_covered(
+    box: tuple[float, ...], others: list[tuple[float, ...]]
+) -> None:
     assert covered(box, others) == 0.0  # type: ignore[arg-type]
 
 

@@ -82,7 +82,7 @@ def test_with_low_memory_a_backend_is_gone_before_another_stages_is_built() -> N
     assert there_then == [None]
 
 
-def test_with_low_memory_a_stage_that_goes_on_keeps_its_backend() -> None:
+def test_with_low_memory_consecutive_batches_of_a_stage_keep_its_backend() -> None:
     """Photos are cut out a few at a time."""
     first = with_backend(REGISTRY, StageConfig(), Runtime(memory="low"), lambda backend: backend)
     again = with_backend(REGISTRY, StageConfig(), Runtime(memory="low"), lambda backend: backend)
@@ -91,7 +91,7 @@ def test_with_low_memory_a_stage_that_goes_on_keeps_its_backend() -> None:
     assert Heavy.built == 1
 
 
-def test_with_low_memory_a_stage_without_models_takes_nobodys_place() -> None:
+def test_with_low_memory_a_stage_without_models_evicts_no_backend() -> None:
     first = with_backend(REGISTRY, StageConfig(), Runtime(memory="low"), lambda backend: backend)
     with_backend({"blend": REGISTRY["heavy"]}, OtherConfig("blend"), Runtime(memory="low"), lambda backend: backend)
     again = with_backend(REGISTRY, StageConfig(), Runtime(memory="low"), lambda backend: backend)
@@ -109,7 +109,7 @@ def test_with_high_memory_stages_keep_their_backends() -> None:
     assert kept[1] is kept[3]
 
 
-def test_a_worker_takes_no_more_cores_than_are_its_own() -> None:
+def test_worker_uses_only_its_share_of_the_cores() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
 

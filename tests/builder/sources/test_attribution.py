@@ -33,7 +33,7 @@ def test_attribution_is_read_from_the_nearest_file(tmp_path: Path, place: str, b
 @pytest.mark.parametrize(
     ("place", "believed"), [("root/cat2/LICENSE", True), ("root/ATTRIBUTION", True), ("root/LICENSE", False)]
 )
-def test_a_license_beside_a_folder_that_was_named_alone_is_not_the_photos(
+def test_license_beside_a_listed_folder_does_not_apply_to_its_photos(
     tmp_path: Path, place: str, believed: bool
 ) -> None:
     picture(tmp_path / "root" / "cat2" / "a.png")

@@ -84,7 +84,7 @@ def test_a_folder_name_that_cannot_be_used_is_refused(tmp_path: Path, folder: st
     "noun",
     ['the \\"good\\" cat', "“cat”", "cat 🐈", "9", "cat\\u0007", "cat\\u200b", "cat (old)", "cat, dog", "-", "<cat>"],
 )
-def test_a_class_noun_that_captions_cannot_say_is_refused(pets: Path, noun: str) -> None:
+def test_class_noun_that_is_not_plain_words_is_refused(pets: Path, noun: str) -> None:
     with pytest.raises(ConfigError, match=r"cannot be the class noun of cat2: .*; set class_noun in concepts\.toml"):
         find_concepts(described(pets, f'[cat2]\nclass_noun = "{noun}"\n'))
 
@@ -94,13 +94,13 @@ def test_a_class_noun_of_plain_words_is_kept_as_it_is(pets: Path, noun: str) -> 
     assert find_concepts(described(pets, f'[cat2]\nclass_noun = "{noun}"\n')).concepts[0].class_noun == noun
 
 
-def test_an_accent_that_a_folder_name_holds_apart_becomes_part_of_its_letter(tmp_path: Path) -> None:
+def test_combining_accent_in_a_folder_name_is_composed_with_its_letter(tmp_path: Path) -> None:
     picture(tmp_path / "cafe\u0301" / "a.png")
 
     assert only(find_concepts(tmp_path)).class_noun == "caf\u00e9"
 
 
-def test_everything_that_is_wrong_is_said_at_once(pets: Path) -> None:
+def test_all_mistakes_are_reported_together(pets: Path) -> None:
     for folder in ("cat+dog", "42", "dog 6", "dog-6"):
         picture(pets / folder / "a.png")
     described(pets, '[cat2]\nheight_cm = "35"\nhight = 3\n[cat]\ntoken = "<x>"\n[dog6]\nclass_noun = "9"\n')
@@ -124,7 +124,7 @@ def test_everything_that_is_wrong_is_said_at_once(pets: Path) -> None:
     assert said[6].startswith("dog 6 and dog-6 have the same token <dog-6>; set token in concepts.toml")
 
 
-def test_what_a_wrong_table_says_rightly_is_not_missed(tmp_path: Path) -> None:
+def test_valid_noun_in_a_table_with_a_mistake_is_not_reported_as_missing(tmp_path: Path) -> None:
     picture(tmp_path / "42" / "a.png")
 
     with pytest.raises(ConfigError) as wrong:

@@ -27,14 +27,14 @@ def test_each_folder_is_a_concept_with_its_photos_in_order(pets: Path) -> None:
     assert not find_concepts(pets).rejected
 
 
-def test_the_photos_at_hand_are_all_found(photos: Path) -> None:
+def test_all_photos_of_the_test_concepts_are_found(photos: Path) -> None:
     found = find_concepts(photos)
 
     assert len(found.concepts) >= 8
     assert not found.rejected
 
 
-def test_bad_photos_are_rejected_by_name_and_cost_nothing_else(pets: Path) -> None:
+def test_unusable_photos_are_rejected_by_name_and_the_others_are_kept(pets: Path) -> None:
     cat = pets / "cat2"
     (cat / "c.jpg").write_text("not a picture")
     (cat / "d.png").write_bytes(b"")
@@ -128,7 +128,7 @@ def test_links_are_followed_to_files_and_a_loop_ends(pets: Path) -> None:
     assert list(reasons(found)) == ["loop"]
 
 
-def test_a_folder_without_a_picture_may_be_called_anything(pets: Path) -> None:
+def test_name_of_a_folder_without_pictures_is_not_checked(pets: Path) -> None:
     (pets / "42+").mkdir()
 
     assert list(reasons(find_concepts(pets))) == ["42+"]

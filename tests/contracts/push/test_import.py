@@ -34,7 +34,7 @@ def build(run: Run, source: str, output: Path, **limits: int) -> Done:
 
 
 def photos_of(output: Path) -> list[dict[str, Any]]:
-    """What the build knows of each photo."""
+    """The records of the photos of a build."""
     photos: list[dict[str, Any]] = json.loads((output / ".build" / "sources.json").read_text())["photos"]
     return photos
 
@@ -87,7 +87,7 @@ def test_each_folder_of_a_repository_of_pictures_is_a_concept(
     assert (cached / "ball" / "0.png").read_bytes() == files["dataset/ball/0.png"]
 
 
-def test_what_was_fetched_is_not_fetched_again_and_serves_when_the_hub_is_away(
+def test_fetched_photos_are_reused_even_when_the_hub_is_down(
     hub: FakeHub, run: Run, shapes: Path, tmp_path: Path
 ) -> None:
     hub.write("jane/photos", {"README.md": LICENSED, **pictures(shapes)})
@@ -149,7 +149,7 @@ def test_each_label_of_rows_is_a_concept(
     assert {photo["attribution"] for photo in photos} == {None}
 
 
-def test_what_is_no_source_of_concepts_is_refused(hub: FakeHub, run: Run, shapes: Path, tmp_path: Path) -> None:
+def test_dataset_without_usable_pictures_is_refused(hub: FakeHub, run: Run, shapes: Path, tmp_path: Path) -> None:
     hub.write("jane/words", {"data/train.jsonl": WORDS})
     hub.write("jane/few", {f"data/{path}": content for path, content in pictures(shapes).items()})
 
@@ -180,7 +180,7 @@ def test_what_is_no_source_of_concepts_is_refused(hub: FakeHub, run: Run, shapes
         ("https://huggingface.co/datasets/jane/few", 2, "expected a folder, or hf://owner/name, got 'https://hugging"),
     ],
 )
-def test_why_a_dataset_is_no_source_is_one_line(
+def test_reason_why_a_dataset_is_refused_is_one_line(
     hub: FakeHub, run: Run, tmp_path: Path, source: str, code: int, why: str
 ) -> None:
     hub.write("jane/script", {"script.py": b"raise SystemExit"})
@@ -208,7 +208,7 @@ def test_photos_without_a_label_are_a_concept_of_their_own(
     assert concepts == ["photos-of-mine", "photos-of-mine", "traffic cone"]
 
 
-def test_a_row_cannot_lead_to_a_file_of_the_reader_s(
+def test_path_in_a_row_does_not_read_a_local_file(
     hub: FakeHub, run: Run, shapes: Path, tmp_path: Path, home: Path, name: str
 ) -> None:
     secret = shapes / "cone" / "0.png"
@@ -267,9 +267,7 @@ def test_picture_that_is_too_large_once_unpacked_is_left_out(
     assert len(photos_of(tmp_path / "out")) == 6
 
 
-def test_two_that_fetch_the_same_at_once_do_not_hinder_each_other(
-    hub: FakeHub, shapes: Path, tmp_path: Path, name: str
-) -> None:
+def test_concurrent_fetches_of_one_dataset_succeed(hub: FakeHub, shapes: Path, tmp_path: Path, name: str) -> None:
     hub.write(name, pictures(shapes))
     program = (
         "import sys\n"
@@ -292,7 +290,9 @@ def test_two_that_fetch_the_same_at_once_do_not_hinder_each_other(
     assert sorted(f"{file.parent.name}/{file.name}" for file in folder.rglob("*.png")) == list(pictures(shapes))
 
 
-def test_configurations_are_too_large_together(hub: FakeHub, run: Run, shapes: Path, tmp_path: Path, name: str) -> None:
+def test_configurations_whose_total_size_is_too_large_are_refused(
+    hub: FakeHub, run: Run, shapes: Path, tmp_path: Path, name: str
+) -> None:
     configs = "".join(f"- config_name: {letter}\n  data_files: {letter}.parquet\n" for letter in "ab")
     rows = parquet([row((shapes / "ball" / "0.png").read_bytes())], {"image": {"_type": "Image"}})
     shards = {f"{letter}.parquet": rows for letter in "ab"}
@@ -310,6 +310,6 @@ def test_a_file_may_name_a_dataset_on_the_hub(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["hf://", "hf://jane", "hf://jane/a@b@c", "hf://ja ne/x"])
-def test_a_name_that_is_none_is_wrong_usage(name: str) -> None:
+def test_malformed_hub_name_is_wrong_usage(name: str) -> None:
     with pytest.raises(ConfigError, match=r"^concepts: expected hf://owner/name\[@revision\]"):
         fetch_concepts(name)

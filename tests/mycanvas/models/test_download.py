@@ -53,7 +53,7 @@ def test_weights_that_are_not_safetensors_are_refused(tmp_path: Path) -> None:
         fetch(str(tmp_path), "transformers")
 
 
-def test_a_shard_that_the_index_promises_and_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_shard_of_the_index_is_named(tmp_path: Path) -> None:
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     (tmp_path / "model-00001-of-00002.safetensors").write_bytes(b"")
@@ -71,9 +71,7 @@ def test_a_part_of_a_pipeline_without_its_weights_is_named(tiny_model: Callable[
         fetch(str(folder), "diffusers")
 
 
-def test_what_lies_in_the_hubs_cache_is_found_without_a_network(
-    tiny_model: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_model_in_the_hubs_cache_is_found_without_a_network(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
     """In a process of its own: huggingface_hub reads where its cache lies when it is imported."""
     shutil.copytree(tiny_model("clip"), tmp_path / "hub" / "models--owner--clip" / "snapshots" / COMMIT)
     ask = (
@@ -102,7 +100,7 @@ def test_weights_of_the_same_size_and_another_content_are_another_revision(tmp_p
     ("saved", "expected", "missing"),
     [("fp16", None, r"/\*\.safetensors is missing"), (None, "fp16", r"\*\.fp16\*\.safetensors is missing")],
 )
-def test_weights_of_another_variant_are_not_what_is_wanted(
+def test_weights_of_another_variant_are_not_accepted(
     saved: str | None, expected: str | None, missing: str, tiny_model: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = shutil.copytree(tiny_model("sdxl"), tmp_path / "sdxl")
@@ -133,9 +131,7 @@ def test_an_index_that_cannot_be_read_is_an_error(content: str, tmp_path: Path) 
         fetch(str(tmp_path), "transformers")
 
 
-def test_the_index_of_weights_that_are_not_loaded_promises_nothing(
-    tiny_model: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_index_of_weights_that_are_not_loaded_is_ignored(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
     """Settings are fetched with either set of weights: Stable Diffusion 3's fp16 comes with the plain ones' index."""
     folder = shutil.copytree(tiny_model("sdxl"), tmp_path / "sdxl")
     (weights,) = (folder / "unet").glob("*.safetensors")
@@ -148,7 +144,7 @@ def test_the_index_of_weights_that_are_not_loaded_promises_nothing(
         fetch(str(folder), "diffusers")
 
 
-def test_a_folder_that_is_named_as_a_repository_is_pointed_at(tmp_path: Path) -> None:
+def test_error_for_a_missing_repository_names_the_local_folder_of_that_name(tmp_path: Path) -> None:
     """In a process of its own, with a Hub that does not answer: huggingface_hub reads where it is when imported."""
     (tmp_path / "models" / "clip").mkdir(parents=True)
     ask = "import sys; from mycanvas.models import fetch\nfetch(sys.argv[1], 'transformers')"
