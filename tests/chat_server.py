@@ -1,22 +1,25 @@
-"""A real HTTP server that speaks as OpenAI's does, and says what a test wants it to say."""
+"""A real HTTP server with OpenAI's chat API, whose replies are scripted by the test."""
 
 from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A response as it goes over the wire. status 0: the connection is dropped. pause: seconds before each part."""
+    """A response as it goes over the wire.
+
+    status: 0 drops the connection. pause: seconds before each of the `parts` in which the body is sent; a server that
+    is shut down does not wait them out.
+    """
 
     status: int = 200
     body: bytes = b"{}"
@@ -25,32 +28,38 @@ class Raw:
     parts: int = 1
 
 
+NO_MODELS = Raw(body=b'{"object": "list", "data": []}')
 Said = str | Raw
-"""What the model says, or a response that is none."""
+"""The model's text, or a whole response."""
 
 
 @dataclass
 class ChatServer:
-    """url: what base_url takes. asked: the bodies of all requests, in order. keys: the keys that came with them."""
+    """url: a value for base_url. asked: the bodies of all requests, in order. keys: the API keys sent with them."""
 
     url: str
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
 
+class _Listener(ThreadingHTTPServer):
+    request_queue_size = 128  # with socketserver's 5, the kernel makes some of many clients wait for a second
+
+
 @contextmanager
-def serve(answer: Callable[[dict[str, Any]], Said]) -> Iterator[ChatServer]:
+def serve(answer: Callable[[dict[str, Any]], Said], models: Raw = NO_MODELS) -> Iterator[ChatServer]:
     """Serve on a free port of this machine until the block ends.
 
     Args:
-        answer: from the body of a request to what is said; may be called from several threads.
+        answer: maps the body of a request to its answer; called in a thread for each request.
+        models: the answer to a request for the list of models.
     """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._send(Raw(body=b'{"object": "list", "data": []}'))
+            self._send(models)
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -73,22 +82,23 @@ def serve(answer: Callable[[dict[str, Any]], Said]) -> Iterator[ChatServer]:
             step = -(-len(raw.body) // raw.parts)
             try:
                 for start in range(0, len(raw.body), step):
-                    time.sleep(raw.pause)
+                    closing.wait(raw.pause)
                     self.wfile.write(raw.body[start : start + step])
             except OSError:
-                pass  # the client has heard enough
+                pass  # the client closed the connection
 
         def log_message(self, *_: object) -> None:
             pass
 
-    lock = Lock()
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    lock, closing = Lock(), Event()
+    http = _Listener(("127.0.0.1", 0), Handler)
     server = ChatServer(url=f"http://127.0.0.1:{http.server_port}/v1")
     thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield server
     finally:
+        closing.set()
         http.shutdown()
         http.server_close()
         thread.join()
@@ -104,7 +114,7 @@ def completion(content: object) -> bytes:
 
 
 def sensible(body: dict[str, Any]) -> str:
-    """What a model answers that does as it is told: backgrounds that there are, boxes in a row on the ground."""
+    """The reply of a model that follows its instructions: existing backgrounds, boxes in a row on the ground."""
     schema, question = body["response_format"]["json_schema"]["schema"], body["messages"][-1]["content"]
     if "backgrounds" in schema["properties"]:
         background = schema["properties"]["backgrounds"]
@@ -115,12 +125,12 @@ def sensible(body: dict[str, Any]) -> str:
         ]
         names = schema["properties"]["sizes"]["required"]
         return json.dumps({"backgrounds": chosen, "sizes": {name: 100 - 10 * i for i, name in enumerate(names)}})
-    things = re.findall(r'- "(.*)": .*, width = ([0-9.]+) x height, size ([0-9]+)%', question)
-    grid = schema["properties"][things[0][0]]["properties"]["x"]["maximum"]
-    widths = [float(aspect) * float(size) for _, aspect, size in things]
+    objects = re.findall(r'- "(.*)": .*, width = ([0-9.]+) x height, size ([0-9]+)%', question)
+    grid = schema["properties"][objects[0][0]]["properties"]["x"]["maximum"]
+    widths = [float(aspect) * float(size) for _, aspect, size in objects]
     scale = min(0.9 * grid / sum(widths), 0.006 * grid)
     x, said = 0.05 * grid, {}
-    for (name, _, size), width in zip(things, widths, strict=True):
+    for (name, _, size), width in zip(objects, widths, strict=True):
         height = float(size) * scale
         said[name] = {
             "x": round(x),
@@ -133,7 +143,7 @@ def sensible(body: dict[str, Any]) -> str:
 
 
 def speaks(model: Path) -> Callable[[dict[str, Any]], str]:
-    """What a transformers model answers, held to the JSON schema that it is asked for."""
+    """Replies of a transformers model on this machine, constrained to the JSON schema of each request."""
     from mycanvas.models.llm.chat import ChatConfig, Reply, Request
     from mycanvas.models.llm.local import Local
     from mycanvas.models.runtime import Runtime

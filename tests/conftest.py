@@ -17,11 +17,11 @@ SHARED_PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "photos"
 
 @pytest.fixture(scope="session")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The rendered toys: `concepts/<toy>/*.jpg`, and their exact alpha in `alpha/<toy>/*.png`."""
+    """The rendered toys, 224 pixels wide: `concepts/<toy>/*.jpg`, and their exact alpha in `alpha/<toy>/*.png`."""
     from builder.demo.render import render_toys
 
     folder = tmp_path_factory.mktemp("toys")
-    render_toys(folder)
+    render_toys(folder, size=224)  # at their full size of 512, rendering and cutting out take four times as long
     return folder
 
 
@@ -75,18 +75,17 @@ def build_shapes(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder or file of a tiny random checkpoint, by the name of its function in tests/tiny.py."""
+    """The folder or file of a tiny random checkpoint, by its name in tests/tiny_models/registry.py."""
     folder = tmp_path_factory.mktemp("models")
 
     @cache
     def built(name: str) -> Path:
         import torch
 
-        from tests import tiny
+        from tests.tiny_models.registry import MODELS
 
         torch.set_num_threads(1)  # on so little, threads mostly wait for each other
-        path: Path = getattr(tiny, name)(folder / name)
-        return path
+        return MODELS[name](folder / name)
 
     return built
 

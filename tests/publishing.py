@@ -1,4 +1,4 @@
-"""What tests of publishing share: command lines in one process, and what lies in folders and repositories."""
+"""Support of the tests of publishing: command lines in one process, and the rows of folders and repositories."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +19,8 @@ import pyarrow.parquet as pq
 import mycanvas
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import reselect
-from tests.fake_hub import FakeHub
+from tests.hub.exchange import TOKEN
+from tests.hub.fake_hub import FakeHub
 from tests.hub_reader import digests, encoded
 
 ROOT = Path(mycanvas.__file__).parents[1]
@@ -36,11 +39,60 @@ Run = Callable[..., Done]
 
 def environment(hub: FakeHub, home: Path) -> dict[str, str]:
     own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(home / "cache")}
+    own["USE_TORCH"] = "0"  # datasets would import it for streaming
     return own | hub.environment(home)
 
 
+DRIVER = """
+import contextlib, io, json, logging, os, sys
+from unittest.mock import patch
+from builder.cli.main import main
+for line in sys.stdin:
+    asked = json.loads(line)
+    os.environ.update(asked["environment"])
+    logging.root.handlers.clear()
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
+        for name, value in asked["limits"].items():
+            stack.enter_context(patch(name, value))
+        try:
+            main(asked["arguments"])
+        except SystemExit as end:
+            code = end.code
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
+"""Runs the command lines of all tests in one process, which imports everything once."""
+
+
+@contextmanager
+def program(hub: FakeHub, home: Path) -> Iterator[Run]:
+    """A process that runs command lines, logged in as the owner of "me/", or with another token.
+
+    limits: constants of modules, by their full names, to replace during the command.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVER],
+        env=environment(hub, home),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        stdin, stdout = process.stdin, process.stdout
+
+        def one(*arguments: object, token: str = TOKEN, limits: Mapping[str, int] = MappingProxyType({})) -> Done:
+            command = {"arguments": [str(argument) for argument in arguments], "limits": dict(limits)}
+            print(json.dumps({**command, "environment": {"HF_TOKEN": token}}), file=stdin, flush=True)
+            return Done(*json.loads(stdout.readline()))
+
+        yield one
+
+
 def shards_of(folder: Path) -> dict[str, dict[str, str]]:
-    """Split -> the digest of each of its rows, as they lie in the folder."""
+    """Split -> the digest of each of its rows, as the folder holds them."""
     found: dict[str, dict[str, str]] = {}
     for file in sorted(folder.glob("*/*.arrow")):
         with pa.memory_map(str(file)) as mapped:
@@ -51,7 +103,7 @@ def shards_of(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def read(hub: FakeHub, home: Path, repo_id: str, python: str = sys.executable) -> Any:
-    """What the program in hub_reader.py finds."""
+    """The output of the program in hub_reader.py."""
     done = subprocess.run(
         [python, str(READER), repo_id], env=environment(hub, home), capture_output=True, text=True, cwd=home.parent
     )
@@ -60,7 +112,7 @@ def read(hub: FakeHub, home: Path, repo_id: str, python: str = sys.executable) -
 
 
 def expected(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
-    """What a reader is to find on the Hub."""
+    """The output that hub_reader.py must have for a build folder."""
     rows = shards_of(folder)
     photos = {"train": rows.pop("concepts")}
     together = {"train": {key: digest for split in rows.values() for key, digest in split.items()}}
@@ -70,7 +122,7 @@ def expected(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
 
 
 def edit_captions(folder: Path, number: int) -> None:
-    """Change the captions of so many kept scenes, as somebody would who corrects them, and select again."""
+    """Change the captions of so many kept scenes, as a person who corrects them would, and select again."""
     build_folder = BuildFolder.open(folder)
     kept = [name for split, rows in shards_of(folder).items() if split != "concepts" for name in rows][:number]
     for index, marker in list(build_folder.markers()):

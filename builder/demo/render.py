@@ -46,7 +46,9 @@ PICTURES = len(TOYS) * len(VIEWS)
 """How many photographs `render_toys` makes."""
 
 
-def render_toys(folder: Path, progress: Callable[[int], object] | None = None, workers: int | None = None) -> None:
+def render_toys(
+    folder: Path, progress: Callable[[int], object] | None = None, workers: int | None = None, size: int = SIZE
+) -> None:
     """Render every toy from every view.
 
     Writes `concepts/<toy>/<view>.jpg`, `concepts/concepts.toml` and `alpha/<toy>/<view>.png` (8-bit grey, 255 = toy),
@@ -56,17 +58,18 @@ def render_toys(folder: Path, progress: Callable[[int], object] | None = None, w
         folder: the output folder; created if missing.
         progress: called with the number of photographs finished since its last call, PICTURES in all.
         workers: number of processes; None: one per core.
+        size: width and height of each photograph in pixels.
 
     Raises:
         StoreError: the folder cannot be written.
     """
-    marker, version = folder / ".toys", _version()
+    marker, version = folder / ".toys", _version(size)
     if _complete(folder, marker, version):
         if progress:
             progress(PICTURES)
         return
     marker.unlink(missing_ok=True)
-    tasks = [(folder, name, view) for name in TOYS for view in range(len(VIEWS))]
+    tasks = [(folder, name, view, size) for name in TOYS for view in range(len(VIEWS))]
     with LocalEngine(workers or cores()) as engine:
         for _ in engine.map(_write_photograph, tasks):
             if progress:
@@ -75,12 +78,12 @@ def render_toys(folder: Path, progress: Callable[[int], object] | None = None, w
     write_text(marker, version)
 
 
-def _write_photograph(task: tuple[Path, str, int]) -> None:
+def _write_photograph(task: tuple[Path, str, int, int]) -> None:
     """Render one view of one toy; write its picture and alpha."""
-    folder, name, view = task
+    folder, name, view, size = task
     # The pool already keeps every core busy.
     cv2.setNumThreads(1)
-    picture, alpha = photograph(TOYS[name], view, SIZE)
+    picture, alpha = photograph(TOYS[name], view, size)
     encoded = io.BytesIO()
     Image.fromarray(picture).save(encoded, "JPEG", quality=95, subsampling=0)
     write_bytes(folder / "concepts" / name / f"{view}.jpg", encoded.getvalue())
@@ -97,9 +100,9 @@ def _complete(folder: Path, marker: Path, version: str) -> bool:
     return marker.is_file() and marker.read_text() == version and all(file.is_file() for file in files)
 
 
-def _version() -> str:
-    """A digest of the code that renders the pictures."""
-    digest = hashlib.sha256()
+def _version(size: int) -> str:
+    """A digest of the code that renders the pictures, and of their size."""
+    digest = hashlib.sha256(b"" if size == SIZE else str(size).encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()

@@ -60,7 +60,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """What is composed: pictures of `side` pixels, cropped to their object or whole photos, and the goal."""
+    """The scenes to compose: pictures of `side` pixels, cropped to their object or whole photos, and the goal."""
 
     name: str
     side: int
@@ -220,7 +220,7 @@ def prepare(folder: Path, case: Case, resolution: int) -> Bench:
 
 
 def shard_task(bench: Bench, shard: int) -> ShardTask:
-    """What a worker is given."""
+    """The arguments of a worker."""
     return ShardTask(
         folder=bench.folder.path,
         shard=shard,

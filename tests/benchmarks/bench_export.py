@@ -77,7 +77,7 @@ def report_speed(dataset: Path, room: Path) -> None:
 
 
 def as_parquet(shards: list[Path], output: Path) -> None:
-    """What `mycanvas push` stages, several at a time."""
+    """The Parquet files of `mycanvas push`, several at a time."""
     with ThreadPoolExecutor(writers()) as pool:
         list(pool.map(write_parquet, shards, [output / f"{shard.stem}.parquet" for shard in shards]))
 

@@ -1,4 +1,4 @@
-"""What the loader costs beside the stock one: time to the first sample, room in the cache, speed of iteration.
+"""Cost of the loader beside the stock one: time to the first sample, room in the cache, speed of iteration.
 
 Run: python -m tests.benchmarks.bench_loader [--rows 600] [--size 1024]
 

@@ -32,7 +32,7 @@ from mycanvas.metrics.settings import Settings
 from mycanvas.models.detectors import Detection, Detector, load_detector
 from mycanvas.models.encoders import Embeddings, Encoder, load_encoder
 from tests.benchmarks.bench_loader import encoded_scene
-from tests.tiny import clip_tokenizer
+from tests.tiny_models.tokenizers import clip_tokenizer
 
 CLASSES = ("dog", "cat", "teapot", "ball", "duck")
 PHOTOS = 4
@@ -92,10 +92,10 @@ def report(scenes: Sequence[Scene], clip: Path, owlvit: Path, device: str) -> No
     ways: dict[str, Callable[[], object]] = {
         "mycanvas": lambda: ours.extend(evaluate(scenes, references, encoder, detector, settings).pictures),
         "keeping photos": lambda: loop.extend(one_at_a_time(scenes, references, encoder, detector)),
-        "photos anew": lambda: loop.extend(one_at_a_time(scenes, None, encoder, detector)),
+        "photos again": lambda: loop.extend(one_at_a_time(scenes, None, encoder, detector)),
     }
     rounds = [[timed(way) for way in ways.values()] for _ in range(ROUNDS)]
-    mine, kept, anew = (len(scenes) / float(seconds) for seconds in np.array(rounds).min(axis=0))
+    mine, kept, again = (len(scenes) / float(seconds) for seconds in np.array(rounds).min(axis=0))
     far = max(
         abs(one - other)
         for number, theirs in enumerate(loop)
@@ -106,7 +106,7 @@ def report(scenes: Sequence[Scene], clip: Path, owlvit: Path, device: str) -> No
     crops = sum(len(one.boxes) for one in ours) / len(ours)
     print(f"{device}: {len(scenes)} pictures with {crops:.1f} boxes each, {torch.get_num_threads()} threads")
     print(f"{'':32}{'mycanvas':>10}{'the loop':>10}{'ratio':>8}  goal")
-    print(f"{'pictures a second, photos anew':32}{mine:10.2f}{anew:10.2f}{mine / anew:8.2f}  >= {GOALS[device]}")
+    print(f"{'pictures a second, photos again':32}{mine:10.2f}{again:10.2f}{mine / again:8.2f}  >= {GOALS[device]}")
     print(f"{'                   photos kept':32}{mine:10.2f}{kept:10.2f}{mine / kept:8.2f}  >= {GOALS[device]}")
     print(f"{'largest difference of scores':32}{far:10.6f}{'':18}  <= {1e-4 if device == 'cpu' else 2e-2}")
     print(f"{'photos encoded twice':32}{twice:10d}{'':18}  0 of {len(photos)}")

@@ -1,4 +1,4 @@
-"""What repainting costs beside the models themselves, and on a GPU beside the official way, one scene at a time.
+"""Cost of repainting beside the models themselves, and on a GPU beside the official way, one scene at a time.
 
 Run: python -m tests.benchmarks.bench_repaint [--size 512] [--scenes 8]
 
@@ -27,8 +27,9 @@ from builder.records import Canvas
 from builder.stages.repaint.diffusion import Diffusion, DiffusionConfig
 from mycanvas.models.inpainting import Inpainter
 from mycanvas.models.runtime import Runtime
-from tests import tiny
 from tests.builder.stages.repaint.test_diffusion import canvas
+from tests.tiny_models.diffusion import refiner, sdxl
+from tests.tiny_models.tokenizers import clip_tokenizer
 
 ROUNDS = 3
 GPU_STEPS, GPU_BATCH = 30, 8
@@ -90,7 +91,7 @@ def main() -> None:
 def report_overhead(folder: Path, size: int, scenes: int) -> None:
     """The share of wall time outside of the models, with tiny weights."""
     config = DiffusionConfig(
-        model=str(tiny.sdxl(folder / "sdxl")), refiner=str(tiny.refiner(folder / "refiner")), steps=8, batch_size=4
+        model=str(sdxl(folder / "sdxl")), refiner=str(refiner(folder / "refiner")), steps=8, batch_size=4
     )
     backend = Diffusion.load(config, Runtime(device="cpu"))
     canvases = scenes_of(size, scenes)
@@ -201,7 +202,7 @@ def real_size(device: str, dtype: torch.dtype) -> tuple[Any, Any]:
     import diffusers
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-    tokenizer = tiny.clip_tokenizer()
+    tokenizer = clip_tokenizer()
     special = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
     small = CLIPTextConfig(hidden_size=768, num_hidden_layers=12, num_attention_heads=12, **special)
     large = CLIPTextConfig(

@@ -3,7 +3,7 @@
 After louisYen/Gen4Gen, gen4gen/s2_llm_guided_object_composition.py: the same operations, in the same order, on files of
 the same kind, in the same libraries (Pillow, OpenCV, NumPy).
 
-Included, for every composition anew: both PNG files of each object (colour and mask, uncropped, as step 1 leaves them)
+Included, for every composition again: both PNG files of each object (colour and mask, uncropped, as step 1 leaves them)
 are opened and decoded; the mask is thresholded at 70 and the object's extent looked up in it; both are cropped, resized
 by Pillow's default filter and pasted, in the order of their summed overlaps, through the mask onto a black canvas and a
 mask canvas; both canvases are saved as PNG with Pillow's defaults.
@@ -40,7 +40,7 @@ class Item:
 
 
 def write_item_files(rgba: NDArray[np.uint8], foreground: Path, mask: Path) -> None:
-    """What the official step 1 leaves of a photo: its colours multiplied by alpha, and alpha in a file of its own."""
+    """The output of the official step 1 for a photo: colours multiplied by alpha, and alpha in a file of its own."""
     alpha = rgba[..., 3:].astype(np.float32) / 255
     Image.fromarray((rgba[..., :3] * alpha).astype(np.uint8)).save(foreground)
     Image.fromarray(rgba[..., 3]).save(mask)

@@ -23,7 +23,7 @@ from mycanvas.errors import ModelError, StoreError
 from tests.builder.stages.layout.test_examples import LEFT, coco
 from tests.chat_server import ChatServer, Raw, sensible, serve
 
-SAMPLES = 24
+SAMPLES = 12
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,8 @@ def config(shapes: Path, places: Path) -> Make:
 
 def configured(shapes: Path, places: Path, output: Path, url: str | None, **llm: Any) -> BuildConfig:
     own = {name: llm.pop(name) for name in ("workers", "samples", "sizes") if name in llm}
-    values = {"concepts": shapes, "backgrounds": places, "output": output, "samples": SAMPLES, "resolution": 160}
-    values |= {"shard_size": 8, "workers": 1, **own}
+    values = {"concepts": shapes, "backgrounds": places, "output": output, "samples": SAMPLES, "resolution": 128}
+    values |= {"shard_size": 4, "workers": 1, **own}
     layout = {"backend": "llm", "llm": {"model": "tiny", "base_url": url, "tries": 2, "max_tokens": 512, **llm}}
     return parse_config({**values, "layout": layout, "select": {"duplicate_bits": -1}})
 
@@ -69,7 +69,9 @@ def sensibly(config: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-def test_a_model_that_does_as_it_is_told_places_every_scene(sensibly: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_model_that_follows_its_instructions_places_every_scene(
+    sensibly: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = provenances(sensibly)
     counts = tally(sensibly / ".build" / "replies")
     plan = [json.loads(line) for line in (sensibly / ".build" / "plan.jsonl").read_text().splitlines()]
@@ -84,7 +86,7 @@ def test_a_model_that_does_as_it_is_told_places_every_scene(sensibly: Path, caps
     assert f"objects placed by llm: {len(made)}" in page
 
 
-def test_scenes_stand_where_their_composition_is_seen(sensibly: Path) -> None:
+def test_scenes_use_the_backgrounds_of_their_composition(sensibly: Path) -> None:
     """The sensible model takes the first three scenes there are; phrases stay their own without repainting."""
     assert {row["phrase"] for row in provenances(sensibly)} == {
         "on a beach",
@@ -93,18 +95,18 @@ def test_scenes_stand_where_their_composition_is_seen(sensibly: Path) -> None:
     }
 
 
-def test_a_rerun_asks_nothing_even_of_a_server_that_is_gone(sensibly: Path, config: Make, tmp_path: Path) -> None:
+def test_rerun_uses_stored_replies_without_a_server(sensibly: Path, config: Make, tmp_path: Path) -> None:
     output = tmp_path / "out"
     shutil.copytree(sensibly, output)
     shutil.rmtree(output / "data")
     shutil.rmtree(output / ".build" / "candidates")
 
-    build(config(output, nobody()))
+    build(config(output, unused_url()))
 
     assert data(output) == data(sensibly)
 
 
-def test_other_examples_are_another_configuration_wherever_they_lie(config: Make, tmp_path: Path) -> None:
+def test_other_examples_are_another_configuration_and_another_path_is_not(config: Make, tmp_path: Path) -> None:
     for name, noun in (("one", "mug"), ("same", "mug"), ("other", "vase")):
         (tmp_path / name).mkdir()
         coco(tmp_path / name, [(noun, LEFT)])
@@ -117,9 +119,9 @@ def test_other_examples_are_another_configuration_wherever_they_lie(config: Make
             build(config(output, server.url, samples=2, examples=str(tmp_path / "other")))
 
 
-def test_three_workers_make_the_bytes_of_one(sensibly: Path, config: Make, tmp_path: Path) -> None:
+def test_two_workers_write_the_bytes_of_one(sensibly: Path, config: Make, tmp_path: Path) -> None:
     with serve(sensible) as server:
-        build(config(tmp_path / "out", server.url, workers=3))
+        build(config(tmp_path / "out", server.url, workers=2))
 
     assert data(tmp_path / "out") == data(sensibly)
 
@@ -129,7 +131,7 @@ def test_a_real_model_behind_a_real_server_ends_in_a_dataset(
 ) -> None:
     """It is random: its JSON is whole, and what it means is not."""
     before = len(chat_server.asked)
-    summary = build(config(tmp_path / "out", chat_server.url, samples=6, sizes=[2]))
+    summary = build(config(tmp_path / "out", chat_server.url, samples=2, sizes=[2]))
     counts = tally(tmp_path / "out" / ".build" / "replies")
     placed_by = Counter(row["placed_by"] for row in provenances(tmp_path / "out"))
 
@@ -143,7 +145,7 @@ def test_a_real_model_behind_a_real_server_ends_in_a_dataset(
 def test_a_real_model_on_this_machine_ends_in_a_dataset(
     tiny_model: Callable[[str], Path], config: Make, tmp_path: Path
 ) -> None:
-    build(config(tmp_path / "out", None, model=str(tiny_model("llm")), samples=6, sizes=[2]))
+    build(config(tmp_path / "out", None, model=str(tiny_model("llm")), samples=2, sizes=[2]))
     counts = tally(tmp_path / "out" / ".build" / "replies")
 
     assert provenances(tmp_path / "out")
@@ -163,11 +165,11 @@ def test_the_key_comes_from_the_environment_and_is_written_nowhere(
     assert not any(b"sk-secret" in path.read_bytes() for path in files)
 
 
-def test_no_server_is_one_error_before_any_work(
+def test_unreachable_server_is_one_error_before_any_work(
     shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = tmp_path / "build.toml"
-    settings.write_text(f'[layout]\nbackend = "llm"\n[layout.llm]\nbase_url = "{nobody()}"\n')
+    settings.write_text(f'[layout]\nbackend = "llm"\n[layout.llm]\nbase_url = "{unused_url()}"\n')
 
     with pytest.raises(SystemExit) as ended:
         main(["build", str(settings), "--concepts", str(shapes), "--output", str(tmp_path / "out")])
@@ -187,7 +189,7 @@ def test_a_server_that_refuses_what_is_asked_is_an_error_before_there_is_a_plan(
     assert not (tmp_path / "out" / ".build" / "plan.jsonl").exists()
 
 
-def test_a_model_that_babbles_costs_no_scene(config: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unusable_replies_cost_no_scene(config: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with serve(lambda _: "As a language model I would rather not.") as server:
         summary = build(config(tmp_path / "out", server.url))
 
@@ -197,12 +199,12 @@ def test_a_model_that_babbles_costs_no_scene(config: Make, tmp_path: Path, caplo
         "from concepts.toml"
     ]
     assert (
-        "language model: 56 replies, 0 accepted, 56 refused: not JSON 56; "
-        "without a usable reply: 4 compositions, 24 scenes" in summary.lines()
+        "language model: 32 replies, 0 accepted, 32 refused: not JSON 32; "
+        "without a usable reply: 4 compositions, 12 scenes" in summary.lines()
     )
 
 
-def nobody() -> str:
-    """The address of a server that is not there."""
+def unused_url() -> str:
+    """An address at which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return f"http://127.0.0.1:{taken.getsockname()[1]}/v1"

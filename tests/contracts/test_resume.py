@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import shutil
 import signal
 import subprocess
@@ -19,12 +19,12 @@ from builder.pipeline.build import build
 from builder.pipeline.finalize import reselect
 from mycanvas.errors import ConfigError, StoreError
 
-SAMPLES = 24
+SAMPLES, SIDE = 16, 160
 
 
 def config_for(shapes: Path, grounds: Path, output: Path, **changes: object) -> BuildConfig:
     values = {"concepts": shapes, "backgrounds": grounds, "output": output, "samples": SAMPLES}
-    return parse_config({**values, "resolution": 256, "shard_size": 4, "workers": 1, **changes})
+    return parse_config({**values, "resolution": SIDE, "shard_size": 4, "workers": 1, **changes})
 
 
 def bytes_of(output: Path) -> dict[str, str]:
@@ -52,46 +52,59 @@ def test_four_workers_write_the_bytes_of_one(shapes: Path, grounds: Path, whole:
 
 
 MOMENTS = (
-    ".build/cutouts/*.mask.png",
-    ".build/plan.jsonl",
-    ".build/candidates/.00001.*",
-    ".build/candidates/00003.arrow",
-    ".build/staging/*",
-    "data/objects_le3*",
+    ("os.rename", ".build/cutouts/*.mask.png"),
+    ("os.remove", ".build/.plan.jsonl.*"),
+    ("open", ".build/candidates/.00001.arrow.*"),
+    ("os.remove", ".build/candidates/.00003.arrow.*"),
+    ("os.rename", ".build/staging/objects_4*"),
+    ("os.rename", "data/objects_le3*"),
+    ("os.rename", "README.md"),
 )
-"""Files by whose appearance a build is killed, each in a run of its own."""
+"""Where builds are killed, in turn: before a file is opened for writing or renamed from its temporary name (the first
+path pattern below the output that matches), or, before that name is removed, when the file has just been written."""
+
+KILLED = """
+import fnmatch, json, os, signal, sys
+from builder.cli.main import main
+
+moments, output, *arguments = json.loads(sys.argv[1])
+
+def kill_at(event, pattern):
+    def watch(name, details):
+        if name != event or (name == "open" and not details[2] & (os.O_WRONLY | os.O_RDWR)):
+            return
+        path = details[1] if name == "os.rename" else details[0]
+        if not isinstance(path, int) and fnmatch.fnmatch(os.fspath(path), os.path.join(output, pattern)):
+            os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(watch)
+
+statuses = []
+for event, pattern in moments:
+    child = os.fork()
+    if not child:
+        kill_at(event, pattern)
+        main(arguments)
+        os._exit(0)
+    statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(json.dumps(statuses))
+"""
+"""Runs the same build once for each moment, each in a fork of its own, so that the imports are paid for once."""
 
 
-def test_a_build_killed_at_every_step_ends_in_the_same_bytes(
+def test_build_killed_at_every_step_ends_in_the_same_bytes(
     shapes: Path, grounds: Path, whole: Path, tmp_path: Path
 ) -> None:
     output, settings = tmp_path / "out", tmp_path / "build.toml"
     settings.write_text("shard_size = 4\n")
-    command = [
-        sys.executable,
-        "-m",
-        "builder",
-        "build",
-        str(settings),
-        "--concepts",
-        str(shapes),
-        "--backgrounds",
-        str(grounds),
-    ]
-    command += ["--output", str(output), "--samples", str(SAMPLES), "--resolution", "256", "--workers", "2"]
-    kills = 0
-    for moment in MOMENTS:
-        process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
-        while process.poll() is None and not glob(str(output / moment)):
-            time.sleep(0.001)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            kills += 1
-        process.wait()
+    arguments = ["build", settings, "--concepts", shapes, "--backgrounds", grounds, "--output", output]
+    arguments += ["--samples", SAMPLES, "--resolution", SIDE, "--workers", 1]
+    program = json.dumps([MOMENTS, *map(str, [output, *arguments])])
 
+    killed = subprocess.run([sys.executable, "-c", KILLED, program], capture_output=True, text=True, check=False)
     build(config_for(shapes, grounds, output))
 
-    assert kills >= 3
+    assert killed.returncode == 0, killed.stderr
+    assert json.loads(killed.stdout.splitlines()[-1]) == [-signal.SIGKILL] * len(MOMENTS)
     assert but_where(bytes_of(output)) == but_where(bytes_of(whole))
 
 
@@ -112,7 +125,7 @@ ALSO = (".build/sources.json", ".build/config.json", ".build/candidates/00001.js
 
 @pytest.mark.parametrize("flaw", ["gone", "cut short"])
 @pytest.mark.parametrize("pattern", [*DAMAGED, *ALSO])
-def test_whatever_is_lost_is_brought_back_by_the_same_build(
+def test_lost_or_damaged_file_is_restored_by_the_same_build(
     shapes: Path, grounds: Path, whole: Path, tmp_path: Path, pattern: str, flaw: str
 ) -> None:
     output = Path(shutil.copytree(whole, tmp_path / "out"))
@@ -138,7 +151,7 @@ def test_a_plan_that_is_damaged_or_gone_is_named_by_select(whole: Path, tmp_path
     if content is not None:
         plan.write_bytes(content)
 
-    with pytest.raises(StoreError, match=r"plan\.jsonl (is damaged|lacks 24 of the scenes made); run the same `myc"):
+    with pytest.raises(StoreError, match=r"plan\.jsonl (is damaged|lacks 16 of the scenes made); run the same `myc"):
         reselect(tmp_path / "out", {"min_visible": 0.1})
 
 
@@ -152,7 +165,7 @@ def test_another_configuration_is_refused_even_if_the_plan_is_gone(
         build(config_for(shapes, grounds, output, seed=7))
 
 
-def test_a_finished_build_is_not_made_again(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+def test_finished_shards_are_not_rewritten(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     build(config_for(shapes, grounds, output))
     before = {path: path.stat().st_mtime_ns for path in (output / ".build" / "candidates").iterdir()}
@@ -183,16 +196,18 @@ def test_another_photo_is_refused_by_name(shapes: Path, grounds: Path, whole: Pa
         build(config_for(changed, grounds, whole))
 
 
-def test_a_mistake_can_be_mended_in_the_same_folder(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+def test_corrected_configuration_builds_in_the_same_folder(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean ring"):
         build(config_for(shapes, grounds, tmp_path / "out", compositions=[["ball", "ringg"]]))
 
     build(config_for(shapes, grounds, tmp_path / "out", compositions=[["ball", "ring"]]))
 
+    assert list((tmp_path / "out" / "data").iterdir())
 
-def test_workers_end_with_a_parent_that_was_killed(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+
+def test_workers_end_when_their_parent_is_killed(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "builder", "build", "--concepts", str(shapes), "--backgrounds", str(grounds)]
-    command += ["--output", str(tmp_path / "out"), "--samples", "400", "--resolution", "512", "--workers", "2"]
+    command += ["--output", str(tmp_path / "out"), "--samples", "400", "--resolution", "256", "--workers", "2"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     while process.poll() is None and not glob(str(tmp_path / "out/.build/candidates/*.json")):
         time.sleep(0.01)
@@ -200,7 +215,7 @@ def test_workers_end_with_a_parent_that_was_killed(shapes: Path, grounds: Path, 
     process.kill()
 
     # Workers hold the pipe open for as long as they live.
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)  # seconds; only a guard against a hang
     assert process.returncode == -signal.SIGKILL
 
 
@@ -209,7 +224,7 @@ def test_a_listed_composition_twice_is_refused(shapes: Path, grounds: Path, tmp_
         build(config_for(shapes, grounds, tmp_path / "out", compositions=[["ball", "ring"], ["ring", "ball"]]))
 
 
-def test_a_folder_that_holds_something_else_is_left_alone(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+def test_folder_with_foreign_files_is_left_as_it_is(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("do not lose me")
 
     with pytest.raises(StoreError, match=r"something else \(thesis.tex\)"):

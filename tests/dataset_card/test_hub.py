@@ -13,7 +13,7 @@ from huggingface_hub import DatasetCard
 
 from dataset_card import Preview, digest_in, hub_card, render_card
 from mycanvas.schema import concepts_features, features
-from tests.dataset_card.test_card import FACTS
+from tests.dataset_card.facts import FACTS
 
 CARD = render_card(FACTS)
 SIZES = {"default": 4_000, "all": 4_000, "concepts": 600}

@@ -59,7 +59,9 @@ def test_a_box_is_never_covered_more_than_wholly() -> None:
 
 
 @pytest.mark.parametrize(("box", "others"), [((1, 1, 5, 5), []), ((1, 1, 0, 5), [(0, 0, 9, 9)])])
-def test_what_has_no_area_or_no_others_is_not_covered(box: tuple[float, ...], others: list[tuple[float, ...]]) -> None:
+def test_box_without_area_or_without_others_is_not_covered(
+    box: tuple[float, ...], others: list[tuple[float, ...]]
+) -> None:
     assert covered(box, others) == 0.0  # type: ignore[arg-type]
 
 
@@ -102,6 +104,14 @@ def test_a_near_miss_does_not_take_the_place_of_a_second_pair() -> None:
     found = [(3, 0, 10, 10), (7, 0, 10, 10)]
 
     assert match(expected, found, 0.5) == [(0, 0), (1, 1)]
+
+
+def test_many_loose_pairs_outweigh_one_pair_fewer_that_fits_exactly() -> None:
+    """Each found box is the next expected one: four exact pairs, or five whose IoU is just 0.5."""
+    expected = [(10 * i, 0, 30, 10) for i in range(5)]
+    found = [(10 * i + 10, 0, 30, 10) for i in range(5)]
+
+    assert match(expected, found, 0.5) == [(i, i) for i in range(5)]
 
 
 @pytest.mark.parametrize(("expected", "found"), [([], []), ([(0, 0, 1, 1)], []), ([], [(0, 0, 1, 1)])])

@@ -56,7 +56,7 @@ def test_plural_nouns_come_in_pairs_and_sets_but_words_that_only_end_in_s_do_not
         ("flowers", "sets of flowers"),
     ],
 )
-def test_several_things_have_their_plural(noun: str, several: str) -> None:
+def test_plural_of_nouns(noun: str, several: str) -> None:
     assert plural(noun) == several
     assert counted(noun, 3) == f"three {several}"
 

@@ -202,16 +202,14 @@ def test_a_tilde_in_the_environment_variable_is_home(built: Path, monkeypatch: p
     assert ids(load_dataset("mycanvas", split="objects_4")) == ["b0", "b1"]
 
 
-def test_without_either_it_is_mycanvas_data_where_the_program_runs(
-    built: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_default_folder_is_mycanvas_data_in_the_working_directory(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built.rename(built.with_name("mycanvas_data"))
     monkeypatch.chdir(built.parent)
 
     assert ids(load_dataset("mycanvas", split="objects_4")) == ["b0", "b1"]
 
 
-def test_a_checkout_and_other_data_where_the_program_runs_do_not_matter(
+def test_other_folders_in_the_working_directory_do_not_matter(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mycanvas").mkdir()

@@ -14,7 +14,7 @@ from mycanvas.registration import USED_NAMES, register
 
 
 def run(program: str, folder: Path, **environment: str) -> str:
-    """What a program prints in a Python of its own."""
+    """The output of a program in a Python process of its own."""
     own = {"HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
@@ -48,7 +48,7 @@ def test_a_version_of_datasets_without_them_is_refused_with_the_versions_that_wo
 
 
 @pytest.mark.parametrize("imports", ["import mycanvas, datasets", "import datasets, mycanvas"])
-def test_either_may_be_imported_first(built: Path, imports: str) -> None:
+def test_mycanvas_and_datasets_may_be_imported_in_either_order(built: Path, imports: str) -> None:
     program = f"{imports}; print(datasets.load_dataset('mycanvas')['objects_4'][0]['id'])"
 
     assert run(program, built.parent, MYCANVAS_DATA=str(built)) == "b0"

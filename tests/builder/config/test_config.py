@@ -44,7 +44,7 @@ def test_a_wrong_value_is_named_with_what_was_wanted(values: dict[str, object], 
         parse_config({"concepts": "photos", **values})
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
+def test_all_mistakes_are_reported_together() -> None:
     with pytest.raises(ConfigError) as wrong:
         parse_config({"concepts": "photos", "samples": 0, "sample": 3, "layout": {"scale": "big"}})
 

@@ -109,7 +109,7 @@ def test_high_memory_keeps_the_backends_of_all_stages() -> None:
     assert kept[1] is kept[3]
 
 
-def test_a_worker_takes_no_more_cores_than_are_its_own() -> None:
+def test_worker_uses_only_its_share_of_the_cores() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
 

@@ -23,13 +23,13 @@ from builder.pipeline.changes import changes
         ("model a/b", "1", "2", 'revision was "1", now "2"'),
     ],
 )  # fmt: skip
-def test_a_change_is_told_by_what_it_is_a_change_of(name: str, was: object, now: object, said: str) -> None:
+def test_change_is_reported_with_the_name_of_its_setting(name: str, was: object, now: object, said: str) -> None:
     (line,) = changes({name: was, "same": 1}, {name: now, "same": 1})
 
     assert line.endswith(said)
 
 
-def test_what_is_the_same_is_not_told() -> None:
+def test_equal_values_are_not_reported() -> None:
     assert changes({"seed": 0, "license": None}, {"seed": 0}) == []
 
 

@@ -26,7 +26,7 @@ def funnel() -> Funnel:
     return Funnel.count(planned, rejected, made, Selection(kept=kept, dropped=dropped))
 
 
-def test_splits_stand_in_their_order_and_the_costliest_reasons_first(funnel: Funnel) -> None:
+def test_splits_keep_their_order_and_frequent_reasons_come_first(funnel: Funnel) -> None:
     assert [line.split() for line in funnel.lines()] == [
         ["planned", "9"],
         ["rejected", "by", "layout:", "…", "of", "mug2", "is", "hidden", "-2"],
@@ -41,7 +41,7 @@ def test_splits_stand_in_their_order_and_the_costliest_reasons_first(funnel: Fun
     ]
 
 
-def test_a_funnel_that_was_written_down_reads_as_before(funnel: Funnel, tmp_path: Path) -> None:
+def test_stored_funnel_reads_back_equal(funnel: Funnel, tmp_path: Path) -> None:
     write_json(tmp_path / "funnel.json", asdict(funnel))
 
     assert Funnel.from_json(read_json(tmp_path / "funnel.json")).lines() == funnel.lines()

@@ -37,7 +37,7 @@ def test_the_modern_profile_may_be_used_commercially() -> None:
     assert all(row.commercial for row in list_required(config))
 
 
-def test_a_server_for_the_language_model_needs_none_here() -> None:
+def test_language_model_behind_a_server_requires_no_local_model() -> None:
     config = load_config(
         None, None, {"concepts": "photos", "layout": {"backend": "llm", "llm": {"base_url": "http://localhost:1/v1"}}}
     )
@@ -45,7 +45,7 @@ def test_a_server_for_the_language_model_needs_none_here() -> None:
     assert required_models(config) == ()
 
 
-def test_all_that_is_missing_is_told_at_once_with_what_to_do(tmp_path: Path) -> None:
+def test_all_missing_models_are_reported_together_with_the_command_that_fetches_them(tmp_path: Path) -> None:
     clip = {"encoder": str(tmp_path / "encoder"), "detector": str(tmp_path / "detector")}
     config = load_config(None, None, {"concepts": "photos", "score": {"backend": "clip", "clip": clip}})
 
@@ -59,7 +59,7 @@ def test_all_that_is_missing_is_told_at_once_with_what_to_do(tmp_path: Path) -> 
     assert "--download" not in message
 
 
-def test_what_the_hub_has_is_told_with_how_to_fetch_it() -> None:
+def test_missing_hub_model_is_reported_with_the_command_that_fetches_it() -> None:
     clip = {"encoder": "nobody/encoder", "detector": "nobody/detector"}
     config = load_config(None, None, {"concepts": "photos", "score": {"backend": "clip", "clip": clip}})
 
@@ -67,7 +67,7 @@ def test_what_the_hub_has_is_told_with_how_to_fetch_it() -> None:
         fetch_required_models(config)
 
 
-def test_models_of_a_configuration_are_listed_with_what_is_here(
+def test_models_of_a_configuration_are_listed_with_their_local_state(
     tiny_model: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here, away = tiny_model("clip"), tmp_path / "detector"
@@ -104,7 +104,7 @@ def test_an_encoder_in_the_place_of_a_detector_is_refused_before_any_work(tiny_m
         fetch_required_models(config)
 
 
-def test_what_is_published_of_a_model_is_its_name_and_revision_and_not_where_it_lay(tmp_path: Path) -> None:
+def test_published_model_name_holds_its_revision_and_no_local_path(tmp_path: Path) -> None:
     folder, network = str(tmp_path / "my-clip"), str(tmp_path / "net.onnx")
     config = load_config(
         None,

@@ -31,7 +31,7 @@ def save(path: Path, width: int = 400, height: int = 300, mode: str = "RGB") -> 
         ("outdoors", "outdoors"),
     ],
 )
-def test_a_scene_is_said_as_its_folder_is_called(tmp_path: Path, scene: str, phrase: str) -> None:
+def test_phrase_of_a_scene_comes_from_its_folder_name(tmp_path: Path, scene: str, phrase: str) -> None:
     save(tmp_path / scene / "1.png")
 
     (background,) = find_backgrounds(tmp_path).backgrounds

@@ -214,14 +214,14 @@ def test_a_truncated_file_is_refused_at_any_size(kind: str, share: float) -> Non
         (encoded(Image.new("RGBA", (SIDE, SIDE))), "wholly transparent"),
     ],
 )
-def test_what_is_no_usable_photo_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+def test_unusable_photo_is_refused_with_the_reason(data: bytes, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         decode(data, 1024)
 
 
 @pytest.mark.parametrize("size", [(20_000, 20_000), (10_000, MAX_PIXELS // 10_000 + 1), (30_000, 3_000)])
 def test_too_many_pixels_are_refused_before_any_is_decoded(size: tuple[int, int]) -> None:
-    """The claimed pixels are not there: whoever decodes first finds the file damaged instead."""
+    """The claimed pixels are not there: a decoder that runs first finds the file damaged instead."""
     with pytest.raises(InputError, match="too many pixels"):
         decode(png_with_size(encoded(Image.new("1", (SIDE, SIDE))), size), 1024)
 

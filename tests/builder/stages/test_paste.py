@@ -164,3 +164,13 @@ def test_a_cutout_gives_the_same_pixels_the_first_time_and_the_hundredth() -> No
 
     np.testing.assert_array_equal(first.layers[0].rgb, again.layers[0].rgb)
     np.testing.assert_array_equal(first.layers[0].alpha, again.layers[0].alpha)
+
+
+def test_of_two_objects_at_one_depth_the_first_is_in_front() -> None:
+    place = Placement(x=40, y=40, width=100, height=100, depth=0.2)
+    beside = Placement(x=80, y=40, width=100, height=100, depth=0.2)
+
+    canvas = pasted([disc(), disc()], [place, beside])
+
+    assert [layer.index for layer in canvas.layers] == [1, 0]
+    assert canvas.visible[0] == 1.0 > canvas.visible[1]

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -62,6 +63,14 @@ def test_each_photo_is_of_its_own_concept_and_all_are_shown() -> None:
         photo for photos in PHOTOS.values() for photo in photos
     }
     assert {sample.background.scene for sample in drawn} == {"yard", "beach"}
+
+
+def test_every_background_of_a_scene_is_drawn_for_some_sample() -> None:
+    yards = tuple(replace(YARDS[0], variant=variant) for variant in range(3))
+
+    drawn = draw_plan(CONCEPTS, PHOTOS, yards, parse_config({"concepts": "photos", "samples": 60}))
+
+    assert {sample.background for sample in drawn} == set(yards)
 
 
 @pytest.mark.parametrize("names", [("can",), ("can", "cat"), ("can", "cat", "dog", "vase")])

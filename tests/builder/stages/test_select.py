@@ -1,4 +1,7 @@
+import pytest
+
 from builder.stages.select import Judged, SelectConfig, idle_bounds, select
+from mycanvas.schema import SCORES
 
 
 def judged(name: str, fingerprint: int, composition: str = "cat+dog", **scores: float) -> Judged:
@@ -23,6 +26,22 @@ def test_a_scene_beyond_a_bound_is_dropped_with_the_bound_as_its_reason() -> Non
 
     assert chosen.kept == ("good",)
     assert chosen.dropped == {"bad": "overlap > 0.3", "faint": "cutout < 1"}
+
+
+def test_scene_exactly_at_a_bound_is_kept() -> None:
+    candidates = [judged("low", 0, cutout=1.0), judged("high", 0xFFFF, overlap=0.3)]
+
+    assert select(candidates, SelectConfig(max_overlap=0.3, min_cutout=1.0)).kept == ("low", "high")
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_quota_keeps_the_larger_of_two_values_unless_the_score_measures_a_flaw(score: str) -> None:
+    flaws = ("overlap", "border", "seam", "exposure", "invented")
+    candidates = [judged("a-small", 0, **{score: 0.2}), judged("b-large", 0xFFFF, **{score: 0.6})]
+    config = SelectConfig(min_visible=None, max_overlap=None, max_border=None, per_composition=1)
+
+    for order in (candidates, candidates[::-1]):
+        assert select(order, config).kept == ("a-small" if score in flaws else "b-large",)
 
 
 def test_a_bound_on_a_score_that_nobody_measured_is_named() -> None:

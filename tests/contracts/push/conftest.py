@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -15,25 +13,8 @@ import pytest
 from builder.config import parse_config
 from builder.pipeline.build import build
 from builder.pipeline.finalize import reselect
-from tests.fake_hub import TOKEN, FakeHub, serve
-from tests.publishing import Done, Run, environment
-
-DRIVER = """
-import contextlib, io, json, logging, os, sys
-from builder.cli.main import main
-for line in sys.stdin:
-    asked = json.loads(line)
-    os.environ.update(asked["environment"])
-    logging.root.handlers.clear()
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main(asked["arguments"])
-        except SystemExit as end:
-            code = end.code
-    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
-"""
-"""Runs one command line after the other: what takes time is to import what they stand on."""
+from tests.hub.fake_hub import FakeHub, serve
+from tests.publishing import Run, program
 
 
 @pytest.fixture(scope="session")
@@ -60,24 +41,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run(served: FakeHub, home: Path) -> Iterator[Run]:
-    """Runs a command line, logged in as the owner of "me/", or with another token."""
-    with subprocess.Popen(
-        [sys.executable, "-c", DRIVER],
-        env=environment(served, home),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as program:
-        assert program.stdin
-        assert program.stdout
-        told, heard = program.stdin, program.stdout
-
-        def one(*arguments: object, token: str = TOKEN) -> Done:
-            asked = {"arguments": [str(argument) for argument in arguments], "environment": {"HF_TOKEN": token}}
-            print(json.dumps(asked), file=told, flush=True)
-            return Done(*json.loads(heard.readline()))
-
-        yield one
+    """The `program` of all tests; logged in as the owner of "me/" unless a test gives another token."""
+    with program(served, home) as command_line:
+        yield command_line
 
 
 @pytest.fixture

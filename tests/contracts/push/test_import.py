@@ -20,8 +20,7 @@ from builder.config import load_config
 from builder.sources.hub_datasets import fetch_concepts
 from builder.sources.hub_photos import MAX_BYTES, MAX_PHOTOS
 from mycanvas.errors import ConfigError
-from mycanvas.io.images import MAX_BYTES as LARGEST_PHOTO
-from tests.fake_hub import FakeHub
+from tests.hub.fake_hub import FakeHub
 from tests.publishing import Done, Run, environment, refused
 
 LICENSED = b"---\nlicense: cc-by-4.0\n---\n# Photos\n"
@@ -30,13 +29,13 @@ LICENSED = b"---\nlicense: cc-by-4.0\n---\n# Photos\n"
 WORDS = b'{"text": "no picture"}\n'
 
 
-def build(run: Run, source: str, output: Path, *more: str) -> Done:
+def build(run: Run, source: str, output: Path, **limits: int) -> Done:
     small = ("--samples", "2", "--resolution", "128", "--workers", "1")
-    return run("build", "--concepts", source, "--output", output, *small, *more)
+    return run("build", "--concepts", source, "--output", output, *small, limits=limits)
 
 
 def photos_of(output: Path) -> list[dict[str, Any]]:
-    """What the build knows of each photo."""
+    """The records of the photos of a build."""
     photos: list[dict[str, Any]] = json.loads((output / ".build" / "sources.json").read_text())["photos"]
     return photos
 
@@ -89,7 +88,7 @@ def test_each_folder_of_a_repository_of_pictures_is_a_concept(
     assert (cached / "ball" / "0.png").read_bytes() == files["dataset/ball/0.png"]
 
 
-def test_what_was_fetched_is_not_fetched_again_and_serves_when_the_hub_is_away(
+def test_fetched_photos_are_reused_even_when_the_hub_is_down(
     hub: FakeHub, run: Run, shapes: Path, tmp_path: Path
 ) -> None:
     hub.write("jane/photos", {"README.md": LICENSED, **pictures(shapes)})
@@ -151,7 +150,7 @@ def test_each_label_of_rows_is_a_concept(
     assert {photo["attribution"] for photo in photos} == {None}
 
 
-def test_what_is_no_source_of_concepts_is_refused(hub: FakeHub, run: Run, shapes: Path, tmp_path: Path) -> None:
+def test_dataset_without_usable_pictures_is_refused(hub: FakeHub, run: Run, shapes: Path, tmp_path: Path) -> None:
     hub.write("jane/words", {"data/train.jsonl": WORDS})
     hub.write("jane/few", {f"data/{path}": content for path, content in pictures(shapes).items()})
 
@@ -182,7 +181,7 @@ def test_what_is_no_source_of_concepts_is_refused(hub: FakeHub, run: Run, shapes
         ("https://huggingface.co/datasets/jane/few", 2, "expected a folder, or hf://owner/name, got 'https://hugging"),
     ],
 )
-def test_why_a_dataset_is_no_source_is_one_line(
+def test_reason_why_a_dataset_is_refused_is_one_line(
     hub: FakeHub, run: Run, tmp_path: Path, source: str, code: int, why: str
 ) -> None:
     hub.write("jane/script", {"script.py": b"raise SystemExit"})
@@ -210,7 +209,7 @@ def test_photos_without_a_label_are_a_concept_of_their_own(
     assert concepts == ["photos-of-mine", "photos-of-mine", "traffic cone"]
 
 
-def test_a_row_cannot_lead_to_a_file_of_the_reader_s(
+def test_path_in_a_row_does_not_read_a_local_file(
     hub: FakeHub, run: Run, shapes: Path, tmp_path: Path, home: Path, name: str
 ) -> None:
     secret = shapes / "cone" / "0.png"
@@ -247,29 +246,29 @@ def test_pictures_in_an_archive_are_found_by_its_metadata(
     assert [photo["concept"] for photo in photos_of(tmp_path / "out")] == ["ball", "ball", "cone", "cone"]
 
 
-def test_a_picture_that_an_archive_blows_up_is_left_out(
+def test_picture_that_is_too_large_once_unpacked_is_left_out(
     hub: FakeHub, run: Run, shapes: Path, tmp_path: Path, name: str
 ) -> None:
+    limit = 2 * 2**20
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, content in pictures(shapes).items():
             archive.writestr(path, content)
-        archive.writestr("ball/9.png", bytes(LARGEST_PHOTO + 10**6))
+        archive.writestr("ball/9.png", bytes(limit + 10**6))
         lines = (json.dumps({"file_name": path, "concept": path.split("/")[0]}) for path in archive.namelist())
         archive.writestr("metadata.jsonl", "\n".join(lines))
-    assert len(packed.getvalue()) < 10**6
+    assert len(packed.getvalue()) < limit
     hub.write(name, {"photos.zip": packed.getvalue()})
 
-    done = build(run, f"hf://{name}", tmp_path / "out")
+    limits = dict.fromkeys(("mycanvas.io.images.MAX_BYTES", "builder.sources.hub_datasets.LARGEST_PHOTO"), limit)
+    done = build(run, f"hf://{name}", tmp_path / "out", **limits)
 
     assert done.code == 0, done.err
-    assert "is left out: 256 MiB; expected at most 256" in done.err
+    assert "is left out: 2 MiB; expected at most 2" in done.err
     assert len(photos_of(tmp_path / "out")) == 6
 
 
-def test_two_that_fetch_the_same_at_once_do_not_hinder_each_other(
-    hub: FakeHub, shapes: Path, tmp_path: Path, name: str
-) -> None:
+def test_concurrent_fetches_of_one_dataset_succeed(hub: FakeHub, shapes: Path, tmp_path: Path, name: str) -> None:
     hub.write(name, pictures(shapes))
     program = (
         "import sys\n"
@@ -292,7 +291,9 @@ def test_two_that_fetch_the_same_at_once_do_not_hinder_each_other(
     assert sorted(f"{file.parent.name}/{file.name}" for file in folder.rglob("*.png")) == list(pictures(shapes))
 
 
-def test_configurations_are_too_large_together(hub: FakeHub, run: Run, shapes: Path, tmp_path: Path, name: str) -> None:
+def test_configurations_whose_total_size_is_too_large_are_refused(
+    hub: FakeHub, run: Run, shapes: Path, tmp_path: Path, name: str
+) -> None:
     configs = "".join(f"- config_name: {letter}\n  data_files: {letter}.parquet\n" for letter in "ab")
     rows = parquet([row((shapes / "ball" / "0.png").read_bytes())], {"image": {"_type": "Image"}})
     shards = {f"{letter}.parquet": rows for letter in "ab"}
@@ -310,6 +311,6 @@ def test_a_file_may_name_a_dataset_on_the_hub(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["hf://", "hf://jane", "hf://jane/a@b@c", "hf://ja ne/x"])
-def test_a_name_that_is_none_is_wrong_usage(name: str) -> None:
+def test_malformed_hub_name_is_wrong_usage(name: str) -> None:
     with pytest.raises(ConfigError, match=r"^concepts: expected hf://owner/name\[@revision\]"):
         fetch_concepts(name)

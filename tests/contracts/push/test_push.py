@@ -15,13 +15,23 @@ from huggingface_hub import DatasetCard
 
 from builder.config import parse_config
 from builder.pipeline.build import build
-from tests.fake_hub import FakeHub, serve
-from tests.publishing import Run, edit_captions, environment, expected, published, read, rows_at, shards_of
+from tests.hub.fake_hub import FakeHub, serve
+from tests.publishing import (
+    Run,
+    edit_captions,
+    environment,
+    expected,
+    program,
+    published,
+    read,
+    rows_at,
+    shards_of,
+)
 
 DATASETS36 = os.environ.get("MYCANVAS_DATASETS36_PYTHON")
 
 
-def test_what_was_pushed_loads_by_name_and_by_streaming_every_row_the_same(
+def test_pushed_dataset_loads_with_equal_rows_by_name_and_by_streaming(
     hub: FakeHub, run: Run, built: Path, tmp_path: Path, name: str
 ) -> None:
     done = run("push", built, name)
@@ -47,14 +57,14 @@ def test_a_second_push_sends_nothing_and_makes_no_commit(hub: FakeHub, run: Run,
     assert (json.loads(done.out)["send"], len(hub.uploads), published(hub, name)) == ({}, before, 1)
 
 
-def test_a_push_that_is_killed_publishes_nothing_and_the_next_one_sends_only_the_rest(
+def test_killed_push_publishes_nothing_and_the_next_push_sends_only_the_rest(
     hub: FakeHub, run: Run, built: Path, tmp_path: Path, name: str
 ) -> None:
     before = len(hub.uploads)
     hub.hold_after = before + 2
     command = [sys.executable, "-m", "builder", "push", str(built), name]
     with subprocess.Popen(command, env=environment(hub, tmp_path / "home"), stderr=subprocess.DEVNULL) as stopped:
-        assert hub.held.wait(120)
+        assert hub.held.wait(120)  # seconds; only a guard against a hang
         stopped.kill()
     hub.go_on.set()
     sent = hub.uploads[before:]
@@ -67,25 +77,22 @@ def test_a_push_that_is_killed_publishes_nothing_and_the_next_one_sends_only_the
     assert done.code == 0, done.err
     assert sorted(hub.uploads[before:]) == sorted(file.size for file in hub.head(name).files.values() if file.large)
     assert {file.name: file.stat().st_mtime_ns for file in (built / ".build" / "push").iterdir()} == made
-    assert read(hub, tmp_path / "home", name) == expected(built)
+    assert rows_at(hub, name) == shards_of(built)
     assert published(hub, name) == 1
 
 
-def test_ten_edited_captions_send_only_the_chunks_that_they_are_in(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+def test_ten_edited_captions_send_only_their_chunks(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     """Over Xet, by the real client: what is new is what it puts into its store of chunks."""
     output = tmp_path / "out"
     values = {"concepts": shapes, "backgrounds": grounds, "output": output, "samples": 45, "license": "CC0-1.0"}
-    build(parse_config({**values, "resolution": 768, "workers": 2}))
-    with serve(tmp_path / "hub") as hub:
-        hub.cas = tmp_path / "cas"
+    build(parse_config({**values, "resolution": 768, "workers": 1}))
+    with serve(tmp_path / "hub", cas=tmp_path / "cas") as hub, program(hub, tmp_path / "home") as run:
 
         def publish() -> tuple[int, dict[str, int]]:
             before = hub.xet_bytes()
-            command = [sys.executable, "-m", "builder", "push", str(output), "me/scenes", "--json"]
-            environment_here = environment(hub, tmp_path / "home")
-            done = subprocess.run(command, env=environment_here, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-            return hub.xet_bytes() - before, json.loads(done.stdout)["send"]
+            done = run("push", output, "me/scenes", "--json")
+            assert done.code == 0, done.err
+            return hub.xet_bytes() - before, json.loads(done.out)["send"]
 
         whole, _ = publish()
         again, nothing = publish()
@@ -112,7 +119,7 @@ def test_a_dry_run_says_exactly_what_is_sent_and_touches_nothing(
     assert json.loads(did.out)["send"] == {path: file.size for path, file in hub.head(name).files.items()}
 
 
-def test_files_that_are_no_longer_of_the_dataset_go_and_others_stay(
+def test_stale_dataset_files_are_deleted_and_foreign_files_are_kept(
     hub: FakeHub, run: Run, built: Path, name: str
 ) -> None:
     run("push", built, name)
@@ -153,7 +160,7 @@ def test_a_branch_and_a_private_repository_are_made_where_there_are_none(
     assert (repository.private, len(repository.branches["main"]), len(repository.branches["v2"])) == (True, 1, 2)
 
 
-def test_the_card_shows_the_dataset_s_place_its_pictures_and_the_license_that_was_given(
+def test_published_card_has_the_repository_name_previews_and_given_license(
     hub: FakeHub, run: Run, finished: Path, tmp_path: Path, name: str
 ) -> None:
     built = shutil.copytree(finished, tmp_path / "out")

@@ -1,4 +1,4 @@
-"""What cannot be published, and what the Hub refuses: a message each, no traceback, nothing half published."""
+"""Builds that cannot be published and refusals of the Hub: a message each, no traceback, nothing half published."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_hub import FakeHub
+from tests.hub.fake_hub import FakeHub
 from tests.publishing import Done, Run, environment, published, refused
 
 
@@ -24,9 +24,7 @@ def test_a_folder_that_is_no_finished_build_is_refused(hub: FakeHub, run: Run, b
 
 
 @pytest.mark.parametrize("what", ["a shard", "the card", "the card's metadata"])
-def test_a_card_that_is_of_other_files_is_refused_until_it_is_written_again(
-    run: Run, built: Path, name: str, what: str
-) -> None:
+def test_card_of_other_shards_is_refused_until_it_is_rewritten(run: Run, built: Path, name: str, what: str) -> None:
     shard = built / "data" / "objects_4-00000-of-00001.arrow"
     if what == "a shard":
         shutil.copy(built / "data" / "objects_5-00000-of-00001.arrow", shard)
@@ -64,7 +62,7 @@ def test_photos_that_no_scene_shows_are_published_too_and_need_one(
 
 
 @pytest.mark.parametrize("license", ["", " ", "unknown", "other", "?"])
-def test_what_states_no_license_is_wrong_usage(run: Run, built: Path, name: str, license: str) -> None:
+def test_license_without_text_is_wrong_usage(run: Run, built: Path, name: str, license: str) -> None:
     message = refused(run("push", built, name, "--dry-run", "--license", license), code=2)
 
     assert f"--license: expected the name of a license, such as CC-BY-4.0, got {license!r}" in message
@@ -85,9 +83,7 @@ def test_a_branch_without_a_name_is_wrong_usage(run: Run, built: Path, name: str
     assert "--revision: expected the name of a branch, got ''" in refused(run("push", built, name, "--revision", ""), 2)
 
 
-def test_nobody_logged_in_and_a_token_that_is_not_known_are_told_apart(
-    hub: FakeHub, run: Run, built: Path, name: str
-) -> None:
+def test_missing_and_unknown_token_have_different_messages(hub: FakeHub, run: Run, built: Path, name: str) -> None:
     assert "not logged in to the Hub; run: hf auth login" in refused(run("push", built, name, token=""))
     assert run("push", built, name, "--dry-run", token="").code == 0
     assert "it does not accept your token; log in again" in refused(run("push", built, name, token="hf_other"))
@@ -99,7 +95,7 @@ def test_a_name_that_no_repository_can_have_is_wrong_usage(run: Run, built: Path
     assert f"expected user/name, as in jane/mycanvas, got '{repo_id}'" in refused(run("push", built, repo_id), code=2)
 
 
-def test_another_s_repository_is_not_written_to(hub: FakeHub, run: Run, built: Path) -> None:
+def test_repository_of_another_user_is_not_written_to(hub: FakeHub, run: Run, built: Path) -> None:
     message = refused(run("push", built, "you/scenes"))
 
     assert "cannot publish you/scenes: the Hub answered 403: your token does not allow this" in message
@@ -151,7 +147,7 @@ def _wrote(hub: FakeHub, name: str) -> None:
         ("commit", 403, "the Hub answered 403: your token does not allow this"),
     ],
 )
-def test_what_the_hub_refuses_is_said_and_nothing_is_half_published(
+def test_refusal_of_the_hub_is_reported_and_nothing_is_published(
     hub: FakeHub, run: Run, built: Path, name: str, route: str, status: int, why: str
 ) -> None:
     hub.failing[route] = status
@@ -165,13 +161,13 @@ def test_what_the_hub_refuses_is_said_and_nothing_is_half_published(
     assert published(hub, name) == 1
 
 
-def test_rows_that_come_back_otherwise_are_noticed(hub: FakeHub, run: Run, built: Path, name: str) -> None:
+def test_rows_that_differ_after_publishing_are_reported(hub: FakeHub, run: Run, built: Path, name: str) -> None:
     hub.lost["data/objects_4-00000-of-00001.parquet"] = "data/objects_5-00000-of-00001.parquet"
 
     assert "rows of objects_4, which are not the" in refused(run("push", built, name))
 
 
-def test_without_a_network_it_says_so(hub: FakeHub, built: Path, tmp_path: Path) -> None:
+def test_missing_network_is_reported(hub: FakeHub, built: Path, tmp_path: Path) -> None:
     nowhere = {**environment(hub, tmp_path / "home"), "HF_ENDPOINT": "http://127.0.0.1:9"}
     command = [sys.executable, "-m", "builder", "push", str(built), "me/x"]
     done = subprocess.run(command, env=nowhere, capture_output=True, text=True)

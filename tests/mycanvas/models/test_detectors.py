@@ -18,7 +18,7 @@ from mycanvas.models.detectors import Asked, Detection, PretrainedDetector, Raw,
 Model = Callable[[str], Path]
 EVERY = ("owlvit", "owlv2", "grounding_dino")
 LABELS = (["dog", "cat", "dog"], ["teapot"], ["zebra", "cat", "ball"], [], ["dog"])
-"""What is looked for in each picture: a double, one, three of which one is no word of the tokenizer's, nothing, one."""
+"""The labels to detect in each picture: one twice, one, three of which one is not in the vocabulary, none, one."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def assert_same(ones: Sequence[Detection] | None, others: Sequence[Detection] | 
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_what_is_found_depends_on_the_picture_and_its_labels_only(
+def test_detections_depend_only_on_the_picture_and_its_labels(
     tiny_model: Model, pictures: list[NDArray[np.uint8]], name: str
 ) -> None:
     detector = load_detector(tiny_model(name), threshold=0.1, batch_size=3)
@@ -134,7 +134,7 @@ def test_a_label_is_asked_as_the_template_says(tiny_model: Model, pictures: list
     assert [one.score for one in bare or ()] != [one.score for one in filled or ()]
 
 
-def test_a_label_that_stands_there_twice_is_asked_once_and_nothing_is_not_asked(
+def test_duplicate_labels_are_queried_once_and_no_labels_not_at_all(
     pictures: list[NDArray[np.uint8]],
 ) -> None:
     asked: list[list[str]] = []
@@ -157,7 +157,7 @@ def test_doubles_of_one_label_are_left_out(tiny_model: Model, pictures: list[NDA
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_what_a_model_gives_no_numbers_for_is_none_and_not_empty(
+def test_detections_with_nan_scores_are_none_and_not_empty(
     tiny_model: Model, pictures: list[NDArray[np.uint8]], tmp_path: Path, name: str
 ) -> None:
     broken = shutil.copytree(tiny_model(name), tmp_path / "broken")

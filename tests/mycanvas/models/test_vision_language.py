@@ -176,7 +176,7 @@ def pickled(folder: Path) -> None:
         (pickled, "no file named model.safetensors"),
     ],
 )
-def test_what_cannot_caption_is_refused_by_name(
+def test_model_that_cannot_caption_is_refused_by_name(
     tiny_model: Tiny, tmp_path: Path, spoil: Callable[[Path], None], reason: str
 ) -> None:
     folder = tmp_path / "spoilt"

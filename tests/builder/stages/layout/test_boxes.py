@@ -66,6 +66,14 @@ def test_the_lower_is_the_nearer() -> None:
     assert cat.depth > dog.depth > mug.depth >= 0
 
 
+def test_depth_is_the_distance_beyond_the_lower_edge_in_distances_to_it() -> None:
+    """On a ground plane with its horizon at 0.2, an object's height halves where its depth is 1."""
+    cat, dog, _ = put(boxes(cat=box(20, 272, 140, 140), dog6=box(180, 307.2, 140, 153.6), mug=box(340, 272, 140, 140)))
+
+    assert cat.depth == pytest.approx(0.8 / (412 / 512 - 0.2) - 1)
+    assert dog.depth == pytest.approx(0.8 / (0.9 - 0.2) - 1)
+
+
 @pytest.mark.parametrize("over", [1, 25])
 def test_a_box_is_shifted_back_onto_the_canvas_by_a_twentieth(over: int) -> None:
     right, _, _ = put(boxes(cat=box(-over, 250, 140, 140)))

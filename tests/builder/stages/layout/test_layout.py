@@ -120,6 +120,18 @@ def test_of_equally_tall_objects_the_nearer_is_lower_and_larger(seed: int) -> No
     assert all(nearer >= further - 1 for nearer, further in pairwise(heights))
 
 
+def test_objects_at_one_depth_do_not_overlap() -> None:
+    pairs = 0
+    for seed in range(40):
+        layout = arranged(setting([cutout()] * 3, size=1024), seed)
+        assert isinstance(layout, Layout)
+        for left, right in pairwise(sorted(layout.placements, key=lambda place: place.x)):
+            if abs(left.y + left.height - right.y - right.height) < 0.03 * 1024:
+                pairs += 1
+                assert right.x >= left.x + left.width
+    assert pairs > 10
+
+
 def test_size_is_proportional_to_the_distance_below_the_horizon() -> None:
     layouts = [arranged(setting([cutout()] * 3, horizon=0.3, size=1024), seed) for seed in range(20)]
 

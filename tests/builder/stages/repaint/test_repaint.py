@@ -254,3 +254,28 @@ def test_a_refused_canvas_is_data_and_costs_no_neighbour() -> None:
     assert isinstance(first, Scene)
     assert second == Rejected(sample_id="sample1", stage="repaint", reason="busy", retriable=True)
     assert isinstance(third, Scene)
+
+
+def test_harmonising_looks_only_at_the_background_near_the_object() -> None:
+    layer = ball(x=20)
+    dark, halves = noise((SIZE, SIZE), 20, 60, seed=1), noise((SIZE, SIZE), 200, 250, seed=2)
+    halves[:, :160] = dark[:, :160]
+    config = RepaintConfig(harmonise=1, shadow=0)
+
+    near, everywhere = (painted(canvas(layer, background=each), config) for each in (halves, dark))
+
+    np.testing.assert_array_equal(under(near, layer), under(everywhere, layer))
+
+
+@pytest.mark.parametrize(("low", "high", "background"), [(110, 140, (0, 255)), (20, 235, (125, 130))])
+def test_harmonising_changes_contrast_by_at_most_a_sixth(low: int, high: int, background: tuple[int, int]) -> None:
+    layer = ball(low=low, high=high)
+    scene = canvas(layer, background=noise((SIZE, SIZE), *background, seed=3))
+
+    def contrast(picture: Rgb) -> float:
+        lab = cv2.cvtColor(under(picture, layer), cv2.COLOR_RGB2LAB)
+        return float(lab[..., 0][layer.alpha == 1].std())
+
+    ratio = contrast(painted(scene, RepaintConfig(harmonise=1, shadow=0))) / contrast(painted(scene))
+    assert 0.8 < ratio < 1.2
+    assert ratio != pytest.approx(1, abs=0.05)

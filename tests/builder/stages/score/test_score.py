@@ -263,6 +263,20 @@ def test_exposure_compares_with_the_surroundings_and_not_with_the_far_side_of_th
     assert measure(scene(image, mask))["exposure"] < 0.01
 
 
+def test_exposure_compares_with_the_background_and_not_with_other_objects() -> None:
+    mask = ellipses(MUG, (270, 200, 140, 200))
+    image = compose(mask, plain(120), plain(120), plain(120))
+    brighter = compose(mask, plain(120), plain(120), plain(220))
+
+    # The second object differs from the background by 100 of 255 in either case; the first must not add to it.
+    alone = measure(
+        scene(compose(ellipses((270, 200, 140, 200)), plain(120), plain(220)), ellipses((270, 200, 140, 200)))
+    )
+
+    assert measure(scene(image, mask))["exposure"] < 0.01
+    assert measure(scene(brighter, mask))["exposure"] == pytest.approx(alone["exposure"], abs=0.01)
+
+
 def test_a_scene_is_as_good_as_its_worst_object_whichever_it_is(mask: IndexMask) -> None:
     blurred = cv2.GaussianBlur(texture(1, 60, 160), (0, 0), 3)
     first = scene(compose(mask, texture(0, 60, 160), blurred, texture(1, 60, 160)), mask)

@@ -75,9 +75,7 @@ def test_another_seed_says_something_else_and_the_same_seed_the_same(
     assert again[1] != replies[3]
 
 
-def test_a_reply_does_not_depend_on_what_is_asked_beside_it(
-    replies: list[Reply], tiny_model: Callable[[str], Path]
-) -> None:
+def test_reply_does_not_depend_on_its_batch(replies: list[Reply], tiny_model: Callable[[str], Path]) -> None:
     assert list(local(tiny_model("llm"), together=1).complete(REQUESTS)) == replies
     assert list(local(tiny_model("llm"), together=2).complete(REQUESTS)) == replies
 

@@ -1,0 +1,72 @@
+"""Custom Diffusion's lists of concepts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from builder.sources.concepts import find_concepts
+from mycanvas.errors import ConfigError, InputError
+from tests.builder.sources.concept_folders import entry, listing, picture
+
+
+def test_custom_diffusions_concepts_list_is_understood(pets: Path) -> None:
+    source = listing(
+        pets, entry("./dog6", "photo of a dog", "a photo of a puppy"), entry("cat2", "photo of a <new1> cat", "cat")
+    )
+
+    cat, dog = find_concepts(source).concepts
+
+    assert (cat.name, cat.token, cat.class_noun) == ("cat2", "<new1>", "cat")
+    assert (dog.name, dog.token, dog.class_noun) == ("dog6", "<dog6>", "puppy")
+    assert [photo.id for photo in cat.photos] == ["cat2/a.JPG", "cat2/b.png"]
+
+
+def test_custom_concept_101_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
+    for index, folder in enumerate(("furniture_chair1", "pet_dog1")):
+        picture(tmp_path / "benchmark_dataset" / folder / "0.jpg", index)
+    (tmp_path / "ATTRIBUTION").write_text("Unsplash License")
+    listed = [("furniture_chair1", "chair"), ("pet_dog1", "dog")]
+    entries = [entry(f"./benchmark_dataset/{path}", f"photo of a <new1> {noun}", noun) for path, noun in listed]
+    (tmp_path / "dataset.json").write_text(json.dumps(entries))
+
+    chair, dog = find_concepts(tmp_path).concepts
+
+    assert (chair.name, chair.token, chair.class_noun) == ("furniture_chair1", "<furniture_chair1>", "chair")
+    assert (dog.name, dog.token, dog.class_noun) == ("pet_dog1", "<pet_dog1>", "dog")
+    assert dog.photos[0].attribution == "Unsplash License"
+
+
+@pytest.mark.parametrize(
+    ("entries", "error", "message"),
+    [
+        ([entry("none")], InputError, "instance_data_dir none is not a folder"),
+        ([entry("cat2"), entry("cat2")], ConfigError, "have the same folder name cat2"),
+        (
+            [entry("cat2", "a <new1> cat"), entry("dog6", "a <new1> dog"), entry(".", "a <new2> cup")],
+            ConfigError,
+            "the same token <new1>",
+        ),
+        ([{"instance_prompt": "a <new1> cat"}], ConfigError, "0.instance_data_dir is missing"),
+        ([{}, "cat2"], ConfigError, r"(?s)0.instance_data_dir is missing\n.*1: expected a table"),
+        ([entry("no"), entry("none")], InputError, r"(?s)instance_data_dir no is not .*instance_data_dir none is not"),
+        ([entry("cat2", "", '"cat"')], ConfigError, "cannot be the class noun of cat2: .*, or class_prompt in"),
+        (["cat2"], ConfigError, "0: expected a table of keys and values, got 'cat2'"),
+        ([], ConfigError, "list.json lists no folder of photos"),
+    ],
+)
+def test_a_wrong_concepts_list_is_refused(
+    pets: Path, entries: list[object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        find_concepts(listing(pets, *entries))
+
+
+def test_a_concepts_list_that_is_not_json_or_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read"):
+        find_concepts(tmp_path / "list.json")
+    (tmp_path / "list.json").write_text("[")
+    with pytest.raises(ConfigError, match="is not JSON"):
+        find_concepts(tmp_path / "list.json")
