@@ -47,15 +47,15 @@ PICTURES = len(TOYS) * len(VIEWS)
 
 
 def render_toys(folder: Path, progress: Callable[[int], object] | None = None, workers: int | None = None) -> None:
-    """Render every toy from every view.
+    """Photograph every toy from each side.
 
     Writes `concepts/<toy>/<view>.jpg`, `concepts/concepts.toml` and `alpha/<toy>/<view>.png` (8-bit grey, 255 = toy),
-    the same bytes each time. Nothing is done if the folder already holds them all, from the same version of the toys.
+    the same bytes each time. A folder that already holds them all, from the same version of the toys, is left alone.
 
     Args:
-        folder: the output folder; created if missing.
+        folder: where to; created if missing.
         progress: called with the number of photographs finished since its last call, PICTURES in all.
-        workers: number of processes; None: one per core.
+        workers: processes; None: one per core.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -68,15 +68,15 @@ def render_toys(folder: Path, progress: Callable[[int], object] | None = None, w
     marker.unlink(missing_ok=True)
     tasks = [(folder, name, view) for name in TOYS for view in range(len(VIEWS))]
     with LocalEngine(workers or cores()) as engine:
-        for _ in engine.map(_write_photograph, tasks):
+        for _ in engine.map(_take, tasks):
             if progress:
                 progress(1)
     write_text(folder / "concepts" / "concepts.toml", _concepts_toml())
     write_text(marker, version)
 
 
-def _write_photograph(task: tuple[Path, str, int]) -> None:
-    """Render one view of one toy; write its picture and alpha."""
+def _take(task: tuple[Path, str, int]) -> None:
+    """Photograph one toy from one side and write picture and alpha."""
     folder, name, view = task
     # The pool already keeps every core busy.
     cv2.setNumThreads(1)
@@ -98,7 +98,7 @@ def _complete(folder: Path, marker: Path, version: str) -> bool:
 
 
 def _version() -> str:
-    """A digest of the code that renders the pictures."""
+    """A digest of the code that the pictures come from."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())

@@ -117,7 +117,7 @@ def find_mentions(text: str, nouns: Sequence[str]) -> list[Mention]:
         done = end
         in_pairs = plural(noun).endswith(f" of {noun}")
         if in_pairs and not several:
-            # The determiner belongs to the pair ("a pair of brown glasses"), and "three flowers" may be one set of them.
+            # The determiner belongs to the pair ("a pair of brown glasses"), and "three flowers" may be one set.
             before = re.sub(r"\b[\w-]+ of (?:[\w-]+ ){0,2}$", "", before)
         elif not several and plural(noun) != noun and _is_of_a_kind(text[end:]):
             continue
