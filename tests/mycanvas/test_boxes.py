@@ -1,4 +1,4 @@
-"""Geometry of boxes against pixels counted one by one."""
+"""Geometry of boxes, compared with counts of pixels."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def drawn(box: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_iou_is_that_of_the_pixels(seed: int) -> None:
+def test_iou_equals_that_of_the_boxes_pixels(seed: int) -> None:
     first, second = random_boxes(seed, 6), random_boxes(seed + 50, 4)
     counted = [[(drawn(a) & drawn(b)).sum() / (drawn(a) | drawn(b)).sum() for b in second] for a in first]
 
     assert np.allclose(iou(first, second), counted, atol=1e-12)
 
 
-def test_iou_of_nothing_is_empty_and_of_boxes_without_area_zero() -> None:
+def test_iou_without_boxes_is_empty_and_zero_for_boxes_without_area() -> None:
     assert iou([], [(0, 0, 1, 1)]).shape == (0, 1)
     assert iou([(3, 3, 0, 0)], [(3, 3, 0, 0)]).tolist() == [[0.0]]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_box_is_covered_as_far_as_its_pixels_are(seed: int) -> None:
+def test_covered_fraction_equals_that_of_the_pixels(seed: int) -> None:
     box, *others = random_boxes(seed, 5)
     union = np.any([drawn(other) for other in others], axis=0)
 
@@ -49,7 +49,7 @@ def test_a_box_is_covered_as_far_as_its_pixels_are(seed: int) -> None:
     assert share == pytest.approx((drawn(box) & union).sum() / drawn(box).sum(), abs=1e-12)
 
 
-def test_a_box_is_never_covered_more_than_wholly() -> None:
+def test_covered_fraction_is_never_above_one() -> None:
     boxes = np.random.default_rng(0).uniform(0.1, 30, (200, 4)).tolist()
 
     shares = [covered((x, y, w, h), [(x, y, w, h), (x, y, w / 3, h)]) for x, y, w, h in boxes]
@@ -66,7 +66,7 @@ def test_box_without_area_or_without_others_is_not_covered(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_suppression_keeps_a_box_unless_a_better_kept_one_overlaps_it(seed: int) -> None:
+def test_suppress_drops_a_box_only_if_a_better_kept_one_overlaps_it(seed: int) -> None:
     boxes, scores = random_boxes(seed, 40), np.random.default_rng(seed).integers(0, 20, 40) / 20
     kept: list[int] = []
     for index in sorted(range(40), key=lambda i: (-scores[i], i)):
@@ -77,14 +77,14 @@ def test_suppression_keeps_a_box_unless_a_better_kept_one_overlaps_it(seed: int)
     assert 1 < len(kept) < 40
 
 
-def test_the_part_of_a_box_within_the_picture() -> None:
+def test_within_clips_boxes_to_the_picture() -> None:
     boxes = within([(-5, -5, 10, 20), (90, 70, 30, 30), (2, 3, 4, 5), (200, 200, 5, 5)], 100, 80)
 
     assert boxes.tolist() == [[0, 0, 5, 15], [90, 70, 10, 10], [2, 3, 4, 5], [100, 80, 0, 0]]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_matching_finds_the_most_pairs_and_of_these_the_closest(seed: int) -> None:
+def test_match_finds_the_most_pairs_with_the_highest_iou(seed: int) -> None:
     expected, found = random_boxes(seed, 4), random_boxes(seed + 100, 5)
     near = iou(expected, found)
     kept = [[near[i, j] for i, j in enumerate(order[:4]) if near[i, j] >= 0.2] for order in permutations(range(5))]
@@ -98,8 +98,8 @@ def test_matching_finds_the_most_pairs_and_of_these_the_closest(seed: int) -> No
     assert len({j for _, j in pairs}) == most
 
 
-def test_a_near_miss_does_not_take_the_place_of_a_second_pair() -> None:
-    # By greed the second expected box, the closer one, would take the only found box that the first overlaps enough.
+def test_match_prefers_two_pairs_over_one_closer_pair() -> None:
+    # A greedy match would give the second, closer expected box the only found box that the first overlaps enough.
     expected = [(0, 0, 10, 10), (4, 0, 10, 10)]
     found = [(3, 0, 10, 10), (7, 0, 10, 10)]
 
@@ -115,5 +115,5 @@ def test_many_loose_pairs_outweigh_one_pair_fewer_that_fits_exactly() -> None:
 
 
 @pytest.mark.parametrize(("expected", "found"), [([], []), ([(0, 0, 1, 1)], []), ([], [(0, 0, 1, 1)])])
-def test_nothing_matches_nothing(expected: list[tuple[int, ...]], found: list[tuple[int, ...]]) -> None:
+def test_match_without_boxes_returns_no_pairs(expected: list[tuple[int, ...]], found: list[tuple[int, ...]]) -> None:
     assert match(expected, found, 0.5) == []

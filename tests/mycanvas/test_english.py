@@ -9,18 +9,18 @@ from mycanvas.english import counted, listed, plural, uncounted, with_article
     "noun",
     ["dog", "mug", "unicorn", "ukulele", "USB stick", "TV", "European vase", "gym bag", "one-eyed toy", "bus", "lens"],
 )
-def test_a_stands_before_what_sounds_like_a_consonant(noun: str) -> None:
+def test_noun_that_begins_with_a_consonant_sound_gets_a(noun: str) -> None:
     assert with_article(noun) == f"a {noun}"
 
 
 @pytest.mark.parametrize(
     "noun", ["umbrella", "hourglass", "urn", "elephant", "rc car", "x-ray", "8-ball", "MP3 player", "apple"]
 )
-def test_an_stands_before_what_sounds_like_a_vowel(noun: str) -> None:
+def test_noun_that_begins_with_a_vowel_sound_gets_an(noun: str) -> None:
     assert with_article(noun) == f"an {noun}"
 
 
-def test_plural_nouns_come_in_pairs_and_sets_but_words_that_only_end_in_s_do_not() -> None:
+def test_plural_noun_gets_pair_or_set_and_a_singular_one_in_s_does_not() -> None:
     assert with_article("reading glasses") == "a pair of reading glasses"
     assert with_article("keys") == "a set of keys"
     assert [with_article(noun) for noun in ("wine glass", "cactus", "iris")] == ["a wine glass", "a cactus", "an iris"]
@@ -56,16 +56,16 @@ def test_plural_nouns_come_in_pairs_and_sets_but_words_that_only_end_in_s_do_not
         ("flowers", "sets of flowers"),
     ],
 )
-def test_plural_of_nouns(noun: str, several: str) -> None:
+def test_plural_is_correct_and_used_in_counts(noun: str, several: str) -> None:
     assert plural(noun) == several
     assert counted(noun, 3) == f"three {several}"
 
 
-def test_lists_read_as_lists() -> None:
+def test_listed_joins_phrases_with_commas_and_and() -> None:
     assert [listed(["x"]), listed(["x", "y"]), listed(["x", "y", "z"])] == ["x", "x and y", "x, y and z"]
 
 
-def test_a_count_and_its_spelling_out_are_the_same() -> None:
+def test_counted_and_listed_objects_become_the_same_text() -> None:
     nouns = ["dog", "dog house", "glasses"]
     spelled = "A dog, a pair of glasses, a dog and a dog house stand here."
 
@@ -73,7 +73,7 @@ def test_a_count_and_its_spelling_out_are_the_same() -> None:
     assert uncounted(spelled, nouns) != uncounted("A dog, a dog house and a pair of glasses stand here.", nouns)
 
 
-def test_counts_are_found_where_any_sentence_begins() -> None:
+def test_counts_at_the_beginning_of_any_sentence_are_found() -> None:
     spelled = "A cat sleeps. A dog and a dog play."
 
     assert uncounted(spelled, ["dog", "cat"]) == uncounted("A cat sleeps. Two dogs play.", ["dog", "cat"])

@@ -1,4 +1,4 @@
-"""Pasting applies alpha once, in the order of depth, and tells what is visible to the pixel."""
+"""Pasting applies alpha once, in the order of depth, and finds the visible pixels exactly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SIZE = 200
 
 
 def disc(size: int = 120, colour: tuple[int, int, int] = (200, 40, 30)) -> Rgba:
-    """A disc with a soft edge; where nobody should see it, its colour is green."""
+    """A disc with a soft edge; its hidden pixels are green."""
     rgba = np.full((size, size, 4), (0, 255, 0, 0), np.uint8)
     alpha = np.zeros((size, size), np.float32)
     cv2.circle(alpha, (size // 2, size // 2), size // 2 - 6, 1.0, -1)
@@ -59,7 +59,7 @@ def pasted(rgbas: Sequence[Rgba], placements: Sequence[Placement]) -> Canvas:
     return canvas
 
 
-def test_at_its_own_size_a_cutout_arrives_unchanged() -> None:
+def test_cutout_placed_at_its_own_size_is_unchanged() -> None:
     rgba = disc()
 
     (layer,) = pasted([rgba], [Placement(x=30, y=40, width=120, height=120, depth=0)]).layers
@@ -73,7 +73,7 @@ def test_at_its_own_size_a_cutout_arrives_unchanged() -> None:
 
 
 @pytest.mark.parametrize("side", [150, 90, 60, 31, 12])
-def test_no_hidden_colour_bleeds_into_a_scaled_edge(side: int) -> None:
+def test_hidden_colours_do_not_bleed_into_a_scaled_edge(side: int) -> None:
     (layer,) = pasted([disc()], [Placement(x=0, y=0, width=side, height=side, depth=0)]).layers
 
     assert layer.rgb.shape == (side, side, 3)
@@ -82,7 +82,7 @@ def test_no_hidden_colour_bleeds_into_a_scaled_edge(side: int) -> None:
 
 
 @pytest.mark.parametrize("side", [90, 60, 31])
-def test_scaling_keeps_the_share_of_the_canvas_that_an_object_covers(side: int) -> None:
+def test_scaling_keeps_the_mean_alpha(side: int) -> None:
     rgba = disc()
     (layer,) = pasted([rgba], [Placement(x=0, y=0, width=side, height=side, depth=0)]).layers
 
@@ -90,13 +90,13 @@ def test_scaling_keeps_the_share_of_the_canvas_that_an_object_covers(side: int) 
     assert layer.alpha.max() <= 1
 
 
-def test_layers_come_far_to_near_and_keep_their_index() -> None:
+def test_layers_are_ordered_far_to_near_and_keep_their_index() -> None:
     places = [Placement(x=40 * i, y=10, width=80, height=80, depth=depth) for i, depth in enumerate((0.1, 0.5, 0.0))]
 
     assert [layer.index for layer in pasted([disc()] * 3, places).layers] == [1, 0, 2]
 
 
-def test_the_nearer_object_owns_the_pixels_that_both_cover() -> None:
+def test_pixels_that_two_objects_cover_belong_to_the_nearer_one() -> None:
     far = Placement(x=20, y=50, width=100, height=100, depth=0.5)
     near = Placement(x=70, y=60, width=100, height=100, depth=0.1)
 
@@ -108,7 +108,7 @@ def test_the_nearer_object_owns_the_pixels_that_both_cover() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_boxes_are_the_extents_of_the_mask_and_shares_are_counted_in_pixels(seed: int) -> None:
+def test_boxes_and_visible_fractions_match_the_mask(seed: int) -> None:
     rng = np.random.default_rng(seed)
     count = int(rng.integers(1, 6))
     sides = rng.integers(40, 110, count)
@@ -130,7 +130,7 @@ def test_boxes_are_the_extents_of_the_mask_and_shares_are_counted_in_pixels(seed
     assert canvas.visible[canvas.layers[-1].index] == 1
 
 
-def test_an_object_without_a_visible_pixel_costs_its_scene_but_not_its_neighbours() -> None:
+def test_scene_with_a_hidden_object_is_rejected_and_the_next_is_not() -> None:
     small = Placement(x=80, y=80, width=30, height=30, depth=1)
     large = Placement(x=40, y=40, width=120, height=120, depth=0)
 
@@ -140,7 +140,7 @@ def test_an_object_without_a_visible_pixel_costs_its_scene_but_not_its_neighbour
     assert isinstance(fine, Canvas)
 
 
-def test_a_pixel_belongs_to_whoever_makes_up_half_of_it() -> None:
+def test_pixel_belongs_to_the_layer_that_contributes_at_least_half_of_it() -> None:
     def sheet(index: int, alpha: float) -> Layer:
         return Layer(index=index, x=0, y=0, rgb=np.zeros((1, 1, 3), np.uint8), alpha=np.full((1, 1), alpha, np.float32))
 
@@ -153,7 +153,7 @@ def test_a_pixel_belongs_to_whoever_makes_up_half_of_it() -> None:
     assert owner(sheet(0, 1.0), sheet(1, 0.4), sheet(2, 0.4)) == 0
 
 
-def test_a_cutout_gives_the_same_pixels_the_first_time_and_the_hundredth() -> None:
+def test_pasting_the_same_cutout_again_gives_the_same_pixels() -> None:
     place = [Placement(x=3, y=4, width=77, height=77, depth=0)]
     rgba = disc()
     first = pasted([rgba], place)

@@ -30,7 +30,7 @@ def test_the_same_seed_gives_the_same_plan_and_another_seed_another() -> None:
 
 
 @pytest.mark.parametrize("samples", [1, 3, 7, 100, 301])
-def test_exactly_as_many_scenes_are_planned_as_asked(samples: int) -> None:
+def test_plan_has_exactly_the_requested_number_of_scenes(samples: int) -> None:
     drawn = plan(samples=samples)
 
     assert len(drawn) == samples
@@ -47,14 +47,14 @@ def test_scenes_are_spread_over_all_splits_and_all_concepts() -> None:
     assert min(uses.values()) >= 0.7 * max(uses.values())
 
 
-def test_compositions_differ_and_hold_each_concept_once() -> None:
+def test_compositions_differ_and_have_each_concept_once() -> None:
     compositions = {sample.composition: sample.concepts for sample in plan(samples=300)}
 
     assert len(compositions) == 41
     assert all(len(set(members)) == len(members) for members in compositions.values())
 
 
-def test_each_photo_is_of_its_own_concept_and_all_are_shown() -> None:
+def test_photos_belong_to_their_concepts_and_every_photo_and_background_is_used() -> None:
     drawn = plan(samples=300)
 
     for sample in drawn:
@@ -74,7 +74,7 @@ def test_every_background_of_a_scene_is_drawn_for_some_sample() -> None:
 
 
 @pytest.mark.parametrize("names", [("can",), ("can", "cat"), ("can", "cat", "dog", "vase")])
-def test_few_concepts_still_make_a_plan(names: tuple[str, ...]) -> None:
+def test_fewer_concepts_than_the_largest_size_still_give_a_plan(names: tuple[str, ...]) -> None:
     drawn = plan(samples=20, names=names)
 
     assert len(drawn) == 20
@@ -82,12 +82,12 @@ def test_few_concepts_still_make_a_plan(names: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(("size", "possible"), [(1, 8), (2, 28), (4, 41), (5, 41)])
-def test_every_possible_composition_is_drawn_before_any_is_missed(size: int, possible: int) -> None:
-    """41 are drawn at most; of eight concepts there are 8, 28, 70 and 56 of these sizes."""
+def test_all_possible_compositions_of_a_size_are_drawn_up_to_the_limit(size: int, possible: int) -> None:
+    """At most 41 are drawn; eight concepts have 8, 28, 70 and 56 compositions of these sizes."""
     assert len({sample.composition for sample in plan(samples=600, sizes=[size])}) == possible
 
 
-def test_many_concepts_are_planned_at_once_and_almost_all_shown() -> None:
+def test_plan_of_many_concepts_uses_almost_all_of_them() -> None:
     names = [f"thing{index:03d}x" for index in range(150)]
     concepts = [Concept(name=n, token=f"<{n}>", class_noun="thing", height_cm=None, photos=()) for n in names]
     config = parse_config({"concepts": "photos", "samples": 3000})
@@ -97,13 +97,13 @@ def test_many_concepts_are_planned_at_once_and_almost_all_shown() -> None:
     assert len({concept.name for sample in drawn for concept in sample.concepts}) >= 130
 
 
-def test_listed_compositions_are_planned_as_listed() -> None:
+def test_plan_has_exactly_the_configured_compositions() -> None:
     drawn = plan(compositions=[["dog6", "cat"], ["vase"]], samples_per_composition=4)
 
     assert Counter(sample.composition for sample in drawn) == {"cat+dog6": 4, "vase": 4}
 
 
-def test_adding_a_composition_leaves_the_others_as_they_were() -> None:
+def test_adding_a_composition_does_not_change_the_samples_of_others() -> None:
     few = plan(compositions=[["dog6", "cat"]], samples_per_composition=4)
     more = plan(compositions=[["vase", "can"], ["dog6", "cat"]], samples_per_composition=4)
 
@@ -119,12 +119,12 @@ def test_adding_a_composition_leaves_the_others_as_they_were() -> None:
         (["cat", "teepot"], "did you mean teapot"),
     ],
 )
-def test_an_impossible_composition_is_an_error_that_names_it(composition: list[str], message: str) -> None:
+def test_invalid_composition_raises_an_error_that_says_why(composition: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         plan(compositions=[composition])
 
 
-def test_a_theme_decides_where_a_composition_is_seen_and_how_large_its_things_are() -> None:
+def test_theme_sets_backgrounds_and_heights_of_its_composition_only() -> None:
     config = parse_config({"concepts": "photos", "compositions": [["dog6", "cat"], ["vase"]], "samples": 60})
     theme = Theme(
         backgrounds=(("yard", "in a sunny yard"), ("yard", "in a wet yard"), ("beach", "by the sea")),

@@ -18,7 +18,7 @@ def spread(count: int) -> list[int]:
 ALL = SelectConfig(min_visible=None, max_overlap=None, max_border=None)
 
 
-def test_a_scene_beyond_a_bound_is_dropped_with_the_bound_as_its_reason() -> None:
+def test_scene_that_violates_a_bound_is_dropped_with_the_bound_as_reason() -> None:
     chosen = select(
         [judged("good", 0, overlap=0.3), judged("bad", 0xFFFF, overlap=0.31), judged("faint", 0xFF00, cutout=0.9)],
         SelectConfig(max_overlap=0.3, min_cutout=1.0),
@@ -44,29 +44,29 @@ def test_quota_keeps_the_larger_of_two_values_unless_the_score_measures_a_flaw(s
         assert select(order, config).kept == ("a-small" if score in flaws else "b-large",)
 
 
-def test_a_bound_on_a_score_that_nobody_measured_is_named() -> None:
+def test_bound_on_a_score_that_no_scene_has_is_reported_as_idle() -> None:
     config = SelectConfig(min_visible=None, max_overlap=0.3, max_border=None, min_identity=0.6)
 
     assert idle_bounds([judged("a", 0)], config) == ["identity"]
     assert idle_bounds([judged("a", 0), judged("b", 1, identity=0.7)], config) == []
 
 
-def test_a_bound_on_a_score_that_is_missing_keeps_the_scene() -> None:
+def test_scene_without_the_bounded_score_is_kept() -> None:
     assert select([judged("a", 0)], SelectConfig(min_visible=0.9)).kept == ("a",)
 
 
-def test_of_two_scenes_that_look_alike_the_better_is_kept() -> None:
+def test_better_of_two_near_duplicates_is_kept() -> None:
     chosen = select([judged("worse", 0b111, cutout=1.0), judged("better", 0, cutout=1.2)], ALL)
 
     assert chosen.kept == ("better",)
     assert chosen.dropped == {"worse": "near-duplicate"}
 
 
-def test_scenes_of_different_compositions_never_count_as_alike() -> None:
+def test_scenes_of_different_compositions_are_never_near_duplicates() -> None:
     assert len(select([judged("a", 0), judged("b", 0, composition="cat+vase")], ALL).kept) == 2
 
 
-def test_the_quota_keeps_the_best_of_each_composition_in_the_order_given() -> None:
+def test_quota_keeps_the_best_scenes_of_each_composition_in_input_order() -> None:
     names = ["d", "b", "a", "c"]
     rows = [judged(n, f, cutout=q) for n, f, q in zip(names, spread(4), (1.0, 1.3, 1.1, 1.2), strict=True)]
 
@@ -76,8 +76,8 @@ def test_the_quota_keeps_the_best_of_each_composition_in_the_order_given() -> No
     assert chosen.dropped == {"d": "quota", "a": "quota"}
 
 
-def test_no_score_outweighs_another_by_its_unit() -> None:
-    """Large numbers in one score do not beat being best in two others."""
+def test_unit_of_a_score_does_not_affect_the_ranking() -> None:
+    """Being best in two scores outranks being best in one, however large its numbers are."""
     rows = [
         judged("even", 0, size=0.2, seam=0.1, sharpness=50.0),
         judged("one-sided", 0xFFFF, size=0.1, seam=0.2, sharpness=9000.0),
@@ -86,7 +86,7 @@ def test_no_score_outweighs_another_by_its_unit() -> None:
     assert select(rows, ALL.model_copy(update={"per_composition": 1})).kept == ("even",)
 
 
-def test_the_order_of_candidates_changes_nothing_but_the_order() -> None:
+def test_order_of_candidates_does_not_affect_which_are_kept() -> None:
     rows = [judged(str(i), f, cutout=1 + i % 3) for i, f in enumerate(spread(10))]
     config = ALL.model_copy(update={"per_composition": 4})
 

@@ -13,7 +13,7 @@ from builder.stages.backgrounds.procedural import SCENES, paint_scene, procedura
 
 @cache
 def painted(scene: str) -> Background:
-    """Its first variant; painting takes half a second."""
+    """The scene's first variant; cached, because painting takes half a second."""
     return paint_scene(BackgroundRef(scene=scene, phrase=""))
 
 
@@ -24,7 +24,7 @@ def test_there_are_at_least_eight_scenes_in_several_variants() -> None:
     assert min(variants.values()) >= 3
 
 
-def test_every_scene_has_a_phrase_of_its_own() -> None:
+def test_every_scene_has_its_own_phrase() -> None:
     phrases = {ref.scene: ref.phrase for ref in procedural_backgrounds()}
 
     assert len(set(phrases.values())) == len(phrases)
@@ -32,7 +32,7 @@ def test_every_scene_has_a_phrase_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_a_scene_is_a_full_picture_with_room_to_stand(scene: str) -> None:
+def test_scene_has_the_expected_size_and_enough_ground(scene: str) -> None:
     background = painted(scene)
 
     assert background.pixels.shape == (SIZE, SIZE, 3)
@@ -43,7 +43,7 @@ def test_a_scene_is_a_full_picture_with_room_to_stand(scene: str) -> None:
     assert ground.mean(axis=2).std() > 4, "ground without texture looks unreal"
 
 
-def test_the_same_variant_gives_the_same_bytes_and_another_does_not() -> None:
+def test_same_variant_gives_the_same_pixels_and_another_does_not() -> None:
     first = painted("snow").pixels
     again, other = (paint_scene(BackgroundRef(scene="snow", phrase="", variant=v)).pixels for v in (0, 1))
 

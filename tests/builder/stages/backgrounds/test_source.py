@@ -35,7 +35,7 @@ def painted() -> BackgroundSource:
 
 
 @pytest.mark.parametrize("resolution", [128, 512])
-def test_a_background_is_square_and_as_large_as_asked(park: BackgroundRef, resolution: int) -> None:
+def test_background_is_square_and_of_the_requested_resolution(park: BackgroundRef, resolution: int) -> None:
     background = BackgroundSource(resolution).load(park, 0, "a")
 
     assert background.pixels.shape == (resolution, resolution, 3)
@@ -43,7 +43,7 @@ def test_a_background_is_square_and_as_large_as_asked(park: BackgroundRef, resol
     assert background.pixels.flags.c_contiguous
 
 
-def test_a_painted_background_keeps_its_ground_in_the_picture(painted: BackgroundSource) -> None:
+def test_crop_of_a_painted_background_keeps_enough_ground(painted: BackgroundSource) -> None:
     for sample in range(20):
         background = painted.load(TABLE, 0, str(sample))
 
@@ -51,14 +51,14 @@ def test_a_painted_background_keeps_its_ground_in_the_picture(painted: Backgroun
         assert background.horizon < background.ground < 0.75
 
 
-def test_two_samples_never_share_their_pixels(painted: BackgroundSource, park: BackgroundRef) -> None:
+def test_samples_with_the_same_picture_get_different_pixels(painted: BackgroundSource, park: BackgroundRef) -> None:
     for source, ref in ((painted, TABLE), (BackgroundSource(128), park)):
         pictures = {source.load(ref, 0, str(sample)).pixels.tobytes() for sample in range(12)}
 
         assert len(pictures) == 12
 
 
-def test_neither_order_nor_company_changes_a_sample(park: BackgroundRef) -> None:
+def test_background_of_a_sample_does_not_depend_on_other_samples(park: BackgroundRef) -> None:
     busy = BackgroundSource(128)
     for sample in "xyz":
         busy.load(park, 0, sample)
@@ -75,7 +75,7 @@ def test_another_seed_gives_another_crop(park: BackgroundRef) -> None:
     assert not np.array_equal(source.load(park, 0, "a").pixels, source.load(park, 1, "a").pixels)
 
 
-def test_the_ground_of_a_photo_is_found_where_its_colour_changes(park: BackgroundRef) -> None:
+def test_ground_of_a_photo_begins_where_its_colour_changes(park: BackgroundRef) -> None:
     source = BackgroundSource(200)
     for sample in range(12):
         background = source.load(park, 0, str(sample))
@@ -86,7 +86,7 @@ def test_the_ground_of_a_photo_is_found_where_its_colour_changes(park: Backgroun
         assert background.ground >= end_of_sky - 0.015, "an object would hang in the sky"
 
 
-def test_half_of_the_photos_are_mirrored(tmp_path: Path) -> None:
+def test_about_half_of_the_samples_are_mirrored(tmp_path: Path) -> None:
     pixels = np.zeros((300, 300, 3), np.uint8)
     pixels[:, :150] = 255
     (tmp_path / "half").mkdir()
@@ -99,18 +99,18 @@ def test_half_of_the_photos_are_mirrored(tmp_path: Path) -> None:
     assert 18 <= sum(mirrored) <= 42
 
 
-def test_a_written_ground_is_believed_and_follows_the_crop(park: BackgroundRef) -> None:
-    told = dataclasses.replace(park, horizon=0.3, ground=0.5)
+def test_specified_ground_is_used_and_follows_the_crop(park: BackgroundRef) -> None:
+    specified = dataclasses.replace(park, horizon=0.3, ground=0.5)
     estimated = BackgroundSource(128).load(park, 0, "a")
 
-    background = BackgroundSource(128).load(told, 0, "a")
+    background = BackgroundSource(128).load(specified, 0, "a")
 
     side = 600 * (0.7 - 0.5) / (estimated.ground - background.ground) / 600
     assert 0.84 <= side <= 1.01, "both rows are measured in the same crop, 0.85 to 1 of the photo's height"
     assert background.ground - background.horizon == pytest.approx(0.2 / side, abs=0.02)
 
 
-def test_a_photo_lends_its_own_pixels(park: BackgroundRef) -> None:
+def test_background_shows_the_photos_own_colours(park: BackgroundRef) -> None:
     picture = BackgroundSource(256).load(park, 0, "a").pixels
 
     sky, ground = picture[20].mean(axis=0), picture[-20].mean(axis=0)
@@ -119,7 +119,7 @@ def test_a_photo_lends_its_own_pixels(park: BackgroundRef) -> None:
     assert np.ptp(ground) < 12
 
 
-def test_a_photo_that_changed_since_it_was_found_is_an_error(park: BackgroundRef) -> None:
+def test_photo_that_changed_since_it_was_found_raises_an_error(park: BackgroundRef) -> None:
     assert park.photo is not None
     Image.new("RGB", (300, 300)).save(park.photo.path)
 
@@ -127,13 +127,13 @@ def test_a_photo_that_changed_since_it_was_found_is_an_error(park: BackgroundRef
         BackgroundSource(128).load(park, 0, "a")
 
 
-def test_a_small_photo_is_enlarged_without_blocks(park: BackgroundRef) -> None:
+def test_small_photo_is_enlarged_without_blocks(park: BackgroundRef) -> None:
     large = BackgroundSource(1024).load(park, 0, "a").pixels
 
     assert np.abs(np.diff(cv2.cvtColor(large, cv2.COLOR_RGB2GRAY).astype(int), axis=1)).max() < 30
 
 
-def test_a_picture_that_goes_by_several_phrases_is_made_once() -> None:
+def test_picture_with_several_phrases_is_painted_once() -> None:
     made: list[BackgroundRef] = []
 
     def paint(ref: BackgroundRef) -> Background:

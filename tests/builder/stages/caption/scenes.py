@@ -1,4 +1,4 @@
-"""Scenes of only what captions are made from."""
+"""Scenes that have only what captions depend on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Spot: TypeAlias = tuple[str, int, int, int, int]
 
 
 def make_scene(spots: Sequence[Spot], *, sample_id: str = "s0", where: str = "in a garden") -> Scene:
-    """A scene of only what captions are made from: no cut-outs, no pixels to speak of."""
+    """A scene that has only what captions depend on: no cut-outs, and black pixels."""
     concepts = tuple(
         Concept(name=f"c{i}", token=f"<c{i}>", class_noun=spot[0], height_cm=None, photos=())
         for i, spot in enumerate(spots)

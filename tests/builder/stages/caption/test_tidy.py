@@ -26,11 +26,11 @@ from builder.stages.caption.tidy import is_english, openings, tidy
         (" \n ```\n", ""),
     ],
 )
-def test_answers_become_sentences(answer: str, text: str) -> None:
+def test_answer_is_tidied_into_sentences(answer: str, text: str) -> None:
     assert tidy(answer) == text
 
 
-def test_a_caption_opens_with_whole_sentences_or_else_with_clauses() -> None:
+def test_openings_are_whole_sentences_before_clauses_and_longest_first() -> None:
     text = "A mug is on a mat, while a cat sleeps. It is sunny. Are you happy? The cat is red."
 
     assert list(openings(text, 30)) == [
@@ -51,6 +51,6 @@ def test_a_caption_opens_with_whole_sentences_or_else_with_clauses() -> None:
         "一只狗坐在花园里。",
     ],
 )
-def test_other_languages_are_not_english(text: str) -> None:
+def test_text_in_another_language_is_not_english(text: str) -> None:
     assert is_english("A dog sits in a garden.")
     assert not is_english(text)

@@ -1,4 +1,4 @@
-"""Settings to place objects in, and models that say what a test wants."""
+"""Settings to place objects in, and a fake chat with given answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def cutout(aspect: float = 1.0, *, cut_off: bool = False) -> Cutout:
 def setting(
     cutouts: Sequence[Cutout] = (), *, sizes: tuple[float, ...] | None = None, sample_id: str = "scene"
 ) -> Setting:
-    """A scene of the first of NAMES, in squares if no cut-outs are given."""
+    """A scene with one concept per cut-out, named in the order of NAMES; three square cut-outs if none are given."""
     cutouts = cutouts or [cutout() for _ in NAMES]
     concepts = tuple(
         Concept(name=name, token=f"<{name}>", class_noun=name.rstrip("6"), height_cm=None, photos=())
@@ -44,18 +44,18 @@ def setting(
 
 
 def boxes(**changes: object) -> str:
-    """A reply that places NAMES well on a grid of 512 cells, but for the changes."""
+    """A reply that places NAMES well on a grid of 512 cells, except for the changes."""
     good = {name: box(20 + 160 * i, 250, 140, 140) for i, name in enumerate(NAMES)}
     return json.dumps({**good, **changes})
 
 
 def box(x: float, y: float, width: float, height: float) -> dict[str, float]:
-    """As replies hold them."""
+    """A box in the form of a reply."""
     return {"x": x, "y": y, "width": width, "height": height}
 
 
 class Says:
-    """A chat whose answers are given: one after the other, the last for ever; or each made from its request."""
+    """A chat with given answers, in order, the last one repeated; a function makes its answer from the request."""
 
     def __init__(self, *said: str | NoReply | Callable[[Request], str] | None) -> None:
         self._said = said

@@ -1,4 +1,4 @@
-"""A reply's boxes are put right within stated limits, and what passes holds every bound."""
+"""A reply's boxes are corrected within fixed limits; placements that are accepted meet every bound."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ likely_box = st.builds(box, st.integers(0, 400), st.integers(100, 400), st.integ
     st.lists(st.tuples(st.one_of(any_box, likely_box), st.floats(0.2, 5), st.booleans()), min_size=1, max_size=5),
     st.sampled_from([64, 333, 512]),
 )
-def test_what_passes_holds_every_bound(things: list[tuple[dict[str, float], float, bool]], grid: int) -> None:
+def test_accepted_placements_meet_every_bound(things: list[tuple[dict[str, float], float, bool]], grid: int) -> None:
     scene = setting([cutout(aspect, cut_off=cut) for _, aspect, cut in things])
     said = {concept.name: each for concept, (each, _, _) in zip(scene.sample.concepts, things, strict=True)}
 
@@ -49,7 +49,7 @@ def test_what_passes_holds_every_bound(things: list[tuple[dict[str, float], floa
         assert bottom == 1 if cut else bottom >= GROUND - 1 / SIZE
 
 
-def test_an_object_keeps_its_proportions_and_stands_in_the_middle_of_its_boxs_lower_edge() -> None:
+def test_object_keeps_its_proportions_and_stands_on_the_middle_of_its_boxs_lower_edge() -> None:
     wide, tall = put(
         json.dumps({"cat": box(20, 180, 240, 180), "dog6": box(300, 120, 180, 240)}),
         cutouts=[cutout(2.0), cutout(0.5)],
@@ -60,7 +60,7 @@ def test_an_object_keeps_its_proportions_and_stands_in_the_middle_of_its_boxs_lo
     assert (tall.x + tall.width / 2, tall.y + tall.height, tall.width, tall.height) == (195, 180, 60, 120)
 
 
-def test_the_lower_is_the_nearer() -> None:
+def test_objects_lower_in_the_picture_are_nearer() -> None:
     cat, dog, mug = put(boxes(cat=box(20, 220, 140, 140), mug=box(340, 270, 140, 140)))
 
     assert cat.depth > dog.depth > mug.depth >= 0
@@ -75,7 +75,7 @@ def test_depth_is_the_distance_beyond_the_lower_edge_in_distances_to_it() -> Non
 
 
 @pytest.mark.parametrize("over", [1, 25])
-def test_a_box_is_shifted_back_onto_the_canvas_by_a_twentieth(over: int) -> None:
+def test_box_up_to_a_twentieth_off_the_canvas_is_moved_onto_it(over: int) -> None:
     right, _, _ = put(boxes(cat=box(-over, 250, 140, 140)))
     _, _, left = put(boxes(mug=box(372 + over, 250, 140, 140)))
     low = {"dog6": box(180, 372, 140, 140), "mug": box(340, 372, 140, 140)}
@@ -96,14 +96,14 @@ def test_a_box_is_shifted_back_onto_the_canvas_by_a_twentieth(over: int) -> None
         boxes(cat=box(20, -27, 140, 500)),
     ],
 )
-def test_a_box_further_out_is_a_complaint(said: str) -> None:
+def test_box_further_off_the_canvas_is_refused(said: str) -> None:
     with pytest.raises(Unusable, match="leaves the grid of 512 x 512") as refused:
         put(said)
 
     assert refused.value.kind == "off canvas"
 
 
-def test_an_object_is_set_down_on_the_ground_by_a_twentieth() -> None:
+def test_object_up_to_a_twentieth_above_the_ground_is_moved_onto_it() -> None:
     cat, *_ = put(boxes(cat=box(20, 95, 140, 140)))
 
     assert cat.y + cat.height == SIZE * GROUND
@@ -111,7 +111,7 @@ def test_an_object_is_set_down_on_the_ground_by_a_twentieth() -> None:
         put(boxes(cat=box(20, 90, 140, 140)))
 
 
-def test_what_its_photo_cuts_off_stands_on_the_lower_edge() -> None:
+def test_cut_off_object_must_stand_on_the_lower_edge() -> None:
     cut = [cutout(cut_off=True), cutout(), cutout()]
     lower = {name: box(20 + 160 * i, 350, 140, 140) for i, name in enumerate(("cat", "dog6", "mug"))}
 
@@ -122,7 +122,7 @@ def test_what_its_photo_cuts_off_stands_on_the_lower_edge() -> None:
         put(boxes(), cutouts=cut)
 
 
-def test_a_small_object_is_drawn_a_quarter_larger_at_most() -> None:
+def test_small_object_is_enlarged_by_at_most_a_quarter() -> None:
     side = min_area(3, GRID) ** 0.5 / SCALE
     said = {name: box(40 + 160 * i, 300, side + 1, side + 1) for i, name in enumerate(("cat", "dog6", "mug"))}
     smaller = {name: {**each, "width": side - 1} for name, each in said.items()}
@@ -135,8 +135,8 @@ def test_a_small_object_is_drawn_a_quarter_larger_at_most() -> None:
 
 
 @pytest.mark.parametrize(("wrong", "right"), [(1.1, True), (1.5, True), (2.0, True), (4.2, False)])
-def test_sizes_are_mended_a_little_and_beyond_that_refused(wrong: float, right: bool) -> None:
-    """All stand on one line, so that what is as large is to be drawn as large; wrong: how much the cat is larger."""
+def test_slightly_wrong_sizes_are_corrected_and_very_wrong_ones_refused(wrong: float, right: bool) -> None:
+    """All stand on one line, so that equal sizes must be drawn equal; wrong: how many times too large the cat is."""
     side = 85 * wrong
     said = json.dumps({"cat": box(20, 400 - side, side, side), "dog6": box(400, 315, 85, 85)})
     two = [cutout(), cutout()]
@@ -151,7 +151,7 @@ def test_sizes_are_mended_a_little_and_beyond_that_refused(wrong: float, right: 
     assert cat.height / dog.height < SIZE_SLACK**2
 
 
-def test_the_question_says_what_an_answer_is_held_to() -> None:
+def test_question_states_the_rules_that_answers_are_checked_against() -> None:
     scene = setting([cutout(0.5), cutout(cut_off=True)], sizes=(1.0, 0.5))
 
     question = ask_for_boxes(scene, BUILT_IN, 640, 0.25, 0)
@@ -170,7 +170,7 @@ def test_the_question_says_what_an_answer_is_held_to() -> None:
     assert question.schema["properties"]["cat"]["properties"]["x"] == {"type": "integer", "minimum": 0, "maximum": 640}
 
 
-def test_examples_are_shown_on_the_asked_grid_and_keep_its_rules() -> None:
+def test_examples_use_the_configured_grid_and_follow_the_rules() -> None:
     for seed in range(10):
         turns = ask_for_boxes(setting(), BUILT_IN, 200, 0.25, seed).turns
         for question, answer in zip(turns[:-1:2], turns[1::2], strict=True):
@@ -184,7 +184,7 @@ def test_examples_are_shown_on_the_asked_grid_and_keep_its_rules() -> None:
                 assert each["width"] * each["height"] >= 0.95 * min_area(len(said), 200)
 
 
-def test_scenes_are_shown_different_examples_and_each_the_same_again() -> None:
+def test_examples_differ_between_scenes_and_are_the_same_each_time_for_one() -> None:
     scene = setting()
     other = replace(scene, sample=replace(scene.sample, id="other"))
     first, again, another = (ask_for_boxes(each, BUILT_IN, 512, 0.25, 0).turns for each in (scene, scene, other))

@@ -1,4 +1,4 @@
-"""Examples come from COCO's files, rescaled, or are our own; and files that are something else are told apart."""
+"""Examples are read from COCO's files and rescaled, or are our own; other files are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mycanvas.errors import InputError
 
 
 def coco(folder: Path, boxes: list[tuple[str, list[float]]], *, name: str = "val2017", **of_first: Any) -> Path:
-    """A data set of one picture, 640 x 480; of_first: more of its first annotation."""
+    """A COCO dataset of one picture, 640 x 480; of_first: additional fields of its first annotation."""
     nouns = sorted({noun for noun, _ in boxes})
     annotations = [
         {"image_id": 9, "category_id": nouns.index(noun), "bbox": box, "iscrowd": 0, **(of_first if not i else {})}
@@ -35,7 +35,7 @@ def coco(folder: Path, boxes: list[tuple[str, list[float]]], *, name: str = "val
 LEFT, RIGHT = [32.0, 120.0, 256.0, 240.0], [320.0, 144.0, 256.0, 288.0]
 
 
-def test_boxes_are_parts_of_the_picture_whatever_its_sides(tmp_path: Path) -> None:
+def test_boxes_are_fractions_of_the_pictures_width_and_height(tmp_path: Path) -> None:
     (example,) = read_examples(coco(tmp_path, [("dog", LEFT), ("dog", RIGHT)]))
 
     assert example.where == "Two dogs in a park."
@@ -57,14 +57,14 @@ def test_boxes_are_parts_of_the_picture_whatever_its_sides(tmp_path: Path) -> No
     ],
     ids=["small", "hidden", "outside", "no number", "six", "crowd"],
 )
-def test_a_picture_that_breaks_a_rule_of_ours_is_no_example(
+def test_picture_that_breaks_a_rule_for_replies_is_not_used(
     tmp_path: Path, boxes: list[tuple[str, list[float]]], more: dict[str, Any]
 ) -> None:
     with pytest.raises(InputError, match=r"no picture in .* has 1 to 5 large objects"):
         read_examples(coco(tmp_path, boxes, **more))
 
 
-def test_the_smaller_of_two_pairs_is_read(tmp_path: Path) -> None:
+def test_smallest_pair_of_files_is_read(tmp_path: Path) -> None:
     coco(tmp_path, [("dog", LEFT), ("cat", RIGHT)], name="train2017")
     coco(tmp_path, [("mug", LEFT)], name="val2017")
 
@@ -74,7 +74,7 @@ def test_the_smaller_of_two_pairs_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '{"images": 1, "annotations": [], "categories": []}', '{"annotations": [1]}', "[" * 99999]
 )
-def test_files_that_are_something_else_are_named(tmp_path: Path, text: str) -> None:
+def test_error_names_files_that_are_not_cocos(tmp_path: Path, text: str) -> None:
     coco(tmp_path, [("dog", LEFT)])
     (tmp_path / "instances_val2017.json").write_text(text)
 
@@ -82,7 +82,7 @@ def test_files_that_are_something_else_are_named(tmp_path: Path, text: str) -> N
         read_examples(tmp_path)
 
 
-def test_a_folder_without_a_pair_says_what_was_wanted(tmp_path: Path) -> None:
+def test_error_of_a_folder_without_a_pair_names_the_expected_files(tmp_path: Path) -> None:
     coco(tmp_path, [("dog", LEFT)])
     (tmp_path / "captions_val2017.json").unlink()
 
@@ -90,5 +90,5 @@ def test_a_folder_without_a_pair_says_what_was_wanted(tmp_path: Path) -> None:
         read_examples(tmp_path)
 
 
-def test_without_a_folder_there_are_our_own() -> None:
+def test_built_in_examples_are_used_without_a_folder() -> None:
     assert read_examples(None) == BUILT_IN
