@@ -123,12 +123,12 @@ def evaluate(
       mycanvas evaluate --dataset mycanvas_data --ratings ratings.jsonl --preferences preferences.jsonl
     """
     from builder.cli.evaluation_tables import align, preference, quality
+    from mycanvas.dataset import open_dataset
     from mycanvas.errors import ConfigError
     from mycanvas.io.reports import check_output, write_prompts
     from mycanvas.metrics.protocol import as_lines, unseen_prompts
     from mycanvas.metrics.report import as_json as every_number
     from mycanvas.metrics.run import score, write_report
-    from mycanvas.metrics.scenes import open_dataset
     from mycanvas.metrics.summary import lines
 
     of_alignment = {name: options.pop(name) for name, _ in ALIGNMENT}

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.pipeline.build_folder import BuildFolder
 from mycanvas.alignment.measure import THRESHOLD, Alignment, alignment_cells, left_out, measure_alignment
 from mycanvas.alignment.pairs import open_pairs
 from mycanvas.alignment.plot import draw_alignments
-from mycanvas.errors import ConfigError, InputError
+from mycanvas.dataset import planned_splits
+from mycanvas.errors import ConfigError
 from mycanvas.io.files import write_text
 from mycanvas.io.reports import write_numbers
 from mycanvas.metrics.run import fetch_models
@@ -20,7 +20,6 @@ from mycanvas.models import split_name
 from mycanvas.models.encoders import load_encoder
 from mycanvas.ratings.files import read_preferences, read_ratings
 from mycanvas.ratings.tables import preference_cells, preference_table, quality_cells, quality_table
-from mycanvas.schema import SPLITS, split_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,7 +137,7 @@ def quality(file: Path, dataset: Path) -> Table:
         InputError: the file or the dataset cannot be read, or they do not belong together.
     """
     ratings = read_ratings(file)
-    rows = quality_table(ratings, _splits(dataset))
+    rows = quality_table(ratings, planned_splits(dataset))
     raters = len({rating.rater for rating in ratings})
     return Table(
         key="quality",
@@ -194,22 +193,6 @@ def _by_name(named: Mapping[str, str], given: Iterable[str]) -> dict[str, str | 
         else:
             raise ConfigError(f"{value}: no --alignment is called {name}; they are called {', '.join(named)}")
     return {name: own.get(name, shared) for name in named}
-
-
-def _splits(folder: Path) -> Mapping[str, str]:
-    """The split of each scene by its id: of all that were planned, as people also rank scenes that are not kept."""
-    import datasets
-
-    import mycanvas  # noqa: F401  (makes the name known)
-
-    planned = BuildFolder(folder).plan()
-    if planned:
-        return {row["id"]: split_of(row["num_objects"]) for row in planned}
-    try:
-        rows = datasets.load_dataset("mycanvas", data_dir=str(folder))
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise InputError(f"the dataset cannot be read: {error}") from error
-    return {name: split for split in SPLITS if split in rows for name in rows[split]["id"]}
 
 
 def _said(number: int, what: str, raters: int) -> str:

@@ -76,22 +76,32 @@ def read_shard(file: str) -> Iterator[Any]:
     Raises:
         InputError: it cannot be opened, is damaged, or is cut off.
     """
-    import pyarrow as pa
-
     from mycanvas.mycanvas import read_batches
 
-    with ExitStack() as opened:
-        try:
-            source = opened.enter_context(pa.memory_map(file) if _is_local(file) else _open_remote(file))
-            batches = read_batches(file, source)
-        except OSError as error:
-            raise InputError(f"{file} cannot be read: {error}") from error
+    with _opened(file) as source:
+        batches = read_batches(file, source)
         while True:
             with _reading():
                 batch = next(batches, None)
             if batch is None:
                 return
             yield batch
+
+
+def read_schema(file: str) -> Any:
+    """The schema of a shard (pyarrow.Schema).
+
+    Raises:
+        InputError: it cannot be opened, or is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _opened(file) as source:
+        try:
+            return pq.read_schema(source) if file.endswith(".parquet") else pa.ipc.open_stream(source).schema
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{file} cannot be read: {error}") from error
 
 
 def read_rows(
@@ -157,11 +167,22 @@ def _is_local(file: str) -> bool:
     return bool(fsspec.utils.get_protocol(file) == "file")
 
 
-def _open_remote(file: str) -> Any:
+@contextmanager
+def _opened(file: str) -> Iterator[Any]:
+    """A shard as a file: memory-mapped if it is local, else opened through fsspec."""
     import fsspec
+    import pyarrow as pa
 
-    files, path = fsspec.core.url_to_fs(file)
-    return files.open(path, "rb")
+    with ExitStack() as opened:
+        try:
+            if _is_local(file):
+                source = opened.enter_context(pa.memory_map(file))
+            else:
+                files, path = fsspec.core.url_to_fs(file)
+                source = opened.enter_context(files.open(path, "rb"))
+        except OSError as error:
+            raise InputError(f"{file} cannot be read: {error}") from error
+        yield source
 
 
 def _views(column: Any, rows: Sequence[int]) -> list[memoryview]:

@@ -17,9 +17,9 @@ from builder.cli.evaluate import ALIGNMENT, SETTINGS, evaluate
 from builder.cli.main import main
 from mycanvas import __version__
 from mycanvas.alignment.measure import THRESHOLD
+from mycanvas.dataset import open_dataset
 from mycanvas.io.images import decode_rgb
 from mycanvas.metrics.protocol import PER_COMPOSITION
-from mycanvas.metrics.scenes import open_dataset
 from mycanvas.metrics.settings import Settings
 from mycanvas.models.detectors import load_detector
 from mycanvas.models.encoders import load_encoder
@@ -75,13 +75,13 @@ def test_a_dataset_alone_is_scored_as_its_own_upper_reference(run: Run, built: P
     dataset = open_dataset(built)
 
     assert list(found["arms"]) == ["out"]
-    assert [picture["id"] for picture in arm["pictures"]] == [scene.id for scene in dataset.scenes]
+    assert [picture["id"] for picture in arm["pictures"]] == [scene.id for scene in dataset.scenes()]
     assert set(arm["splits"]) == set(SPLITS)
     assert all(picture["agreement"] is not None for picture in arm["pictures"])
     assert any(picture["boxes"] for picture in arm["pictures"])
     encoder, detector = load_encoder(tiny_model("clip")), load_detector(tiny_model("owlvit"), threshold=0.3)
-    for scene, picture in list(zip(dataset.scenes, arm["pictures"], strict=True))[:3]:
-        pixels = decode_rgb(scene.read())
+    for scene, picture in list(zip(dataset.scenes(), arm["pictures"], strict=True))[:3]:
+        pixels = decode_rgb(scene.image)
         text = encoder.texts([scene.background or ""])[0]
         (boxes,) = detector.detect([pixels], [[concept.class_name for concept in scene.concepts]])
         assert picture["ti_clip"] == pytest.approx(float(encoder.images([pixels])[0] @ text), abs=1e-5)

@@ -19,8 +19,8 @@ from builder.cli.evaluation_tables import align
 from builder.cli.main import main
 from builder.pipeline.build_folder import BuildFolder
 from mycanvas import __version__
+from mycanvas.dataset import open_dataset
 from mycanvas.io.images import decode_rgb
-from mycanvas.metrics.scenes import open_dataset
 from mycanvas.models.encoders import load_encoder
 from mycanvas.schema import SPLITS, split_of
 
@@ -62,9 +62,9 @@ def test_alignment_of_ours_and_another_side_by_side(
 
     encoder = load_encoder(tiny_model("clip"))
     captions = [row["caption"] for row in _rows(built)]
-    scenes = open_dataset(built).scenes
+    scenes = list(open_dataset(built).scenes())
     cosines = [
-        float(encoder.images([decode_rgb(scene.read())])[0] @ encoder.texts([caption])[0])
+        float(encoder.images([decode_rgb(scene.image)])[0] @ encoder.texts([caption])[0])
         for scene, caption in zip(scenes, captions, strict=True)
     ]
     assert ours["name"] == "ours"
@@ -125,7 +125,7 @@ def test_ratings_of_scenes_that_are_not_kept_count_too(
     built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     planned = BuildFolder.open(built).plan()
-    kept = {scene.id for scene in open_dataset(built).scenes}
+    kept = {scene.id for scene in open_dataset(built).scenes()}
     copy = shutil.copytree(built, tmp_path / "without .build", ignore=shutil.ignore_patterns(".build"))
     lines = [{"rater": "ana", "item": row["id"], "score": 1 + index % 5} for index, row in enumerate(planned)]
     ratings = tmp_path / "ratings.jsonl"

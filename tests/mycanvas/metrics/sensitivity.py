@@ -17,13 +17,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mycanvas.dataset import Dataset, open_dataset
 from mycanvas.errors import ConfigError
 from mycanvas.io.images import Rgb, decode_rgb
 from mycanvas.metrics.evaluate import evaluate
+from mycanvas.metrics.pictures import Picture, dataset_pictures
 from mycanvas.metrics.references import encode_references
-from mycanvas.metrics.scenes import Dataset, Scene, open_dataset
 from mycanvas.metrics.settings import Settings
-from mycanvas.models.checkpoint import Picture, as_rgb
+from mycanvas.models.checkpoint import Picture as Pixels
+from mycanvas.models.checkpoint import as_rgb
 from mycanvas.models.detectors import Detection
 from mycanvas.models.encoders import Embeddings
 from tests.mycanvas.metrics.fakes import Told, png
@@ -44,7 +46,7 @@ class Histograms:
 
     logit_scale = None
 
-    def images(self, pictures: Sequence[Picture]) -> Embeddings:
+    def images(self, pictures: Sequence[Pixels]) -> Embeddings:
         rows = np.array([_histograms(as_rgb(picture)) for picture in pictures]).reshape(len(pictures), -1)
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
@@ -97,14 +99,15 @@ class Curve:
 
 
 def measure(dataset: Dataset, most_scenes: int = 100) -> dict[str, Curve]:
-    """What each way of spoiling does to the scores, on scenes whose objects all have names of their own."""
+    """The effect of each way of spoiling on the scores, on scenes whose objects all have different classes."""
+    concepts = dataset.concepts()
     scenes = [
         scene
-        for scene in dataset.scenes
+        for scene in dataset_pictures(dataset, concepts)
         if len({concept.class_name for concept in scene.concepts}) == len(scene.concepts) >= LEAST
     ][:most_scenes]
     encoder, settings = Histograms(), Settings(references="masked")
-    references = encode_references(dataset.concepts.values(), encoder, settings)
+    references = encode_references(concepts.values(), encoder, settings)
     pictures = {scene.id: decode_rgb(scene.read()) for scene in scenes}
     curves = {}
     for name, spoil in WAYS.items():
@@ -119,7 +122,9 @@ def measure(dataset: Dataset, most_scenes: int = 100) -> dict[str, Curve]:
     return curves
 
 
-def _spoilt(scene: Scene, scenes: Sequence[Scene], pictures: Mapping[str, Rgb], spoil: Spoil, count: int) -> Scene:
+def _spoilt(
+    scene: Picture, scenes: Sequence[Picture], pictures: Mapping[str, Rgb], spoil: Spoil, count: int
+) -> Picture:
     strangers = {}
     for other in scenes:
         for concept, window in zip(other.concepts, _windows(other), strict=True):
@@ -129,12 +134,12 @@ def _spoilt(scene: Scene, scenes: Sequence[Scene], pictures: Mapping[str, Rgb], 
     return replace(scene, read=lambda: file)
 
 
-def _own_boxes(scene: Scene) -> list[Detection]:
+def _own_boxes(scene: Picture) -> list[Detection]:
     boxes = zip(scene.concepts, scene.boxes or (), strict=True)
     return [Detection(label=concept.class_name, box=box, score=1.0) for concept, box in boxes]
 
 
-def _windows(scene: Scene) -> list[Window]:
+def _windows(scene: Picture) -> list[Window]:
     return [
         (slice(int(y), int(np.ceil(y + height))), slice(int(x), int(np.ceil(x + width))))
         for x, y, width, height in scene.boxes or ()

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mycanvas.dataset import Concept, Photo
 from mycanvas.errors import InputError
 from mycanvas.io.images import Rgb, cut_out
 from mycanvas.metrics.references import Cache, cache_folder, encode_references
-from mycanvas.metrics.scenes import Concept, Photo
 from mycanvas.metrics.settings import Settings
 from tests.mycanvas.metrics.fakes import Colours, png
 
@@ -20,7 +20,7 @@ MASK[5, 8] = 0
 
 
 def photo(pixels: Rgb, *, masked: bool = False, used: bool = True) -> Photo:
-    return Photo(id="x", read=lambda: png(pixels), mask=(lambda: png(MASK)) if masked else None, used=used)
+    return Photo(id="x", concept="cat", image=png(pixels), mask=png(MASK) if masked else None, used=used)
 
 
 def concepts() -> list[Concept]:
@@ -85,7 +85,7 @@ def test_each_encoder_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_photo_or_mask_that_cannot_be_used_is_named() -> None:
-    broken = Photo(id="cat/07.jpg", read=lambda: b"no")
+    broken = Photo(id="cat/07.jpg", concept="cat", image=b"no")
     with pytest.raises(InputError, match=r"source photo cat/07.jpg: not a picture"):
         encode_references(
             [Concept(name="cat", token="<cat>", class_name="cat", photos=(broken,))], Colours(), Settings()

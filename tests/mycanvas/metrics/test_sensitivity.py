@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from builder.cli.main import main
-from mycanvas.metrics.scenes import open_dataset
+from mycanvas.dataset import open_dataset
 from tests.mycanvas.metrics.sensitivity import MOST_SPOILT, Curve, as_svg, measure
 
 CONCEPTS = 8
