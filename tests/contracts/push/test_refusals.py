@@ -37,7 +37,7 @@ def test_a_card_that_is_of_other_files_is_refused_until_it_is_written_again(
 
     message = refused(run("push", built, name))
 
-    assert f"was not written for the files that lie there now; run: mycanvas select {built}" in message
+    assert f"was not written for the files that are there now; run: mycanvas select {built}" in message
     assert run("select", built).code == 0
     assert run("push", built, name).code == 0
 

@@ -255,7 +255,7 @@ def test_planned_scenes_have_a_split_even_if_they_were_not_kept(built: Path) -> 
     assert planned_splits(built) == {"a0": "objects_le3", "lost": "objects_5"}
 
 
-def test_a_remote_plan_is_read(built: Path, remote: str) -> None:
+def test_a_remote_plan_is_read(remote: str) -> None:
     fsspec.filesystem("memory").pipe("/dataset/.build/plan.jsonl", b'{"id": "lost", "num_objects": 4}\n')
 
     assert planned_splits(remote) == {"lost": "objects_4"}
