@@ -77,7 +77,7 @@ class Photo:
 class Concept:
     """One object or animal that scenes show.
 
-    name: its folder's: "dog6". token: the word that stands for it in prompts: "<dog6>".
+    name: its folder's: "dog6". token: its word in prompts: "<dog6>".
     class_name: what a detector is asked for: "dog".
     height_cm: its rough real height; None: not known.
     photos: its source photos, in the dataset's order; empty where they were not asked for.

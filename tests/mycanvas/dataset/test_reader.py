@@ -161,7 +161,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 @pytest.mark.parametrize(("suffix", "use"), [("arrow", "kept"), ("arrow", "passed"), ("parquet", "passed")])
 def test_pictures_are_not_held_in_memory(built: Path, scene: Scene, tmp_path: Path, suffix: str, use: str) -> None:
-    folder, size, count = tmp_path / "large", 2**18, 800
+    folder, size, count = tmp_path / "large", 2**18, 400
     rows = [{**scene(f"{i}"), "image": {"bytes": bytes([i % 251]) * size, "path": None}} for i in range(count)]
     write_shard(folder / f"data/objects_4-00000-of-00001.{suffix}", rows, dataset_schema())
     (folder / "concepts").mkdir()

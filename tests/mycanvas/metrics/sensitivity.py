@@ -28,7 +28,7 @@ from mycanvas.models.checkpoint import Picture as Pixels
 from mycanvas.models.checkpoint import as_rgb
 from mycanvas.models.detectors import Detection
 from mycanvas.models.encoders import Embeddings
-from tests.mycanvas.metrics.fakes import Told, png
+from tests.mycanvas.metrics.fakes import FixedDetector, png
 
 SIDE = 64
 SCORES = ("cp_clip", "identity", "recall")
@@ -38,11 +38,11 @@ LEAST, MOST_SPOILT = 3, 3
 Window = tuple[slice, slice]
 """Rows and columns of a box."""
 Spoil = Callable[[Rgb, Sequence[Window], int, Sequence[Rgb]], Rgb]
-"""picture, its objects' boxes, how many of them to spoil, pictures of other things -> the spoilt picture."""
+"""picture, its objects' boxes, how many of them to spoil, pictures of other objects -> the spoilt picture."""
 
 
 class Histograms:
-    """An encoder: where a picture's colours lie in Lab, and which way its edges run, its middle counting most."""
+    """An encoder: histograms of a picture's Lab colours and edge directions, weighted towards its centre."""
 
     logit_scale = None
 
@@ -83,7 +83,7 @@ def swapped(pixels: Rgb, boxes: Sequence[Window], count: int, _: Sequence[Rgb]) 
 
 
 def replaced(pixels: Rgb, boxes: Sequence[Window], count: int, others: Sequence[Rgb]) -> Rgb:
-    """The first `count` objects each by another thing, which the scene should not show."""
+    """The first `count` objects each by another object, which the scene should not show."""
     return _pasted(pixels, boxes[:count], others)
 
 
@@ -114,7 +114,7 @@ def measure(dataset: Dataset, most_scenes: int = 100) -> dict[str, Curve]:
         means: dict[str, list[float]] = {score: [] for score in SCORES}
         for count in range(MOST_SPOILT + 1):
             spoilt = [_spoilt(scene, scenes, pictures, spoil, count) for scene in scenes]
-            detector = Told({decode_rgb(scene.read()).tobytes(): _own_boxes(scene) for scene in spoilt})
+            detector = FixedDetector({decode_rgb(scene.read()).tobytes(): _own_boxes(scene) for scene in spoilt})
             found = evaluate(spoilt, references, encoder, detector, settings).pictures
             for score in SCORES:
                 means[score].append(float(np.mean([getattr(picture, score) for picture in found])))
@@ -146,16 +146,16 @@ def _windows(scene: Picture) -> list[Window]:
     ]
 
 
-def _pasted(pixels: Rgb, windows: Sequence[Window], things: Sequence[Rgb]) -> Rgb:
+def _pasted(pixels: Rgb, windows: Sequence[Window], objects: Sequence[Rgb]) -> Rgb:
     changed = pixels.copy()
-    for window, thing in zip(windows, things, strict=False):
+    for window, other in zip(windows, objects, strict=False):
         height, width = changed[window].shape[:2]
-        changed[window] = cv2.resize(thing, (width, height), interpolation=cv2.INTER_AREA)
+        changed[window] = cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA)
     return changed
 
 
 INKS = {"cp_clip": ("#0b5c8c", "", "CP-CLIP"), "identity": ("#a8320a", "7 4", "identity")}
-"""Colour and dashes of each line: told apart in grey, too."""
+"""Colour and dashes of each line: distinct in grey, too."""
 WIDE, HIGH, LEFT, TOP = 210, 170, 50, 56
 
 

@@ -19,7 +19,7 @@ from mycanvas.metrics.references import encode_references
 from mycanvas.metrics.results import PictureScores
 from mycanvas.metrics.settings import Settings
 from mycanvas.models.detectors import Detection
-from tests.mycanvas.metrics.fakes import Colours, Told, concept, picture
+from tests.mycanvas.metrics.fakes import Colours, FixedDetector, concept, picture
 
 NAMES = ("cat", "cat2", "cat3", "cup", "dog", "dog6", "vase")
 COUNT = 150
@@ -38,7 +38,7 @@ def concepts() -> dict[str, Concept]:
 
 
 @pytest.fixture(scope="module")
-def world(concepts: dict[str, Concept]) -> tuple[list[Picture], Told]:
+def world(concepts: dict[str, Concept]) -> tuple[list[Picture], FixedDetector]:
     """Pictures of random concepts with random boxes of their classes, some placed somewhere else."""
     random = np.random.default_rng(2)
     pictures, boxes = [], {}
@@ -52,7 +52,7 @@ def world(concepts: dict[str, Concept]) -> tuple[list[Picture], Told]:
             Detection(label=str(random.choice(classes)), box=some_box(random), score=float(random.uniform(0, 1)))
             for _ in range(random.integers(0, 9))
         ]
-    return pictures, Told(boxes)
+    return pictures, FixedDetector(boxes)
 
 
 def some_box(random: np.random.Generator) -> tuple[float, float, float, float]:
@@ -62,7 +62,7 @@ def some_box(random: np.random.Generator) -> tuple[float, float, float, float]:
 
 def run(
     pictures: Sequence[Picture],
-    detector: Told,
+    detector: FixedDetector,
     settings: Settings,
     encoder: Colours | None = None,
     *,
@@ -82,7 +82,7 @@ def run(
         Settings(certainty=0.0, covered=1.0, negative="zero"),
     ],
 )
-def test_scores_equal_loops_that_are_written_out(world: tuple[list[Picture], Told], settings: Settings) -> None:
+def test_scores_equal_those_of_plain_loops(world: tuple[list[Picture], FixedDetector], settings: Settings) -> None:
     pictures, detector = world
     found = run(pictures, detector, settings).pictures
 
@@ -95,8 +95,8 @@ def test_scores_equal_loops_that_are_written_out(world: tuple[list[Picture], Tol
     assert any(scored.identity < scored.cp_clip - 0.1 for scored in found)
 
 
-def written_out(one: Picture, detector: Told, settings: Settings) -> dict[str, float]:
-    """The scores of a picture, in float64 loops: no matrices, no library, each assignment tried."""
+def written_out(one: Picture, detector: FixedDetector, settings: Settings) -> dict[str, float]:
+    """The scores of a picture by plain float64 loops: no matrices, no library, every assignment tried."""
     encoder = Colours()
 
     def cosine(a: Any, b: Any) -> float:
@@ -156,7 +156,7 @@ def best_sum(table: list[list[float]], labels: list[str], classes: list[str]) ->
 
 
 def share_covered(box: Detection, others: Sequence[Detection]) -> float:
-    """Of a box's own 300 x 300 sample points, how many lie in others."""
+    """The fraction of a box's own 300 x 300 sample points that is inside others."""
     x, y, w, h = box.box
     grid_x, grid_y = np.meshgrid(x + w * (np.arange(300) + 0.5) / 300, y + h * (np.arange(300) + 0.5) / 300)
     inside = np.zeros(grid_x.shape, bool)
@@ -165,7 +165,7 @@ def share_covered(box: Detection, others: Sequence[Detection]) -> float:
     return float(inside.mean())
 
 
-def test_order_and_company_of_pictures_change_nothing(world: tuple[list[Picture], Told]) -> None:
+def test_order_and_batches_of_pictures_change_no_score(world: tuple[list[Picture], FixedDetector]) -> None:
     pictures, detector = world
     together = run(pictures, detector, Settings()).pictures
     backwards = run(pictures[::-1], detector, Settings()).pictures[::-1]
@@ -196,7 +196,7 @@ def test_every_picture_and_every_photo_is_read_and_encoded_once(concepts: dict[s
 
         pictures.append(replace(one, read=read))
         boxes[pixels.tobytes()] = [Detection(label="cat", box=(0, 0, 20, 20), score=0.9)]
-    run(pictures, Told(boxes), Settings(), encoder)
+    run(pictures, FixedDetector(boxes), Settings(), encoder)
     photos = [decode_rgb(photo.image).tobytes() for name in ("cat", "dog") for photo in concepts[name].photos]
 
     assert sorted(opened, key=int) == [str(number) for number in range(40)]
@@ -204,8 +204,8 @@ def test_every_picture_and_every_photo_is_read_and_encoded_once(concepts: dict[s
     assert all(encoder.seen.count(photo) == 1 for photo in photos)
 
 
-def test_what_cannot_be_read_is_left_out_by_name_and_costs_its_neighbours_nothing(
-    world: tuple[list[Picture], Told],
+def test_an_unreadable_picture_is_left_out_and_its_neighbours_are_scored(
+    world: tuple[list[Picture], FixedDetector],
 ) -> None:
     pictures, detector = world
     broken = replace(pictures[4], read=lambda: b"not a picture")
@@ -219,8 +219,8 @@ def test_what_cannot_be_read_is_left_out_by_name_and_costs_its_neighbours_nothin
         run([broken], detector, Settings())
 
 
-def test_an_encoder_without_texts_gives_no_ti_clip_and_without_a_background_the_prompt_is_read(
-    world: tuple[list[Picture], Told],
+def test_no_ti_clip_without_a_text_encoder_and_the_prompt_replaces_a_missing_background(
+    world: tuple[list[Picture], FixedDetector],
 ) -> None:
     pictures, detector = world
     nameless = replace(pictures[0], background=None)
@@ -239,7 +239,9 @@ def written_without_tokens(one: Picture) -> str:
     return text
 
 
-def test_numbers_that_are_none_are_errors_that_name_the_picture(world: tuple[list[Picture], Told]) -> None:
+def test_numbers_that_are_not_finite_are_errors_that_name_the_picture(
+    world: tuple[list[Picture], FixedDetector],
+) -> None:
     pictures, detector = world
 
     class Broken(Colours):
@@ -253,12 +255,14 @@ def test_numbers_that_are_none_are_errors_that_name_the_picture(world: tuple[lis
         evaluate(pictures[:1], references, Broken(), detector)
     with pytest.raises(ModelError, match=r"encoder gave no finite numbers for the photo"):
         encode_references(pictures[0].concepts, Broken(), Settings())
-    silent = Told({decode_rgb(pictures[0].read()).tobytes(): None})
+    silent = FixedDetector({decode_rgb(pictures[0].read()).tobytes(): None})
     with pytest.raises(ModelError, match=r"detector gave no finite numbers for 000"):
         evaluate(pictures[:1], references, Colours(), silent)
 
 
-def test_no_pictures_and_no_photos_are_errors(concepts: dict[str, Concept], world: tuple[list[Picture], Told]) -> None:
+def test_no_pictures_and_no_photos_are_errors(
+    concepts: dict[str, Concept], world: tuple[list[Picture], FixedDetector]
+) -> None:
     pictures, detector = world
     with pytest.raises(InputError, match="no pictures"):
         evaluate([], {}, Colours(), detector)
