@@ -80,11 +80,11 @@ def evaluate(arms: tuple[str, ...], dataset: Path | None, output: Path | None, a
       mycanvas evaluate baseline=sd15 ours=sd15_mycanvas --dataset mycanvas_data --output scores
       mycanvas evaluate --dataset mycanvas_data
     """
+    from mycanvas.dataset import open_dataset
     from mycanvas.errors import ConfigError
     from mycanvas.io.reports import check_output
     from mycanvas.metrics.report import as_json as every_number
     from mycanvas.metrics.run import score, write_report
-    from mycanvas.metrics.scenes import open_dataset
     from mycanvas.metrics.summary import lines
 
     if dataset is None:

@@ -33,9 +33,9 @@ def prompts(dataset: Path, output: Path, per_composition: int) -> None:
     Example:
       mycanvas prompts mycanvas_data --output generated/images.jsonl
     """
+    from mycanvas.dataset import open_dataset
     from mycanvas.io.reports import write_prompts
     from mycanvas.metrics.protocol import as_lines, unseen_prompts
-    from mycanvas.metrics.scenes import open_dataset
 
     written = unseen_prompts(open_dataset(dataset), per_composition)
     write_prompts(output, as_lines(written))

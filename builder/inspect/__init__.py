@@ -1,1 +1,1 @@
-"""What is in a build: a summary for the terminal, and a contact sheet."""
+"""Look at a build: a summary for the terminal, and a contact sheet."""

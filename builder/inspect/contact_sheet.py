@@ -1,4 +1,4 @@
-"""A page of scenes with their boxes, to judge a dataset at a glance."""
+"""A contact sheet: scenes with their boxes, to judge a dataset at a glance."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from itertools import islice
 
 from PIL import Image, ImageDraw, ImageFont
 
-from builder.pipeline.rows import Row
+from mycanvas.dataset import Scene
 from mycanvas.io.images import PALETTE
 
 COLUMNS = 6
 TILE = 320
 CAPTION = 34
 LABEL = 14
-"""Height of a token's label, which stands on its box and not on the object."""
+"""Height of a token's label, which is above its box, not on the object."""
 
 
-def contact_sheet(rows: Iterable[Row], limit: int = 36) -> Image.Image:
-    """The first `limit` rows as tiles: the scene, its boxes in their masks' colours, tokens, caption."""
-    tiles = [_tile(row) for row in islice(rows, limit)]
+def contact_sheet(scenes: Iterable[Scene], limit: int = 36) -> Image.Image:
+    """Draw the first `limit` scenes as tiles: the image, its boxes in their masks' colours, tokens, caption."""
+    tiles = [_tile(scene) for scene in islice(scenes, limit)]
     lines = max(1, -(-len(tiles) // COLUMNS))
     sheet = Image.new("RGB", (COLUMNS * TILE, lines * (TILE + CAPTION)), "white")
     for index, tile in enumerate(tiles):
@@ -28,22 +28,22 @@ def contact_sheet(rows: Iterable[Row], limit: int = 36) -> Image.Image:
     return sheet
 
 
-def _tile(row: Row) -> Image.Image:
-    with Image.open(io.BytesIO(row["image"]["bytes"])) as image:
+def _tile(scene: Scene) -> Image.Image:
+    with Image.open(io.BytesIO(scene.image)) as image:
         width = image.width
         image.draft("RGB", (TILE, TILE))
-        scene = image.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
+        pixels = image.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
     tile = Image.new("RGB", (TILE, TILE + CAPTION), "white")
-    tile.paste(scene)
+    tile.paste(pixels)
     draw, font = ImageDraw.Draw(tile), ImageFont.load_default(12)
-    for index, (box, token) in enumerate(zip(row["boxes"], row["concept_tokens"], strict=True)):
+    for index, (box, token) in enumerate(zip(scene.boxes, scene.concept_tokens, strict=True)):
         colour = tuple(PALETTE[3 * index + 3 : 3 * index + 6])
         x, y, w, h = (value * TILE / width for value in box)
         draw.rectangle((x, y, x + w - 1, y + h - 1), outline=colour)
         left, above = max(0, min(x, TILE - font.getlength(token) - 4)), max(0, y - LABEL)
         draw.rectangle((left, above, left + font.getlength(token) + 3, above + LABEL - 1), fill=colour)
         draw.text((left + 2, above), token, fill="white", font=font)
-    draw.multiline_text((4, TILE + 2), _wrapped(row["caption"], font), fill="black", font=font, spacing=1)
+    draw.multiline_text((4, TILE + 2), _wrapped(scene.caption, font), fill="black", font=font, spacing=1)
     return tile
 
 

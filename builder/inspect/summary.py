@@ -1,4 +1,4 @@
-"""What is in a build: counts, the funnel, the photos, how the scores are spread."""
+"""Summarise a build: counts, the funnel, the photos, quantiles of the scores."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from PIL import Image, PngImagePlugin
 
 from builder.inspect.contact_sheet import contact_sheet
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.dataset_writer import check_whole
 from builder.pipeline.funnel import Funnel
-from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import Sources, summary_lines
 from builder.stages.layout.replies import Tally, tally
+from mycanvas.dataset import Scene, open_dataset
 from mycanvas.errors import ConfigError, StoreError
 from mycanvas.io.files import read_json, write_bytes
 from mycanvas.io.tables import table_lines
-from mycanvas.schema import SCORES, SPLITS
+from mycanvas.schema import SCORES
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SHOWN = 36
+"""Scenes on a contact sheet."""
 MADE_BY = "mycanvas inspect"
-"""What a contact sheet says of itself in the metadata near its beginning, so that no other picture is overwritten."""
+"""Metadata near the beginning of a contact sheet, so that no other picture is overwritten."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inspection:
-    """quantiles: for each score, its value at QUANTILES over all scenes made, kept or not.
+    """The numbers of a build.
 
-    placed_by, written_by: how many layouts and captions of the scenes kept were made by what; empty where the backend
-    has only one way.
+    quantiles: for each score, its value at QUANTILES over all scenes made, kept or not.
+    placed_by, written_by: the number of kept scenes whose layout or caption was made by each method; empty where the
+        backend has only one.
     """
 
     folder: Path
@@ -53,11 +53,11 @@ class Inspection:
     written_by: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, of JSON's types."""
+        """Every number, as JSON types."""
         return {**asdict(self), "folder": str(self.folder)}
 
     def lines(self) -> list[str]:
-        """A page for a terminal."""
+        """The numbers for a terminal, line by line."""
         head = ["score", *(f"{quantile:.0%}" for quantile in QUANTILES)]
         scores = [[name, *(f"{value:.3f}" for value in values)] for name, values in self.quantiles.items()]
         lost = [f"{name}: {reason}" for name, reason in self.sources.unreadable.items()]
@@ -82,9 +82,10 @@ def inspect_build(folder: BuildFolder) -> Inspection:
 
     Raises:
         StoreError: the build is not finished, or a file of it is missing or damaged.
+        InputError: the dataset in it cannot be read.
     """
     check_whole(folder)
-    rows = list(_rows(folder, ("composition", "caption", "provenance")))
+    scenes = list(open_dataset(folder.path).scenes())
     selected, shards = read_json(folder.selected_file), [index for index, _ in folder.markers()]
     if len(shards) < len(selected["candidates"]):
         lost = f"{len(selected['candidates']) - len(shards)} of {len(selected['candidates'])} files are missing"
@@ -93,22 +94,23 @@ def inspect_build(folder: BuildFolder) -> Inspection:
     return Inspection(
         folder=folder.path,
         funnel=Funnel.from_json(selected["funnel"]),
-        compositions=dict(sorted(Counter(row["composition"] for row in rows).items())),
+        compositions=dict(sorted(Counter(scene.composition for scene in scenes).items())),
         quantiles=_quantiles(scores),
         sources=Sources.from_json(read_json(folder.sources_file)),
-        words_per_caption=float(np.mean([len(row["caption"].split()) for row in rows])),
+        words_per_caption=float(np.mean([len(scene.caption.split()) for scene in scenes])),
         replies=tally(folder.replies),
-        placed_by=_tally("placed_by", rows),
-        written_by=_tally("written_by", rows),
+        placed_by=_tally("placed_by", scenes),
+        written_by=_tally("written_by", scenes),
     )
 
 
 def write_sheet(folder: BuildFolder, file: Path) -> None:
-    """Draw a contact sheet and write it as a PNG. Of files that exist, only another contact sheet is replaced.
+    """Draw a contact sheet and write it as a PNG. An existing file is replaced only if it is a contact sheet.
 
     Raises:
-        ConfigError: another kind of file is asked for.
-        StoreError: something else has this name, or it cannot be written; or the dataset is damaged.
+        ConfigError: the file's name does not end in .png.
+        StoreError: another file has this name, or it cannot be written.
+        InputError: the dataset cannot be read.
     """
     other = "give it another name with --sheet FILE.png"
     if file.suffix.lower() != ".png":
@@ -136,37 +138,18 @@ def _is_sheet(file: Path) -> bool:
 
 
 def draw_sheet(folder: BuildFolder) -> Image.Image:
-    """A contact sheet of scenes spread evenly over the dataset."""
-    ids = [row["id"] for row in _rows(folder, ("id",))]
-    expected = {ids[index] for index in np.linspace(0, len(ids) - 1, min(SHOWN, len(ids))).round().astype(int)}
-    columns = ("id", "image", "boxes", "concept_tokens", "caption")
-    return contact_sheet((row for row in _rows(folder, columns, expected)), SHOWN)
+    """Draw a contact sheet of scenes spread evenly over the dataset."""
+    return contact_sheet(open_dataset(folder.path).spread(SHOWN), SHOWN)
 
 
-def _rows(folder: BuildFolder, columns: Sequence[str], expected: set[str] | None = None) -> list[Row]:
-    found: list[Row] = []
-    for path in sorted(folder.path.glob("data/*.arrow"), key=_in_order):
-        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
-            for batch in stream:
-                table = pa.Table.from_batches([batch]).select(list(columns))
-                if expected is not None:
-                    table = table.filter(pc.is_in(table["id"], pa.array(sorted(expected))))
-                found += table.to_pylist()
-    return found
-
-
-def _tally(key: str, rows: Sequence[Row]) -> dict[str, int]:
-    """How often each value of a key of the provenance is there, the most frequent first."""
-    found = (json.loads(row["provenance"]).get(key) for row in rows)
+def _tally(key: str, scenes: Sequence[Scene]) -> dict[str, int]:
+    """The number of scenes with each value of a provenance key, the most frequent first."""
+    found = (json.loads(scene.provenance).get(key) for scene in scenes)
     return dict(Counter(value for value in found if value is not None).most_common())
 
 
 def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name}: {count}" for name, count in counts.items())
-
-
-def _in_order(file: Path) -> tuple[int, str]:
-    return SPLITS.index(file.name.split("-")[0]), file.name
 
 
 def _quantiles(scores: Sequence[dict[str, float | None]]) -> dict[str, list[float]]:

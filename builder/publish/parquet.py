@@ -1,4 +1,4 @@
-"""A shard of the dataset as Parquet, as the Hub wants it: pictures embedded, unchanged parts in unchanged bytes."""
+"""Write a shard of the dataset as Parquet for the Hub: pictures embedded, unchanged rows in unchanged bytes."""
 
 from __future__ import annotations
 
@@ -11,55 +11,61 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mycanvas.dataset.shards import read_schema, read_shard
 from mycanvas.io.files import atomic
 from mycanvas.models import cores
 
 CHUNKING = {"min_chunk_size": 2**20, "max_chunk_size": 2**22, "norm_level": 0}
-"""Where pages may be cut: by content, so that a changed row changes its own pages only. What is shorter than the least
-is not looked at, which every second picture is with 1 MiB; with the 256 KiB of `datasets`, all are."""
+"""Where pages may be cut: by content, so that a changed row changes only its own pages. After a cut, the
+minimum size is skipped without a search: with 1 MiB every second picture is searched, with the 256 KiB of `datasets`
+every picture."""
 
 ROW_GROUP_BYTES = 32 * 2**20
-"""What has to be read for one row; the Hub's viewer takes up to 300 MB."""
+"""Bytes that must be read to get one row; the Hub's viewer accepts up to 300 MB."""
 
 SPARE_BYTES = 2**20
-"""What a Parquet file may be longer than its Arrow stream: pages have headers, but nothing is padded."""
+"""Maximum by which a Parquet file is longer than its Arrow stream: pages have headers, but no padding."""
 
-MOST_WRITERS = 8
-"""Each holds a row group or two in memory."""
+MAX_WRITERS = 8
+"""Each writer holds one or two row groups in memory."""
 
 
 def writers() -> int:
-    """How many shards to write at once: while one waits for the disk, each core has another."""
-    return min(cores() + 1, MOST_WRITERS)
+    """The number of shards to write at once: one more than there are cores, because each waits for the disk in turn."""
+    return min(cores() + 1, MAX_WRITERS)
 
 
 def write_parquet(source: Path, target: Path) -> None:
-    """Write an Arrow IPC stream as Parquet; memory holds one row group. The same rows give the same bytes."""
+    """Write an Arrow shard as Parquet; memory holds one row group. The same rows give the same bytes.
+
+    Raises:
+        InputError: the shard cannot be read.
+        StoreError: the Parquet file cannot be written.
+    """
+    schema = read_schema(str(source))
     with (
-        pa.memory_map(str(source)) as mapped,
-        pa.ipc.open_stream(mapped) as stream,
         atomic(target) as file,
-        pa.OSFile(file.name, "wb") as past_python,  # whose files hold its lock, for which other threads would wait
+        pa.OSFile(file.name, "wb") as native,  # writes to a Python file hold Python's lock, and block other threads
     ):
         _reserve(file, source.stat().st_size + SPARE_BYTES)
         writer = pq.ParquetWriter(
-            past_python,
-            stream.schema,
+            native,
+            schema,
             compression="none",  # pictures are compressed already, and the rest is a thousandth of them
-            use_dictionary=False,  # one that a row changed would change the whole column
-            write_statistics=[field.name for field in stream.schema if not pa.types.is_nested(field.type)],
+            use_dictionary=False,  # one changed row would change the dictionary, and so the whole column
+            write_statistics=[field.name for field in schema if not pa.types.is_nested(field.type)],
             use_content_defined_chunking=CHUNKING,
             write_page_index=True,
         )
         with writer:
-            for rows in _row_groups(stream):
+            for rows in _row_groups(read_shard(str(source))):
                 writer.write_table(rows, row_group_size=rows.num_rows)
             writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
-        file.truncate(past_python.tell())
+        file.truncate(native.tell())
 
 
 def _reserve(file: BinaryIO, size: int) -> None:
-    """Take room on the disk: one that gets full while pyarrow cuts pages by content ends the process, uncaught."""
+    """Reserve the space first: a disk that fills up while pyarrow cuts pages by content crashes the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
 

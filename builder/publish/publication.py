@@ -1,19 +1,17 @@
-"""A finished build -> the files that are to lie on the Hub, and what their rows are called."""
+"""Prepare the files to publish on the Hub from a finished build, and digests of their rows' ids."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import pyarrow as pa
 from PIL import Image
 from tqdm import tqdm
 
@@ -23,19 +21,19 @@ from builder.pipeline.source_photos import Sources
 from builder.publish.parquet import write_parquet, writers
 from dataset_card import Preview, digest_in, hub_card
 from mycanvas import __version__
+from mycanvas.dataset import Dataset, Encoded, Scene, open_dataset
 from mycanvas.errors import StoreError
 from mycanvas.io.files import read_json, sha256_of, write_json
-from mycanvas.schema import SPLITS
 
 CARD, DIGESTS, CONCEPTS = "README.md", "mycanvas.json", "concepts"
 PREVIEW_SIDE = 512
 PREVIEWS = 2
-"""Pictures of each split that the card shows, of different compositions."""
+"""Pictures of each split on the card, of different compositions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shard:
-    """A Parquet file. path: within the repository. local: where it lies here; None: it was made for its sums only."""
+    """A Parquet file. path: in the repository. local: on this machine; None: it was used only to estimate sizes."""
 
     path: str
     local: Path | None
@@ -45,14 +43,14 @@ class Shard:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """The rows of a split. ids: the sha256 of their ids, each followed by a line break, in order."""
+    """The rows of a split. ids: the sha256 of their ids in order, each followed by a line break."""
 
     rows: int
     ids: str
 
     @classmethod
     def count(cls, ids: Iterator[str]) -> Rows:
-        """Of these ids."""
+        """Count and digest these ids."""
         digest, rows = hashlib.sha256(), 0
         for rows, name in enumerate(ids, start=1):  # noqa: B007 - counts them
             digest.update(f"{name}\n".encode())
@@ -61,7 +59,7 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Publication:
-    """Everything that is to lie on the Hub. small: content by path. splits: by the split's name, or CONCEPTS."""
+    """All files to publish. small: content by path. splits: by the split's name, or CONCEPTS."""
 
     shards: tuple[Shard, ...]
     small: Mapping[str, bytes]
@@ -74,13 +72,13 @@ class Publication:
 
 
 def check_publishable(folder: BuildFolder, license: str | None) -> dict[str, str]:
-    """Look whether a folder may be published as it is.
+    """Check that a folder may be published as it is.
 
     Returns:
-        The sha256 of each of its shards, by its name within the folder.
+        The sha256 of each of its shards, by its name in the folder.
 
     Raises:
-        StoreError: the build is not finished, its card is not of its files, or nobody stated a license.
+        StoreError: the build is not finished, its card describes other files, or a license is missing.
     """
     path = folder.path
     if not folder.selected_file.is_file():
@@ -88,7 +86,7 @@ def check_publishable(folder: BuildFolder, license: str | None) -> dict[str, str
     done = marked(folder)
     if done is None:
         raise StoreError(
-            f"{path}: the card, README.md, was not written for the files that lie there now; "
+            f"{path}: the card, README.md, was not written for the files that are there now; "
             f"run: mycanvas select {path}"
         )
     if not (license or done["license"]):
@@ -97,9 +95,9 @@ def check_publishable(folder: BuildFolder, license: str | None) -> dict[str, str
 
 
 def _check_photos(folder: BuildFolder) -> None:
-    """Raises StoreError if there is a photo of which nobody said under which license it is.
+    """Raise StoreError if the license of a photo is not stated.
 
-    Those that scenes do not show count too: all photos of concepts are published.
+    Photos that no scene shows count too: all photos of concepts are published.
     """
     sources = Sources.from_json(read_json(folder.sources_file))
     stated = [photo.attribution for photo in sources.photos]
@@ -114,38 +112,39 @@ def _check_photos(folder: BuildFolder) -> None:
 def prepare(
     folder: BuildFolder, sums: Mapping[str, str], repo_id: str, license: str | None, *, keep: bool
 ) -> Publication:
-    """Make the files of a publication.
+    """Make the files to publish.
 
     Args:
-        folder: that `check_publishable` took.
-        sums: what it returned.
-        repo_id: where the card says that it lies.
-        license: instead of the build's.
+        folder: a build that passed `check_publishable`.
+        sums: the return value of `check_publishable`.
+        repo_id: the repository that the card names.
+        license: replaces the build's; None: keep that.
         keep: leave the Parquet files in .build/push, where an interrupted push finds them again.
     """
     shards = tuple(_shards(folder, sums, keep=keep))
     sizes = {CONCEPTS: 0, "default": 0}
     for shard in shards:
         sizes[CONCEPTS if shard.path.startswith(CONCEPTS) else "default"] += shard.size
-    previews = list(_previews(folder))
+    dataset = open_dataset(folder.path)
+    previews = list(_previews(dataset))
     own_card = (folder.path / CARD).read_text(encoding="utf-8")
     sizes["all"] = sizes["default"]
     card = hub_card(own_card, repo_id, sizes, license, [preview for preview, _ in previews])
-    splits = _splits(folder)
-    told = {
+    splits = _splits(dataset)
+    digests = {
         "mycanvas": __version__,
         "shards": digest_in(own_card),
         "splits": {key: asdict(splits[key]) for key in splits},
         "card": git_name(card.encode()),
     }
-    small = {CARD: card.encode(), DIGESTS: (json.dumps(told, indent=1) + "\n").encode()}
+    small = {CARD: card.encode(), DIGESTS: (json.dumps(digests, indent=1) + "\n").encode()}
     return Publication(
         shards=shards, small=small | {preview.path: picture for preview, picture in previews}, splits=splits
     )
 
 
 def _shards(folder: BuildFolder, sums: Mapping[str, str], *, keep: bool) -> Iterator[Shard]:
-    """Each Arrow shard's Parquet, under the name of the Arrow shard's sum: made once, and again when that changes."""
+    """Write each Arrow shard as Parquet, named by the Arrow shard's sum: only again when that changes."""
     kept = folder.hidden / "push"
     with TemporaryDirectory(prefix="mycanvas-") as temporary, ThreadPoolExecutor(writers()) as pool:
         make = partial(_shard, folder.path, kept, kept if keep else Path(temporary))
@@ -161,7 +160,7 @@ def _shards(folder: BuildFolder, sums: Mapping[str, str], *, keep: bool) -> Iter
 
 
 def _shard(dataset: Path, kept: Path, place: Path, named: tuple[str, str]) -> Shard:
-    """The one that is kept, or a new one; where `place` is another than `kept`, only its size and sum outlive this."""
+    """The Parquet file in `kept`, or a new one in `place`; if `place` is not `kept`, only its size and sum remain."""
     name, arrow = named
     path = Path(name).with_suffix(".parquet").as_posix()
     marker = kept / f"{arrow}.json"
@@ -178,50 +177,37 @@ def _shard(dataset: Path, kept: Path, place: Path, named: tuple[str, str]) -> Sh
     return Shard(path=path, local=None, **found)
 
 
-def _splits(folder: BuildFolder) -> dict[str, Rows]:
+def _splits(dataset: Dataset) -> dict[str, Rows]:
     """The rows of each split, scenes before source photos."""
-    files: dict[str, list[Path]] = {}
-    for file in data_files(folder):
-        split = CONCEPTS if file.parent.name == CONCEPTS else file.name.split("-")[0]
-        files.setdefault(split, []).append(file)
-    ordered = [split for split in (*SPLITS, CONCEPTS) if split in files]
-    return {split: Rows.count(name for file in files[split] for name in _ids(file)) for split in ordered}
+    scenes = {split: Rows.count(dataset.ids(split)) for split in dataset.splits}
+    return scenes | {CONCEPTS: Rows.count(dataset.photo_ids())}
 
 
-def _ids(file: Path) -> Iterator[str]:
-    with pa.memory_map(str(file)) as mapped, pa.ipc.open_stream(mapped) as stream:
-        for batch in stream:
-            yield from batch.column("id").to_pylist()
+def _previews(dataset: Dataset) -> Iterator[tuple[Preview, bytes]]:
+    """Small pictures of scenes of each split."""
+    for split in dataset.splits:
+        for index, scene in enumerate(_of_compositions(dataset.scenes(split), PREVIEWS)):
+            preview = Preview(path=f"previews/{split}-{index}.jpg", caption=scene.caption)
+            yield preview, _small(scene.image)
 
 
-def _previews(folder: BuildFolder) -> Iterator[tuple[Preview, bytes]]:
-    """Scenes of each split, small."""
-    first = {file.name.split("-")[0]: file for file in data_files(folder) if "-00000-of-" in file.name}
-    for split in (split for split in SPLITS if split in first):
-        for index, row in enumerate(_of_compositions(first[split], PREVIEWS)):
-            preview = Preview(path=f"previews/{split}-{index}.jpg", caption=row["caption"])
-            yield preview, _small(row["image"]["bytes"])
-
-
-def _of_compositions(file: Path, most: int) -> list[dict[str, Any]]:
-    """The first scene of each of so many compositions, with its image and caption."""
-    found: dict[str, dict[str, Any]] = {}
-    with pa.memory_map(str(file)) as mapped, pa.ipc.open_stream(mapped) as stream:
-        for batch in stream:
-            for index, composition in enumerate(batch.column("composition").to_pylist()):
-                if composition not in found and len(found) < most:
-                    found[composition] = batch.slice(index, 1).select(["image", "caption"]).to_pylist()[0]
-            if len(found) == most:
-                break
+def _of_compositions(scenes: Iterable[Scene], most: int) -> list[Scene]:
+    """The first scene of each composition, at most this many."""
+    found: dict[str, Scene] = {}
+    for scene in scenes:
+        found.setdefault(scene.composition, scene)
+        if len(found) == most:
+            break
     return list(found.values())
 
 
 def git_name(content: bytes) -> str:
-    """By which git, and the Hub, know the content of a small file."""
+    """The name by which git and the Hub know the content of a small file."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _small(encoded: bytes) -> bytes:
+def _small(encoded: Encoded) -> bytes:
+    """A JPEG with sides of at most PREVIEW_SIDE pixels."""
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(encoded)) as image:
         image.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))

@@ -1,4 +1,4 @@
-"""Which columns of a dataset hold the pictures and their captions."""
+"""Find the columns of pictures and captions in any dataset."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ Row = Mapping[str, Any]
 
 IMAGE_COLUMNS = ("image", "jpg", "jpeg", "png", "webp", "img", "picture", "photo", "bytes", "image_bytes")
 CAPTION_COLUMNS = ("caption", "text", "txt", "captions", "alt_text", "description", "sentence")
-"""What such columns are called, the likeliest first: ours, LAION's (TEXT), img2dataset's, COCO's. Case is ignored."""
+"""Usual names of such columns, the likeliest first: ours, LAION's (TEXT), img2dataset's, COCO's. Case is ignored."""
 
 
 def find_columns(place: str, features: Row, image: str | None, caption: str | None) -> tuple[str | None, str]:
-    """Which columns hold pictures and captions; no pictures, if there are only URLs.
+    """Find the columns of pictures and captions; None for pictures where there are only URLs.
 
     Args:
-        place: what to call the dataset in errors.
+        place: the dataset, for messages.
         features: name -> feature of `datasets`.
-        image: the name that was given, if any.
-        caption: the name that was given, if any.
+        image: the name that the user gave; None: find it.
+        caption: likewise.
 
     Raises:
         ConfigError: see `open_pairs`.

@@ -18,10 +18,10 @@ from mycanvas.alignment.plot import draw_alignments
 from mycanvas.errors import ConfigError
 from mycanvas.io.files import write_text
 from mycanvas.io.tables import Table
-from mycanvas.metrics.run import fetch_models
-from mycanvas.metrics.settings import ENCODER
 from mycanvas.models import split_name
+from mycanvas.models.catalogue import ENCODER
 from mycanvas.models.encoders import load_encoder
+from mycanvas.models.required import fetch_options
 
 NUMBERS, PLOT = "alignment.json", "alignment.svg"
 FILES = (NUMBERS, PLOT)
@@ -102,7 +102,7 @@ def measure_datasets(
         for name, place in named.items()
     }
     model_name, _ = split_name(encoder or ENCODER)
-    snapshot = fetch_models({"encoder": encoder or ENCODER})["encoder"]
+    snapshot = fetch_options({"encoder": encoder or ENCODER})["encoder"]
     model = load_encoder(snapshot.path, device=device, dtype=dtype)
     if weak_below is None and model_name == split_name(ENCODER)[0]:
         weak_below = THRESHOLD

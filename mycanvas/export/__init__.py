@@ -1,12 +1,11 @@
-"""A dataset in other tools' formats: `mycanvas export`.
+"""Export a dataset to other tools' formats: `mycanvas export`.
 
-A writer takes a Source and a folder. It holds one record batch of scenes at a time, copies encoded pictures as they
-are, and writes what names the others last. FiftyOne reads what `coco` writes.
+A writer takes a Source and an output folder. It holds one record batch of scenes at a time, copies encoded pictures
+unchanged, and writes index files last. FiftyOne reads what `coco` writes.
 """
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from mycanvas.export.output import claimed, is_finished
 from mycanvas.export.source import Source, open_source
 from mycanvas.export.webdataset import write_webdataset
 from mycanvas.export.yolo import write_yolo
+from mycanvas.io.messages import nearest
 
 FORMATS: Mapping[str, Callable[[Source, Path], None]] = {
     "coco": write_coco,
@@ -33,16 +33,19 @@ FORMATS: Mapping[str, Callable[[Source, Path], None]] = {
     "yolo": write_yolo,
 }
 
-NEEDS: Mapping[str, tuple[str, str, str]] = {
+PACKAGES: Mapping[str, tuple[str, str, str]] = {
     "coco": ("pycocotools", "pycocotools", "export"),
     "mds": ("streaming", "mosaicml-streaming", "mds"),
 }
-"""What a format's writer imports: the module, its package, and the extra that brings it."""
+"""Optional packages by format: the module that is imported, its package, and the extra that installs it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exported:
-    """What an export did. counts: scenes by split. written: false when it was all there already."""
+    """The result of an export.
+
+    counts: the number of scenes in each split. written: False where the export was complete already.
+    """
 
     format: str
     output: Path
@@ -56,13 +59,13 @@ def export(folder: Path, name: str, output: Path, check: Callable[[Path], object
     Args:
         folder: what `mycanvas build` wrote, or its copy in Parquet.
         name: a key of FORMATS.
-        output: a new or empty folder; or one that this export was writing when it was interrupted.
-        check: called with the dataset's folder before anything is written; raises what it finds wrong.
+        output: a new or empty folder, or one with the same export, finished or interrupted.
+        check: called with the dataset's folder before anything is written; raises an error if the dataset is damaged.
 
     Raises:
         ConfigError: there is no such format.
         InputError: the dataset cannot be read.
-        StoreError: the folder holds something else, or cannot be written.
+        StoreError: the output holds other files, or cannot be written.
         MissingExtra: the format's own package is not installed.
     """
     from tqdm import tqdm
@@ -70,21 +73,25 @@ def export(folder: Path, name: str, output: Path, check: Callable[[Path], object
     import mycanvas
 
     if name not in FORMATS:
-        near = difflib.get_close_matches(name.lower(), FORMATS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(FORMATS)}"
-        raise ConfigError(f"there is no format {name!r}; {hint}")
-    if name in NEEDS:
-        module, package, extra = NEEDS[name]
-        try:
-            importlib.import_module(module)
-        except ImportError as error:  # of it, or of what it stands on
-            raise MissingExtra(package if error.name in {module, None} else str(error.name), extra=extra) from error
+        raise ConfigError(f"there is no format {name!r}; {nearest(name.lower(), tuple(FORMATS))}")
+    _check_package(name)
     check(folder)
     source = open_source(folder)
-    what = {"format": name, "dataset": source.version(), "mycanvas": mycanvas.__version__}
-    if is_finished(output, what):
+    identity = {"format": name, "dataset": source.dataset.version, "mycanvas": mycanvas.__version__}
+    if is_finished(output, identity):
         return Exported(format=name, output=output, counts=source.counts, written=False)
     total = sum(source.counts.values())
-    with claimed(output, what), tqdm(total=total, desc=f"exporting {name}", unit="scene") as bar:
+    with claimed(output, identity), tqdm(total=total, desc=f"exporting {name}", unit="scene") as bar:
         FORMATS[name](replace(source, passed=bar.update), output)
     return Exported(format=name, output=output, counts=source.counts, written=True)
+
+
+def _check_package(name: str) -> None:
+    """Import the format's own package before anything is written."""
+    if name not in PACKAGES:
+        return
+    module, package, extra = PACKAGES[name]
+    try:
+        importlib.import_module(module)
+    except ImportError as error:  # the package itself, or one that it depends on
+        raise MissingExtra(package if error.name in {module, None} else str(error.name), extra=extra) from error

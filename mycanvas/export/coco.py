@@ -1,7 +1,7 @@
 """COCO detection and segmentation: `images/` and `annotations/instances_<split>.json`.
 
-A concept is a category: its name is the token, its supercategory the class. Masks are RLE, which is exact where
-polygons are not: an object that stands behind another has holes.
+A concept is a category: its name is the token, its supercategory the class. Masks are RLE, because polygons have no
+holes, and an object behind another one does.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from mycanvas.dataset import Scene
 from mycanvas.export.masks import objects_of
-from mycanvas.export.source import Scene, Source
+from mycanvas.export.source import Source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,19 +23,19 @@ if TYPE_CHECKING:
 
 
 def write_coco(source: Source, output: Path) -> None:
-    """Write each picture once, and for each split a file of all that is known of its objects."""
+    """Write each image, and an annotation file for each split."""
     for folder in ("images", "annotations"):
         (output / folder).mkdir(exist_ok=True)
     categories = {token: number for number, token in enumerate(source.classes, 1)}
     image_id = annotation_id = 0
     for split in source.counts:
-        # The two lists grow together; the second waits on the disk, not in memory, until the first is whole.
+        # Both lists grow together; the second is kept on disk, not in memory, until the first is complete.
         with (
             (output / "annotations" / f"instances_{split}.json").open("w", encoding="utf-8") as file,
-            tempfile.TemporaryFile("w+", encoding="utf-8", dir=output) as waiting,
+            tempfile.TemporaryFile("w+", encoding="utf-8", dir=output) as later,
         ):
             file.write(json.dumps(_head(source, categories), ensure_ascii=False)[:-1] + ', "images": [')
-            images, annotations = _List(file), _List(waiting)
+            images, annotations = _List(file), _List(later)
             for scene in source.scenes(split):
                 (output / "images" / f"{scene.id}.jpg").write_bytes(scene.image)
                 objects = objects_of(scene)
@@ -44,13 +45,13 @@ def write_coco(source: Source, output: Path) -> None:
                     annotation_id += 1
                     annotations.add({"id": annotation_id, "image_id": image_id, **annotation})
             file.write('\n], "annotations": [')
-            waiting.seek(0)
-            shutil.copyfileobj(waiting, file)
+            later.seek(0)
+            shutil.copyfileobj(later, file)
             file.write("\n]}\n")
 
 
 class _List:
-    """Items of a JSON list, a line each, written as they come."""
+    """A JSON list that is written item by item, one to a line."""
 
     def __init__(self, file: TextIO) -> None:
         self._file, self._separator = file, "\n"
@@ -73,12 +74,12 @@ def _head(source: Source, categories: Mapping[str, int]) -> dict[str, Any]:
 
 def _image(scene: Scene, number: int, objects: NDArray[np.uint8]) -> dict[str, Any]:
     height, width, _ = objects.shape
-    said = {"caption": scene.caption, "prompt": scene.prompt, "background": scene.background}
-    return {"id": number, "file_name": f"{scene.id}.jpg", "width": width, "height": height, **said}
+    text = {"caption": scene.caption, "prompt": scene.prompt, "background": scene.background}
+    return {"id": number, "file_name": f"{scene.id}.jpg", "width": width, "height": height, **text}
 
 
 def _annotations(scene: Scene, objects: NDArray[np.uint8], categories: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    """One for each object. area: its visible pixels."""
+    """One annotation for each object. area: its number of visible pixels."""
     from pycocotools import mask as rle
 
     for index, (encoded, token, box) in enumerate(

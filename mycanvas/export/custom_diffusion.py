@@ -1,12 +1,12 @@
-"""Custom Diffusion: `concepts_list.json` of the source photos, and for each composition a list with its scenes too.
+"""Custom Diffusion: `concepts_list.json` of the source photos, and a list for each composition with its scenes too.
 
-concepts_list.json            every concept by its source photos
-compositions/cat2+dog6.json   the concepts of a composition by their photos, and each of its scenes by its own prompt
+concepts_list.json            an entry for every concept: its source photos
+compositions/cat2+dog6.json   an entry for each concept of the composition, and one for each of its scenes
 concepts/cat2/00.jpg
-scenes/<id>/<id>.jpg          a folder for each, as these lists have a prompt for a folder
-class_images/cat/             not written: where trainers with prior preservation put what they generate
+scenes/<id>/<id>.jpg          one folder a scene, because an entry has one prompt for a whole folder
+class_images/cat/             not written: trainers with prior preservation put their generated images there
 
-Paths in the lists are relative to the folder that is written: run the trainer in it.
+Paths in the lists are relative to the exported folder: run the trainer in it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from mycanvas.errors import InputError
-from mycanvas.export.source import Concept, Scene, Source, check_name
+from mycanvas.dataset import Concept, Scene, check_name, concepts_of
+from mycanvas.export.source import Source
 
 
 def write_custom_diffusion(source: Source, output: Path) -> None:
     """Write photos, scenes and lists.
 
     Raises:
-        InputError: a scene shows what has no source photos, or has a composition that cannot name a file.
+        InputError: a scene shows a concept without source photos, or has a composition that cannot name a file.
     """
     for photo in source.photos():
         folder = output / "concepts" / photo.concept
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / photo.name).write_bytes(photo.image)
+        (folder / photo.file_name).write_bytes(photo.image)
     _write_list(output / "concepts_list.json", map(_concept_entry, source.concepts), end="\n]\n")
     (output / "compositions").mkdir(exist_ok=True)
     written: Counter[str] = Counter()
@@ -51,7 +51,7 @@ def write_custom_diffusion(source: Source, output: Path) -> None:
 
 
 def _path_of(composition: str, source: Source, output: Path) -> Path:
-    check_name(composition, source.folder)
+    check_name(composition, source.dataset.place)
     return output / "compositions" / f"{composition}.json"
 
 
@@ -61,9 +61,7 @@ def _write_list(path: Path, entries: Iterable[str], *, end: str) -> None:
 
 def _concepts_of(scene: Scene, source: Source) -> list[Concept]:
     by_token = {concept.token: concept for concept in source.concepts}
-    if unknown := [token for token in scene.concept_tokens if token not in by_token]:
-        raise InputError(f"scene {scene.id} of {source.folder} shows {unknown[0]}, which has no source photos")
-    return sorted((by_token[token] for token in scene.concept_tokens), key=lambda concept: concept.name)
+    return sorted(concepts_of(scene, by_token, source.dataset.place), key=lambda concept: concept.name)
 
 
 def _concept_entry(concept: Concept) -> str:
@@ -72,18 +70,18 @@ def _concept_entry(concept: Concept) -> str:
 
 
 def _scene_entry(scene: Scene, number: int) -> str:
-    """number: of the scene in its composition. The classes take turns, so that priors of all of them are kept."""
+    """The entry of a composition's scene by its number. Its classes take turns, so that each class keeps its prior."""
     return _entry(scene.prompt, f"scenes/{scene.id}", scene.class_names[number % len(scene.class_names)])
 
 
 def _entry(prompt: str, folder: str, class_name: str) -> str:
-    """One that train_custom_diffusion.py of diffusers, and the official code, read."""
+    """An entry as train_custom_diffusion.py of diffusers and the official code read it."""
     return json.dumps(
         {
             "instance_prompt": prompt,
             "class_prompt": class_name,
             "instance_data_dir": folder,
-            # A trainer makes this folder: a class of somebody else's dataset must not lead out of the export.
+            # The trainer creates this folder: no class name of an untrusted dataset may lead out of the export.
             "class_data_dir": "class_images/" + re.sub(r"[^\w -]", "-", class_name),
         },
         ensure_ascii=False,

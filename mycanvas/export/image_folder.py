@@ -1,6 +1,6 @@
 """A folder of images with `metadata.jsonl`, as `load_dataset("imagefolder")` and diffusers' trainers read it.
 
-`text` is the prompt with tokens, the column that those trainers take by default.
+`text` is the prompt with tokens; those trainers read this column by default.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mycanvas.export.source import Scene, Source
+from mycanvas.dataset import Scene
+from mycanvas.export.source import Source
 
 
 def write_image_folder(source: Source, output: Path) -> None:
-    """Write `images/`, `masks/` and a line for each scene of every split."""
+    """Write `images/`, `masks/`, and one line of metadata for each scene."""
     for folder in ("images", "masks"):
         (output / folder).mkdir(exist_ok=True)
     with (output / "metadata.jsonl").open("w", encoding="utf-8") as file:

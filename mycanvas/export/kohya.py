@@ -1,4 +1,4 @@
-"""kohya's sd-scripts: a folder of images with captions beside them for each split, and a `dataset.toml`."""
+"""kohya's sd-scripts: one folder of images and caption files for each split, and a `dataset.toml`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ num_repeats = 1
 
 
 def write_kohya(source: Source, output: Path) -> None:
-    """Write images and captions, which are the prompts with tokens, and last the configuration."""
+    """Write images, captions (the prompts with tokens), and last the configuration."""
     size = (0, 0)
     for split in source.counts:
         (output / split).mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What exporters need to know of a scene's pictures: their size, and the pixels of each object."""
+"""The size of a scene's image, and the pixels of each of its objects."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mycanvas.export.source import Scene
+    from mycanvas.dataset import Scene
 
 
 def size_of(scene: Scene) -> tuple[int, int]:
-    """Width and height of the image in pixels, from its header.
+    """Read the image's width and height in pixels from its header.
 
     Raises:
-        InputError: there is no header of a JPEG.
+        InputError: it has no JPEG header.
     """
     from PIL import Image
 
@@ -31,10 +31,10 @@ def size_of(scene: Scene) -> tuple[int, int]:
 
 
 def objects_of(scene: Scene) -> NDArray[np.uint8]:
-    """Which pixels show each object: uint8 [H, W, objects] of 0 and 1, in Fortran's order as pycocotools takes it.
+    """The visible pixels of each object: uint8 [H, W, objects] of 0 and 1, in Fortran order, as pycocotools expects.
 
     Raises:
-        InputError: the mask cannot be read, is not of the image's size, or shows more objects than there are boxes.
+        InputError: the mask cannot be read, has not the image's size, or has more objects than the scene has boxes.
     """
     import numpy as np
     from PIL import Image

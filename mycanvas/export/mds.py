@@ -1,4 +1,4 @@
-"""MosaicML MDS: a folder of shards for each split, as StreamingDataset(local=OUT, split=...) reads them."""
+"""MosaicML MDS: one folder of shards for each split, as StreamingDataset(local=OUT, split=...) reads them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from mycanvas.dataset import Encoded
 from mycanvas.export.source import Source
 
 COLUMNS = {
@@ -15,40 +16,40 @@ COLUMNS = {
     **dict.fromkeys(("id", "caption", "prompt", "background", "composition", "provenance"), "str"),
     **dict.fromkeys(("boxes", "concept_tokens", "class_names", "source_images", "scores", "rank"), "json"),
 }
-"""Name -> MDS encoding. Readers get PIL images, and Python's lists and numbers."""
+"""Column -> MDS encoding. Readers get PIL images, Python lists and numbers."""
 
 
 def write_mds(source: Source, output: Path) -> None:
-    """Write the scenes of each split, in their order."""
+    """Write the scenes of each split, in order."""
     from streaming import MDSWriter
 
-    pictured = _pictured()
+    as_picture = _picture_type()
     for split in source.counts:
-        shutil.rmtree(output / split, ignore_errors=True)  # the writer refuses what an interrupted run left
+        shutil.rmtree(output / split, ignore_errors=True)  # MDSWriter refuses a folder that an interrupted run left
         writer = MDSWriter(columns=COLUMNS, out=str(output / split))
         try:
             for scene in source.scenes(split):
                 row = {name: getattr(scene, name) for name in COLUMNS}
-                writer.write({**row, "image": pictured(scene.image), "mask": pictured(scene.mask)})
+                writer.write({**row, "image": as_picture(scene.image), "mask": as_picture(scene.mask)})
         except BaseException:
-            writer.cancel_future_jobs()  # as a context it would write the index of a part, which reads as a whole
+            writer.cancel_future_jobs()  # used as a context manager it would write the index of an incomplete split
             raise
         writer.finish()
 
 
-def _pictured() -> Callable[[memoryview], object]:
-    """Makes of encoded bytes what MDSWriter accepts as a picture.
+def _picture_type() -> Callable[[Encoded], object]:
+    """A PIL image type that MDSWriter accepts and that saves given bytes unchanged.
 
-    Its encodings "jpeg" and "png" ask a PIL image to save itself; this one saves the very bytes.
+    The MDS encodings "jpeg" and "png" call the `save` of a PIL image, which would encode it again.
     """
     from PIL import Image
 
-    class Encoded(Image.Image):
-        def __init__(self, content: memoryview) -> None:
+    class EncodedImage(Image.Image):
+        def __init__(self, content: Encoded) -> None:
             super().__init__()
             self._content = content
 
         def save(self, fp: IO[bytes], **_: Any) -> None:  # type: ignore[override]
             fp.write(self._content)
 
-    return Encoded
+    return EncodedImage

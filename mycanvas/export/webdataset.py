@@ -12,18 +12,19 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from mycanvas.export.source import Scene, Source
+from mycanvas.dataset import Scene
+from mycanvas.export.source import Source
 
 SHARD_SCENES = 256
-"""About 100 MB at 1024 x 1024: few enough that there are shards for many readers."""
+"""Scenes of a shard: about 100 MB at 1024 x 1024, small enough to spread shards over many readers."""
 
 _REST = tuple(field.name for field in fields(Scene) if field.name not in {"image", "mask"})
 
 
 def write_webdataset(source: Source, output: Path) -> None:
-    """Write the scenes of each split in their order, as shards whose bytes depend on nothing else.
+    """Write the scenes of each split in order; the same scenes give the same bytes.
 
-    While a shard is written, the one before it goes to the disk.
+    While a shard is written, the previous one is flushed to the disk.
     """
     flushed = []
     with ThreadPoolExecutor(max_workers=1) as flushing:
@@ -33,8 +34,8 @@ def write_webdataset(source: Source, output: Path) -> None:
                 path = output / f"{split}-{number:06d}.tar"
                 _write_shard(path, islice(scenes, SHARD_SCENES))
                 flushed.append(flushing.submit(_flush, path))
-    for each in flushed:
-        each.result()
+    for flush in flushed:
+        flush.result()
 
 
 def _flush(path: Path) -> None:
@@ -64,14 +65,14 @@ def _add(file: BinaryIO, name: str, content: bytes | memoryview) -> None:
 
 
 _BLANK = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
-"""Mode 0644, owner root, time 0: the same in every run."""
+"""A header with mode 0644, owner root and time 0, the same in every run."""
 
 
 def _header(name: bytes, size: int) -> bytes:
-    """What TarInfo.tobuf makes of a name and a size; that takes a fifth of the time in which a scene is written."""
+    """The header that TarInfo.tobuf makes, which alone would take a fifth of the time to write a scene."""
     header = bytearray(_BLANK)
     header[: len(name)] = name
     header[124:135] = b"%011o" % size
-    header[148:156] = b" " * 8  # the checksum, which is of the header with blanks in its place
+    header[148:156] = b" " * 8  # the checksum is computed with blanks in its own place
     header[148:156] = b"%06o\0 " % sum(header)
     return bytes(header)

@@ -1,6 +1,6 @@
 """YOLO detection: `images/<split>/`, `labels/<split>/` and `data.yaml`; a concept is a class, named by its token.
 
-Labels are boxes, which are exact; YOLO's outlines have no holes, and those of a COCO export do.
+Labels are boxes, not outlines: YOLO's outlines have no holes. Use the COCO export for exact masks.
 """
 
 from __future__ import annotations
@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mycanvas.dataset import Scene
 from mycanvas.export.masks import size_of
-from mycanvas.export.source import Scene, Source
+from mycanvas.export.source import Source
 
 _HEAD = "# Trainers insist on a split for validation; the dataset has none that is held out, so val is train.\n"
 
 
 def write_yolo(source: Source, output: Path) -> None:
-    """Write pictures and labels, and last what names their classes."""
+    """Write images, labels, and last `data.yaml` with the class names."""
     import yaml
 
     classes = {token: number for number, token in enumerate(source.classes)}
@@ -33,7 +34,7 @@ def write_yolo(source: Source, output: Path) -> None:
 
 
 def _lines(scene: Scene, classes: Mapping[str, int]) -> Iterator[str]:
-    """Class, centre, width and height of each object, as shares of the image's sides."""
+    """Class, centre, width and height of each object, as fractions of the image's sides."""
     width, height = size_of(scene)
     for token, (x, y, w, h) in zip(scene.concept_tokens, scene.boxes, strict=True):
         centre = (x + w / 2) / width, (y + h / 2) / height

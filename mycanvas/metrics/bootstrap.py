@@ -1,4 +1,4 @@
-"""How far a mean can be trusted: percentile intervals of the bootstrap (Efron and Tibshirani 1993, chapter 13)."""
+"""Confidence intervals of means: percentile bootstrap (Efron and Tibshirani 1993, chapter 13)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """A mean over pictures, with its intervals; None where there are fewer than two to draw from.
+    """A mean over pictures with its intervals; None where there are fewer than two samples.
 
-    images: had other pictures been made of these compositions. compositions: had other compositions been chosen; the
-    pictures of one resemble each other, so this is the wider one, and the one that speaks of a method.
+    images: the interval if other pictures of the same compositions were generated.
+    compositions: the interval if other compositions were chosen. It is the wider one, because pictures of one
+        composition resemble each other, and the one to compare methods by.
     """
 
     mean: float
@@ -31,12 +32,12 @@ class Estimate:
 
 
 def estimate(values: ArrayLike, compositions: Sequence[str], seed: int = 0) -> Estimate:
-    """The mean of a score, with 95 % intervals over pictures and over compositions.
+    """Estimate the mean of a score, with 95 % intervals over pictures and over compositions.
 
     Args:
-        values: [N], one for each picture; their order does not matter.
-        compositions: that each picture shows.
-        seed: of the draws; the same gives the same.
+        values: [N], one for each picture, in any order.
+        compositions: the composition of each picture.
+        seed: the seed of the draws.
     """
     scores = np.asarray(values, np.float64)
     sums, counts = _clusters(scores, compositions)
@@ -55,10 +56,10 @@ def difference(
     base_compositions: Sequence[str],
     seed: int = 0,
 ) -> tuple[float, Interval | None]:
-    """How much larger the mean of the first is than that of the base, with its 95 % interval over compositions.
+    """The difference of two means, with its 95 % interval over compositions.
 
-    Both are drawn together, composition by composition, as what is hard for the one is hard for the other; there is an
-    interval only where both show the same compositions, two at least.
+    Compositions are drawn for both means together, because a composition that is hard for one is hard for the other.
+    There is an interval only where both show the same compositions, at least two.
     """
     scores, base = np.asarray(values, np.float64), np.asarray(base_values, np.float64)
     gain = float(scores.mean() - base.mean())
@@ -72,7 +73,7 @@ def difference(
 
 
 def _clusters(values: Floats, compositions: Sequence[str]) -> tuple[Floats, Floats]:
-    """Sum and number of the values of each composition, by its name."""
+    """Sum and number of the values of each composition, sorted by name."""
     names, which = np.unique(np.asarray(compositions, dtype=np.str_), return_inverse=True)
     sums: Floats = np.bincount(which, values, len(names)).astype(np.float64)
     return sums, np.bincount(which, minlength=len(names)).astype(np.float64)

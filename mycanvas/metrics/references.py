@@ -1,4 +1,4 @@
-"""Embeddings of source photos: each is computed once, and kept by the content of what was encoded."""
+"""Embeddings of source photos: each is computed once, and cached by the content that was encoded."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
+from mycanvas.dataset import Concept, Encoded, Photo
 from mycanvas.errors import InputError, ModelError
 from mycanvas.io.images import Rgb, cut_out, decode_rgb, quiet_decoding
-from mycanvas.metrics.scenes import Concept, Photo
 from mycanvas.metrics.settings import Settings
 from mycanvas.models.encoders import Embeddings, Encoder
 
-AT_ONCE = 64
-"""Photos in memory at a time."""
+BATCH = 64
+"""Photos that are decoded at a time."""
 
 
 class Cache:
-    """Vectors by the digest of their photo, in memory and, where a folder is given, on disk.
+    """Embeddings by the digest of their photo, in memory and, where a folder is given, on disk.
 
-    folder: of one encoder's vectors; what is in it is read as numbers, never as code.
+    folder: holds the embeddings of one encoder; its files are read as numbers, never as code.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -32,9 +32,9 @@ class Cache:
         self._known: dict[str, Embeddings] = {}
 
     def get(self, digest: str) -> Embeddings | None:
-        """The vector [D] of a photo, if it is known."""
+        """The embedding [D] of a photo; None: not cached."""
         if digest not in self._known and self._folder:
-            # A file that is cut short or damaged is written again.
+            # A damaged or truncated file counts as missing, and is written again.
             with contextlib.suppress(OSError, ValueError, EOFError):
                 vector = np.load(self._folder / f"{digest}.npy", allow_pickle=False)
                 if vector.dtype == np.float32 and vector.ndim == 1 and np.isfinite(vector).all():
@@ -42,11 +42,11 @@ class Cache:
         return self._known.get(digest)
 
     def __getitem__(self, digest: str) -> Embeddings:
-        """The vector [D] of a photo that is known."""
+        """The embedding [D] of a photo that is in memory."""
         return self._known[digest]
 
     def put(self, digest: str, vector: Embeddings) -> None:
-        """Keep a vector; a folder that cannot be written to costs time at the next run, and nothing else."""
+        """Store an embedding; if the folder cannot be written to, it is only computed again at the next run."""
         self._known[digest] = vector
         if self._folder:
             temporary = self._folder / f".{digest}.{os.getpid()}.npy"
@@ -57,11 +57,11 @@ class Cache:
 
 
 def cache_folder(encoder: str, root: Path | None = None) -> Path:
-    """Where the vectors of an encoder are kept between runs.
+    """The folder that keeps the embeddings of an encoder between runs.
 
     Args:
-        encoder: whatever tells it apart from others: name, revision, precision.
-        root: of all encoders' folders; None: in the user's cache.
+        encoder: what distinguishes it from others: name, revision, precision.
+        root: the folder of all encoders' folders; None: in the user's cache.
     """
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return (root or Path(base).expanduser() / "mycanvas" / "embeddings") / _digest([encoder.encode()])
@@ -70,11 +70,11 @@ def cache_folder(encoder: str, root: Path | None = None) -> Path:
 def encode_references(
     concepts: Iterable[Concept], encoder: Encoder, settings: Settings, cache: Cache | None = None
 ) -> dict[str, Embeddings]:
-    """The vectors [P, D] of each concept's photos, by its name; the same photo is encoded once, whoever shows it.
+    """Encode the photos of concepts: [P, D] by concept name. A photo that several concepts share is encoded once.
 
     Raises:
-        InputError: a concept has no photo, or one that cannot be read.
-        ModelError: the encoder gives no finite numbers for a photo.
+        InputError: a concept has no photo, or a photo cannot be read.
+        ModelError: the encoder returns numbers that are not finite for a photo.
     """
     known = cache or Cache()
     digests: dict[str, list[str]] = {}
@@ -87,10 +87,10 @@ def encode_references(
             for digest, photo in zip(digests[concept.name], photos, strict=True)
             if known.get(digest) is None
         }
-    for start in range(0, len(new), AT_ONCE):
-        some = dict(islice(new.items(), start, start + AT_ONCE))
-        vectors = encoder.images([_pixels(photo, settings) for photo in some.values()])
-        for (digest, photo), vector in zip(some.items(), vectors, strict=True):
+    for start in range(0, len(new), BATCH):
+        batch = dict(islice(new.items(), start, start + BATCH))
+        vectors = encoder.images([_pixels(photo, settings) for photo in batch.values()])
+        for (digest, photo), vector in zip(batch.items(), vectors, strict=True):
             if not np.isfinite(vector).all():
                 raise ModelError(f'the encoder gave no finite numbers for the photo {photo.id}; try dtype "float32"')
             known.put(digest, vector)
@@ -109,18 +109,19 @@ def _photos(concept: Concept, settings: Settings) -> list[Photo]:
 def _pixels(photo: Photo, settings: Settings) -> Rgb:
     try:
         with quiet_decoding():
-            pixels = decode_rgb(photo.read())
-        return cut_out(pixels, photo.mask()) if photo.mask and settings.references == "masked" else pixels
+            pixels = decode_rgb(photo.image)
+        return cut_out(pixels, photo.mask) if photo.mask and settings.references == "masked" else pixels
     except InputError as error:
         raise InputError(f"the source photo {photo.id}: {error}") from error
 
 
-def _content(photo: Photo, settings: Settings) -> list[bytes]:
-    return [photo.read(), photo.mask() if photo.mask and settings.references == "masked" else b""]
+def _content(photo: Photo, settings: Settings) -> list[Encoded]:
+    return [photo.image, photo.mask if photo.mask and settings.references == "masked" else b""]
 
 
-def _digest(parts: Sequence[bytes]) -> str:
+def _digest(parts: Sequence[Encoded]) -> str:
     digest = blake2b(digest_size=20)
     for part in parts:
-        digest.update(len(part).to_bytes(8, "big") + part)
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""An evaluation as JSON, with every number, and as a page: tables, best and worst pictures with their boxes."""
+"""An evaluation as JSON with every number, and as an HTML page: tables, best and worst pictures with boxes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mycanvas.io.images import decode_rgb, quiet_decoding
+from mycanvas.metrics.pictures import Picture
 from mycanvas.metrics.results import PictureScores, SeenBox
-from mycanvas.metrics.scenes import Scene
 from mycanvas.metrics.settings import Settings
 from mycanvas.metrics.summary import (
-    HEADS,
     NAMES,
     PAPER,
     PUBLISHED,
@@ -28,24 +27,25 @@ from mycanvas.metrics.summary import (
     remarks,
     rows,
 )
-from mycanvas.schema import SPLITS
+from mycanvas.schema import SPLIT_TITLES, SPLITS
 
-SHOWN = 6
-"""Best, and worst, pictures of an arm on the page."""
+EXTREMES = 6
+"""Number of best, and of worst, pictures of an arm on the page."""
 SIDE = 480
-"""Pixels of the longer side of a picture on the page."""
+"""Longer side of a picture on the page, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """What was measured, and with what.
+    """An evaluation: its results, models and settings.
 
-    models: their names with revisions. precision: where and how they ran ("cuda bfloat16"). scenes: of each arm, by its
-    name.
+    pictures: the pictures of each arm, by its name.
+    models: their names with revisions, by role: "encoder", "detector".
+    precision: where and how they ran ("cuda bfloat16").
     """
 
     arms: tuple[Arm, ...]
-    scenes: Mapping[str, Sequence[Scene]]
+    pictures: Mapping[str, Sequence[Picture]]
     models: Mapping[str, str]
     precision: str
     settings: Settings
@@ -53,7 +53,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Figure:
-    """A picture on the page. jpeg: base64. size: of the original, which boxes are in the pixels of."""
+    """A picture on the page. jpeg: base64. size: the original's width and height; boxes are in its pixels."""
 
     scores: PictureScores
     jpeg: str
@@ -65,7 +65,7 @@ class _Figure:
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """Every number: of each picture, each split, each difference, and the paper's."""
+    """Every number as JSON types: of each picture, each split, each difference, and the paper's."""
     return {
         "models": dict(run.models),
         "precision": run.precision,
@@ -90,7 +90,7 @@ def as_json(run: Run) -> dict[str, Any]:
 
 
 def as_html(run: Run) -> str:
-    """One page that needs no other file; whatever pictures and prompts are called is escaped."""
+    """One self-contained page; names and prompts are escaped."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -102,11 +102,11 @@ def as_html(run: Run) -> str:
     )
     return environment.get_template("report.html.jinja").render(
         run=run,
-        heads=[HEADS[split] for split in SPLITS],
+        heads=[SPLIT_TITLES[split] for split in SPLITS],
         rows=list(rows(run.arms)),
         details={arm.name: list(details(arm)) for arm in run.arms},
         gains={arm.name: list(gains(arm, run.arms[0])) for arm in run.arms[1:]},
-        figures={arm.name: _figures(arm, run.scenes[arm.name]) for arm in run.arms},
+        figures={arm.name: _figures(arm, run.pictures[arm.name]) for arm in run.arms},
         names={score: NAMES.get(score, score) for score in SCORES},
         settings=json.loads(json.dumps(asdict(run.settings))),
         remarks=remarks(run.arms, run.models),
@@ -114,32 +114,32 @@ def as_html(run: Run) -> str:
 
 
 def _gains(arm: Arm, base: Arm) -> dict[str, dict[str, Any]]:
-    found = {split: {score: gain(arm, base, split, score) for score in SCORES} for split in SPLITS}
+    by_split = {split: {score: gain(arm, base, split, score) for score in SCORES} for split in SPLITS}
     return {
-        split: {score: {"mean": one[0], "compositions": one[1]} for score, one in of_split.items() if one}
-        for split, of_split in found.items()
+        split: {score: {"mean": one[0], "compositions": one[1]} for score, one in by_score.items() if one}
+        for split, by_score in by_split.items()
     }
 
 
-def _figures(arm: Arm, scenes: Sequence[Scene]) -> dict[str, list[_Figure]]:
-    """The worst and the best by identity; where there are few, each picture stands in one of them only."""
-    ranked = sorted(arm.evaluation.pictures, key=lambda picture: (picture.identity, picture.cp_clip, picture.id))
-    by_id = {scene.id: scene for scene in scenes}
-    worst = ranked[: min(SHOWN, (len(ranked) + 1) // 2)]
-    best = ranked[len(worst) :][-SHOWN:][::-1]
+def _figures(arm: Arm, pictures: Sequence[Picture]) -> dict[str, list[_Figure]]:
+    """The best and the worst pictures by identity; where there are few, each picture is in one of the two only."""
+    ranked = sorted(arm.evaluation.pictures, key=lambda scores: (scores.identity, scores.cp_clip, scores.id))
+    by_id = {picture.id: picture for picture in pictures}
+    worst = ranked[: min(EXTREMES, (len(ranked) + 1) // 2)]
+    best = ranked[len(worst) :][-EXTREMES:][::-1]
     return {
-        "Best": [_figure(picture, by_id[picture.id]) for picture in best],
-        "Worst": [_figure(picture, by_id[picture.id]) for picture in worst],
+        "Best": [_figure(scores, by_id[scores.id]) for scores in best],
+        "Worst": [_figure(scores, by_id[scores.id]) for scores in worst],
     }
 
 
-def _figure(picture: PictureScores, scene: Scene) -> _Figure:
+def _figure(scores: PictureScores, picture: Picture) -> _Figure:
     from PIL import Image
 
     with quiet_decoding():
-        image = Image.fromarray(decode_rgb(scene.read()))
+        image = Image.fromarray(decode_rgb(picture.read()))
     size = image.size
     image.thumbnail((SIDE, SIDE))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85)
-    return _Figure(scores=picture, jpeg=base64.b64encode(buffer.getvalue()).decode(), size=size)
+    return _Figure(scores=scores, jpeg=base64.b64encode(buffer.getvalue()).decode(), size=size)

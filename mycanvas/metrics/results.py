@@ -1,4 +1,4 @@
-"""What an evaluation finds: every score of every picture, and what could not be read."""
+"""The results of an evaluation: every score of every picture, and the pictures that could not be read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from mycanvas.boxes import Box
 class SeenBox:
     """A box that counts in a picture.
 
-    found_as: class, box and confidence are the detector's. shows: the concept that it is most like. alike: how much.
-    assigned: whose it is taken to be; None: it is one too many. assigned_alike: how much it is like that.
+    found_as: the class that the detector found; box and confidence are the detector's, too.
+    shows: the concept that the box is most similar to. alike: that similarity.
+    assigned: the concept that the box is assigned to; None: there is one object too many. assigned_alike: the
+        similarity to that concept.
     """
 
     found_as: str
@@ -28,8 +30,9 @@ class SeenBox:
 class PictureScores:
     """The scores of one picture; mycanvas/metrics/scores.py says what each is.
 
-    text: what TI-CLIP compared it with. ti_clip: None: the encoder reads no text. agreement: None: nobody says where
-    the objects were put.
+    text: what TI-CLIP compared it with.
+    ti_clip: None: the encoder reads no text.
+    agreement: None: it is not known where the objects were put.
     """
 
     id: str

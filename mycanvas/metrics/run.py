@@ -1,24 +1,33 @@
-"""From the command line's words to an evaluation: which pictures, which models, which settings."""
+"""Run an evaluation: from names of folders, models and settings to scores, and from scores to a report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mycanvas.errors import ConfigError, ModelError
+from mycanvas.dataset import Concept, Dataset, open_dataset
+from mycanvas.errors import ConfigError
 from mycanvas.io.files import write_text
 from mycanvas.io.reports import write_numbers
+from mycanvas.io.text import UNWRITABLE
 from mycanvas.metrics.evaluate import evaluate
-from mycanvas.metrics.protocol import MANIFEST, UNWRITABLE, follow, read_generated, read_prompts
+from mycanvas.metrics.manifest import MANIFEST, read_generated, read_prompts
+from mycanvas.metrics.pictures import Picture, dataset_pictures
+from mycanvas.metrics.protocol import follow
 from mycanvas.metrics.references import Cache, cache_folder, encode_references
 from mycanvas.metrics.report import Run, as_html, as_json
-from mycanvas.metrics.scenes import Dataset, Scene, read_scenes
-from mycanvas.metrics.settings import DETECTOR, ENCODER, Settings
+from mycanvas.metrics.settings import Settings
 from mycanvas.metrics.summary import summarise
-from mycanvas.models import KNOWN, Snapshot, fetch, pick_device, pick_dtype, split_name
-from mycanvas.models.detectors import load_detector
-from mycanvas.models.encoders import load_encoder
+from mycanvas.models import Snapshot, pick_device, pick_dtype, split_name
+from mycanvas.models.catalogue import DETECTOR, ENCODER
+from mycanvas.models.detectors import Detector, load_detector
+from mycanvas.models.encoders import Encoder, load_encoder
+from mycanvas.models.required import fetch_options
+
+Pictures = Mapping[str, Sequence[Picture]]
+"""The pictures of each arm, by its name."""
 
 
 def score(
@@ -37,105 +46,119 @@ def score(
 
     Args:
         dataset: has the concepts' photos; without arms its own scenes are scored.
-        arms: "name=folder" or "folder", as the command has them; the first is the baseline.
+        arms: "name=folder" or "folder", as on the command line; the first is the baseline.
         prompts: JSON Lines; each arm must have a picture of each.
-        encoder: its name; None: the paper's.
-        detector: its name; None: the paper's.
-        device: as `mycanvas.models.pick_device` takes it.
-        dtype: as `mycanvas.models.pick_dtype` takes it.
-        cache: folder for vectors of source photos; None: in the user's cache.
+        encoder: the encoder's name; None: the paper's.
+        detector: the detector's name; None: the paper's.
+        device: see `mycanvas.models.pick_device`.
+        dtype: see `mycanvas.models.pick_dtype`.
+        cache: folder for embeddings of source photos; None: in the user's cache.
         settings: fields of Settings; None: its default.
 
     Raises:
-        ConfigError: two arms have the same name, or a setting is out of its range.
+        ConfigError: two arms have the same name, or a setting is out of range.
         InputError: pictures, manifests or photos cannot be used.
-        ModelError: a model cannot be had or run.
+        ModelError: a model is not available, or fails.
     """
     from tqdm import tqdm
 
-    chosen = Settings(**{name: value for name, value in settings.items() if value is not None})
-    scenes = dict(_arms(dataset, arms))
-    if prompts:
-        asked = read_prompts(prompts)
-        scenes = {name: follow(asked, own, name) for name, own in scenes.items()}
-    names = {"encoder": encoder or ENCODER, "detector": detector or DETECTOR}
-    there = fetch_models(names)
-    models = {part: f"{split_name(name)[0]}@{there[part].revision}" for part, name in names.items()}
-    sees = load_encoder(there["encoder"].path, device=device, dtype=dtype)
-    finds = load_detector(there["detector"].path, threshold=chosen.threshold, device=device, dtype=dtype)
-    precision = _precision(device, dtype)
-    kept = Cache(cache_folder(f"{_version(there['encoder'])} {precision}", cache))
-    expected = {concept.name: concept for own in scenes.values() for scene in own for concept in scene.concepts}
-    references = encode_references(expected.values(), sees, chosen, kept)
-    found = []
-    for name, own in scenes.items():
+    choices = Settings(**{name: value for name, value in settings.items() if value is not None})
+    pictures = _read_arms(dataset.mapped(), arms, prompts)
+    models = _load_models(encoder or ENCODER, detector or DETECTOR, choices.threshold, device, dtype)
+    embeddings = Cache(cache_folder(models.encoder_version, cache))
+    references = encode_references(_concepts(pictures), models.encoder, choices, embeddings)
+    scored = []
+    for name, own in pictures.items():
         with tqdm(total=len(own), desc=name, unit="picture", delay=1) as bar:
-            found.append(summarise(name, evaluate(own, references, sees, finds, chosen, progress=bar.update)))
-    return Run(arms=tuple(found), scenes=scenes, models=models, precision=precision, settings=chosen)
+            found = evaluate(own, references, models.encoder, models.detector, choices, progress=bar.update)
+            scored.append(summarise(name, found))
+    return Run(arms=tuple(scored), pictures=pictures, models=models.names, precision=models.precision, settings=choices)
 
 
 def write_report(run: Run, folder: Path) -> Path:
-    """Write scores.json and report.html; returns the page."""
+    """Write scores.json and report.html; returns the path of the page."""
     write_numbers(folder / "scores.json", as_json(run))
     page = folder / "report.html"
     write_text(page, as_html(run))
     return page
 
 
-def _arms(dataset: Dataset, arms: Sequence[str]) -> Iterator[tuple[str, tuple[Scene, ...]]]:
-    if not arms:
-        yield dataset.folder.resolve().name, dataset.scenes
+def _read_arms(dataset: Dataset, arms: Sequence[str], prompts: Path | None) -> Pictures:
+    """The pictures of each arm, with the backgrounds of the prompts where these are given."""
+    concepts = dataset.concepts()
+    if arms:
+        pictures = {name: _read_folder(folder, concepts) for name, folder in _named_folders(arms)}
+    else:
+        pictures = {dataset.name: dataset_pictures(dataset, concepts)}
+    if prompts is None:
+        return pictures
+    expected = read_prompts(prompts)
+    return {name: follow(expected, own, name) for name, own in pictures.items()}
+
+
+def _read_folder(folder: Path, concepts: Mapping[str, Concept]) -> tuple[Picture, ...]:
+    """The pictures of a built dataset, or of a folder with a manifest."""
+    built = (folder / "data").is_dir() and not (folder / MANIFEST).exists()
+    if built:
+        return dataset_pictures(open_dataset(folder).mapped(), concepts)
+    return read_generated(folder, concepts)
+
+
+def _named_folders(arms: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """The name and the folder of each arm; without "name=" the folder's own name."""
     seen: set[str] = set()
     for arm in arms:
         name, equals, path = arm.partition("=")
-        if not equals or "/" in name:  # a path may have a "=" in it
+        if not equals or "/" in name:  # a path may contain "="
             name, path = Path(arm).resolve().name, arm
         if not name or not path or name in seen or UNWRITABLE.search(name):
             raise ConfigError(f"each folder needs a name of its own, got {arm!r}; write NAME=DIR")
         seen.add(name)
-        folder = Path(path)
-        built = (folder / "data").is_dir() and not (folder / MANIFEST).exists()
-        yield name, read_scenes(folder, dataset.concepts) if built else read_generated(folder, dataset.concepts)
+        yield name, Path(path)
 
 
-def fetch_models(names: Mapping[str, str]) -> dict[str, Snapshot]:
-    """The models on this machine, downloaded where they are not yet.
+def _concepts(pictures: Pictures) -> list[Concept]:
+    """Each concept that a picture should show, once."""
+    shown = (concept for own in pictures.values() for picture in own for concept in picture.concepts)
+    return list({concept.name: concept for concept in shown}.values())
 
-    Args:
-        names: model by what it is: "encoder", "detector", as the options are called.
 
-    Raises:
-        ModelError: one cannot be had; the message names all that are missing.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Models:
+    """Loaded models.
+
+    names: with revisions, by role. precision: where and how they run ("cuda bfloat16").
+    encoder_version: text that changes whenever the encoder's embeddings may change.
     """
-    there: dict[str, Snapshot] = {}
-    missing = []
-    for part, name in names.items():
-        try:
-            there[part] = fetch(name, "transformers", offline=True)
-        except ModelError:
-            missing.append(part)
-    for part in missing:
-        try:
-            there[part] = fetch(names[part], "transformers")
-        except ModelError as error:
-            lacking = [each for each in missing if each not in there]
-            lines = [str(error), "Not on this machine:", *(f"  {each:<8} {_told(names[each])}" for each in lacking)]
-            options = " ".join(f"--{each} DIR" for each in lacking)
-            remedy = "Run this command once where there is a network, or name folders that hold models"
-            raise ModelError("\n".join([*lines, f"{remedy}: {options}"])) from error
-    return there
+
+    encoder: Encoder
+    detector: Detector
+    names: Mapping[str, str]
+    precision: str
+    encoder_version: str
+
+
+def _load_models(encoder: str, detector: str, threshold: float, device: str, dtype: str) -> _Models:
+    names = {"encoder": encoder, "detector": detector}
+    snapshots = fetch_options(names)
+    precision = _precision(device, dtype)
+    return _Models(
+        encoder=load_encoder(snapshots["encoder"].path, device=device, dtype=dtype),
+        detector=load_detector(snapshots["detector"].path, threshold=threshold, device=device, dtype=dtype),
+        names={role: f"{split_name(name)[0]}@{snapshots[role].revision}" for role, name in names.items()},
+        precision=precision,
+        encoder_version=f"{_version(snapshots['encoder'])} {precision}",
+    )
 
 
 def _version(model: Snapshot) -> str:
-    """What changes with a model's weights: its revision, and as that is of a folder's weights in parts, their time."""
+    """Text that changes with a model's weights: its revision, and the newest time of its files.
+
+    The revision of a folder with weights in several files does not cover their content.
+    """
     return f"{model.revision} {max(file.stat().st_mtime_ns for file in model.path.iterdir())}"
 
 
 def _precision(device: str, dtype: str) -> str:
     place = pick_device(device)
     return f"{place.type} {pick_dtype(dtype, place)}"
-
-
-def _told(name: str) -> str:
-    model, _ = split_name(name)
-    return f"{model}, {KNOWN[model].gigabytes:g} GB" if model in KNOWN else model

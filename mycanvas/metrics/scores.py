@@ -1,4 +1,4 @@
-"""The poster's two scores, and what they do not see, as float64 formulas on embeddings and boxes.
+"""The poster's two scores and five that complement them, as float64 formulas on embeddings and boxes.
 
 Gen4Gen (arXiv 2402.15504, section 4.1) defines, for a picture that should show the concepts j = 1..C:
 
@@ -6,17 +6,18 @@ Gen4Gen (arXiv 2402.15504, section 4.1) defines, for a picture that should show 
     CP-CLIP = (1/C) sum over the concepts' boxes i of max over j of S_ij; a concept without a box adds 0
     TI-CLIP = cos(picture, text)
 
-The maximum is over all concepts, so that two concepts in each other's places, or one concept in both, cost nothing.
-Beside it stand, with E things of the concepts' classes too many, and "shows" the concept that a box is most like:
+The maximum is over all concepts, so swapping two concepts, or showing one of them twice, costs nothing. The other
+scores count that. E is the number of surplus objects of the concepts' classes; a box "shows" the concept that it is
+most similar to:
 
-    identity   = (1/(C + E)) sum of S_ij over pairs of box and concept: within a class one to one, the most alike in all
-    recall     = share of the concepts that some box shows
-    duplicates = boxes that show what another box shows already
-    leaks      = boxes that show a concept of another class than the one they were found as
-    agreement  = mean over the concepts of the IoU of where they were put and where their class was found
+    identity   = (1/(C + E)) sum of S_ij over pairs of box and concept: one to one in each class, with the largest sum
+    recall     = fraction of the concepts that some box shows
+    duplicates = boxes that show a concept that another box shows already
+    leaks      = boxes that show a concept of another class than the detector found
+    agreement  = mean over the concepts of the IoU of their layout box and the box where their class was found
 
-identity is CP-CLIP with the maximum replaced by what each box was found as. It is never larger while no cosine is below
-0, and equal to it where every box is most like its own concept and nothing is too many.
+identity is CP-CLIP with the maximum replaced by the assigned concept. While no cosine is below 0 it is never larger
+than CP-CLIP; it is equal where every box is most similar to its own concept and there is no surplus object.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """The boxes of a picture that count. asked: the most certain of each class, as many as it has concepts.
+    """The boxes of a picture that count.
 
-    extra: what else there is of these classes.
+    asked: the most confident detections of each class, as many as it has concepts.
+    extra: surplus objects of these classes.
     """
 
     asked: tuple[Detection, ...]
@@ -46,21 +48,21 @@ class Found:
 
     @property
     def boxes(self) -> tuple[Detection, ...]:
-        """Those asked for, then the others."""
+        """`asked`, then `extra`."""
         return (*self.asked, *self.extra)
 
 
 def pick_boxes(
     detections: Sequence[Detection], classes: Sequence[str], *, threshold: float, certainty: float, share: float
 ) -> Found:
-    """The detections that count.
+    """Pick the detections that count.
 
     Args:
-        detections: of a picture.
-        classes: of its concepts; a class stands there once for each concept of it.
-        threshold: the confidence that all must exceed.
-        certainty: the confidence that those which were not asked for need.
-        share: of a box that was not asked for, what of it boxes that count may cover, 0 to 1.
+        detections: all detections in one picture.
+        classes: the class of each of its concepts; k concepts of a class give it k times.
+        threshold: the confidence that every detection must exceed.
+        certainty: minimum confidence of a surplus object.
+        share: maximum fraction, 0 to 1, of a surplus object's box that other boxes may cover.
     """
     ranked = sorted((one for one in detections if one.score > threshold), key=lambda one: -one.score)
     asked: list[Detection] = []
@@ -77,7 +79,7 @@ def pick_boxes(
 
 
 def similarity(crops: ArrayLike, references: Sequence[ArrayLike], negative: Negative = "raw") -> Floats:
-    """S, [N, C]: how alike each of N crops is to each of C concepts.
+    """S, [N, C]: the similarity of each of N crops to each of C concepts.
 
     Args:
         crops: [N, D] unit vectors.
@@ -94,9 +96,9 @@ def cp_clip(alike: Floats, labels: Sequence[str], classes: Sequence[str], same_c
     """CP-CLIP, -1 to 1.
 
     Args:
-        alike: S, [N, C], of the boxes that were asked for, of each class the most certain first.
-        labels: the class that each box was found as.
-        classes: of the concepts.
+        alike: S, [N, C], of the boxes `asked`, the most confident of each class first.
+        labels: the detected class of each box.
+        classes: the class of each concept.
         same_class: which boxes k concepts of one class get; see Settings.
     """
     best = alike.max(axis=1) if len(alike) else np.zeros(0)
@@ -113,12 +115,12 @@ def ti_clip(picture: ArrayLike, text: ArrayLike, negative: Negative = "raw") -> 
 
 
 def assign(alike: Floats, labels: Sequence[str], classes: Sequence[str]) -> dict[int, int]:
-    """Which box is whose: within each class one to one, with the largest sum of S (Kuhn 1955).
+    """Assign boxes to concepts: one to one in each class, with the largest sum of S (Kuhn 1955).
 
     Args:
-        alike: S, [N, C], of the boxes that were asked for.
-        labels: the class that each box was found as.
-        classes: of the concepts.
+        alike: S, [N, C], of the boxes `asked`.
+        labels: the detected class of each box.
+        classes: the class of each concept.
 
     Returns:
         Box -> concept.
@@ -135,43 +137,43 @@ def assign(alike: Floats, labels: Sequence[str], classes: Sequence[str]) -> dict
 
 
 def identity(alike: Floats, pairs: dict[int, int], extra: int) -> float:
-    """The identity-aware score, -1 to 1: S of the pairs; each thing too many counts as one more concept, with 0.
+    """The identity-aware score, -1 to 1: S of the pairs; each surplus object counts as one more concept with 0.
 
     Args:
-        alike: S, [N, C], of the boxes that were asked for.
-        pairs: as `assign` gives them.
-        extra: how many things there are too many.
+        alike: S, [N, C], of the boxes `asked`.
+        pairs: from `assign`.
+        extra: the number of surplus objects.
     """
     return float(sum(alike[i, j] for i, j in pairs.items()) / (alike.shape[1] + extra))
 
 
 def shows(alike: Floats) -> list[int]:
-    """The concept that each box is most like; of equals the first. S is [N, C]."""
+    """The concept that each box is most similar to, the first of equals. S is [N, C]."""
     return [int(j) for j in alike.argmax(axis=1)] if len(alike) else []
 
 
 def recall(shown: Sequence[int], concepts: int) -> float:
-    """Share of the concepts, 0 to 1, that some box shows."""
+    """Fraction of the concepts, 0 to 1, that some box shows."""
     return len(set(shown)) / concepts
 
 
 def duplicates(shown: Sequence[int]) -> int:
-    """How many boxes show what another one shows already."""
+    """The number of boxes that show a concept that another box shows already."""
     return len(shown) - len(set(shown))
 
 
 def leaks(shown: Sequence[int], labels: Sequence[str], classes: Sequence[str]) -> int:
-    """How many boxes show a concept of another class than theirs."""
+    """The number of boxes that show a concept of another class than their own."""
     return sum(classes[j] != label for j, label in zip(shown, labels, strict=True))
 
 
 def agreement(expected: Sequence[Box], classes: Sequence[str], found: Sequence[Detection]) -> float:
-    """Mean IoU, 0 to 1, of where concepts were put and where their classes were found; one without a box has 0.
+    """Mean IoU, 0 to 1, of the concepts' layout boxes and the boxes found; a concept without a box counts as 0.
 
     Args:
-        expected: where each concept was put.
-        classes: of the concepts.
-        found: the boxes that were asked for; within a class they are paired one to one, with the largest sum.
+        expected: the layout box of each concept.
+        classes: the class of each concept.
+        found: the boxes `asked`; in each class they are paired one to one, with the largest sum.
     """
     overlaps = iou(expected, [one.box for one in found]).T
     labels = [one.label for one in found]

@@ -1,4 +1,4 @@
-"""What the paper leaves open about its scores, as named choices with defaults."""
+"""Choices that the paper leaves open about its scores, named, with defaults."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from mycanvas.errors import ConfigError
-
-ENCODER = "openai/clip-vit-base-patch32@c237dc49a33fc61debc9276459120b7eac67e7ef"
-DETECTOR = "google/owlvit-base-patch32@cbc355fb364588351c5d51c7f74465e8e7ec6f72"
-"""The paper's models (Gen4Gen, arXiv 2402.15504, section 4.1), pinned as in profile gen4gen."""
 
 SameClass = Literal["distinct", "same"]
 Negative = Literal["raw", "zero"]
@@ -19,19 +15,20 @@ References = Literal["whole", "masked"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """How scores are computed, where the paper does not say.
+    """How scores are computed where the paper does not say.
 
     threshold: the confidence, 0 to 1, that a detection must exceed; 0.1 is the default of OWL-ViT's own code.
-    padding: how much of a box's width and height is added on each side before it is cut out.
+    padding: fraction of a box's width and height that is added on each side before it is cropped.
     same_class: k concepts of one class get the k most certain boxes of it ("distinct"), or all of them the most certain
-        one, as the paper's words taken literally would have it ("same"). Only CP-CLIP follows "same".
+        one, as the paper says literally ("same"). Only CP-CLIP follows "same".
     negative: cosines count as they are ("raw"), or those below 0 count as 0 ("zero").
     text: what TI-CLIP compares with: the background without the objects, as the paper's definition says, or the whole
         prompt without its concept tokens, as another section of it says.
     references: source photos as they are ("whole"), or their objects alone, on grey ("masked").
-    only_used: only those source photos whose objects scenes may show, instead of all photos of a concept.
-    certainty: the confidence that a detection beyond those asked for needs, to count as one thing too many.
-    covered: a detection of which other boxes cover a larger share, 0 to 1, is a part of those and nothing new.
+    only_used: compare only with the source photos whose objects scenes may show, not with all photos of a concept.
+    certainty: minimum confidence for a surplus detection to count as an extra object.
+    covered: maximum fraction, 0 to 1, of a surplus detection that other boxes may cover; above it, the detection is a
+        part of those objects.
     """
 
     threshold: float = 0.1
@@ -45,10 +42,10 @@ class Settings:
     covered: float = 0.5
 
     def __post_init__(self) -> None:
-        """Checks every value.
+        """Check every value.
 
         Raises:
-            ConfigError: one is out of its range.
+            ConfigError: a value is out of range.
         """
         for name in ("threshold", "certainty", "covered"):
             if not 0 <= getattr(self, name) <= 1:

@@ -1,4 +1,4 @@
-"""From the scores of pictures to the poster's table: a mean and its intervals for each split, arm beside arm."""
+"""The poster's table from the scores of pictures: means with intervals for each split and arm."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from mycanvas.io.tables import table_lines
 from mycanvas.metrics.bootstrap import Estimate, Interval, difference, estimate
 from mycanvas.metrics.results import Evaluation, PictureScores
-from mycanvas.metrics.settings import DETECTOR, ENCODER
 from mycanvas.models import split_name
-from mycanvas.schema import SPLITS
+from mycanvas.models.catalogue import DETECTOR, ENCODER
+from mycanvas.schema import SPLIT_TITLES, SPLITS
 
 SCORES = ("cp_clip", "ti_clip", "identity", "recall", "duplicates", "leaks", "agreement")
 PUBLISHED = ("cp_clip", "ti_clip")
 NAMES = {"cp_clip": "CP-CLIP", "ti_clip": "TI-CLIP"}
 BETTER = {"ti_clip": "", "duplicates": " ↓", "leaks": " ↓"}
-"""Which way is better, where it is not upwards; TI-CLIP should hold."""
-HEADS = {"objects_le3": "<= 3 objects", "objects_4": "4 objects", "objects_5": "5 objects"}
-"""As the poster writes them."""
+"""The direction of better scores where it is not upwards; TI-CLIP should stay as it is."""
 
 PAPER: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "CD + source images": {"objects_le3": (0.26, 0.16), "objects_4": (0.21, 0.13), "objects_5": (0.23, 0.17)},
@@ -33,7 +31,7 @@ Gain = tuple[float, Interval | None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Split:
-    """The means of one split. scores: by their names; those that no picture of the split has are missing."""
+    """The means of one split. scores: by name; scores that no picture of the split has are missing."""
 
     pictures: int
     left_out: int
@@ -43,7 +41,7 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arm:
-    """One way of making pictures. splits: those that it has pictures of, in the dataset's order."""
+    """One way of generating pictures. splits: those that it has pictures of, in the dataset's order."""
 
     name: str
     evaluation: Evaluation
@@ -51,7 +49,7 @@ class Arm:
 
 
 def summarise(name: str, evaluation: Evaluation, seed: int = 0) -> Arm:
-    """The means of an evaluation; the seed is that of the bootstrap."""
+    """Average an evaluation by split; the seed is the bootstrap's."""
     splits = {}
     for split in SPLITS:
         own = [picture for picture in evaluation.pictures if picture.split == split]
@@ -67,7 +65,7 @@ def summarise(name: str, evaluation: Evaluation, seed: int = 0) -> Arm:
 
 
 def gain(arm: Arm, base: Arm, split: str, score: str, seed: int = 0) -> Gain | None:
-    """How much larger a mean of one arm is than the other's; None where one of them has no such score."""
+    """The difference of a mean between an arm and the baseline; None where one of them has no such score."""
     (values, compositions), (base_values, base_compositions) = (_values(one, split, score) for one in (arm, base))
     if not values or not base_values:
         return None
@@ -75,7 +73,7 @@ def gain(arm: Arm, base: Arm, split: str, score: str, seed: int = 0) -> Gain | N
 
 
 def paper_gain() -> Mapping[str, float]:
-    """The poster's row "vs. baseline", out of its other rows."""
+    """The poster's row "vs. baseline", computed from its other rows."""
     base, *_, best = PAPER.values()
     return {split: round(best[split][0] - base[split][0], 2) for split in SPLITS}
 
@@ -93,7 +91,7 @@ def rows(arms: Sequence[Arm]) -> Iterator[tuple[str, list[str]]]:
 
 
 def details(arm: Arm) -> Iterator[tuple[str, list[str]]]:
-    """Everything that is known of an arm: counts, and each score with its interval over compositions."""
+    """An arm's counts, and each score with its interval over compositions."""
     yield "pictures", [_pictures(arm.splits.get(split)) for split in SPLITS]
     yield "compositions", [str(arm.splits[split].compositions) if split in arm.splits else "-" for split in SPLITS]
     for score in SCORES:
@@ -102,7 +100,7 @@ def details(arm: Arm) -> Iterator[tuple[str, list[str]]]:
 
 
 def gains(arm: Arm, base: Arm) -> Iterator[tuple[str, list[str]]]:
-    """How much larger each score of an arm is than the baseline's, with its interval; scores that both have."""
+    """The difference of each score that an arm and the baseline have, with its interval."""
     for score in SCORES:
         found = [gain(arm, base, split, score) for split in SPLITS]
         if any(found):
@@ -110,26 +108,26 @@ def gains(arm: Arm, base: Arm) -> Iterator[tuple[str, list[str]]]:
 
 
 def remarks(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
-    """What to know when reading the tables.
+    """Remarks that a reader of the tables should know.
 
     Args:
-        arms: in them.
-        models: by what they are, as `Run` has them.
+        arms: the arms in the tables.
+        models: the models by role, as in `Run`.
     """
     first = {(picture.split, picture.composition) for picture in arms[0].evaluation.pictures}
     other = [arm.name for arm in arms[1:] if {(one.split, one.composition) for one in arm.evaluation.pictures} != first]
-    said = [NOTE]
+    notes = [NOTE]
     if other:
-        said.append(f"{', '.join(other)}: of other compositions than {arms[0].name}, so hard to compare with it.")
+        notes.append(f"{', '.join(other)}: of other compositions than {arms[0].name}, so hard to compare with it.")
     if [split_name(name)[0] for name in models.values()] != [split_name(name)[0] for name in (ENCODER, DETECTOR)]:
-        said.append("The paper's rows are of CLIP B/32 and OWL-ViT B/32: no scale for other models.")
-    return said
+        notes.append("The paper's rows are of CLIP B/32 and OWL-ViT B/32: no scale for other models.")
+    return notes
 
 
 def lines(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
     """The tables, for a terminal of 80 columns; models: as `Run` has them."""
     pairs = ([name, *map("{:<8}{:<8}".format, cells[::2], cells[1::2])] for name, cells in rows(arms))
-    heads = [["", *(HEADS[split] for split in SPLITS)], ["", *["CP-CLIP TI-CLIP"] * len(SPLITS)]]
+    heads = [["", *(SPLIT_TITLES[split] for split in SPLITS)], ["", *["CP-CLIP TI-CLIP"] * len(SPLITS)]]
     text = table_lines([*heads, *pairs], align="left")
     for arm in arms:
         text += ["", *_section(arm.name, details(arm))]
@@ -147,7 +145,7 @@ def _section(title: str, body: Iterable[tuple[str, Sequence[str]]]) -> Iterator[
     """A table below its title, which has a line of its own where it is long."""
     scores = [[f"  {name}", *cells] for name, cells in body]
     fits = len(title) <= max((len(row[0]) for row in scores), default=0)
-    head = [title if fits else "", *(HEADS[split] for split in SPLITS)]
+    head = [title if fits else "", *(SPLIT_TITLES[split] for split in SPLITS)]
     yield from [] if fits else [title]
     yield from table_lines([head, *scores], align="left")
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+ENCODER = "openai/clip-vit-base-patch32@c237dc49a33fc61debc9276459120b7eac67e7ef"
+DETECTOR = "google/owlvit-base-patch32@cbc355fb364588351c5d51c7f74465e8e7ec6f72"
+"""The paper's models (Gen4Gen, arXiv 2402.15504, section 4.1), pinned as in profile gen4gen."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class About:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,6 +76,25 @@ def fetch_models(
     for model in required:
         _check_architecture(model, available[model].path)
     return {model: available[model] for model in required}
+
+
+def fetch_options(names: Mapping[str, str]) -> dict[str, Snapshot]:
+    """Find the transformers models that a command's options name; download those that are missing.
+
+    Args:
+        names: the models by the option that names them: "encoder", "detector".
+
+    Raises:
+        MissingExtra: torch or transformers is not installed.
+        ModelError: a model is not available; the message lists all that are missing.
+    """
+
+    def remedy(missing: Sequence[RequiredModel]) -> str:
+        options = " ".join(f"--{model.role} DIR" for model in missing)
+        return f"Run this command once where there is a network, or name folders that hold models: {options}"
+
+    required = [RequiredModel(role=role, name=name, kind="transformers") for role, name in names.items()]
+    return {model.role: snapshot for model, snapshot in fetch_models(required, remedy).items()}
 
 
 def _check_architecture(model: RequiredModel, path: Path) -> None:

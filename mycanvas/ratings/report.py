@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from mycanvas.dataset import planned_splits
 from mycanvas.io.tables import Table
 from mycanvas.ratings.files import read_preferences, read_ratings
-from mycanvas.ratings.scenes import scene_splits
 from mycanvas.ratings.tables import preference_cells, preference_table, quality_cells, quality_table
 
 
@@ -19,7 +19,7 @@ def quality_report(file: Path, dataset: Path) -> Table:
         StoreError: the dataset's build folder is damaged.
     """
     ratings = read_ratings(file)
-    rows = quality_table(ratings, scene_splits(dataset))
+    rows = quality_table(ratings, planned_splits(dataset))
     raters = len({rating.rater for rating in ratings})
     return Table(
         key="quality",

@@ -23,11 +23,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from mycanvas.dataset import Concept, Photo
 from mycanvas.io.images import decode_rgb
 from mycanvas.metrics.evaluate import crop, evaluate
+from mycanvas.metrics.pictures import Picture
 from mycanvas.metrics.references import Cache, encode_references
 from mycanvas.metrics.results import PictureScores
-from mycanvas.metrics.scenes import Concept, Photo, Scene
 from mycanvas.metrics.settings import Settings
 from mycanvas.models.detectors import Detection, Detector, load_detector
 from mycanvas.models.encoders import Embeddings, Encoder, load_encoder
@@ -75,7 +76,7 @@ def main() -> None:
             print("no GPU here: its goal is not measured")
 
 
-def report(scenes: Sequence[Scene], clip: Path, owlvit: Path, device: str) -> None:
+def report(scenes: Sequence[Picture], clip: Path, owlvit: Path, device: str) -> None:
     """Scores the pictures both ways, ROUNDS times in turns; the best round of each counts."""
     encoder = load_encoder(clip, device=device)
     counted = Counted(encoder)
@@ -85,7 +86,7 @@ def report(scenes: Sequence[Scene], clip: Path, owlvit: Path, device: str) -> No
     concepts = {concept.name: concept for scene in scenes for concept in scene.concepts}
     references = encode_references(concepts.values(), counted, settings, cache)
     encode_references(concepts.values(), counted, settings, cache)
-    photos = [decode_rgb(photo.read()).tobytes() for concept in concepts.values() for photo in concept.photos]
+    photos = [decode_rgb(photo.image).tobytes() for concept in concepts.values() for photo in concept.photos]
     twice = sum(counted.seen[photo] - 1 for photo in photos)
     ours: list[PictureScores] = []
     loop: list[tuple[float, float]] = []
@@ -113,7 +114,7 @@ def report(scenes: Sequence[Scene], clip: Path, owlvit: Path, device: str) -> No
 
 
 def one_at_a_time(
-    scenes: Sequence[Scene], kept: dict[str, Embeddings] | None, encoder: Encoder, detector: Detector
+    scenes: Sequence[Picture], kept: dict[str, Embeddings] | None, encoder: Encoder, detector: Detector
 ) -> Iterator[tuple[float, float]]:
     """CP-CLIP and TI-CLIP of each picture, as a script would get them: one call for each picture, crop and photo.
 
@@ -129,7 +130,7 @@ def one_at_a_time(
             best.setdefault(box.label, box)
         crops = [encoder.images([crop(pixels, box.box)])[0] for box in best.values()]
         references = kept or {
-            one.name: np.vstack([encoder.images([decode_rgb(photo.read())]) for photo in one.photos])
+            one.name: np.vstack([encoder.images([decode_rgb(photo.image)]) for photo in one.photos])
             for one in scene.concepts
         }
         alike = [[float((references[one.name] @ vector).mean()) for one in scene.concepts] for vector in crops]
@@ -139,14 +140,14 @@ def one_at_a_time(
         yield sum(map(max, alike)) / len(classes), float(encoder.images([pixels])[0] @ texts[text])
 
 
-def threshold_for(scenes: Sequence[Scene], owlvit: Path, device: str) -> float:
+def threshold_for(scenes: Sequence[Picture], owlvit: Path, device: str) -> float:
     """The confidence that a few boxes of each class exceed, whatever the random weights say."""
     everything = load_detector(owlvit, threshold=0.0, device=device)
     (found,) = everything.detect([decode_rgb(scenes[0].read())], [list(CLASSES)])
     return sorted((one.score for one in found or ()), reverse=True)[:20][-1]
 
 
-def draw_scenes(count: int, size: int) -> Iterator[Scene]:
+def draw_scenes(count: int, size: int) -> Iterator[Picture]:
     """Pictures of 2 to 5 concepts."""
     photos = iter([encoded_scene(seed, 512)[0] for seed in range(1000, 1000 + PHOTOS * len(CLASSES))])
     concepts = [
@@ -154,14 +155,14 @@ def draw_scenes(count: int, size: int) -> Iterator[Scene]:
             name=name,
             token=f"<{name}>",
             class_name=name,
-            photos=tuple(Photo(id=f"{name}/{i}", read=held(next(photos))) for i in range(PHOTOS)),
+            photos=tuple(Photo(id=f"{name}/{i}", concept=name, image=next(photos)) for i in range(PHOTOS)),
         )
         for name in CLASSES
     ]
     for number in range(count):
         picture, _ = encoded_scene(number, size)
         own = tuple(concepts[: 2 + number % 4])
-        yield Scene(id=str(number), concepts=own, prompt="", background="in a garden", read=held(picture))
+        yield Picture(id=str(number), concepts=own, prompt="", background="in a garden", read=held(picture))
 
 
 def held(content: bytes) -> Callable[[], bytes]:

@@ -25,7 +25,7 @@ def copy(built: Path, tmp_path: Path) -> Path:
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 1) -> tuple[str, str]:
-    """What a command that must fail prints and complains."""
+    """The stdout and stderr of a command that must fail."""
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         main([str(argument) for argument in arguments])
@@ -44,7 +44,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 1)
         ("new/sheet.png", 1, "is not a folder"),
     ],
 )
-def test_a_contact_sheet_replaces_nothing_else(
+def test_a_contact_sheet_replaces_no_other_file(
     capsys: pytest.CaptureFixture[str], copy: Path, name: str, code: int, complaint: str
 ) -> None:
     (copy / "notes.png").write_text("mine")
@@ -68,7 +68,7 @@ def test_a_contact_sheet_replaces_an_earlier_one(capsys: pytest.CaptureFixture[s
     assert f"contact sheet: {copy / 'contact_sheet.png'}" in capsys.readouterr().out
 
 
-def test_json_is_whole_even_where_the_sheet_cannot_be_written(capsys: pytest.CaptureFixture[str], copy: Path) -> None:
+def test_json_is_complete_even_if_the_sheet_cannot_be_written(capsys: pytest.CaptureFixture[str], copy: Path) -> None:
     printed, _ = fails(capsys, "inspect", copy, "--json", "--sheet", copy / "README.md", code=2)
 
     assert json.loads(printed)["contact_sheet"] is None
@@ -76,7 +76,7 @@ def test_json_is_whole_even_where_the_sheet_cannot_be_written(capsys: pytest.Cap
 
 @pytest.mark.parametrize("flaw", ["missing", "cut short", "cut between batches"])
 @pytest.mark.parametrize("place", ["data", "concepts"])
-def test_a_shard_that_is_not_as_it_was_is_named_and_brought_back_as_it_says(
+def test_a_damaged_shard_is_named_and_the_remedy_restores_it(
     capsys: pytest.CaptureFixture[str], copy: Path, flaw: str, place: str
 ) -> None:
     whole = {path: hashlib.sha256(path.read_bytes()).digest() for path in copy.glob("*/*.arrow")}
@@ -95,7 +95,7 @@ def test_a_shard_that_is_not_as_it_was_is_named_and_brought_back_as_it_says(
     assert {path: hashlib.sha256(path.read_bytes()).digest() for path in copy.glob("*/*.arrow")} == whole
 
 
-def test_scenes_that_are_gone_are_missed(capsys: pytest.CaptureFixture[str], copy: Path) -> None:
+def test_missing_candidates_are_reported(capsys: pytest.CaptureFixture[str], copy: Path) -> None:
     for path in (copy / ".build" / "candidates").iterdir():
         path.unlink()
 
@@ -104,7 +104,7 @@ def test_scenes_that_are_gone_are_missed(capsys: pytest.CaptureFixture[str], cop
     assert "candidates: 1 of 1 files are missing; run the same `mycanvas build` again" in said
 
 
-def test_all_shards_that_are_gone_are_counted(capsys: pytest.CaptureFixture[str], copy: Path) -> None:
+def test_missing_shards_are_counted(capsys: pytest.CaptureFixture[str], copy: Path) -> None:
     shards = sorted(copy.glob("*/*.arrow"))
     for path in shards:
         path.unlink()
@@ -114,7 +114,7 @@ def test_all_shards_that_are_gone_are_counted(capsys: pytest.CaptureFixture[str]
     assert f"and {len(shards) - 1} more of {len(shards)} files are not as they were" in said
 
 
-def test_inspect_tells_what_wrote_the_captions_where_more_than_one_thing_may(
+def test_inspect_counts_captions_by_writer_where_several_are_possible(
     shapes: Path,
     grounds: Path,
     tiny_model: Callable[[str], Path],

@@ -48,7 +48,7 @@ def row(name: str, picture: bytes) -> dict[str, Any]:
     }
 
 
-def test_the_rows_and_what_datasets_reads_them_by_are_the_shard_s(arrow: Arrow, tmp_path: Path) -> None:
+def test_parquet_has_the_rows_and_features_of_the_shard(arrow: Arrow, tmp_path: Path) -> None:
     source = arrow(20, 100)
 
     write_parquet(source, tmp_path / "shard.parquet")
@@ -90,18 +90,18 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 try:
     write_parquet(source, target)
 except StoreError as error:
-    sys.exit(f"told: {error}")
+    sys.exit(f"error: {error}")
 """
 
 
 @pytest.mark.parametrize("most", [100, 2_000_000, 33_000_000, 50_000_000])
-def test_a_disk_that_is_full_is_told_and_ends_no_process(arrow: Arrow, tmp_path: Path, most: int) -> None:
+def test_a_full_disk_is_reported_and_crashes_no_process(arrow: Arrow, tmp_path: Path, most: int) -> None:
     source, target = arrow(52, 2**19), tmp_path / "out" / "shard.parquet"
 
     done = subprocess.run(
         [sys.executable, "-c", WRITE, str(source), str(target), str(most)], capture_output=True, text=True
     )
 
-    assert done.stderr.startswith(f"told: cannot write {target}: ")
+    assert done.stderr.startswith(f"error: cannot write {target}: ")
     assert len(done.stderr.splitlines()) == 1
     assert not list(target.parent.iterdir())

@@ -35,7 +35,7 @@ def test_card_of_other_shards_is_refused_until_it_is_rewritten(run: Run, built: 
 
     message = refused(run("push", built, name))
 
-    assert f"was not written for the files that lie there now; run: mycanvas select {built}" in message
+    assert f"was not written for the files that are there now; run: mycanvas select {built}" in message
     assert run("select", built).code == 0
     assert run("push", built, name).code == 0
 

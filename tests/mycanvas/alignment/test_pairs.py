@@ -126,7 +126,7 @@ def test_a_parquet_copy_of_a_built_dataset_shares_the_limit_between_splits(tmp_p
     ]
 
 
-def test_links_are_not_followed(tmp_path: Path) -> None:
+def test_urls_are_not_fetched(tmp_path: Path) -> None:
     links = ["http://127.0.0.1:9/a.jpg"] * 3
     metadata = parquet(tmp_path / "laion.parquet", URL=links, TEXT=["one", "two", None], WIDTH=[1, 2, 3])
     found = open_pairs(str(metadata), limit=10)
@@ -144,14 +144,14 @@ def test_paths_that_come_with_the_data_are_not_opened(tmp_path: Path) -> None:
     assert [pair.read for pair in rows] == [None, None, None]
 
 
-def test_a_row_without_a_side_says_so(tmp_path: Path) -> None:
+def test_a_row_without_picture_or_caption_has_none(tmp_path: Path) -> None:
     values = pa.array([{"bytes": picture(0), "path": None}, None, {"bytes": picture(1), "path": None}], STRUCT)
     rows = list(open_pairs(str(parquet(tmp_path / "a.parquet", image=values, text=["a", "b", " "])), limit=9).rows)
 
     assert [(pair.read is None, pair.caption) for pair in rows] == [(False, "a"), (True, "b"), (False, None)]
 
 
-def test_a_picture_that_has_gone_is_told_when_it_is_read(tmp_path: Path) -> None:
+def test_a_deleted_picture_is_an_error_when_it_is_read(tmp_path: Path) -> None:
     folder = image_folder(tmp_path / "set/train")
     pairs = list(open_pairs(str(folder.parent), limit=9).rows)
     (folder / "0.jpg").unlink()
@@ -214,7 +214,7 @@ def test_columns_are_found_by_type_and_usual_name(
         ),
     ],
 )
-def test_columns_that_are_not_clear_are_asked_for(
+def test_ambiguous_columns_must_be_named(
     types: dict[str, str], given: tuple[str | None, str | None], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -259,7 +259,7 @@ def test_what_cannot_be_opened_is_named(
         open_pairs(place, limit=1)
 
 
-def test_damage_further_on_is_told_when_it_is_reached(tmp_path: Path) -> None:
+def test_damage_is_reported_when_the_damaged_row_is_read(tmp_path: Path) -> None:
     path = parquet(tmp_path / "a.parquet", rows=300)
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
@@ -272,7 +272,7 @@ def test_damage_further_on_is_told_when_it_is_reached(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder of parquet", "image folder", "folder of tars"])
-def test_a_program_ends_that_left_a_dataset_half_read(tmp_path: Path, kind: str) -> None:
+def test_a_program_that_leaves_a_dataset_half_read_exits(tmp_path: Path, kind: str) -> None:
     place = MADE[kind](tmp_path)
     if kind == "folder of parquet":
         parquet(place / "data/train-00000-of-00001.parquet", rows=20_000)

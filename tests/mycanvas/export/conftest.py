@@ -1,4 +1,4 @@
-"""A dataset as `mycanvas build` makes it, and its rows as they lie in the shards, read by nothing of ours."""
+"""A dataset as `mycanvas build` makes it, and the rows of its shards, read without mycanvas."""
 
 from __future__ import annotations
 

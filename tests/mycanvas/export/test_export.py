@@ -1,4 +1,4 @@
-"""What holds for every format: whole or told as unfinished, nothing of anybody else's touched, bad rows refused."""
+"""Every format: unfinished exports are marked, other files are not touched, bad rows are refused."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rewritten(dataset: Path, rows: list[dict[str, Any]], folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", WRITTEN_HERE)
-def test_a_full_disk_leaves_an_unfinished_export_that_the_next_run_makes_whole(
+def test_a_full_disk_leaves_an_unfinished_export_that_the_next_run_completes(
     dataset: Path, scenes: dict[str, list[Row]], out: Path, tmp_path: Path, name: str
 ) -> None:
     export(dataset, name, tmp_path / "undisturbed")
@@ -70,7 +70,7 @@ def test_a_full_disk_leaves_an_unfinished_export_that_the_next_run_makes_whole(
     assert contents(out) == contents(tmp_path / "undisturbed")
 
 
-def test_what_is_exported_already_is_left_as_it_is(dataset: Path, out: Path) -> None:
+def test_a_finished_export_is_not_written_again(dataset: Path, out: Path) -> None:
     first = export(dataset, "yolo", out)
     times = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
 
@@ -81,7 +81,7 @@ def test_what_is_exported_already_is_left_as_it_is(dataset: Path, out: Path) -> 
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == times
 
 
-def test_another_format_or_another_dataset_does_not_go_into_a_folder_that_has_an_export(
+def test_a_folder_with_an_export_refuses_another_format_or_dataset(
     dataset: Path, scene: Scene, out: Path, tmp_path: Path
 ) -> None:
     export(dataset, "yolo", out)
@@ -95,7 +95,7 @@ def test_another_format_or_another_dataset_does_not_go_into_a_folder_that_has_an
 
 
 @pytest.mark.parametrize("name", WRITTEN_HERE)
-def test_what_lies_in_a_folder_is_not_touched(dataset: Path, out: Path, name: str) -> None:
+def test_a_folder_with_other_files_is_refused(dataset: Path, out: Path, name: str) -> None:
     (out / "images").mkdir(parents=True)
     (out / "images/mine.jpg").write_text("mine")
 
@@ -105,13 +105,13 @@ def test_what_lies_in_a_folder_is_not_touched(dataset: Path, out: Path, name: st
     assert contents(out) == {"images/mine.jpg": b"mine"}
 
 
-def test_an_empty_folder_will_do(dataset: Path, out: Path) -> None:
+def test_an_empty_output_folder_is_accepted(dataset: Path, out: Path) -> None:
     out.mkdir()
 
     assert export(dataset, "kohya", out).written
 
 
-def test_a_file_is_no_output(dataset: Path, out: Path) -> None:
+def test_an_output_that_is_a_file_is_refused(dataset: Path, out: Path) -> None:
     out.write_text("mine")
 
     with pytest.raises(StoreError, match="is a file; give --output a folder"):
@@ -126,14 +126,14 @@ def test_an_unknown_format_names_the_nearest(dataset: Path, out: Path) -> None:
     assert not out.exists()
 
 
-def test_a_folder_that_is_no_dataset(tmp_path: Path, out: Path) -> None:
+def test_a_folder_without_a_dataset_is_refused(tmp_path: Path, out: Path) -> None:
     for folder in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(InputError, match=f"the dataset cannot be read: {folder} "):
             export(folder, "coco", out)
     assert not out.exists()
 
 
-def test_a_dataset_of_other_columns(dataset: Path, scene: Scene, tmp_path: Path, out: Path) -> None:
+def test_a_dataset_without_a_column_is_refused(dataset: Path, scene: Scene, tmp_path: Path, out: Path) -> None:
     folder = rewritten(dataset, [scene("a")], tmp_path / "other")
     index = dataset_schema().get_field_index("prompt")
     write_shard(folder / "data/objects_le3-00000-of-00001.arrow", [scene("a")], dataset_schema().remove(index))
@@ -143,7 +143,9 @@ def test_a_dataset_of_other_columns(dataset: Path, scene: Scene, tmp_path: Path,
 
 
 @pytest.mark.parametrize("name", ["../../a", "a.b", "", "x" * 81, None])
-def test_an_id_that_cannot_name_a_file(dataset: Path, scene: Scene, tmp_path: Path, out: Path, name: Any) -> None:
+def test_an_id_that_cannot_name_a_file_is_refused(
+    dataset: Path, scene: Scene, tmp_path: Path, out: Path, name: Any
+) -> None:
     folder = rewritten(dataset, [scene(name)], tmp_path / "other")
 
     with pytest.raises(InputError, match="cannot name a file; expected letters, digits, _ and -"):
@@ -151,7 +153,7 @@ def test_an_id_that_cannot_name_a_file(dataset: Path, scene: Scene, tmp_path: Pa
     assert not out.exists()
 
 
-def test_two_scenes_of_one_id(dataset: Path, scene: Scene, tmp_path: Path, out: Path) -> None:
+def test_two_scenes_with_one_id_are_refused(dataset: Path, scene: Scene, tmp_path: Path, out: Path) -> None:
     with pytest.raises(InputError, match=r"two scenes of .* have the id a"):
         export(rewritten(dataset, [scene("a"), scene("b"), scene("a")], tmp_path / "other"), "kohya", out)
 
@@ -190,7 +192,7 @@ def test_a_row_that_cannot_be_exported_is_named(
         (Image.new("L", (16, 12), 3), r"shows object 3; it has 2 boxes"),
     ],
 )
-def test_a_mask_that_is_not_of_its_scene(
+def test_a_mask_that_does_not_fit_its_scene_is_refused(
     dataset: Path, scene: Scene, tmp_path: Path, out: Path, mask: Image.Image, said: str
 ) -> None:
     row = {**scene("a"), "mask": {"bytes": encoded(mask, "PNG"), "path": None}}
@@ -200,7 +202,7 @@ def test_a_mask_that_is_not_of_its_scene(
 
 
 @pytest.mark.parametrize(("photo", "concept"), [("dog6/..", "dog6"), ("dog6/0.jpg", "../dog6"), ("a\\b", "dog6")])
-def test_a_source_photo_that_would_leave_its_folder(
+def test_a_source_photo_whose_name_leads_out_of_its_folder_is_refused(
     dataset: Path, scene: Scene, tmp_path: Path, out: Path, photo: str, concept: str
 ) -> None:
     folder = rewritten(dataset, [scene("a")], tmp_path / "other")
@@ -229,7 +231,7 @@ def test_a_copy_in_parquet_is_exported_to_the_same_files(dataset: Path, out: Pat
     }
 
 
-def test_importing_it_imports_nothing_heavy() -> None:
+def test_importing_export_imports_no_heavy_package() -> None:
     program = "import mycanvas.export, sys; print(*{name.partition('.')[0] for name in sys.modules})"
 
     loaded = subprocess.run(

@@ -44,7 +44,9 @@ def test_datasets_reads_every_scene_as_diffusers_trainers_do(
     "MYCANVAS_DATASETS36_PYTHON" not in os.environ,
     reason="MYCANVAS_DATASETS36_PYTHON names no Python that has datasets 3.6",
 )
-def test_datasets_3_reads_it_too(dataset: Path, scenes: dict[str, list[Row]], out: Path, tmp_path: Path) -> None:
+def test_datasets_3_reads_the_image_folder(
+    dataset: Path, scenes: dict[str, list[Row]], out: Path, tmp_path: Path
+) -> None:
     export(dataset, "imagefolder", out)
     program = (
         "import datasets, json, sys\n"

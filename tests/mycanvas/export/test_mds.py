@@ -1,4 +1,4 @@
-"""MDS is written and read by mosaicml-streaming, which wants other versions of everything: in its own environment."""
+"""MDS is written and read by mosaicml-streaming, in an environment of its own: it requires other package versions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_without_its_package_nothing_is_written(dataset: Path, out: Path) -> Non
     assert not (out).exists()
 
 
-def test_a_package_that_it_stands_on_is_named(
+def test_a_missing_dependency_of_the_package_is_named(
     dataset: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "streaming.py").write_text("import a_package_that_nobody_has\n")
@@ -95,7 +95,7 @@ def test_streaming_reads_every_scene(dataset: Path, scenes: dict[str, list[Row]]
 
 
 def without_torchvision(folder: Path) -> None:
-    """What `import streaming` takes of torchvision, for its readers of other data sets: nothing that is used here.
+    """A stand-in for the torchvision that `import streaming` imports for other data sets; nothing of it is used here.
 
     The real one does not import beside a torch without CUDA.
     """

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning") 
 
 
 def samples(folder: Path, split: str, *decoders: str) -> list[dict[str, Any]]:
-    """What webdataset finds in the shards of a split."""
+    """The samples that webdataset reads from the shards of a split."""
     shards = [str(path) for path in sorted(folder.glob(f"{split}-*.tar"))]
     read = webdataset.WebDataset(shards, shardshuffle=False)
     found = list(read.decode(*decoders) if decoders else read)

@@ -1,4 +1,4 @@
-"""Scenes in memory, and an encoder and a detector that are looked up or computed in a moment."""
+"""Pictures in memory, and a fake encoder and detector that compute or look up their results quickly."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from mycanvas.dataset import Concept, Photo
 from mycanvas.io.images import Rgb
-from mycanvas.metrics.scenes import Concept, Photo, Scene
-from mycanvas.models.checkpoint import Picture, as_rgb
+from mycanvas.metrics.pictures import Picture
+from mycanvas.models.checkpoint import Picture as Pixels
+from mycanvas.models.checkpoint import as_rgb
 from mycanvas.models.detectors import Detection
 from mycanvas.models.encoders import Embeddings
 
@@ -25,7 +27,7 @@ class Colours:
         self.seen: list[bytes] = []
         self._turn = np.random.default_rng(7).normal(size=(8, DIMENSIONS))
 
-    def images(self, pictures: Sequence[Picture]) -> Embeddings:
+    def images(self, pictures: Sequence[Pixels]) -> Embeddings:
         rows = [as_rgb(picture) for picture in pictures]
         self.seen += [row.tobytes() for row in rows]
         return _unit([self._row(pixels) for pixels in rows])
@@ -40,15 +42,15 @@ class Colours:
         return turned
 
 
-class Told:
-    """A detector that knows each picture's boxes, by its pixels."""
+class FixedDetector:
+    """A detector that returns given boxes, by a picture's pixels."""
 
     def __init__(self, boxes: Mapping[bytes, Sequence[Detection] | None]) -> None:
         self._boxes = boxes
         self.batches: list[int] = []
 
     def detect(
-        self, pictures: Sequence[Picture], labels: Sequence[Sequence[str]]
+        self, pictures: Sequence[Pixels], labels: Sequence[Sequence[str]]
     ) -> Sequence[Sequence[Detection] | None]:
         self.batches.append(len(pictures))
         found = [self._boxes[as_rgb(picture).tobytes()] for picture in pictures]
@@ -70,15 +72,15 @@ def concept(name: str, *photos: Rgb, class_name: str | None = None) -> Concept:
         name=name,
         token=f"<{name}>",
         class_name=class_name or name.rstrip("0123456789"),
-        photos=tuple(Photo(id=f"{name}/{i}", read=lambda file=file: file) for i, file in enumerate(files)),  # type: ignore[misc]
+        photos=tuple(Photo(id=f"{name}/{i}", concept=name, image=file) for i, file in enumerate(files)),
     )
 
 
-def scene(name: str, concepts: Sequence[Concept], pixels: Rgb, background: str | None = "in a garden") -> Scene:
+def picture(name: str, concepts: Sequence[Concept], pixels: Rgb, background: str | None = "in a garden") -> Picture:
     file = png(pixels)
-    things = " and ".join(f"a {one.token} {one.class_name}" for one in concepts)
-    return Scene(
-        id=name, concepts=tuple(concepts), prompt=f"{things} {background}", background=background, read=lambda: file
+    objects = " and ".join(f"a {one.token} {one.class_name}" for one in concepts)
+    return Picture(
+        id=name, concepts=tuple(concepts), prompt=f"{objects} {background}", background=background, read=lambda: file
     )
 
 

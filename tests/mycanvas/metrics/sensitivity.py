@@ -17,16 +17,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mycanvas.dataset import Dataset, open_dataset
 from mycanvas.errors import ConfigError
 from mycanvas.io.images import Rgb, decode_rgb
 from mycanvas.metrics.evaluate import evaluate
+from mycanvas.metrics.pictures import Picture, dataset_pictures
 from mycanvas.metrics.references import encode_references
-from mycanvas.metrics.scenes import Dataset, Scene, open_dataset
 from mycanvas.metrics.settings import Settings
-from mycanvas.models.checkpoint import Picture, as_rgb
+from mycanvas.models.checkpoint import Picture as Pixels
+from mycanvas.models.checkpoint import as_rgb
 from mycanvas.models.detectors import Detection
 from mycanvas.models.encoders import Embeddings
-from tests.mycanvas.metrics.fakes import Told, png
+from tests.mycanvas.metrics.fakes import FixedDetector, png
 
 SIDE = 64
 SCORES = ("cp_clip", "identity", "recall")
@@ -36,15 +38,15 @@ LEAST, MOST_SPOILT = 3, 3
 Window = tuple[slice, slice]
 """Rows and columns of a box."""
 Spoil = Callable[[Rgb, Sequence[Window], int, Sequence[Rgb]], Rgb]
-"""picture, its objects' boxes, how many of them to spoil, pictures of other things -> the spoilt picture."""
+"""picture, its objects' boxes, how many of them to spoil, pictures of other objects -> the spoilt picture."""
 
 
 class Histograms:
-    """An encoder: where a picture's colours lie in Lab, and which way its edges run, its middle counting most."""
+    """An encoder: histograms of a picture's Lab colours and edge directions, weighted towards its centre."""
 
     logit_scale = None
 
-    def images(self, pictures: Sequence[Picture]) -> Embeddings:
+    def images(self, pictures: Sequence[Pixels]) -> Embeddings:
         rows = np.array([_histograms(as_rgb(picture)) for picture in pictures]).reshape(len(pictures), -1)
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
@@ -81,7 +83,7 @@ def swapped(pixels: Rgb, boxes: Sequence[Window], count: int, _: Sequence[Rgb]) 
 
 
 def replaced(pixels: Rgb, boxes: Sequence[Window], count: int, others: Sequence[Rgb]) -> Rgb:
-    """The first `count` objects each by another thing, which the scene should not show."""
+    """The first `count` objects each by another object, which the scene should not show."""
     return _pasted(pixels, boxes[:count], others)
 
 
@@ -97,21 +99,22 @@ class Curve:
 
 
 def measure(dataset: Dataset, most_scenes: int = 100) -> dict[str, Curve]:
-    """What each way of spoiling does to the scores, on scenes whose objects all have names of their own."""
+    """The effect of each way of spoiling on the scores, on scenes whose objects all have different classes."""
+    concepts = dataset.concepts()
     scenes = [
         scene
-        for scene in dataset.scenes
+        for scene in dataset_pictures(dataset, concepts)
         if len({concept.class_name for concept in scene.concepts}) == len(scene.concepts) >= LEAST
     ][:most_scenes]
     encoder, settings = Histograms(), Settings(references="masked")
-    references = encode_references(dataset.concepts.values(), encoder, settings)
+    references = encode_references(concepts.values(), encoder, settings)
     pictures = {scene.id: decode_rgb(scene.read()) for scene in scenes}
     curves = {}
     for name, spoil in WAYS.items():
         means: dict[str, list[float]] = {score: [] for score in SCORES}
         for count in range(MOST_SPOILT + 1):
             spoilt = [_spoilt(scene, scenes, pictures, spoil, count) for scene in scenes]
-            detector = Told({decode_rgb(scene.read()).tobytes(): _own_boxes(scene) for scene in spoilt})
+            detector = FixedDetector({decode_rgb(scene.read()).tobytes(): _own_boxes(scene) for scene in spoilt})
             found = evaluate(spoilt, references, encoder, detector, settings).pictures
             for score in SCORES:
                 means[score].append(float(np.mean([getattr(picture, score) for picture in found])))
@@ -119,7 +122,9 @@ def measure(dataset: Dataset, most_scenes: int = 100) -> dict[str, Curve]:
     return curves
 
 
-def _spoilt(scene: Scene, scenes: Sequence[Scene], pictures: Mapping[str, Rgb], spoil: Spoil, count: int) -> Scene:
+def _spoilt(
+    scene: Picture, scenes: Sequence[Picture], pictures: Mapping[str, Rgb], spoil: Spoil, count: int
+) -> Picture:
     strangers = {}
     for other in scenes:
         for concept, window in zip(other.concepts, _windows(other), strict=True):
@@ -129,28 +134,28 @@ def _spoilt(scene: Scene, scenes: Sequence[Scene], pictures: Mapping[str, Rgb], 
     return replace(scene, read=lambda: file)
 
 
-def _own_boxes(scene: Scene) -> list[Detection]:
+def _own_boxes(scene: Picture) -> list[Detection]:
     boxes = zip(scene.concepts, scene.boxes or (), strict=True)
     return [Detection(label=concept.class_name, box=box, score=1.0) for concept, box in boxes]
 
 
-def _windows(scene: Scene) -> list[Window]:
+def _windows(scene: Picture) -> list[Window]:
     return [
         (slice(int(y), int(np.ceil(y + height))), slice(int(x), int(np.ceil(x + width))))
         for x, y, width, height in scene.boxes or ()
     ]
 
 
-def _pasted(pixels: Rgb, windows: Sequence[Window], things: Sequence[Rgb]) -> Rgb:
+def _pasted(pixels: Rgb, windows: Sequence[Window], objects: Sequence[Rgb]) -> Rgb:
     changed = pixels.copy()
-    for window, thing in zip(windows, things, strict=False):
+    for window, other in zip(windows, objects, strict=False):
         height, width = changed[window].shape[:2]
-        changed[window] = cv2.resize(thing, (width, height), interpolation=cv2.INTER_AREA)
+        changed[window] = cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA)
     return changed
 
 
 INKS = {"cp_clip": ("#0b5c8c", "", "CP-CLIP"), "identity": ("#a8320a", "7 4", "identity")}
-"""Colour and dashes of each line: told apart in grey, too."""
+"""Colour and dashes of each line: distinct in grey, too."""
 WIDE, HIGH, LEFT, TOP = 210, 170, 50, 56
 
 

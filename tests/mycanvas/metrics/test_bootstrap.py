@@ -46,7 +46,7 @@ def test_one_picture_or_one_composition_has_no_interval() -> None:
 
 
 def test_a_difference_is_drawn_in_pairs_of_compositions() -> None:
-    """What is hard is hard for both: the gain is sure where neither mean is."""
+    """A hard composition is hard for both arms, so the gain is more certain than either mean."""
     hard, names = RANDOM.uniform(0, 1, 20), [f"c{i}" for i in range(20)]
     gain, interval = difference(hard + 0.1, names, hard, names)
 

@@ -1,4 +1,4 @@
-"""Whole evaluations with fakes, against loops that are written out; what must not matter, and what must be said."""
+"""Evaluations with fake models, compared with plain loops; order and batches change nothing, bad pictures are named."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mycanvas.dataset import Concept
 from mycanvas.errors import InputError, ModelError
 from mycanvas.io.images import Rgb, decode_rgb
 from mycanvas.metrics.evaluate import evaluate
+from mycanvas.metrics.pictures import Picture
 from mycanvas.metrics.references import encode_references
 from mycanvas.metrics.results import PictureScores
-from mycanvas.metrics.scenes import Concept, Scene
 from mycanvas.metrics.settings import Settings
 from mycanvas.models.detectors import Detection
-from tests.mycanvas.metrics.fakes import Colours, Told, concept, scene
+from tests.mycanvas.metrics.fakes import Colours, FixedDetector, concept, picture
 
 NAMES = ("cat", "cat2", "cat3", "cup", "dog", "dog6", "vase")
 COUNT = 150
@@ -37,21 +38,21 @@ def concepts() -> dict[str, Concept]:
 
 
 @pytest.fixture(scope="module")
-def world(concepts: dict[str, Concept]) -> tuple[list[Scene], Told]:
-    """Scenes of random concepts with random boxes of their classes, some placed somewhere else."""
+def world(concepts: dict[str, Concept]) -> tuple[list[Picture], FixedDetector]:
+    """Pictures of random concepts with random boxes of their classes, some placed somewhere else."""
     random = np.random.default_rng(2)
-    scenes, boxes = [], {}
+    pictures, boxes = [], {}
     for number in range(COUNT):
         names = random.choice(NAMES, random.integers(1, 6), replace=False)
         pixels = draw(random)
-        one = scene(f"{number:03d}", [concepts[name] for name in names], pixels, f"in place {number % 9}")
-        scenes.append(replace(one, boxes=tuple(some_box(random) for _ in names)))
-        classes = [one.class_name for one in scenes[-1].concepts]
+        one = picture(f"{number:03d}", [concepts[name] for name in names], pixels, f"in place {number % 9}")
+        pictures.append(replace(one, boxes=tuple(some_box(random) for _ in names)))
+        classes = [one.class_name for one in pictures[-1].concepts]
         boxes[pixels.tobytes()] = [
             Detection(label=str(random.choice(classes)), box=some_box(random), score=float(random.uniform(0, 1)))
             for _ in range(random.integers(0, 9))
         ]
-    return scenes, Told(boxes)
+    return pictures, FixedDetector(boxes)
 
 
 def some_box(random: np.random.Generator) -> tuple[float, float, float, float]:
@@ -60,8 +61,8 @@ def some_box(random: np.random.Generator) -> tuple[float, float, float, float]:
 
 
 def run(
-    scenes: Sequence[Scene],
-    detector: Told,
+    pictures: Sequence[Picture],
+    detector: FixedDetector,
     settings: Settings,
     encoder: Colours | None = None,
     *,
@@ -69,8 +70,8 @@ def run(
     workers: int | None = None,
 ) -> Any:
     encoder = encoder or Colours()
-    references = encode_references({c.name: c for s in scenes for c in s.concepts}.values(), encoder, settings)
-    return evaluate(scenes, references, encoder, detector, settings, chunk=chunk, workers=workers)
+    references = encode_references({c.name: c for s in pictures for c in s.concepts}.values(), encoder, settings)
+    return evaluate(pictures, references, encoder, detector, settings, chunk=chunk, workers=workers)
 
 
 @pytest.mark.parametrize(
@@ -81,21 +82,21 @@ def run(
         Settings(certainty=0.0, covered=1.0, negative="zero"),
     ],
 )
-def test_scores_equal_loops_that_are_written_out(world: tuple[list[Scene], Told], settings: Settings) -> None:
-    scenes, detector = world
-    found = run(scenes, detector, settings).pictures
+def test_scores_equal_those_of_plain_loops(world: tuple[list[Picture], FixedDetector], settings: Settings) -> None:
+    pictures, detector = world
+    found = run(pictures, detector, settings).pictures
 
     assert len(found) == COUNT
-    for one, picture in zip(scenes, found, strict=True):
+    for one, scored in zip(pictures, found, strict=True):
         expected = written_out(one, detector, settings)
-        assert {name: getattr(picture, name) for name in expected} == pytest.approx(expected, abs=1e-6), one.id
-    spread = [np.ptp([getattr(picture, name) for picture in found]) for name in ("cp_clip", "ti_clip", "identity")]
+        assert {name: getattr(scored, name) for name in expected} == pytest.approx(expected, abs=1e-6), one.id
+    spread = [np.ptp([getattr(scored, name) for scored in found]) for name in ("cp_clip", "ti_clip", "identity")]
     assert min(spread) > 0.3
-    assert any(picture.identity < picture.cp_clip - 0.1 for picture in found)
+    assert any(scored.identity < scored.cp_clip - 0.1 for scored in found)
 
 
-def written_out(one: Scene, detector: Told, settings: Settings) -> dict[str, float]:
-    """The scores of a picture, in float64 loops: no matrices, no library, each assignment tried."""
+def written_out(one: Picture, detector: FixedDetector, settings: Settings) -> dict[str, float]:
+    """The scores of a picture by plain float64 loops: no matrices, no library, every assignment tried."""
     encoder = Colours()
 
     def cosine(a: Any, b: Any) -> float:
@@ -104,7 +105,7 @@ def written_out(one: Scene, detector: Told, settings: Settings) -> dict[str, flo
 
     pixels = decode_rgb(one.read())
     classes = [concept.class_name for concept in one.concepts]
-    references = [encoder.images([decode_rgb(photo.read()) for photo in concept.photos]) for concept in one.concepts]
+    references = [encoder.images([decode_rgb(photo.image) for photo in concept.photos]) for concept in one.concepts]
     (all_boxes,) = detector.detect([pixels], [classes])
     assert all_boxes is not None
     ranked = sorted([box for box in all_boxes if box.score > settings.threshold], key=lambda box: -box.score)
@@ -155,7 +156,7 @@ def best_sum(table: list[list[float]], labels: list[str], classes: list[str]) ->
 
 
 def share_covered(box: Detection, others: Sequence[Detection]) -> float:
-    """Of a box's own 300 x 300 sample points, how many lie in others."""
+    """The fraction of a box's own 300 x 300 sample points that is inside others."""
     x, y, w, h = box.box
     grid_x, grid_y = np.meshgrid(x + w * (np.arange(300) + 0.5) / 300, y + h * (np.arange(300) + 0.5) / 300)
     inside = np.zeros(grid_x.shape, bool)
@@ -164,14 +165,14 @@ def share_covered(box: Detection, others: Sequence[Detection]) -> float:
     return float(inside.mean())
 
 
-def test_order_and_company_of_pictures_change_nothing(world: tuple[list[Scene], Told]) -> None:
-    scenes, detector = world
-    together = run(scenes, detector, Settings()).pictures
-    backwards = run(scenes[::-1], detector, Settings()).pictures[::-1]
-    apart = run(scenes, detector, Settings(), chunk=3, workers=7).pictures
-    alone = run(scenes, detector, Settings(), chunk=1, workers=1).pictures
+def test_order_and_batches_of_pictures_change_no_score(world: tuple[list[Picture], FixedDetector]) -> None:
+    pictures, detector = world
+    together = run(pictures, detector, Settings()).pictures
+    backwards = run(pictures[::-1], detector, Settings()).pictures[::-1]
+    apart = run(pictures, detector, Settings(), chunk=3, workers=7).pictures
+    alone = run(pictures, detector, Settings(), chunk=1, workers=1).pictures
 
-    assert [picture.id for picture in together] == [one.id for one in scenes]
+    assert [scored.id for scored in together] == [one.id for one in pictures]
     assert max(detector.batches) == 8
     for other in (backwards, apart, alone):
         assert numbers(other) == pytest.approx(numbers(together), abs=1e-6)
@@ -179,51 +180,51 @@ def test_order_and_company_of_pictures_change_nothing(world: tuple[list[Scene], 
 
 def numbers(pictures: Sequence[PictureScores]) -> list[float]:
     names = ("cp_clip", "ti_clip", "identity", "recall", "duplicates", "leaks", "agreement")
-    return [getattr(picture, name) for picture in pictures for name in names]
+    return [getattr(scored, name) for scored in pictures for name in names]
 
 
 def test_every_picture_and_every_photo_is_read_and_encoded_once(concepts: dict[str, Concept]) -> None:
     random, opened, encoder = np.random.default_rng(3), [], Colours()
-    scenes, boxes = [], {}
+    pictures, boxes = [], {}
     for number in range(40):
         pixels = draw(random)
-        one = scene(str(number), [concepts["cat"], concepts["dog"]], pixels)
+        one = picture(str(number), [concepts["cat"], concepts["dog"]], pixels)
 
-        def read(one: Scene = one) -> bytes:
+        def read(one: Picture = one) -> bytes:
             opened.append(one.id)
             return one.read()
 
-        scenes.append(replace(one, read=read))
+        pictures.append(replace(one, read=read))
         boxes[pixels.tobytes()] = [Detection(label="cat", box=(0, 0, 20, 20), score=0.9)]
-    run(scenes, Told(boxes), Settings(), encoder)
-    photos = [decode_rgb(photo.read()).tobytes() for name in ("cat", "dog") for photo in concepts[name].photos]
+    run(pictures, FixedDetector(boxes), Settings(), encoder)
+    photos = [decode_rgb(photo.image).tobytes() for name in ("cat", "dog") for photo in concepts[name].photos]
 
     assert sorted(opened, key=int) == [str(number) for number in range(40)]
     assert len(encoder.seen) == 40 + 40 + len(photos)
     assert all(encoder.seen.count(photo) == 1 for photo in photos)
 
 
-def test_what_cannot_be_read_is_left_out_by_name_and_costs_its_neighbours_nothing(
-    world: tuple[list[Scene], Told],
+def test_an_unreadable_picture_is_left_out_and_its_neighbours_are_scored(
+    world: tuple[list[Picture], FixedDetector],
 ) -> None:
-    scenes, detector = world
-    broken = replace(scenes[4], read=lambda: b"not a picture")
-    found = run([*scenes[:4], broken, *scenes[5:]], detector, Settings())
-    everything = run(scenes, detector, Settings())
+    pictures, detector = world
+    broken = replace(pictures[4], read=lambda: b"not a picture")
+    found = run([*pictures[:4], broken, *pictures[5:]], detector, Settings())
+    everything = run(pictures, detector, Settings())
 
-    assert [(one.id, one.split) for one in found.left_out] == [(scenes[4].id, scenes[4].split)]
+    assert [(one.id, one.split) for one in found.left_out] == [(pictures[4].id, pictures[4].split)]
     assert "not a picture in JPEG, PNG, WEBP" in found.left_out[0].reason
     assert found.pictures == everything.pictures[:4] + everything.pictures[5:]
     with pytest.raises(InputError, match=f"none of 1 pictures can be read; the first, {broken.id}"):
         run([broken], detector, Settings())
 
 
-def test_an_encoder_without_texts_gives_no_ti_clip_and_without_a_background_the_prompt_is_read(
-    world: tuple[list[Scene], Told],
+def test_no_ti_clip_without_a_text_encoder_and_the_prompt_replaces_a_missing_background(
+    world: tuple[list[Picture], FixedDetector],
 ) -> None:
-    scenes, detector = world
-    nameless = replace(scenes[0], background=None)
-    (blind,) = run(scenes[:1], detector, Settings(), Colours(reads=False)).pictures
+    pictures, detector = world
+    nameless = replace(pictures[0], background=None)
+    (blind,) = run(pictures[:1], detector, Settings(), Colours(reads=False)).pictures
     (prompted,) = run([nameless], detector, Settings()).pictures
 
     assert blind.ti_clip is None
@@ -231,15 +232,17 @@ def test_an_encoder_without_texts_gives_no_ti_clip_and_without_a_background_the_
     assert replace(blind, ti_clip=0, text="", prompt="") == replace(prompted, ti_clip=0, text="", prompt="")
 
 
-def written_without_tokens(one: Scene) -> str:
+def written_without_tokens(one: Picture) -> str:
     text = one.prompt
     for concept_ in one.concepts:
         text = text.replace(f"{concept_.token} ", "")
     return text
 
 
-def test_numbers_that_are_none_are_errors_that_name_the_picture(world: tuple[list[Scene], Told]) -> None:
-    scenes, detector = world
+def test_numbers_that_are_not_finite_are_errors_that_name_the_picture(
+    world: tuple[list[Picture], FixedDetector],
+) -> None:
+    pictures, detector = world
 
     class Broken(Colours):
         def images(self, pictures: Any) -> Any:
@@ -247,21 +250,23 @@ def test_numbers_that_are_none_are_errors_that_name_the_picture(world: tuple[lis
             rows[-1] = np.nan
             return rows
 
-    references = encode_references(scenes[0].concepts, Colours(), Settings())
+    references = encode_references(pictures[0].concepts, Colours(), Settings())
     with pytest.raises(ModelError, match=r"encoder gave no finite numbers for 000"):
-        evaluate(scenes[:1], references, Broken(), detector)
+        evaluate(pictures[:1], references, Broken(), detector)
     with pytest.raises(ModelError, match=r"encoder gave no finite numbers for the photo"):
-        encode_references(scenes[0].concepts, Broken(), Settings())
-    silent = Told({decode_rgb(scenes[0].read()).tobytes(): None})
+        encode_references(pictures[0].concepts, Broken(), Settings())
+    silent = FixedDetector({decode_rgb(pictures[0].read()).tobytes(): None})
     with pytest.raises(ModelError, match=r"detector gave no finite numbers for 000"):
-        evaluate(scenes[:1], references, Colours(), silent)
+        evaluate(pictures[:1], references, Colours(), silent)
 
 
-def test_no_pictures_and_no_photos_are_errors(concepts: dict[str, Concept], world: tuple[list[Scene], Told]) -> None:
-    scenes, detector = world
+def test_no_pictures_and_no_photos_are_errors(
+    concepts: dict[str, Concept], world: tuple[list[Picture], FixedDetector]
+) -> None:
+    pictures, detector = world
     with pytest.raises(InputError, match="no pictures"):
         evaluate([], {}, Colours(), detector)
     with pytest.raises(InputError, match="no source photos of"):
-        evaluate(scenes, {}, Colours(), detector)
+        evaluate(pictures, {}, Colours(), detector)
     with pytest.raises(InputError, match="concept cat has no source photos with a mask"):
         encode_references([concepts["cat"]], Colours(), Settings(references="masked"))

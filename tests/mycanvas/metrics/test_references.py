@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mycanvas.dataset import Concept, Photo
 from mycanvas.errors import InputError
 from mycanvas.io.images import Rgb, cut_out
 from mycanvas.metrics.references import Cache, cache_folder, encode_references
-from mycanvas.metrics.scenes import Concept, Photo
 from mycanvas.metrics.settings import Settings
 from tests.mycanvas.metrics.fakes import Colours, png
 
@@ -20,7 +20,7 @@ MASK[5, 8] = 0
 
 
 def photo(pixels: Rgb, *, masked: bool = False, used: bool = True) -> Photo:
-    return Photo(id="x", read=lambda: png(pixels), mask=(lambda: png(MASK)) if masked else None, used=used)
+    return Photo(id="x", concept="cat", image=png(pixels), mask=png(MASK) if masked else None, used=used)
 
 
 def concepts() -> list[Concept]:
@@ -32,7 +32,7 @@ def concepts() -> list[Concept]:
     ]
 
 
-def test_a_photo_is_encoded_once_whoever_shows_it_and_whenever_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_photo_that_concepts_share_is_encoded_once_and_cached(tmp_path: Path) -> None:
     first, again = Colours(), Colours()
     found = encode_references(concepts(), first, Settings(), Cache(tmp_path / "vectors"))
     kept = encode_references(concepts(), again, Settings(), Cache(tmp_path / "vectors"))
@@ -44,7 +44,7 @@ def test_a_photo_is_encoded_once_whoever_shows_it_and_whenever_it_is_asked_for(t
         assert vectors["dog"] == pytest.approx(Colours().images([PIXELS[2], PIXELS[0]]))
 
 
-def test_what_is_masked_is_another_content_and_what_is_not_used_may_be_left_out(tmp_path: Path) -> None:
+def test_masked_photos_are_encoded_apart_and_unused_photos_can_be_left_out(tmp_path: Path) -> None:
     cache, encoder = Cache(tmp_path), Colours()
     encode_references(concepts(), encoder, Settings(), cache)
     masked = encode_references(concepts(), encoder, Settings(references="masked"), cache)
@@ -68,7 +68,7 @@ def test_a_damaged_file_of_the_cache_is_written_again(tmp_path: Path, content: b
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == files
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_else(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     assert encode_references(concepts(), Colours(), Settings(), Cache(tmp_path / "file" / "folder")).keys() == {
@@ -77,15 +77,15 @@ def test_a_cache_that_cannot_be_written_costs_nothing_else(tmp_path: Path) -> No
     }
 
 
-def test_each_encoder_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_encoder_has_its_own_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     assert cache_folder("clip@1").parent == tmp_path / "mycanvas" / "embeddings"
     assert cache_folder("clip@1", tmp_path) != cache_folder("clip@2", tmp_path)
 
 
-def test_a_photo_or_mask_that_cannot_be_used_is_named() -> None:
-    broken = Photo(id="cat/07.jpg", read=lambda: b"no")
+def test_an_unusable_photo_or_mask_is_named() -> None:
+    broken = Photo(id="cat/07.jpg", concept="cat", image=b"no")
     with pytest.raises(InputError, match=r"source photo cat/07.jpg: not a picture"):
         encode_references(
             [Concept(name="cat", token="<cat>", class_name="cat", photos=(broken,))], Colours(), Settings()

@@ -20,14 +20,14 @@ def pick(*detections: Detection) -> scores.Found:
     return scores.pick_boxes(detections, CLASSES, threshold=0.1, certainty=0.3, share=0.5)
 
 
-def test_each_class_gives_its_most_certain_boxes_as_many_as_it_has_concepts() -> None:
+def test_k_concepts_of_a_class_get_its_k_most_confident_boxes() -> None:
     found = pick(box("cat", 0, 0.5), box("cat", 20, 0.9), box("dog", 40, 0.2), box("cat", 60, 0.7), box("fox", 80))
 
     assert [one.box[0] for one in found.asked] == [40, 20, 60]
     assert [one.box[0] for one in found.extra] == [0]
 
 
-def test_what_is_not_certain_or_lies_in_a_box_that_counts_is_not_too_many() -> None:
+def test_uncertain_or_covered_detections_are_no_surplus_objects() -> None:
     uncertain, within, doubled = box("dog", 40, 0.29), box("dog", 0, 0.8, 9), box("dog", 61, 0.5)
     found = pick(box("dog", 0), uncertain, within, box("dog", 60, 0.6), doubled, box("dog", 90, 0.1))
 
@@ -79,7 +79,7 @@ def test_hand_worked_pictures(
     assert scores.leaks(shown, labels, CLASSES) == leaks
 
 
-def test_taken_literally_two_cats_are_both_the_most_certain_one() -> None:
+def test_same_class_same_gives_both_cats_the_most_confident_box() -> None:
     alike = np.array([[0.5, 0.1, 0.1], [0.1, 0.9, 0.1], [0.1, 0.1, 0.3]])
 
     assert scores.cp_clip(alike, CLASSES, CLASSES) == pytest.approx((0.5 + 0.9 + 0.3) / 3)
@@ -87,7 +87,7 @@ def test_taken_literally_two_cats_are_both_the_most_certain_one() -> None:
     assert scores.cp_clip(alike[1:], ["cat", "cat"], CLASSES, "same") == pytest.approx((0.0 + 0.9 + 0.9) / 3)
 
 
-def test_cats_are_told_apart_by_what_is_the_most_alike_in_all() -> None:
+def test_cats_are_assigned_by_the_largest_sum_of_similarities() -> None:
     """Greedily the first would take the second cat (.8) and leave .1; together .7 + .6 is more."""
     alike = np.array([[0.0, 0.7, 0.8], [0.0, 0.1, 0.6]])
 

@@ -1,4 +1,4 @@
-"""The scores fall when objects of a scene are removed, replaced or swapped; on swaps, the published one does not."""
+"""The scores fall when objects are removed, replaced or swapped; the published score does not fall on swaps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from builder.cli.main import main
-from mycanvas.metrics.scenes import open_dataset
+from mycanvas.dataset import open_dataset
 from tests.mycanvas.metrics.sensitivity import MOST_SPOILT, Curve, as_svg, measure
 
 CONCEPTS = 8
@@ -16,7 +16,7 @@ CONCEPTS = 8
 
 @pytest.fixture(scope="module")
 def curves(photos: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Curve]:
-    """Of scenes made of real photos where there are any, of things of as many classes."""
+    """Curves of scenes made from real photos where there are any, of concepts with different classes."""
     folder = tmp_path_factory.mktemp("sensitivity")
     named: dict[str, Path] = {}
     for path in sorted(path for path in photos.iterdir() if path.is_dir()):
@@ -33,13 +33,13 @@ def curves(photos: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory
     return measure(open_dataset(folder / "out"))
 
 
-def test_there_are_scenes_to_spoil(curves: dict[str, Curve]) -> None:
+def test_there_are_enough_scenes_to_spoil(curves: dict[str, Curve]) -> None:
     assert curves["swapped"].scenes >= 10
 
 
 @pytest.mark.parametrize("way", ["removed", "replaced"])
 @pytest.mark.parametrize("score", ["cp_clip", "identity", "recall"])
-def test_the_more_objects_are_gone_the_lower_every_score(curves: dict[str, Curve], way: str, score: str) -> None:
+def test_every_score_falls_with_the_number_of_lost_objects(curves: dict[str, Curve], way: str, score: str) -> None:
     means = curves[way].means[score]
 
     assert means[MOST_SPOILT] < 0.9 * means[0]
@@ -47,11 +47,11 @@ def test_the_more_objects_are_gone_the_lower_every_score(curves: dict[str, Curve
     assert score == "recall" or list(means) == sorted(means, reverse=True)
 
 
-def test_objects_in_each_other_s_places_cost_identity_and_not_the_published_score(curves: dict[str, Curve]) -> None:
+def test_swapped_objects_lower_identity_but_not_the_published_score(curves: dict[str, Curve]) -> None:
     published, strict = (curves["swapped"].means[score] for score in ("cp_clip", "identity"))
 
     assert min(published) > 0.97 * published[0]
-    assert strict[1] == pytest.approx(strict[0])  # one alone has nobody to swap with
+    assert strict[1] == pytest.approx(strict[0])  # one object alone has no other to swap with
     assert strict[MOST_SPOILT] < strict[2] < 0.9 * strict[0]
 
 

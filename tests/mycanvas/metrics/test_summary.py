@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mycanvas.metrics.results import Evaluation, LeftOut, PictureScores
-from mycanvas.metrics.settings import DETECTOR, ENCODER
 from mycanvas.metrics.summary import NOTE, Arm, details, gain, gains, lines, paper_gain, remarks, rows, summarise
+from mycanvas.models.catalogue import DETECTOR, ENCODER
 
 PAPERS = {"encoder": ENCODER, "detector": DETECTOR}
 
@@ -58,7 +58,7 @@ def test_details_count_pictures_compositions_and_what_was_left_out() -> None:
     assert "left out: x.png (damaged)" in lines([arm("ours", 0.0)], PAPERS)
 
 
-def test_a_loss_that_rounds_to_nothing_has_no_minus() -> None:
+def test_a_difference_that_rounds_to_zero_has_no_minus() -> None:
     assert dict(rows([arm("base", 0.0), arm("ours", -0.001)]))["ours vs. base"][0] == "+0.00"
 
 
@@ -75,7 +75,7 @@ def test_gains_have_intervals_and_signs() -> None:
     assert not {"TI-CLIP", "agreement ↑"} & table.keys()  # as one of them, or both, have none
 
 
-def test_arms_of_other_compositions_and_models_that_are_not_the_paper_s_are_remarked_on() -> None:
+def test_remarks_name_arms_with_other_compositions_and_other_models() -> None:
     base, ours = arm("base", 0.0), arm("ours", 0.1)
     fewer = summarise("fewer", replace(ours.evaluation, pictures=ours.evaluation.pictures[:4]))
 
@@ -91,7 +91,7 @@ def test_lines_fit_a_terminal_and_name_the_models() -> None:
     assert f"encoder   {ENCODER}" in text
 
 
-def test_a_name_that_is_longer_than_its_column_stands_above_the_table() -> None:
+def test_a_name_longer_than_its_column_is_above_the_table() -> None:
     name = "a name that is longer than its column"
     text = lines([arm(name, 0.0)], PAPERS)
 
