@@ -15,6 +15,7 @@ from builder.records import Cutout, Photo, Rejected
 from builder.stages.segment import segment
 from builder.stages.segment.base import Matte, SegmentConfig
 from builder.stages.segment.rembg import Rembg, RembgConfig
+from builder.stages.segment.sessions import NetworkSpec
 from mycanvas.errors import ModelError
 from mycanvas.models.runtime import Runtime
 

@@ -10,7 +10,8 @@ import pytest
 
 from builder.records import Cutout, Photo, Rejected
 from builder.stages.segment.rembg import Rembg, RembgConfig
-from tests.builder.stages.segment.bright_objects import SMALL_SPEC, FakeNetwork, cut, disc, iou, bright_photo, matte
+from builder.stages.segment.sessions import NetworkSpec
+from tests.builder.stages.segment.bright_objects import SMALL_SPEC, FakeNetwork, bright_photo, cut, disc, iou, matte
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
@@ -87,10 +88,10 @@ def test_map_without_an_object_gives_an_empty_matte(answer: Callable[[np.ndarray
 
 
 def test_logits_pass_a_sigmoid() -> None:
-    look = NetworkSpec(size=64, mean=SMALL_SPEC.mean, deviation=SMALL_SPEC.deviation, logits=True)
+    spec = NetworkSpec(size=64, mean=SMALL_SPEC.mean, deviation=SMALL_SPEC.deviation, logits=True)
     network = FakeNetwork(lambda stack: -200 + 400 * (stack.mean(axis=1) + 0.5))
 
-    found, empty = Rembg(network, look, RembgConfig(rounds=1)).matte(
+    found, empty = Rembg(network, spec, RembgConfig(rounds=1)).matte(
         [bright_photo(disc()), np.full((64, 64, 3), 9, np.uint8)]
     )
 

@@ -15,7 +15,7 @@ from PIL import Image
 import mycanvas  # noqa: F401  (makes the name known)
 from builder.cli.main import main
 from mycanvas.models import fetch
-from tests.builder.stages.segment.bright_objects import changed, disc, bright_photo
+from tests.builder.stages.segment.bright_objects import bright_photo, changed, disc
 
 
 @pytest.fixture

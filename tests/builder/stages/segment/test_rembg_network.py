@@ -16,7 +16,7 @@ from builder.stages.segment.rembg import Rembg, RembgConfig
 from mycanvas.errors import ModelError
 from mycanvas.models.onnx import CUDA, Network
 from mycanvas.models.runtime import Runtime
-from tests.builder.stages.segment.bright_objects import FakeNetwork, changed, cut, disc, bright_photo, matte
+from tests.builder.stages.segment.bright_objects import FakeNetwork, bright_photo, changed, cut, disc, matte
 
 
 def test_batches_are_halved_when_memory_runs_out_with_the_same_mattes() -> None:

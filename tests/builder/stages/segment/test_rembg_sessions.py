@@ -13,10 +13,10 @@ from PIL import Image
 from builder.config import parse_config
 from builder.records import Cutout, Photo
 from builder.stages.segment.rembg import RembgConfig, normalise, stretched
-from builder.stages.segment.sessions import UPLOADING, Session
+from builder.stages.segment.sessions import NETWORK_SPECS, UPLOADING, Session
 from mycanvas.errors import ConfigError, ModelError
 from mycanvas.models import KNOWN, fetch, size_of
-from tests.builder.stages.segment.bright_objects import cut, disc, iou, bright_photo
+from tests.builder.stages.segment.bright_objects import bright_photo, cut, disc, iou
 
 
 def test_session_downloaded_by_rembg_is_found_and_run(home: Path) -> None:
