@@ -13,7 +13,7 @@ from builder.stages.segment.matte import crop, feather
 from builder.stages.segment.rembg import Rembg
 from builder.stages.segment.tricut import TriCut
 
-FULL_TRUST = 1.0
+READY_QUALITY = 1.0
 """The highest quality, given to a ready cut-out."""
 
 SEGMENTERS: Mapping[str, type[Segmenter]] = {"tricut": TriCut, "rembg": Rembg}
@@ -40,7 +40,7 @@ def segment(
     mattes = iter(segmenter.matte([photo.pixels[windows[photo.id]] for photo in photos if photo.alpha is None]))
     for photo in photos:
         if photo.alpha is not None:
-            matte = Matte(alpha=photo.alpha, quality=FULL_TRUST)
+            matte = Matte(alpha=photo.alpha, quality=READY_QUALITY)
         else:
             matte = within_photo(next(mattes), windows[photo.id], photo)
         if flaw := find_flaw(matte.alpha, photo, config):

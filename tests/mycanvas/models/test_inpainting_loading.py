@@ -17,7 +17,6 @@ from mycanvas.models.runtime import Runtime
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
 
-
 TinyModel = Callable[[str], Path]
 
 

@@ -27,7 +27,6 @@ from tests.builder.stages.repaint.balls import FakeInpainter, canvas, original
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
 
-
 TinyModel = Callable[[str], Path]
 
 

@@ -27,7 +27,6 @@ from mycanvas.models.encoders import Embeddings
 
 SIDE = 128
 
-
 DOG, CAT = (10.0, 20.0, 40.0, 40.0), (70.0, 20.0, 30.0, 60.0)
 
 

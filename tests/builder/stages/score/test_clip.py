@@ -46,7 +46,6 @@ def shifted(box: Box, right: float = 0.0, down: float = 0.0) -> Box:
 
 SECOND_DOG = shifted(DOG, down=60)
 
-
 AROUND_BOTH_DOGS = (10.0, 20.0, 40.0, 100.0)
 
 

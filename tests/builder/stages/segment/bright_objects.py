@@ -21,7 +21,6 @@ from mycanvas.models.runtime import Runtime
 
 TinyModel = Callable[[str], Path]
 
-
 SMALL_SPEC = NetworkSpec(size=64, mean=(0.5, 0.5, 0.5), deviation=(1, 1, 1))
 
 

@@ -15,7 +15,6 @@ from builder.stages.segment.tricut import TriCut
 
 CONFIG = SegmentConfig()
 
-
 Drawing = tuple[Photo, np.ndarray]
 
 

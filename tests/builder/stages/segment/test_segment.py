@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from builder.records import Cutout, Photo, Rejected
-from builder.stages.segment import FULL_TRUST, segment
+from builder.stages.segment import READY_QUALITY, segment
 from tests.builder.stages.segment.drawings import (
     CONFIG,
     FixedMattes,
@@ -50,7 +50,7 @@ def test_ready_cut_out_keeps_its_pixels_and_is_not_segmented() -> None:
     (result,) = segment([ready], FixedMattes(), CONFIG, 512)
 
     assert isinstance(result, Cutout)
-    assert result.quality == FULL_TRUST
+    assert result.quality == READY_QUALITY
     assert np.array_equal(result.mask, alpha >= 0.5)
     visible = result.rgba[..., 3] > 0
     assert visible.sum() == 100 * 100
