@@ -208,7 +208,7 @@ def test_only_wrong_captions_are_requested_again_with_the_samples_own_seeds() ->
     assert [each for each in batch.requests if each[0] == 2] == alone.requests
     assert result == results[2]
     seeds = [seed for _, _, seed in batch.requests]
-    assert len({*seeds, *(seed for _, _, seed in other.asked)}) == 1 + 3 + 2
+    assert len({*seeds, *(seed for _, _, seed in other.requests)}) == 1 + 3 + 2
     assert [each.written_by for each in results if isinstance(each, Captioned)] == ["vlm", "vlm", "template"]
 
 
