@@ -212,6 +212,13 @@ def test_an_object_of_one_colour_counts_as_sharp(mask: IndexMask) -> None:
     assert measure(scene(compose(mask, texture(0, 60, 160), plain(80), plain(120)), mask))["sharpness"] == 1.0
 
 
+def test_objects_with_hardly_any_detail_count_as_sharp(mask: IndexMask) -> None:
+    """A ramp of 20 grey levels over 512 pixels: nothing from which a blur could be measured."""
+    ramp = np.repeat(np.linspace(70, 90, SIDE).round().astype(np.uint8)[None, :, None], SIDE, axis=0).repeat(3, axis=2)
+
+    assert measure(scene(compose(mask, texture(0, 60, 160), ramp, ramp), mask))["sharpness"] == 1.0
+
+
 @pytest.mark.parametrize("colour", [(235, 235, 235), (5, 5, 5), (40, 190, 40)], ids=["bright", "dark", "green"])
 def test_a_two_pixel_halo_raises_seam(good: Captioned, mask: IndexMask, colour: tuple[int, int, int]) -> None:
     image = good.scene.image.copy()
@@ -264,17 +271,17 @@ def test_exposure_compares_with_the_surroundings_and_not_with_the_far_side_of_th
 
 
 def test_exposure_compares_with_the_background_and_not_with_other_objects() -> None:
-    mask = ellipses(MUG, (270, 200, 140, 200))
-    image = compose(mask, plain(120), plain(120), plain(120))
-    brighter = compose(mask, plain(120), plain(120), plain(220))
+    """A small object and a large brighter one beside it, both as dark as the background would allow without the other.
 
-    # The second object differs from the background by 100 of 255 in either case; the first must not add to it.
-    alone = measure(
-        scene(compose(ellipses((270, 200, 140, 200)), plain(120), plain(220)), ellipses((270, 200, 140, 200)))
-    )
+    The window around the small one is half background, half the large one: compared with both, it differs more.
+    """
+    small, large = (200, 200, 60, 60), (262, 100, 240, 300)
+    mask = ellipses(small, large)
+    image = compose(mask, plain(120), plain(20), plain(220))
+    only_small = ellipses(small)
+    alone = measure(scene(compose(only_small, plain(120), plain(20)), only_small))["exposure"]
 
-    assert measure(scene(image, mask))["exposure"] < 0.01
-    assert measure(scene(brighter, mask))["exposure"] == pytest.approx(alone["exposure"], abs=0.01)
+    assert measure(scene(image, mask))["exposure"] == pytest.approx(alone, abs=0.02)
 
 
 def test_a_scene_is_as_good_as_its_worst_object_whichever_it_is(mask: IndexMask) -> None:
