@@ -59,7 +59,9 @@ def test_covered_fraction_is_never_above_one() -> None:
 
 
 @pytest.mark.parametrize(("box", "others"), [((1, 1, 5, 5), []), ((1, 1, 0, 5), [(0, 0, 9, 9)])])
-def test_covered_is_zero_without_area_or_without_others(box: tuple[float, ...], others: list[tuple[float, ...]]) -> None:
+def test_box_without_area_or_without_others_is_not_covered(
+    box: tuple[float, ...], others: list[tuple[float, ...]]
+) -> None:
     assert covered(box, others) == 0.0  # type: ignore[arg-type]
 
 

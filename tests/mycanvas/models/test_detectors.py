@@ -36,7 +36,7 @@ def assert_same(ones: Sequence[Detection] | None, others: Sequence[Detection] | 
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_what_is_found_depends_on_the_picture_and_its_labels_only(
+def test_detections_depend_on_the_picture_and_its_labels_only(
     tiny_model: Model, pictures: list[NDArray[np.uint8]], name: str
 ) -> None:
     detector = load_detector(tiny_model(name), threshold=0.1, batch_size=3)
@@ -51,7 +51,7 @@ def test_what_is_found_depends_on_the_picture_and_its_labels_only(
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_detections_are_of_what_was_asked_within_the_picture_and_best_first(
+def test_detections_have_requested_labels_are_inside_the_picture_and_best_first(
     tiny_model: Model, pictures: list[NDArray[np.uint8]], name: str
 ) -> None:
     for picture, labels, found in zip(
@@ -99,7 +99,7 @@ def test_boxes_are_in_pixels_of_the_picture_and_clipped_to_it(
     assert_same(found, sorted(expected, key=lambda one: -one.score))
 
 
-def test_a_label_of_grounding_dino_is_as_certain_as_the_most_certain_of_its_tokens(tiny_model: Model) -> None:
+def test_confidence_of_a_grounding_dino_label_is_the_highest_of_its_tokens(tiny_model: Model) -> None:
     from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
     picture = np.random.default_rng(1).integers(0, 256, (80, 100, 3), dtype=np.uint8)
@@ -123,7 +123,7 @@ def test_a_label_of_grounding_dino_is_as_certain_as_the_most_certain_of_its_toke
     assert_same(*by_place)
 
 
-def test_a_label_is_asked_as_the_template_says(tiny_model: Model, pictures: list[NDArray[np.uint8]]) -> None:
+def test_label_is_inserted_into_the_template(tiny_model: Model, pictures: list[NDArray[np.uint8]]) -> None:
     folder = tiny_model("owlv2")
 
     (plain,) = load_detector(folder, template="{}").detect(pictures[:1], [["a photo of a dog"]])
@@ -134,7 +134,7 @@ def test_a_label_is_asked_as_the_template_says(tiny_model: Model, pictures: list
     assert [one.score for one in bare or ()] != [one.score for one in filled or ()]
 
 
-def test_a_label_that_stands_there_twice_is_asked_once_and_nothing_is_not_asked(
+def test_duplicate_labels_are_queried_once_and_no_labels_skip_the_model(
     pictures: list[NDArray[np.uint8]],
 ) -> None:
     asked: list[list[str]] = []
@@ -147,7 +147,7 @@ def test_a_label_that_stands_there_twice_is_asked_once_and_nothing_is_not_asked(
     assert asked == [["dog", "cat"], ["teapot"], ["zebra", "cat", "ball"], ["dog"]]
 
 
-def test_doubles_of_one_label_are_left_out(tiny_model: Model, pictures: list[NDArray[np.uint8]]) -> None:
+def test_overlapping_detections_of_one_label_are_dropped(tiny_model: Model, pictures: list[NDArray[np.uint8]]) -> None:
     counts = []
     for overlap in (1.0, 0.5, 0.0):
         (found,) = load_detector(tiny_model("owlv2"), threshold=0.0, overlap=overlap).detect(pictures[:1], [["dog"]])
@@ -157,7 +157,7 @@ def test_doubles_of_one_label_are_left_out(tiny_model: Model, pictures: list[NDA
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_what_a_model_gives_no_numbers_for_is_none_and_not_empty(
+def test_picture_without_finite_output_gives_none_instead_of_no_detections(
     tiny_model: Model, pictures: list[NDArray[np.uint8]], tmp_path: Path, name: str
 ) -> None:
     broken = shutil.copytree(tiny_model(name), tmp_path / "broken")
