@@ -36,7 +36,7 @@ def assert_same(ones: Sequence[Detection] | None, others: Sequence[Detection] | 
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_detections_depend_on_the_picture_and_its_labels_only(
+def test_detections_depend_only_on_the_picture_and_its_labels(
     tiny_model: Model, pictures: list[NDArray[np.uint8]], name: str
 ) -> None:
     detector = load_detector(tiny_model(name), threshold=0.1, batch_size=3)
@@ -134,7 +134,7 @@ def test_label_is_inserted_into_the_template(tiny_model: Model, pictures: list[N
     assert [one.score for one in bare or ()] != [one.score for one in filled or ()]
 
 
-def test_duplicate_labels_are_queried_once_and_no_labels_skip_the_model(
+def test_duplicate_labels_are_queried_once_and_no_labels_not_at_all(
     pictures: list[NDArray[np.uint8]],
 ) -> None:
     asked: list[list[str]] = []
@@ -157,7 +157,7 @@ def test_overlapping_detections_of_one_label_are_dropped(tiny_model: Model, pict
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_picture_without_finite_output_gives_none_instead_of_no_detections(
+def test_detections_with_nan_scores_are_none_and_not_empty(
     tiny_model: Model, pictures: list[NDArray[np.uint8]], tmp_path: Path, name: str
 ) -> None:
     broken = shutil.copytree(tiny_model(name), tmp_path / "broken")

@@ -105,7 +105,9 @@ def test_rows_are_float32_in_any_precision(tiny_model: Model, pictures: list[NDA
     assert 0 < np.abs(whole - half).max() < 0.05
 
 
-def test_row_without_finite_values_is_nan(tiny_model: Model, pictures: list[NDArray[np.uint8]], tmp_path: Path) -> None:
+def test_embedding_of_a_picture_without_finite_features_is_nan(
+    tiny_model: Model, pictures: list[NDArray[np.uint8]], tmp_path: Path
+) -> None:
     broken = shutil.copytree(tiny_model("clip"), tmp_path / "broken")
     weights = load_file(broken / "model.safetensors")
     weights["visual_projection.weight"][3] = torch.nan
