@@ -260,7 +260,7 @@ def test_harmonising_looks_only_at_the_background_near_the_object() -> None:
     layer = ball(x=20)
     dark, halves = noise((SIZE, SIZE), 20, 60, seed=1), noise((SIZE, SIZE), 200, 250, seed=2)
     halves[:, :160] = dark[:, :160]
-    config = RepaintConfig(harmonise=1, shadow=0)
+    config = BlendConfig(harmonise=1, shadow=0)
 
     near, everywhere = (painted(canvas(layer, background=each), config) for each in (halves, dark))
 
@@ -276,6 +276,6 @@ def test_harmonising_changes_contrast_by_at_most_a_sixth(low: int, high: int, ba
         lab = cv2.cvtColor(under(picture, layer), cv2.COLOR_RGB2LAB)
         return float(lab[..., 0][layer.alpha == 1].std())
 
-    ratio = contrast(painted(scene, RepaintConfig(harmonise=1, shadow=0))) / contrast(painted(scene))
+    ratio = contrast(painted(scene, BlendConfig(harmonise=1, shadow=0))) / contrast(painted(scene))
     assert 0.8 < ratio < 1.2
     assert ratio != pytest.approx(1, abs=0.05)
