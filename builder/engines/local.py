@@ -34,14 +34,14 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool:
-            with _on_signal(_kill_workers):  # a second Ctrl-C waits no longer
+            with _on_signal(_kill_workers):  # a second Ctrl-C kills the workers
                 self._pool.shutdown(wait=True, cancel_futures=True)
 
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         """Yield results in the order in which they are finished.
 
         Raises:
-            StoreError: a worker was killed from outside; what was finished stays finished.
+            StoreError: a worker was killed from outside; finished tasks stay finished.
         """
         if self.workers == 1 or (len(tasks) <= 1 and not self._pool):
             yield from map(work, tasks)
@@ -64,9 +64,9 @@ class LocalEngine:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits until workers are started whole. They never get it, not even before they can ignore it."""
+    """Delay Ctrl-C until all workers have started. Workers never get it, not even before they can ignore it."""
     came: list[int] = []
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes that are started inherit this
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # new processes inherit this
     try:
         with _on_signal(lambda number, _: came.append(number)):
             yield
@@ -78,7 +78,7 @@ def _uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def _on_signal(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """What Ctrl-C does meanwhile; nothing changes where it is ignored, and in threads, to which it never comes."""
+    """Handle Ctrl-C with `handler` meanwhile; ignored signals stay ignored, and other threads receive none."""
     here = threading.current_thread() is threading.main_thread()
     heeded = [number for number in STOP_SIGNALS if here and signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in heeded}
@@ -90,13 +90,13 @@ def _on_signal(handler: Callable[[int, FrameType | None], object]) -> Iterator[N
 
 
 def _kill_workers(_number: int, _frame: FrameType | None) -> None:
-    """What they write has no name yet."""
+    """Kill all workers; unfinished files have only temporary names."""
     for process in multiprocessing.active_children():
         process.kill()
 
 
 def _depend_on_parent() -> None:
-    """On Ctrl-C the parent cancels what has not begun, and workers finish their task; without it they end at once."""
+    """Ignore Ctrl-C: the parent then cancels waiting tasks while workers finish theirs. Exit if the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -65,6 +65,8 @@ path pattern below the output that matches), or, before that name is removed, wh
 
 KILLED = """
 import fnmatch, json, os, signal, sys
+import datasets
+import builder.pipeline.build
 from builder.cli.main import main
 
 moments, output, *arguments = json.loads(sys.argv[1])
@@ -88,7 +90,7 @@ for event, pattern in moments:
     statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 print(json.dumps(statuses))
 """
-"""Runs the same build once for each moment, each in a fork of its own, so that the imports are paid for once."""
+"""Runs the same build once for each moment, each in a fork of its own, so that all share the time of the imports."""
 
 
 def test_build_killed_at_every_step_ends_in_the_same_bytes(

@@ -157,8 +157,8 @@ def xet_token(hub: FakeHub, request: Request, repo: str, kind: str, revision: st
     if kind == "write":
         hub.may_write(repo, request)
     place = {"accessToken": "x", "exp": int(time.time()) + 3600, "casUrl": f"local://{hub.cas}"}
-    told = {"X-Xet-Cas-Url": place["casUrl"], "X-Xet-Access-Token": "x", "X-Xet-Token-Expiration": str(place["exp"])}
-    return Answer(200, json.dumps(place).encode(), {"Content-Type": "application/json", **told})
+    named = {"X-Xet-Cas-Url": place["casUrl"], "X-Xet-Access-Token": "x", "X-Xet-Token-Expiration": str(place["exp"])}
+    return Answer(200, json.dumps(place).encode(), {"Content-Type": "application/json", **named})
 
 
 def commit(hub: FakeHub, request: Request, repo: str, revision: str) -> Answer:

@@ -32,39 +32,10 @@ from builder.stages.score.base import ScoreConfig
 from builder.stages.score.classical import Classical
 from builder.stages.score.fingerprint import fingerprint
 from mycanvas.schema import SCORES
+from tests.builder.stages.score.pictures import SIDE, compose, ellipses, plain, texture
 
-SIDE = 512
 MUG, BALL = (120, 180, 150, 200), (300, 240, 140, 140)
 """x, y, width, height of the two objects of the default scene."""
-
-
-def texture(seed: int, low: int, high: int) -> Rgb:
-    """Coloured squares of 8 pixels, with values from `low` up to `high`."""
-    cells = np.random.default_rng(seed).integers(low, high, (SIDE // 8, SIDE // 8, 3), dtype=np.uint8)
-    return cv2.resize(cells, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
-
-
-def plain(value: int) -> Rgb:
-    return np.full((SIDE, SIDE, 3), value, np.uint8)
-
-
-def ellipses(*boxes: tuple[int, int, int, int]) -> IndexMask:
-    """An ellipse in each box, later ones in front."""
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    rows, columns = np.mgrid[:SIDE, :SIDE]
-    for value, (x, y, width, height) in enumerate(boxes, start=1):
-        across, down = (columns + 0.5 - x - width / 2) / (width / 2), (rows + 0.5 - y - height / 2) / (height / 2)
-        mask[across**2 + down**2 <= 1] = value
-    return mask
-
-
-def compose(mask: IndexMask, background: Rgb, *objects: Rgb) -> Rgb:
-    """Blend each object's picture into the background by the mask, with soft edges."""
-    image = background.astype(np.float32)
-    for value, pixels in enumerate(objects, start=1):
-        alpha = cv2.GaussianBlur((mask == value).astype(np.float32), (0, 0), 1.2)[..., None]
-        image = image * (1 - alpha) + pixels * alpha
-    return image.round().astype(np.uint8)
 
 
 def scene(image: Rgb, mask: IndexMask, **changes: Any) -> Captioned:
@@ -212,6 +183,13 @@ def test_object_of_one_colour_counts_as_sharp(mask: IndexMask) -> None:
     assert measure(scene(compose(mask, texture(0, 60, 160), plain(80), plain(120)), mask))["sharpness"] == 1.0
 
 
+def test_objects_with_hardly_any_detail_count_as_sharp(mask: IndexMask) -> None:
+    """A ramp of 20 grey levels over 512 pixels: too little detail to measure blur."""
+    ramp = np.repeat(np.linspace(70, 90, SIDE).round().astype(np.uint8)[None, :, None], SIDE, axis=0).repeat(3, axis=2)
+
+    assert measure(scene(compose(mask, texture(0, 60, 160), ramp, ramp), mask))["sharpness"] == 1.0
+
+
 @pytest.mark.parametrize("colour", [(235, 235, 235), (5, 5, 5), (40, 190, 40)], ids=["bright", "dark", "green"])
 def test_two_pixel_halo_raises_seam(good: Captioned, mask: IndexMask, colour: tuple[int, int, int]) -> None:
     image = good.scene.image.copy()
@@ -264,17 +242,18 @@ def test_exposure_ignores_distant_background(mask: IndexMask) -> None:
 
 
 def test_exposure_ignores_other_objects() -> None:
-    mask = ellipses(MUG, (270, 200, 140, 200))
-    image = compose(mask, plain(120), plain(120), plain(120))
-    brighter = compose(mask, plain(120), plain(120), plain(220))
+    """A small dark object beside a large bright one.
 
-    # The second object differs from the background by 100 of 255 in either case; the first must not add to it.
-    alone = measure(
-        scene(compose(ellipses((270, 200, 140, 200)), plain(120), plain(220)), ellipses((270, 200, 140, 200)))
-    )
+    The window around the small one shows half background and half the large one; a comparison with both would differ
+    more.
+    """
+    small, large = (200, 200, 60, 60), (262, 100, 240, 300)
+    mask = ellipses(small, large)
+    image = compose(mask, plain(120), plain(20), plain(220))
+    only_small = ellipses(small)
+    alone = measure(scene(compose(only_small, plain(120), plain(20)), only_small))["exposure"]
 
-    assert measure(scene(image, mask))["exposure"] < 0.01
-    assert measure(scene(brighter, mask))["exposure"] == pytest.approx(alone["exposure"], abs=0.01)
+    assert measure(scene(image, mask))["exposure"] == pytest.approx(alone, abs=0.02)
 
 
 def test_score_is_that_of_the_worst_object(mask: IndexMask) -> None:
