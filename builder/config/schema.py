@@ -163,4 +163,4 @@ AssembledConfig: type[BuildConfig] = create_model(
     caption=(CaptionTable, CaptionTable()),
     score=(ScoreTable, ScoreTable()),
 )
-"""What build.toml is checked by. Its classes are bound to module names, so that workers can unpickle them."""
+"""The schema of build.toml. Its classes are bound to module names, so that workers can unpickle them."""

@@ -17,7 +17,7 @@ from builder.pipeline.inputs import Inputs, build_request, find_inputs
 from builder.pipeline.prepare import cut_out_all, paint_all
 from builder.pipeline.required_models import fetch_required_models
 from builder.pipeline.shard import make_scenes
-from builder.pipeline.source_photos import PhotoUse, Sources, shown, use_of
+from builder.pipeline.source_photos import CutoutUse, Sources, shown, use_of
 from builder.pipeline.themes import find_themes
 from builder.records import Sample
 from builder.stages.plan import check_compositions, choose_compositions, draw_plan
@@ -70,7 +70,7 @@ def _runtime(config: BuildConfig, folder: BuildFolder) -> Runtime:
     )
 
 
-def _write_sources(context: BuildContext, inputs: Inputs, photos: tuple[PhotoUse, ...]) -> None:
+def _write_sources(context: BuildContext, inputs: Inputs, photos: tuple[CutoutUse, ...]) -> None:
     sources = Sources(
         photos=photos,
         backgrounds=tuple(map(use_of, inputs.backgrounds)),
@@ -79,7 +79,7 @@ def _write_sources(context: BuildContext, inputs: Inputs, photos: tuple[PhotoUse
     write_json(context.folder.sources_file, asdict(sources))
 
 
-def _make_plan(context: BuildContext, inputs: Inputs, photos: Sequence[PhotoUse]) -> tuple[Sample, ...]:
+def _make_plan(context: BuildContext, inputs: Inputs, photos: Sequence[CutoutUse]) -> tuple[Sample, ...]:
     """Decide every scene, from the photos that may be used, and write the plan."""
     config = context.config
     usable: defaultdict[str, list[str]] = defaultdict(list)

@@ -1,14 +1,14 @@
-"""All reading and writing of a build: who owns the folder, its cut-outs, its candidates, the dataset in it.
+"""The build folder: its lock, its request, and its files.
 
     OUT/README.md                     the card
     OUT/data/<split>-NNNNN-of-NNNNN.arrow, OUT/concepts/train-NNNNN-of-NNNNN.arrow
-    OUT/.build/build.json             what the build was asked to do; another request is refused
+    OUT/.build/build.json             the request: everything that the scenes depend on; another one is refused
     OUT/.build/plan.jsonl             one line for each planned scene
-    OUT/.build/config.json            the whole configuration, with what was last selected
-    OUT/.build/sources.json           what became of each photo, and the backgrounds
+    OUT/.build/config.json            the whole configuration, with the last selection
+    OUT/.build/sources.json           the result of each photo, and the backgrounds
     OUT/.build/cutouts/<key>.*        cut-outs, by the photo's content and the segmenter's parameters
     OUT/.build/backgrounds/<name>.*   painted backgrounds
-    OUT/.build/replies/*/<key>.json   what a language model replied, by what it was asked
+    OUT/.build/replies/*/<key>.json   a language model's replies, by the request
     OUT/.build/candidates/NNNNN.arrow every scene made, with scores; NNNNN.json is its marker, written last
     OUT/.build/selected.json          the marker of OUT/data, written last
 
@@ -41,17 +41,17 @@ from mycanvas.schema import dataset_schema
 log = logging.getLogger("mycanvas")
 
 BATCH_ROWS = 8
-"""Rows of one Arrow record batch: what a reader of a memory-mapped shard touches for one row."""
+"""Rows of one Arrow record batch: a reader of a memory-mapped shard touches one batch for one row."""
 CHANGES_SHOWN = 12
 MODEL = "model "
-"""What the name of a model begins with in a request; its value is the model's revision."""
+"""Prefix of a model's name in a request; the value is the model's revision."""
 BUILD_FILES = frozenset(f".build/{name}" for name in ("lock", "candidates", "cutouts", "sources.json", "config.json"))
-"""The files that a build may have left before it wrote build.json, which says what it is a build of."""
+"""Files that a build may have written before build.json, which identifies it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Marker:
-    """A finished file of candidates. sha256: of the file. config: the digest of the request that it answers."""
+    """The marker of a finished file of candidates. sha256: of the file. config: digest of its configuration."""
 
     sha256: str
     rows: int
@@ -77,25 +77,25 @@ class BuildFolder:
 
     @classmethod
     def open(cls, path: Path) -> BuildFolder:
-        """A folder that holds a build, finished or not.
+        """Open the folder of a build, finished or not.
 
         Raises:
-            StoreError: it does not.
+            StoreError: the folder holds no build.
         """
         folder = cls(path)
         if not os.path.isfile(folder._request):
-            raise StoreError(f"{path} {_what_is_there(path)}")
+            raise StoreError(f"{path} {_describe(path)}")
         return folder
 
     @contextmanager
     def claim(self, request: Mapping[str, Any]) -> Iterator[None]:
-        """Own the folder for one build: create it, or go on with the build in it.
+        """Lock the folder for one build: create it, or resume the build in it.
 
         Args:
-            request: everything that the candidates depend on, flat, of JSON's types.
+            request: everything that the candidates depend on, flat, as JSON types.
 
         Raises:
-            StoreError: the folder holds something else, was built from another request, is in use or cannot be written.
+            StoreError: the folder holds other files, was built from another request, is in use or cannot be written.
         """
         marker = self._request.relative_to(self.path).as_posix()
         check_ownership(self.path, marker, BUILD_FILES.__contains__)
@@ -114,14 +114,14 @@ class BuildFolder:
             yield
 
     def _refuse_another_request(self, request: Mapping[str, Any]) -> None:
-        # Until there is a plan, nothing depends on the request: whoever mends a mistake in it may go on here.
+        # Until there is a plan, nothing depends on the request: the configuration may still change.
         planned = self.plan_file.is_file() or any((self.hidden / "candidates").glob("*.json"))
         if not (self._request.is_file() and planned):
             write_json(self._request, request)
             return
         before = stored(self._request)
         if before is None:
-            raise StoreError(f"{self._request} is damaged: nobody knows what was built here; use another --output")
+            raise StoreError(f"{self._request} is damaged, so this build cannot be identified; use another --output")
         found = changes(before, request)
         if found:
             more = [f"  … and {len(found) - CHANGES_SHOWN} more"] if len(found) > CHANGES_SHOWN else []
@@ -139,26 +139,26 @@ class BuildFolder:
 
     @property
     def sources_file(self) -> Path:
-        """What the build is made from."""
+        """The result of each photo, and the backgrounds."""
         return self.hidden / "sources.json"
 
     @property
     def selected_file(self) -> Path:
-        """The marker of the dataset: written after everything else of it."""
+        """The marker of the dataset, written last."""
         return self.hidden / "selected.json"
 
     @property
     def config_file(self) -> Path:
-        """The configuration as it was last given, selection included."""
+        """The last configuration, selection included."""
         return self.hidden / "config.json"
 
     @property
     def replies(self) -> Path:
-        """The folder of what a language model replied; there is none where none was asked."""
+        """The folder of a language model's replies; missing where no model was asked."""
         return self.hidden / "replies"
 
     def request(self) -> dict[str, Any]:
-        """What the build was asked to do."""
+        """Everything that the scenes of this build depend on."""
         return dict(read_json(self._request))
 
     def revisions(self) -> dict[str, str]:
@@ -180,7 +180,7 @@ class BuildFolder:
         except (OSError, ValueError):
             lines = [None]
         if not all(isinstance(line, dict) and {"id", "num_objects"} <= line.keys() for line in lines):
-            raise StoreError(f"{self.plan_file} is damaged; run the same `mycanvas build` again to write it anew")
+            raise StoreError(f"{self.plan_file} is damaged; run the same `mycanvas build` again to write it again")
         return lines
 
     def cutout_file(self, key: str, kind: str) -> Path:
@@ -192,15 +192,15 @@ class BuildFolder:
         return self.hidden / "backgrounds" / f"{name}.{kind}"
 
     def candidate_file(self, shard: int) -> Path:
-        """The scenes of one shard of the plan."""
+        """The file with the scenes of one shard of the plan."""
         return self.hidden / "candidates" / f"{shard:05d}.arrow"
 
     def marker(self, shard: int, config: str | None = None) -> Marker | None:
-        """The marker of a shard whose file is there and is what the marker says; else None.
+        """The marker of a shard, if the shard's file matches it; otherwise None.
 
         Args:
             shard: its number.
-            config: the digest of the configuration that it must answer, if it matters.
+            config: the digest of the configuration that the shard must be of; None: of any.
         """
         file = self.candidate_file(shard)
         values = stored(file.with_suffix(".json"))
@@ -215,7 +215,7 @@ class BuildFolder:
         """Each finished shard with its marker, in order.
 
         Raises:
-            StoreError: a file is not what its marker says.
+            StoreError: a file does not match its marker.
         """
         for path in sorted((self.hidden / "candidates").glob("*.json")):
             marker = self.marker(int(path.stem))
@@ -257,8 +257,8 @@ def batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pylist(held, schema=schema)
 
 
-def _what_is_there(path: Path) -> str:
-    """What a folder is that should hold a build, and what to do."""
+def _describe(path: Path) -> str:
+    """Say why a path holds no build, and what to do."""
     if not os.path.exists(path):
         return "does not exist; give the folder that `mycanvas build` or `mycanvas demo` wrote"
     if not os.path.isdir(path):

@@ -1,4 +1,4 @@
-"""What the card says of a build: the store's facts, in the card's records."""
+"""Collect the facts of a build for its card."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.dataset_writer import data_files, digest_of, file_sums
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.required_models import backends_with_models, published
-from builder.pipeline.source_photos import PhotoUse, Sources
-from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, PhotoFacts, SplitFacts, render_card
+from builder.pipeline.source_photos import CutoutUse, Sources
+from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, Credit, SplitFacts, render_card
 from mycanvas import __version__
 from mycanvas.models import is_local
 
@@ -32,7 +32,7 @@ def card_text(
         folder: with the dataset's files in place.
         config: of the build, selection included.
         sources: its photos and backgrounds.
-        funnel: what became of the planned scenes.
+        funnel: counts of planned, rejected, dropped and kept scenes.
         compositions: kept scenes of each composition.
         caption_words: mean number of words in a kept caption.
     """
@@ -64,7 +64,7 @@ def card_text(
 
 
 def _parameters(config: BuildConfig) -> dict[str, Any]:
-    """What the dataset depends on; of what lies on the builder's machine, its name alone."""
+    """The parameters that the dataset depends on; of local models and files only the name."""
     values = config.identity() | {f"select.{name}": value for name, value in config.select}
     return {
         name: published(value) if isinstance(value, str) and is_local(value) else value
@@ -77,10 +77,10 @@ def _split(files: Sequence[Path], name: str, place: str, rows: int) -> SplitFact
     return SplitFacts(name=name, rows=rows, bytes=sum(file.stat().st_size for file in own), files=len(own))
 
 
-def _concepts(photos: Sequence[PhotoUse]) -> tuple[ConceptFacts, ...]:
-    groups: defaultdict[tuple[str, str, str], list[PhotoFacts]] = defaultdict(list)
+def _concepts(photos: Sequence[CutoutUse]) -> tuple[ConceptFacts, ...]:
+    groups: defaultdict[tuple[str, str, str], list[Credit]] = defaultdict(list)
     for photo in photos:
-        facts = PhotoFacts(id=photo.id, used=photo.used, attribution=photo.attribution)
+        facts = Credit(id=photo.id, used=photo.used, attribution=photo.attribution)
         groups[photo.concept, photo.token, photo.class_noun].append(facts)
     return tuple(
         ConceptFacts(name=name, token=token, class_noun=noun, photos=tuple(members))
@@ -89,11 +89,11 @@ def _concepts(photos: Sequence[PhotoUse]) -> tuple[ConceptFacts, ...]:
 
 
 def _backgrounds(sources: Sources) -> tuple[BackgroundFacts, ...]:
-    groups: defaultdict[tuple[str, str], list[PhotoFacts]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str], list[Credit]] = defaultdict(list)
     for background in sources.backgrounds:
         members = groups[background.scene, background.phrase]
         if background.photo_id is not None:
-            members.append(PhotoFacts(id=background.photo_id, attribution=background.attribution))
+            members.append(Credit(id=background.photo_id, attribution=background.attribution))
     return tuple(
         BackgroundFacts(name=name, phrase=phrase, photos=tuple(members)) for (name, phrase), members in groups.items()
     )

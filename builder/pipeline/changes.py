@@ -1,4 +1,4 @@
-"""What differs between what a build was asked to do before and what it is asked now, in words."""
+"""Describe the differences between two requests of a build."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SHOWN = 60
-"""Characters of a value that are repeated."""
+"""Characters of a value that are shown."""
 
 _PARTS: Mapping[str, Sequence[str]] = {
     "photo": ("content",),
@@ -15,21 +15,21 @@ _PARTS: Mapping[str, Sequence[str]] = {
     "background": ("content", "phrase", "horizon", "ground"),
     "model": ("revision",),
 }
-"""Things of which a build may have any number, "photo dog6/00.jpg", and what the values of each mean, in order."""
+"""Kinds of entries with a name of their own, such as "photo dog6/00.jpg", and the meaning of their values, in order."""
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """One line for each name whose value differs; None is the same as being absent.
 
     Args:
-        before: what the build in the folder was asked to do, as in its build.json.
-        now: the same of the build that is expected.
+        before: the request of the build in the folder, from its build.json.
+        now: the request of this run.
     """
     names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
-    return [f"  {_printable(name):<12}  {_told(name, before.get(name), now.get(name))}" for name in names]
+    return [f"  {_printable(name):<12}  {_difference(name, before.get(name), now.get(name))}" for name in names]
 
 
-def _told(name: str, was: Any, now: Any) -> str:
+def _difference(name: str, was: Any, now: Any) -> str:
     kind, _, thing = name.partition(" ")
     if not (thing and kind in _PARTS):
         return f"was {_shown(was)}, now {_shown(now)}"

@@ -1,4 +1,4 @@
-"""What every step of a build works with."""
+"""The context of a build: configuration, folder, engine, runtime."""
 
 from __future__ import annotations
 

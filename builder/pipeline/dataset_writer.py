@@ -1,4 +1,4 @@
-"""The dataset in a build folder: shards, card and marker, each replaced whole, and nothing that somebody else wrote."""
+"""Write the dataset in a build folder: shards, card and marker, each replaced whole; foreign files are not touched."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from builder.pipeline.build_folder import BATCH_ROWS, BuildFolder, batches
 from builder.pipeline.rows import Row
-from builder.pipeline.source_photos import PhotoUse
+from builder.pipeline.source_photos import CutoutUse
 from dataset_card import digest_in
 from mycanvas.errors import StoreError
 from mycanvas.io.files import os_errors, read_json, sha256_of, stored, sync_folder, write_json, write_stream, write_text
@@ -24,7 +24,7 @@ from mycanvas.schema import SPLITS, concepts_schema, dataset_schema
 log = logging.getLogger("mycanvas")
 
 SHARD_ROWS = 512
-"""Most rows of one file of the dataset: about 200 MB at 1024 x 1024."""
+"""Maximum rows of one file of the dataset: about 200 MB at 1024 x 1024."""
 
 Kept = Sequence[tuple[int, Mapping[str, str]]]
 """For each shard of candidates, in order: the split of each id that is kept."""
@@ -33,7 +33,7 @@ Kept = Sequence[tuple[int, Mapping[str, str]]]
 def write_splits(folder: BuildFolder, kept: Kept) -> None:
     """Copy the kept scenes' encoded bytes into the dataset's shards, in the order of the plan.
 
-    The dataset that was there stays until the new one is written; from then until `mark_selected` it has no marker.
+    The earlier dataset stays until the new one is written; from then until `mark_selected` there is no marker.
     """
     staging = folder.hidden / "staging"
     with os_errors(staging):
@@ -85,11 +85,11 @@ def _replace(data: Path, staging: Path) -> None:
         sync_folder(data)
 
 
-def write_concepts(folder: BuildFolder, photos: Iterable[PhotoUse]) -> None:
-    """Write the source photos with their masks, as the config `concepts`, unless they are there.
+def write_concepts(folder: BuildFolder, photos: Iterable[CutoutUse]) -> None:
+    """Write the source photos with their masks, as the config `concepts`, unless they are written already.
 
     Raises:
-        StoreError: a file that the cutting out left is missing.
+        StoreError: a file of a cut-out is missing.
     """
     file = folder.path / "concepts" / "train-00000-of-00001.arrow"
     before = stored(folder.selected_file)
@@ -98,8 +98,8 @@ def write_concepts(folder: BuildFolder, photos: Iterable[PhotoUse]) -> None:
     write_stream(file, concepts_schema(), batches(_concept_rows(folder, photos), concepts_schema()))
 
 
-def _concept_rows(folder: BuildFolder, photos: Iterable[PhotoUse]) -> Iterator[Row]:
-    """The rows of the config `concepts`: bytes that the cutting out has left on disk."""
+def _concept_rows(folder: BuildFolder, photos: Iterable[CutoutUse]) -> Iterator[Row]:
+    """The rows of the config `concepts`, from the files of the cut-outs."""
     for photo in photos:
         yield {
             "id": photo.id,
@@ -132,7 +132,7 @@ def data_files(folder: BuildFolder) -> list[Path]:
 
 
 def write_card(folder: BuildFolder, text: str) -> None:
-    """Write OUT/README.md. One that somebody has edited is kept beside it, under a name that is free."""
+    """Write OUT/README.md. An edited card is kept beside it, under a free name."""
     card, wrote = folder.path / "README.md", folder.hidden / "card.sha256"
     new = hashlib.sha256(text.encode()).hexdigest()
     if card.is_file() and sha256_of(card) not in {new, wrote.read_text() if wrote.is_file() else ""}:
@@ -157,7 +157,7 @@ def file_sums(folder: BuildFolder) -> dict[str, str]:
 
 
 def digest_of(sums: Mapping[str, str]) -> str:
-    """One sha256 for all shards: the card's."""
+    """One sha256 for all shards, as the card states it."""
     return hashlib.sha256("".join(f"{name} {sums[name]}\n" for name in sums).encode()).hexdigest()
 
 
@@ -167,7 +167,7 @@ def mark_selected(folder: BuildFolder, values: Mapping[str, Any]) -> None:
 
 
 def marked(folder: BuildFolder) -> dict[str, Any] | None:
-    """What `mark_selected` wrote, if its files are still what they were, and the card is theirs; else None."""
+    """The marker, if the shards and the card still match it; otherwise None."""
     values: dict[str, Any] | None = stored(folder.selected_file)
     card = folder.path / "README.md"
     if values is None or not card.is_file():
@@ -178,10 +178,10 @@ def marked(folder: BuildFolder) -> dict[str, Any] | None:
 
 
 def check_whole(folder: BuildFolder) -> None:
-    """Find out whether the shards are there as they were written.
+    """Check that the shards are as they were written.
 
     Raises:
-        StoreError: naming one that is not, and what brings it back; or nothing was written yet.
+        StoreError: one is missing or damaged, with what restores it; or the build is not finished.
     """
     if not folder.selected_file.is_file():
         raise StoreError(f"{folder.path} is not finished; run the same `mycanvas build` again to finish it")
@@ -189,12 +189,12 @@ def check_whole(folder: BuildFolder) -> None:
     lost = [name for name, digest in wrote.items() if there.get(name) != digest]
     if lost:
         flaw = "is damaged" if lost[0] in there else "is missing"
-        more = f", and {len(lost) - 1} more of {len(wrote)} files are not as they were" if len(lost) > 1 else ""
-        remedy = f"write it again with: mycanvas select {shlex.quote(str(folder.path))}"
+        more = f", and {len(lost) - 1} more of {len(wrote)} files have changed" if len(lost) > 1 else ""
+        remedy = f"restore it with: mycanvas select {shlex.quote(str(folder.path))}"
         raise StoreError(f"{folder.path / lost[0]} {flaw}{more}; {remedy}")
 
 
 def check_build(path: Path) -> None:
-    """The same, of a folder that a build left; a copy of it that has no .build folder is taken as it is."""
+    """As `check_whole`; a copy of a dataset without its .build folder is not checked."""
     if (path / ".build").is_dir():
         check_whole(BuildFolder.open(path))

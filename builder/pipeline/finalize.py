@@ -17,7 +17,7 @@ from builder.pipeline.card import card_text
 from builder.pipeline.dataset_writer import mark_selected, marked, write_card, write_concepts, write_splits
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.rows import Row
-from builder.pipeline.source_photos import PhotoUse, Sources, summary_lines
+from builder.pipeline.source_photos import CutoutUse, Sources, summary_lines
 from builder.records import Rejected
 from builder.stages.layout.replies import tally
 from builder.stages.select import Judged, idle_bounds, select
@@ -32,18 +32,18 @@ COLUMNS = ("id", "composition", "scores", "fingerprint", "caption")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """What a build or a selection ended in."""
+    """The result of a build or a selection."""
 
     folder: BuildFolder
     funnel: Funnel
-    photos: tuple[PhotoUse, ...]
+    photos: tuple[CutoutUse, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The counts, of JSON's types."""
+        """The counts, as JSON types."""
         return {"folder": str(self.folder.path), "funnel": asdict(self.funnel)}
 
     def lines(self) -> list[str]:
-        """What a person wants to see at the end, and what to type next."""
+        """The result for a terminal, and what to type next."""
         path, typed = json.dumps(str(self.folder.path), ensure_ascii=False), shlex.quote(str(self.folder.path))
         return [
             *summary_lines(self.photos),
@@ -58,15 +58,15 @@ class Summary:
 
 
 def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = False) -> Summary:
-    """Choose again in a finished build.
+    """Select again in a finished build.
 
     Args:
         path: the folder.
-        changes: keys of [select]; None takes a bound away.
-        reset: what `changes` does not name is as in the build's profile; without, it stays as it was.
+        changes: keys of [select]; None removes a bound.
+        reset: start from the profile's thresholds; otherwise from the last ones.
 
     Raises:
-        ConfigError: a threshold that cannot be meant.
+        ConfigError: an invalid threshold.
         StoreError: as `finalize`; or the folder holds no build.
     """
     folder = BuildFolder.open(path)
@@ -78,28 +78,27 @@ def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = F
 
 
 def _typed(change: tuple[str, float | None]) -> str:
-    """A change as it is typed."""
+    """Format a change as an option of the command line."""
     name, value = change
     return f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}"
 
 
 def last_selection(folder: BuildFolder) -> dict[str, Any]:
-    """What the dataset in the folder was selected by; before there is one, what its configuration says."""
+    """The thresholds of the dataset in the folder; before there is one, those of its configuration."""
     values = stored(folder.selected_file) or stored(folder.config_file)
     return dict(values["select"]) if values else {}
 
 
 def finalize(folder: BuildFolder, config: BuildConfig, asked: str = "[select]") -> Summary:
-    """Make the dataset from the candidates. Reads their scores, copies their bytes, decodes no picture.
+    """Make the dataset from the candidates: read their scores, copy their encoded bytes, decode no image.
 
     Args:
         folder: of the build, claimed.
-        config: whose [select] says what is kept.
-        asked: what the user said of that, for the message that nothing is.
+        config: its [select] decides which scenes are kept.
+        asked: the thresholds that the user gave, for the error that no scene is kept.
 
     Raises:
-        StoreError: the build is not finished, a file is damaged, or no scene would be kept; the dataset that was there
-            before stays.
+        StoreError: the build is not finished, a file is damaged, or no scene would be kept; the earlier dataset stays.
     """
     answer = {"select": config.select.model_dump(), "license": config.license, "candidates": _sums(folder)}
     sources = Sources.from_json(read_json(folder.sources_file))
@@ -112,7 +111,7 @@ def finalize(folder: BuildFolder, config: BuildConfig, asked: str = "[select]") 
     known = {row["id"] for row in candidates} | {rejection.sample_id for rejection in rejected}
     if known - set(planned):
         lacks = f"lacks {len(known - set(planned))} of the scenes made"
-        raise StoreError(f"{folder.plan_file} {lacks}; run the same `mycanvas build` again to write it anew")
+        raise StoreError(f"{folder.plan_file} {lacks}; run the same `mycanvas build` again to write it again")
     missing = set(planned) - known
     if missing or not planned:
         raise StoreError(
@@ -146,7 +145,7 @@ def finalize(folder: BuildFolder, config: BuildConfig, asked: str = "[select]") 
 
 
 def _read_shards(folder: BuildFolder) -> tuple[dict[int, list[Row]], list[Rejected]]:
-    """The columns of each shard's candidates that a selection needs, and all rejections."""
+    """Read the columns that a selection needs, by shard, and all rejections."""
     shards: dict[int, list[Row]] = {}
     rejected: list[Rejected] = []
     for index, marker in folder.markers():

@@ -38,7 +38,7 @@ class Funnel:
             planned: the split of every planned id.
             rejected: what the stages rejected.
             made: ids of all candidates.
-            selection: what became of the candidates.
+            selection: the kept and the dropped candidates.
         """
         return cls(
             planned=_by_split(planned.values()),
@@ -51,7 +51,7 @@ class Funnel:
 
     @classmethod
     def from_json(cls, counts: Mapping[str, Mapping[str, int]]) -> Funnel:
-        """What `asdict` made of a funnel, in its order again: our JSON files sort their keys."""
+        """Read back the output of `asdict`, in the usual order: our JSON files sort their keys."""
         return cls(
             planned=_by_split(counts["planned"]),
             rejected=_most_first(counts["rejected"]),

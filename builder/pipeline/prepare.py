@@ -1,4 +1,4 @@
-"""What scenes are made from, made once and kept in the build folder: cut-outs of photos, painted backgrounds."""
+"""Cut-outs of photos and painted backgrounds: made once, kept in the build folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from builder.config import BuildConfig
 from builder.pipeline.backends import with_backend
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import BuildContext
-from builder.pipeline.source_photos import CutoutReport, PhotoUse, judge_photos
+from builder.pipeline.source_photos import CutoutReport, CutoutUse, judge_photos
 from builder.records import Background, BackgroundRef, Concept, Cutout, PhotoFile, Rejected, Rgb, Rgba, Sample
 from builder.sources.photos import read_photo
 from builder.stages.backgrounds import paint_scene
@@ -55,7 +55,7 @@ class PaintTask:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Some of OpenCV's results depend on its number of threads; workers are how work is spread here."""
+    """Run OpenCV on one thread: some of its results depend on the number of threads."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -64,7 +64,7 @@ def one_thread() -> Iterator[None]:
         cv2.setNumThreads(threads)
 
 
-def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[PhotoUse, ...]:
+def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[CutoutUse, ...]:
     """Cut out every photo of every concept, and decide which cut-outs may be used."""
     config = context.config
     photos = [photo for concept in concepts for photo in concept.photos]
@@ -149,7 +149,7 @@ def _segment_photos(folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]
 
 
 def _kept(folder: BuildFolder, key: str, result: Cutout | Rejected) -> dict[str, float | bool | str | None]:
-    """Keep a cut-out's pixels; what its marker says."""
+    """Keep a cut-out's pixels; the content of its marker."""
     if isinstance(result, Rejected):
         return {"quality": None, "reason": result.reason}
     if result.mask is not None:

@@ -16,7 +16,7 @@ from builder.pipeline.context import BuildContext
 from builder.pipeline.prepare import one_thread, read_cutout, read_painted
 from builder.pipeline.required_models import backends_with_models
 from builder.pipeline.rows import candidate_row
-from builder.pipeline.source_photos import PhotoUse
+from builder.pipeline.source_photos import CutoutUse
 from builder.pipeline.stages import Stages
 from builder.records import Candidate, Cutout, Rejected, Sample, Setting
 from builder.stages.backgrounds import BackgroundSource
@@ -38,7 +38,7 @@ CUTOUTS_HELD = 64
 class ShardTask:
     """One shard of the plan.
 
-    keys: photo id -> cut-out. runtime: where models lie and run. provenance: goes into every row.
+    keys: photo id -> cut-out. runtime: how the backends run. provenance: goes into every row.
     """
 
     folder: Path
@@ -58,7 +58,7 @@ class ShardReport:
     made: int
 
 
-def make_scenes(context: BuildContext, samples: Sequence[Sample], photos: Sequence[PhotoUse]) -> None:
+def make_scenes(context: BuildContext, samples: Sequence[Sample], photos: Sequence[CutoutUse]) -> None:
     """Make every shard of the plan that is not finished yet."""
     config, folder = context.config, context.folder
     digest = config.digest()
@@ -128,10 +128,10 @@ def run_stages(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) 
 
 
 def read_settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Setting]:
-    """What each sample starts from; what was read lately is not read again.
+    """Load the cut-outs and the background of each sample; recently read files are kept in memory.
 
     Raises:
-        MyCanvasError: a file is damaged, or a photo has changed. No scene is given up for that: it can be mended.
+        MyCanvasError: a file is damaged, or a photo has changed; no scene is rejected, since both can be fixed.
     """
     backgrounds = _background_source(folder.path, task.config.resolution)
     for sample in samples:

@@ -1,4 +1,4 @@
-"""What a build is made from: what became of each photo, and the backgrounds."""
+"""The sources of a build: the result of each photo, and the backgrounds."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ class CutoutReport:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PhotoUse:
-    """One photo and its part in a build.
+class CutoutUse:
+    """The cut-out of one source photo, and whether scenes may use it.
 
-    concept, token, class_noun, height_cm: of the concept that it shows. key: of its files in the store.
-    quality: of its cut-out; None when it has none, and then `reason` says why. used: scenes may show it.
+    id: the photo's. concept, token, class_noun, height_cm: of the concept that it shows.
+    key: of the cut-out's files in the build folder. quality: None where there is no cut-out; `reason` then says why.
+    used: scenes may show it.
     """
 
     id: str
@@ -47,7 +48,7 @@ class PhotoUse:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BackgroundUse:
-    """A background that scenes may stand on. photo_id: None when it is painted by the program."""
+    """A background that scenes may use. photo_id: None where it is painted."""
 
     scene: str
     phrase: str
@@ -57,9 +58,9 @@ class BackgroundUse:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
-    """Everything that a build is made from. unreadable: the reason why a photo could not be read, by its id."""
+    """The sources of a build. unreadable: why a photo could not be read, by its id."""
 
-    photos: tuple[PhotoUse, ...]
+    photos: tuple[CutoutUse, ...]
     backgrounds: tuple[BackgroundUse, ...]
     unreadable: Mapping[str, str]
 
@@ -67,14 +68,14 @@ class Sources:
     def from_json(cls, values: Mapping[str, Any]) -> Sources:
         """Read back what `dataclasses.asdict` gave."""
         return cls(
-            photos=tuple(PhotoUse(**photo) for photo in values["photos"]),
+            photos=tuple(CutoutUse(**photo) for photo in values["photos"]),
             backgrounds=tuple(BackgroundUse(**background) for background in values["backgrounds"]),
             unreadable=values["unreadable"],
         )
 
 
 def use_of(background: BackgroundRef) -> BackgroundUse:
-    """What the card says of a background."""
+    """The record of a background for the card."""
     photo = background.photo
     return BackgroundUse(
         scene=background.scene,
@@ -86,12 +87,12 @@ def use_of(background: BackgroundRef) -> BackgroundUse:
 
 def judge_photos(
     concepts: Sequence[Concept], reports: Mapping[str, CutoutReport], config: SegmentConfig
-) -> tuple[PhotoUse, ...]:
-    """Decide which cut-outs scenes may show, and warn of every concept that is left with none."""
+) -> tuple[CutoutUse, ...]:
+    """Decide which cut-outs scenes may show; warn of every concept without one."""
     return tuple(use for concept in concepts for use in _judge(concept, reports, config))
 
 
-def _judge(concept: Concept, reports: Mapping[str, CutoutReport], config: SegmentConfig) -> Iterator[PhotoUse]:
+def _judge(concept: Concept, reports: Mapping[str, CutoutReport], config: SegmentConfig) -> Iterator[CutoutUse]:
     qualities = {p.id: q for p in concept.photos if (q := reports[p.id].quality) is not None}
     trusted = {name for name, quality in qualities.items() if quality >= config.min_quality}
     if not trusted and qualities:
@@ -108,7 +109,7 @@ def _judge(concept: Concept, reports: Mapping[str, CutoutReport], config: Segmen
         log.warning("concept %s is left out: no object was found in any of its photos", concept.name)
     for photo in concept.photos:
         report = reports[photo.id]
-        yield PhotoUse(
+        yield CutoutUse(
             id=photo.id,
             concept=concept.name,
             token=concept.token,
@@ -123,21 +124,21 @@ def _judge(concept: Concept, reports: Mapping[str, CutoutReport], config: Segmen
 
 
 def shown(quality: float) -> str:
-    """A quality, never rounded up: one below a limit of three digits is to look so."""
+    """Format a quality, rounded down, so that a value below a limit never looks equal to it."""
     return f"{math.floor(quality * 1000) / 1000:.3f}"
 
 
-def _standing(photo: PhotoUse) -> str:
+def _quality_or_reason(photo: CutoutUse) -> str:
     return f"({photo.reason})" if photo.quality is None else shown(photo.quality)
 
 
-def summary_lines(photos: Sequence[PhotoUse]) -> list[str]:
-    """How many photos of each concept are used, with the quality of (or reason for) the others; and of all."""
+def summary_lines(photos: Sequence[CutoutUse]) -> list[str]:
+    """The number of photos used of each concept and in all, with the quality of the others, or why they have none."""
     names = sorted({photo.concept for photo in photos})
     rows = []
     for name in names:
         own = [photo for photo in photos if photo.concept == name]
-        left = [f"{photo.id.split('/')[-1]} {_standing(photo)}" for photo in own if not photo.used]
+        left = [f"{photo.id.split('/')[-1]} {_quality_or_reason(photo)}" for photo in own if not photo.used]
         used = f"{len(own) - len(left)} of {len(own)} photos used"
         rows.append((name, used + (f"; not {', '.join(left)}" if left else "")))
     return [*table_lines(rows, align="left"), f"{sum(photo.used for photo in photos)} of {len(photos)} photos used"]

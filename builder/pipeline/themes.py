@@ -1,4 +1,4 @@
-"""Before there is a plan: a language model says where each composition is seen, and how large its things are."""
+"""Ask a language model, before there is a plan, for each composition's backgrounds and relative sizes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def find_themes(
 
 
 def ask_for_themes(task: ThemeTask) -> dict[Composition, Theme | None]:
-    """What a worker does."""
+    """Ask for the themes of some compositions, in a worker."""
     config = task.config
     themes = with_backend(
         "layout",
@@ -83,7 +83,7 @@ def ask_for_themes(task: ThemeTask) -> dict[Composition, Theme | None]:
         lambda llm: llm.themes(
             task.compositions,
             task.scenes,
-            # Whatever is painted anew may be called what it is painted as.
+            # A repainted background may have another phrase than its picture.
             free="repaint" in config.learned(),
             seed=config.seed,
         ),

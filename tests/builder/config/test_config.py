@@ -39,7 +39,7 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_profile(tmp_p
         ({"repaint": {"diffusion": {"offload": 1}}}, "^repaint.diffusion.offload: expected true or false, got 1$"),
     ],
 )
-def test_a_wrong_value_is_named_with_what_was_wanted(values: dict[str, object], message: str) -> None:
+def test_a_wrong_value_is_named_with_what_was_expected(values: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_config({"concepts": "photos", **values})
 
