@@ -15,9 +15,9 @@ import numpy as np
 from tqdm import tqdm
 
 from builder.config import BuildConfig
-from builder.pipeline.backends import with_backend
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import BuildContext
+from builder.pipeline.loaded_backends import with_backend
 from builder.pipeline.source_photos import CutoutReport, CutoutUse, judge_photos
 from builder.records import Background, BackgroundRef, Concept, Cutout, PhotoFile, Rejected, Rgb, Rgba, Sample
 from builder.sources.photos import read_photo

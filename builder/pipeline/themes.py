@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from builder.config import BuildConfig
-from builder.pipeline.backends import with_backend
 from builder.pipeline.context import BuildContext
+from builder.pipeline.loaded_backends import with_backend
 from builder.records import BackgroundRef, Concept, Theme
 from builder.stages.layout import THEMES
 from mycanvas.models.runtime import Runtime

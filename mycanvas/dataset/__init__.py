@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mycanvas.dataset.names import check_id, check_name
-from mycanvas.dataset.planned import planned_splits
+from mycanvas.dataset.planned_scenes import planned_splits
 from mycanvas.dataset.reader import Contents, Dataset, concepts_of, open_dataset
 from mycanvas.dataset.records import Concept, Encoded, Photo, Scene
 

@@ -19,7 +19,7 @@ from builder.stages.layout.theme import ask_for_theme
 from mycanvas.errors import ModelError
 from mycanvas.io.config_table import Location
 from mycanvas.models.llm.chat import Chat, ChatConfig, NoReply
-from mycanvas.models.llm.opening import check_chat, open_chat
+from mycanvas.models.llm.connect import check_chat, open_chat
 from mycanvas.models.required import RequiredModel
 from mycanvas.models.runtime import Runtime
 

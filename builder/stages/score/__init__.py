@@ -8,7 +8,7 @@ from builder.records import Candidate, Captioned, Rejected
 from builder.stages.score.base import ScoreConfig, Scorer
 from builder.stages.score.classical import Classical
 from builder.stages.score.clip import Clip
-from builder.stages.score.fingerprint import fingerprint
+from builder.stages.score.perceptual_hash import fingerprint
 
 SCORERS: Mapping[str, type[Scorer]] = {"classical": Classical, "clip": Clip}
 

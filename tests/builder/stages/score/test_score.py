@@ -30,7 +30,7 @@ from builder.records import (
 from builder.stages.score import score
 from builder.stages.score.base import ScoreConfig
 from builder.stages.score.classical import Classical
-from builder.stages.score.fingerprint import fingerprint
+from builder.stages.score.perceptual_hash import fingerprint
 from mycanvas.schema import SCORES
 from tests.builder.stages.score.pictures import SIDE, compose, ellipses, plain, texture
 

@@ -15,8 +15,8 @@ from builder.stages.layout.ask import read_object
 from builder.stages.layout.theme import ask_for_theme, read_theme
 from mycanvas.errors import ModelError
 from mycanvas.models.llm.chat import ChatConfig, Reply, Request
+from mycanvas.models.llm.connect import open_chat
 from mycanvas.models.llm.local import Local
-from mycanvas.models.llm.opening import open_chat
 from mycanvas.models.runtime import Runtime
 
 CONCEPTS = tuple(

@@ -6,7 +6,7 @@ import weakref
 import pytest
 import torch
 
-from builder.pipeline.backends import with_backend
+from builder.pipeline.loaded_backends import with_backend
 from builder.stages.backend import Backend
 from mycanvas.errors import ModelError
 from mycanvas.io.config_table import Table

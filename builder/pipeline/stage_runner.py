@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from builder.config import BuildConfig
-from builder.pipeline.backends import with_backend
+from builder.pipeline.loaded_backends import with_backend
 from builder.records import Rejected
 from builder.stages.backend import Backend
 from mycanvas.io.config_table import Table

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from builder.records import Rgb
-from builder.stages.score.fingerprint import fingerprint, hamming
+from builder.stages.score.perceptual_hash import fingerprint, hamming
 
 
 def picture(seed: int) -> Rgb:
