@@ -189,7 +189,7 @@ def check_whole(folder: BuildFolder) -> None:
     lost = [name for name, digest in wrote.items() if there.get(name) != digest]
     if lost:
         flaw = "is damaged" if lost[0] in there else "is missing"
-        more = f", and {len(lost) - 1} more of {len(wrote)} files have changed" if len(lost) > 1 else ""
+        more = f", and {len(lost) - 1} more of {len(wrote)} files are missing or damaged" if len(lost) > 1 else ""
         remedy = f"restore it with: mycanvas select {shlex.quote(str(folder.path))}"
         raise StoreError(f"{folder.path / lost[0]} {flaw}{more}; {remedy}")
 
