@@ -35,7 +35,7 @@ PHOTO_SIDE = 2048
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PhotoTask:
+class CutoutTask:
     """Photos to cut out together. keys: the name of each cut-out's files, from the photo and the parameters."""
 
     folder: Path
@@ -71,7 +71,7 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
     keys = {photo.id: _cutout_key(photo, context) for photo in photos}
     step = SEGMENTERS[config.backend_name("segment")].batch_size(config.backend_table("segment"))
     tasks = [
-        PhotoTask(
+        CutoutTask(
             folder=context.folder.path,
             photos=tuple(batch),
             keys=tuple(keys[photo.id] for photo in batch),
@@ -128,7 +128,7 @@ def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
 
 
 @one_thread()
-def cut_out(task: PhotoTask) -> int:
+def cut_out(task: CutoutTask) -> int:
     """Cut out the photos whose cut-outs are not in the build folder yet; return the number of photos of the task."""
     folder = BuildFolder(task.folder)
     missing = [(photo, key) for photo, key in zip(task.photos, task.keys, strict=True) if not _is_complete(folder, key)]
@@ -146,7 +146,7 @@ def _is_complete(folder: BuildFolder, key: str) -> bool:
     return all(folder.cutout_file(key, kind).is_file() for kind in kinds)
 
 
-def _segment_photos(folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]], task: PhotoTask) -> None:
+def _segment_photos(folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]], task: CutoutTask) -> None:
     config = task.config
     photos = [replace(read_photo(photo, PHOTO_SIDE), cutout_side=config.resolution) for photo, _ in missing]
     results = with_backend(

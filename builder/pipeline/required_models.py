@@ -122,5 +122,5 @@ def backends_with_models(config: BuildConfig, revisions: Mapping[str, str]) -> d
 
 
 def published(name: str) -> str:
-    """Reduce a model's name to what may be published: no revision, and the last part of a local path."""
+    """Shorten a model's name for publication: no revision, and only the last part of a local path."""
     return Path(name).name if is_local(name) or name.endswith(".onnx") else split_name(name)[0]

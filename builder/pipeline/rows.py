@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 def candidate_row(candidate: Candidate, provenance: Mapping[str, Any]) -> Row:
-    """Encode a candidate as a row of `candidate_schema`; `provenance` is completed with what made the scene."""
+    """Encode a candidate as a row of `candidate_schema`; the background and the models are added to `provenance`."""
     captioned = candidate.captioned
     scene = captioned.scene
     canvas = scene.canvas

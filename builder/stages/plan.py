@@ -103,7 +103,7 @@ def check_compositions(listed: Sequence[Sequence[str]], known: Sequence[str]) ->
     """Check listed compositions and sort the names in each.
 
     Raises:
-        ConfigError: a composition has too many concepts, repeats or does not know one, or is listed twice.
+        ConfigError: a composition has too many concepts, an unknown one or the same one twice, or is listed twice.
     """
     checked = [_check_composition(names, known) for names in listed]
     for composition, count in Counter(checked).items():
@@ -155,7 +155,9 @@ def _sample_of_size(names: Sequence[str], size: int, count: int, rng: np.random.
 def _possible_sizes(available: int, expected: Sequence[int]) -> tuple[int, ...]:
     possible = tuple(sorted({size for size in expected if size <= available}))
     if not possible and available > 1:
-        raise ConfigError(f"sizes asks for {min(expected)} concepts in a scene; only {available} have a usable photo")
+        raise ConfigError(
+            f"sizes: expected at most {available}, the number of concepts with a usable photo, got {min(expected)}"
+        )
     return possible or (1,)
 
 
