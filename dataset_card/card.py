@@ -70,7 +70,7 @@ class SplitFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credit:
-    """A source photo. used: whether scenes may show it. attribution: maker and license; None when not stated."""
+    """Credit of a source photo. used: whether scenes may show it. attribution: maker and license; None: not stated."""
 
     id: str
     used: bool = True

@@ -1,4 +1,4 @@
-"""Collect the facts of a build for its card."""
+"""Write the text of the dataset's card from the build folder."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def card_text(
     compositions: dict[str, int],
     caption_words: float,
 ) -> str:
-    """The text of the dataset's README.md.
+    """Render the dataset's README.md.
 
     Args:
-        folder: with the dataset's files in place.
+        folder: a build folder, with the dataset's files.
         config: of the build, selection included.
         sources: its photos and backgrounds.
-        funnel: counts of planned, rejected, dropped and kept scenes.
-        compositions: kept scenes of each composition.
+        funnel: the numbers of planned, rejected, dropped and kept scenes.
+        compositions: number of kept scenes by composition.
         caption_words: mean number of words in a kept caption.
     """
     files = data_files(folder)
@@ -64,7 +64,7 @@ def card_text(
 
 
 def _parameters(config: BuildConfig) -> dict[str, Any]:
-    """The parameters that the dataset depends on; of local models and files only the name."""
+    """All settings that the dataset depends on; a local path is replaced by its last part."""
     values = config.identity() | {f"select.{name}": value for name, value in config.select}
     return {
         name: published(value) if isinstance(value, str) and is_local(value) else value
@@ -72,16 +72,16 @@ def _parameters(config: BuildConfig) -> dict[str, Any]:
     }
 
 
-def _split(files: Sequence[Path], name: str, place: str, rows: int) -> SplitFacts:
-    own = [file for file in files if file.parent.name == place and file.name.startswith(f"{name}-")]
+def _split(files: Sequence[Path], name: str, folder: str, rows: int) -> SplitFacts:
+    own = [file for file in files if file.parent.name == folder and file.name.startswith(f"{name}-")]
     return SplitFacts(name=name, rows=rows, bytes=sum(file.stat().st_size for file in own), files=len(own))
 
 
 def _concepts(photos: Sequence[CutoutUse]) -> tuple[ConceptFacts, ...]:
     groups: defaultdict[tuple[str, str, str], list[Credit]] = defaultdict(list)
     for photo in photos:
-        facts = Credit(id=photo.id, used=photo.used, attribution=photo.attribution)
-        groups[photo.concept, photo.token, photo.class_noun].append(facts)
+        credit = Credit(id=photo.id, used=photo.used, attribution=photo.attribution)
+        groups[photo.concept, photo.token, photo.class_noun].append(credit)
     return tuple(
         ConceptFacts(name=name, token=token, class_noun=noun, photos=tuple(members))
         for (name, token, noun), members in groups.items()

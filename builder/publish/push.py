@@ -17,6 +17,7 @@ from urllib.parse import quote
 from tqdm import tqdm
 
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.claim import claim
 from builder.publish.publication import CONCEPTS, Publication, Rows, check_publishable, prepare
 from builder.publish.remote import Remote, changed_files, dropped_files, read_remote
 from dataset_card import HUB_LICENSES, license_yaml
@@ -112,7 +113,7 @@ def push(
     folder = BuildFolder.open(path)
     with ExitStack() as stack:
         if not dry_run:
-            stack.enter_context(folder.claim(folder.request()))
+            stack.enter_context(claim(folder, folder.request()))
         hashes = check_publishable(folder, license)
         stack.enter_context(_no_bars())
         api = _client(anonymous=dry_run)
