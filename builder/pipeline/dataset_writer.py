@@ -185,8 +185,8 @@ def check_whole(folder: BuildFolder) -> None:
     lost = [name for name, digest in expected.items() if found.get(name) != digest]
     if lost:
         flaw = "is damaged" if lost[0] in found else "is missing"
-        more = f", and {len(lost) - 1} more of {len(expected)} files are not as they were" if len(lost) > 1 else ""
-        remedy = f"write it again with: mycanvas select {shlex.quote(str(folder.path))}"
+        more = f", and {len(lost) - 1} more of {len(expected)} files are missing or damaged" if len(lost) > 1 else ""
+        remedy = f"restore it with: mycanvas select {shlex.quote(str(folder.path))}"
         raise StoreError(f"{folder.path / lost[0]} {flaw}{more}; {remedy}")
 
 

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import BuildContext
+from builder.pipeline.loaded_backends import with_backend
 from builder.pipeline.source_photos import CutoutUse, choose_cutouts
 from builder.records import Background, BackgroundRef, Concept, Cutout, PhotoFile, Rejected, Rgb, Rgba, Sample
 from builder.sources.photos import read_photo

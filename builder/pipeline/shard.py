@@ -17,7 +17,7 @@ from builder.pipeline.prepare import one_thread, read_cutout, read_painted
 from builder.pipeline.required_models import backends_with_models
 from builder.pipeline.rows import candidate_row
 from builder.pipeline.source_photos import CutoutUse
-from builder.pipeline.stages import Stages
+from builder.pipeline.stage_runner import Stages
 from builder.records import Candidate, Cutout, Rejected, Sample, Setting
 from builder.stages.backgrounds import BackgroundSource
 from builder.stages.caption import CAPTIONERS, caption
