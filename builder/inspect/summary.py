@@ -145,7 +145,7 @@ def draw_sheet(folder: BuildFolder) -> Image.Image:
 def _tally(key: str, scenes: Sequence[Scene]) -> dict[str, int]:
     """The number of scenes with each value of a provenance key, the most frequent first."""
     found = (_provenance(scene).get(key) for scene in scenes)
-    return dict(Counter(value for value in found if value is not None).most_common())
+    return dict(Counter(str(value) for value in found if value is not None).most_common())
 
 
 def _provenance(scene: Scene) -> dict[str, Any]:
