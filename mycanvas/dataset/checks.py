@@ -41,14 +41,13 @@ def check_photo(row: Columns, place: str) -> None:
     """Refuse a source photo with a missing or wrong value.
 
     Args:
-        row: its small columns, or some of them.
+        row: its small columns, or some of them; `id` is one.
         place: the dataset, for messages.
 
     Raises:
         InputError: naming the photo, the column and what was expected.
     """
-    name = row.get("id", row.get("concept"))
-    _check_values(row, f"the source photo {_shown(name) if name else 'without an id'} of {place}")
+    _check_values(row, f"the source photo {_shown(row['id'])} of {place}")
 
 
 def _check_values(row: Columns, subject: str) -> None:

@@ -18,7 +18,7 @@ _SCENE = (
     *("background", "composition", "source_images", "scores", "rank", "provenance"),
 )
 _PHOTO = ("id", "concept", "used", "quality", "attribution")
-_CONCEPT = ("concept", "concept_token", "class_name", "height_cm")
+_CONCEPT = ("id", "concept", "concept_token", "class_name", "height_cm")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
