@@ -67,9 +67,9 @@ def foreign(tmp_path: Path, scene: Callable[[str], Row]) -> Foreign:
     return write
 
 
-def photo_row(name: str, image: bytes | None = None, **changed: Any) -> Row:
+def photo_row(name: str, encoded_image: bytes | None = None, **changed: Any) -> Row:
     """A row of a source photo: 8x8, without a mask."""
-    content = image or encoded(Image.new("RGB", (8, 8), "red"), "JPEG")
+    content = encoded_image or encoded(Image.new("RGB", (8, 8), "red"), "JPEG")
     row = {"id": name, "concept": name.partition("/")[0], "concept_token": "<dog6>", "class_name": "dog", "used": True}
     return {**row, "image": picture(content), "mask": None, **changed}
 
