@@ -8,6 +8,8 @@ import warnings
 from mycanvas.dataset.records import Encoded
 from mycanvas.errors import InputError
 
+HEAD = 4096
+"""Bytes that hold the header of most pictures. Copying all of a picture to read its header would take longer."""
 _JPEG_OF_A_PHONE = "MPO"
 """Pillow's name for a JPEG with more pictures in it."""
 
@@ -31,7 +33,11 @@ def picture_kind(content: Encoded, kinds: list[str], name: str) -> tuple[str, tu
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=kinds) as image:
+            try:
+                image = Image.open(io.BytesIO(content[:HEAD]), formats=kinds)
+            except (OSError, SyntaxError, ValueError, EOFError):
+                image = Image.open(io.BytesIO(content), formats=kinds)
+            with image:
                 kind, (width, height) = str(image.format), image.size
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{name} has too many pixels; expected at most {limit} ({error})") from error

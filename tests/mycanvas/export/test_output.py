@@ -73,7 +73,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Outputs of exports that were killed, each at another call."""
     root = tmp_path_factory.mktemp("killed")
     command = [sys.executable, "-c", KILLED_ANYWHERE, str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": "."})
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     calls = int(done.stdout)
     assert calls > 20
     return [root / str(number) for number in range(1, calls + 1)]
