@@ -97,7 +97,7 @@ _KINDS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
     "scores": ("numbers", _is_scores),
     "used": ("true or false", lambda value: isinstance(value, bool)),
 }
-"""What each column holds: in words, and as a check."""
+"""The kind of value in each column: in words, and as a check."""
 
 
 def _shown(value: object) -> str:
