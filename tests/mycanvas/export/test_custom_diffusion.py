@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from builder.sources.concepts import find_concepts
 from mycanvas.export import export
@@ -33,6 +36,7 @@ def test_the_list_of_concepts_has_every_source_photo(dataset: Path, photos: list
     found = instances(out, out / "concepts_list.json")
     expected = [f"photo of a {row['concept_token']} {row['class_name']}" for row in photos]
     assert sorted(prompt for prompt, _ in found) == sorted(expected)
+    assert {Image.open(io.BytesIO(content)).mode for _, content in found} == {"RGBA"}  # the shapes are cut-outs
 
 
 def test_the_list_of_a_composition_has_its_concepts_and_every_scene_with_its_prompt(
