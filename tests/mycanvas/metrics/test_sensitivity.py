@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from builder.cli.main import main
 from mycanvas.dataset import open_dataset
@@ -23,10 +23,12 @@ def curves(photos: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory
         named.setdefault(path.name.rstrip("0123456789"), path)
     for path in list(named.values())[:CONCEPTS]:
         (folder / "photos" / path.name).mkdir(parents=True)
-        shutil.copy(sorted(path.iterdir())[0], folder / "photos" / path.name)
+        with Image.open(sorted(path.iterdir())[0]) as photo:
+            photo.thumbnail((512, 512))
+            photo.save(folder / "photos" / path.name / "photo.png")
     settings = folder / "build.toml"
     settings.write_text(
-        f'concepts = "photos"\nbackgrounds = "{grounds}"\noutput = "out"\nsamples = 30\nresolution = 320\n'
+        f'concepts = "photos"\nbackgrounds = "{grounds}"\noutput = "out"\nsamples = 18\nresolution = 320\n'
         "[segment]\nkeep_best = true\n[select]\nduplicate_bits = -1\n"
     )
     main(["build", str(settings)])
