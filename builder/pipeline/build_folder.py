@@ -30,7 +30,7 @@ import pyarrow as pa
 from builder.pipeline.rows import Row, batches, candidate_schema
 from builder.records import Rejected
 from mycanvas.errors import StoreError
-from mycanvas.io.files import read_json, sha256_of, stored, write_json, write_stream
+from mycanvas.io.files import sha256_of, stored, write_json, write_stream
 
 MODEL = "model "
 """Prefix of a model's name in a request; the value is the model's revision."""
@@ -108,8 +108,17 @@ class BuildFolder:
         return self.hidden / "replies"
 
     def request(self) -> dict[str, Any]:
-        """Read the request that the folder was built from."""
-        return dict(read_json(self.request_file))
+        """Read the request that the folder was built from.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        request = stored(self.request_file)
+        if request is None:
+            raise StoreError(
+                f"{self.request_file} is damaged, so the configuration of this build is unknown; use another --output"
+            )
+        return dict(request)
 
     def revisions(self) -> dict[str, str]:
         """Read the revision of each model of the build, by the model's name in the configuration."""

@@ -15,8 +15,6 @@ from builder.sources.background_photos import find_backgrounds
 from builder.sources.concepts import find_concepts
 from builder.sources.hub_datasets import fetch_concepts
 from builder.stages.backgrounds import procedural_backgrounds
-from builder.stages.layout.examples import digest_of_examples
-from builder.stages.layout.llm import LlmConfig
 from mycanvas import __version__
 from mycanvas.errors import ConfigError
 
@@ -63,9 +61,9 @@ def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, s
     """
     request = {"mycanvas": __version__, **config.identity()}
     request |= {f"{MODEL}{name}": revision for name, revision in revisions.items()}
-    layout = config.backend_table("layout")
-    if isinstance(layout, LlmConfig) and layout.examples is not None:
-        request["layout.llm.examples"] = digest_of_examples(layout.examples)
+    for stage, name in config.backends().items():
+        identity = config.backend(stage).identity(config.backend_table(stage))
+        request |= {f"{stage}.{name}.{key}": value for key, value in identity.items()}
     for concept in inputs.concepts:
         request[f"concept {concept.name}"] = [concept.token, concept.class_noun, concept.height_cm]
         request |= {f"photo {photo.id}": photo.sha256 for photo in concept.photos}

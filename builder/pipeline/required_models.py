@@ -9,7 +9,6 @@ from pathlib import Path
 from builder.config import BuildConfig
 from mycanvas.io.tables import table_lines
 from mycanvas.models import KNOWN, RELEASE, Snapshot, is_local, size_of, split_name
-from mycanvas.models.llm.chat import ChatConfig
 from mycanvas.models.required import RequiredModel, fetch_models
 
 
@@ -115,9 +114,10 @@ def backends_with_models(config: BuildConfig, revisions: Mapping[str, str]) -> d
     found = config.backends()
     for model in required_models(config):
         found[model.role] += f" {published(model.name)}@{revisions.get(model.name, '?')}"
-    layout = config.backend_table("layout")
-    if isinstance(layout, ChatConfig) and layout.base_url is not None:
-        found["layout"] += f" {published(layout.model)}"
+    for stage in found:
+        served = config.backend(stage).served_model(config.backend_table(stage))
+        if served is not None:
+            found[stage] += f" {published(served)}"
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, Self
 
 from mycanvas.io.config_table import Table
@@ -25,6 +26,16 @@ class Backend(Protocol):
     def required_models(config: Any) -> tuple[RequiredModel, ...]:  # noqa: ARG004
         """List the models that must be on this machine; config: an instance of `Config`."""
         return ()
+
+    @staticmethod
+    def identity(config: Any) -> Mapping[str, str]:  # noqa: ARG004
+        """Name what its results depend on beside its settings, such as digests of files; config: a `Config`."""
+        return {}
+
+    @staticmethod
+    def served_model(config: Any) -> str | None:  # noqa: ARG004
+        """The name of the model that a server runs for it; None without a server; config: a `Config`."""
+        return None
 
     @staticmethod
     def check(config: Any) -> None:  # noqa: ARG004

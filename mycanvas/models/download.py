@@ -76,7 +76,8 @@ def fetch(name: str, kind: Kind, *, variant: str | None = None, offline: bool = 
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise ModelError(f"{name}: an index in {snapshot.path} cannot be read: {error!r}") from error
     if missing:
-        raise ModelError(f"{name}: {missing} is missing in {snapshot.path}; run: mycanvas models --download")
+        remedy = "copy the whole model there" if local else "delete this folder to download the model again"
+        raise ModelError(f"{name} is incomplete: {missing} is missing in {snapshot.path}; {remedy}")
     if not any(snapshot.path.rglob("*.safetensors")):
         raise ModelError(f"{name} has no .safetensors files, and pickled weights are never loaded; use another model")
     return snapshot

@@ -12,7 +12,7 @@ from builder.records import Concept, Layout, Rejected, Setting, Theme
 from builder.stages.layout.ask import Asker
 from builder.stages.layout.base import LayoutConfig, ThemeBackend
 from builder.stages.layout.boxes import ask_for_boxes
-from builder.stages.layout.examples import read_examples
+from builder.stages.layout.examples import digest_of_examples, read_examples
 from builder.stages.layout.replies import Replies
 from builder.stages.layout.solver import Solver
 from builder.stages.layout.theme import ask_for_theme
@@ -63,6 +63,16 @@ class Llm(ThemeBackend):
     def required_models(config: LlmConfig) -> tuple[RequiredModel, ...]:
         """The language model, unless a server runs it."""
         return config.required_models("layout")
+
+    @staticmethod
+    def identity(config: LlmConfig) -> Mapping[str, str]:
+        """The digest of the examples, which count by their content."""
+        return {} if config.examples is None else {"examples": digest_of_examples(config.examples)}
+
+    @staticmethod
+    def served_model(config: LlmConfig) -> str | None:
+        """The language model, if a server runs it."""
+        return None if config.base_url is None else config.model
 
     @staticmethod
     def batch_size(config: LlmConfig) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mycanvas.io.files import read_json, write_json
+from mycanvas.io.files import stored, write_json
 from mycanvas.models.llm.chat import NoReply, Reply, Request
 
 ACCEPTED = "accepted"
@@ -53,9 +53,8 @@ class Replies:
             write_json(self._file(self._folder, request), values)
 
     def _read(self, request: Request) -> dict[str, Any] | None:
-        if self._folder is None or not self._file(self._folder, request).is_file():
-            return None
-        return dict(read_json(self._file(self._folder, request)))
+        """Read a stored answer; None if there is none or it is damaged, so that the request is sent again."""
+        return _read_entry(self._file(self._folder, request)) if self._folder else None
 
     @staticmethod
     def _file(folder: Path, request: Request) -> Path:
@@ -88,7 +87,13 @@ class Tally:
             yield f"its server: {sum(self.troubles.values())} requests failed{_listed(self.troubles)}"
 
 
+_ENTRY = {"task", "of", "verdict", "troubles", "text"}
 _NAMES: Mapping[Task, str] = {"theme": "compositions", "boxes": "scenes"}
+
+
+def _read_entry(file: Path) -> dict[str, Any] | None:
+    entry = stored(file)
+    return entry if isinstance(entry, dict) and entry.keys() == _ENTRY else None
 
 
 def tally(folder: Path) -> Tally:
@@ -99,7 +104,9 @@ def tally(folder: Path) -> Tally:
     answered: dict[Task, set[str]] = {"theme": set(), "boxes": set()}
     accepted = 0
     for file in sorted(folder.glob("*/*.json")):
-        entry = read_json(file)
+        entry = _read_entry(file)
+        if entry is None:
+            continue
         asked[entry["task"]].add(entry["of"])
         troubles.update(entry["troubles"])
         if entry["verdict"] == ACCEPTED:

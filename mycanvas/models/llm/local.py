@@ -81,7 +81,7 @@ class Local:
         # The chat template has added the tokens that begin a text.
         inputs = self._tokenizer(texts, padding=True, add_special_tokens=False, return_tensors="pt").to(self._device)
         length = inputs["input_ids"].shape[1]
-        sampler = _SchemaSampler(requests, self._vocabulary, self._tokenizer.eos_token_id, self._device, length)
+        sampler = _SchemaSampler(requests, self._vocabulary, self._tokenizer.eos_token_id, length)
         tokens = self._model.generate(
             **inputs,
             generation_config=GenerationConfig(
@@ -99,17 +99,15 @@ class _SchemaSampler(LogitsProcessor):  # type: ignore[misc]  # transformers has
     """Allows each row only the tokens that its schema permits next, and samples one of them.
 
     Adding Gumbel noise and taking the largest score is a random draw (Gumbel 1954). Each row has its own generator, so
-    its draws do not depend on its neighbours.
+    its draws do not depend on its neighbours; noise is drawn on the CPU, so that it is the same for every device.
     """
 
-    def __init__(
-        self, requests: Sequence[Request], vocabulary: Any, end: int, device: torch.device, start: int
-    ) -> None:
+    def __init__(self, requests: Sequence[Request], vocabulary: Any, end: int, start: int) -> None:
         self._matchers = [LLMatcher(vocabulary, _grammar(request)) for request in requests]
         for matcher in self._matchers:
             if matcher.is_error():
                 raise ModelError(f"llguidance does not support the schema of a reply: {matcher.get_error()}")
-        self._generators = [torch.Generator(device).manual_seed(request.seed) for request in requests]
+        self._generators = [torch.Generator().manual_seed(request.seed) for request in requests]
         self._temperatures = [max(request.temperature, MIN_TEMPERATURE) for request in requests]
         self._end, self._start = end, start
 
@@ -125,7 +123,8 @@ class _SchemaSampler(LogitsProcessor):  # type: ignore[misc]  # transformers has
                 continue
             bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little")
             allowed = torch.from_numpy(bits[: scores.shape[1]].astype(np.bool_)).to(scores.device)
-            noise = torch.empty_like(scores[row]).exponential_(generator=generator).clamp(min=1e-30).log()
+            drawn = torch.empty(scores.shape[1]).exponential_(generator=generator)
+            noise = drawn.clamp(min=1e-30).log().to(scores.device)
             scores[row] = (scores[row] / self._temperatures[row] - noise).masked_fill(~allowed, -torch.inf)
         return scores
 

@@ -43,6 +43,18 @@ def test_objects_are_placed_as_the_model_replies() -> None:
     ]
 
 
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"verdict": "accepted"}', '{"task": "bo'])
+def test_damaged_stored_reply_is_requested_again(tmp_path: Path, content: str) -> None:
+    placed(Says(boxes()), tmp_path)
+    (stored,) = tmp_path.glob("*/*.json")
+    before = stored.read_bytes()
+    stored.write_text(content)
+
+    assert tally(tmp_path).accepted == 0
+    assert isinstance(placed(Says(boxes()), tmp_path), Layout)
+    assert stored.read_bytes() == before
+
+
 def bad_replies(canary: Path) -> dict[str, tuple[str | None, str]]:
     """Bad replies, each with the kind of complaint that it must be counted as."""
     code = f"__import__('pathlib').Path({str(canary)!r}).write_text('run')"
