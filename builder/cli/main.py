@@ -16,6 +16,7 @@ from builder.cli.build import build
 from builder.cli.demo import demo
 from builder.cli.evaluate import evaluate
 from builder.cli.export import export
+from builder.cli.init import init
 from builder.cli.inspect import inspect
 from builder.cli.interrupt import STOPPED
 from builder.cli.models import models
@@ -26,7 +27,7 @@ from builder.cli.select import select
 from builder.engines.base import STOP_SIGNALS
 from mycanvas import __version__
 
-COMMANDS = (demo, build, inspect, select, models, push, export, prompts, evaluate, alignment, ratings)
+COMMANDS = (demo, init, build, inspect, select, models, push, export, prompts, evaluate, alignment, ratings)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -37,6 +38,7 @@ def cli() -> None:
     \b
     mycanvas demo                         build one from rendered toys
     mycanvas build --concepts photos      build one from your photos
+    mycanvas init photos                  write the files that describe such a build
     """
 
 

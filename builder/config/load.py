@@ -21,6 +21,8 @@ from mycanvas.io.toml import merge, read_toml
 PATHS = ("concepts", "backgrounds", "output", "file", "examples")
 """Keys of files and folders; in a file they are relative to it."""
 
+_PROFILES = resources.files("builder.config") / "profiles"
+
 
 def load_config(path: Path | None, profile: str | None, overrides: Mapping[str, Any]) -> BuildConfig:
     """The configuration from a profile, a TOML file on top of it, and the command line on top of both.
@@ -74,12 +76,16 @@ def _keys_beside(location: tuple[str | int, ...]) -> list[str]:
     return list(section.model_fields)
 
 
+def profile_names() -> list[str]:
+    """The names of all profiles, sorted."""
+    return sorted(entry.name.removesuffix(".toml") for entry in _PROFILES.iterdir() if entry.name.endswith(".toml"))
+
+
 def _profile(name: str) -> dict[str, Any]:
-    folder = resources.files("builder.config") / "profiles"
-    known = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    known = profile_names()
     if name not in known:
         raise ConfigError(f"unknown profile {name!r}; known profiles: {', '.join(known)}")
-    with resources.as_file(folder / f"{name}.toml") as path:
+    with resources.as_file(_PROFILES / f"{name}.toml") as path:
         return read_toml(path)
 
 

@@ -51,7 +51,7 @@ def build(config: BuildConfig) -> Summary:
         samples = _make_plan(context, inputs, photos)
         paint_all(context, samples)
         make_scenes(context, samples, photos)
-        if "select" not in config.model_fields_set:  # a selection made since stays until another is given
+        if not config.select.model_fields_set:  # a selection made since stays until another is given
             config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
         write_json(folder.config_file, config.model_dump(mode="json"))
         return finalize(folder, config)

@@ -2,13 +2,7 @@
 
 Gen4Gen's filter asks whether every concept is there, looks like itself and stands where it should; here models answer.
 
-| score     | range   | better | what it measures                                                              |
-|-----------|---------|--------|-------------------------------------------------------------------------------|
-| alignment | -1 to 1 | high   | cosine of the picture and its caption                                         |
-| identity  | -1 to 1 | high   | cosine of the worst object's box and the cut-out that it was made of, on grey |
-| found     | 0 to 1  | high   | share of the concepts that the detector finds where they were put             |
-| invented  | 0 up    | low    | number of further things of the concepts' classes, which nobody put there     |
-| quality   | 0 to 1  | high   | how much more a "Good photo." than a "Bad photo." it is                       |
+`mycanvas.schema.SCORE_FIELDS` has the meaning of each score. Cut-outs are compared on grey.
 
 quality is CLIP-IQA (Wang et al. 2023, "Exploring CLIP for assessing the look and feel of images", section 3.1), at the
 encoder's own resolution. The better known aesthetic head of LAION exists only as a pickle, which is never loaded.
@@ -46,22 +40,23 @@ MOSTLY = 0.5
 
 
 class ClipConfig(Table):
-    """[score.clip]: an image-text encoder and an open-vocabulary detector judge each scene.
-
-    encoder: a CLIP or SigLIP. detector: OWL-ViT, OWLv2 or Grounding DINO.
-    threshold: the least confidence of a detection that counts. overlap: IoU from which it is in the right place.
-    certainty: the least confidence of one that counts as invented: what was put there may look odd and still be there,
-    but a scene is not to be lost to a doubt.
-    """
+    """[score.clip]: an image-text encoder and an open-vocabulary detector judge each scene."""
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset({"batch_size"})
 
     encoder: ModelName = "openai/clip-vit-base-patch32"
+    """A CLIP or SigLIP."""
     detector: ModelName = "google/owlvit-base-patch32"
+    """An OWL-ViT, OWLv2 or Grounding DINO."""
     threshold: Fraction = 0.1
+    """Minimum confidence of a detection that counts."""
     overlap: Fraction = 0.5
+    """Minimum IoU of a detection with the object's box for it to be in the right place."""
     certainty: Fraction = 0.3
+    """Minimum confidence of a detection that counts as invented: higher than `threshold`, since no scene should be
+    lost to a doubt."""
     batch_size: Count = 16
+    """Scenes in one call; halved when memory runs out."""
 
 
 class Clip(Scorer):

@@ -11,6 +11,7 @@ import pytest
 
 from builder.cli.main import main
 from builder.stages.select import SelectConfig
+from mycanvas.schema import SCORE_FIELDS
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -27,6 +28,22 @@ def test_every_threshold_of_the_configuration_is_an_option(capsys: pytest.Captur
     page = run(capsys, "--help")
 
     assert all(f"--{name.replace('_', '-')} NUMBER|none" in page for name in SelectConfig.model_fields)
+
+
+def test_help_has_each_score_with_its_meaning_range_and_current_bound(
+    capsys: pytest.CaptureFixture[str], build_shapes: Callable[[int, int], Path]
+) -> None:
+    folder = build_shapes(12, 128)
+    main(["select", str(folder), "--max-border", "none", "--min-size", "0.001"])
+    capsys.readouterr()
+
+    default, now = (" ".join(run(capsys, *words).split()) for words in (["--help"], [folder, "--help"]))
+
+    assert all(score.meaning.replace("- ", "-") in default.replace("- ", "-") for score in SCORE_FIELDS.values())
+    assert "(-1 to 1, high is better). [default: none]" in default
+    assert "except the lower one (0 to 1, low is better). [default: 0.2]" in default
+    assert "except the lower one (0 to 1, low is better). [now: none]" in now
+    assert "as a fraction of the image (0 to 1, high is better). [now: 0.001]" in now
 
 
 def test_thresholds_narrow_and_widen_the_selection_without_generating_scenes(
