@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import signal
 import sys
@@ -20,6 +19,7 @@ from builder.cli.export import export
 from builder.cli.init import init
 from builder.cli.inspect import inspect
 from builder.cli.interrupt import STOPPED
+from builder.cli.logs import QUIET, VERBOSE, start_logging
 from builder.cli.models import models
 from builder.cli.prompts import prompts
 from builder.cli.push import push
@@ -45,6 +45,8 @@ def cli() -> None:
 
 for command in COMMANDS:
     cli.add_command(command)
+for command in (cli, *COMMANDS):
+    command.params += [QUIET, VERBOSE]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     from mycanvas.errors import ConfigError, MyCanvasError
 
-    _start_logging()
+    start_logging()
     _raise_on_signal()
     try:
         cli(arguments, prog_name="mycanvas", standalone_mode=False)
@@ -76,12 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _discard_output()
         _fail(f"cannot write the output: {error.strerror}", code=1)
-
-
-def _start_logging() -> None:
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    for level in (logging.WARNING, logging.ERROR):
-        logging.addLevelName(level, logging.getLevelName(level).lower())
 
 
 def _raise_on_signal() -> None:

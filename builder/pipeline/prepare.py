@@ -12,7 +12,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from builder.config import BuildConfig
 from builder.pipeline.backends import with_backend
@@ -28,6 +27,7 @@ from mycanvas import __version__
 from mycanvas.errors import StoreError
 from mycanvas.io.files import read_json, stored, write_bytes, write_json
 from mycanvas.io.images import encode_jpeg, encode_png
+from mycanvas.io.progress import Progress, tracked
 from mycanvas.models.runtime import Runtime
 
 PHOTO_SIDE = 2048
@@ -80,10 +80,10 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Pho
         for batch in (photos[start : start + step] for start in range(0, len(photos), step))
     ]
     reports: dict[str, CutoutReport] = {}
-    with tqdm(total=len(photos), desc="cutting out", unit="photo") as bar:
+    with Progress("cutting out", len(photos), "photo") as progress:
         for batch in context.engine.map(cut_out, tasks):
             reports |= {report.photo_id: report for report in batch}
-            bar.update(len(batch))
+            progress.update(len(batch))
     return judge_photos(concepts, reports, config.segment)
 
 
@@ -106,7 +106,7 @@ def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
     ordered = sorted(painted, key=lambda background: (background.scene, background.variant))
     tasks = [PaintTask(folder=context.folder.path, background=background) for background in ordered]
     if tasks:
-        list(tqdm(context.engine.map(paint, tasks), total=len(tasks), desc="painting", unit="background"))
+        list(tracked(context.engine.map(paint, tasks), "painting", len(tasks), "background"))
 
 
 @one_thread()

@@ -13,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from PIL import Image
-from tqdm import tqdm
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.clean import push_files
@@ -25,6 +24,7 @@ from mycanvas import __version__
 from mycanvas.dataset import Dataset, Encoded, Scene, open_dataset
 from mycanvas.errors import StoreError
 from mycanvas.io.files import read_json, sha256_of, write_json
+from mycanvas.io.progress import tracked
 
 CARD, DIGESTS, CONCEPTS = "README.md", "mycanvas.json", "concepts"
 PREVIEW_SIDE = 512
@@ -167,7 +167,7 @@ def _shards(folder: BuildFolder, checked: Checked, *, keep: bool) -> Iterator[Sh
         make = partial(_shard, folder.path, checked, kept, kept if keep else Path(temporary))
         made = pool.map(make, sums.items())
         try:
-            yield from tqdm(made, total=len(sums), desc="writing Parquet", unit="shard", delay=1)
+            yield from tracked(made, "writing Parquet", len(sums), "shard")
         finally:
             pool.shutdown(cancel_futures=True)
     if keep:

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tqdm import tqdm
-
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.clean import remove_push_files
 from builder.publish.publication import CONCEPTS, Publication, Rows, check_publishable, prepare
@@ -24,6 +22,7 @@ from dataset_card import HUB_LICENSES, license_yaml
 from mycanvas.errors import ConfigError, HubError
 from mycanvas.io.hub_errors import hub_errors, is_unreachable
 from mycanvas.io.messages import byte_size, closest, counted
+from mycanvas.io.progress import BYTES, Progress, tracked
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
@@ -272,12 +271,10 @@ def _send(
         for shard in publication.shards
         if shard.path in changed and shard.local
     ]
-    with tqdm(
-        total=sum(size for _, size in large), desc="sending", unit="B", unit_scale=True, disable=not large
-    ) as bar:
+    with Progress("sending", sum(size for _, size in large), BYTES) as progress:
         for addition, size in large:
             api.preupload_lfs_files(repo_id, [addition], repo_type="dataset", revision=revision)
-            bar.update(size)
+            progress.update(size)
     small = [CommitOperationAdd(path, content) for path, content in publication.small.items() if path in changed]
     operations: list[Operation] = [*(addition for addition, _ in large), *small, *map(CommitOperationDelete, dropped)]
     if not operations:
@@ -300,7 +297,7 @@ def _compare(repo_id: str, commit: str, splits: Mapping[str, Rows]) -> None:
     """
     import datasets
 
-    for split, sent in tqdm(splits.items(), desc="reading back", unit="split", delay=1):
+    for split, sent in tracked(splits.items(), "reading back", len(splits), "split"):
         config, part = ("concepts", "train") if split == CONCEPTS else ("default", split)
         rows = datasets.load_dataset(repo_id, config, split=part, revision=commit, streaming=True, columns=["id"])
         found = Rows.count(row["id"] for row in rows)

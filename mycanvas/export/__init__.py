@@ -54,7 +54,7 @@ class Exported:
 
 
 def export(folder: Path, name: str, output: Path, check: Callable[[Path], object] = lambda _: None) -> Exported:
-    """Write a dataset in another format, with a progress bar on stderr.
+    """Write a dataset in another format, with its progress on stderr.
 
     Args:
         folder: what `mycanvas build` wrote, or its copy in Parquet.
@@ -68,9 +68,8 @@ def export(folder: Path, name: str, output: Path, check: Callable[[Path], object
         StoreError: the output holds other files, or cannot be written.
         MissingExtra: the format's own package is not installed.
     """
-    from tqdm import tqdm
-
     import mycanvas
+    from mycanvas.io.progress import Progress
 
     if name not in FORMATS:
         raise ConfigError(f"there is no format {name!r}; {nearest(name.lower(), tuple(FORMATS))}")
@@ -81,8 +80,8 @@ def export(folder: Path, name: str, output: Path, check: Callable[[Path], object
     if is_finished(output, identity):
         return Exported(format=name, output=output, counts=source.counts, written=False)
     total = sum(source.counts.values())
-    with claimed(output, identity), tqdm(total=total, desc=f"exporting {name}", unit="scene") as bar:
-        FORMATS[name](replace(source, passed=bar.update), output)
+    with claimed(output, identity), Progress(f"exporting {name}", total, "scene") as progress:
+        FORMATS[name](replace(source, passed=progress.update), output)
     return Exported(format=name, output=output, counts=source.counts, written=True)
 
 
