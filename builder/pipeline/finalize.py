@@ -7,7 +7,7 @@ import logging
 import shlex
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ COLUMNS = ("id", "composition", "scores", "fingerprint", "caption")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """What a build or a selection ended in."""
+    """What a build or a selection ended in. photos: of a build, whose outcome it decided; none of a selection."""
 
     folder: BuildFolder
     funnel: Funnel
@@ -46,8 +46,7 @@ class Summary:
         """What a person wants to see at the end, and what to type next."""
         path, typed = json.dumps(str(self.folder.path), ensure_ascii=False), shlex.quote(str(self.folder.path))
         return [
-            *summary_lines(self.photos),
-            "",
+            *([*summary_lines(self.photos), ""] if self.photos else []),
             *self.funnel.lines(),
             *tally(self.folder.replies).lines(),
             "",
@@ -74,7 +73,8 @@ def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = F
         values = read_json(folder.config_file)
         before = profile_selection(values["profile"]) if reset else last_selection(folder)
         config = parse_config({**values, "select": {**before, **changes}})
-        return finalize(folder, config, " ".join(map(_typed, changes.items())) or "[select]")
+        summary = finalize(folder, config, " ".join(map(_typed, changes.items())) or "[select]")
+        return replace(summary, photos=())  # a selection does not change them
 
 
 def _typed(change: tuple[str, float | None]) -> str:

@@ -80,6 +80,15 @@ def test_selection_that_keeps_no_scene_leaves_the_dataset_unchanged(
     assert {path: path.read_bytes() for path in (built / "data").iterdir()} == before
 
 
+def test_use_of_photos_is_printed_by_build_and_inspect_only(capsys: pytest.CaptureFixture[str], built: Path) -> None:
+    selected, again = run(capsys, built, "--min-visible", 0.5), run(capsys, built)
+    main(["inspect", str(built)])
+
+    assert "photos used" in capsys.readouterr().out
+    assert "photos used" not in selected + again
+    assert selected.startswith("planned")
+
+
 def test_none_removes_a_bound_and_reset_restores_the_profile(capsys: pytest.CaptureFixture[str], built: Path) -> None:
     def bounds(*arguments: object) -> dict[str, float | None]:
         run(capsys, built, *arguments)
