@@ -41,6 +41,17 @@ profile sets and that has no default. The defaults below are those of the profil
 This page is generated from the schema: `python -m builder.config.reference docs/configuration.md`.
 """
 
+_TAIL = """\
+## Shell completion
+
+Bash completes commands, options, and the values of `--profile` and `--format` after this line in `~/.bashrc`; for zsh
+write `zsh_source`, for fish `_MYCANVAS_COMPLETE=fish_source mycanvas | source`:
+
+```bash
+eval "$(_MYCANVAS_COMPLETE=bash_source mycanvas)"
+```
+"""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Option:
@@ -138,7 +149,7 @@ def page() -> str:
         default = option.text if option.default is None or option.text == NOT_GIVEN else f"`{option.default}`"
         cells = (f"`{option.name}`", option.range, default, option.meaning)
         lines.append(f"| {' | '.join(_escaped(cell) for cell in cells)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", _TAIL])
 
 
 def _escaped(cell: str) -> str:
