@@ -69,8 +69,8 @@ class SplitFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PhotoFacts:
-    """A source photo. used: whether scenes may show it. attribution: maker and license; None when not stated."""
+class Credit:
+    """Credit of a source photo. used: whether scenes may show it. attribution: maker and license; None: not stated."""
 
     id: str
     used: bool = True
@@ -84,7 +84,7 @@ class ConceptFacts:
     name: str
     token: str
     class_noun: str
-    photos: tuple[PhotoFacts, ...]
+    photos: tuple[Credit, ...]
 
     @property
     def used(self) -> int:
@@ -98,7 +98,7 @@ class BackgroundFacts:
 
     name: str
     phrase: str
-    photos: tuple[PhotoFacts, ...] = ()
+    photos: tuple[Credit, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,7 +146,7 @@ class CardFacts:
         return sum(split.rows for split in self.splits)
 
     @property
-    def photos(self) -> tuple[PhotoFacts, ...]:
+    def photos(self) -> tuple[Credit, ...]:
         """All photos, of concepts and of backgrounds."""
         of_concepts = (concept.photos for concept in self.concepts)
         of_backgrounds = (background.photos for background in self.backgrounds)
@@ -196,9 +196,9 @@ def licensed(license: str) -> Markdown:
     return Markdown(LICENSED.format(escaped(license)))
 
 
-def _credits(photos: Sequence[PhotoFacts]) -> list[tuple[str | None, list[PhotoFacts]]]:
+def _credits(photos: Sequence[Credit]) -> list[tuple[str | None, list[Credit]]]:
     """Group photos by attribution, in the order in which attributions first appear."""
-    shared: dict[str | None, list[PhotoFacts]] = {}
+    shared: dict[str | None, list[Credit]] = {}
     for photo in photos:
         shared.setdefault(photo.attribution, []).append(photo)
     return list(shared.items())

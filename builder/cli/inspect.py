@@ -23,8 +23,10 @@ def inspect(folder: Path, sheet: Path | None, as_json: bool) -> None:
     """
     from builder.inspect.summary import inspect_build, write_sheet
     from builder.pipeline.build_folder import BuildFolder
+    from mycanvas.dataset import check_on_this_machine
     from mycanvas.errors import MyCanvasError
 
+    check_on_this_machine(folder)
     opened, path = BuildFolder.open(folder), sheet or folder / CONTACT_SHEET
     inspection, failure = inspect_build(opened), None
     try:

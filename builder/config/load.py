@@ -1,4 +1,4 @@
-"""A configuration from a profile, a build.toml on top of it, and the command line on top of both."""
+"""Load a configuration: a profile, overridden by a build.toml, overridden by the command line."""
 
 from __future__ import annotations
 
@@ -19,39 +19,40 @@ from mycanvas.io.messages import explain
 from mycanvas.io.toml import merge, read_toml
 
 PATHS = ("concepts", "backgrounds", "output", "file", "examples")
-"""Keys of files and folders; in a file they are relative to it."""
+"""Keys whose values are paths; in a build.toml they are relative to its folder."""
 
 _PROFILES = resources.files("builder.config") / "profiles"
 
 
 def load_config(path: Path | None, profile: str | None, overrides: Mapping[str, Any]) -> BuildConfig:
-    """The configuration from a profile, a TOML file on top of it, and the command line on top of both.
+    """Load a configuration from a profile, a TOML file that overrides it, and values that override both.
 
     Args:
         path: a build.toml, or None. Relative folders in it are relative to the file.
-        profile: the name of a file in builder/config/profiles; None: the one that the TOML names, else "classic".
-        overrides: top-level values that win over both; None means "not given".
+        profile: the name of a file in builder/config/profiles; None: the one named in the TOML file, else "classic".
+        overrides: top-level values of the command line; None means "not given".
 
     Raises:
         ConfigError: an unknown profile or key, a value out of range, or a file that is not TOML.
     """
-    written = _read_toml(path) if path is not None else {}
-    profile = str(profile or written.get("profile", "classic"))
-    values = merge(_profile(profile), {**written, "profile": profile})
+    from_file = _read_toml(path) if path is not None else {}
+    profile = str(profile or from_file.get("profile", "classic"))
+    values = merge(_profile(profile), {**from_file, "profile": profile})
     values = merge(values, {key: value for key, value in overrides.items() if value is not None})
     return parse_config(values)
 
 
 def profile_selection(profile: str) -> dict[str, Any]:
-    """The [select] of a profile."""
+    """Read the [select] of a profile, with the defaults of the keys that it does not set."""
     return SelectConfig.model_validate(_profile(profile).get("select", {})).model_dump()
 
 
 def parse_config(values: Mapping[str, Any]) -> BuildConfig:
-    """A checked configuration from plain values.
+    """Validate plain values as a configuration.
 
     Raises:
-        ConfigError: naming each wrong key with its nearest known one, and each wrong value with what was expected.
+        ConfigError: lists all unknown keys, each with the nearest known one, and all invalid values, each with what was
+            expected.
     """
     try:
         return AssembledConfig.model_validate(values)
@@ -63,10 +64,11 @@ def _explain(error: ErrorDetails) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "missing":
         return f"{place} is missing; give it in build.toml or as --{place}"
-    return explain(error, _keys_beside(error["loc"]))
+    return explain(error, _known_keys(error["loc"]))
 
 
-def _keys_beside(location: tuple[str | int, ...]) -> list[str]:
+def _known_keys(location: tuple[str | int, ...]) -> list[str]:
+    """List the known keys of the table that a location is in."""
     section: type[BaseModel] = AssembledConfig
     for part in location[:-1]:
         annotation = section.model_fields[str(part)].annotation
@@ -97,7 +99,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The values with their paths, and models' "./name", taken from the folder of the file that names them.
+    """Resolve paths, and local models such as "./name", from the folder of the file that names them.
 
     "~" is the user's home.
     """

@@ -1,4 +1,4 @@
-"""The configuration of a build: build.toml's schema, assembled from the stages' and their backends' own tables."""
+"""The schema of build.toml, assembled from the tables of the stages and of their backends."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ BACKENDS: Mapping[str, Mapping[str, type[Backend]]] = {
     "caption": CAPTIONERS,
     "score": SCORERS,
 }
-"""Stages that have backends, in their order, with the registry of each; its first backend is the default."""
+"""Stage -> its registry of backends, in the order of the stages; the first backend is the default."""
 
 NOT_IDENTITY = frozenset(
-    {"profile", "license", "concepts", "backgrounds", "output", "select"}  # where inputs are counts by their content
+    {"profile", "license", "concepts", "backgrounds", "output", "select"}  # inputs are identified by content
     | {"engine", "workers", "device", "memory"}
 )
-"""Keys that the bytes of a scene do not depend on."""
+"""Keys that do not change the bytes of a scene."""
 
 Stage = TypeVar("Stage", bound=Table)
 
@@ -93,50 +93,50 @@ class BuildConfig(PlanConfig):
     select: SelectConfig = SelectConfig()
 
     def backend_name(self, stage: str) -> str:
-        """The name of a stage's backend."""
+        """Return the name of a stage's backend."""
         return str(getattr(self, stage).backend)
 
     def backend(self, stage: str) -> type[Backend]:
-        """A stage's backend."""
+        """Return the class of a stage's backend."""
         return BACKENDS[stage][self.backend_name(stage)]
 
     def backend_table(self, stage: str) -> Table:
-        """The settings of a stage's backend."""
+        """Return the settings of a stage's backend."""
         table: Table = getattr(getattr(self, stage), self.backend_name(stage), Table())
         return table
 
     def backends(self) -> dict[str, str]:
-        """Stage -> the name of its backend."""
+        """Map each stage to the name of its backend, in the order of the stages."""
         return {stage: self.backend_name(stage) for stage in BACKENDS}
 
     def learned(self) -> tuple[str, ...]:
-        """The stages that run models."""
+        """List the stages that run models."""
         return tuple(stage for stage in BACKENDS if self.backend(stage).learned)
 
     def identity(self) -> dict[str, Any]:
-        """Everything that the candidates' bytes depend on, flat ("layout.scale" -> 1.0).
+        """Collect all settings that change the candidates' bytes, flat ("layout.scale" -> 1.0).
 
-        Neither how work is spread, nor what is selected, nor where folders are: photos and examples count by content.
-        Of the backends' tables, those in use.
+        Excluded are the settings of engine and workers, the selection, the paths of folders (photos and examples are
+        identified by their content) and the tables of backends that are not in use.
         """
         exclude = NOT_IDENTITY if self.learned() else NOT_IDENTITY | {"dtype"}
         values = self.model_dump(mode="json", exclude=set(exclude))
         return {name: value for name, value in flatten(values).items() if self._is_identity(name)}
 
     def _is_identity(self, name: str) -> bool:
-        """Whether bytes depend on "repaint.diffusion.steps": not if another backend is in use."""
+        """Whether a key such as "repaint.diffusion.steps" changes bytes: only if its backend is in use."""
         stage, *rest = name.split(".")
         if len(rest) < 2:
             return True
         return rest[0] == self.backend_name(stage) and rest[-1] not in self.backend(stage).Config.runtime_fields
 
     def digest(self) -> str:
-        """sha256 of `identity`, in hexadecimal."""
+        """Compute the sha256 of `identity`, in hexadecimal."""
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
 
 
 def _one_of(names: Iterable[str]) -> Any:
-    """The type of a key that takes one of these names."""
+    """Make the type of a key whose value is one of these names."""
     return Literal[tuple(names)]
 
 
@@ -144,8 +144,8 @@ def _first_line(backend: type[Backend]) -> str:
     return (backend.__doc__ or "").split("\n")[0].rstrip(".")
 
 
-def _assembled(stage: str, base: type[Stage]) -> type[Stage]:
-    """A stage's table with `backend` and a table for each backend that has settings."""
+def _stage_table(stage: str, base: type[Stage]) -> type[Stage]:
+    """Extend a stage's table by the key `backend` and a table for each backend that has settings."""
     registry = BACKENDS[stage]
     tables: dict[str, Any] = {
         name: (backend.Config, backend.Config()) for name, backend in registry.items() if backend.Config.model_fields
@@ -155,11 +155,11 @@ def _assembled(stage: str, base: type[Stage]) -> type[Stage]:
     return create_model(f"{base.__name__.removesuffix('Config')}Table", __base__=base, __module__=__name__, **fields)
 
 
-SegmentTable = _assembled("segment", SegmentConfig)
-LayoutTable = _assembled("layout", LayoutConfig)
-RepaintTable = _assembled("repaint", RepaintConfig)
-CaptionTable = _assembled("caption", CaptionConfig)
-ScoreTable = _assembled("score", ScoreConfig)
+SegmentTable = _stage_table("segment", SegmentConfig)
+LayoutTable = _stage_table("layout", LayoutConfig)
+RepaintTable = _stage_table("repaint", RepaintConfig)
+CaptionTable = _stage_table("caption", CaptionConfig)
+ScoreTable = _stage_table("score", ScoreConfig)
 
 AssembledConfig: type[BuildConfig] = create_model(
     "AssembledConfig",
@@ -172,4 +172,4 @@ AssembledConfig: type[BuildConfig] = create_model(
     caption=(CaptionTable, CaptionTable()),
     score=(ScoreTable, ScoreTable()),
 )
-"""What build.toml is checked by. Its classes are bound to module names, so that workers can unpickle them."""
+"""The schema that validates build.toml. Its classes are names of this module, so that workers can unpickle them."""

@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.demo.sampled import sampled, shell
 from builder.demo.sdf import Distances, Points, Solid, union
+from builder.demo.sdf_grid import sampled, shell
 
 Colours = NDArray[np.float32]
 """Linear light, float32 [3, N]; or [3, 1], the same everywhere."""

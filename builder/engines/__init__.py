@@ -1,4 +1,4 @@
-"""How work is spread over workers. An engine knows nothing of scenes: it maps a function over tasks."""
+"""Engines distribute work to workers: an engine maps any function over tasks, and does not depend on scenes."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from builder.engines.base import Engine
 from builder.engines.local import LocalEngine
 
 ENGINES: Mapping[str, Callable[[int], Engine]] = {"local": LocalEngine}
-"""Each is made with the number of its workers."""
+"""Name in the configuration -> engine, constructed with the number of its workers."""

@@ -8,25 +8,25 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C, and a request to terminate, which is handled the same way."""
+"""Ctrl-C (SIGINT) and a request to terminate (SIGTERM), handled the same way."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
 class Engine(Protocol):
-    """Runs tasks in any order and yields their results as they come; a context manager that holds its workers."""
+    """Runs tasks in any order and yields their results as they finish; workers live as long as the `with` block."""
 
     def __enter__(self) -> Self:
-        """Take workers."""
+        """Enter the engine; it may start workers now or in `map`."""
         ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let them go."""
+        """Stop the workers."""
         ...
 
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
-        """Call `work`, a module-level function, on each task; both must pickle."""
+        """Call `work`, a module-level function, on each task; tasks and results must be picklable."""
         ...

@@ -1,4 +1,4 @@
-"""A pool of processes on this machine."""
+"""An engine that runs tasks in a pool of processes on this machine."""
 
 from __future__ import annotations
 
@@ -34,45 +34,45 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool:
-            with _on_signal(_kill_workers):  # a second Ctrl-C waits no longer
+            with _on_signal(_kill_workers):  # a second Ctrl-C does not wait for tasks
                 self._pool.shutdown(wait=True, cancel_futures=True)
 
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
-        """Yield results in the order in which they are finished.
+        """Yield results in the order in which they finish.
 
         Raises:
-            StoreError: a worker was killed from outside; what was finished stays finished.
+            StoreError: a worker was killed by another process; finished tasks stay finished.
         """
         if self.workers == 1 or (len(tasks) <= 1 and not self._pool):
             yield from map(work, tasks)
             return
         if not self._pool:
-            # Spawned, not forked: a fork copies locks that other threads (pyarrow's, OpenCV's) may hold.
+            # Spawned, not forked: a fork copies locks that threads of pyarrow or OpenCV may hold.
             spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=spawn, initializer=_depend_on_parent)
-        with _uninterrupted():
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=spawn, initializer=_start_worker)
+        with _delayed_interrupt():
             submitted = [self._pool.submit(work, task) for task in tasks]
         try:
             for done in as_completed(submitted):
                 yield done.result()
         except BrokenProcessPool as error:
             raise StoreError(
-                "a worker process was killed, perhaps for want of memory; "
-                f"run the same command again to go on, with fewer workers than {self.workers}"
+                "a worker process was killed, perhaps because memory ran out; "
+                f"run the same command again to resume, with fewer workers than {self.workers}"
             ) from error
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits until workers are started whole. They never get it, not even before they can ignore it."""
-    came: list[int] = []
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes that are started inherit this
+def _delayed_interrupt() -> Iterator[None]:
+    """Delay Ctrl-C until all workers have started, and block it in workers, even before they can ignore it."""
+    received: list[int] = []
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # started processes inherit this
     try:
-        with _on_signal(lambda number, _: came.append(number)):
+        with _on_signal(lambda number, _: received.append(number)):
             yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
-    for number in came:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+    for number in received:
         handler = signal.getsignal(number)
         if callable(handler):
             handler(number, None)  # raised as a signal, it would count as a second Ctrl-C
@@ -82,30 +82,30 @@ def _uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def _on_signal(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """What Ctrl-C does meanwhile; nothing changes where it is ignored, and in threads, to which it never comes."""
-    here = threading.current_thread() is threading.main_thread()
-    heeded = [number for number in STOP_SIGNALS if here and signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handler) for number in heeded}
+    """Replace the handler of STOP_SIGNALS; does nothing where they are ignored, or outside of the main thread."""
+    in_main = threading.current_thread() is threading.main_thread()
+    handled = [number for number in STOP_SIGNALS if in_main and signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in handled}
     try:
         yield
     finally:
-        for number, usual in before.items():
-            signal.signal(number, usual)
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 def _kill_workers(_number: int, _frame: FrameType | None) -> None:
-    """What they write has no name yet."""
+    """Kill all workers. This damages no file: an unfinished file has a temporary name."""
     for process in multiprocessing.active_children():
         process.kill()
 
 
-def _depend_on_parent() -> None:
-    """On Ctrl-C the parent cancels what has not begun, and workers finish their task; without it they end at once."""
+def _start_worker() -> None:
+    """Ignore Ctrl-C, so that the parent can cancel waiting tasks while running ones finish; exit if the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()

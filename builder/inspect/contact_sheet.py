@@ -8,7 +8,8 @@ from itertools import islice
 
 from PIL import Image, ImageDraw, ImageFont
 
-from mycanvas.dataset import Scene
+from mycanvas.dataset import Scene, picture_kind
+from mycanvas.errors import InputError
 from mycanvas.io.images import PALETTE
 
 COLUMNS = 6
@@ -19,7 +20,11 @@ LABEL = 14
 
 
 def contact_sheet(scenes: Iterable[Scene], limit: int = 36) -> Image.Image:
-    """Draw the first `limit` scenes as tiles: the image, its boxes in their masks' colours, tokens, caption."""
+    """Draw the first `limit` scenes as tiles: the image, its boxes in their masks' colours, tokens, caption.
+
+    Raises:
+        InputError: the image of a scene cannot be read.
+    """
     tiles = [_tile(scene) for scene in islice(scenes, limit)]
     lines = max(1, -(-len(tiles) // COLUMNS))
     sheet = Image.new("RGB", (COLUMNS * TILE, lines * (TILE + CAPTION)), "white")
@@ -29,17 +34,21 @@ def contact_sheet(scenes: Iterable[Scene], limit: int = 36) -> Image.Image:
 
 
 def _tile(scene: Scene) -> Image.Image:
-    with Image.open(io.BytesIO(scene.image)) as image:
-        width = image.width
-        image.draft("RGB", (TILE, TILE))
-        pixels = image.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
+    _, (width, _) = picture_kind(scene.image, ["JPEG"], f"the image of scene {scene.id}")
+    try:
+        with Image.open(io.BytesIO(scene.image)) as image:
+            image.draft("RGB", (TILE, TILE))
+            pixels = image.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"the image of scene {scene.id} is damaged: {error}") from error
     tile = Image.new("RGB", (TILE, TILE + CAPTION), "white")
     tile.paste(pixels)
     draw, font = ImageDraw.Draw(tile), ImageFont.load_default(12)
-    for index, (box, token) in enumerate(zip(scene.boxes, scene.concept_tokens, strict=True)):
+    tokens = (" ".join(token.split()) for token in scene.concept_tokens)
+    for index, (box, token) in enumerate(zip(scene.boxes, tokens, strict=True)):
         colour = tuple(PALETTE[3 * index + 3 : 3 * index + 6])
         x, y, w, h = (value * TILE / width for value in box)
-        draw.rectangle((x, y, x + w - 1, y + h - 1), outline=colour)
+        draw.rectangle((x, y, x + max(w - 1, 0), y + max(h - 1, 0)), outline=colour)
         left, above = max(0, min(x, TILE - font.getlength(token) - 4)), max(0, y - LABEL)
         draw.rectangle((left, above, left + font.getlength(token) + 3, above + LABEL - 1), fill=colour)
         draw.text((left + 2, above), token, fill="white", font=font)

@@ -21,7 +21,7 @@ from builder.pipeline.funnel import Funnel
 from builder.pipeline.source_photos import Sources, summary_lines
 from builder.stages.layout.replies import Tally, tally
 from mycanvas.dataset import Scene, open_dataset
-from mycanvas.errors import ConfigError, StoreError
+from mycanvas.errors import ConfigError, InputError, StoreError
 from mycanvas.io.files import read_json, write_bytes
 from mycanvas.io.tables import table_lines
 from mycanvas.schema import SCORES
@@ -144,8 +144,18 @@ def draw_sheet(folder: BuildFolder) -> Image.Image:
 
 def _tally(key: str, scenes: Sequence[Scene]) -> dict[str, int]:
     """The number of scenes with each value of a provenance key, the most frequent first."""
-    found = (json.loads(scene.provenance).get(key) for scene in scenes)
-    return dict(Counter(value for value in found if value is not None).most_common())
+    found = (_provenance(scene).get(key) for scene in scenes)
+    return dict(Counter(str(value) for value in found if value is not None).most_common())
+
+
+def _provenance(scene: Scene) -> dict[str, Any]:
+    try:
+        values = json.loads(scene.provenance)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the provenance of scene {scene.id} is no JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"the provenance of scene {scene.id} is not a JSON object")
+    return values
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""Photos -> a dataset folder: all steps in order, each resumable."""
+"""Build a dataset folder from photos: all steps in order, each resumable."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any
 from builder.config import BuildConfig, parse_config
 from builder.engines import ENGINES
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.claim import claim
 from builder.pipeline.context import BuildContext
 from builder.pipeline.finalize import Summary, finalize, last_selection
 from builder.pipeline.inputs import Inputs, build_request, find_inputs
 from builder.pipeline.prepare import cut_out_all, paint_all
 from builder.pipeline.required_models import fetch_required_models
 from builder.pipeline.shard import make_scenes
-from builder.pipeline.source_photos import PhotoUse, Sources, shown, use_of
+from builder.pipeline.source_photos import CutoutUse, Sources, background_use, format_quality
 from builder.pipeline.themes import find_themes
 from builder.records import Sample
 from builder.stages.plan import check_compositions, choose_compositions, draw_plan
@@ -32,7 +33,7 @@ def build(config: BuildConfig) -> Summary:
 
     Raises:
         ConfigError: the configuration and the photos do not fit together.
-        InputError: no usable photo.
+        InputError: there is no usable photo.
         ModelError: a required model is not available.
         StoreError: the output folder cannot be used.
     """
@@ -40,17 +41,17 @@ def build(config: BuildConfig) -> Summary:
     check_compositions(config.compositions, [concept.name for concept in inputs.concepts])
     folder = BuildFolder(config.output)
     runtime = _runtime(config, folder)
-    if not folder.plan_file.is_file():  # once there is a plan, kept replies may be enough
+    if not folder.plan_file.is_file():  # with a plan, the stored replies may be enough
         for stage in config.backends():
             config.backend(stage).check(config.backend_table(stage))
     request = build_request(config, inputs, runtime.revisions)
-    with folder.claim(request), ENGINES[config.engine](config.workers) as engine:
+    with claim(folder, request), ENGINES[config.engine](config.workers) as engine:
         context = BuildContext(config=config, folder=folder, engine=engine, runtime=runtime)
-        photos = cut_out_all(context, inputs.concepts)
-        _write_sources(context, inputs, photos)
-        samples = _make_plan(context, inputs, photos)
+        cutouts = cut_out_all(context, inputs.concepts)
+        _write_sources(folder, inputs, cutouts)
+        samples = _make_plan(context, inputs, cutouts)
         paint_all(context, samples)
-        make_scenes(context, samples, photos)
+        make_scenes(context, samples, cutouts)
         if not config.select.model_fields_set:  # a selection made since stays until another is given
             config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
         write_json(folder.config_file, config.model_dump(mode="json"))
@@ -70,27 +71,27 @@ def _runtime(config: BuildConfig, folder: BuildFolder) -> Runtime:
     )
 
 
-def _write_sources(context: BuildContext, inputs: Inputs, photos: tuple[PhotoUse, ...]) -> None:
+def _write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
     sources = Sources(
-        photos=photos,
-        backgrounds=tuple(map(use_of, inputs.backgrounds)),
+        photos=cutouts,
+        backgrounds=tuple(map(background_use, inputs.backgrounds)),
         unreadable={rejection.sample_id: rejection.reason for rejection in inputs.rejected},
     )
-    write_json(context.folder.sources_file, asdict(sources))
+    write_json(folder.sources_file, asdict(sources))
 
 
-def _make_plan(context: BuildContext, inputs: Inputs, photos: Sequence[PhotoUse]) -> tuple[Sample, ...]:
-    """Decide every scene, from the photos that may be used, and write the plan."""
+def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUse]) -> tuple[Sample, ...]:
+    """Plan every scene, with the cut-outs that scenes may show, and write the plan."""
     config = context.config
     usable: defaultdict[str, list[str]] = defaultdict(list)
-    for photo in photos:
-        if photo.used:
-            usable[photo.concept].append(photo.id)
+    for cutout in cutouts:
+        if cutout.used:
+            usable[cutout.concept].append(cutout.id)
     concepts = [concept for concept in inputs.concepts if usable[concept.name]]
     if not concepts:
-        best = max((photo.quality or 0.0 for photo in photos), default=0.0)
+        best = max((cutout.quality or 0.0 for cutout in cutouts), default=0.0)
         raise InputError(
-            f"no photo gave a cut-out of quality {config.segment.min_quality:g} (the best has {shown(best)}); "
+            f"no photo gave a cut-out of quality {config.segment.min_quality:g} (the best has {format_quality(best)}); "
             "use each concept's best with --keep-best, or give photos with an alpha channel"
         )
     by_name = {concept.name: concept for concept in concepts}

@@ -1,15 +1,15 @@
-"""All reading and writing of a build: who owns the folder, its cut-outs, its candidates, the dataset in it.
+"""The files of a build folder: their paths, the plan, the candidates and their markers.
 
     OUT/README.md                     the card
     OUT/data/<split>-NNNNN-of-NNNNN.arrow, OUT/concepts/train-NNNNN-of-NNNNN.arrow
-    OUT/.build/build.json             what the build was asked to do; another request is refused
+    OUT/.build/build.json             the request: everything that the scenes depend on; another request is refused
     OUT/.build/plan.jsonl             one line for each planned scene
-    OUT/.build/config.json            the whole configuration, with what was last selected
-    OUT/.build/sources.json           what became of each photo, and the backgrounds
-    OUT/.build/cutouts/<key>.*        cut-outs, by the photo's content and the segmenter's parameters
+    OUT/.build/config.json            the whole configuration, with the last selection
+    OUT/.build/sources.json           each photo with its cut-out, and the backgrounds
+    OUT/.build/cutouts/<key>.*        cut-outs, named by the photo's content and the segmenter's parameters
     OUT/.build/backgrounds/<name>.*   painted backgrounds
-    OUT/.build/replies/*/<key>.json   what a language model replied, by what it was asked
-    OUT/.build/candidates/NNNNN.arrow every scene made, with scores; NNNNN.json is its marker, written last
+    OUT/.build/replies/*/<key>.json   replies of a language model, named by the question
+    OUT/.build/candidates/NNNNN.arrow every generated scene, with scores; NNNNN.json is its marker, written last
     OUT/.build/selected.json          the marker of OUT/data, written last
 
 Every file is written whole or not at all (mycanvas/io/files.py).
@@ -17,41 +17,31 @@ Every file is written whole or not at all (mycanvas/io/files.py).
 
 from __future__ import annotations
 
-import fcntl
 import json
-import logging
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from builder.pipeline.changes import changes
-from builder.pipeline.rows import Row
+from builder.pipeline.rows import Row, batches, candidate_schema
 from builder.records import Rejected
 from mycanvas.errors import StoreError
-from mycanvas.io.files import UNFINISHED, os_errors, read_json, sha256_of, stored, write_json, write_stream
-from mycanvas.io.ownership import check_ownership
-from mycanvas.schema import dataset_schema
+from mycanvas.io.files import read_json, sha256_of, stored, write_json, write_stream
 
-log = logging.getLogger("mycanvas")
-
-BATCH_ROWS = 8
-"""Rows of one Arrow record batch: what a reader of a memory-mapped shard touches for one row."""
-CHANGES_SHOWN = 12
 MODEL = "model "
-"""What the name of a model begins with in a request; its value is the model's revision."""
-BUILD_FILES = frozenset(f".build/{name}" for name in ("lock", "candidates", "cutouts", "sources.json", "config.json"))
-"""The files that a build may have left before it wrote build.json, which says what it is a build of."""
+"""Prefix of a model's name in a request; the value is the model's revision."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Marker:
-    """A finished file of candidates. sha256: of the file. config: the digest of the request that it answers."""
+    """The marker of a finished file of candidates.
+
+    sha256: of the file. config: the digest of the configuration that the candidates were made with.
+    """
 
     sha256: str
     rows: int
@@ -60,7 +50,7 @@ class Marker:
 
     @property
     def retriable(self) -> bool:
-        """Whether another run may give more rows."""
+        """Whether another run may add rows."""
         return any(rejection.retriable for rejection in self.rejected)
 
 
@@ -68,7 +58,7 @@ class BuildFolder:
     """The folder of one build.
 
     Args:
-        path: OUT. Use `claim` to build in it and `open` to read it.
+        path: OUT. Use `claim` (claim.py) before writing to it, and `open` to read a build.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,59 +67,19 @@ class BuildFolder:
 
     @classmethod
     def open(cls, path: Path) -> BuildFolder:
-        """A folder that holds a build, finished or not.
+        """Open a folder that holds a build, finished or not.
 
         Raises:
-            StoreError: it does not.
+            StoreError: the folder holds no build.
         """
         folder = cls(path)
-        if not os.path.isfile(folder._request):
-            raise StoreError(f"{path} {_what_is_there(path)}")
+        if not os.path.isfile(folder.request_file):
+            raise StoreError(f"{path} {_reason_and_remedy(path)}")
         return folder
 
-    @contextmanager
-    def claim(self, request: Mapping[str, Any]) -> Iterator[None]:
-        """Own the folder for one build: create it, or go on with the build in it.
-
-        Args:
-            request: everything that the candidates depend on, flat, of JSON's types.
-
-        Raises:
-            StoreError: the folder holds something else, was built from another request, is in use or cannot be written.
-        """
-        marker = self._request.relative_to(self.path).as_posix()
-        check_ownership(self.path, marker, BUILD_FILES.__contains__)
-        with os_errors(self.hidden):
-            (self.hidden / "candidates").mkdir(parents=True, exist_ok=True)
-            (self.hidden / "cutouts").mkdir(exist_ok=True)
-            lock = (self.hidden / "lock").open("w")
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StoreError(f"{self.path} is in use by another process; wait for it") from None
-            self._refuse_another_request(request)
-            for leftover in self.path.rglob(f".*{UNFINISHED}"):
-                leftover.unlink()
-            yield
-
-    def _refuse_another_request(self, request: Mapping[str, Any]) -> None:
-        # Until there is a plan, nothing depends on the request: whoever mends a mistake in it may go on here.
-        planned = self.plan_file.is_file() or any((self.hidden / "candidates").glob("*.json"))
-        if not (self._request.is_file() and planned):
-            write_json(self._request, request)
-            return
-        before = stored(self._request)
-        if before is None:
-            raise StoreError(f"{self._request} is damaged: nobody knows what was built here; use another --output")
-        found = changes(before, request)
-        if found:
-            more = [f"  … and {len(found) - CHANGES_SHOWN} more"] if len(found) > CHANGES_SHOWN else []
-            lines = [f"{self.path} was built with another configuration", *found[:CHANGES_SHOWN], *more]
-            raise StoreError("\n".join([*lines, "Use another --output, or the same configuration to resume."]))
-
     @property
-    def _request(self) -> Path:
+    def request_file(self) -> Path:
+        """Everything that the scenes depend on; this file identifies the folder as a build."""
         return self.hidden / "build.json"
 
     @property
@@ -139,39 +89,39 @@ class BuildFolder:
 
     @property
     def sources_file(self) -> Path:
-        """What the build is made from."""
+        """The photos with their cut-outs, and the backgrounds."""
         return self.hidden / "sources.json"
 
     @property
     def selected_file(self) -> Path:
-        """The marker of the dataset: written after everything else of it."""
+        """The marker of the dataset: written after all of its other files."""
         return self.hidden / "selected.json"
 
     @property
     def config_file(self) -> Path:
-        """The configuration as it was last given, selection included."""
+        """The configuration of the last run, with its selection."""
         return self.hidden / "config.json"
 
     @property
     def replies(self) -> Path:
-        """The folder of what a language model replied; there is none where none was asked."""
+        """The folder of a language model's replies; it exists only if a model was asked."""
         return self.hidden / "replies"
 
     def request(self) -> dict[str, Any]:
-        """What the build was asked to do."""
-        return dict(read_json(self._request))
+        """Read the request that the folder was built from."""
+        return dict(read_json(self.request_file))
 
     def revisions(self) -> dict[str, str]:
-        """The revision of each model that the build runs, by the model's name in its configuration."""
+        """Read the revision of each model of the build, by the model's name in the configuration."""
         return {
             name.removeprefix(MODEL): str(value) for name, value in self.request().items() if name.startswith(MODEL)
         }
 
     def plan(self) -> list[dict[str, Any]]:
-        """The planned scenes, in order; empty before there is a plan.
+        """Read the planned scenes, in order; empty before there is a plan.
 
         Raises:
-            StoreError: it is damaged.
+            StoreError: the plan is damaged.
         """
         if not self.plan_file.is_file():
             return []
@@ -180,27 +130,27 @@ class BuildFolder:
         except (OSError, ValueError):
             lines = [None]
         if not all(isinstance(line, dict) and {"id", "num_objects"} <= line.keys() for line in lines):
-            raise StoreError(f"{self.plan_file} is damaged; run the same `mycanvas build` again to write it anew")
+            raise StoreError(f"{self.plan_file} is damaged; run the same `mycanvas build` again to restore it")
         return lines
 
     def cutout_file(self, key: str, kind: str) -> Path:
-        """A file of a cut-out: "json" (its marker), "cutout.npy", "mask.png" or "photo.jpg"."""
+        """The path of a file of a cut-out; kind: "json" (its marker), "cutout.npy", "mask.png" or "photo.jpg"."""
         return self.hidden / "cutouts" / f"{key}.{kind}"
 
     def painted_file(self, name: str, kind: str) -> Path:
-        """A file of a painted background: "json" (its geometry and its marker) or "png"."""
+        """The path of a file of a painted background; kind: "json" (its geometry, also its marker) or "png"."""
         return self.hidden / "backgrounds" / f"{name}.{kind}"
 
     def candidate_file(self, shard: int) -> Path:
-        """The scenes of one shard of the plan."""
+        """The path of the scenes of one shard of the plan."""
         return self.hidden / "candidates" / f"{shard:05d}.arrow"
 
     def marker(self, shard: int, config: str | None = None) -> Marker | None:
-        """The marker of a shard whose file is there and is what the marker says; else None.
+        """Read the marker of a shard; None if there is none or the shard's file does not match it.
 
         Args:
-            shard: its number.
-            config: the digest of the configuration that it must answer, if it matters.
+            shard: the shard's number.
+            config: the digest of the configuration that the shard must be made with; None: any.
         """
         file = self.candidate_file(shard)
         values = stored(file.with_suffix(".json"))
@@ -212,10 +162,10 @@ class BuildFolder:
         return Marker(sha256=values["sha256"], rows=values["rows"], config=values["config"], rejected=rejected)
 
     def markers(self) -> Iterator[tuple[int, Marker]]:
-        """Each finished shard with its marker, in order.
+        """Read the number and the marker of each finished shard, in order.
 
         Raises:
-            StoreError: a file is not what its marker says.
+            StoreError: a file does not match its marker.
         """
         for path in sorted((self.hidden / "candidates").glob("*.json")):
             marker = self.marker(int(path.stem))
@@ -234,35 +184,18 @@ class BuildFolder:
         return marker
 
     def candidates(self, shard: int, columns: Sequence[str] | None = None) -> Iterator[Row]:
-        """The rows of a finished shard; only `columns` of them, where given."""
+        """Read the rows of a finished shard; only `columns`, if given."""
         with pa.memory_map(str(self.candidate_file(shard))) as file, pa.ipc.open_stream(file) as stream:
             for batch in stream:
                 yield from (batch.select(list(columns)) if columns else batch).to_pylist()
 
 
-def candidate_schema() -> pa.Schema:
-    """The dataset's columns, and the fingerprint that select compares."""
-    return dataset_schema().append(pa.field("fingerprint", pa.uint64()))
-
-
-def batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Rows in record batches of BATCH_ROWS."""
-    held: list[Row] = []
-    for row in rows:
-        held.append(row)
-        if len(held) == BATCH_ROWS:
-            yield pa.RecordBatch.from_pylist(held, schema=schema)
-            held = []
-    if held:
-        yield pa.RecordBatch.from_pylist(held, schema=schema)
-
-
-def _what_is_there(path: Path) -> str:
-    """What a folder is that should hold a build, and what to do."""
+def _reason_and_remedy(path: Path) -> str:
+    """Why a path is not the folder of a build, and how to get one."""
     if not os.path.exists(path):
         return "does not exist; give the folder that `mycanvas build` or `mycanvas demo` wrote"
     if not os.path.isdir(path):
         return "is a file; give the folder that `mycanvas build` or `mycanvas demo` wrote"
     if any((path / "data").glob("*-of-*.*")):
-        return "is a dataset without its .build folder, which holds every scene made; give the folder that has it"
+        return "is a dataset without its .build folder, which holds all generated scenes; give the folder that has it"
     return f"holds no build; make one with: mycanvas build --concepts DIR --output {shlex.quote(str(path))}"

@@ -1,4 +1,4 @@
-"""What the card says of a build: the store's facts, in the card's records."""
+"""Write the text of the dataset's card from the build folder."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.dataset_writer import data_files, digest_of, file_sums
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.required_models import backends_with_models, published
-from builder.pipeline.source_photos import PhotoUse, Sources
-from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, PhotoFacts, SplitFacts, render_card
+from builder.pipeline.source_photos import CutoutUse, Sources
+from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, Credit, SplitFacts, render_card
 from mycanvas import __version__
 from mycanvas.models import is_local
 
@@ -26,14 +26,14 @@ def card_text(
     compositions: dict[str, int],
     caption_words: float,
 ) -> str:
-    """The text of the dataset's README.md.
+    """Render the dataset's README.md.
 
     Args:
-        folder: with the dataset's files in place.
+        folder: a build folder, with the dataset's files.
         config: of the build, selection included.
         sources: its photos and backgrounds.
-        funnel: what became of the planned scenes.
-        compositions: kept scenes of each composition.
+        funnel: the numbers of planned, rejected, dropped and kept scenes.
+        compositions: number of kept scenes by composition.
         caption_words: mean number of words in a kept caption.
     """
     files = data_files(folder)
@@ -64,7 +64,7 @@ def card_text(
 
 
 def _parameters(config: BuildConfig) -> dict[str, Any]:
-    """What the dataset depends on; of what lies on the builder's machine, its name alone."""
+    """All settings that the dataset depends on; a local path is replaced by its last part."""
     values = config.identity() | {f"select.{name}": value for name, value in config.select}
     return {
         name: published(value) if isinstance(value, str) and is_local(value) else value
@@ -72,16 +72,16 @@ def _parameters(config: BuildConfig) -> dict[str, Any]:
     }
 
 
-def _split(files: Sequence[Path], name: str, place: str, rows: int) -> SplitFacts:
-    own = [file for file in files if file.parent.name == place and file.name.startswith(f"{name}-")]
+def _split(files: Sequence[Path], name: str, folder: str, rows: int) -> SplitFacts:
+    own = [file for file in files if file.parent.name == folder and file.name.startswith(f"{name}-")]
     return SplitFacts(name=name, rows=rows, bytes=sum(file.stat().st_size for file in own), files=len(own))
 
 
-def _concepts(photos: Sequence[PhotoUse]) -> tuple[ConceptFacts, ...]:
-    groups: defaultdict[tuple[str, str, str], list[PhotoFacts]] = defaultdict(list)
+def _concepts(photos: Sequence[CutoutUse]) -> tuple[ConceptFacts, ...]:
+    groups: defaultdict[tuple[str, str, str], list[Credit]] = defaultdict(list)
     for photo in photos:
-        facts = PhotoFacts(id=photo.id, used=photo.used, attribution=photo.attribution)
-        groups[photo.concept, photo.token, photo.class_noun].append(facts)
+        credit = Credit(id=photo.id, used=photo.used, attribution=photo.attribution)
+        groups[photo.concept, photo.token, photo.class_noun].append(credit)
     return tuple(
         ConceptFacts(name=name, token=token, class_noun=noun, photos=tuple(members))
         for (name, token, noun), members in groups.items()
@@ -89,11 +89,11 @@ def _concepts(photos: Sequence[PhotoUse]) -> tuple[ConceptFacts, ...]:
 
 
 def _backgrounds(sources: Sources) -> tuple[BackgroundFacts, ...]:
-    groups: defaultdict[tuple[str, str], list[PhotoFacts]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str], list[Credit]] = defaultdict(list)
     for background in sources.backgrounds:
         members = groups[background.scene, background.phrase]
         if background.photo_id is not None:
-            members.append(PhotoFacts(id=background.photo_id, attribution=background.attribution))
+            members.append(Credit(id=background.photo_id, attribution=background.attribution))
     return tuple(
         BackgroundFacts(name=name, phrase=phrase, photos=tuple(members)) for (name, phrase), members in groups.items()
     )

@@ -1,4 +1,4 @@
-"""What differs between what a build was asked to do before and what it is asked now, in words."""
+"""Describe the differences between two build requests, one line per setting."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SHOWN = 60
-"""Characters of a value that are repeated."""
+MAX_VALUE = 60
+"""Longest value in a message, in characters; longer ones are cut."""
 
 _PARTS: Mapping[str, Sequence[str]] = {
     "photo": ("content",),
@@ -15,17 +15,17 @@ _PARTS: Mapping[str, Sequence[str]] = {
     "background": ("content", "phrase", "horizon", "ground"),
     "model": ("revision",),
 }
-"""Things of which a build may have any number, "photo dog6/00.jpg", and what the values of each mean, in order."""
+"""Names of the parts of a value, for kinds of setting that a request may have several of, as in "photo dog6/00.jpg"."""
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """One line for each name whose value differs; None is the same as being absent.
+    """Describe each name whose value differs, in one line; None equals a missing name.
 
     If concepts were added or removed, the first line says so, and their photos have no lines of their own.
 
     Args:
-        before: what the build in the folder was asked to do, as in its build.json.
-        now: the same of the build that is expected.
+        before: the request of the build in the folder, from its build.json.
+        now: the new request.
     """
     names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     was, has = _concepts(before), _concepts(now)
@@ -33,7 +33,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if exchanged:
         names = [name for name in names if _concept_of(name) not in exchanged]
     first = [f"  {'concepts':<12}  were {_listed(was)}, now {_listed(has)}"] if exchanged else []
-    return first + [f"  {_printable(name):<12}  {_told(name, before.get(name), now.get(name))}" for name in names]
+    return first + [f"  {_printable(name):<12}  {_difference(name, before.get(name), now.get(name))}" for name in names]
 
 
 def _concepts(request: Mapping[str, Any]) -> list[str]:
@@ -51,30 +51,31 @@ def _concept_of(name: str) -> str | None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return _shown(", ".join(map(_printable, names)) or None).strip('"')
+    return _format(", ".join(map(_printable, names)) or None).strip('"')
 
 
-def _told(name: str, was: Any, now: Any) -> str:
-    kind, _, thing = name.partition(" ")
-    if not (thing and kind in _PARTS):
-        return f"was {_shown(was)}, now {_shown(now)}"
+def _difference(name: str, was: Any, now: Any) -> str:
+    kind, _, item = name.partition(" ")
+    if not (item and kind in _PARTS):
+        return f"was {_format(was)}, now {_format(now)}"
     if was is None or now is None:
         return "was added" if was is None else "was removed"
     if not (isinstance(was, list) and isinstance(now, list)):
         was, now = [was], [now]
     parts = zip(_PARTS[kind], was, now, strict=False)
-    return ", ".join(_part(part, old, new) for part, old, new in parts if old != new) or "has changed"
+    changed = [(part, old, new) for part, old, new in parts if old != new]
+    described = [
+        "has changed" if part == "content" else f"{part} was {_format(old)}, now {_format(new)}"
+        for part, old, new in changed
+    ]
+    return ", ".join(described) or "has changed"
 
 
-def _part(part: str, was: Any, now: Any) -> str:
-    return "has changed" if part == "content" else f"{part} was {_shown(was)}, now {_shown(now)}"
-
-
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is None:
         return "not given"
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
 
 
 def _printable(name: str) -> str:

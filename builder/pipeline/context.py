@@ -1,4 +1,4 @@
-"""What every step of a build works with."""
+"""The context of a build: its configuration, folder, engine and runtime."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mycanvas.models.runtime import Runtime
 class BuildContext:
     """One build in progress.
 
-    config: the configuration. folder: the output folder, claimed. engine: the workers, started.
-    runtime: how the backends run, with the models that were fetched.
+    config: the configuration. folder: the output folder, claimed. engine: the started workers.
+    runtime: device, precision, memory and threads of the backends, and the paths of the models.
     """
 
     config: BuildConfig

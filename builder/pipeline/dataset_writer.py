@@ -1,4 +1,4 @@
-"""The dataset in a build folder: shards, card and marker, each replaced whole, and nothing that somebody else wrote."""
+"""Write and verify the dataset in a build folder: shards, card and marker. Other files are not touched."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from builder.pipeline.build_folder import BATCH_ROWS, BuildFolder, batches
-from builder.pipeline.rows import Row
-from builder.pipeline.source_photos import PhotoUse
+from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.rows import BATCH_ROWS, Row, batches
+from builder.pipeline.source_photos import CutoutUse
 from dataset_card import digest_in
 from mycanvas.errors import StoreError
 from mycanvas.io.files import os_errors, read_json, sha256_of, stored, sync_folder, write_json, write_stream, write_text
@@ -24,16 +24,16 @@ from mycanvas.schema import SPLITS, concepts_schema, dataset_schema
 log = logging.getLogger("mycanvas")
 
 SHARD_ROWS = 512
-"""Most rows of one file of the dataset: about 200 MB at 1024 x 1024."""
+"""Maximum rows of one file of the dataset: about 200 MB at 1024 x 1024."""
 
 Kept = Sequence[tuple[int, Mapping[str, str]]]
-"""For each shard of candidates, in order: the split of each id that is kept."""
+"""For each shard of candidates, in order: its number, and the split of each kept id."""
 
 
 def write_splits(folder: BuildFolder, kept: Kept) -> None:
     """Copy the kept scenes' encoded bytes into the dataset's shards, in the order of the plan.
 
-    The dataset that was there stays until the new one is written; from then until `mark_selected` it has no marker.
+    The old dataset stays until the new one is written; from then until `mark_selected` there is no marker.
     """
     staging = folder.hidden / "staging"
     with os_errors(staging):
@@ -45,13 +45,13 @@ def write_splits(folder: BuildFolder, kept: Kept) -> None:
         rows = _kept_rows(folder, kept, split)
         for index in range(count):
             file = staging / f"{split}-{index:05d}-of-{count:05d}.arrow"
-            write_stream(file, dataset_schema(), _joined(rows, min(SHARD_ROWS, total - index * SHARD_ROWS)))
+            write_stream(file, dataset_schema(), _join(rows, min(SHARD_ROWS, total - index * SHARD_ROWS)))
     folder.selected_file.unlink(missing_ok=True)
     _replace(folder.path / "data", staging)
 
 
 def _kept_rows(folder: BuildFolder, kept: Kept, split: str) -> Iterator[pa.RecordBatch]:
-    """A record batch of one row for each kept scene of a split: views of the candidates' bytes, nothing decoded."""
+    """Yield a record batch of one row for each kept scene of a split: views of the candidates' bytes, not decoded."""
     columns = dataset_schema().names
     for shard, ids in kept:
         if split not in ids.values():
@@ -63,8 +63,8 @@ def _kept_rows(folder: BuildFolder, kept: Kept, split: str) -> Iterator[pa.Recor
                         yield batch.select(columns).slice(row, 1)
 
 
-def _joined(rows: Iterator[pa.RecordBatch], count: int) -> Iterator[pa.RecordBatch]:
-    """The next `count` one-row batches, joined into batches of the usual size."""
+def _join(rows: Iterator[pa.RecordBatch], count: int) -> Iterator[pa.RecordBatch]:
+    """Join the next `count` one-row batches into batches of BATCH_ROWS."""
     while count > 0:
         joined = list(islice(rows, min(BATCH_ROWS, count)))
         count -= len(joined)
@@ -72,6 +72,7 @@ def _joined(rows: Iterator[pa.RecordBatch], count: int) -> Iterator[pa.RecordBat
 
 
 def _replace(data: Path, staging: Path) -> None:
+    """Move the new shards from `staging` to `data`, then delete the old ones."""
     with os_errors(data):
         data.mkdir(exist_ok=True)
         new = sorted(file.name for file in staging.iterdir())
@@ -85,11 +86,11 @@ def _replace(data: Path, staging: Path) -> None:
         sync_folder(data)
 
 
-def write_concepts(folder: BuildFolder, photos: Iterable[PhotoUse]) -> None:
-    """Write the source photos with their masks, as the config `concepts`, unless they are there.
+def write_concepts(folder: BuildFolder, photos: Iterable[CutoutUse]) -> None:
+    """Write the source photos with their masks, as the config `concepts`, unless they are written already.
 
     Raises:
-        StoreError: a file that the cutting out left is missing.
+        StoreError: a file of a cut-out is missing.
     """
     file = folder.path / "concepts" / "train-00000-of-00001.arrow"
     before = stored(folder.selected_file)
@@ -98,13 +99,13 @@ def write_concepts(folder: BuildFolder, photos: Iterable[PhotoUse]) -> None:
     write_stream(file, concepts_schema(), batches(_concept_rows(folder, photos), concepts_schema()))
 
 
-def _concept_rows(folder: BuildFolder, photos: Iterable[PhotoUse]) -> Iterator[Row]:
-    """The rows of the config `concepts`: bytes that the cutting out has left on disk."""
+def _concept_rows(folder: BuildFolder, photos: Iterable[CutoutUse]) -> Iterator[Row]:
+    """Yield the rows of the config `concepts`, with the encoded bytes of the cut-outs' files."""
     for photo in photos:
         yield {
             "id": photo.id,
-            "image": {"bytes": _bytes(folder.cutout_file(photo.key, "photo.jpg")), "path": None},
-            "mask": {"bytes": _bytes(folder.cutout_file(photo.key, "mask.png")), "path": None}
+            "image": {"bytes": _read(folder.cutout_file(photo.key, "photo.jpg")), "path": None},
+            "mask": {"bytes": _read(folder.cutout_file(photo.key, "mask.png")), "path": None}
             if photo.quality is not None
             else None,
             "concept": photo.concept,
@@ -117,7 +118,7 @@ def _concept_rows(folder: BuildFolder, photos: Iterable[PhotoUse]) -> Iterator[R
         }
 
 
-def _bytes(file: Path) -> bytes:
+def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
@@ -127,74 +128,69 @@ def _bytes(file: Path) -> bytes:
 
 
 def data_files(folder: BuildFolder) -> list[Path]:
-    """The dataset's shards: scenes, then source photos."""
+    """List the dataset's shards: scenes, then source photos."""
     return sorted(folder.path.glob("data/*.arrow")) + sorted(folder.path.glob("concepts/*.arrow"))
 
 
 def write_card(folder: BuildFolder, text: str) -> None:
-    """Write OUT/README.md. One that somebody has edited is kept beside it, under a name that is free."""
-    card, wrote = folder.path / "README.md", folder.hidden / "card.sha256"
+    """Write OUT/README.md; if it was edited, first rename it to a free name."""
+    card, digest_file = folder.path / "README.md", folder.hidden / "card.sha256"
     new = hashlib.sha256(text.encode()).hexdigest()
-    if card.is_file() and sha256_of(card) not in {new, wrote.read_text() if wrote.is_file() else ""}:
-        kept = _free_name(card)
+    if card.is_file() and sha256_of(card) not in {new, digest_file.read_text() if digest_file.is_file() else ""}:
+        kept, number = card.with_name("README.edited.md"), 1
+        while kept.exists():
+            number += 1
+            kept = card.with_name(f"README.edited-{number}.md")
         card.rename(kept)
         log.warning("%s was edited; your version is now %s", card, kept.name)
     write_text(card, text)
-    write_text(wrote, new)
-
-
-def _free_name(card: Path) -> Path:
-    kept, number = card.with_name("README.edited.md"), 1
-    while kept.exists():
-        number += 1
-        kept = card.with_name(f"README.edited-{number}.md")
-    return kept
+    write_text(digest_file, new)
 
 
 def file_sums(folder: BuildFolder) -> dict[str, str]:
-    """The sha256 of each of the dataset's shards, by its name within the folder, in the order of `data_files`."""
+    """Compute the sha256 of each of the dataset's shards, by its path in the folder, in the order of `data_files`."""
     return {file.relative_to(folder.path).as_posix(): sha256_of(file) for file in data_files(folder)}
 
 
 def digest_of(sums: Mapping[str, str]) -> str:
-    """One sha256 for all shards: the card's."""
+    """Combine the sums of all shards into one sha256, which is on the card."""
     return hashlib.sha256("".join(f"{name} {sums[name]}\n" for name in sums).encode()).hexdigest()
 
 
 def mark_selected(folder: BuildFolder, values: Mapping[str, Any]) -> None:
-    """Write the dataset's marker: `values`, and the sha256 of each of its files."""
+    """Write the dataset's marker: `values`, and the sha256 of each shard."""
     write_json(folder.selected_file, {**values, "files": file_sums(folder)})
 
 
 def marked(folder: BuildFolder) -> dict[str, Any] | None:
-    """What `mark_selected` wrote, if its files are still what they were, and the card is theirs; else None."""
+    """Read the dataset's marker; None if there is none, a shard has changed or the card describes other shards."""
     values: dict[str, Any] | None = stored(folder.selected_file)
     card = folder.path / "README.md"
     if values is None or not card.is_file():
         return None
     sums = file_sums(folder)
-    its = digest_in(card.read_text(encoding="utf-8", errors="replace")) == digest_of(sums)
-    return values if its and values["files"] == sums else None
+    card_matches = digest_in(card.read_text(encoding="utf-8", errors="replace")) == digest_of(sums)
+    return values if card_matches and values["files"] == sums else None
 
 
 def check_whole(folder: BuildFolder) -> None:
-    """Find out whether the shards are there as they were written.
+    """Check that all shards are as they were written.
 
     Raises:
-        StoreError: naming one that is not, and what brings it back; or nothing was written yet.
+        StoreError: a shard is missing or damaged, or the build is not finished.
     """
     if not folder.selected_file.is_file():
         raise StoreError(f"{folder.path} is not finished; run the same `mycanvas build` again to finish it")
-    wrote, there = read_json(folder.selected_file)["files"], file_sums(folder)
-    lost = [name for name, digest in wrote.items() if there.get(name) != digest]
+    expected, found = read_json(folder.selected_file)["files"], file_sums(folder)
+    lost = [name for name, digest in expected.items() if found.get(name) != digest]
     if lost:
-        flaw = "is damaged" if lost[0] in there else "is missing"
-        more = f", and {len(lost) - 1} more of {len(wrote)} files are not as they were" if len(lost) > 1 else ""
-        remedy = f"write it again with: mycanvas select {shlex.quote(str(folder.path))}"
+        flaw = "is damaged" if lost[0] in found else "is missing"
+        more = f", and {len(lost) - 1} more of {len(expected)} files are missing or damaged" if len(lost) > 1 else ""
+        remedy = f"restore it with: mycanvas select {shlex.quote(str(folder.path))}"
         raise StoreError(f"{folder.path / lost[0]} {flaw}{more}; {remedy}")
 
 
 def check_build(path: Path) -> None:
-    """The same, of a folder that a build left; a copy of it that has no .build folder is taken as it is."""
+    """Check the shards of a dataset folder; a copy without its .build folder is not checked."""
     if (path / ".build").is_dir():
         check_whole(BuildFolder.open(path))

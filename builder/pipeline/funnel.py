@@ -1,4 +1,4 @@
-"""How many scenes were planned, rejected at which stage and why, made, dropped by what, and kept."""
+"""Count the scenes that were planned, rejected (by stage and reason), made, dropped (by rule) and kept."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NUMBER = re.compile(r"(?<![\w/.])\d+(\.\d+)?(?![\w/])")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Funnel:
-    """Counts of scenes. planned, made, kept: by split. rejected: by "stage: reason". dropped: by what they failed.
+    """Numbers of scenes. planned, made, kept: by split. rejected: by "stage: reason". dropped: by selection rule.
 
-    Splits come in the order of `mycanvas.schema.SPLITS`, reasons by how many scenes they cost.
+    Splits are in the order of `mycanvas.schema.SPLITS`, reasons and rules in descending order of their counts.
     """
 
     planned: Mapping[str, int]
@@ -32,17 +32,17 @@ class Funnel:
     def count(
         cls, planned: Mapping[str, str], rejected: Iterable[Rejected], made: Iterable[str], selection: Selection
     ) -> Funnel:
-        """Add it all up.
+        """Count the scenes.
 
         Args:
             planned: the split of every planned id.
-            rejected: what the stages rejected.
+            rejected: the rejections of all stages.
             made: ids of all candidates.
-            selection: what became of the candidates.
+            selection: the kept and dropped candidates.
         """
         return cls(
             planned=_by_split(planned.values()),
-            # Reasons say what they measured; the same reason with another number is the same row.
+            # Reasons contain measured values; reasons that differ only in numbers are counted together.
             rejected=_most_first(f"{each.stage}: {_NUMBER.sub('…', each.reason)}" for each in rejected),
             made=_by_split(planned[name] for name in made),
             dropped=_most_first(selection.dropped.values()),
@@ -51,7 +51,7 @@ class Funnel:
 
     @classmethod
     def from_json(cls, counts: Mapping[str, Mapping[str, int]]) -> Funnel:
-        """What `asdict` made of a funnel, in its order again: our JSON files sort their keys."""
+        """Read the result of `asdict`, and restore the order of the keys, which our JSON files sort."""
         return cls(
             planned=_by_split(counts["planned"]),
             rejected=_most_first(counts["rejected"]),
@@ -61,7 +61,7 @@ class Funnel:
         )
 
     def lines(self) -> list[str]:
-        """The funnel as a table for a terminal."""
+        """Format the counts as a table for a terminal."""
         rows: list[tuple[str, int]] = [("planned", sum(self.planned.values()))]
         rows += [(f"  rejected by {reason}", -count) for reason, count in self.rejected.items()]
         rows += [("made", sum(self.made.values()))]

@@ -1,4 +1,4 @@
-"""The inputs of a build: concepts and backgrounds, found and checked; and the request that identifies the build."""
+"""Find and check the inputs of a build (concepts and backgrounds), and make the request that identifies the build."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger("mycanvas")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inputs:
-    """Everything that scenes are made from. rejected: photos and folders that are not used."""
+    """The concepts and backgrounds of a build. rejected: photos and folders that are not used."""
 
     concepts: tuple[Concept, ...]
     backgrounds: tuple[BackgroundRef, ...]
@@ -33,11 +33,11 @@ class Inputs:
 
 
 def find_inputs(config: BuildConfig) -> Inputs:
-    """Find and check the photos of concepts and backgrounds; warn of every one that is left out.
+    """Find and check the photos of concepts and backgrounds; warn about each one that is left out.
 
     Raises:
-        ConfigError: the output folder is within an input folder, or names, nouns or phrases cannot be used.
-        InputError: no usable photo.
+        ConfigError: the output folder is within an input folder, or names, nouns or phrases are invalid.
+        InputError: there is no usable photo.
         HubError: a dataset on the Hub is not available.
     """
     _check_output(config)
@@ -54,12 +54,12 @@ def find_inputs(config: BuildConfig) -> Inputs:
 
 
 def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, str]) -> dict[str, Any]:
-    """Everything that the scenes depend on, flat, so that a change can be named.
+    """Collect everything that the scenes depend on, flat, so that an error can name the settings that changed.
 
     Args:
-        config: the configuration; photos count by their content, not by where they are.
-        inputs: what was found.
-        revisions: of each required model, by its name in the configuration.
+        config: the configuration; photos are identified by their content, not by their path.
+        inputs: the concepts and backgrounds of the build.
+        revisions: model name in the configuration -> revision, for each required model.
     """
     request = {"mycanvas": __version__, **config.identity()}
     request |= {f"{MODEL}{name}": revision for name, revision in revisions.items()}
@@ -79,7 +79,7 @@ def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, s
 
 
 def _check_output(config: BuildConfig) -> None:
-    """Refuse an output folder whose dataset would be found among the photos it is built from."""
+    """Refuse an output folder inside an input folder, where its pictures would be read as photos."""
     for name, folder in (("concepts", config.concepts), ("backgrounds", config.backgrounds)):
         if isinstance(folder, Path) and folder.is_dir() and config.output.resolve().is_relative_to(folder.resolve()):
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""What scenes are made from, made once and kept in the build folder: cut-outs of photos, painted backgrounds."""
+"""Make the cut-outs of photos and the painted backgrounds once, and keep them in the build folder."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from builder.config import BuildConfig
-from builder.pipeline.backends import with_backend
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import BuildContext
-from builder.pipeline.source_photos import CutoutReport, PhotoUse, judge_photos
+from builder.pipeline.loaded_backends import with_backend
+from builder.pipeline.source_photos import CutoutUse, choose_cutouts
 from builder.records import Background, BackgroundRef, Concept, Cutout, PhotoFile, Rejected, Rgb, Rgba, Sample
 from builder.sources.photos import read_photo
 from builder.stages.backgrounds import paint_scene
@@ -31,12 +31,12 @@ from mycanvas.io.progress import Progress, tracked
 from mycanvas.models.runtime import Runtime
 
 PHOTO_SIDE = 2048
-"""Longest side in pixels at which a source photo is read, masked and published."""
+"""Longest side in pixels to which a source photo is scaled before it is cut out and published."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PhotoTask:
-    """Photos to cut out together; `keys` name the results by the photo's content and the segmenter's parameters."""
+class CutoutTask:
+    """Photos to cut out together. keys: the name of each cut-out's files, from the photo and the parameters."""
 
     folder: Path
     photos: tuple[PhotoFile, ...]
@@ -55,7 +55,7 @@ class PaintTask:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Some of OpenCV's results depend on its number of threads; workers are how work is spread here."""
+    """Run OpenCV with one thread: some of its results depend on the number of threads, and workers run in parallel."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -64,31 +64,49 @@ def one_thread() -> Iterator[None]:
         cv2.setNumThreads(threads)
 
 
-def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[PhotoUse, ...]:
-    """Cut out every photo of every concept, and decide which cut-outs may be used."""
+def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[CutoutUse, ...]:
+    """Cut out every photo of every concept, and decide which cut-outs scenes may show."""
     config = context.config
     photos = [photo for concept in concepts for photo in concept.photos]
+    keys = {photo.id: _cutout_key(photo, context) for photo in photos}
     step = SEGMENTERS[config.backend_name("segment")].batch_size(config.backend_table("segment"))
     tasks = [
-        PhotoTask(
+        CutoutTask(
             folder=context.folder.path,
             photos=tuple(batch),
-            keys=tuple(_cutout_key(photo, context) for photo in batch),
+            keys=tuple(keys[photo.id] for photo in batch),
             config=config,
             runtime=context.runtime,
         )
         for batch in (photos[start : start + step] for start in range(0, len(photos), step))
     ]
-    reports: dict[str, CutoutReport] = {}
     with Progress("cutting out", len(photos), "photo") as progress:
-        for batch in context.engine.map(cut_out, tasks):
-            reports |= {report.photo_id: report for report in batch}
-            progress.update(len(batch))
-    return judge_photos(concepts, reports, config.segment)
+        for count in context.engine.map(cut_out, tasks):
+            progress.update(count)
+    cutouts = [
+        _read_use(context.folder, concept, photo, keys[photo.id]) for concept in concepts for photo in concept.photos
+    ]
+    return choose_cutouts(cutouts, config.segment)
+
+
+def _read_use(folder: BuildFolder, concept: Concept, photo: PhotoFile, key: str) -> CutoutUse:
+    """Read the marker of a cut-out; whether it is used is decided later."""
+    marker = read_json(folder.cutout_file(key, "json"))
+    return CutoutUse(
+        id=photo.id,
+        concept=concept.name,
+        token=concept.token,
+        class_noun=concept.class_noun,
+        height_cm=concept.height_cm,
+        attribution=photo.attribution,
+        key=key,
+        quality=marker["quality"],
+        reason=marker["reason"],
+    )
 
 
 def _cutout_key(photo: PhotoFile, context: BuildContext) -> str:
-    """The cut-out's name: changes with the photo's content and everything that its pixels depend on."""
+    """The name of a cut-out's files: a digest of the photo's content and all settings that change the pixels."""
     config = context.config
     gate = {f"segment.{name}" for name in GATE}
     parameters = {name: value for name, value in config.identity().items() if name.startswith("segment.")}
@@ -101,7 +119,7 @@ def _cutout_key(photo: PhotoFile, context: BuildContext) -> str:
 
 def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
     """Paint every background of the plan that is not a photo."""
-    # One picture may go by several phrases.
+    # The same painted background may be in the plan with several phrases.
     painted = {replace(sample.background, phrase="") for sample in samples if sample.background.photo is None}
     ordered = sorted(painted, key=lambda background: (background.scene, background.variant))
     tasks = [PaintTask(folder=context.folder.path, background=background) for background in ordered]
@@ -110,30 +128,25 @@ def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
 
 
 @one_thread()
-def cut_out(task: PhotoTask) -> tuple[CutoutReport, ...]:
-    """Segment photos and keep the cut-outs, unless an earlier run did."""
+def cut_out(task: CutoutTask) -> int:
+    """Cut out the photos whose cut-outs are not in the build folder yet; return the number of photos of the task."""
     folder = BuildFolder(task.folder)
-    missing = [(photo, key) for photo, key in zip(task.photos, task.keys, strict=True) if not _whole(folder, key)]
+    missing = [(photo, key) for photo, key in zip(task.photos, task.keys, strict=True) if not _is_complete(folder, key)]
     if missing:
         _segment_photos(folder, missing, task)
-    return tuple(_report(folder, photo, key) for photo, key in zip(task.photos, task.keys, strict=True))
+    return len(task.photos)
 
 
-def _report(folder: BuildFolder, photo: PhotoFile, key: str) -> CutoutReport:
-    found = read_json(folder.cutout_file(key, "json"))
-    return CutoutReport(photo_id=photo.id, key=key, quality=found["quality"], reason=found["reason"])
-
-
-def _whole(folder: BuildFolder, key: str) -> bool:
-    """Whether an earlier run left this cut-out with all of its files."""
-    found = stored(folder.cutout_file(key, "json"))
-    if found is None:
+def _is_complete(folder: BuildFolder, key: str) -> bool:
+    """Whether all files of a cut-out are in the build folder."""
+    marker = stored(folder.cutout_file(key, "json"))
+    if marker is None:
         return False
-    kinds = ["photo.jpg"] if found["quality"] is None else ["photo.jpg", "mask.png", "cutout.npy"]
+    kinds = ["photo.jpg"] if marker["quality"] is None else ["photo.jpg", "mask.png", "cutout.npy"]
     return all(folder.cutout_file(key, kind).is_file() for kind in kinds)
 
 
-def _segment_photos(folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]], task: PhotoTask) -> None:
+def _segment_photos(folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]], task: CutoutTask) -> None:
     config = task.config
     photos = [replace(read_photo(photo, PHOTO_SIDE), cutout_side=config.resolution) for photo, _ in missing]
     results = with_backend(
@@ -145,21 +158,23 @@ def _segment_photos(folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]
     )
     for photo, (_, key), result in zip(photos, missing, results, strict=True):
         write_bytes(folder.cutout_file(key, "photo.jpg"), encode_jpeg(photo.pixels))
-        write_json(folder.cutout_file(key, "json"), _kept(folder, key, result))
+        write_json(folder.cutout_file(key, "json"), _write_cutout(folder, key, result))
 
 
-def _kept(folder: BuildFolder, key: str, result: Cutout | Rejected) -> dict[str, float | bool | str | None]:
-    """Keep a cut-out's pixels; what its marker says."""
+def _write_cutout(folder: BuildFolder, key: str, result: Cutout | Rejected) -> dict[str, float | bool | str | None]:
+    """Write the pixels of a cut-out, if there is one; return the content of its marker."""
     if isinstance(result, Rejected):
         return {"quality": None, "reason": result.reason}
     if result.mask is not None:
         write_bytes(folder.cutout_file(key, "mask.png"), encode_png(result.mask.astype(np.uint8) * 255))
-    write_bytes(folder.cutout_file(key, "cutout.npy"), _npy(result.rgba))
+    buffer = io.BytesIO()
+    np.save(buffer, result.rgba)  # twice as large as a PNG; but reading a PNG takes as long as making a scene
+    write_bytes(folder.cutout_file(key, "cutout.npy"), buffer.getvalue())
     return {"quality": result.quality, "cut_off": result.cut_off, "reason": None}
 
 
 def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
-    """A cut-out that `cut_out` made. Its pixels stay on the disk until they are looked at, and workers share them.
+    """Read a cut-out that `cut_out` made. Its pixels are memory-mapped: loaded when accessed, and shared by workers.
 
     Raises:
         StoreError: its files are damaged.
@@ -175,8 +190,8 @@ def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
 
 @one_thread()
 def paint(task: PaintTask) -> None:
-    """Paint one background and keep the picture, unless an earlier run did."""
-    folder, name = BuildFolder(task.folder), _name(task.background)
+    """Paint one background and write it, unless it is in the build folder already."""
+    folder, name = BuildFolder(task.folder), _painted_name(task.background)
     if stored(folder.painted_file(name, "json")) and folder.painted_file(name, "png").is_file():
         return
     painted = paint_scene(task.background)
@@ -185,12 +200,12 @@ def paint(task: PaintTask) -> None:
 
 
 def read_painted(folder: BuildFolder, background: BackgroundRef) -> Background:
-    """A background that `paint` made.
+    """Read a background that `paint` made.
 
     Raises:
         StoreError: its files are damaged.
     """
-    name = _name(background)
+    name = _painted_name(background)
     path = folder.painted_file(name, "png")
     pixels: Rgb | None = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if pixels is None:
@@ -198,15 +213,8 @@ def read_painted(folder: BuildFolder, background: BackgroundRef) -> Background:
     return Background(pixels=cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), **read_json(folder.painted_file(name, "json")))
 
 
-def _name(background: BackgroundRef) -> str:
+def _painted_name(background: BackgroundRef) -> str:
     return f"{background.scene}-{background.variant}"
-
-
-def _npy(rgba: Rgba) -> bytes:
-    """NumPy's file format: twice as large as a PNG, which takes as long to read as a scene takes to make."""
-    buffer = io.BytesIO()
-    np.save(buffer, rgba)
-    return buffer.getvalue()
 
 
 def _damaged(path: Path) -> StoreError:

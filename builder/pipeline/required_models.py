@@ -1,4 +1,4 @@
-"""Which models a configuration needs, and where they lie once they are there."""
+"""List, fetch and describe the models that a configuration requires."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from mycanvas.models.required import RequiredModel, fetch_models
 
 
 def required_models(config: BuildConfig) -> tuple[RequiredModel, ...]:
-    """Every model that the stages of a build run on this machine, in the order of the stages."""
-    found: list[RequiredModel] = []
-    for stage in config.backends():
-        found += config.backend(stage).required_models(config.backend_table(stage))
-    return tuple(found)
+    """List every model that the stages of a build run on this machine, in the order of the stages."""
+    return tuple(
+        model
+        for stage in config.backends()
+        for model in config.backend(stage).required_models(config.backend_table(stage))
+    )
 
 
 def fetch_required_models(config: BuildConfig) -> Mapping[str, Snapshot]:
-    """Every required model on this machine, by its name in the configuration; downloaded where it is missing.
+    """Find every required model on this machine, and download the missing ones.
+
+    Returns:
+        The snapshot of each model, by its name in the configuration.
 
     Raises:
-        MissingExtra: a package that runs one of them is not installed.
-        ModelError: one is not available (the message lists all that are missing), or is of another architecture.
+        MissingExtra: a package that runs one of the models is not installed.
+        ModelError: models are not available (the message lists all that are missing), or one has another architecture.
     """
 
     def remedy(missing: Sequence[RequiredModel]) -> str:
@@ -34,7 +38,7 @@ def fetch_required_models(config: BuildConfig) -> Mapping[str, Snapshot]:
             return "Name a folder that holds the model, or a repository on the Hub."
         download = f"mycanvas models --profile {config.profile} --download"
         return (
-            f"Where there is a network, run: {download} (with a build.toml: mycanvas models build.toml --download); "
+            f"On a machine with a network, run: {download} (with a build.toml: mycanvas models build.toml --download); "
             "or name a folder that holds the model."
         )
 
@@ -43,11 +47,11 @@ def fetch_required_models(config: BuildConfig) -> Mapping[str, Snapshot]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Listed:
-    """One line of `mycanvas models`.
+class ModelRow:
+    """One row of `mycanvas models`.
 
-    revision: None where none is asked for. gigabytes: on this machine, or about what will be fetched; None: unknown.
-    license, commercial: None where it is not known here. here: all of it is on this machine.
+    revision: None: the newest. gigabytes: size on this machine, or approximate size of the download; None: unknown.
+    license, commercial: None if unknown. here: whether the whole model is on this machine.
     """
 
     stage: str
@@ -59,18 +63,18 @@ class Listed:
     here: bool
 
 
-def list_required(config: BuildConfig) -> tuple[Listed, ...]:
-    """Every model that a build runs on this machine; asks nobody."""
-    return tuple(_listed(model) for model in required_models(config))
+def list_required(config: BuildConfig) -> tuple[ModelRow, ...]:
+    """Describe every model that a build runs on this machine, without using the network."""
+    return tuple(_model_row(model) for model in required_models(config))
 
 
-def _listed(required: RequiredModel) -> Listed:
+def _model_row(required: RequiredModel) -> ModelRow:
     model, revision = split_name(required.name)
     found, about = required.find(), KNOWN.get(model)
     if required.kind == "onnx" and model in KNOWN:
         revision = RELEASE
     size = round(size_of(found) / 1e9, 1) if found else about.gigabytes if about else None
-    return Listed(
+    return ModelRow(
         stage=required.role,
         model=model,
         revision=found.revision if found else revision,
@@ -81,8 +85,8 @@ def _listed(required: RequiredModel) -> Listed:
     )
 
 
-def table_of_models(rows: Sequence[Listed]) -> list[str]:
-    """The rows for a terminal, and what to type next."""
+def table_of_models(rows: Sequence[ModelRow]) -> list[str]:
+    """Format the rows as a table for a terminal, with the size of the missing models."""
     if not rows:
         return ["This configuration runs no models on this machine: nothing to download."]
     cells = [("stage", "model", "revision", "GB", "license", "here")]
@@ -93,17 +97,20 @@ def table_of_models(rows: Sequence[Listed]) -> list[str]:
             (row.stage, row.model, (row.revision or "newest")[:12], size, license, "yes" if row.here else "no")
         )
     lines = table_lines(cells, align="left")
-    away = [row for row in rows if not row.here]
-    if away:
-        total = sum(row.gigabytes or 0 for row in away)
-        lines += ["", f"{len(away)} of {len(rows)} are not here, about {total:.0f} GB; fetch them with --download"]
+    missing = [row for row in rows if not row.here]
+    if missing:
+        total = sum(row.gigabytes or 0 for row in missing)
+        lines += [
+            "",
+            f"{len(missing)} of {len(rows)} are not on this machine, about {total:.0f} GB; fetch them with --download",
+        ]
     return lines
 
 
 def backends_with_models(config: BuildConfig, revisions: Mapping[str, str]) -> dict[str, str]:
-    """Stage -> its backend, with the models that it runs and their revisions: "diffusion owner/name@revision".
+    """Map each stage to its backend with the models that it runs: "diffusion owner/name@revision".
 
-    A server says nothing of its model but the name that it goes by there.
+    The model of a server has no revision, because servers report only a name.
     """
     found = config.backends()
     for model in required_models(config):
@@ -115,5 +122,5 @@ def backends_with_models(config: BuildConfig, revisions: Mapping[str, str]) -> d
 
 
 def published(name: str) -> str:
-    """A model's name without its revision, and without where it lies on somebody's machine."""
+    """Shorten a model's name for publication: no revision, and only the last part of a local path."""
     return Path(name).name if is_local(name) or name.endswith(".onnx") else split_name(name)[0]

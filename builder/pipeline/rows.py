@@ -1,21 +1,26 @@
-"""A candidate as a row of the dataset: what is encoded, and how."""
+"""Rows of the dataset: a candidate's encoded columns, their schema, and record batches."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+import pyarrow as pa
 
 from builder.records import Candidate
 from mycanvas.io.images import encode_index_mask, encode_jpeg
-from mycanvas.schema import SCORES
+from mycanvas.schema import SCORES, dataset_schema
+
+BATCH_ROWS = 8
+"""Rows of one Arrow record batch: a reader of a memory-mapped shard touches this many to get one row."""
 
 Row = dict[str, Any]
-"""Column name -> value, as pyarrow takes it."""
+"""Column name -> value, as pyarrow accepts it."""
 
 
 def candidate_row(candidate: Candidate, provenance: Mapping[str, Any]) -> Row:
-    """The columns of DESIGN.md's table for one scene, and the fingerprint that select compares."""
+    """Encode a candidate as a row of `candidate_schema`; the background and the models are added to `provenance`."""
     captioned = candidate.captioned
     scene = captioned.scene
     canvas = scene.canvas
@@ -45,3 +50,20 @@ def candidate_row(candidate: Candidate, provenance: Mapping[str, Any]) -> Row:
         "provenance": json.dumps(made, sort_keys=True),
         "fingerprint": candidate.fingerprint,
     }
+
+
+def candidate_schema() -> pa.Schema:
+    """The dataset's columns, and the fingerprint that select compares."""
+    return dataset_schema().append(pa.field("fingerprint", pa.uint64()))
+
+
+def batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Group rows into record batches of BATCH_ROWS."""
+    held: list[Row] = []
+    for row in rows:
+        held.append(row)
+        if len(held) == BATCH_ROWS:
+            yield pa.RecordBatch.from_pylist(held, schema=schema)
+            held = []
+    if held:
+        yield pa.RecordBatch.from_pylist(held, schema=schema)

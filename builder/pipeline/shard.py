@@ -1,4 +1,4 @@
-"""Shards of the plan through all stages, in the poster's order."""
+"""Take shards of the plan through all stages, in the poster's order, and write their candidates."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from builder.pipeline.context import BuildContext
 from builder.pipeline.prepare import one_thread, read_cutout, read_painted
 from builder.pipeline.required_models import backends_with_models
 from builder.pipeline.rows import candidate_row
-from builder.pipeline.source_photos import PhotoUse
-from builder.pipeline.stages import Stages
+from builder.pipeline.source_photos import CutoutUse
+from builder.pipeline.stage_runner import Stages
 from builder.records import Candidate, Cutout, Rejected, Sample, Setting
 from builder.stages.backgrounds import BackgroundSource
 from builder.stages.caption import CAPTIONERS, caption
@@ -28,7 +28,7 @@ from mycanvas.io.progress import Progress
 from mycanvas.models.runtime import Runtime
 
 BATCH = 4
-"""Scenes that pass through the stages together; a worker holds no more in memory."""
+"""Scenes that pass through the stages together, if no stage runs a model; a worker holds no more in memory."""
 CUTOUTS_HELD = 64
 """Cut-outs that a worker keeps open: at most 4 MB each at a resolution of 1024, shared with other workers."""
 
@@ -37,7 +37,8 @@ CUTOUTS_HELD = 64
 class ShardTask:
     """One shard of the plan.
 
-    keys: photo id -> cut-out. runtime: where models lie and run. provenance: goes into every row.
+    keys: photo id -> name of its cut-out's files. runtime: how the backends run, and where their models are.
+    provenance: stored in every row.
     """
 
     folder: Path
@@ -51,19 +52,19 @@ class ShardTask:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShardReport:
-    """How much of a shard's plan became candidates."""
+    """The result of one shard. planned, made: numbers of scenes."""
 
     planned: int
     made: int
 
 
-def make_scenes(context: BuildContext, samples: Sequence[Sample], photos: Sequence[PhotoUse]) -> None:
+def make_scenes(context: BuildContext, samples: Sequence[Sample], cutouts: Sequence[CutoutUse]) -> None:
     """Make every shard of the plan that is not finished yet."""
     config, folder = context.config, context.folder
     digest = config.digest()
     shards = [samples[start : start + config.shard_size] for start in range(0, len(samples), config.shard_size)]
     done = {index for index in range(len(shards)) if (marker := folder.marker(index, digest)) and not marker.retriable}
-    keys = {photo.id: photo.key for photo in photos if photo.used and photo.key}
+    keys = {cutout.id: cutout.key for cutout in cutouts if cutout.used and cutout.key}
     made_by = backends_with_models(config, folder.revisions())
     tasks = [
         ShardTask(
@@ -86,9 +87,9 @@ def make_scenes(context: BuildContext, samples: Sequence[Sample], photos: Sequen
 
 @one_thread()
 def make_shard(task: ShardTask) -> ShardReport:
-    """Take a shard's samples through every stage and write its candidates.
+    """Take a shard's samples through all stages and write its candidates.
 
-    Scenes that an earlier run made are kept; those that it rejected for good stay rejected.
+    Scenes of an earlier run are kept. Samples that it rejected are tried again only if the rejection is retriable.
     """
     folder = BuildFolder(task.folder)
     digest = task.config.digest()
@@ -109,10 +110,15 @@ def make_shard(task: ShardTask) -> ShardReport:
 
 
 def run_stages(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Candidate | Rejected]:
-    """The poster, from cut-outs to scored scenes: one candidate or rejection per sample, rejections first."""
+    """Run all stages of the poster after cutting out.
+
+    Yields:
+        One candidate or rejection per sample; within a batch, rejections first.
+    """
     config = task.config
     stages = Stages(config, task.runtime)
-    # Models work best on full batches, and with low memory take turns; without any, small batches keep memory small.
+    # Models run fastest on full batches, and with low memory are reloaded for each batch; without models, small batches
+    # save memory.
     batch_size = len(samples) if config.learned() else BATCH
     queue = iter(samples)
     while batch := list(islice(queue, batch_size)):
@@ -127,10 +133,11 @@ def run_stages(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) 
 
 
 def read_settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Setting]:
-    """What each sample starts from; what was read lately is not read again.
+    """Read the cut-outs and the background of each sample; the last ones read are cached.
 
     Raises:
-        MyCanvasError: a file is damaged, or a photo has changed. No scene is given up for that: it can be mended.
+        MyCanvasError: a file is damaged, or a photo has changed. This stops the build and rejects no scene, because the
+            user can fix it.
     """
     backgrounds = _background_source(folder.path, task.config.resolution)
     for sample in samples:

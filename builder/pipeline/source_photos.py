@@ -1,14 +1,14 @@
-"""What a build is made from: what became of each photo, and the backgrounds."""
+"""Sources of a build: each photo of a concept with its cut-out, and the backgrounds."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from builder.records import BackgroundRef, Concept
+from builder.records import BackgroundRef
 from builder.stages.segment.base import SegmentConfig
 from mycanvas.io.tables import table_lines
 
@@ -16,21 +16,12 @@ log = logging.getLogger("mycanvas")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CutoutReport:
-    """The result of cutting out one photo: the quality of the cut-out, or the reason why there is none."""
+class CutoutUse:
+    """The cut-out of one source photo, and whether the build uses it.
 
-    photo_id: str
-    key: str
-    quality: float | None
-    reason: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PhotoUse:
-    """One photo and its part in a build.
-
-    concept, token, class_noun, height_cm: of the concept that it shows. key: of its files in the store.
-    quality: of its cut-out; None when it has none, and then `reason` says why. used: scenes may show it.
+    id, attribution: of the photo. concept, token, class_noun, height_cm: of the concept in the photo.
+    key: the name of the cut-out's files in the build folder.
+    quality: of the cut-out; None if there is no cut-out, and then `reason` says why. used: scenes may show it.
     """
 
     id: str
@@ -47,7 +38,7 @@ class PhotoUse:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BackgroundUse:
-    """A background that scenes may stand on. photo_id: None when it is painted by the program."""
+    """A background that scenes may have. photo_id: None if the program paints it."""
 
     scene: str
     phrase: str
@@ -57,24 +48,27 @@ class BackgroundUse:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
-    """Everything that a build is made from. unreadable: the reason why a photo could not be read, by its id."""
+    """The content of sources.json.
 
-    photos: tuple[PhotoUse, ...]
+    photos: the cut-out of each photo, in the order of the concepts. unreadable: photo id -> why it could not be read.
+    """
+
+    photos: tuple[CutoutUse, ...]
     backgrounds: tuple[BackgroundUse, ...]
     unreadable: Mapping[str, str]
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Sources:
-        """Read back what `dataclasses.asdict` gave."""
+        """Read the result of `dataclasses.asdict`."""
         return cls(
-            photos=tuple(PhotoUse(**photo) for photo in values["photos"]),
+            photos=tuple(CutoutUse(**photo) for photo in values["photos"]),
             backgrounds=tuple(BackgroundUse(**background) for background in values["backgrounds"]),
             unreadable=values["unreadable"],
         )
 
 
-def use_of(background: BackgroundRef) -> BackgroundUse:
-    """What the card says of a background."""
+def background_use(background: BackgroundRef) -> BackgroundUse:
+    """Convert a background to its entry in sources.json."""
     photo = background.photo
     return BackgroundUse(
         scene=background.scene,
@@ -84,60 +78,60 @@ def use_of(background: BackgroundRef) -> BackgroundUse:
     )
 
 
-def judge_photos(
-    concepts: Sequence[Concept], reports: Mapping[str, CutoutReport], config: SegmentConfig
-) -> tuple[PhotoUse, ...]:
-    """Decide which cut-outs scenes may show, and warn of every concept that is left with none."""
-    return tuple(use for concept in concepts for use in _judge(concept, reports, config))
+def choose_cutouts(cutouts: Sequence[CutoutUse], config: SegmentConfig) -> tuple[CutoutUse, ...]:
+    """Decide which cut-outs scenes may show: set `used`, and warn about every concept that has none.
+
+    Args:
+        cutouts: of all photos.
+        config: its `min_quality` and `keep_best` decide.
+    """
+    by_concept: dict[str, list[CutoutUse]] = {}
+    for cutout in cutouts:
+        by_concept.setdefault(cutout.concept, []).append(cutout)
+    used = {photo_id for concept, own in by_concept.items() for photo_id in _used(concept, own, config)}
+    return tuple(replace(cutout, used=cutout.id in used) for cutout in cutouts)
 
 
-def _judge(concept: Concept, reports: Mapping[str, CutoutReport], config: SegmentConfig) -> Iterator[PhotoUse]:
-    qualities = {p.id: q for p in concept.photos if (q := reports[p.id].quality) is not None}
-    trusted = {name for name, quality in qualities.items() if quality >= config.min_quality}
-    if not trusted and qualities:
-        best = max(qualities, key=lambda name: (qualities[name], name))
-        if config.keep_best:
-            trusted = {best}
-        else:
-            log.warning(
-                "concept %s is left out: its best cut-out, of %s, has quality %s, below segment.min_quality %g; "
-                "--keep-best uses it all the same",
-                *(concept.name, best, shown(qualities[best]), config.min_quality),
-            )
-    elif not qualities:
-        log.warning("concept %s is left out: no object was found in any of its photos", concept.name)
-    for photo in concept.photos:
-        report = reports[photo.id]
-        yield PhotoUse(
-            id=photo.id,
-            concept=concept.name,
-            token=concept.token,
-            class_noun=concept.class_noun,
-            height_cm=concept.height_cm,
-            attribution=photo.attribution,
-            key=report.key,
-            quality=report.quality,
-            reason=report.reason,
-            used=photo.id in trusted,
-        )
+def _used(concept: str, cutouts: Sequence[CutoutUse], config: SegmentConfig) -> set[str]:
+    """Ids of the photos of one concept whose cut-outs scenes may show."""
+    qualities = {cutout.id: cutout.quality for cutout in cutouts if cutout.quality is not None}
+    if not qualities:
+        log.warning("concept %s is left out: no object was found in any of its photos", concept)
+        return set()
+    used = {photo_id for photo_id, quality in qualities.items() if quality >= config.min_quality}
+    if used:
+        return used
+    best = max(qualities, key=lambda photo_id: (qualities[photo_id], photo_id))
+    if config.keep_best:
+        return {best}
+    log.warning(
+        "concept %s is left out: its best cut-out, of %s, has quality %s, below segment.min_quality %g; "
+        "--keep-best uses it all the same",
+        *(concept, best, format_quality(qualities[best]), config.min_quality),
+    )
+    return set()
 
 
-def shown(quality: float) -> str:
-    """A quality, never rounded up: one below a limit of three digits is to look so."""
+def format_quality(quality: float) -> str:
+    """Format a quality with three digits, rounded down: a quality below a limit must not look equal to it."""
     return f"{math.floor(quality * 1000) / 1000:.3f}"
 
 
-def _standing(photo: PhotoUse) -> str:
-    return f"({photo.reason})" if photo.quality is None else shown(photo.quality)
+def summary_lines(photos: Sequence[CutoutUse]) -> list[str]:
+    """Format how many photos of each concept, and of all, are used, and the quality or rejection reason of the others.
 
-
-def summary_lines(photos: Sequence[PhotoUse]) -> list[str]:
-    """How many photos of each concept are used, with the quality of (or reason for) the others; and of all."""
-    names = sorted({photo.concept for photo in photos})
+    Args:
+        photos: the cut-out of each photo.
+    """
     rows = []
-    for name in names:
+    for name in sorted({photo.concept for photo in photos}):
         own = [photo for photo in photos if photo.concept == name]
-        left = [f"{photo.id.split('/')[-1]} {_standing(photo)}" for photo in own if not photo.used]
-        used = f"{len(own) - len(left)} of {len(own)} photos used"
-        rows.append((name, used + (f"; not {', '.join(left)}" if left else "")))
+        unused = [
+            f"{photo.id.split('/')[-1]} "
+            + (f"({photo.reason})" if photo.quality is None else format_quality(photo.quality))
+            for photo in own
+            if not photo.used
+        ]
+        used = f"{len(own) - len(unused)} of {len(own)} photos used"
+        rows.append((name, used + (f"; not {', '.join(unused)}" if unused else "")))
     return [*table_lines(rows, align="left"), f"{sum(photo.used for photo in photos)} of {len(photos)} photos used"]

@@ -1,4 +1,4 @@
-"""Before there is a plan: a language model says where each composition is seen, and how large its things are."""
+"""Ask a language model for a theme of each composition: likely backgrounds, and the sizes of its objects."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from builder.config import BuildConfig
-from builder.pipeline.backends import with_backend
 from builder.pipeline.context import BuildContext
+from builder.pipeline.loaded_backends import with_backend
 from builder.records import BackgroundRef, Concept, Theme
 from builder.stages.layout import THEMES
 from mycanvas.io.progress import Progress
@@ -17,12 +17,12 @@ from mycanvas.models.runtime import Runtime
 log = logging.getLogger("mycanvas")
 
 Composition = tuple[str, ...]
-"""Names of the concepts that meet, sorted."""
+"""Sorted names of the concepts of one scene."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ThemeTask:
-    """Compositions to find themes for. scenes: each scene's phrase, by its name."""
+    """Compositions to ask a theme for. scenes: name of a background scene -> its phrase."""
 
     compositions: tuple[tuple[Concept, ...], ...]
     scenes: Mapping[str, str]
@@ -33,15 +33,18 @@ class ThemeTask:
 def find_themes(
     context: BuildContext, compositions: Sequence[tuple[Concept, ...]], backgrounds: Sequence[BackgroundRef]
 ) -> dict[Composition, Theme]:
-    """Ask for a theme for each composition; those without a usable reply have none.
+    """Ask for a theme of each composition.
 
     Args:
-        context: of the build; a layout backend that proposes no themes gives none.
-        compositions: the concepts that meet.
-        backgrounds: all that scenes may use.
+        context: of the build.
+        compositions: the concepts of each composition.
+        backgrounds: all that scenes may have.
+
+    Returns:
+        Composition -> theme, for the usable replies; empty if the layout backend proposes no themes.
 
     Raises:
-        ModelError: the model cannot be asked, or `otherwise` is "reject" and some composition has no theme.
+        ModelError: the model cannot be reached or run, or `otherwise` is "reject" and a composition has no theme.
     """
     config = context.config
     if config.backend_name("layout") not in THEMES:
@@ -72,7 +75,7 @@ def find_themes(
 
 
 def ask_for_themes(task: ThemeTask) -> dict[Composition, Theme | None]:
-    """What a worker does."""
+    """Ask for the themes of one task; None: no usable reply."""
     config = task.config
     themes = with_backend(
         "layout",
@@ -82,7 +85,7 @@ def ask_for_themes(task: ThemeTask) -> dict[Composition, Theme | None]:
         lambda llm: llm.themes(
             task.compositions,
             task.scenes,
-            # Whatever is painted anew may be called what it is painted as.
+            # A background that is repainted by a model may have any phrase, not only those of `scenes`.
             free="repaint" in config.learned(),
             seed=config.seed,
         ),

@@ -184,7 +184,7 @@ def _sum_of_rows(name: str, arrow: str, checked: Checked) -> str:
 
 
 def _shard(dataset: Path, checked: Checked, kept: Path, place: Path, named: tuple[str, str]) -> Shard:
-    """The Parquet file in `kept`, or a new one in `place`; if `place` is not `kept`, only its size and sum remain."""
+    """Find the Parquet file in `kept`, or write it to `place`; if `place` is not `kept`, delete it after measuring."""
     name, arrow = named
     path = Path(name).with_suffix(".parquet").as_posix()
     marker = kept / f"{arrow}.json"

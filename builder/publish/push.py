@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.claim import claim
 from builder.pipeline.clean import remove_push_files
 from builder.publish.publication import CONCEPTS, Publication, Rows, check_publishable, prepare
 from builder.publish.remote import Remote, changed_files, check_repo_id, dropped_files, read_remote
@@ -143,7 +144,7 @@ def push(
     folder = BuildFolder.open(path)
     with ExitStack() as stack:
         if not dry_run:
-            stack.enter_context(folder.claim(folder.request()))
+            stack.enter_context(claim(folder, folder.request()))
         checked = check_publishable(folder, license, all_photos=all_photos)
         stack.enter_context(_no_bars())
         api = _client(anonymous=dry_run)

@@ -1,4 +1,4 @@
-"""The declarations of every backend: its table of build.toml, the models that it requires, how it is loaded."""
+"""Interface of all backends: their table in build.toml, the models that they require, and how they are loaded."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from mycanvas.models.runtime import Runtime
 
 
 class Backend(Protocol):
-    """One way to do a stage's work. The defaults are those of a backend without settings and without models.
+    """One implementation of a stage. The defaults suit a backend without settings and without models.
 
-    Each stage's Protocol adds the one method that does the work; a backend derives from it.
+    Each stage's Protocol adds the one method that does the work; backends are subclasses of that Protocol.
 
-    Config: its table, [stage.backend] in build.toml. A subclass of Table; empty: the backend has no table.
-    learned: whether it runs a model. Learned backends are given whole shards, and take turns where memory is low.
+    Config: the class of its table, [stage.backend] in build.toml. Without fields, the backend has no table.
+    learned: whether it runs a model. Learned backends get whole shards; with low memory only one is loaded at a time.
     """
 
     Config: ClassVar[type[Table]] = Table
@@ -28,7 +28,7 @@ class Backend(Protocol):
 
     @staticmethod
     def check(config: Any) -> None:  # noqa: ARG004
-        """Find out before any work whether the backend can run.
+        """Check that the backend can run, before any work is done.
 
         Args:
             config: an instance of `Config`.
@@ -40,11 +40,11 @@ class Backend(Protocol):
 
     @classmethod
     def load(cls, config: Any, runtime: Runtime) -> Self:  # noqa: ARG003
-        """Make the backend, with its models in memory.
+        """Create the backend and load its models.
 
         Args:
             config: an instance of `Config`.
-            runtime: how it runs.
+            runtime: device, precision, memory and threads.
 
         Raises:
             MissingExtra: a package is not installed.

@@ -1,4 +1,4 @@
-"""Which concepts meet in which scene, on which background, from which photos: all decided before any scene is made."""
+"""Plan every scene before any is made: its concepts, their photos, and the background."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from mycanvas.io.messages import nearest
 from mycanvas.schema import split_of
 
 COMPOSITIONS = 41
-"""How many compositions the paper made (arXiv 2402.15504, section 3); the most that are drawn when none are listed."""
+"""Number of compositions in the paper (arXiv 2402.15504, section 3); the maximum to draw if none are listed."""
 SCENES_PER_COMPOSITION = 6
-"""The fewest scenes that a drawn composition is worth."""
+"""Minimum scenes of a drawn composition: with fewer samples, fewer compositions are drawn."""
 ENUMERATED = 500
-"""Up to so many possible compositions of one size are all looked at when one is drawn."""
+"""Maximum number of possible compositions of one size that are all enumerated; of more, this many are sampled."""
 
 MAX_OBJECTS = 5
-"""The most concepts that meet in one scene (Gen4Gen's largest split)."""
+"""Maximum concepts in one scene (Gen4Gen's largest split)."""
 DEFAULT_SAMPLES = 300
 
 Composition = tuple[str, ...]
-"""Names of the concepts that meet, sorted."""
+"""Sorted names of the concepts of one scene."""
 
 Size = Annotated[int, Field(ge=1, le=MAX_OBJECTS)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
@@ -66,17 +66,17 @@ def draw_plan(
     config: PlanConfig,
     themes: Mapping[Composition, Theme] | None = None,
 ) -> tuple[Sample, ...]:
-    """Decide every scene of a build. The same arguments give the same plan.
+    """Plan every scene of a build. The same arguments give the same plan.
 
     Args:
-        concepts: all that may appear; those without a usable photo must be left out by the caller.
-        usable: for each concept's name, the ids of the photos that may be used, at least one.
-        backgrounds: where scenes may take place, at least one.
+        concepts: all concepts that have a usable photo.
+        usable: concept name -> ids of its usable photos, at least one.
+        backgrounds: all backgrounds, at least one.
         config: compositions, samples, sizes and seed.
-        themes: where some compositions are seen, and how large their things are; the others' scenes are drawn.
+        themes: composition -> its backgrounds and the sizes of its objects; without a theme, any background.
 
     Raises:
-        ConfigError: a listed composition is too large, repeats itself or names a concept that is not there.
+        ConfigError: as `choose_compositions`.
     """
     by_name = {concept.name: concept for concept in concepts}
     compositions = choose_compositions(sorted(by_name), config)
@@ -91,28 +91,28 @@ def draw_plan(
 
 
 def choose_compositions(names: Sequence[str], config: PlanConfig) -> tuple[Composition, ...]:
-    """Those that the configuration lists; without a list, drawn ones.
+    """Return the compositions that the configuration lists; if it lists none, draw some.
 
     Raises:
-        ConfigError: as `check_compositions`.
+        ConfigError: as `check_compositions`, or there are too few concepts for `sizes`.
     """
     return check_compositions(config.compositions, names) or _draw_compositions(names, config)
 
 
 def check_compositions(listed: Sequence[Sequence[str]], known: Sequence[str]) -> tuple[Composition, ...]:
-    """The compositions that the configuration lists, each of known concepts and listed once.
+    """Check listed compositions and sort the names in each.
 
     Raises:
-        ConfigError: naming the one that is not.
+        ConfigError: a composition has too many concepts, an unknown one or the same one twice, or is listed twice.
     """
-    checked = [_checked(names, known) for names in listed]
+    checked = [_check_composition(names, known) for names in listed]
     for composition, count in Counter(checked).items():
         if count > 1:
             raise ConfigError(f"composition {'+'.join(composition)} is listed {count} times; list it once")
     return tuple(checked)
 
 
-def _checked(names: Sequence[str], known: Sequence[str]) -> Composition:
+def _check_composition(names: Sequence[str], known: Sequence[str]) -> Composition:
     text = "+".join(names)
     if not 1 <= len(names) <= MAX_OBJECTS:
         raise ConfigError(f"a composition has 1 to {MAX_OBJECTS} concepts, got {len(names)}: {text}")
@@ -125,26 +125,26 @@ def _checked(names: Sequence[str], known: Sequence[str]) -> Composition:
 
 
 def _draw_compositions(names: Sequence[str], config: PlanConfig) -> tuple[Composition, ...]:
-    """Distinct compositions, as many of each split as possible, each concept about as often as any other."""
+    """Draw distinct compositions: splits as equal as possible, and all concepts about equally often."""
     rng = rng_for(config.seed, "plan", "compositions")
-    room = {size: comb(len(names), size) for size in _possible_sizes(len(names), config.sizes)}
-    total = min(sum(room.values()), COMPOSITIONS, max(len(room), config.samples // SCENES_PER_COMPOSITION))
+    possible = {size: comb(len(names), size) for size in _possible_sizes(len(names), config.sizes)}
+    total = min(sum(possible.values()), COMPOSITIONS, max(len(possible), config.samples // SCENES_PER_COMPOSITION))
     if config.samples_per_composition is None:
         total = min(total, config.samples)
     uses: Counter[str] = Counter()
     drawn: set[Composition] = set()
     ordered: list[Composition] = []
-    for size in _sizes_in_turn(room, total):
-        unseen = [members for members in _some_of(names, size, room[size], rng) if members not in drawn]
-        composition = min(unseen, key=lambda members: sum(uses[name] for name in members))
+    for size in _sizes_in_turn(possible, total):
+        new = [members for members in _sample_of_size(names, size, possible[size], rng) if members not in drawn]
+        composition = min(new, key=lambda members: sum(uses[name] for name in members))
         drawn.add(composition)
         uses.update(composition)
         ordered.append(composition)
     return tuple(ordered)
 
 
-def _some_of(names: Sequence[str], size: int, count: int, rng: np.random.Generator) -> list[Composition]:
-    """Compositions in random order: all of this size if they are few, else many more than are ever drawn."""
+def _sample_of_size(names: Sequence[str], size: int, count: int, rng: np.random.Generator) -> list[Composition]:
+    """Compositions of one size in random order: all `count` of them, or ENUMERATED random ones if there are more."""
     if count <= ENUMERATED:
         every = list(combinations(names, size))
         return [every[index] for index in rng.permutation(count)]
@@ -155,16 +155,18 @@ def _some_of(names: Sequence[str], size: int, count: int, rng: np.random.Generat
 def _possible_sizes(available: int, expected: Sequence[int]) -> tuple[int, ...]:
     possible = tuple(sorted({size for size in expected if size <= available}))
     if not possible and available > 1:
-        raise ConfigError(f"sizes asks for {min(expected)} concepts in a scene; only {available} have a usable photo")
+        raise ConfigError(
+            f"sizes: expected at most {available}, the number of concepts with a usable photo, got {min(expected)}"
+        )
     return possible or (1,)
 
 
-def _sizes_in_turn(room: Mapping[int, int], total: int) -> list[int]:
-    """`total` sizes: the splits in turn, the sizes of a split in turn, never more of one than there is room for."""
+def _sizes_in_turn(possible: Mapping[int, int], total: int) -> list[int]:
+    """`total` sizes: alternate between the splits, and in a split between its sizes; each at most `possible` times."""
     by_split: dict[str, list[int]] = {}
-    for size in room:
+    for size in possible:
         by_split.setdefault(split_of(size), []).append(size)
-    left, chosen = dict(room), list[int]()
+    left, chosen = dict(possible), list[int]()
     turns = cycle([cycle(sizes) for sizes in by_split.values()])
     while len(chosen) < total:
         size = next(next(turns))
@@ -175,6 +177,7 @@ def _sizes_in_turn(room: Mapping[int, int], total: int) -> list[int]:
 
 
 def _shares(compositions: int, config: PlanConfig) -> list[int]:
+    """Numbers of scenes of the compositions, in order."""
     if config.samples_per_composition is not None:
         return [config.samples_per_composition] * compositions
     each, extra = divmod(config.samples, compositions)

@@ -1,4 +1,4 @@
-"""Candidates -> the kept scenes: thresholds, near-duplicates, quotas. Reads scores, never a picture."""
+"""Select the scenes to keep from the candidates' scores: thresholds, near-duplicates, quotas. Reads no pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _bound(side: Literal["Minimum", "Maximum"], name: str, default: float | None
 
 
 class SelectConfig(Table):
-    """[select]: which candidates are kept; can change without building again.
+    """[select]: thresholds and quotas; they can change without another build.
 
     min_*, max_*: bounds on the score of that name, which `mycanvas.schema.SCORE_FIELDS` describes.
     """
@@ -51,7 +51,7 @@ class SelectConfig(Table):
     """Maximum difference of two fingerprints, in bits, for duplicates within a composition; -1 keeps duplicates."""
 
     def bounds(self) -> dict[str, tuple[float | None, float | None]]:
-        """(lowest, highest) allowed value for each score that has a bound."""
+        """Map each bounded score to its (lowest, highest) allowed value; None: no bound."""
         given = {name: value for name, value in self if name.startswith(("min_", "max_")) and value is not None}
         scores = sorted({name[4:] for name in given})
         return {score: (given.get(f"min_{score}"), given.get(f"max_{score}")) for score in scores}
@@ -69,17 +69,22 @@ class Judged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """kept: ids in the order given. dropped: what each other id failed: a bound, "near-duplicate" or "quota"."""
+    """The result of a selection.
+
+    kept: ids in the order of the candidates. dropped: id -> the rule that dropped it: a bound ("size < 0.1"),
+    "near-duplicate" or "quota".
+    """
 
     kept: tuple[str, ...]
     dropped: Mapping[str, str]
 
 
 def select(candidates: Iterable[Judged], config: SelectConfig) -> Selection:
-    """Decide which candidates are kept.
+    """Decide which candidates to keep.
 
-    Within a composition the best come first, by Borda count: each score orders the scenes, and the places are added up,
-    so no score outweighs another by its unit. A scene that looks like a better one is dropped, then what is over quota.
+    The scenes of a composition are ranked by Borda count: each score ranks the scenes, and the ranks are added, so that
+    the units of scores do not matter. Dropped are scenes out of bounds, near-duplicates of a better scene, and then
+    the worst scenes over the quota.
     """
     order: list[str] = []
     dropped: dict[str, str] = {}
@@ -92,12 +97,12 @@ def select(candidates: Iterable[Judged], config: SelectConfig) -> Selection:
         else:
             groups[candidate.composition].append(candidate)
     for group in groups.values():
-        dropped |= _thin(_best_first(group), config)
+        dropped |= _drop_duplicates_and_excess(_best_first(group), config)
     return Selection(kept=tuple(name for name in order if name not in dropped), dropped=dropped)
 
 
 def idle_bounds(candidates: Iterable[Judged], config: SelectConfig) -> list[str]:
-    """Scores that are bounded and that no candidate has, as the backend that made them does not measure them."""
+    """List the bounded scores that no candidate has, because the score backend does not measure them."""
     bounded = set(config.bounds())
     for candidate in candidates:
         bounded -= {name for name, value in candidate.scores.items() if value is not None}
@@ -117,17 +122,18 @@ def _failed_bound(scores: Mapping[str, float | None], config: SelectConfig) -> s
 
 
 def _best_first(group: Sequence[Judged]) -> list[Judged]:
-    places: defaultdict[str, int] = defaultdict(int)
+    ranks: defaultdict[str, int] = defaultdict(int)
     for name in sorted({name for candidate in group for name in candidate.scores}):
         sign = -1 if name in HIGHER_IS_BETTER else 1
         signed = {each.id: sign * value for each in group if (value := each.scores.get(name)) is not None}
         order = sorted(signed.values())
         for key, value in signed.items():
-            places[key] += bisect_left(order, value)  # equals share a place
-    return sorted(group, key=lambda candidate: (places[candidate.id], candidate.id))
+            ranks[key] += bisect_left(order, value)  # equal values share a rank
+    return sorted(group, key=lambda candidate: (ranks[candidate.id], candidate.id))
 
 
-def _thin(group: Sequence[Judged], config: SelectConfig) -> dict[str, str]:
+def _drop_duplicates_and_excess(group: Sequence[Judged], config: SelectConfig) -> dict[str, str]:
+    """Apply duplicate_bits and per_composition to a composition's candidates, the best first."""
     kept: list[Judged] = []
     dropped: dict[str, str] = {}
     for candidate in group:

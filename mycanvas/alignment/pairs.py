@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from mycanvas.alignment.columns import find_columns
-from mycanvas.alignment.parts import Part, open_parts, readable
+from mycanvas.alignment.open_splits import Part, open_parts, readable
 from mycanvas.dataset import Encoded
 from mycanvas.errors import ConfigError, InputError
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from mycanvas.dataset.names import check_id
+from mycanvas.dataset.checks import check_photo, check_scene
 from mycanvas.dataset.records import Concept, Photo, Scene
-from mycanvas.dataset.shards import Columns, cached_shards, count_rows, find_shards, is_mappable, read_rows
+from mycanvas.dataset.shards import cached_shards, count_rows, find_shards, is_mappable, read_rows
 from mycanvas.errors import InputError
 
 _SCENE = (
@@ -18,7 +18,7 @@ _SCENE = (
     *("background", "composition", "source_images", "scores", "rank", "provenance"),
 )
 _PHOTO = ("id", "concept", "used", "quality", "attribution")
-_CONCEPT = ("concept", "concept_token", "class_name", "height_cm")
+_CONCEPT = ("id", "concept", "concept_token", "class_name", "height_cm")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +59,7 @@ class Dataset:
         """The scenes of a split, or of all splits, in order.
 
         Raises:
-            InputError: a shard cannot be read, or a scene lacks a value.
+            InputError: a shard cannot be read, or a scene lacks a value or has a wrong one.
         """
         for name in self._chosen(split):
             yield from self._scenes(name)
@@ -84,28 +84,29 @@ class Dataset:
         """The ids of the scenes of a split, or of all splits, in order.
 
         Raises:
-            InputError: a shard cannot be read.
+            InputError: a shard cannot be read, or an id cannot name a file.
         """
         for name in self._chosen(split):
             for row, _ in read_rows(self.files[name], ("id",)):
+                check_scene(row, self.place)
                 yield row["id"]
 
     def contents(self) -> Contents:
         """Count the scenes, list their classes, and check that every id is unique and can name a file.
 
         Raises:
-            InputError: an id is wrong or not unique, or a shard cannot be read.
+            InputError: an id is wrong or not unique, a token or class is missing, or a shard cannot be read.
         """
         counts = dict.fromkeys(self.files, 0)
         classes: dict[str, str] = {}
         seen: set[str] = set()
         for split, files in self.files.items():
             for row, _ in read_rows(files, ("id", "concept_tokens", "class_names")):
-                check_id(row["id"], self.place)
+                check_scene(row, self.place)
                 if row["id"] in seen:
                     raise InputError(f"two scenes of {self.place} have the id {row['id']}")
                 seen.add(row["id"])
-                classes.update(zip(row["concept_tokens"] or (), row["class_names"] or (), strict=False))
+                classes.update(zip(row["concept_tokens"], row["class_names"], strict=True))
                 counts[split] += 1
         return Contents(counts=counts, classes=dict(sorted(classes.items())))
 
@@ -113,9 +114,10 @@ class Dataset:
         """The source photos, in order.
 
         Raises:
-            InputError: a shard cannot be read.
+            InputError: a shard cannot be read, or a photo lacks a value or has a wrong one.
         """
         for row, (image, mask) in read_rows(self.photo_files, _PHOTO, ("image", "mask")):
+            check_photo(row, self.place)
             yield Photo(**{**row, "used": bool(row["used"])}, image=image, mask=mask or None)
 
     def photo_ids(self) -> Iterator[str]:
@@ -125,6 +127,7 @@ class Dataset:
             InputError: a shard cannot be read.
         """
         for row, _ in read_rows(self.photo_files, ("id",)):
+            check_photo(row, self.place)
             yield row["id"]
 
     def shown_photos(self) -> frozenset[str]:
@@ -147,6 +150,7 @@ class Dataset:
         """
         found: dict[str, Concept] = {}
         for row, _ in read_rows(self.photo_files, _CONCEPT):
+            check_photo(row, self.place)
             name = row["concept"]
             found.setdefault(
                 name,
@@ -184,7 +188,7 @@ class Dataset:
 
     def _scenes(self, split: str, only: Collection[int] | None = None) -> Iterator[Scene]:
         for row, (image, mask) in read_rows(self.files[split], _SCENE, ("image", "mask"), only):
-            self._check(row)
+            check_scene(row, self.place)
             yield Scene(
                 **{
                     **row,
@@ -197,14 +201,6 @@ class Dataset:
                 image=image,
                 mask=mask,
             )
-
-    def _check(self, row: Columns) -> None:
-        """Refuse a scene that lacks a value, or whose lists are not of one length."""
-        scene = f"scene {row['id']} of {self.place}"
-        if empty := [column for column in _SCENE if row[column] is None and column != "rank"]:
-            raise InputError(f"{scene} has no {empty[0]}")
-        if not 0 < len(row["boxes"]) == len(row["concept_tokens"]) == len(row["class_names"]):
-            raise InputError(f"{scene} has not one token and one class name for each box")
 
 
 def open_dataset(place: Path | str) -> Dataset:

@@ -55,7 +55,7 @@ class Photo:
     id: "dog6/00.jpg". concept: the name of its concept: "dog6".
     image: the photo's file. mask: single-channel PNG, 255 = object; None: no object was found.
     used: whether scenes may show its object.
-    quality: the segmenter's trust in the mask, 0 to 1.2; None: no object was found.
+    quality: the segmenter's trust in the mask, 0 to 1; 1: the photo came as a cut-out. None: no object was found.
     attribution: maker and license; None: not stated.
     """
 

@@ -6,6 +6,7 @@ remote shards are read one record batch at a time; a view of them keeps its batc
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,16 @@ class Shards:
 
     files: Mapping[str, Sequence[str]]
     versions: Mapping[str, Sequence[str]]
+
+
+def local_path(place: str) -> str | None:
+    """The absolute path of a place on this machine; None if it is the URL of another one.
+
+    An existing path is never read as a URL: folders may be named "a::b", "file:a" or "s3:b".
+    """
+    if os.path.exists(place):
+        return os.path.abspath(place)
+    return None if "://" in place else os.path.abspath(os.path.expanduser(place))
 
 
 def find_shards(place: str, config: str) -> Shards:
@@ -67,7 +78,7 @@ def cached_shards(place: str, config: str) -> dict[str, list[str]]:
 
 def is_mappable(file: str) -> bool:
     """Whether a shard can be memory-mapped: Arrow, and on this machine."""
-    return file.endswith(".arrow") and _is_local(file)
+    return file.endswith(".arrow") and local_path(file) is not None
 
 
 def read_shard(file: str) -> Iterator[Any]:
@@ -121,16 +132,31 @@ def read_rows(
     start = 0
     for file in files:
         for batch in read_shard(file):
-            if missing := [name for name in (*columns, *pictures) if name not in batch.schema.names]:
-                raise InputError(f"{file} has no column {missing[0]}; expected a shard that `mycanvas build` wrote")
+            _check_columns(file, batch.schema, columns, pictures)
             chosen = [row for row in range(batch.num_rows) if only is None or start + row in only]
             start += batch.num_rows
             if not chosen:
                 continue
             small = batch.select(list(columns))
-            encoded = [_views(batch.column(name).field("bytes"), chosen) for name in pictures]
-            values = (small if len(chosen) == batch.num_rows else small.take(chosen)).to_pylist()
+            with _reading():
+                encoded = [_views(batch.column(name).field("bytes"), chosen) for name in pictures]
+                values = (small if len(chosen) == batch.num_rows else small.take(chosen)).to_pylist()
             yield from zip(values, zip(*encoded, strict=True) if encoded else repeat(()), strict=bool(encoded))
+
+
+def _check_columns(file: str, schema: Any, columns: Sequence[str], pictures: Sequence[str]) -> None:
+    """Refuse a shard that lacks a column, has it twice, or stores its pictures in another way."""
+    import pyarrow as pa
+
+    remedy = "expected a shard that `mycanvas build` wrote"
+    for name in (*columns, *pictures):
+        if (count := len(schema.get_all_field_indices(name))) != 1:
+            raise InputError(f"{file} has {f'{count} columns' if count else 'no column'} {name}; {remedy}")
+    for name in pictures:
+        kind = schema.field(name).type
+        inner = kind.field("bytes").type if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
+        if not (pa.types.is_binary(inner) or pa.types.is_large_binary(inner)):
+            raise InputError(f"{file} has no pictures in column {name}, but {kind}; {remedy}")
 
 
 def count_rows(files: Sequence[str]) -> int:
@@ -147,7 +173,7 @@ def _builder(place: str, config: str) -> Any:
 
     import mycanvas  # noqa: F401  (registers the loader)
 
-    return datasets.load_dataset_builder("mycanvas", config, data_dir=place)
+    return datasets.load_dataset_builder("mycanvas", config, data_dir=local_path(place) or place)
 
 
 @contextmanager
@@ -161,12 +187,6 @@ def _reading() -> Iterator[None]:
         raise InputError(f"the dataset cannot be read: {error}") from error
 
 
-def _is_local(file: str) -> bool:
-    import fsspec
-
-    return bool(fsspec.utils.get_protocol(file) == "file")
-
-
 @contextmanager
 def _opened(file: str) -> Iterator[Any]:
     """A shard as a file: memory-mapped if it is local, else opened through fsspec."""
@@ -175,8 +195,8 @@ def _opened(file: str) -> Iterator[Any]:
 
     with ExitStack() as opened:
         try:
-            if _is_local(file):
-                source = opened.enter_context(pa.memory_map(file))
+            if path := local_path(file):
+                source = opened.enter_context(pa.memory_map(path))
             else:
                 files, path = fsspec.core.url_to_fs(file)
                 source = opened.enter_context(files.open(path, "rb"))

@@ -1,7 +1,8 @@
 """Export a dataset to other tools' formats: `mycanvas export`.
 
-A writer takes a Source and an output folder. It holds one record batch of scenes at a time, copies encoded pictures
-unchanged, and writes index files last. FiftyOne reads what `coco` writes.
+A writer takes a Source and an empty folder. It holds one record batch of scenes at a time, and copies encoded pictures
+unchanged. output.py moves the files into place when all are written. JSON and YAML are ASCII, because some readers open
+them in the machine's own encoding. FiftyOne reads what `coco` writes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from mycanvas.export.custom_diffusion import write_custom_diffusion
 from mycanvas.export.image_folder import write_image_folder
 from mycanvas.export.kohya import write_kohya
 from mycanvas.export.mds import write_mds
-from mycanvas.export.output import claimed, is_finished
+from mycanvas.export.output import write_export
 from mycanvas.export.source import Source, open_source
 from mycanvas.export.webdataset import write_webdataset
 from mycanvas.export.yolo import write_yolo
@@ -59,13 +60,13 @@ def export(folder: Path, name: str, output: Path, check: Callable[[Path], object
     Args:
         folder: what `mycanvas build` wrote, or its copy in Parquet.
         name: a key of FORMATS.
-        output: a new or empty folder, or one with the same export, finished or interrupted.
+        output: a new or empty folder, or one with the same export, finished or killed.
         check: called with the dataset's folder before anything is written; raises an error if the dataset is damaged.
 
     Raises:
         ConfigError: there is no such format.
         InputError: the dataset cannot be read.
-        StoreError: the output holds other files, or cannot be written.
+        StoreError: the output holds other files, is in use by another process, or cannot be written.
         MissingExtra: the format's own package is not installed.
     """
     import mycanvas
@@ -77,12 +78,13 @@ def export(folder: Path, name: str, output: Path, check: Callable[[Path], object
     check(folder)
     source = open_source(folder)
     identity = {"format": name, "dataset": source.dataset.version, "mycanvas": mycanvas.__version__}
-    if is_finished(output, identity):
-        return Exported(format=name, output=output, counts=source.counts, written=False)
-    total = sum(source.counts.values())
-    with claimed(output, identity), Progress(f"exporting {name}", total, "scene") as progress:
-        FORMATS[name](replace(source, passed=progress.update), output)
-    return Exported(format=name, output=output, counts=source.counts, written=True)
+
+    def write(folder: Path) -> None:
+        with Progress(f"exporting {name}", sum(source.counts.values()), "scene") as progress:
+            FORMATS[name](replace(source, passed=progress.update), folder)
+
+    written = write_export(output, identity, write)
+    return Exported(format=name, output=output, counts=source.counts, written=written)
 
 
 def _check_package(name: str) -> None:

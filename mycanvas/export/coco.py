@@ -34,7 +34,7 @@ def write_coco(source: Source, output: Path) -> None:
             (output / "annotations" / f"instances_{split}.json").open("w", encoding="utf-8") as file,
             tempfile.TemporaryFile("w+", encoding="utf-8", dir=output) as later,
         ):
-            file.write(json.dumps(_head(source, categories), ensure_ascii=False)[:-1] + ', "images": [')
+            file.write(json.dumps(_head(source, categories))[:-1] + ', "images": [')
             images, annotations = _List(file), _List(later)
             for scene in source.scenes(split):
                 (output / "images" / f"{scene.id}.jpg").write_bytes(scene.image)
@@ -57,7 +57,7 @@ class _List:
         self._file, self._separator = file, "\n"
 
     def add(self, item: Mapping[str, Any]) -> None:
-        self._file.write(self._separator + json.dumps(item, ensure_ascii=False))
+        self._file.write(self._separator + json.dumps(item))
         self._separator = ",\n"
 
 

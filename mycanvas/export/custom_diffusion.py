@@ -6,6 +6,8 @@ concepts/cat2/00.jpg
 scenes/<id>/<id>.jpg          one folder a scene, because an entry has one prompt for a whole folder
 class_images/cat/             not written: trainers with prior preservation put their generated images there
 
+Names of files that would be long or unsafe are shortened, with a digest. A photo that came as a cut-out is a PNG with
+alpha.
 Paths in the lists are relative to the exported folder: run the trainer in it.
 """
 
@@ -17,7 +19,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from mycanvas.dataset import Concept, Scene, check_name, concepts_of
+from mycanvas.dataset import Concept, Scene, concepts_of, file_name
+from mycanvas.export.photo_files import PhotoNames, photo_content
 from mycanvas.export.source import Source
 
 
@@ -25,12 +28,14 @@ def write_custom_diffusion(source: Source, output: Path) -> None:
     """Write photos, scenes and lists.
 
     Raises:
-        InputError: a scene shows a concept without source photos, or has a composition that cannot name a file.
+        InputError: a scene shows a concept without source photos, or a photo cannot be read.
     """
+    names = PhotoNames()
     for photo in source.photos():
-        folder = output / "concepts" / photo.concept
+        content, kind = photo_content(photo, source.dataset.place)
+        folder = output / "concepts" / file_name(photo.concept)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / photo.file_name).write_bytes(photo.image)
+        (folder / names.name(photo, kind)).write_bytes(content)
     _write_list(output / "concepts_list.json", map(_concept_entry, source.concepts), end="\n]\n")
     (output / "compositions").mkdir(exist_ok=True)
     written: Counter[str] = Counter()
@@ -39,20 +44,19 @@ def write_custom_diffusion(source: Source, output: Path) -> None:
             folder = output / "scenes" / scene.id
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{scene.id}.jpg").write_bytes(scene.image)
-            path = _path_of(scene.composition, source, output)
+            path = _path_of(scene.composition, output)
             if scene.composition not in written:
                 _write_list(path, map(_concept_entry, _concepts_of(scene, source)), end="")
             with path.open("a", encoding="utf-8") as file:
                 file.write(",\n" + _scene_entry(scene, written[scene.composition]))
             written[scene.composition] += 1
     for composition in written:
-        with _path_of(composition, source, output).open("a", encoding="utf-8") as file:
+        with _path_of(composition, output).open("a", encoding="utf-8") as file:
             file.write("\n]\n")
 
 
-def _path_of(composition: str, source: Source, output: Path) -> Path:
-    check_name(composition, source.dataset.place)
-    return output / "compositions" / f"{composition}.json"
+def _path_of(composition: str, output: Path) -> Path:
+    return output / "compositions" / f"{file_name(composition)}.json"
 
 
 def _write_list(path: Path, entries: Iterable[str], *, end: str) -> None:
@@ -66,7 +70,7 @@ def _concepts_of(scene: Scene, source: Source) -> list[Concept]:
 
 def _concept_entry(concept: Concept) -> str:
     prompt = f"photo of a {concept.token} {concept.class_name}"
-    return _entry(prompt, f"concepts/{concept.name}", concept.class_name)
+    return _entry(prompt, f"concepts/{file_name(concept.name)}", concept.class_name)
 
 
 def _scene_entry(scene: Scene, number: int) -> str:
@@ -82,7 +86,6 @@ def _entry(prompt: str, folder: str, class_name: str) -> str:
             "class_prompt": class_name,
             "instance_data_dir": folder,
             # The trainer creates this folder: no class name of an untrusted dataset may lead out of the export.
-            "class_data_dir": "class_images/" + re.sub(r"[^\w -]", "-", class_name),
-        },
-        ensure_ascii=False,
+            "class_data_dir": "class_images/" + file_name(re.sub(r"[^\w -]", "-", class_name)),
+        }
     )

@@ -23,7 +23,7 @@ def write_image_folder(source: Source, output: Path) -> None:
                 line = _line(scene)
                 (output / line["file_name"]).write_bytes(scene.image)
                 (output / line["mask_file_name"]).write_bytes(scene.mask)
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                file.write(json.dumps(line) + "\n")
 
 
 def _line(scene: Scene) -> dict[str, Any]:

@@ -8,6 +8,11 @@ from pathlib import Path
 from mycanvas.export.masks import size_of
 from mycanvas.export.source import Source
 
+BUCKET_STEP = 64
+"""Sides of sd-scripts' buckets are multiples of this; SD, SDXL, FLUX and its other models all accept it."""
+LEAST_BUCKET, LARGEST_BUCKET = 256, 1024
+"""sd-scripts' own limits of a bucket's sides. It refuses a resolution beyond them, so they follow the scenes' size."""
+
 _HEAD = """\
 # For --dataset_config of sd-scripts. Folders are relative to this one: run the trainer here.
 [general]
@@ -16,6 +21,8 @@ enable_bucket = true
 
 [[datasets]]
 resolution = [{width}, {height}]
+min_bucket_reso = {least}
+max_bucket_reso = {largest}
 """
 _SUBSET = """
 [[datasets.subsets]]
@@ -37,5 +44,8 @@ def write_kohya(source: Source, output: Path) -> None:
 
 
 def _config(size: tuple[int, int], splits: Iterable[str]) -> str:
-    head = _HEAD.format(width=size[0], height=size[1])
+    width, height = size
+    least = max(BUCKET_STEP, min(LEAST_BUCKET, min(size) // BUCKET_STEP * BUCKET_STEP))
+    largest = max(LARGEST_BUCKET, -(-max(size) // BUCKET_STEP) * BUCKET_STEP)
+    head = _HEAD.format(width=width, height=height, least=least, largest=largest)
     return head + "".join(_SUBSET.format(folder=split) for split in splits)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import TYPE_CHECKING
 
+from mycanvas.dataset import picture_kind
 from mycanvas.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,15 +19,9 @@ def size_of(scene: Scene) -> tuple[int, int]:
     """Read the image's width and height in pixels from its header.
 
     Raises:
-        InputError: it has no JPEG header.
+        InputError: it has no JPEG header, or too many pixels.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(scene.image), formats=["JPEG"]) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"the image of scene {scene.id} cannot be read: {error}") from error
+    return picture_kind(scene.image, ["JPEG"], f"the image of scene {scene.id}")[1]
 
 
 def objects_of(scene: Scene) -> NDArray[np.uint8]:
@@ -40,16 +34,16 @@ def objects_of(scene: Scene) -> NDArray[np.uint8]:
     from PIL import Image
 
     width, height = size_of(scene)
+    picture_kind(scene.mask, ["PNG"], f"the mask of scene {scene.id}")
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(scene.mask), formats=["PNG"]) as mask:
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(io.BytesIO(scene.mask), formats=["PNG"]) as mask:
             if mask.size != (width, height) or mask.mode not in {"P", "L"}:
                 raise InputError(
                     f"the mask of scene {scene.id} is {mask.mode} {mask.width}x{mask.height}; "
                     f"expected a palette and {width}x{height}, as its image has"
                 )
             numbers = np.asarray(mask)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning) as error:
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputError(f"the mask of scene {scene.id} cannot be read: {error}") from error
     count = len(scene.boxes)
     if numbers.max(initial=0) > count:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -25,8 +25,7 @@ def write_mds(source: Source, output: Path) -> None:
 
     as_picture = _picture_type()
     for split in source.counts:
-        shutil.rmtree(output / split, ignore_errors=True)  # MDSWriter refuses a folder that an interrupted run left
-        writer = MDSWriter(columns=COLUMNS, out=str(output / split))
+        writer = MDSWriter(columns=COLUMNS, out=os.path.abspath(output / split))  # "s3:x" alone would be a URL
         try:
             for scene in source.scenes(split):
                 row = {name: getattr(scene, name) for name in COLUMNS}

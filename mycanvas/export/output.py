@@ -1,60 +1,152 @@
-"""The output folder of an export: it holds no other files, and a marker says whether the export is complete."""
+"""The output folder of an export: written by one process, in a hidden folder within it, and then moved into place.
+
+    OUT/.mycanvas-export.json         the marker: the export, its files, and whether they are all in place
+    OUT/.mycanvas-export.unfinished/  files that are being written
+    OUT/.mycanvas-export.lock         there while a process writes
+
+Readers of image folders skip hidden names. An export that fails removes all of these; one that is killed leaves them,
+and the same command removes or finishes them.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mycanvas.errors import StoreError
-from mycanvas.io.files import UNFINISHED, os_errors, write_json
-from mycanvas.io.ownership import check_ownership
+from mycanvas.io.files import UNFINISHED, os_errors, sync_folder, write_json
+from mycanvas.io.ownership import check_ownership, locked
 
 MARKER = ".mycanvas-export.json"
-"""Written first, and again with `finished` true when everything is on disk. Hidden, because readers of image folders
-skip hidden files."""
+STAGING = ".mycanvas-export.unfinished"
+LOCK = ".mycanvas-export.lock"
 
 
-def is_finished(output: Path, identity: Mapping[str, Any]) -> bool:
-    """Whether a folder holds this export already; false if it is empty or the export was interrupted.
+def write_export(output: Path, identity: Mapping[str, Any], writer: Callable[[Path], None]) -> bool:
+    """Write an export whole or not at all, unless the folder holds it already.
 
     Args:
-        output: the folder; it need not exist.
+        output: a folder that is empty, does not exist, or holds this export.
         identity: everything that the exported files depend on, as JSON types.
+        writer: writes the files into an empty folder.
+
+    Returns:
+        Whether anything was written.
 
     Raises:
-        StoreError: it holds other files, or another export.
+        StoreError: the folder holds other files, another export, or files of this one that were removed or changed;
+            another process is writing to it; or it cannot be written.
     """
-    if not check_ownership(output, MARKER, _is_unfinished_marker):
+    check_ownership(output, MARKER, _is_ours)
+    is_new = not output.exists()
+    with os_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(output / LOCK):
+            if _is_finished(output, identity):
+                return False
+            with os_errors(output):
+                _write(output, identity, writer)
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # the marker and all files of a killed export stay
+                output.rmdir()
+        raise
+    return True
+
+
+def _write(output: Path, identity: Mapping[str, Any], writer: Callable[[Path], None]) -> None:
+    marker, staging = output / MARKER, output / STAGING
+    for leftover in filter(_is_unfinished_marker, os.listdir(output)):
+        (output / leftover).unlink()
+    files = _complete_files(output)  # an earlier run was killed while it moved them into place
+    if files is None:
+        write_json(marker, {**identity, "finished": False})
+        try:
+            if os.path.lexists(staging):
+                shutil.rmtree(staging)
+            staging.mkdir()
+            writer(staging)
+            files = _sizes(staging)
+            os.sync()  # once for all files: waiting for each would take longer than writing it
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            marker.unlink(missing_ok=True)
+            raise
+        write_json(marker, {**identity, "files": files, "finished": False})
+    _move_into_place(staging, output)
+    write_json(marker, {**identity, "files": files, "finished": True})
+
+
+def _move_into_place(staging: Path, output: Path) -> None:
+    """Move folders first: index files beside them are what makes an export readable."""
+    entries = sorted(staging.iterdir(), key=lambda entry: (entry.is_file(), entry.name)) if staging.exists() else []
+    for entry in entries:
+        if os.path.lexists(output / entry.name):
+            raise StoreError(f"{output / entry.name} is in the way; move it, then run the same command again")
+    for entry in entries:
+        entry.rename(output / entry.name)
+    if entries or staging.exists():
+        staging.rmdir()
+    sync_folder(output)
+
+
+def _is_finished(output: Path, identity: Mapping[str, Any]) -> bool:
+    """Whether a folder holds this export already; false if it is empty or the export was interrupted."""
+    if not check_ownership(output, MARKER, _is_ours):
         return False
     marked = _read(output / MARKER)
-    finished = bool(marked.pop("finished", False))
-    if marked == identity:
-        return finished
-    kind = "an export" if finished else "an unfinished export"
-    changed = ", ".join(key for key in identity if marked.get(key) != identity[key])
-    since = ", or of this one before it changed" if changed == "dataset" else ""
-    raise StoreError(f"{output} holds {kind} of another {changed}{since}; remove it, or give another --output")
+    finished, files = bool(marked.pop("finished", False)), marked.pop("files", {})
+    if marked != identity:
+        kind = "an export" if finished else "an unfinished export"
+        changed = ", ".join(key for key in identity if marked.get(key) != identity[key])
+        since = ", or of this one before it changed" if changed == "dataset" else ""
+        raise StoreError(f"{output} holds {kind} of another {changed}{since}; remove it, or give another --output")
+    flaws = [flaw for name, size in files.items() if (flaw := _flaw(output, name, size))] if finished else []
+    if flaws:
+        more = f", and {len(flaws) - 1} more of {len(files)} files were removed or changed" if len(flaws) > 1 else ""
+        raise StoreError(
+            f"{output} is not as it was exported: {flaws[0]}{more}; remove the folder, or give another --output"
+        )
+    return finished
 
 
-@contextmanager
-def claimed(output: Path, identity: Mapping[str, Any]) -> Iterator[None]:
-    """Mark a folder as being written, and as finished when the block ends without an error.
+def _complete_files(output: Path) -> dict[str, int] | None:
+    """The sizes of all files, if they were written whole and are in place or about to be; else None."""
+    files: dict[str, int] | None = _read(output / MARKER).get("files") if (output / MARKER).is_file() else None
+    places = (output / STAGING, output)
+    if files and all(any(not _flaw(place, name, size) for place in places) for name, size in files.items()):
+        return files
+    return None
 
-    After an interrupted run, the next one writes every file again under the same names, because the names depend on
-    `identity` alone.
 
-    Raises:
-        StoreError: it cannot be written.
-    """
-    with os_errors(output):
-        write_json(output / MARKER, {**identity, "finished": False})
-        yield
-        os.sync()  # once for all files: waiting for each would take longer than writing it
-        write_json(output / MARKER, {**identity, "finished": True})
+def _sizes(folder: Path) -> dict[str, int]:
+    """The size in bytes of each file in a folder, by its name relative to the folder."""
+    found = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            file = Path(place, name)
+            found[file.relative_to(folder).as_posix()] = file.stat().st_size
+    return dict(sorted(found.items()))
+
+
+def _flaw(folder: Path, name: str, size: int) -> str | None:
+    """How a file differs from the exported one; None where it does not."""
+    try:
+        found = (folder / name).stat().st_size
+    except OSError:
+        return f"{name} is missing"
+    return None if found == size else f"{name} has {found} bytes, expected {size}"
+
+
+def _is_ours(name: str) -> bool:
+    """Whether an export that was killed before it wrote its marker may have left an entry."""
+    return name == LOCK or _is_unfinished_marker(name)
 
 
 def _is_unfinished_marker(name: str) -> bool:
@@ -64,8 +156,9 @@ def _is_unfinished_marker(name: str) -> bool:
 def _read(marker: Path) -> dict[str, Any]:
     try:
         marked = json.loads(marker.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"cannot read {marker}: {error}; give --output a new or empty folder") from error
-    if not isinstance(marked, dict):
+    files = marked.get("files", {}) if isinstance(marked, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(size, int) for size in files.values()):
         raise StoreError(f"{marker} is not the marker of an export; give --output a new or empty folder")
-    return marked
+    return dict(marked)

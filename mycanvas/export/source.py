@@ -6,11 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mycanvas.dataset import Concept, Dataset, Encoded, Photo, Scene, check_name, open_dataset
-from mycanvas.errors import InputError
-
-_JPEG = b"\xff\xd8\xff"
-_PNG = b"\x89PNG"
+from mycanvas.dataset import Concept, Dataset, Photo, Scene, check_on_this_machine, open_dataset, picture_kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,26 +36,18 @@ class Source:
             InputError: a scene cannot be exported, or a shard cannot be read.
         """
         for scene in self.dataset.scenes(split):
-            self._check(scene.image, _JPEG, "JPEG", f"the image of scene {scene.id}")
-            self._check(scene.mask, _PNG, "PNG", f"the mask of scene {scene.id}")
+            picture_kind(scene.image, ["JPEG"], f"the image of scene {scene.id} of {self.folder}")
+            picture_kind(scene.mask, ["PNG"], f"the mask of scene {scene.id} of {self.folder}")
             yield scene
             self.passed()
 
     def photos(self) -> Iterator[Photo]:
-        """The source photos, in order; the names of photo and concept are safe names of files.
+        """The source photos, in order.
 
         Raises:
-            InputError: a photo cannot be exported, or a shard cannot be read.
+            InputError: a shard cannot be read.
         """
-        for photo in self.dataset.photos():
-            check_name(photo.concept, self.dataset.place)
-            check_name(photo.file_name, self.dataset.place)
-            self._check(photo.image, b"", "picture", f"photo {photo.id}")
-            yield photo
-
-    def _check(self, content: Encoded, magic: bytes, kind: str, name: str) -> None:
-        if not content or content[: len(magic)] != magic:
-            raise InputError(f"{name} of {self.folder} is not a {kind}; export what `mycanvas build` wrote")
+        return self.dataset.photos()
 
 
 def open_source(folder: Path) -> Source:
@@ -69,12 +57,10 @@ def open_source(folder: Path) -> Source:
         folder: what `mycanvas build` wrote, or its copy in Parquet.
 
     Raises:
-        InputError: there is no such dataset, its shards cannot be read, or an id is wrong or not unique.
+        InputError: there is no such dataset, or it is not on this machine; its shards cannot be read; an id is wrong
+            or not unique.
     """
-    if folder.parts[:1] == ("hf:",):
-        name = "/".join(part for part in folder.parts[1:] if part != "datasets")
-        fetch = f"hf download {name} --repo-type dataset --local-dir DIR"
-        raise InputError(f"expected a folder on this machine, got a dataset on the Hub; fetch it with: {fetch}")
+    check_on_this_machine(folder)
     dataset = open_dataset(folder)
     contents = dataset.contents()
     concepts = dataset.concepts(with_photos=False)

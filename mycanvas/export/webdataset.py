@@ -53,7 +53,7 @@ def _write_shard(path: Path, scenes: Iterable[Scene]) -> None:
 
 def _members(scene: Scene) -> Iterator[tuple[str, bytes | memoryview]]:
     yield "jpg", scene.image
-    yield "json", json.dumps({name: getattr(scene, name) for name in _REST}, ensure_ascii=False).encode()
+    yield "json", json.dumps({name: getattr(scene, name) for name in _REST}).encode()
     yield "mask.png", scene.mask
     yield "txt", scene.caption.encode()
 

@@ -29,7 +29,7 @@ def write_yolo(source: Source, output: Path) -> None:
             (labels / f"{scene.id}.txt").write_text("".join(_lines(scene, classes)), encoding="utf-8")
     folders = [f"images/{split}" for split in source.counts]
     data = {"train": folders, "val": list(folders), "names": {number: token for token, number in classes.items()}}
-    text = _HEAD + yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
+    text = _HEAD + yaml.safe_dump(data, sort_keys=False)
     (output / "data.yaml").write_text(text, encoding="utf-8")
 
 

@@ -1,8 +1,11 @@
-"""The guard against foreign folders: nothing is written into a folder that holds somebody else's files."""
+"""The guard of output folders: no foreign files in them, and one process at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from mycanvas.errors import StoreError
@@ -38,6 +41,47 @@ def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool]) -
         shown = ", ".join(foreign[:SHOWN]) + (", …" if len(foreign) > SHOWN else "")
         raise StoreError(f"{folder} holds something else ({shown}); give --output a new or empty folder")
     return False
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold the lock of the folder that a file is in. The file is removed at the end, or left by a killed process.
+
+    Args:
+        file: an empty file that only this program makes; a symbolic link is refused.
+
+    Raises:
+        StoreError: another process holds the lock, or the file cannot be made.
+    """
+    with os_errors(file):
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        with os_errors(file):
+            held = _lock(descriptor) and _is_at(descriptor, file)
+        if not held:
+            raise StoreError(f"{file.parent} is in use by another process; wait for it")
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(descriptor: int, file: Path) -> bool:
+    """Whether an open file still has its name: the process that held its lock before may have removed it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), file.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _entries(folder: Path, subfolder: PurePosixPath) -> list[str]:

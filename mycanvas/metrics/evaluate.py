@@ -18,6 +18,7 @@ from mycanvas.io.images import Rgb, decode_rgb, quiet_decoding
 from mycanvas.metrics import scores
 from mycanvas.metrics.pictures import Picture
 from mycanvas.metrics.protocol import without_tokens
+from mycanvas.metrics.registry import SCORES, Measurements
 from mycanvas.metrics.results import Evaluation, LeftOut, PictureScores, SeenBox
 from mycanvas.metrics.settings import Settings
 from mycanvas.models import cores
@@ -200,23 +201,29 @@ class _Scorer:
         alike = scores.similarity(
             crops, [self.references[concept.name] for concept in picture.concepts], settings.negative
         )
-        asked, asked_labels = alike[: len(found.asked)], labels[: len(found.asked)]
-        pairs = scores.assign(asked, asked_labels, classes)
+        count = len(found.asked)
+        pairs = scores.assign(alike[:count], labels[:count], classes)
         shown = scores.shows(alike)
         text = text_of(picture, settings)
+        measured = Measurements(
+            classes=classes,
+            found=found,
+            labels=labels,
+            alike=alike,
+            pairs=pairs,
+            shown=shown,
+            picture=whole,
+            text=self.texts.get(text),
+            layout=picture.boxes,
+            settings=settings,
+        )
         return PictureScores(
             id=picture.id,
             split=picture.split,
             composition=picture.composition,
             prompt=picture.prompt,
             text=text,
-            cp_clip=scores.cp_clip(asked, asked_labels, classes, settings.same_class),
-            ti_clip=None if whole is None else scores.ti_clip(whole, self.texts[text], settings.negative),
-            identity=scores.identity(asked, pairs, len(found.extra)),
-            recall=scores.recall(shown, len(classes)),
-            duplicates=scores.duplicates(shown),
-            leaks=scores.leaks(shown, labels, classes),
-            agreement=None if picture.boxes is None else scores.agreement(picture.boxes, classes, found.asked),
+            scores={name: score.compute(measured) for name, score in SCORES.items()},
             boxes=tuple(_seen(picture, found, alike, shown, pairs)),
         )
 

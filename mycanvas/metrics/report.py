@@ -12,13 +12,12 @@ from typing import Any
 
 from mycanvas.io.images import decode_rgb, quiet_decoding
 from mycanvas.metrics.pictures import Picture
+from mycanvas.metrics.registry import SCORES
 from mycanvas.metrics.results import PictureScores, SeenBox
 from mycanvas.metrics.settings import Settings
 from mycanvas.metrics.summary import (
-    NAMES,
     PAPER,
     PUBLISHED,
-    SCORES,
     Arm,
     details,
     gain,
@@ -80,7 +79,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "arms": {
             arm.name: {
                 "splits": {name: asdict(split) for name, split in arm.splits.items()},
-                "pictures": [asdict(picture) for picture in arm.evaluation.pictures],
+                "pictures": [picture.as_json() for picture in arm.evaluation.pictures],
                 "left_out": [asdict(one) for one in arm.evaluation.left_out],
             }
             for arm in run.arms
@@ -107,7 +106,7 @@ def as_html(run: Run) -> str:
         details={arm.name: list(details(arm)) for arm in run.arms},
         gains={arm.name: list(gains(arm, run.arms[0])) for arm in run.arms[1:]},
         figures={arm.name: _figures(arm, run.pictures[arm.name]) for arm in run.arms},
-        names={score: NAMES.get(score, score) for score in SCORES},
+        known=SCORES,
         settings=json.loads(json.dumps(asdict(run.settings))),
         remarks=remarks(run.arms, run.models),
     )
@@ -121,9 +120,13 @@ def _gains(arm: Arm, base: Arm) -> dict[str, dict[str, Any]]:
     }
 
 
+def _by_identity(picture: PictureScores) -> tuple[float, float, str]:
+    return picture.scores["identity"] or 0.0, picture.scores["cp_clip"] or 0.0, picture.id
+
+
 def _figures(arm: Arm, pictures: Sequence[Picture]) -> dict[str, list[_Figure]]:
     """The best and the worst pictures by identity; where there are few, each picture is in one of the two only."""
-    ranked = sorted(arm.evaluation.pictures, key=lambda scores: (scores.identity, scores.cp_clip, scores.id))
+    ranked = sorted(arm.evaluation.pictures, key=_by_identity)
     by_id = {picture.id: picture for picture in pictures}
     worst = ranked[: min(EXTREMES, (len(ranked) + 1) // 2)]
     best = ranked[len(worst) :][-EXTREMES:][::-1]

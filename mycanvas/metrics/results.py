@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from mycanvas.boxes import Box
 
@@ -28,11 +30,11 @@ class SeenBox:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PictureScores:
-    """The scores of one picture; mycanvas/metrics/scores.py says what each is.
+    """The scores of one picture.
 
-    text: what TI-CLIP compared it with.
-    ti_clip: None: the encoder reads no text.
-    agreement: None: it is not known where the objects were put.
+    text: the text that TI-CLIP compared it with.
+    scores: by the names of `mycanvas.metrics.registry.SCORES`; None where the picture has no such score.
+    boxes: those that count.
     """
 
     id: str
@@ -40,14 +42,13 @@ class PictureScores:
     composition: str
     prompt: str
     text: str
-    cp_clip: float
-    ti_clip: float | None
-    identity: float
-    recall: float
-    duplicates: int
-    leaks: int
-    agreement: float | None
+    scores: Mapping[str, float | None]
     boxes: tuple[SeenBox, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Every number as JSON types, the scores beside the rest."""
+        values = asdict(self)
+        return {**values, **values.pop("scores")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

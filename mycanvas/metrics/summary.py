@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 from mycanvas.io.tables import table_lines
 from mycanvas.metrics.bootstrap import Estimate, Interval, difference, estimate
+from mycanvas.metrics.registry import SCORES
 from mycanvas.metrics.results import Evaluation, PictureScores
 from mycanvas.models import split_name
 from mycanvas.models.catalogue import DETECTOR, ENCODER
 from mycanvas.schema import SPLIT_TITLES, SPLITS
 
-SCORES = ("cp_clip", "ti_clip", "identity", "recall", "duplicates", "leaks", "agreement")
 PUBLISHED = ("cp_clip", "ti_clip")
-NAMES = {"cp_clip": "CP-CLIP", "ti_clip": "TI-CLIP"}
-BETTER = {"ti_clip": "", "duplicates": " ↓", "leaks": " ↓"}
-"""The direction of better scores where it is not upwards; TI-CLIP should stay as it is."""
 
 PAPER: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "CD + source images": {"objects_le3": (0.26, 0.16), "objects_4": (0.21, 0.13), "objects_5": (0.23, 0.17)},
@@ -151,20 +148,24 @@ def _section(title: str, body: Iterable[tuple[str, Sequence[str]]]) -> Iterator[
 
 
 def _label(score: str) -> str:
-    return NAMES.get(score, score) + BETTER.get(score, " ↑")
+    return SCORES[score].title + SCORES[score].better
 
 
 def _estimates(pictures: Sequence[PictureScores], seed: int) -> Iterator[tuple[str, Estimate]]:
     for score in SCORES:
-        having = [picture for picture in pictures if getattr(picture, score) is not None]
-        if having:
-            values = [float(getattr(picture, score)) for picture in having]
-            yield score, estimate(values, [picture.composition for picture in having], seed)
+        found = [(float(value), one.composition) for one in pictures if (value := one.scores[score]) is not None]
+        if found:
+            values, compositions = zip(*found, strict=True)
+            yield score, estimate(values, compositions, seed)
 
 
 def _values(arm: Arm, split: str, score: str) -> tuple[list[float], list[str]]:
-    having = [one for one in arm.evaluation.pictures if one.split == split and getattr(one, score) is not None]
-    return [float(getattr(one, score)) for one in having], [one.composition for one in having]
+    found = [
+        (float(value), one.composition)
+        for one in arm.evaluation.pictures
+        if one.split == split and (value := one.scores[score]) is not None
+    ]
+    return [value for value, _ in found], [composition for _, composition in found]
 
 
 def _mean(arm: Arm, split: str, score: str) -> str:

@@ -1,4 +1,4 @@
-"""What encoders and detectors share: a checkpoint of transformers on its device, and pictures for it."""
+"""Load a checkpoint of transformers onto a device, and prepare pictures for it; shared by encoders and detectors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Picture = Image.Image | NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """A model in memory, with what makes its inputs."""
+    """A model in memory, with the processors of its inputs."""
 
     model: Any
     image_processor: Any
@@ -38,7 +38,7 @@ class Checkpoint:
 
     def pixels(self, pictures: Sequence[Picture]) -> Any:
         """The model's inputs for some pictures, on its device."""
-        # Said, not guessed: a crop three pixels high could be taken for one with its colours first.
+        # The format is given, not guessed: a crop three pixels high could pass for one with its channels first.
         inputs = self.image_processor(
             images=[as_rgb(picture) for picture in pictures], input_data_format="channels_last", return_tensors="pt"
         )
@@ -46,11 +46,11 @@ class Checkpoint:
 
 
 def model_type(folder: Path) -> str:
-    """Which architecture a checkpoint is of, as transformers names it: "clip", "owlvit".
+    """The architecture of a checkpoint, by its name in transformers: "clip", "owlvit".
 
     Raises:
         MissingExtra: torch or transformers is not installed.
-        ModelError: the folder holds no checkpoint of transformers.
+        ModelError: the folder has no checkpoint of transformers.
     """
     with _loading(folder):
         from transformers import AutoConfig
@@ -66,12 +66,12 @@ def load_checkpoint(
     dtype: str,
     text: bool = True,
 ) -> Checkpoint:
-    """Load a checkpoint with the class of transformers that is named; with its tokenizer where it reads text.
+    """Load a checkpoint with the named class of transformers, and its tokenizer if `text` is true.
 
     Raises:
         MissingExtra: torch or transformers is not installed.
-        ModelError: it cannot be loaded.
-        ConfigError: no such device here.
+        ModelError: the checkpoint cannot be loaded.
+        ConfigError: the device is not available.
     """
     with _loading(folder):
         import transformers
@@ -81,10 +81,10 @@ def load_checkpoint(
         model, loaded = getattr(transformers, loader).from_pretrained(
             folder, dtype=precision, use_safetensors=True, output_loading_info=True, **LOCAL
         )
-        if missing := sorted(loaded["missing_keys"]):  # transformers makes them up at random
+        if missing := sorted(loaded["missing_keys"]):  # transformers would initialise them at random
             raise ValueError(f"it lacks {len(missing)} of its weights, such as {missing[0]}")
         if text and not any(file for pattern in VOCABULARIES for file in folder.glob(pattern)):
-            raise ValueError(f"it lacks its tokenizer's {', '.join(VOCABULARIES)}")  # an empty one would be made up
+            raise ValueError(f"it lacks its tokenizer's {', '.join(VOCABULARIES)}")  # else an empty one is created
         return Checkpoint(
             model=model.to(place).eval(),
             image_processor=transformers.AutoImageProcessor.from_pretrained(folder, **LOCAL),
@@ -96,7 +96,7 @@ def load_checkpoint(
 
 @contextmanager
 def _loading(folder: Path) -> Iterator[None]:
-    """Errors in our words, and none of transformers' remarks."""
+    """Turn errors of transformers into ours, and silence its warnings."""
     try:
         import torch  # noqa: F401
         import transformers  # noqa: F401
@@ -112,10 +112,10 @@ def _loading(folder: Path) -> Iterator[None]:
 
 
 def as_rgb(picture: Picture) -> NDArray[np.uint8]:
-    """uint8 [H, W, 3].
+    """Convert a picture to uint8 [H, W, 3].
 
     Raises:
-        InputError: an array of another shape or type.
+        InputError: the array has another shape or type.
     """
     pixels = np.asarray(picture.convert("RGB") if isinstance(picture, Image.Image) else picture)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:

@@ -1,4 +1,4 @@
-"""Open-vocabulary detection: where in a picture is a "dog"?"""
+"""Open-vocabulary detection: find objects in a picture by their names."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from mycanvas.models import in_batches
 from mycanvas.models.checkpoint import Checkpoint, Picture, as_rgb, load_checkpoint, model_type
 
 Asked = tuple[NDArray[np.uint8], list[str]]
-"""A picture, [H, W, 3], and the labels, each once, that are looked for in it."""
+"""A picture, [H, W, 3], and the distinct labels to find in it."""
 Corners = tuple[float, float, float, float]
-"""left, top, right, bottom in pixels; may lie outside of the picture."""
+"""left, top, right, bottom in pixels; may be outside the picture."""
 Raw = list[tuple[str, Corners, float]]
-"""label, corners, confidence of each thing that a model names."""
+"""label, corners and confidence of each object that a model found."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Detection:
-    """A thing that was found.
+    """A detected object.
 
-    label: as it was asked for. box: COCO x, y, width, height in pixels, within the picture. score: confidence, 0 to 1.
+    label: as given to `detect`. box: COCO x, y, width, height in pixels, within the picture. score: confidence, 0 to 1.
     """
 
     label: str
@@ -37,16 +37,16 @@ class Detection:
 
 
 class Detector(Protocol):
-    """Finds things by their names."""
+    """Finds objects by their names."""
 
     def detect(
         self, pictures: Sequence[Picture], labels: Sequence[Sequence[str]]
     ) -> Sequence[Sequence[Detection] | None]:
-        """What is found in each picture, the most certain first; None where the model gave no finite numbers.
+        """The detections of each picture, most confident first; None where the model's output has NaN.
 
         Args:
             pictures: of any sizes.
-            labels: what to look for in each; a label that stands there twice is asked once.
+            labels: labels to find in each picture; duplicates are ignored.
         """
         ...
 
@@ -61,22 +61,22 @@ def load_detector(
     dtype: str = "auto",
     batch_size: int = 8,
 ) -> Detector:
-    """The detector whose checkpoint lies in a folder: OWL-ViT, OWLv2 or Grounding DINO.
+    """Load the detector whose checkpoint is in a folder: OWL-ViT, OWLv2 or Grounding DINO.
 
     Args:
-        folder: as `mycanvas.models.download` gives it.
-        threshold: the confidence that a detection must exceed.
-        overlap: of detections of one label with a larger IoU only the most certain stays.
-        template: what is asked, with the label in place of {}; "a photo of a {}" is among those that OWL-ViT was
-            trained on. Grounding DINO was trained on bare names, and is asked for these.
-        device: as `mycanvas.models.pick_device` takes it.
-        dtype: as `mycanvas.models.pick_dtype` takes it; bfloat16 places boxes to some 1/256 of a picture's side.
+        folder: as returned by `mycanvas.models.download`.
+        threshold: confidence that a detection must exceed.
+        overlap: of detections of one label with a larger IoU, only the most confident is kept.
+        template: the query, with the label in place of {}; "a photo of a {}" is among those that OWL-ViT was trained
+            on. Grounding DINO was trained on bare names, and gets these.
+        device: as for `mycanvas.models.pick_device`.
+        dtype: as for `mycanvas.models.pick_dtype`; bfloat16 places boxes to about 1/256 of a picture's side.
         batch_size: pictures in one call of the model; halved when a GPU's memory runs out.
 
     Raises:
         MissingExtra: torch or transformers is not installed.
         ModelError: the checkpoint cannot be loaded, or is of another architecture.
-        ConfigError: no such device here.
+        ConfigError: the device is not available.
     """
     kind = model_type(folder)
     if kind not in FAMILIES:
@@ -86,7 +86,7 @@ def load_detector(
 
 
 class PretrainedDetector:
-    """A detector of transformers. ask: what one call of the model names in some pictures, above the threshold."""
+    """A detector of transformers. ask: calls the model once on a batch; returns all detections above the threshold."""
 
     def __init__(self, ask: Callable[[Sequence[Asked]], Sequence[Raw | None]], overlap: float, batch_size: int) -> None:
         self._ask = ask
@@ -96,13 +96,13 @@ class PretrainedDetector:
     def detect(
         self, pictures: Sequence[Picture], labels: Sequence[Sequence[str]]
     ) -> Sequence[Sequence[Detection] | None]:
-        """What is found in each picture; see Detector."""
+        """The detections of each picture; see Detector."""
         asked = [(as_rgb(picture), list(dict.fromkeys(names))) for picture, names in zip(pictures, labels, strict=True)]
         named = iter(in_batches([each for each in asked if each[1]], self._batch_size, self._ask))
         return [self._tidy(picture, next(named)) if names else [] for picture, names in asked]
 
     def _tidy(self, picture: NDArray[np.uint8], raw: Raw | None) -> list[Detection] | None:
-        """Without what lies outside of the picture, and without doubles."""
+        """Clip boxes to the picture, and drop boxes outside it and duplicates."""
         if raw is None:
             return None
         height, width = picture.shape[:2]
@@ -117,7 +117,7 @@ class PretrainedDetector:
 
 
 def _owl(checkpoint: Checkpoint, threshold: float, template: str, batch: Sequence[Asked]) -> list[Raw | None]:
-    """OWL-ViT (Minderer et al. 2022) and OWLv2 (2023): each box has the label that it is most certain of."""
+    """OWL-ViT (Minderer et al. 2022) and OWLv2 (2023): each box gets its most confident label."""
     import torch
 
     queries = max(len(labels) for _, labels in batch)
@@ -131,7 +131,7 @@ def _owl(checkpoint: Checkpoint, threshold: float, template: str, batch: Sequenc
         max_length=checkpoint.model.config.text_config.max_position_embeddings,
         return_tensors="pt",
     )
-    # A query that starts with 0 is none to the model. The library's own padding, " ", is one, and finds things.
+    # The model ignores a query that starts with 0. The library's own padding, " ", is a real query and finds objects.
     tokens["input_ids"][[not text for text in texts]] = 0
     pictures = [picture for picture, _ in batch]
     with torch.inference_mode():
@@ -149,15 +149,15 @@ def _owl(checkpoint: Checkpoint, threshold: float, template: str, batch: Sequenc
 def _grounding_dino(
     checkpoint: Checkpoint, threshold: float, template: str, batch: Sequence[Asked]
 ) -> Sequence[Raw | None]:
-    """Grounding DINO (Liu et al. 2023): a label is as certain as the most certain of its tokens.
+    """Grounding DINO (Liu et al. 2023): a label's confidence is the highest of its tokens'.
 
-    The library's own post-processing names boxes by the tokens above a threshold: half a label, or two in one.
+    The library's own post-processing labels boxes by the tokens above a threshold: with half a label, or two in one.
     """
     import torch
 
     pictures = [picture for picture, _ in batch]
     sizes = [picture.shape[:2] for picture in pictures]
-    if len(set(sizes)) > 1:  # would be padded to one size, which changes what is found
+    if len(set(sizes)) > 1:  # the processor would pad them to one size, which changes the detections
         return [one for each in batch for one in _grounding_dino(checkpoint, threshold, template, [each])]
     names = checkpoint.tokenizer
     tokens = names(
@@ -176,7 +176,7 @@ def _grounding_dino(
     results: list[Raw | None] = []
     for i, finite in enumerate(_finite(outputs)):
         ids, labels = tokens["input_ids"][i], batch[i][1]
-        # Each label ends with a full stop: the number of those before a token says whose it is.
+        # Each label ends with a full stop, so the number of full stops before a token is its label's index.
         whose = (ids == full_stop).cumsum(0).masked_fill(torch.isin(ids, apart), -1)
         each = [certain[i][:, : len(ids)][:, whose == label] for label in range(len(labels))]
         scores, best = torch.stack([one.amax(-1) if one.numel() else one.sum(-1) for one in each], -1).max(-1)
@@ -187,7 +187,7 @@ def _grounding_dino(
 
 
 def _finite(outputs: Any) -> list[bool]:
-    """Whether there is no NaN in what a model said, picture by picture. Its infinities mean "not asked"."""
+    """Whether the model's output has no NaN, for each picture. Its infinities mark unused queries."""
     said = (outputs.logits, outputs.pred_boxes)
     return [not any(part[i].isnan().any() for part in said) for i in range(len(outputs.logits))]
 
@@ -201,4 +201,4 @@ FAMILIES: Mapping[str, Callable[[Checkpoint, float, str, Sequence[Asked]], Seque
     "owlv2": _owl,
     "grounding-dino": _grounding_dino,
 }
-"""By transformers' name of the architecture."""
+"""By the architecture's name in transformers."""

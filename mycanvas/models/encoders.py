@@ -1,4 +1,4 @@
-"""Pictures and texts -> unit vectors whose dot product says how alike they are."""
+"""Pictures and texts -> unit vectors whose dot product measures how similar they are."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     import torch
 
 Embeddings = NDArray[np.float32]
-"""float32 [N, D]: unit vectors. A row is NaN where the model gave no direction: NaN, infinities or zeros."""
+"""float32 [N, D]: unit vectors. A row is NaN if the model's output has no direction: NaN, infinities or zeros."""
 
 
 class Encoder(Protocol):
-    """Puts pictures, and texts if it reads them, into one space."""
+    """Embeds pictures, and texts if it supports them, in one space."""
 
     @property
     def logit_scale(self) -> float | None:
-        """What the model multiplies cosines of picture and text with before a softmax; None: it reads no text."""
+        """Factor by which the model scales cosines of picture and text before a softmax; None if it reads no text."""
         ...
 
     def images(self, pictures: Sequence[Picture]) -> Embeddings:
@@ -34,7 +34,7 @@ class Encoder(Protocol):
         ...
 
     def texts(self, texts: Sequence[str]) -> Embeddings:
-        """One row per text, in order; a text that is longer than the model reads is cut.
+        """One row per text, in order; a text longer than the model's limit is truncated.
 
         Raises:
             ConfigError: the encoder reads no text.
@@ -44,9 +44,9 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """How texts must come for a family of models: as in its training.
+    """How a family of models expects its texts, as in its training.
 
-    padding: as tokenizers take it. lowercase: the text, first. masked: padding is not looked at.
+    padding: the tokenizer's `padding` argument. lowercase: lower-case the text first. masked: mask the padding out.
     """
 
     padding: bool | str = True
@@ -55,7 +55,7 @@ class Reading:
 
 
 SIGLIP = Reading(padding="max_length", lowercase=True, masked=False)
-"""Trained on texts padded to full length, and looks at the padding as at any other token (big_vision)."""
+"""Trained on texts padded to full length, with the padding treated like any other token (big_vision)."""
 
 FAMILIES: Mapping[str, Reading | None] = {
     "clip": Reading(),
@@ -64,22 +64,22 @@ FAMILIES: Mapping[str, Reading | None] = {
     "dinov2": None,
     "dinov2_with_registers": None,
 }
-"""By transformers' name of the architecture; None: no text. SigLIP 2 of fixed resolution goes by "siglip"."""
+"""By the architecture's name in transformers; None: no text. SigLIP 2 of fixed resolution has the name "siglip"."""
 
 
 def load_encoder(folder: Path, *, device: str = "auto", dtype: str = "auto", batch_size: int = 32) -> Encoder:
-    """The encoder whose checkpoint lies in a folder: CLIP (any size), SigLIP, SigLIP 2 or DINOv2.
+    """Load the encoder whose checkpoint is in a folder: CLIP (any size), SigLIP, SigLIP 2 or DINOv2.
 
     Args:
-        folder: as `mycanvas.models.download` gives it.
-        device: as `mycanvas.models.pick_device` takes it.
-        dtype: as `mycanvas.models.pick_dtype` takes it; vectors are float32 whichever it is.
+        folder: as returned by `mycanvas.models.download`.
+        device: as for `mycanvas.models.pick_device`.
+        dtype: as for `mycanvas.models.pick_dtype`; the vectors are float32 in any case.
         batch_size: pictures, or texts, in one call of the model; halved when a GPU's memory runs out.
 
     Raises:
         MissingExtra: torch or transformers is not installed.
         ModelError: the checkpoint cannot be loaded, or is of another architecture.
-        ConfigError: no such device here.
+        ConfigError: the device is not available.
     """
     kind = model_type(folder)
     if kind not in FAMILIES:
@@ -99,7 +99,7 @@ class PretrainedEncoder:
 
     @property
     def logit_scale(self) -> float | None:
-        """Of the checkpoint, or None if it reads no text."""
+        """The checkpoint's scale, or None if it reads no text."""
         return None if self._reading is None else float(self._checkpoint.model.logit_scale.detach().float().exp())
 
     def images(self, pictures: Sequence[Picture]) -> Embeddings:
@@ -129,7 +129,7 @@ class PretrainedEncoder:
         import torch
 
         checkpoint, reading = self._checkpoint, self._reading
-        assert reading is not None  # noqa: S101 - `texts` has asked
+        assert reading is not None  # noqa: S101 - `texts` has checked it
         tokens = checkpoint.tokenizer(
             [text.lower() for text in texts] if reading.lowercase else list(texts),
             padding=reading.padding,
@@ -155,7 +155,7 @@ def _directions(features: torch.Tensor) -> Embeddings:
 
 
 def _width(config: Any) -> int:
-    """D, as a checkpoint's configuration has it."""
+    """D, from the configuration of a checkpoint."""
     if config.model_type == "clip":
         return int(config.projection_dim)
     return int(getattr(config, "vision_config", config).hidden_size)

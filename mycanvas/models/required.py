@@ -1,4 +1,4 @@
-"""Models that a command requires: fetched before any work, or listed together where they are missing."""
+"""Models that a command requires: fetch them before any work, or list all that are missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RequiredModel:
     """One model that must be on this machine.
 
     role: its purpose, as messages name it: a stage, or "encoder". name: as the configuration gives it.
-    variant: of its weights. types: accepted architectures, by transformers' names; empty: any that the library loads.
+    variant: of its weights. types: accepted architectures, by their names in transformers; empty: any.
     """
 
     role: str
@@ -35,7 +35,7 @@ class RequiredModel:
     types: tuple[str, ...] = ()
 
     def find(self) -> Snapshot | None:
-        """Return the model if all of it is on this machine already; makes no request."""
+        """Return the model if all its files are on this machine; make no request."""
         try:
             return fetch(self.name, self.kind, variant=self.variant, offline=True)
         except ModelError:
@@ -55,7 +55,7 @@ def fetch_models(
 
     Args:
         required: the models, each with its role.
-        remedy: says what the user can do about the models that are missing; the last line of the error.
+        remedy: returns the last line of the error: how to get the missing models.
 
     Raises:
         MissingExtra: a package that runs one of them is not installed.

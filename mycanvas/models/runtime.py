@@ -13,14 +13,14 @@ from mycanvas.models.download import is_local
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runtime:
-    """How a backend runs, never what it makes.
+    """How a backend runs; none of this changes its results beyond rounding.
 
-    device, dtype: as `mycanvas.models.pick_device` and `pick_dtype` take them.
+    device, dtype: see `mycanvas.models.pick_device` and `pick_dtype`.
     memory: "low" keeps one stage's models in memory at a time.
-    threads: processor cores that this worker may keep busy.
+    threads: CPU cores that this worker may use.
     models: the folder or file of each fetched model, by its name in the configuration.
-    revisions: of each of them; a backend built from other content of the same folder is not reused.
-    replies: a folder that keeps language models' replies; None: they are not kept.
+    revisions: the revision of each model; a backend is not reused when the content of its folder changes.
+    replies: the folder that caches replies of language models; None: no cache.
     """
 
     device: str = "auto"

@@ -1,4 +1,4 @@
-"""A local image-text-to-text model of transformers that looks at pictures and answers."""
+"""A vision-language model of transformers on this machine: answers requests about pictures."""
 
 from __future__ import annotations
 
@@ -27,22 +27,24 @@ from mycanvas.models.runtime import Runtime
 
 TEMPERATURE = 0.7
 TOP_P = 0.9
-"""Of answers that are drawn: other words, but sensible ones."""
-SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+"""Of random answers: varied words, but plausible ones."""
+SPECIAL_TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
-def load_speaker(name: str, runtime: Runtime, *, max_tokens: int = 96, batch_size: int = 8) -> LocalSpeaker:
+def load_vision_language_model(
+    name: str, runtime: Runtime, *, max_tokens: int = 96, batch_size: int = 8
+) -> LocalVisionLanguageModel:
     """Load an image-text-to-text model on its device.
 
     Args:
-        name: the model, fetched before.
-        runtime: where its files are, and how it runs.
+        name: the model; it must have been fetched.
+        runtime: the folder of its files, device and precision.
         max_tokens: a longer answer is cut off.
         batch_size: pictures in one call; halved when memory runs out.
 
     Raises:
-        ModelError: it is not there or not whole, is no image-text-to-text model, does not fit into the device's
-            memory, or was not taught to chat.
+        ModelError: it was not fetched, lacks weights, is not an image-text-to-text model, does not fit into the
+            device's memory, or has no chat template.
     """
     path = runtime.model(name)
     device = pick_device(runtime.device)
@@ -59,38 +61,43 @@ def load_speaker(name: str, runtime: Runtime, *, max_tokens: int = 96, batch_siz
             model.to(device).eval()
     except (OSError, ValueError, KeyError, ImportError, SafetensorError, torch.cuda.OutOfMemoryError) as error:
         raise ModelError(f"{name} cannot be loaded as an image-text-to-text model: {error}") from error
-    if missing := sorted(loaded["missing_keys"]):  # transformers makes them up at random
+    if missing := sorted(loaded["missing_keys"]):  # transformers initialises them at random
         raise ModelError(f"{name} lacks {len(missing)} of its weights, such as {missing[0]}")
     if not getattr(processor, "chat_template", None) or not hasattr(processor, "tokenizer"):
         raise ModelError(f"{name} has no chat template; name a model that was tuned to follow instructions")
-    return LocalSpeaker(processor, model, name=name, max_tokens=max_tokens, batch_size=batch_size)
+    return LocalVisionLanguageModel(processor, model, name=name, max_tokens=max_tokens, batch_size=batch_size)
 
 
-class LocalSpeaker:
-    """Answers in batches; which pictures share a batch changes an answer by rounding at most."""
+class LocalVisionLanguageModel:
+    """Answers requests in batches; except for rounding, an answer does not depend on its batch."""
 
     def __init__(self, processor: Any, model: Any, *, name: str, max_tokens: int, batch_size: int) -> None:
         self.processor, self.model = processor, model
         self._name, self._batch_size = name, batch_size
         tokenizer = processor.tokenizer
-        tokenizer.padding_side = "left"  # so that every answer begins right behind its question
+        tokenizer.padding_side = "left"  # every answer begins right after its request
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        special = {name: getattr(model.generation_config, name, None) for name in SPECIAL}
-        # None of the model's own settings: greedy but for what Draws adds.
+        special = {name: getattr(model.generation_config, name, None) for name in SPECIAL_TOKENS}
+        # Replaces the model's own settings: greedy decoding, except for the noise that GumbelSampler adds.
         model.generation_config = GenerationConfig(
             **special | {"pad_token_id": tokenizer.pad_token_id}, do_sample=False, max_new_tokens=max_tokens
         )
 
-    def say(self, images: Sequence[Rgb], requests: Sequence[str], seeds: Sequence[int | None]) -> list[str]:
-        """One answer per picture and request, as `Speaker` has it.
+    def answer(self, images: Sequence[Rgb], requests: Sequence[str], seeds: Sequence[int | None]) -> list[str]:
+        """Answer one request per picture, in order; an answer that was cut off ends in "…".
+
+        Args:
+            images: uint8 [H, W, 3] pictures.
+            requests: one per picture.
+            seeds: of each answer's own random draws; None: the most likely words.
 
         Raises:
-            ModelError: a GPU's memory cannot hold a single picture's answer.
+            ModelError: the memory of the GPU is too small for one picture, or the chat template cannot be used.
         """
-        return in_batches(list(zip(images, requests, seeds, strict=True)), self._batch_size, self._say)
+        return in_batches(list(zip(images, requests, seeds, strict=True)), self._batch_size, self._answer_batch)
 
-    def _say(self, batch: Sequence[tuple[Rgb, str, int | None]]) -> list[str]:
+    def _answer_batch(self, batch: Sequence[tuple[Rgb, str, int | None]]) -> list[str]:
         chats = [
             [
                 {
@@ -111,34 +118,34 @@ class LocalSpeaker:
             ).to(self.model.device, self.model.dtype)
         except TemplateError as error:
             raise ModelError(f"the chat template of {self._name} cannot be used: {error}") from error
-        drawn = LogitsProcessorList()
+        processors = LogitsProcessorList()
         seeds = [seed for _, _, seed in batch]
         if any(seed is not None for seed in seeds):
-            drawn += [TemperatureLogitsWarper(TEMPERATURE), TopPLogitsWarper(TOP_P), Draws(seeds)]
+            processors += [TemperatureLogitsWarper(TEMPERATURE), TopPLogitsWarper(TOP_P), GumbelSampler(seeds)]
         with torch.inference_mode():
-            tokens = self.model.generate(**inputs, logits_processor=drawn)
+            tokens = self.model.generate(**inputs, logits_processor=processors)
         return [self._text(row) for row in tokens[:, inputs["input_ids"].shape[1] :]]
 
     def _text(self, tokens: torch.Tensor) -> str:
-        """What was said, with "…" where the model was stopped before it had ended."""
+        """Decode an answer; append "…" if it was cut off at max_tokens."""
         text: str = self.processor.tokenizer.decode(tokens, skip_special_tokens=True).strip()
         ends = self.model.generation_config.eos_token_id
         ended = torch.isin(tokens, torch.tensor(ends if ends is not None else [], device=tokens.device)).any()
         return text if ended else f"{text}…"
 
 
-class Draws(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
-    """Makes the greedy choice a random draw, each row from its own generator: the Gumbel-max trick.
+class GumbelSampler(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
+    """Turns greedy decoding into random sampling, each row with its own generator: the Gumbel-max trick.
 
-    The argmax of logits plus Gumbel noise is distributed as softmax(logits) (Gumbel 1954; Maddison et al. 2014). Drawn
-    on the processor, so that every device draws the same.
+    The argmax of logits plus Gumbel noise is distributed as softmax(logits) (Gumbel 1954; Maddison et al. 2014). Noise
+    is drawn on the CPU, so that it is the same for every device.
     """
 
     def __init__(self, seeds: Sequence[int | None]) -> None:
         self._generators = [None if seed is None else torch.Generator().manual_seed(seed) for seed in seeds]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        """Scores [rows, vocabulary] whose largest is the row's draw."""
+        """Return scores [rows, vocabulary]; the largest of each row is its random draw."""
         noise = torch.zeros(scores.shape)
         for row, generator in zip(noise, self._generators, strict=True):
             if generator is not None:

@@ -34,7 +34,7 @@ from PIL import Image
 
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.prepare import PhotoTask, cut_out
+from builder.pipeline.prepare import CutoutTask, cut_out
 from builder.pipeline.rows import candidate_row
 from builder.pipeline.shard import ShardTask, make_shard, read_settings
 from builder.records import Candidate, Concept, Layout, PhotoFile, Rejected, Sample
@@ -202,7 +202,7 @@ def prepare(folder: Path, case: Case, resolution: int) -> Bench:
     (build.path / "official").mkdir(parents=True)
     photos = [photo for concept in concepts for photo in concept.photos]
     tasks = [
-        PhotoTask(folder=build.path, photos=(photo,), keys=(photo.sha256[:32],), config=config, runtime=Runtime())
+        CutoutTask(folder=build.path, photos=(photo,), keys=(photo.sha256[:32],), config=config, runtime=Runtime())
         for photo in photos
     ]
     seconds = [spent(partial(cut_out, task))[0] for task in tasks]
@@ -243,7 +243,7 @@ def find_object(folder: Path, config: BuildConfig, build: BuildFolder) -> float:
     photo = PhotoFile(id="photo/photo.jpg", path=path, sha256=sha256)
     return spent(
         lambda: cut_out(
-            PhotoTask(folder=build.path, photos=(photo,), keys=("photo",), config=config, runtime=Runtime())
+            CutoutTask(folder=build.path, photos=(photo,), keys=("photo",), config=config, runtime=Runtime())
         )
     )[0]
 

@@ -53,7 +53,8 @@ def write_dataset(folder: Path, rows: int, size: int) -> Path:
     """Scenes, and the one source photo that a dataset must have."""
     folder.mkdir()
     write_shards(folder, rows, size)
-    photo = {"id": "dog6/0.jpg", "image": {"bytes": encoded_scene(0, 64)[0], "path": None}, "concept": "dog6"}
+    dog = {"concept": "dog6", "concept_token": "<dog6>", "class_name": "dog"}
+    photo = {"id": "dog6/0.jpg", "image": {"bytes": encoded_scene(0, 64)[0], "path": None}, **dog}
     write_shard(folder / "concepts/train-00000-of-00001.arrow", [photo], concepts_schema())
     return folder
 

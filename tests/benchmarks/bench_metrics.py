@@ -101,7 +101,9 @@ def report(scenes: Sequence[Picture], clip: Path, owlvit: Path, device: str) -> 
         abs(one - other)
         for number, theirs in enumerate(loop)
         for one, other in zip(
-            (ours[number % len(scenes)].cp_clip, ours[number % len(scenes)].ti_clip or 0.0), theirs, strict=True
+            (ours[number % len(scenes)].scores[name] or 0.0 for name in ("cp_clip", "ti_clip")),
+            theirs,
+            strict=True,
         )
     )
     crops = sum(len(one.boxes) for one in ours) / len(ours)

@@ -27,7 +27,7 @@ from builder.records import Canvas
 from builder.stages.repaint.diffusion import Diffusion, DiffusionConfig
 from mycanvas.models.inpainting import Inpainter
 from mycanvas.models.runtime import Runtime
-from tests.builder.stages.repaint.test_diffusion import canvas
+from tests.builder.stages.repaint.balls import canvas
 from tests.tiny_models.diffusion import refiner, sdxl
 from tests.tiny_models.tokenizers import clip_tokenizer
 

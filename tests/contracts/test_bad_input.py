@@ -207,10 +207,10 @@ def test_an_output_among_the_photos_is_refused_before_any_work(
     (tmp_path / "link").symlink_to(photos)
     monkeypatch.chdir(photos)
 
-    assert "lies in the folder of concepts" in build(capsys, photos, photos / "out", code=2)
-    assert "lies in the folder of concepts" in build(capsys, Path(), Path("out"), code=2)
-    assert "lies in the folder of concepts" in build(capsys, photos, tmp_path / "link" / "out", code=2)
-    assert "lies in the folder of backgrounds" in build(
+    assert "is in the folder of concepts" in build(capsys, photos, photos / "out", code=2)
+    assert "is in the folder of concepts" in build(capsys, Path(), Path("out"), code=2)
+    assert "is in the folder of concepts" in build(capsys, photos, tmp_path / "link" / "out", code=2)
+    assert "is in the folder of backgrounds" in build(
         capsys, photos, places / "new" / "out", "--backgrounds", places, code=2
     )
     assert not (photos / "out").exists()

@@ -6,10 +6,10 @@ from typing import Any
 
 from huggingface_hub import DatasetCard
 
-from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, PhotoFacts, SplitFacts, render_card
+from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, Credit, SplitFacts, render_card
 
 
-def concept(name: str, *photos: PhotoFacts) -> ConceptFacts:
+def concept(name: str, *photos: Credit) -> ConceptFacts:
     return ConceptFacts(name=name, token=f"<{name}>", class_noun=name, photos=photos)
 
 
@@ -21,14 +21,12 @@ FACTS = CardFacts(
     ),
     source_photos=SplitFacts(name="train", rows=2, bytes=700, files=1),
     concepts=(
-        concept(
-            "mug", PhotoFacts(id="mug/0.jpg", attribution="Ada, CC BY 4.0"), PhotoFacts(id="mug/1.jpg", used=False)
-        ),
-        concept("ball", PhotoFacts(id="ball/0.jpg")),
+        concept("mug", Credit(id="mug/0.jpg", attribution="Ada, CC BY 4.0"), Credit(id="mug/1.jpg", used=False)),
+        concept("ball", Credit(id="ball/0.jpg")),
     ),
     backgrounds=(
         BackgroundFacts(name="desk", phrase="on a desk"),
-        BackgroundFacts(name="garden", phrase="in a garden", photos=(PhotoFacts(id="garden/0.jpg", attribution="Bo"),)),
+        BackgroundFacts(name="garden", phrase="in a garden", photos=(Credit(id="garden/0.jpg", attribution="Bo"),)),
     ),
     compositions={"ball": 1, "ball+mug": 4},
     planned=9,

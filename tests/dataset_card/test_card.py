@@ -9,7 +9,7 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
-from dataset_card import BackgroundFacts, CardFacts, PhotoFacts, render_card
+from dataset_card import BackgroundFacts, CardFacts, Credit, render_card
 from mycanvas.schema import SCORES, concepts_schema, dataset_schema
 from tests.dataset_card.facts import FACTS, concept, head
 
@@ -69,9 +69,7 @@ def test_a_license_that_the_hub_does_not_list_is_other_with_its_name() -> None:
 
 
 def test_concept_without_a_used_photo_is_not_listed_as_shown() -> None:
-    card = render_card(
-        replace(FACTS, concepts=(*FACTS.concepts, concept("hat", PhotoFacts(id="hat/0.jpg", used=False))))
-    )
+    card = render_card(replace(FACTS, concepts=(*FACTS.concepts, concept("hat", Credit(id="hat/0.jpg", used=False)))))
 
     assert "composed from 2 concepts" in card
     assert "limited to the source photos: 2 concepts" in card
@@ -134,7 +132,7 @@ def test_every_photo_has_its_attribution_or_a_note_that_it_has_none() -> None:
 
 
 def test_photos_of_one_maker_share_a_line() -> None:
-    cup = concept("cup", *(PhotoFacts(id=f"cup/{i}.jpg", attribution="Ada, CC BY 4.0") for i in range(2)))
+    cup = concept("cup", *(Credit(id=f"cup/{i}.jpg", attribution="Ada, CC BY 4.0") for i in range(2)))
     card = render_card(replace(FACTS, concepts=(*FACTS.concepts, cup)))
 
     assert card.count("Ada, CC BY 4.0") == 1
@@ -142,7 +140,7 @@ def test_photos_of_one_maker_share_a_line() -> None:
 
 
 def test_a_long_list_of_photos_is_folded_away_and_a_short_one_is_not() -> None:
-    many = concept("mug", *(PhotoFacts(id=f"mug/{i}.jpg") for i in range(30)))
+    many = concept("mug", *(Credit(id=f"mug/{i}.jpg") for i in range(30)))
     long = render_card(replace(FACTS, concepts=(many,)))
 
     assert long.count("<details>") == long.count("</details>") == 1
@@ -176,7 +174,7 @@ def test_no_name_or_attribution_breaks_the_card(text: str) -> None:
         return replace(
             FACTS,
             name=name,
-            concepts=(concept(name, PhotoFacts(id=name, attribution=name)),),
+            concepts=(concept(name, Credit(id=name, attribution=name)),),
             backgrounds=(BackgroundFacts(name=name, phrase=name),),
             compositions={name: 5},
             rejected={name: 1},
@@ -196,7 +194,7 @@ def test_no_name_or_attribution_breaks_the_card(text: str) -> None:
 
 def test_addresses_in_attributions_stay_whole() -> None:
     address = "https://unsplash.com/@some_body/a-b_c?x=1"
-    facts = replace(FACTS, concepts=(concept("mug", PhotoFacts(id="mug/0.jpg", attribution=address)),))
+    facts = replace(FACTS, concepts=(concept("mug", Credit(id="mug/0.jpg", attribution=address)),))
 
     assert address in render_card(facts)
 

@@ -74,9 +74,10 @@ def built(tmp_path: Path, write_scenes: Write) -> Path:
     (folder / ".build/selected.json").write_text("{}")
     photo = encoded(Image.new("RGB", (8, 8)), "JPEG")
     found = {"bytes": encoded(Image.new("L", (8, 8), 255), "PNG"), "path": None}
+    dog = {"concept": "dog6", "concept_token": "<dog6>", "class_name": "dog"}
     rows: list[dict[str, Any]] = [
-        {"id": "dog6/00.jpg", "image": {"bytes": photo, "path": None}, "mask": found, "concept": "dog6", "used": True},
-        {"id": "dog6/01.jpg", "image": {"bytes": photo, "path": None}, "mask": None, "concept": "dog6", "used": False},
+        {"id": "dog6/00.jpg", "image": {"bytes": photo, "path": None}, "mask": found, "used": True, **dog},
+        {"id": "dog6/01.jpg", "image": {"bytes": photo, "path": None}, "mask": None, "used": False, **dog},
     ]
     write_shard(folder / "concepts/train-00000-of-00001.arrow", rows, concepts_schema())
     (folder / "README.md").write_text("---\nlicense: other\n---\n")

@@ -21,8 +21,8 @@ def script(name: str, value: str) -> EntryPoint:
 def test_installed_program_is_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (value,) = tomllib.loads(PYPROJECT.read_text())["project"]["scripts"].values()
     monkeypatch.setattr(sys, "argv", ["mycanvas", "--version"])
-    monkeypatch.setattr("builder.cli.start.answer_signals", lambda: None)
-    monkeypatch.setattr("builder.cli.start.exit_on_signal", lambda: None)
+    monkeypatch.setattr("builder.cli.entry_point.answer_signals", lambda: None)
+    monkeypatch.setattr("builder.cli.entry_point.exit_on_signal", lambda: None)
 
     run(EntryPoints([script("pip", "pip:main"), script("mycanvas", value)]))
 

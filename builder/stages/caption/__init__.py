@@ -1,4 +1,4 @@
-"""Scene -> Captioned: the picture in words, plain and with its concepts' tokens (Gen4Gen's recaptioning)."""
+"""Scene -> Captioned: a plain caption, and a prompt with the concepts' tokens (Gen4Gen's recaptioning)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CAPTIONERS: Mapping[str, type[Captioner]] = {"template": Template, "vlm": Vlm}
 def caption(
     scenes: Sequence[Scene], backend: Captioner, config: CaptionConfig, seed: int
 ) -> Iterator[Captioned | Rejected]:
-    """Describe each scene; reject words that break a rule of `find_fault`, whichever backend found them."""
+    """Describe each scene; reject words that break a rule of `find_fault`, whichever backend wrote them."""
     for scene, words in zip(scenes, backend.caption(scenes, config, seed), strict=True):
         if isinstance(words, Rejected):
             yield words

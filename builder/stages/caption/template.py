@@ -1,4 +1,4 @@
-"""Captions from what is known of a scene: classes, counts, the background's phrase, and the relations that hold.
+"""Captions from the known contents of a scene: classes, counts, the background's phrase, and true spatial relations.
 
 Caption: "A teapot stands to the left of two dogs in a garden."
 Prompt: "A <teapot> teapot stands to the left of a <dog> dog and a <dog6> dog in a garden."
@@ -20,22 +20,22 @@ from builder.stages.caption.relations import Thing, things
 from mycanvas.english import counted, listed, with_article
 
 LISTING_SHARE = 0.15
-"""How many captions only list what is there, though they could say where."""
+"""Fraction of captions that only list the objects, although a relation is known."""
 WHERE_FIRST_SHARE = 0.3
-"""How many captions begin with the background."""
+"""Fraction of captions that begin with the background."""
 SECOND_FACT_SHARE = 0.7
-"""How many captions state a second relation, where the first leaves things for it."""
+"""Fraction of captions that state a second relation, if one is known between the remaining objects."""
 
 POSTURES = (("stands", "stand"), ("sits", "sit"))
 VERBS = (*POSTURES, ("is", "are"))
-"""For one thing and for several; they fit whatever a concept may be."""
+"""Verbs in the singular and the plural; they fit any concept."""
 JOINERS = (", and ", ", while ")
 TAILS = ((", with ", " also in view"), (", along with ", ""))
-"""Around the things that no relation names."""
+"""The text before and after the objects that no relation names."""
 
 Mention: TypeAlias = tuple[Group, ...]
 Sentence: TypeAlias = tuple[str | Mention, ...]
-"""Words, and mentions of things that caption and prompt put differently."""
+"""Literal text, and mentions, which caption and prompt write differently."""
 T = TypeVar("T")
 
 
@@ -43,7 +43,7 @@ class Template(Captioner):
     """Fills sentence patterns; the same scene and seed give the same words."""
 
     def caption(self, scenes: Sequence[Scene], config: CaptionConfig, seed: int) -> Iterator[Words | Rejected]:
-        """The words for each scene, in order; a scene with too much to name is rejected."""
+        """The words for each scene, in order; reject a scene whose objects take too many words to name."""
         for scene in scenes:
             sample = scene.canvas.layout.setting.sample
             rng = rng_for(seed, sample.id, "caption")
@@ -51,7 +51,7 @@ class Template(Captioner):
 
 
 def _caption(scene: Scene, where: str, max_words: int, rng: np.random.Generator) -> Words | Rejected:
-    """The first sentence that is short enough."""
+    """Return the first sentence that is short enough."""
     present = things(scene)
     fewest = 0
     for sentence in _sentences(grouped(present), where, rng):
@@ -64,7 +64,7 @@ def _caption(scene: Scene, where: str, max_words: int, rng: np.random.Generator)
 
 
 def _sentences(groups: Sequence[Group], where: str, rng: np.random.Generator) -> Iterator[Sentence]:
-    """Every way to say it, at random; the shortest comes last."""
+    """All sentences for a scene in random order; the shortest is last."""
     known = facts(groups)
     if rng.random() >= LISTING_SHARE:
         yield from _relating(known, groups, where, rng)
@@ -74,14 +74,14 @@ def _sentences(groups: Sequence[Group], where: str, rng: np.random.Generator) ->
 def _relating(
     known: Mapping[str, list[Fact]], groups: Sequence[Group], where: str, rng: np.random.Generator
 ) -> Iterator[Sentence]:
-    """Sentences that state one relation, or two, and then whatever else is there."""
+    """Sentences that state one or two relations and then list the remaining objects."""
     ordered = [fact for kind in _shuffled(list(known), rng) for fact in _shuffled(known[kind], rng)]
     for fact in ordered:
         clause = _clause(fact, rng)
         head = (where, ", ", *clause) if rng.random() < WHERE_FIRST_SHARE else (*clause, " ", where)
         rest = _without(groups, fact)
         if rng.random() < SECOND_FACT_SHARE:
-            # From the other end, where the other kinds of relation are.
+            # From the other end of the list, which holds other kinds of relations.
             second = next((other for other in reversed(ordered) if set(other.groups) <= set(rest)), None)
             if second:
                 yield (*head, _pick(JOINERS, rng), *_clause(second, rng), *_tail(_without(rest, second), rng))
@@ -89,7 +89,7 @@ def _relating(
 
 
 def _listing(groups: Sequence[Group], where: str, rng: np.random.Generator) -> Iterator[Sentence]:
-    """Sentences that only say what is there."""
+    """Sentences that only list the objects."""
     everything = tuple(groups)
     verb = _verb(everything, rng)
     patterns: list[Sentence] = [
@@ -137,12 +137,12 @@ def _render(sentence: Sentence, mention: Callable[[Mention], str]) -> str:
 
 
 def mentioned(groups: Mention) -> str:
-    """As captions say it: "a teapot and two dogs"."""
+    """The mention in a caption: "a teapot and two dogs"."""
     return listed([counted(group[0].noun, len(group)) for group in groups])
 
 
 def with_tokens(groups: Mention) -> str:
-    """As prompts say it: "a <teapot> teapot, a <dog> dog and a <dog6> dog"."""
+    """The mention in a prompt: "a <teapot> teapot, a <dog> dog and a <dog6> dog"."""
     return listed([_with_token(thing) for thing in chain.from_iterable(groups)])
 
 

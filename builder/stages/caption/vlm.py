@@ -1,7 +1,7 @@
-"""Captions by an image-text-to-text model, as Gen4Gen's recaptioning (LLaVA-1.5), held to name what is there.
+"""Captions by an image-text-to-text model, as Gen4Gen's recaptioning (LLaVA-1.5), checked against the scene.
 
-A model says what it likes: "a corgi" for a dog, "three dogs" for two. What is wrong is told it and it is asked again;
-what stays wrong is completed by what is known of the scene.
+A model may write "a corgi" for a dog, or "three dogs" for two. Each wrong caption is sent back with a complaint; when
+the tries are used up, the caption is completed from the known contents of the scene.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ COMPLAINT = " The last description was wrong: {fault}. Use exactly these words: 
 UNFIT = "it is not one short English sentence that says what the picture shows"
 
 
-class Speaker(Protocol):
-    """Looks at pictures and says what it is asked to say."""
+class VisionLanguageModel(Protocol):
+    """Answers requests about pictures."""
 
-    def say(self, images: Sequence[Rgb], requests: Sequence[str], seeds: Sequence[int | None]) -> Sequence[str]:
-        """One answer per picture (uint8 [H, W, 3]) and request; an answer that was cut short ends in "…".
+    def answer(self, images: Sequence[Rgb], requests: Sequence[str], seeds: Sequence[int | None]) -> Sequence[str]:
+        """One answer per picture (uint8 [H, W, 3]) and request; an answer that was cut off ends in "…".
 
         Args:
             images: the pictures.
-            requests: what is asked of each.
-            seeds: of each answer's own random draws; None: the likeliest words.
+            requests: one per picture.
+            seeds: of each answer's own random draws; None: the most likely words.
         """
         ...
 
 
 @dataclass(kw_only=True, slots=True)
 class _Dialogue:
-    """One scene, what was said of it so far, what was wrong with the last of that, and what became of it."""
+    """One scene with the answers so far, the fault of the last one, and the accepted words if there are any."""
 
     scene: Scene
     groups: tuple[Group, ...]
@@ -74,14 +74,14 @@ class VlmConfig(Table):
 
 
 class Vlm(Captioner):
-    """Asks a model until its caption names every concept, then completes it."""
+    """Requests captions until one names every concept; after the last try, completes one."""
 
     Config = VlmConfig
     learned = True
 
-    def __init__(self, config: VlmConfig, speaker: Speaker) -> None:
+    def __init__(self, config: VlmConfig, model: VisionLanguageModel) -> None:
         self._tries = config.tries
-        self._speaker = speaker
+        self._model = model
         self._template = Template()
 
     @staticmethod
@@ -91,29 +91,31 @@ class Vlm(Captioner):
 
     @classmethod
     def load(cls, config: VlmConfig, runtime: Runtime) -> Self:
-        """Load the model that the configuration names; see `load_speaker` for what may be raised."""
+        """Load the model that the configuration names; see `load_vision_language_model` for the errors."""
         try:
-            from mycanvas.models.vision_language import load_speaker
+            from mycanvas.models.vision_language import load_vision_language_model
         except ImportError as missing:
             raise MissingExtra(missing.name or "transformers", extra="models") from missing
-        speaker = load_speaker(config.model, runtime, max_tokens=config.max_tokens, batch_size=config.batch_size)
-        return cls(config, speaker)
+        model = load_vision_language_model(
+            config.model, runtime, max_tokens=config.max_tokens, batch_size=config.batch_size
+        )
+        return cls(config, model)
 
     def caption(self, scenes: Sequence[Scene], config: CaptionConfig, seed: int) -> Iterator[Words | Rejected]:
-        """The words for each scene, in order; a scene with too much to name is rejected."""
+        """The words for each scene, in order; reject a scene whose objects take too many words to name."""
         dialogues = [_Dialogue(scene=scene, groups=grouped(things(scene))) for scene in scenes]
         for turn in range(self._tries):
-            open_ones = [dialogue for dialogue in dialogues if dialogue.words is None]
-            if open_ones:
-                self._ask(open_ones, turn, config.max_words, seed)
+            unfinished = [dialogue for dialogue in dialogues if dialogue.words is None]
+            if unfinished:
+                self._ask(unfinished, turn, config.max_words, seed)
         for dialogue in dialogues:
             words = dialogue.words or _completed(dialogue, config.max_words)
             yield words or self._from_template(dialogue.scene, config, seed)
 
     def _ask(self, dialogues: Sequence[_Dialogue], turn: int, max_words: int, seed: int) -> None:
-        """One round: the first for the likeliest words, later ones for others."""
+        """Request one caption per dialogue: the most likely words on the first turn, random ones later."""
         ids = [dialogue.scene.canvas.layout.setting.sample.id for dialogue in dialogues]
-        answers = self._speaker.say(
+        answers = self._model.answer(
             [dialogue.scene.image for dialogue in dialogues],
             [_request(dialogue, max_words) for dialogue in dialogues],
             [seed_for(seed, sample_id, f"caption {turn}") if turn else None for sample_id in ids],
@@ -138,7 +140,7 @@ def _request(dialogue: _Dialogue, max_words: int) -> str:
 
 
 def _judge(dialogue: _Dialogue, max_words: int) -> None:
-    """Take as much of the last answer as may stand; or note what is wrong with it."""
+    """Accept the longest valid opening of the last answer, or record its fault."""
     answer = dialogue.answers[-1]
     faults: list[str] = []
     for opening in openings(answer, max_words) if is_english(answer) else ():
@@ -151,10 +153,10 @@ def _judge(dialogue: _Dialogue, max_words: int) -> None:
 
 
 def _completed(dialogue: _Dialogue, max_words: int) -> Words | None:
-    """As much as possible of an answer, behind the names of what it leaves out.
+    """Complete an answer: put the names that it leaves out before its longest valid opening.
 
-    They come first ("A photo of a dog: a corgi sits beside a mug."), since an answer may well speak of a thing
-    by another name: "with a dog" behind it would then count the thing twice.
+    The names come first ("A photo of a dog: a corgi sits beside a mug."), as an answer may call an object by another
+    name: "with a dog" after it would then mention the same object twice.
     """
     for answer in filter(is_english, dialogue.answers):
         for opening in openings(answer, max_words):
@@ -167,15 +169,15 @@ def _completed(dialogue: _Dialogue, max_words: int) -> Words | None:
 
 
 def _checked(text: str, dialogue: _Dialogue, max_words: int, written_by: str) -> Words | str:
-    """A text as caption and prompt; or what is wrong with it."""
+    """Return a text as caption and prompt, or its fault as a string."""
     words = put_tokens(text, dialogue.groups)
     if isinstance(words, str):
         return words
     if find_fault(*words, dialogue.scene.canvas.layout.setting.sample.concepts, max_words):
-        return UNFIT  # what was found holds tokens, which are not for the model
+        return UNFIT  # the fault of `find_fault` shows tokens, which the model must not see
     return Words(caption=words[0], prompt=words[1], written_by=written_by)
 
 
 def _uncapitalised(text: str) -> str:
-    """To go on within a sentence; names and abbreviations keep their capitals ("RC cars")."""
+    """Lower the first letter, for the middle of a sentence; abbreviations keep their capitals ("RC cars")."""
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]

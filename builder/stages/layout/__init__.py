@@ -12,13 +12,13 @@ from builder.stages.layout.solver import Solver
 LAYOUTS: Mapping[str, type[LayoutBackend]] = {"solver": Solver, "llm": Llm}
 
 THEMES: Mapping[str, type[ThemeBackend]] = {"llm": Llm}
-"""Those of them that also propose themes, before there is a plan."""
+"""The layout backends that also propose themes, before the build is planned."""
 
 
 def arrange(
     settings: Sequence[Setting], backend: LayoutBackend, config: LayoutConfig, seed: int
 ) -> Iterator[Layout | Rejected]:
-    """Place the objects of each setting; reject what breaks a bound, whichever backend placed it."""
+    """Place the objects of each setting; reject layouts that break a bound, whichever backend made them."""
     for setting, placed in zip(settings, backend.place(settings, config, seed), strict=True):
         if isinstance(placed, Rejected):
             yield placed

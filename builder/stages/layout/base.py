@@ -1,4 +1,4 @@
-"""Interface of the layout backends, the stage's settings, and the bounds that every layout must hold."""
+"""Interface of the layout backends, the stage's settings, and the bounds that every layout must keep."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from builder.stages.backend import Backend
 from mycanvas.io.config_table import Fraction, Table
 
 MIN_SIDE_DIVISOR: Mapping[int, int] = {1: 5, 2: 5, 3: 5, 4: 6, 5: 8}
-"""By number of objects: the smallest box covers at least (H / d) * (W / d) (Gen4Gen, arXiv 2402.15504, supplement)."""
+"""Divisor d by number of objects: a box covers at least (H / d) * (W / d) (Gen4Gen, arXiv 2402.15504, supplement)."""
 
 SIZE_RATIOS = (0.4, 1.0)
-"""Relative sizes of the objects of one scene: the smallest allowed, and that of the largest (Gen4Gen's size prompt)."""
+"""The range of relative object sizes in a scene; the largest object has 1.0 (Gen4Gen's size prompt)."""
 
 _GRID = 128
-"""Overlap is measured on a grid of this many cells a side: fine enough for a share of an object, and quick."""
+"""Cells a side of the grid on which overlap is measured: precise enough for a fraction of an object, and fast."""
 
 
 class LayoutConfig(Table):
@@ -42,40 +42,40 @@ class LayoutBackend(Backend, Protocol):
 
 
 class ThemeBackend(LayoutBackend, Protocol):
-    """A layout backend that also proposes, before there is a plan, backgrounds and sizes for each composition."""
+    """A layout backend that also proposes backgrounds and sizes for each composition, before the build is planned."""
 
     @staticmethod
     def batch_size(config: Any) -> int:  # noqa: ARG004
-        """Compositions that are asked about in one unit of work."""
+        """The number of compositions in one unit of work."""
         return 1
 
     def themes(
         self, compositions: Sequence[Sequence[Concept]], scenes: Mapping[str, str], *, free: bool, seed: int
     ) -> list[Theme | None]:
-        """One theme per composition, in order; None where no reply can be used and that is allowed.
+        """One theme per composition, in order; None if no reply is usable and the configuration allows it.
 
         Args:
-            compositions: the concepts that meet.
+            compositions: each one's concepts.
             scenes: each scene's name and phrase.
-            free: whether phrases may be the backend's own.
+            free: whether the backend may write its own phrases.
             seed: the build's.
 
         Raises:
-            ModelError: the model cannot be asked, or gives nothing usable where that is not allowed.
+            ModelError: the model cannot be reached, or no reply is usable and the configuration requires one.
         """
         ...
 
 
 def min_area(num_objects: int, size: int) -> float:
-    """The least area of a box in a scene of `size` x `size` pixels with 1 to 5 objects."""
+    """The minimum area in pixels of a box in a scene of `size` x `size` pixels with 1 to 5 objects."""
     return (size / MIN_SIDE_DIVISOR[num_objects]) ** 2
 
 
 def find_flaw(setting: Setting, placements: Sequence[Placement], max_overlap: float) -> str | None:
-    """Which bound these placements break, in words; None when they hold them all.
+    """Return the bound that the placements break, in words; None if they keep all.
 
-    Every box lies on the canvas, is as large as the paper's minimum, has its cut-out's aspect ratio to a pixel, and
-    shows at least 1 - `max_overlap` of its object.
+    Every box is within the canvas, has at least the paper's minimum area and its cut-out's aspect ratio to a pixel, and
+    at least 1 - `max_overlap` of its object is visible.
     """
     size = setting.background.pixels.shape[0]
     least = min_area(len(placements), size)
@@ -97,7 +97,7 @@ def find_flaw(setting: Setting, placements: Sequence[Placement], max_overlap: fl
 
 
 def hidden_shares(cutouts: Sequence[Cutout], placements: Sequence[Placement], size: int) -> tuple[float, ...]:
-    """For each object, the share of its silhouette that nearer ones cover, measured on a coarse grid."""
+    """For each object, the fraction of its silhouette that nearer objects cover, measured on a coarse grid."""
     covered = np.zeros((_GRID, _GRID), np.bool_)
     shares = [0.0] * len(placements)
     for index, place in sorted(enumerate(placements), key=lambda entry: entry[1].depth):

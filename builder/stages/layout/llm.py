@@ -1,4 +1,4 @@
-"""A language model proposes where a composition is seen, how large its things are, and where they stand (Gen4Gen)."""
+"""A language model proposes each composition's backgrounds and sizes, and each scene's boxes (Gen4Gen)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from builder.stages.layout.theme import ask_for_theme
 from mycanvas.errors import ModelError
 from mycanvas.io.config_table import Location
 from mycanvas.models.llm.chat import Chat, ChatConfig, NoReply
-from mycanvas.models.llm.opening import check_chat, open_chat
+from mycanvas.models.llm.connect import check_chat, open_chat
 from mycanvas.models.required import RequiredModel
 from mycanvas.models.runtime import Runtime
 
@@ -27,7 +27,9 @@ from mycanvas.models.runtime import Runtime
 class LlmConfig(ChatConfig):
     """[layout.llm]: a language model that proposes backgrounds, sizes and boxes. Further keys: `ChatConfig`."""
 
-    runtime_fields: ClassVar[frozenset[str]] = ChatConfig.runtime_fields | {"examples"}  # these count by content
+    runtime_fields: ClassVar[frozenset[str]] = ChatConfig.runtime_fields | {
+        "examples"
+    }  # `examples` counts by its content
 
     examples: Location | None = None
     """Folder with COCO's instances_*.json and captions_*.json, to show the model; not given: our own examples."""
@@ -38,12 +40,12 @@ class LlmConfig(ChatConfig):
 
 
 class Llm(ThemeBackend):
-    """Asks a language model, checks its replies, and leaves to the solver what it cannot place.
+    """Requests layouts from a language model and checks them; the solver places scenes without a usable reply.
 
     Args:
-        config: its table.
-        chat: the model.
-        replies: its earlier replies.
+        config: the table [layout.llm].
+        chat: the language model.
+        replies: the cache of its replies.
     """
 
     Config = LlmConfig
@@ -67,27 +69,27 @@ class Llm(ThemeBackend):
 
     @staticmethod
     def check(config: LlmConfig) -> None:
-        """Check that the model can be asked; see `check_chat`."""
+        """Check that the model can answer; see `check_chat`."""
         check_chat(config)
 
     @classmethod
     def load(cls, config: LlmConfig, runtime: Runtime) -> Self:
-        """Connect to the server, or prepare the model on this machine; see `open_chat` for what may be raised."""
+        """Connect to the server, or prepare the model on this machine; see `open_chat` for the errors."""
         return cls(config, open_chat(config, runtime), Replies(runtime.replies))
 
     def themes(
         self, compositions: Sequence[Sequence[Concept]], scenes: Mapping[str, str], *, free: bool, seed: int
     ) -> list[Theme | None]:
-        """One theme per composition, in order; None where no reply can be used and that may be.
+        """One theme per composition, in order; None if no reply is usable and `otherwise` is "solver".
 
         Args:
-            compositions: the concepts that meet.
+            compositions: each one's concepts.
             scenes: each scene's name and phrase.
-            free: whether phrases may be the model's own.
+            free: whether the model may write its own phrases.
             seed: the build's.
 
         Raises:
-            ModelError: the server gave no reply, or none that can be used and `otherwise` is "reject".
+            ModelError: the server did not reply, or no reply is usable and `otherwise` is "reject".
         """
         themes: list[Theme | None] = []
         questions = [ask_for_theme(concepts, scenes, free=free) for concepts in compositions]
@@ -100,7 +102,7 @@ class Llm(ThemeBackend):
         return themes
 
     def place(self, settings: Sequence[Setting], config: LayoutConfig, seed: int) -> Iterator[Layout | Rejected]:
-        """One result per setting, in order; `placed_by` says whether the solver had to place it."""
+        """One result per setting, in order; `placed_by` is "llm" or "solver"."""
         grid = self._config.grid
         questions = [ask_for_boxes(setting, self._examples, grid, config.max_overlap, seed) for setting in settings]
         answers = self._asker.ask(questions, seed)

@@ -1,4 +1,4 @@
-"""Canvas -> Scene: make the objects and their background one picture (Gen4Gen, stage 3)."""
+"""Canvas -> Scene: blend the objects and their background into one picture (Gen4Gen, stage 3)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def repaint(
     config: RepaintConfig,  # noqa: ARG001 - every stage takes one
     seed: int,
 ) -> Iterator[Scene | Rejected]:
-    """Paint each canvas; one result per canvas, in order."""
+    """Repaint each canvas; one result per canvas, in order."""
     for canvas, painted in zip(canvases, backend.repaint(canvases, seed), strict=True):
         yield painted if isinstance(painted, Rejected) else Scene(canvas=canvas, image=painted)

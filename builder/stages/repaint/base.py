@@ -11,11 +11,11 @@ from mycanvas.io.config_table import Table
 
 
 class RepaintConfig(Table):
-    """[repaint]: canvas -> finished picture. All settings are the backends' own."""
+    """[repaint]: canvas -> finished picture. Each backend has its own settings; there are no common ones."""
 
 
 class Repainter(Backend, Protocol):
-    """Turns pasted objects into a picture, without moving them or changing their identity."""
+    """Turns pasted objects into a finished picture, without moving them or changing their identity."""
 
     def repaint(self, canvases: Sequence[Canvas], seed: int) -> Iterable[Rgb | Rejected]:
         """One uint8 [S, S, 3] picture per canvas, in order."""

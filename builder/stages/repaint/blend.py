@@ -1,7 +1,7 @@
 """Blending without a model: matched colours, shadows on the ground, and one alpha merge.
 
-Gradient-domain (Poisson) blending is left out on purpose: it pulls the background's colours into the object, and with
-them goes what makes it this object and no other.
+Gradient-domain (Poisson) blending is not used on purpose: it pulls the background's colours into the object and changes
+the object's identity.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ Lab = NDArray[np.float32]
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
 # Reinhard et al. 2001, "Color Transfer between Images", moves an object's Lab statistics to those of its surroundings.
-# Here only a share of the way, and never further than an object's own colours would bear:
+# Here they are moved by a fraction only, and by limited amounts, to keep the object's identity:
 MEAN_SHARE = np.array([0.6, 0.35, 0.35])
-"""Share of the gap between the means of L*, a* and b* that is closed at full strength."""
+"""Fraction of the gap between the means of L*, a* and b* that is closed at full strength."""
 MEAN_LIMIT = np.array([8.6, 8.0, 8.0])
-"""The furthest that L*, a* and b* move."""
+"""The largest shift of L*, a* and b*."""
 CONTRAST_POWER = 0.5
 CONTRAST_LIMITS = (0.85, 1.15)
 """The spread of L* is multiplied by (background's / object's) ** CONTRAST_POWER at full strength, within these."""
 
 SURROUNDINGS = 0.35
-"""How far around an object its background is looked at, as a share of the object's longer side."""
+"""Margin around an object in which its background is measured, as a fraction of the object's longer side."""
 
 SAMPLE_STEP = 4
-"""Colour statistics are taken from every fourth pixel each way."""
+"""Colour statistics are taken from every fourth row and column."""
 
 RIDGE = 1e-3
-"""Variance (of colours in 0 to 1) below which a colour direction is too thinly sampled to fit anything but a shift."""
+"""Variance (of colours in 0 to 1) below which a colour direction varies too little to fit more than a shift."""
 
 
 class BlendConfig(Table):
@@ -55,7 +55,7 @@ class BlendConfig(Table):
 
 
 class Blend(Repainter):
-    """Lays objects into their background: colours harmonised, shadows cast, edges merged."""
+    """Blends objects into their background: harmonises colours, casts shadows, merges edges."""
 
     Config = BlendConfig
 
@@ -85,21 +85,21 @@ class Blend(Repainter):
 
 
 def _harmonised(layer: Layer, background: Lab, strength: float) -> Rgb:
-    """The layer's colours, moved a part of the way to those of the background around it.
+    """Move the layer's colours part of the way to those of the background around it.
 
-    The transfer is computed in Lab for a sample of the object's pixels; the affine map of RGB that comes nearest to it
-    then serves for all of them, which is quicker than a round trip through Lab and leaves no rounding steps.
+    The transfer is computed in Lab for a sample of the object's pixels; the nearest affine map of RGB
+    is then applied to all pixels, which is faster than a round trip through Lab and adds no rounding steps.
     """
     colours = _sample(layer.rgb)[_sample(layer.alpha) > 0.8]
     if not colours.size:
         return layer.rgb
-    own = _lab(colours[None])
-    mean, deviation = _moments(own)
+    lab = _lab(colours[None])
+    mean, deviation = _moments(lab)
     mean_around, deviation_around = _moments(_surroundings(layer, background))
     shift = np.clip(strength * MEAN_SHARE * (mean_around - mean), -MEAN_LIMIT, MEAN_LIMIT)
     spread = (deviation_around[0] + 1) / (deviation[0] + 1)
     gain = np.array([np.clip(spread ** (strength * CONTRAST_POWER), *CONTRAST_LIMITS), 1, 1])
-    moved = ((own - mean) * gain + mean + shift).astype(np.float32)
+    moved = ((lab - mean) * gain + mean + shift).astype(np.float32)
     target = cv2.cvtColor(moved, cv2.COLOR_LAB2RGB)[0]
     return np.asarray(cv2.transform(layer.rgb, _affine(colours.astype(np.float32) / np.float32(255), target)), np.uint8)
 
@@ -123,7 +123,7 @@ def _affine(colours: NDArray[np.float32], target: NDArray[np.float32]) -> NDArra
     mean = colours.mean(axis=0, dtype=np.float64)
     step = (target - colours).astype(np.float64)
     centred = colours - mean
-    # einsum, not matmul: the sums are then the same whatever number of threads BLAS is given.
+    # einsum, not matmul: its sums do not depend on the number of BLAS threads.
     variance = np.einsum("ni,nj->ij", centred, centred) / len(centred)
     covariance = np.einsum("ni,nj->ij", centred, step - step.mean(axis=0)) / len(centred)
     slope = np.eye(3) + np.linalg.solve(variance + RIDGE * np.eye(3), covariance).T
@@ -143,7 +143,7 @@ def _lab(rgb: Rgb) -> Lab:
 
 
 def _merge(picture: Rgb, layer: Layer, rgb: Rgb) -> None:
-    """Lay the object over the picture in place: rgb * alpha + picture * (1 - alpha)."""
+    """Blend the object into the picture, in place: rgb * alpha + picture * (1 - alpha)."""
     height, width = layer.alpha.shape
     region = picture[layer.y : layer.y + height, layer.x : layer.x + width]
     region[:] = cv2.blendLinear(rgb, region, layer.alpha, 1 - layer.alpha)

@@ -1,9 +1,9 @@
-"""Repainting by diffusion: the background is painted anew around the objects, which stay as they were photographed.
+"""Repainting by diffusion: paint a new background around the objects, whose pixels stay as photographed.
 
-Gen4Gen (arXiv 2402.15504, section 3) inpaints over a background photo. What differs here: an object is laid over the
-picture once, by its straight alpha, before and after; the official merge takes the brighter of two pixels, which leaves
-bright rims on dark objects. Colours are not harmonised and no shadow is cast: both would be painted over, or change who
-an object is.
+Gen4Gen (arXiv 2402.15504, section 3) inpaints over a background photo. The difference here: the objects are blended in
+by their straight alpha, once before and once after painting; the official merge takes the brighter of two pixels, which
+leaves bright rims on dark objects. Colours are not harmonised and no shadow is cast: the model would paint over both,
+or they would change an object's identity.
 """
 
 from __future__ import annotations
@@ -26,33 +26,37 @@ from builder.stages.repaint.base import Repainter
 from mycanvas.errors import MissingExtra
 from mycanvas.io.messages import nearest
 from mycanvas.models import in_batches
-from mycanvas.models.inpainting import MULTIPLE, Inpainter, InpaintingConfig, Painting, load_inpainter
+from mycanvas.models.inpainting import MULTIPLE, Inpainter, InpaintingConfig, Painting
+from mycanvas.models.inpainting_loading import load_inpainter
 from mycanvas.models.required import RequiredModel
 from mycanvas.models.runtime import Runtime
 
 OBJECT = 0.5
-"""A pixel that an object makes up at least this much of is not painted over."""
+"""A pixel with at least this much foreground alpha is not painted over."""
 BLACK = 2 / 255
-"""A picture without anything brighter is none: a safety checker or an overflow blackened it."""
+"""A picture with no brighter value counts as black: a safety checker or an overflow made it."""
 
 _PREPOSITION = re.compile(r"^(?:above|at|behind|beside|by|in|inside|near|on|outside|under|underneath) ")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Foreground:
-    """All objects of a canvas as one layer, float32 [S, S, 3] in 0 to 255 and [S, S]; colours times alpha."""
+    """All objects of a canvas as one layer.
+
+    colour: float32 [S, S, 3] in 0 to 255, premultiplied by alpha. alpha: float32 [S, S] in 0 to 1.
+    """
 
     colour: NDArray[np.float32]
     alpha: Alpha
 
     def over(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The objects laid over a picture of the same size and range."""
+        """Blend the objects over a picture of the same size and range."""
         return picture * (1 - self.alpha[..., None]) + self.colour
 
     def softened(self, window: int) -> Foreground:
-        """With alphas averaged over `window` pixels, never larger than before: a rim grows inwards, nothing is new.
+        """Average the alpha over `window` pixels without raising it: edges soften inwards, no pixel is added.
 
-        What is solid for half the window around stays exactly as it is.
+        A pixel that is solid for half a window around stays exactly as it is.
         """
         smooth = np.minimum(self.alpha, cv2.blur(self.alpha, (window, window), borderType=cv2.BORDER_REPLICATE))
         smooth[cv2.erode((self.alpha >= 1).astype(np.uint8), np.ones((window, window), np.uint8)) > 0] = 1
@@ -73,15 +77,15 @@ class DiffusionConfig(InpaintingConfig):
 
     @field_validator("prompt")
     @classmethod
-    def _names_what_there_is(cls, prompt: str) -> str:
+    def _check_placeholders(cls, prompt: str) -> str:
         known = ("{background}", "{phrase}", "{concepts}")
         try:
             named = ["{" + name + "}" for _, name, _, _ in Formatter().parse(prompt) if name is not None]
         except ValueError as error:
-            raise ValueError(f"{error}; a brace that is meant is doubled") from None
+            raise ValueError(f"{error}; write a literal brace twice") from None
         for name in named:
             if name not in known:
-                raise ValueError(f"{name} stands for nothing; {nearest(name, known)}")
+                raise ValueError(f"unknown placeholder {name}; {nearest(name, known)}")
         return prompt
 
 
@@ -97,19 +101,19 @@ class Diffusion(Repainter):
 
     @staticmethod
     def required_models(config: DiffusionConfig) -> tuple[RequiredModel, ...]:
-        """The pipeline, and its refiner where there is one."""
+        """The pipeline and, if set, its refiner."""
         return config.required_models("repaint")
 
     @classmethod
     def load(cls, config: DiffusionConfig, runtime: Runtime) -> Self:
-        """Load the pipelines that the configuration names; see `load_inpainter` for what may be raised."""
+        """Load the pipelines that the configuration names; see `load_inpainter` for the errors."""
         for package in ("diffusers", "torch"):
             if find_spec(package) is None:
                 raise MissingExtra(package, extra="models")
         return cls(load_inpainter(config, runtime), config)
 
     def repaint(self, canvases: Sequence[Canvas], seed: int) -> Iterator[Rgb | Rejected]:
-        """One uint8 [S, S, 3] picture per canvas, in order; rejected where the model gave no picture."""
+        """One uint8 [S, S, 3] picture per canvas, in order; rejected if the model gave a black or non-finite one."""
         yield from in_batches(canvases, self._config.batch_size, lambda batch: list(self._paint(batch, seed)))
 
     def _paint(self, canvases: Sequence[Canvas], seed: int) -> Iterator[Rgb | Rejected]:
@@ -121,9 +125,11 @@ class Diffusion(Repainter):
             size = canvas.mask.shape[0]
             picture = _sized(painted, paintings[0].mask.shape[0])[:size, :size]
             if not np.isfinite(picture).all():
-                yield _failed(canvas, 'the model gave no finite numbers; try dtype = "bfloat16" or "float32"')
+                yield _failed(
+                    canvas, 'the model returned values that are not finite; try dtype = "bfloat16" or "float32"'
+                )
             elif picture.max() <= BLACK:
-                yield _failed(canvas, "the model gave a black picture: a safety checker, or an overflow")
+                yield _failed(canvas, "the model returned a black picture: its safety checker or an overflow")
             else:
                 merged = foreground.softened(self._config.smooth).over(picture.astype(np.float32) * 255)
                 yield np.clip(np.rint(merged), 0, 255).astype(np.uint8)
@@ -136,17 +142,17 @@ class Diffusion(Repainter):
             background = rng.integers(0, 256, background.shape, np.uint8)
         start = np.rint(foreground.over(background.astype(np.float32))).astype(np.uint8)
         size = start.shape[0]
-        more = -size % MULTIPLE
+        padding = -size % MULTIPLE
         return Painting(
-            image=cv2.copyMakeBorder(start, 0, more, 0, more, cv2.BORDER_REFLECT_101),
-            mask=np.pad(foreground.alpha < OBJECT, (0, more), constant_values=True),
-            prompt=self._config.prompt.format_map(words_of(canvas)),
+            image=cv2.copyMakeBorder(start, 0, padding, 0, padding, cv2.BORDER_REFLECT_101),
+            mask=np.pad(foreground.alpha < OBJECT, (0, padding), constant_values=True),
+            prompt=self._config.prompt.format_map(placeholders(canvas)),
             seed=seed_for(seed, setting.sample.id, "repaint"),
         )
 
 
 def flatten(layers: Sequence[Layer], size: int) -> Foreground:
-    """Objects laid over each other, back to front, by straight alpha; on nothing.
+    """Blend the objects into one layer, back to front, by straight alpha.
 
     Args:
         layers: back to front.
@@ -162,8 +168,8 @@ def flatten(layers: Sequence[Layer], size: int) -> Foreground:
     return Foreground(colour=colour, alpha=alpha)
 
 
-def words_of(canvas: Canvas) -> dict[str, str]:
-    """What a prompt may name: see `DiffusionConfig.prompt`."""
+def placeholders(canvas: Canvas) -> dict[str, str]:
+    """The values of the placeholders in `DiffusionConfig.prompt`."""
     sample = canvas.layout.setting.sample
     phrase = sample.background.phrase
     nouns = [concept.class_noun for concept in sample.concepts]
@@ -171,7 +177,7 @@ def words_of(canvas: Canvas) -> dict[str, str]:
 
 
 def _sized(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """A picture at the size that was asked for; Flux Kontext, for one, paints at that of its training."""
+    """Resize a picture to the requested side; Flux Kontext, for one, paints at its training size."""
     if picture.shape[0] == side:
         return picture
     return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.float32)

@@ -1,4 +1,4 @@
-"""Captioned -> Candidate: measures that select judges a scene by (Gen4Gen's filter, measured instead of by hand)."""
+"""Captioned -> Candidate: the scores by which select filters scenes (Gen4Gen filters by hand)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from builder.records import Candidate, Captioned, Rejected
 from builder.stages.score.base import ScoreConfig, Scorer
 from builder.stages.score.classical import Classical
 from builder.stages.score.clip import Clip
-from builder.stages.score.fingerprint import fingerprint
+from builder.stages.score.perceptual_hash import fingerprint
 
 SCORERS: Mapping[str, type[Scorer]] = {"classical": Classical, "clip": Clip}
 
@@ -19,7 +19,7 @@ def score(
     config: ScoreConfig,  # noqa: ARG001 - every stage takes one
     seed: int,
 ) -> Iterator[Candidate | Rejected]:
-    """Give each scene its scores and its fingerprint; one result per scene, in order."""
+    """Compute each scene's scores and fingerprint; one result per scene, in order."""
     for captioned, scores in zip(batch, backend.score(batch, seed), strict=True):
         if isinstance(scores, Rejected):
             yield scores

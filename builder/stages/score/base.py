@@ -11,12 +11,12 @@ from mycanvas.io.config_table import Table
 
 
 class ScoreConfig(Table):
-    """[score]: measures that select judges a scene by. All settings are the backends' own."""
+    """[score]: scores by which select filters scenes. Each backend has its own settings; there are no common ones."""
 
 
 class Scorer(Backend, Protocol):
     """Measures finished scenes."""
 
     def score(self, batch: Sequence[Captioned], seed: int) -> Iterable[Mapping[str, float] | Rejected]:
-        """The scores of each scene, by the names of `mycanvas.schema.SCORES`, in order; or why it cannot be judged."""
+        """The scores of each scene, by the names of `mycanvas.schema.SCORES`, in order; a rejection if it has none."""
         ...

@@ -1,12 +1,12 @@
-"""Scores of an image-text encoder and an open-vocabulary detector, beside the classical ones.
+"""Scores by an image-text encoder and an open-vocabulary detector, in addition to the classical ones.
 
-Gen4Gen's filter asks whether every concept is there, looks like itself and stands where it should; here models answer.
+Gen4Gen's filter checks that every concept is present, recognisable and in its place; here models check it.
 
 `mycanvas.schema.SCORE_FIELDS` has the meaning of each score. Cut-outs are compared on grey.
 
 quality is CLIP-IQA (Wang et al. 2023, "Exploring CLIP for assessing the look and feel of images", section 3.1), at the
-encoder's own resolution. The better known aesthetic head of LAION exists only as a pickle, which is never loaded.
-An encoder that reads no text gives neither alignment nor quality: they are null.
+encoder's own resolution. LAION's better known aesthetic head exists only as a pickle, and pickles are never loaded.
+With an encoder that reads no text, alignment and quality are null.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ Key = tuple[tuple[int, ...], bytes]
 """A cut-out's shape and a digest of its content."""
 
 GREY = 128
-"""What shows around an object that fills no square, and around a cut-out."""
+"""The grey that pads an object's crop to a square and is the background of cut-outs."""
 GOOD_AND_BAD = ("Good photo.", "Bad photo.")
 """The antonyms of CLIP-IQA (section 3.1)."""
-MOSTLY = 0.5
-"""A detection of which matched boxes cover a larger share shows them, or a part of them, and nothing new."""
+COVERED = 0.5
+"""A detection covered by matched boxes to a larger fraction shows (parts of) their objects, and no new one."""
 
 
 class ClipConfig(Table):
@@ -82,57 +82,59 @@ class Clip(Scorer):
 
     @classmethod
     def load(cls, config: ClipConfig, runtime: Runtime) -> Self:
-        """Load both models; see `load_encoder` and `load_detector` for what may be raised."""
+        """Load both models; see `load_encoder` and `load_detector` for the errors."""
         shared: dict[str, Any] = {"device": runtime.device, "dtype": runtime.dtype, "batch_size": config.batch_size}
         encoder = load_encoder(runtime.model(config.encoder), **shared)
         detector = load_detector(runtime.model(config.detector), threshold=config.threshold, **shared)
         return cls(encoder, detector, config)
 
     def score(self, batch: Sequence[Captioned], seed: int) -> Iterator[Mapping[str, float] | Rejected]:
-        """The scores of each scene, in order. Draws nothing.
+        """The scores of each scene, in order; not random.
 
-        A scene is rejected when an object shows nowhere, or a model gives no finite numbers for it.
+        A scene is rejected if an object is not visible, or a model returns values that are not finite.
         """
         size = self._config.batch_size
         for start in range(0, len(batch), size):
             scenes = batch[start : start + size]
             measured = list(self._classical.score(scenes, seed))
-            whole = [scene for scene, found in zip(scenes, measured, strict=True) if not isinstance(found, Rejected)]
-            judged = self._judge(whole) if whole else iter(())
+            valid = [scene for scene, found in zip(scenes, measured, strict=True) if not isinstance(found, Rejected)]
+            by_models = self._score_batch(valid) if valid else iter(())
             for found in measured:
                 if isinstance(found, Rejected):
                     yield found
                     continue
-                more = next(judged)
+                more = next(by_models)
                 yield more if isinstance(more, Rejected) else {**found, **more}
 
-    def _judge(self, scenes: Sequence[Captioned]) -> Iterator[Mapping[str, float] | Rejected]:
-        """What the models say of each scene; each is asked once for all of them."""
+    def _score_batch(self, scenes: Sequence[Captioned]) -> Iterator[Mapping[str, float] | Rejected]:
+        """The scores by the models; each model runs once for the whole batch."""
         images = self._encoder.images([scene.scene.image for scene in scenes])
         crops = self._encoder.images([crop for scene in scenes for crop in _crops(scene)])
         sources = self._encode_sources([cutout for scene in scenes for cutout in _setting(scene).cutouts])
         nouns = [[concept.class_noun for concept in _setting(scene).sample.concepts] for scene in scenes]
         detected = self._detector.detect([scene.scene.image for scene in scenes], nouns)
-        read = self._read([scene.caption for scene in scenes], images)
+        text_scores = self._text_scores([scene.caption for scene in scenes], images)
         first = 0
-        for scene, names, image, detections, said in zip(scenes, nouns, images, detected, read, strict=True):
+        for scene, names, image, detections, by_text in zip(scenes, nouns, images, detected, text_scores, strict=True):
             objects = slice(first, first + len(names))
             first = objects.stop
             likeness = (crops[objects] * sources[objects]).sum(axis=1)
-            if detections is None or not np.isfinite([*image, *likeness, *said.values()]).all():
+            if detections is None or not np.isfinite([*image, *likeness, *by_text.values()]).all():
                 model = "detector" if detections is None else "encoder"
-                yield _setting(scene).rejected("score", f'the {model} gave no finite numbers; try dtype = "float32"')
+                yield _setting(scene).rejected(
+                    "score", f'the {model} returned values that are not finite; try dtype = "float32"'
+                )
                 continue
             found, invented = find(scene.scene.canvas.boxes, names, detections, self._config)
-            scores = {**said, "identity": likeness.min(), "found": found, "invented": invented}
+            scores = {**by_text, "identity": likeness.min(), "found": found, "invented": invented}
             yield {name: round(float(value), 4) for name, value in scores.items()}
 
-    def _read(self, captions: Sequence[str], images: Embeddings) -> Sequence[Mapping[str, float]]:
-        """The alignment and quality of each picture; nothing, if the encoder reads no text."""
+    def _text_scores(self, captions: Sequence[str], images: Embeddings) -> Sequence[Mapping[str, float]]:
+        """The alignment and quality of each picture; empty if the encoder reads no text."""
         scale = self._encoder.logit_scale
         if scale is None:
             return [{}] * len(captions)
-        from scipy.special import expit  # a quarter of a second that most commands do not need
+        from scipy.special import expit  # takes 0.25 s to import; most commands do not need it
 
         texts = self._encoder.texts([*captions, *GOOD_AND_BAD])
         good, bad = texts[-2:]
@@ -143,7 +145,7 @@ class Clip(Scorer):
         ]
 
     def _encode_sources(self, cutouts: Sequence[Cutout]) -> Embeddings:
-        """One row per cut-out; of each only once, however many scenes show it."""
+        """One row per cut-out; each cut-out is encoded once, however many scenes show it."""
         keys = [_key(cutout.rgba) for cutout in cutouts]
         new = {key: cutout for key, cutout in zip(keys, cutouts, strict=True) if key not in self._sources}
         vectors = self._encoder.images([squared(on_grey(cutout.rgba)) for cutout in new.values()])
@@ -154,41 +156,41 @@ class Clip(Scorer):
 def find(
     boxes: Sequence[Box], nouns: Sequence[str], detections: Sequence[Detection], config: ClipConfig
 ) -> tuple[float, int]:
-    """What of a scene is found where it is, and how much is found that should not be.
+    """Match detections with a scene's objects; count objects found and objects invented.
 
-    Within a class, objects and detections are paired one to one, as many as can be.
+    Within a class, objects and detections are paired one to one, with as many pairs as possible.
 
     Args:
         boxes: of the objects.
         nouns: their classes, in the same order.
         detections: of these classes.
-        config: its `overlap` makes a pair; its `certainty` is needed for a detection without one to count.
+        config: a pair needs an IoU of `overlap`; a detection without a pair counts from a confidence of `certainty`.
 
     Returns:
-        The share of the objects that were found, and the number of detections that show something else.
+        The fraction of the objects that were found, and the number of detections of other objects.
     """
     pairs, rest = 0, []
-    seen: list[Box] = []
+    matched_boxes: list[Box] = []
     for noun in dict.fromkeys(nouns):
         own = [box for box, name in zip(boxes, nouns, strict=True) if name == noun]
-        there = [detection for detection in detections if detection.label == noun]
-        matched = match(own, [detection.box for detection in there], config.overlap)
-        taken = {index for _, index in matched}
+        candidates = [detection for detection in detections if detection.label == noun]
+        matched = match(own, [detection.box for detection in candidates], config.overlap)
+        paired = {index for _, index in matched}
         pairs += len(matched)
-        seen += [own[index] for index, _ in matched] + [there[index].box for index in taken]
-        rest += [detection for index, detection in enumerate(there) if index not in taken]
-    invented = [one for one in rest if one.score >= config.certainty and covered(one.box, seen) <= MOSTLY]
+        matched_boxes += [own[index] for index, _ in matched] + [candidates[index].box for index in paired]
+        rest += [detection for index, detection in enumerate(candidates) if index not in paired]
+    invented = [one for one in rest if one.score >= config.certainty and covered(one.box, matched_boxes) <= COVERED]
     return pairs / len(boxes), len(invented)
 
 
 def on_grey(rgba: Rgba) -> Rgb:
-    """A cut-out on mid-grey, as if photographed before a wall that says nothing."""
+    """Blend a cut-out over plain mid-grey."""
     alpha = rgba[..., 3:].astype(np.float32) / 255
     return np.rint(rgba[..., :3] * alpha + GREY * (1 - alpha)).astype(np.uint8)
 
 
 def squared(image: Rgb) -> Rgb:
-    """A picture in the middle of the grey square that holds it: encoders cut a long one's ends off, or squash it."""
+    """Pad a picture to a grey square: encoders would crop or squash a long one."""
     height, width = image.shape[:2]
     side = max(height, width)
     square = np.full((side, side, 3), GREY, np.uint8)

@@ -13,8 +13,8 @@ from builder.stages.segment.matte import crop, feather
 from builder.stages.segment.rembg import Rembg
 from builder.stages.segment.tricut import TriCut
 
-FULL_TRUST = 1.0
-"""The highest quality: a cut-out that came with the photo."""
+READY_QUALITY = 1.0
+"""The highest quality, given to a ready cut-out."""
 
 SEGMENTERS: Mapping[str, type[Segmenter]] = {"tricut": TriCut, "rembg": Rembg}
 
@@ -28,10 +28,10 @@ def segment(
     """Cut the object out of each photo; reject photos without a usable object.
 
     Args:
-        photos: one with an alpha is a cut-out already, and is not segmented.
+        photos: a photo with an alpha is a ready cut-out and is not segmented.
         segmenter: an instance of one of SEGMENTERS.
-        config: `min_quality` is not applied here: it needs all photos of a concept.
-        seed: not used: nothing is drawn.
+        config: `min_quality` is not applied here, as `keep_best` depends on all photos of a concept.
+        seed: not used; segmenting is not random.
 
     Yields:
         One result per photo, in order.
@@ -40,7 +40,7 @@ def segment(
     mattes = iter(segmenter.matte([photo.pixels[windows[photo.id]] for photo in photos if photo.alpha is None]))
     for photo in photos:
         if photo.alpha is not None:
-            matte = Matte(alpha=photo.alpha, quality=FULL_TRUST)
+            matte = Matte(alpha=photo.alpha, quality=READY_QUALITY)
         else:
             matte = within_photo(next(mattes), windows[photo.id], photo)
         if flaw := find_flaw(matte.alpha, photo, config):

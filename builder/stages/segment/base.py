@@ -16,9 +16,9 @@ from builder.stages.segment.outline import tear
 from mycanvas.io.config_table import Table
 
 CUT_OFF_BOTTOM, CUT_OFF_SIDE = 0.03, 0.2
-"""Quality lost per fraction of the outline on the photo's frame: people expect to see an object whole."""
+"""Quality lost per fraction of the outline on the photo's frame: an object should be seen whole."""
 TORN = 100
-"""Quality lost per unit of tear: an outline rougher at its lower end by 1 % of the object's size is not trusted."""
+"""Quality lost per unit of tear (see `outline.tear`): a tear of 1 % of the object's size costs a quality of 1."""
 MAX_COVERAGE = 0.95
 """An "object" that fills more of its photo is the background."""
 
@@ -35,14 +35,14 @@ class SegmentConfig(Table):
 
 
 GATE = ("min_quality", "keep_best")
-"""Settings that decide which cut-outs are used, and change no pixel of them."""
+"""Settings that select cut-outs, without changing any pixel of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Matte:
     """A segmenter's result for one photo.
 
-    alpha: float32 [H, W] in [0, 1]. quality: how far the segmenter trusts it, 0 to 1.
+    alpha: float32 [H, W] in [0, 1]. quality: the segmenter's confidence in it, 0 to 1.
     """
 
     alpha: Alpha
@@ -50,20 +50,20 @@ class Matte:
 
 
 class Segmenter(Backend, Protocol):
-    """Finds the one object of each photo."""
+    """Finds the main object of each photo."""
 
     def matte(self, photos: Sequence[Rgb]) -> Iterable[Matte]:
-        """One matte per uint8 [H, W, 3] photo, of its size, in order; each depends on its own photo only."""
+        """One matte per uint8 [H, W, 3] photo, of the photo's size, in order; each depends on its own photo only."""
         ...
 
     @staticmethod
     def batch_size(config: Any) -> int:  # noqa: ARG004
-        """Photos that are cut out in one unit of work."""
+        """The number of photos cut out in one unit of work."""
         return 1
 
 
 def within_photo(matte: Matte, window: tuple[slice, slice], photo: Photo) -> Matte:
-    """Extend the matte of a photo's content to the whole photo; its quality falls with what is missing of the object.
+    """Extend the matte of a photo's content to the whole photo; lower its quality if the object is cut off or torn.
 
     Args:
         matte: of the photo's content.
@@ -72,14 +72,14 @@ def within_photo(matte: Matte, window: tuple[slice, slice], photo: Photo) -> Mat
     """
     mask = matte.alpha >= 0.5
     bottom, others = cut_off(mask)
-    missing = CUT_OFF_BOTTOM * bottom + CUT_OFF_SIDE * others + TORN * tear(mask)
+    lost = CUT_OFF_BOTTOM * bottom + CUT_OFF_SIDE * others + TORN * tear(mask)
     alpha = np.zeros(photo.pixels.shape[:2], np.float32)
     alpha[window] = matte.alpha
-    return Matte(alpha=alpha, quality=max(0.0, matte.quality - missing))
+    return Matte(alpha=alpha, quality=max(0.0, matte.quality - lost))
 
 
 def find_flaw(alpha: Alpha, photo: Photo, config: SegmentConfig) -> str | None:
-    """Say why an alpha shows no usable object; None where it does."""
+    """Return why an alpha shows no usable object; None if it shows one."""
     solid = alpha >= 0.5
     if not solid.any():
         return "no object found"

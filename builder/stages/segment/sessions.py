@@ -1,4 +1,4 @@
-"""The sessions of rembg that run on this machine, and how each one's network reads a photo."""
+"""The sessions of rembg that run on this machine, and the input and output of their networks."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ Session = Literal[
 ]
 """The sessions of rembg that find one object on this machine; bria-rmbg's license forbids commercial use."""
 UPLOADING = ("atlascloud", "withoutbg")
-"""Sessions of rembg that send each photo to a service, and are refused for that."""
+"""Sessions of rembg that send each photo to a service; they are refused."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Look:
-    """How a session of rembg reads photos and what its network answers.
+class NetworkSpec:
+    """The input and output of a network of rembg.
 
-    size: pixels a side, whatever the photo's shape. mean, deviation: of each colour. logits: no sigmoid at its end.
+    size: pixels a side of its square input. mean, deviation: normalisation of each colour channel.
+    logits: the output has not passed a sigmoid.
     """
 
     size: int
@@ -51,12 +52,12 @@ class Look:
 
 _HALF, _ONE = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
-_U2NET = Look(size=320, mean=_MEAN, deviation=_DEVIATION)
-_BIREFNET = Look(size=1024, mean=_MEAN, deviation=_DEVIATION, logits=True)
+_U2NET = NetworkSpec(size=320, mean=_MEAN, deviation=_DEVIATION)
+_BIREFNET = NetworkSpec(size=1024, mean=_MEAN, deviation=_DEVIATION, logits=True)
 
-LOOKS: Mapping[Session, Look] = {
-    "isnet-general-use": Look(size=1024, mean=_HALF, deviation=_ONE),
-    "isnet-anime": Look(size=1024, mean=_MEAN, deviation=_ONE),
+NETWORK_SPECS: Mapping[Session, NetworkSpec] = {
+    "isnet-general-use": NetworkSpec(size=1024, mean=_HALF, deviation=_ONE),
+    "isnet-anime": NetworkSpec(size=1024, mean=_MEAN, deviation=_ONE),
     "birefnet-general": _BIREFNET,
     "birefnet-general-lite": _BIREFNET,
     "birefnet-portrait": _BIREFNET,
@@ -68,15 +69,15 @@ LOOKS: Mapping[Session, Look] = {
     "u2netp": _U2NET,
     "u2net_human_seg": _U2NET,
     "silueta": _U2NET,
-    "bria-rmbg": Look(size=1024, mean=_MEAN, deviation=_DEVIATION),
+    "bria-rmbg": NetworkSpec(size=1024, mean=_MEAN, deviation=_DEVIATION),
 }
-"""As each session of rembg 2.0.86 does it in its `predict`."""
+"""The values in each session's `predict` of rembg 2.0.86."""
 
 
-def normalise(photo: Rgb, look: Look) -> Stack:
-    """A photo as the network reads it, float32 [3, S, S]; as rembg's `BaseSession.normalize`."""
-    small = Image.fromarray(photo).resize((look.size, look.size), Image.Resampling.LANCZOS)
+def normalise(photo: Rgb, spec: NetworkSpec) -> Stack:
+    """Resize and normalise a photo to float32 [3, S, S], as rembg's `BaseSession.normalize` does."""
+    small = Image.fromarray(photo).resize((spec.size, spec.size), Image.Resampling.LANCZOS)
     values = np.asarray(small, np.float32)
-    mean, deviation = np.array(look.mean, np.float32), np.array(look.deviation, np.float32)
+    mean, deviation = np.array(spec.mean, np.float32), np.array(spec.deviation, np.float32)
     scaled: Stack = (values / max(float(values.max()), 1e-6) - mean) / deviation
     return scaled.transpose(2, 0, 1)

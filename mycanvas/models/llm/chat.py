@@ -36,9 +36,9 @@ class ChatConfig(Table):
 
     @field_validator("base_url")
     @classmethod
-    def _is_a_plain_url(cls, url: str | None) -> str | None:
-        if url is not None and not (re.fullmatch(r"https?://[^\s@/]+[^\s@]*", url) and _has_a_host(url)):
-            raise ValueError(  # without what was given, which may hold a password
+    def _check_url(cls, url: str | None) -> str | None:
+        if url is not None and not (re.fullmatch(r"https?://[^\s@/]+[^\s@]*", url) and _has_host(url)):
+            raise ValueError(  # without the value, which may hold a password
                 "base_url must begin with http:// or https:// and hold no name or password; the key comes from the "
                 'environment, as OPENAI_API_KEY. An example: "http://localhost:8000/v1"'
             )
@@ -50,7 +50,7 @@ class ChatConfig(Table):
         return (RequiredModel(role=role, name=self.model, kind="transformers"),) if local else ()
 
 
-def _has_a_host(url: str) -> bool:
+def _has_host(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return bool(parts.hostname) and parts.port != 0
@@ -60,10 +60,10 @@ def _has_a_host(url: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One reply that is asked for.
+    """A request for one reply.
 
-    model: as the configuration names it. turns: what user and model have said in turn; the user begins and ends.
-    schema: the JSON schema of the reply. seed: of its random draws, 31 bits. max_tokens: it is cut off there.
+    model: its name in the configuration. turns: messages of user and model in turn; the user begins and ends.
+    schema: JSON schema of the reply. seed: of its random draws, 31 bits. max_tokens: a longer reply is cut off.
     """
 
     model: str
@@ -74,17 +74,20 @@ class Request:
     max_tokens: int
 
     def key(self) -> str:
-        """What the reply is kept under: changes with everything that the reply depends on."""
+        """The reply's key in the cache: a digest of everything that the reply depends on."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
 
     def messages(self) -> list[dict[str, str]]:
-        """The turns as chat templates take them. Not every model knows the role of a system."""
+        """The turns in the form that chat templates take; no system message, as not every model supports one."""
         return [{"role": ("user", "assistant")[i % 2], "content": turn} for i, turn in enumerate(self.turns)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """text: what the model said; None when it said more than anybody asked for. troubles: what it took to get it."""
+    """A model's reply.
+
+    text: None if the reply is too long. troubles: the errors of failed requests before it.
+    """
 
     text: str | None
     troubles: tuple[str, ...] = ()
@@ -92,7 +95,10 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoReply:
-    """reason: why there is none. retriable: another run may get one."""
+    """No reply was received.
+
+    reason: why. retriable: another run may get one. troubles: the errors of the failed requests.
+    """
 
     reason: str
     retriable: bool
@@ -106,6 +112,6 @@ class Chat(Protocol):
         """One answer per request, in order.
 
         Raises:
-            ModelError: nobody there will answer any request: no such server, key or model.
+            ModelError: no request can be answered: the server, key or model is wrong.
         """
         ...

@@ -1,4 +1,4 @@
-"""A language model on this machine: transformers, held to the expected JSON by llguidance."""
+"""A language model on this machine: transformers, constrained to the expected JSON by llguidance."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from mycanvas.models.llm.chat import ChatConfig, Reply, Request
 from mycanvas.models.loading import LOCAL, quiet_transformers
 from mycanvas.models.runtime import Runtime
 
-COLDEST = 1e-3
-"""Temperatures below it are as good as none."""
+MIN_TEMPERATURE = 1e-3
+"""A lower temperature is raised to this: it already gives greedy decoding, without dividing by zero."""
 
 
 class Local:
-    """Answers `batch_size` requests together; each draws from a generator of its own."""
+    """Answers `batch_size` requests at a time, each with its own random generator."""
 
     def __init__(self, config: ChatConfig, runtime: Runtime) -> None:
-        """Find it. It is loaded when it is first asked: all that it would say may have been kept."""
+        """Find the model. The first request loads it: all replies may be in the cache."""
         self._config, self._dtype = config, runtime.dtype
         self._device = pick_device(runtime.device)
         self._folder = runtime.model(config.model)
@@ -39,30 +39,31 @@ class Local:
         config = self._config
         try:
             with quiet_transformers():
-                self._read(self._folder, pick_dtype(self._dtype, self._device))
+                self._load_files(self._folder, pick_dtype(self._dtype, self._device))
         except (OSError, ValueError, KeyError, ImportError, SafetensorError, torch.cuda.OutOfMemoryError) as error:
             raise ModelError(f"{config.model} cannot be loaded as a language model: {error}") from error
         if self._tokenizer.chat_template is None:
             raise ModelError(f"{config.model} has no chat template; name a model that follows instructions")
 
-    def _read(self, folder: Path, dtype: torch.dtype) -> None:
+    def _load_files(self, folder: Path, dtype: torch.dtype) -> None:
         self._tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", **LOCAL)
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         model, loaded = AutoModelForCausalLM.from_pretrained(
             folder, use_safetensors=True, dtype=dtype, output_loading_info=True, **LOCAL
         )
-        if missing := sorted(loaded["missing_keys"]):  # transformers makes them up at random
+        if missing := sorted(loaded["missing_keys"]):  # transformers initialises them at random
             raise ValueError(f"it lacks {len(missing)} of its weights, such as {missing[0]}")
-        words = model.config.get_text_config().vocab_size
-        self._vocabulary = llguidance.hf.from_tokenizer(self._tokenizer, n_vocab=words)
+        vocabulary_size = model.config.get_text_config().vocab_size
+        self._vocabulary = llguidance.hf.from_tokenizer(self._tokenizer, n_vocab=vocabulary_size)
         self._model = model.to(self._device).eval()
 
     def complete(self, requests: Sequence[Request]) -> Iterator[Reply]:
         """One answer per request, in order.
 
         Raises:
-            ModelError: the model is not whole, is of another kind, does not fit into memory, or cannot chat.
+            ModelError: the model lacks weights, is not a language model, does not fit into memory, or has no usable
+                chat template.
         """
         if requests and self._model is None:
             self._load()
@@ -77,28 +78,28 @@ class Local:
             ]
         except TemplateError as error:
             raise ModelError(f"the chat template of {self._config.model} cannot be used: {error}") from error
-        # The template has put in what begins a text.
+        # The chat template has added the tokens that begin a text.
         inputs = self._tokenizer(texts, padding=True, add_special_tokens=False, return_tensors="pt").to(self._device)
         length = inputs["input_ids"].shape[1]
-        guide = _Guide(requests, self._vocabulary, self._tokenizer.eos_token_id, self._device, length)
+        sampler = _SchemaSampler(requests, self._vocabulary, self._tokenizer.eos_token_id, self._device, length)
         tokens = self._model.generate(
             **inputs,
             generation_config=GenerationConfig(
                 max_new_tokens=max(request.max_tokens for request in requests),
-                do_sample=False,  # _Guide draws
+                do_sample=False,  # _SchemaSampler draws
                 eos_token_id=self._tokenizer.eos_token_id,
                 pad_token_id=self._tokenizer.pad_token_id,
             ),
-            logits_processor=LogitsProcessorList([guide]),
+            logits_processor=LogitsProcessorList([sampler]),
         )
         return [Reply(text=text) for text in self._tokenizer.batch_decode(tokens[:, length:], skip_special_tokens=True)]
 
 
-class _Guide(LogitsProcessor):  # type: ignore[misc]  # transformers has no types
-    """Leaves each row only tokens that go on as its schema says, and draws one of them.
+class _SchemaSampler(LogitsProcessor):  # type: ignore[misc]  # transformers has no types
+    """Allows each row only the tokens that its schema permits next, and samples one of them.
 
-    Drawing is adding Gumbel noise and taking the largest (Gumbel 1954): so each row can have its own generator, and
-    what it draws does not depend on its neighbours.
+    Adding Gumbel noise and taking the largest score is a random draw (Gumbel 1954). Each row has its own generator, so
+    its draws do not depend on its neighbours.
     """
 
     def __init__(
@@ -107,18 +108,18 @@ class _Guide(LogitsProcessor):  # type: ignore[misc]  # transformers has no type
         self._matchers = [LLMatcher(vocabulary, _grammar(request)) for request in requests]
         for matcher in self._matchers:
             if matcher.is_error():
-                raise ModelError(f"llguidance refuses the schema of a reply: {matcher.get_error()}")
+                raise ModelError(f"llguidance does not support the schema of a reply: {matcher.get_error()}")
         self._generators = [torch.Generator(device).manual_seed(request.seed) for request in requests]
-        self._temperatures = [max(request.temperature, COLDEST) for request in requests]
+        self._temperatures = [max(request.temperature, MIN_TEMPERATURE) for request in requests]
         self._end, self._start = end, start
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores [rows, vocabulary] of which the largest is the next token."""
+        """Return scores [rows, vocabulary]; the largest of each row is its next token."""
         scores = scores.float()
         for row, (matcher, generator) in enumerate(zip(self._matchers, self._generators, strict=True)):
             if input_ids.shape[1] > self._start and not matcher.is_stopped():
                 matcher.consume_token(int(input_ids[row, -1]))
-            if matcher.is_stopped():  # nothing may follow; left to itself the model would go on
+            if matcher.is_stopped():  # the JSON is complete: allow only the end token
                 scores[row] = -torch.inf
                 scores[row, self._end] = 0
                 continue

@@ -66,9 +66,9 @@ def test_damaged_and_missing_shards_are_errors(
     content[len(content) // 2] ^= 1
 
     shard.write_bytes(content)
-    assert f"{shard} is damaged; write it again with: mycanvas select {folder}" in failed(capsys, *command)
+    assert f"{shard} is damaged; restore it with: mycanvas select {folder}" in failed(capsys, *command)
     shard.unlink()
-    assert f"{shard} is missing; write it again with: mycanvas select {folder}" in failed(capsys, *command)
+    assert f"{shard} is missing; restore it with: mycanvas select {folder}" in failed(capsys, *command)
     assert not (tmp_path / "out").exists()
 
     shutil.rmtree(folder / ".build")

@@ -13,7 +13,7 @@ PROGRAM = """
 import sys, time
 import click
 from builder.cli import main
-from builder.cli.start import run
+from builder.cli.entry_point import run
 from mycanvas.io.progress import Progress
 
 @click.command()

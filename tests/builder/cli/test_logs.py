@@ -1,4 +1,4 @@
-"""What the command line reports on stderr: -q, -v, and warnings once."""
+"""Reports of the command line on stderr: -q, -v, and warnings once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def bare_root() -> Iterator[Callable[[], None]]:
 
 
 def reported(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> list[str]:
-    """What is reported at each level after a command line has set what is."""
+    """The lines of messages at each level, after a command line has set which are reported."""
     main(arguments)
     capsys.readouterr()
     for level in (logging.DEBUG, logging.INFO, logging.WARNING):

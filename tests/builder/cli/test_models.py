@@ -33,7 +33,7 @@ def test_table_and_json_list_the_same_models(
     assert [row["here"] for row in listed] == [True, False]
     assert first.index("yes") == second.index("no") == head.index("here")
     assert empty == ""
-    assert total.startswith("1 of 2 are not here")
+    assert total.startswith("1 of 2 are not on this machine")
 
 
 def test_download_of_a_missing_folder_is_an_error(

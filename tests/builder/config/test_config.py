@@ -6,7 +6,7 @@ from builder.config import load_config, parse_config
 from mycanvas.errors import ConfigError
 
 
-def test_the_command_line_wins_over_the_file_and_the_file_over_the_profile(tmp_path: Path) -> None:
+def test_command_line_overrides_file_and_file_overrides_profile(tmp_path: Path) -> None:
     file = tmp_path / "build.toml"
     file.write_text('concepts = "photos"\nsamples = 10\nseed = 3\n[layout]\nmax_overlap = 0.1\n')
 
@@ -39,12 +39,12 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_profile(tmp_p
         ({"repaint": {"diffusion": {"offload": 1}}}, "^repaint.diffusion.offload: expected true or false, got 1$"),
     ],
 )
-def test_a_wrong_value_is_named_with_what_was_wanted(values: dict[str, object], message: str) -> None:
+def test_invalid_value_is_reported_with_the_expected_one(values: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_config({"concepts": "photos", **values})
 
 
-def test_all_mistakes_are_reported_together() -> None:
+def test_all_errors_are_reported_together() -> None:
     with pytest.raises(ConfigError) as wrong:
         parse_config({"concepts": "photos", "samples": 0, "sample": 3, "layout": {"scale": "big"}})
 
@@ -55,14 +55,14 @@ def test_all_mistakes_are_reported_together() -> None:
     ]
 
 
-def test_values_that_exclude_each_other_are_said_in_words_alone() -> None:
+def test_exclusive_keys_are_reported_without_a_location() -> None:
     with pytest.raises(
         ConfigError, match=r"^samples and samples_per_composition exclude each other; give one of them$"
     ):
         parse_config({"concepts": "photos", "samples": 3, "samples_per_composition": 2})
 
 
-def test_paths_and_models_folders_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
+def test_paths_and_local_models_are_relative_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "build.toml"
     file.write_text(
         'concepts = "photos"\n[segment.rembg]\nfile = "net.onnx"\n'
@@ -76,7 +76,7 @@ def test_paths_and_models_folders_in_a_file_are_relative_to_it(tmp_path: Path) -
     assert config.score.clip.encoder == "openai/clip-vit-base-patch32"
 
 
-def test_whole_numbers_are_numbers_and_what_toml_and_json_write_as_lists_and_text_is_understood() -> None:
+def test_integers_are_valid_floats_and_lists_and_strings_become_tuples_and_paths() -> None:
     values = {"concepts": "a", "sizes": [2, 3], "compositions": [["ball", "ring"]], "layout": {"scale": 1}}
 
     config = parse_config({**values, "layout": {"scale": 1, "llm": {"examples": "coco"}}})
@@ -86,7 +86,7 @@ def test_whole_numbers_are_numbers_and_what_toml_and_json_write_as_lists_and_tex
     assert parse_config(config.model_dump(mode="json")) == config
 
 
-def test_a_tilde_in_a_file_is_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tilde_in_a_file_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     file = tmp_path / "build.toml"
     file.write_text('concepts = "~/photos"\n[caption.vlm]\nmodel = "~/models/llava"\n')
@@ -97,7 +97,7 @@ def test_a_tilde_in_a_file_is_home(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert config.caption.vlm.model == str(tmp_path / "home" / "models" / "llava")
 
 
-def test_tables_of_models_that_are_not_in_use_and_how_models_run_do_not_count() -> None:
+def test_digest_ignores_unused_backends_and_runtime_settings() -> None:
     base = {"concepts": "a", "repaint": {"backend": "diffusion"}}
     same = {"device": "cuda", "memory": "low", "caption": {"vlm": {"tries": 9}}}
     faster = {"repaint": {"backend": "diffusion", "diffusion": {"batch_size": 16, "offload": True}}}
@@ -109,24 +109,24 @@ def test_tables_of_models_that_are_not_in_use_and_how_models_run_do_not_count() 
     )
 
 
-def test_missing_concepts_say_how_to_give_them() -> None:
+def test_missing_concepts_are_reported_with_the_remedy() -> None:
     with pytest.raises(ConfigError, match=r"concepts is missing; give it in build\.toml or as --concepts"):
         parse_config({})
 
 
-def test_an_unknown_profile_names_the_known_ones() -> None:
+def test_unknown_profile_is_reported_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="unknown profile 'modrn'; known profiles: classic"):
         load_config(None, "modrn", {"concepts": "photos"})
 
 
-def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
+def test_invalid_toml_is_reported_with_its_file(tmp_path: Path) -> None:
     (tmp_path / "build.toml").write_text("samples = = 3")
 
     with pytest.raises(ConfigError, match=r"build\.toml is not TOML"):
         load_config(tmp_path / "build.toml", "classic", {})
 
 
-def test_the_digest_ignores_how_work_is_spread_and_what_is_selected() -> None:
+def test_digest_ignores_workers_paths_and_selection() -> None:
     one = parse_config({"concepts": "a", "workers": 1, "output": "x"})
     other = parse_config({"concepts": "b", "workers": 4, "output": "y", "select": {"min_visible": 0.9}})
 
@@ -134,7 +134,7 @@ def test_the_digest_ignores_how_work_is_spread_and_what_is_selected() -> None:
     assert one.digest() != parse_config({"concepts": "a", "seed": 1}).digest()
 
 
-def test_what_a_profile_says_can_be_taken_back(tmp_path: Path) -> None:
+def test_empty_string_unsets_an_optional_value_of_a_profile(tmp_path: Path) -> None:
     """TOML has no null."""
     file = tmp_path / "build.toml"
     file.write_text(
@@ -152,6 +152,6 @@ def test_what_a_profile_says_can_be_taken_back(tmp_path: Path) -> None:
     assert config.select.min_found == 1.0
 
 
-def test_what_must_be_something_cannot_be_taken_back() -> None:
+def test_empty_string_is_refused_for_a_required_value() -> None:
     with pytest.raises(ConfigError, match=r"repaint\.diffusion\.model: expected text of at least 1 character, got ''"):
         parse_config({"concepts": "photos", "repaint": {"diffusion": {"model": ""}}})

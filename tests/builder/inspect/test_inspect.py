@@ -87,7 +87,7 @@ def test_a_damaged_shard_is_named_and_the_remedy_restores_it(
 
     printed, said = fails(capsys, "inspect", copy)
 
-    remedy = f"write it again with: mycanvas select {copy}"
+    remedy = f"restore it with: mycanvas select {copy}"
     assert said == f"error: {shard} is {'missing' if flaw == 'missing' else 'damaged'}; {remedy}\n"
     assert printed == ""
     main(["select", str(copy)])
@@ -111,7 +111,7 @@ def test_missing_shards_are_counted(capsys: pytest.CaptureFixture[str], copy: Pa
 
     _, said = fails(capsys, "inspect", copy)
 
-    assert f"and {len(shards) - 1} more of {len(shards)} files are not as they were" in said
+    assert f"and {len(shards) - 1} more of {len(shards)} files are missing or damaged" in said
 
 
 def test_inspect_counts_captions_by_writer_where_several_are_possible(

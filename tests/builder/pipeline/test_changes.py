@@ -6,7 +6,7 @@ from builder.pipeline.changes import changes
 
 
 @pytest.mark.parametrize(
-    ("name", "was", "now", "said"),
+    ("name", "was", "now", "expected"),
     [
         ("seed", 0, 7, "  seed          was 0, now 7"),
         ("samples_per_composition", None, 3, "  samples_per_composition  was not given, now 3"),
@@ -23,10 +23,10 @@ from builder.pipeline.changes import changes
         ("model a/b", "1", "2", 'revision was "1", now "2"'),
     ],
 )  # fmt: skip
-def test_change_is_reported_with_the_name_of_its_setting(name: str, was: object, now: object, said: str) -> None:
+def test_change_is_reported_with_the_name_of_its_setting(name: str, was: object, now: object, expected: str) -> None:
     (line,) = changes({name: was, "same": 1}, {name: now, "same": 1})
 
-    assert line.endswith(said)
+    assert line.endswith(expected)
 
 
 def test_equal_values_are_not_reported() -> None:

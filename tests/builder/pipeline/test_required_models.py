@@ -14,7 +14,7 @@ from builder.pipeline.required_models import backends_with_models, fetch_require
 from mycanvas.errors import ModelError
 
 
-def test_the_classic_profile_needs_no_model(capsys: pytest.CaptureFixture[str]) -> None:
+def test_classic_profile_requires_no_model(capsys: pytest.CaptureFixture[str]) -> None:
     main(["models"])
 
     assert "runs no models" in capsys.readouterr().out
@@ -31,7 +31,7 @@ def test_every_model_of_a_profile_is_pinned_and_its_size_and_license_are_known(p
         assert row.stage in config.learned()
 
 
-def test_the_modern_profile_may_be_used_commercially() -> None:
+def test_modern_profile_requires_only_models_that_allow_commercial_use() -> None:
     config = load_config(None, "modern", {"concepts": "photos"})
 
     assert all(row.commercial for row in list_required(config))
@@ -81,10 +81,8 @@ def test_models_of_a_configuration_are_listed_with_their_local_state(
     assert [(row["model"], row["here"]) for row in rows] == [(str(here), True), (str(away), False)]
 
 
-@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is here")
-def test_a_captioner_that_takes_torchvision_says_so_before_any_work(
-    tiny_model: Callable[[str], Path], tmp_path: Path
-) -> None:
+@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is installed")
+def test_missing_torchvision_is_reported_before_any_work(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_model("llava"), tmp_path / "vlm")
     config = load_config(
         None, None, {"concepts": "photos", "caption": {"backend": "vlm", "vlm": {"model": str(folder)}}}
@@ -96,7 +94,7 @@ def test_a_captioner_that_takes_torchvision_says_so_before_any_work(
         fetch_required_models(config)
 
 
-def test_an_encoder_in_the_place_of_a_detector_is_refused_before_any_work(tiny_model: Callable[[str], Path]) -> None:
+def test_encoder_in_place_of_a_detector_is_refused_before_any_work(tiny_model: Callable[[str], Path]) -> None:
     clip = {"encoder": str(tiny_model("clip")), "detector": str(tiny_model("siglip"))}
     config = load_config(None, None, {"concepts": "photos", "score": {"backend": "clip", "clip": clip}})
 

@@ -260,7 +260,7 @@ def test_picture_that_is_too_large_once_unpacked_is_left_out(
     assert len(packed.getvalue()) < limit
     hub.write(name, {"photos.zip": packed.getvalue()})
 
-    limits = dict.fromkeys(("mycanvas.io.images.MAX_BYTES", "builder.sources.hub_datasets.LARGEST_PHOTO"), limit)
+    limits = dict.fromkeys(("mycanvas.io.images.MAX_BYTES", "builder.sources.hub_photos.MAX_PHOTO_BYTES"), limit)
     done = build(run, f"hf://{name}", tmp_path / "out", **limits)
 
     assert done.code == 0, done.err

@@ -46,6 +46,8 @@ def parquet(built: Path, tmp_path: Path, scene: Scene) -> Path:
             **dict.fromkeys(concepts_schema().names),
             "id": photo.id,
             "concept": photo.concept,
+            "concept_token": "<dog6>",
+            "class_name": "dog",
             "image": {"bytes": bytes(photo.image), "path": None},
             "mask": {"bytes": bytes(photo.mask), "path": None} if photo.mask else None,
             "used": photo.used,
@@ -237,7 +239,7 @@ def test_a_scene_that_lacks_a_value_is_named(built: Path, scene: Scene, changed:
     ("names", "message"),
     [
         (["a0"], "two scenes of .*built have the id a0"),
-        (["../b"], r"the id '\.\./b' in .*built cannot name a file; expected letters, digits, _ and -"),
+        (["../b"], r"the id '\.\./b' in .*built cannot name a file; expected at most 80 letters"),
         ([None], "the id None in .*built cannot name a file"),
     ],
 )

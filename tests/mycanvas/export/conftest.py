@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from PIL import Image
+
+from mycanvas.schema import concepts_schema, dataset_schema
+from tests.mycanvas.conftest import encoded, write_shard
 
 Row = dict[str, Any]
+Foreign = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +50,33 @@ def photos(dataset: Path) -> list[Row]:
 def out(tmp_path: Path) -> Path:
     """Where to export to; not there yet."""
     return tmp_path / "out"
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, scene: Callable[[str], Row]) -> Foreign:
+    """Writes a dataset that this program did not make: its scenes and its source photos."""
+
+    def write(scenes: Sequence[Row], photos: Sequence[Row] | None = None) -> Path:
+        rows = [{**scene(f"s{number}"), **changed} for number, changed in enumerate(scenes)]
+        dog, cat = photo_row("dog6/00.jpg"), photo_row("cat2/01.jpg", concept_token="<cat2>", class_name="cat")
+        folder = tmp_path / "foreign"
+        write_shard(folder / "data/objects_le3-00000-of-00001.arrow", rows, dataset_schema())
+        write_shard(folder / "concepts/train-00000-of-00001.arrow", list(photos or [dog, cat]), concepts_schema())
+        return folder
+
+    return write
+
+
+def photo_row(name: str, encoded_image: bytes | None = None, **changed: Any) -> Row:
+    """A row of a source photo: 8x8, without a mask."""
+    content = encoded_image or encoded(Image.new("RGB", (8, 8), "red"), "JPEG")
+    row = {"id": name, "concept": name.partition("/")[0], "concept_token": "<dog6>", "class_name": "dog", "used": True}
+    return {**row, "image": picture(content), "mask": None, **changed}
+
+
+def picture(content: bytes | None) -> Row:
+    """An encoded picture as a shard stores it."""
+    return {"bytes": content, "path": None}
 
 
 def rows_of(shard: Path) -> list[Row]:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from builder.sources.concepts import find_concepts
 from mycanvas.export import export
@@ -30,8 +33,10 @@ def instances(out: Path, listed: Path) -> list[tuple[str, bytes]]:
 def test_the_list_of_concepts_has_every_source_photo(dataset: Path, photos: list[Row], out: Path) -> None:
     export(dataset, "custom-diffusion", out)
 
-    expected = [(f"photo of a {row['concept_token']} {row['class_name']}", row["image"]) for row in photos]
-    assert sorted(instances(out, out / "concepts_list.json")) == sorted(expected)
+    found = instances(out, out / "concepts_list.json")
+    expected = [f"photo of a {row['concept_token']} {row['class_name']}" for row in photos]
+    assert sorted(prompt for prompt, _ in found) == sorted(expected)
+    assert {Image.open(io.BytesIO(content)).mode for _, content in found} == {"RGBA"}  # the shapes are cut-outs
 
 
 def test_the_list_of_a_composition_has_its_concepts_and_every_scene_with_its_prompt(
@@ -46,13 +51,16 @@ def test_the_list_of_a_composition_has_its_concepts_and_every_scene_with_its_pro
     lists = {path.stem: path for path in (out / "compositions").iterdir()}
     assert sorted(lists) == sorted(by_composition)
     for composition, rows in by_composition.items():
-        expected = [(row["prompt"], row["image"]) for row in rows]
-        expected += [
-            (f"photo of a {photo['concept_token']} {photo['class_name']}", photo["image"])
+        found = instances(out, lists[composition])
+        photo_prompts = [
+            f"photo of a {photo['concept_token']} {photo['class_name']}"
             for photo in photos
             if photo["concept"] in composition.split("+")
         ]
-        assert sorted(instances(out, lists[composition])) == sorted(expected)
+        assert sorted(pair for pair in found if pair[0] not in photo_prompts) == sorted(
+            (row["prompt"], row["image"]) for row in rows
+        )
+        assert sorted(prompt for prompt, _ in found if prompt in photo_prompts) == sorted(photo_prompts)
 
 
 def test_each_entry_names_a_class_of_its_picture(dataset: Path, scenes: dict[str, list[Row]], out: Path) -> None:

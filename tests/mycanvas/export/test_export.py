@@ -1,4 +1,4 @@
-"""Every format: unfinished exports are marked, other files are not touched, bad rows are refused."""
+"""Every format: an export is whole or not there, other files are not touched, bad rows are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL import Image
 
 from mycanvas.errors import ConfigError, InputError, StoreError
 from mycanvas.export import FORMATS, export
-from mycanvas.schema import concepts_schema, dataset_schema
+from mycanvas.schema import dataset_schema
 from tests.mycanvas.conftest import encoded, write_shard
 from tests.mycanvas.export.conftest import Row
 
@@ -51,7 +51,7 @@ def rewritten(dataset: Path, rows: list[dict[str, Any]], folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", WRITTEN_HERE)
-def test_a_full_disk_leaves_an_unfinished_export_that_the_next_run_completes(
+def test_a_full_disk_leaves_nothing_and_the_next_run_completes(
     dataset: Path, scenes: dict[str, list[Row]], out: Path, tmp_path: Path, name: str
 ) -> None:
     export(dataset, name, tmp_path / "undisturbed")
@@ -62,11 +62,10 @@ def test_a_full_disk_leaves_an_unfinished_export_that_the_next_run_completes(
         pytest.raises(StoreError, match=r"cannot write .*: File too large; make room, then run the same command again"),
     ):
         export(dataset, name, out)
-    unfinished = contents(out)
+    assert not out.exists()
     done = export(dataset, name, out)
 
     assert done.written
-    assert b'"finished": false' in unfinished[".mycanvas-export.json"]
     assert contents(out) == contents(tmp_path / "undisturbed")
 
 
@@ -148,7 +147,7 @@ def test_an_id_that_cannot_name_a_file_is_refused(
 ) -> None:
     folder = rewritten(dataset, [scene(name)], tmp_path / "other")
 
-    with pytest.raises(InputError, match="cannot name a file; expected letters, digits, _ and -"):
+    with pytest.raises(InputError, match="cannot name a file; expected at most 80 letters, digits, _ and -"):
         export(folder, "webdataset", out)
     assert not out.exists()
 
@@ -161,16 +160,19 @@ def test_two_scenes_with_one_id_are_refused(dataset: Path, scene: Scene, tmp_pat
 @pytest.mark.parametrize(
     ("changed", "name", "said"),
     [
-        ({"image": {"bytes": b"GIF89a", "path": None}}, "webdataset", "the image of scene a of .* is not a JPEG"),
-        ({"image": {"bytes": None, "path": None}}, "webdataset", "the image of scene a of .* is not a JPEG"),
-        ({"image": {"bytes": b"\xff\xd8\xff", "path": None}}, "yolo", "the image of scene a cannot be read"),
-        ({"mask": None}, "webdataset", "the mask of scene a of .* is not a PNG"),
-        ({"mask": {"bytes": b"\x89PNG", "path": None}}, "coco", "the mask of scene a cannot be read"),
+        ({"image": {"bytes": b"GIF89a", "path": None}}, "webdataset", "the image of scene a of .* is not a picture"),
+        ({"image": {"bytes": None, "path": None}}, "webdataset", "the image of scene a of .* is not a picture"),
+        (
+            {"image": {"bytes": b"\xff\xd8\xff", "path": None}},
+            "yolo",
+            "the image of scene a of .* or its header is damaged",
+        ),
+        ({"mask": None}, "webdataset", "the mask of scene a of .* is not a picture"),
+        ({"mask": {"bytes": b"\x89PNG", "path": None}}, "coco", "the mask of scene a of .* or its header is damaged"),
         ({"boxes": [[0, 0, 1, 1]]}, "yolo", "scene a of .* has not one token and one class name for each box"),
         ({"boxes": [], "concept_tokens": [], "class_names": []}, "coco", "scene a of .* has not one token"),
         ({"concept_tokens": None}, "coco", "scene a of .* has no concept_tokens"),
         ({"caption": None}, "webdataset", "scene a of .* has no caption"),
-        ({"composition": "../x"}, "custom-diffusion", "'../x' in .* cannot be the name of a file"),
         ({}, "custom-diffusion", "scene a of .* shows <dog6>, which has no source photos"),
     ],
 )
@@ -181,7 +183,7 @@ def test_a_row_that_cannot_be_exported_is_named(
 
     with pytest.raises(InputError, match=said):
         export(folder, name, out)
-    assert b'"finished": false' in (out / ".mycanvas-export.json").read_bytes()
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -199,19 +201,6 @@ def test_a_mask_that_does_not_fit_its_scene_is_refused(
 
     with pytest.raises(InputError, match=said):
         export(rewritten(dataset, [row], tmp_path / "other"), "coco", out)
-
-
-@pytest.mark.parametrize(("photo", "concept"), [("dog6/..", "dog6"), ("dog6/0.jpg", "../dog6"), ("a\\b", "dog6")])
-def test_a_source_photo_whose_name_leads_out_of_its_folder_is_refused(
-    dataset: Path, scene: Scene, tmp_path: Path, out: Path, photo: str, concept: str
-) -> None:
-    folder = rewritten(dataset, [scene("a")], tmp_path / "other")
-    picture = {"bytes": encoded(Image.new("RGB", (8, 8)), "JPEG"), "path": None}
-    rows = [{"id": photo, "image": picture, "concept": concept, "concept_token": "<dog6>", "class_name": "dog"}]
-    write_shard(folder / "concepts/train-00000-of-00001.arrow", rows, concepts_schema())
-
-    with pytest.raises(InputError, match="cannot be the name of a file or folder"):
-        export(folder, "custom-diffusion", out)
 
 
 def test_a_copy_in_parquet_is_exported_to_the_same_files(dataset: Path, out: Path, tmp_path: Path) -> None:

@@ -3,8 +3,12 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import pytest
+from PIL import Image
+
 from mycanvas.export import export
-from tests.mycanvas.export.conftest import Row
+from tests.mycanvas.conftest import encoded
+from tests.mycanvas.export.conftest import Foreign, Row, picture
 
 GENERAL = {"caption_extension", "enable_bucket"}
 SUBSET = {"image_dir", "num_repeats"}
@@ -31,3 +35,18 @@ def test_every_picture_of_the_configuration_has_its_prompt_beside_it(
             path = out / subset["image_dir"] / row["id"]
             assert path.with_suffix(".jpg").read_bytes() == row["image"]
             assert path.with_suffix(config["general"]["caption_extension"]).read_text("utf-8") == row["prompt"]
+
+
+@pytest.mark.parametrize("side", [128, 129, 191, 192, 255, 512, 1000, 1024, 1025, 1536, 2048, 4096])
+def test_the_trainer_accepts_every_resolution(foreign: Foreign, out: Path, side: int) -> None:
+    image = encoded(Image.new("RGB", (side, side)), "JPEG")
+    export(foreign([{"image": picture(image)}]), "kohya", out)
+
+    (group,) = tomllib.loads((out / "dataset.toml").read_text())["datasets"]
+
+    # adjust_min_max_bucket_reso_by_steps of sd-scripts makes multiples of 64 of both, then asserts this.
+    least, largest = group["min_bucket_reso"] // 64 * 64, -(-group["max_bucket_reso"] // 64) * 64
+    assert group["resolution"] == [side, side]
+    assert 64 <= least <= side <= largest
+    assert (least, largest) == (group["min_bucket_reso"], group["max_bucket_reso"])
+    assert least <= side // 64 * 64  # a square bucket is within the limits

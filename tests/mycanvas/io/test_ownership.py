@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mycanvas.errors import StoreError
-from mycanvas.io.ownership import check_ownership
+from mycanvas.io.ownership import check_ownership, locked
 
 MARKER = ".build/build.json"
 
@@ -72,3 +72,29 @@ def test_marker_at_the_top_is_compared_with_the_top_only(tmp_path: Path) -> None
         check_ownership(tmp_path, ".marker.json", lambda _: False)
     write(tmp_path, ".marker.json")
     assert check_ownership(tmp_path, ".marker.json", lambda _: False)
+
+
+def test_a_lock_is_held_once_and_its_file_is_removed(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock"):
+        with pytest.raises(StoreError, match="is in use by another process; wait for it"), locked(tmp_path / "lock"):
+            pass
+        assert (tmp_path / "lock").exists()
+
+    assert not (tmp_path / "lock").exists()
+
+
+def test_a_lock_that_a_killed_process_left_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+
+    with locked(tmp_path / "lock"):
+        pass
+
+
+def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "lock").symlink_to(tmp_path / "mine")
+
+    with pytest.raises(StoreError, match=r"cannot write .*lock"), locked(tmp_path / "lock"):
+        pass
+
+    assert (tmp_path / "mine").read_text() == "mine"

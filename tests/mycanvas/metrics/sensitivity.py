@@ -117,7 +117,7 @@ def measure(dataset: Dataset, most_scenes: int = 100) -> dict[str, Curve]:
             detector = FixedDetector({decode_rgb(scene.read()).tobytes(): _own_boxes(scene) for scene in spoilt})
             found = evaluate(spoilt, references, encoder, detector, settings).pictures
             for score in SCORES:
-                means[score].append(float(np.mean([getattr(picture, score) for picture in found])))
+                means[score].append(float(np.mean([picture.scores[score] for picture in found])))
         curves[name] = Curve(scenes=len(scenes), means={score: tuple(values) for score, values in means.items()})
     return curves
 

@@ -18,13 +18,15 @@ def arm(name: str, by: float, *, reads: bool = True) -> Arm:
             composition=("a", "a", "b", "b", "c")[i],
             prompt="",
             text="",
-            cp_clip=value + by,
-            ti_clip=0.2 if reads else None,
-            identity=value,
-            recall=1.0,
-            duplicates=i,
-            leaks=0,
-            agreement=None,
+            scores={
+                "cp_clip": value + by,
+                "ti_clip": 0.2 if reads else None,
+                "identity": value,
+                "recall": 1.0,
+                "duplicates": i,
+                "leaks": 0,
+                "agreement": None,
+            },
             boxes=(),
         )
         for i, value in enumerate((0.1, 0.2, 0.3, 0.4, 0.7))

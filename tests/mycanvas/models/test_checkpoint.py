@@ -28,7 +28,7 @@ def test_importing_the_metrics_imports_no_model_library() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_batches_are_halved_when_memory_runs_out_and_nothing_is_lost() -> None:
+def test_batches_are_halved_when_memory_runs_out_and_all_results_are_kept() -> None:
     asked: list[int] = []
 
     def doubled(items: Sequence[int]) -> list[int]:
@@ -41,7 +41,7 @@ def test_batches_are_halved_when_memory_runs_out_and_nothing_is_lost() -> None:
     assert asked == [8, 4, 2, 2, 2, 2, 2]
 
 
-def test_no_room_for_a_single_picture_is_an_error_that_says_what_to_do() -> None:
+def test_out_of_memory_on_one_picture_raises_an_error_that_says_what_to_do() -> None:
     def full(_items: Sequence[int]) -> list[int]:
         raise torch.OutOfMemoryError("no room")
 
@@ -55,18 +55,18 @@ def test_pictures_of_any_mode_become_rgb(mode: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 4), (0, 5, 3)])
-def test_arrays_that_are_no_rgb_are_refused(shape: tuple[int, ...]) -> None:
+def test_arrays_that_are_not_rgb_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=r"a picture is uint8 \[height, width, 3\], got uint8 \[\d"):
         as_rgb(np.zeros(shape, np.uint8))
 
 
 @pytest.mark.parametrize("load", [load_encoder, load_detector])
-def test_a_folder_without_a_model_is_an_error(load: Callable[[Path], object], tmp_path: Path) -> None:
+def test_folder_without_a_model_raises_an_error(load: Callable[[Path], object], tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"the model in {tmp_path} cannot be loaded"):
         load(tmp_path)
 
 
-def test_a_model_of_another_kind_is_refused_with_what_would_do(tiny_model: Callable[[str], Path]) -> None:
+def test_error_of_a_model_of_another_type_names_the_supported_types(tiny_model: Callable[[str], Path]) -> None:
     with pytest.raises(ModelError, match=r"type 'owlv2'; encoders are of type clip, siglip"):
         load_encoder(tiny_model("owlv2"))
     with pytest.raises(ModelError, match=r"type 'clip'; detectors are of type owlvit, owlv2, grounding-dino"):
@@ -102,7 +102,7 @@ def without_words(folder: Path) -> None:
     [(torn, "cannot be loaded"), (without_a_layer, "lacks 1 of its weights"), (without_words, "lacks its tokenizer's")],
 )
 @pytest.mark.parametrize(("load", "name"), [(load_encoder, "clip"), (load_detector, "owlvit")])
-def test_a_model_that_is_not_whole_is_refused(
+def test_incomplete_model_is_refused(
     load: Callable[[Path], object],
     name: str,
     spoil: Callable[[Path], None],

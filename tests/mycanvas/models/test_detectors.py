@@ -51,7 +51,7 @@ def test_detections_depend_only_on_the_picture_and_its_labels(
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_detections_are_of_what_was_asked_within_the_picture_and_best_first(
+def test_detections_have_requested_labels_are_inside_the_picture_and_best_first(
     tiny_model: Model, pictures: list[NDArray[np.uint8]], name: str
 ) -> None:
     for picture, labels, found in zip(
@@ -99,7 +99,7 @@ def test_boxes_are_in_pixels_of_the_picture_and_clipped_to_it(
     assert_same(found, sorted(expected, key=lambda one: -one.score))
 
 
-def test_a_label_of_grounding_dino_is_as_certain_as_the_most_certain_of_its_tokens(tiny_model: Model) -> None:
+def test_confidence_of_a_grounding_dino_label_is_the_highest_of_its_tokens(tiny_model: Model) -> None:
     from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
     picture = np.random.default_rng(1).integers(0, 256, (80, 100, 3), dtype=np.uint8)
@@ -123,7 +123,7 @@ def test_a_label_of_grounding_dino_is_as_certain_as_the_most_certain_of_its_toke
     assert_same(*by_place)
 
 
-def test_a_label_is_asked_as_the_template_says(tiny_model: Model, pictures: list[NDArray[np.uint8]]) -> None:
+def test_label_is_inserted_into_the_template(tiny_model: Model, pictures: list[NDArray[np.uint8]]) -> None:
     folder = tiny_model("owlv2")
 
     (plain,) = load_detector(folder, template="{}").detect(pictures[:1], [["a photo of a dog"]])
@@ -147,7 +147,7 @@ def test_duplicate_labels_are_queried_once_and_no_labels_not_at_all(
     assert asked == [["dog", "cat"], ["teapot"], ["zebra", "cat", "ball"], ["dog"]]
 
 
-def test_doubles_of_one_label_are_left_out(tiny_model: Model, pictures: list[NDArray[np.uint8]]) -> None:
+def test_overlapping_detections_of_one_label_are_dropped(tiny_model: Model, pictures: list[NDArray[np.uint8]]) -> None:
     counts = []
     for overlap in (1.0, 0.5, 0.0):
         (found,) = load_detector(tiny_model("owlv2"), threshold=0.0, overlap=overlap).detect(pictures[:1], [["dog"]])

@@ -41,7 +41,7 @@ def test_rows_are_float32_unit_vectors_in_order(
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_row_depends_on_its_own_picture_only(tiny_model: Model, pictures: list[NDArray[np.uint8]], name: str) -> None:
+def test_row_depends_on_its_own_picture_only(tiny_model: Model, pictures: list[NDArray[np.uint8]], name: str) -> None:
     encoder = load_encoder(tiny_model(name), batch_size=3)
     rows = encoder.images(pictures)
 
@@ -58,7 +58,7 @@ def test_a_row_depends_on_its_own_picture_only(tiny_model: Model, pictures: list
         ("siglip", {"padding": "max_length", "max_length": 64, "return_attention_mask": False}),
     ],
 )
-def test_cosines_times_the_scale_are_the_model_s_own_logits(
+def test_cosines_times_the_scale_equal_the_models_own_logits(
     tiny_model: Model, pictures: list[NDArray[np.uint8]], name: str, how: dict[str, object]
 ) -> None:
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
@@ -77,7 +77,7 @@ def test_cosines_times_the_scale_are_the_model_s_own_logits(
 
 
 @pytest.mark.parametrize("name", ["clip", "siglip"])
-def test_texts_may_be_long_and_case_does_not_matter(tiny_model: Model, name: str) -> None:
+def test_long_texts_are_truncated_and_case_does_not_matter(tiny_model: Model, name: str) -> None:
     encoder = load_encoder(tiny_model(name), batch_size=2)
     rows = encoder.texts(["A Dog", "a dog", "dog " * 500, "dog " * 600, ""])
 
@@ -89,7 +89,7 @@ def test_texts_may_be_long_and_case_does_not_matter(tiny_model: Model, name: str
     assert encoder.texts([]).shape == (0, 32)
 
 
-def test_an_encoder_without_text_says_so(tiny_model: Model) -> None:
+def test_encoder_without_text_raises_an_error_for_texts(tiny_model: Model) -> None:
     encoder = load_encoder(tiny_model("dinov2"))
 
     assert encoder.logit_scale is None

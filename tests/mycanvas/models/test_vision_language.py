@@ -16,17 +16,17 @@ from builder.stages.caption.base import CaptionConfig
 from builder.stages.caption.vlm import Vlm, VlmConfig
 from mycanvas.errors import ModelError
 from mycanvas.models.runtime import Runtime
-from mycanvas.models.vision_language import Draws, LocalSpeaker, load_speaker
+from mycanvas.models.vision_language import GumbelSampler, LocalVisionLanguageModel, load_vision_language_model
 from tests.builder.stages.caption.scenes import make_scene
 
 Tiny = Callable[[str], Path]
 REQUESTS = [f"Describe this{', please' * extra}." for extra in range(5)]
-"""Of different lengths, so that all but one need padding."""
+"""Requests of different lengths, so that all but one need padding."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """More would only wait for each other over a model as small as this."""
+    """More threads would slow down a model as small as this."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -39,58 +39,56 @@ def pictures() -> list[Rgb]:
     return [rng.integers(0, 255, (80, 80, 3), dtype=np.uint8) for _ in REQUESTS]
 
 
-def speaker(tiny_model: Tiny, **changes: Any) -> LocalSpeaker:
-    return load_speaker(
+def load_tiny(tiny_model: Tiny, **changes: Any) -> LocalVisionLanguageModel:
+    return load_vision_language_model(
         str(tiny_model("llava")), Runtime(device="cpu"), **{"max_tokens": 16, "batch_size": 3, **changes}
     )
 
 
-@pytest.mark.parametrize("seeds", [[None] * 5, [1, 2, 3, 4, 5]], ids=["likeliest", "drawn"])
-def test_an_answer_does_not_depend_on_its_batch(tiny_model: Tiny, pictures: list[Rgb], seeds: list[int | None]) -> None:
-    model = speaker(tiny_model)
+@pytest.mark.parametrize("seeds", [[None] * 5, [1, 2, 3, 4, 5]], ids=["most likely", "random"])
+def test_answer_does_not_depend_on_its_batch(tiny_model: Tiny, pictures: list[Rgb], seeds: list[int | None]) -> None:
+    model = load_tiny(tiny_model)
 
-    together = model.say(pictures, REQUESTS, seeds)
+    batch = model.answer(pictures, REQUESTS, seeds)
     alone = [
-        model.say([picture], [request], [seed])[0]
+        model.answer([picture], [request], [seed])[0]
         for picture, request, seed in zip(pictures, REQUESTS, seeds, strict=True)
     ]
 
-    assert together == alone
-    assert len(set(together)) > 1
+    assert batch == alone
+    assert len(set(batch)) > 1
 
 
-def test_the_same_seed_says_the_same_and_another_something_else(tiny_model: Tiny, pictures: list[Rgb]) -> None:
-    model = speaker(tiny_model)
+def test_answer_depends_on_the_seed(tiny_model: Tiny, pictures: list[Rgb]) -> None:
+    model = load_tiny(tiny_model)
 
-    drawn = [model.say(pictures[:1], REQUESTS[:1], [seed])[0] for seed in (7, 7, 8, 9, 2**64 - 1)]
+    drawn = [model.answer(pictures[:1], REQUESTS[:1], [seed])[0] for seed in (7, 7, 8, 9, 2**64 - 1)]
 
     assert drawn[0] == drawn[1]
     assert len(set(drawn)) == 4
 
 
-def test_draws_follow_the_models_distribution() -> None:
-    """4000 rows of the same logits; each count within four standard deviations of what softmax gives."""
+def test_samples_follow_the_softmax() -> None:
+    """4000 rows of the same logits; each count is within four standard deviations of the softmax."""
     expected = torch.tensor([0.6, 0.3, 0.1, 0.0])
     rows = 4000
 
-    chosen = Draws(range(rows))(torch.zeros(rows, 1), expected.log().expand(rows, -1)).argmax(-1)
+    chosen = GumbelSampler(range(rows))(torch.zeros(rows, 1), expected.log().expand(rows, -1)).argmax(-1)
 
     counts = torch.bincount(chosen, minlength=4)
     assert torch.all((counts - rows * expected).abs() <= 4 * (rows * expected * (1 - expected)).sqrt())
 
 
-def test_answers_stop_at_the_most_tokens_and_say_that_they_were_cut_short(
-    tiny_model: Tiny, pictures: list[Rgb]
-) -> None:
+def test_answers_cut_off_at_max_tokens_end_in_an_ellipsis(tiny_model: Tiny, pictures: list[Rgb]) -> None:
     """The tiny model's tokens are bytes."""
-    for most in (16, 24):
-        answers = speaker(tiny_model, max_tokens=most).say(pictures, REQUESTS, [None] * 5)
-        assert max(len(answer) for answer in answers) <= most + 1
+    for max_tokens in (16, 24):
+        answers = load_tiny(tiny_model, max_tokens=max_tokens).answer(pictures, REQUESTS, [None] * 5)
+        assert max(len(answer) for answer in answers) <= max_tokens + 1
         assert any(answer.endswith("…") for answer in answers)
 
 
-class Cramped:
-    """A model on a GPU with room for so many pictures."""
+class LimitedMemory:
+    """A model that runs out of GPU memory for more than `room` pictures."""
 
     def __init__(self, model: Any, room: int) -> None:
         self.model, self.room, self.batches = model, room, list[int]()
@@ -106,25 +104,27 @@ class Cramped:
 
 
 def test_batches_are_halved_until_they_fit(tiny_model: Tiny, pictures: list[Rgb]) -> None:
-    whole = speaker(tiny_model)
-    model = Cramped(whole.model, room=1)
-    cramped = LocalSpeaker(whole.processor, model, name="tiny", max_tokens=16, batch_size=4)
+    whole = load_tiny(tiny_model)
+    model = LimitedMemory(whole.model, room=1)
+    limited = LocalVisionLanguageModel(whole.processor, model, name="tiny", max_tokens=16, batch_size=4)
 
-    answers = cramped.say(pictures, REQUESTS, [None] * 5)
+    answers = limited.answer(pictures, REQUESTS, [None] * 5)
 
-    assert answers == whole.say(pictures, REQUESTS, [None] * 5)
+    assert answers == whole.answer(pictures, REQUESTS, [None] * 5)
     assert model.batches == [4, 2, 1, 1, 1, 1, 1]
 
 
-def test_a_model_that_never_fits_is_an_error_that_says_what_to_do(tiny_model: Tiny, pictures: list[Rgb]) -> None:
-    whole = speaker(tiny_model)
-    full = LocalSpeaker(whole.processor, Cramped(whole.model, room=0), name="tiny", max_tokens=16, batch_size=2)
+def test_model_that_does_not_fit_for_one_picture_is_an_error(tiny_model: Tiny, pictures: list[Rgb]) -> None:
+    whole = load_tiny(tiny_model)
+    full = LocalVisionLanguageModel(
+        whole.processor, LimitedMemory(whole.model, room=0), name="tiny", max_tokens=16, batch_size=2
+    )
 
     with pytest.raises(ModelError, match="no room for even one at a time"):
-        full.say(pictures, REQUESTS, [None] * 5)
+        full.answer(pictures, REQUESTS, [None] * 5)
 
 
-def test_the_stage_runs_the_model_and_noise_is_replaced_by_the_template(
+def test_stage_runs_the_model_and_replaces_noise_by_the_template(
     tiny_model: Tiny, capfd: pytest.CaptureFixture[str]
 ) -> None:
     table = VlmConfig(model=str(tiny_model("llava")), max_tokens=16, batch_size=2)
@@ -143,16 +143,16 @@ def without_a_chat_template(folder: Path) -> None:
     (folder / "chat_template.jinja").unlink()
 
 
-def test_a_chat_template_that_cannot_be_used_is_an_error(tiny_model: Tiny, tmp_path: Path, pictures: list[Rgb]) -> None:
-    folder = shutil.copytree(tiny_model("llava"), tmp_path / "spoilt")
+def test_unusable_chat_template_is_an_error(tiny_model: Tiny, tmp_path: Path, pictures: list[Rgb]) -> None:
+    folder = shutil.copytree(tiny_model("llava"), tmp_path / "damaged")
     (folder / "chat_template.jinja").write_text("{% for %}")
-    model = load_speaker(str(folder), Runtime(device="cpu"))
+    model = load_vision_language_model(str(folder), Runtime(device="cpu"))
 
     with pytest.raises(ModelError, match=f"the chat template of {folder} cannot be used"):
-        model.say(pictures[:1], REQUESTS[:1], [None])
+        model.answer(pictures[:1], REQUESTS[:1], [None])
 
 
-def torn(folder: Path) -> None:
+def truncated(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
 
@@ -168,26 +168,26 @@ def pickled(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "reason"),
+    ("damage", "reason"),
     [
         (without_a_chat_template, "has no chat template"),
-        (torn, "cannot be loaded"),
+        (truncated, "cannot be loaded"),
         (without_a_layer, "lacks 1 of its weights, such as lm_head"),
         (pickled, "no file named model.safetensors"),
     ],
 )
 def test_model_that_cannot_caption_is_refused_by_name(
-    tiny_model: Tiny, tmp_path: Path, spoil: Callable[[Path], None], reason: str
+    tiny_model: Tiny, tmp_path: Path, damage: Callable[[Path], None], reason: str
 ) -> None:
-    folder = tmp_path / "spoilt"
+    folder = tmp_path / "damaged"
     shutil.copytree(tiny_model("llava"), folder)
-    spoil(folder)
+    damage(folder)
 
     with pytest.raises(ModelError, match=reason) as refused:
-        load_speaker(str(folder), Runtime(device="cpu"))
+        load_vision_language_model(str(folder), Runtime(device="cpu"))
     assert str(folder) in str(refused.value)
 
 
-def test_a_model_of_another_kind_is_refused(tiny_model: Tiny) -> None:
+def test_model_of_another_kind_is_refused(tiny_model: Tiny) -> None:
     with pytest.raises(ModelError, match="image-text-to-text"):
-        load_speaker(str(tiny_model("clip")), Runtime(device="cpu"))
+        load_vision_language_model(str(tiny_model("clip")), Runtime(device="cpu"))

@@ -25,7 +25,7 @@ ROW = re.compile(rf"From left to right, ({LIST})")
 
 
 def random_spots(rng: np.random.Generator) -> list[Spot]:
-    """1 to 5 things anywhere, often of the same class, often in each other's way."""
+    """1 to 5 objects at random places, often of the same class, often overlapping."""
     spots = []
     for noun in rng.choice(NOUNS, rng.integers(1, 6)):
         width, height = rng.integers(15, 35, 2)
@@ -33,7 +33,7 @@ def random_spots(rng: np.random.Generator) -> list[Spot]:
     return spots
 
 
-def told(scenes: Sequence[Scene], seed: int = 0, max_words: int = 30) -> list[Captioned]:
+def captioned_all(scenes: Sequence[Scene], seed: int = 0, max_words: int = 30) -> list[Captioned]:
     results = list(caption(scenes, Template(), CaptionConfig(max_words=max_words), seed))
     assert not [result for result in results if isinstance(result, Rejected)]
     return [result for result in results if isinstance(result, Captioned)]
@@ -41,9 +41,9 @@ def told(scenes: Sequence[Scene], seed: int = 0, max_words: int = 30) -> list[Ca
 
 @pytest.fixture(scope="module")
 def crowd() -> list[Captioned]:
-    """Four hundred random scenes in words."""
+    """Captions of four hundred random scenes."""
     rng = np.random.default_rng(7)
-    return told([make_scene(random_spots(rng), sample_id=f"s{i}") for i in range(400)])
+    return captioned_all([make_scene(random_spots(rng), sample_id=f"s{i}") for i in range(400)])
 
 
 def concepts(captioned: Captioned) -> Iterator[tuple[str, str]]:
@@ -58,7 +58,7 @@ def test_captions_are_short_name_the_background_and_read_as_sentences(crowd: lis
         assert re.fullmatch(r"[A-Z][a-z ,]*\.", each.caption)
 
 
-def test_every_token_stands_once_and_beside_its_own_mention(crowd: list[Captioned]) -> None:
+def test_every_token_occurs_once_before_its_own_noun(crowd: list[Captioned]) -> None:
     for each in crowd:
         assert re.findall(r"<\w+>", each.prompt) != []
         for token, noun in concepts(each):
@@ -67,7 +67,7 @@ def test_every_token_stands_once_and_beside_its_own_mention(crowd: list[Captione
         assert not re.search("<", each.caption)
 
 
-def test_things_of_one_class_are_counted_together(crowd: list[Captioned]) -> None:
+def test_objects_of_one_class_are_counted_together(crowd: list[Captioned]) -> None:
     numbers = ("", "", "two", "three", "four", "five")
     plurals = {
         "mouse": "mice",
@@ -84,7 +84,7 @@ def test_things_of_one_class_are_counted_together(crowd: list[Captioned]) -> Non
     assert seen > 50
 
 
-def test_the_prompt_is_the_caption_with_tokens_where_nothing_is_counted(crowd: list[Captioned]) -> None:
+def test_prompt_without_counts_is_the_caption_with_tokens(crowd: list[Captioned]) -> None:
     uncounted = [each for each in crowd if max(Counter(noun for _, noun in concepts(each)).values()) == 1]
 
     assert len(uncounted) > 100
@@ -92,7 +92,7 @@ def test_the_prompt_is_the_caption_with_tokens_where_nothing_is_counted(crowd: l
         assert re.sub(r"<\w+> ", "", each.prompt) == each.caption
 
 
-def test_tokens_of_one_class_come_left_to_right(crowd: list[Captioned]) -> None:
+def test_tokens_of_one_class_are_in_order_from_left_to_right(crowd: list[Captioned]) -> None:
     for each in crowd:
         nouns = dict(concepts(each))
         centres = {token: centre for token, (centre, *_) in spots_of(each.scene).items()}
@@ -110,7 +110,7 @@ def spots_of(scene: Scene) -> dict[str, tuple[float, float, float, float, float]
 
 
 def statements(prompt: str) -> Iterator[tuple[list[str], str, list[str]]]:
-    """What a prompt claims: (tokens, relation, tokens)."""
+    """The relations that a prompt states: (tokens, relation, tokens)."""
     bare = re.sub(r"\b[Aa]n? (?:(?:pair|set) of )?(<c\d>) (?:" + "|".join(NOUNS) + r")\b", r"\1", prompt)
     for subject, relation, target in RELATION.findall(bare):
         yield re.findall(r"<c\d>", subject), relation, re.findall(r"<c\d>", target)
@@ -121,7 +121,7 @@ def statements(prompt: str) -> Iterator[tuple[list[str], str, list[str]]]:
 
 
 def holds(scene: Scene, subject: list[str], relation: str, target: list[str]) -> bool:
-    """Judged afresh, by what each relation must at least mean."""
+    """Whether a relation is true, by an independent minimal definition."""
     spots = spots_of(scene)
 
     def left(one: str, other: str) -> bool:
@@ -168,11 +168,11 @@ def test_words_depend_on_seed_and_sample_only() -> None:
     rng = np.random.default_rng(3)
     scenes = [make_scene(random_spots(rng), sample_id=f"s{i}") for i in range(30)]
 
-    texts = [(each.caption, each.prompt) for each in told(scenes)]
-    alone = [(each.caption, each.prompt) for scene in reversed(scenes) for each in told([scene])]
+    texts = [(each.caption, each.prompt) for each in captioned_all(scenes)]
+    alone = [(each.caption, each.prompt) for scene in reversed(scenes) for each in captioned_all([scene])]
 
     assert alone[::-1] == texts
-    assert [(each.caption, each.prompt) for each in told(scenes, seed=1)] != texts
+    assert [(each.caption, each.prompt) for each in captioned_all(scenes, seed=1)] != texts
 
 
 @pytest.mark.parametrize(
@@ -183,22 +183,22 @@ def test_words_depend_on_seed_and_sample_only() -> None:
         ([("dog", 5, 90, 20, 30), ("cat", 30, 80, 20, 30), ("dog", 60, 70, 20, 30), ("mug", 70, 90, 25, 25)], 30),
     ],
 )
-def test_a_hundred_seeds_tell_one_scene_in_many_ways(spots: list[Spot], at_least: int) -> None:
+def test_seeds_give_many_captions_of_one_scene(spots: list[Spot], at_least: int) -> None:
     scene = make_scene(spots)
 
-    assert len({told([scene], seed)[0].caption for seed in range(100)}) >= at_least
+    assert len({captioned_all([scene], seed)[0].caption for seed in range(100)}) >= at_least
 
 
-def test_five_long_names_and_a_long_background_still_fit() -> None:
+def test_five_long_names_and_a_long_background_fit() -> None:
     rng = np.random.default_rng(0)
     nouns = ("old alarm clock", "knitted teddy bear", "red toy car", "tall flower vase", "striped coffee mug")
     for index in range(50):
         spots = [(noun, *spot[1:]) for noun, spot in zip(nouns, [random_spots(rng)[0] for _ in nouns], strict=True)]
-        (each,) = told([make_scene(spots, sample_id=str(index), where="on the shore of a lake")])
+        (each,) = captioned_all([make_scene(spots, sample_id=str(index), where="on the shore of a lake")])
         assert all(noun in each.caption for noun in nouns)
 
 
-def test_a_scene_that_takes_too_many_words_is_rejected_and_its_neighbour_is_not() -> None:
+def test_scene_that_takes_too_many_words_is_rejected_and_others_are_kept() -> None:
     spots: list[Spot] = [(f"very old thing {name}", 10, 90, 10, 10) for name in "abcde"]
     scenes = [make_scene(spots, sample_id="long"), make_scene([("dog", 10, 90, 10, 10)])]
 
@@ -211,7 +211,7 @@ def test_a_scene_that_takes_too_many_words_is_rejected_and_its_neighbour_is_not(
 
 
 class Fixed:
-    """A captioner that says what it is told to."""
+    """A captioner that returns given words."""
 
     def __init__(self, *words: tuple[str, str] | Rejected) -> None:
         self.words = words
@@ -219,7 +219,7 @@ class Fixed:
     def caption(self, scenes: Sequence[Scene], config: CaptionConfig, seed: int) -> Sequence[Words | Rejected]:
         assert len(scenes) == len(self.words)
         assert (config.max_words, seed) == (12, 0)
-        return [said if isinstance(said, Rejected) else Words(caption=said[0], prompt=said[1]) for said in self.words]
+        return [each if isinstance(each, Rejected) else Words(caption=each[0], prompt=each[1]) for each in self.words]
 
 
 PAIR: list[Spot] = [("dog", 10, 90, 10, 10), ("dog", 50, 90, 10, 10), ("cat", 80, 90, 10, 10)]
@@ -229,9 +229,9 @@ PAIR: list[Spot] = [("dog", 10, 90, 10, 10), ("dog", 50, 90, 10, 10), ("cat", 80
     ("words", "reason"),
     [
         (("Two dogs.", "A <c0> dog and a <c1> dog and a <c2> cat."), "no cat in 'Two dogs.'"),
-        (("Two dogs and a cat.", "A <c0> dog, a dog and a <c2> cat."), "<c1> stands 0 times"),
-        (("Two dogs and a cat.", "A <c0> dog, a <c1> dog, a <c1> dog and a <c2> cat."), "<c1> stands 2 times"),
-        (("Two dogs and a cat.", "A <c0> dog, a <c2> dog and a <c1> cat."), "<c1> does not stand before dog"),
+        (("Two dogs and a cat.", "A <c0> dog, a dog and a <c2> cat."), "<c1> occurs 0 times"),
+        (("Two dogs and a cat.", "A <c0> dog, a <c1> dog, a <c1> dog and a <c2> cat."), "<c1> occurs 2 times"),
+        (("Two dogs and a cat.", "A <c0> dog, a <c2> dog and a <c1> cat."), "<c1> is not right before dog"),
         (("Two dogs and a cat.", "A <c0> dog, a <c1> dog and a <c2> cat play."), "without its tokens"),
         (("Three dogs and a cat.", "A <c0> dog, a <c1> dog and a <c2> cat."), "without its tokens"),
         (
@@ -240,19 +240,21 @@ PAIR: list[Spot] = [("dog", 10, 90, 10, 10), ("dog", 50, 90, 10, 10), ("cat", 80
         ),
     ],
 )
-def test_words_that_break_a_rule_are_rejected_whoever_found_them(words: tuple[str, str], reason: str) -> None:
+def test_words_that_break_a_rule_are_rejected(words: tuple[str, str], reason: str) -> None:
     (result,) = caption([make_scene(PAIR)], Fixed(words), CaptionConfig(max_words=12), 0)
 
     assert isinstance(result, Rejected)
     assert re.search(reason, result.reason)
 
 
-def test_words_that_keep_the_rules_pass_as_they_are_and_rejections_pass_on() -> None:
+def test_valid_words_and_rejections_are_passed_on() -> None:
     words = ("A cat watches two dogs.", "A <c2> cat watches a <c0> dog and a <c1> dog.")
     busy = Rejected(sample_id="s1", stage="caption", reason="the server was busy", retriable=True)
 
-    told, rejected = caption([make_scene(PAIR), make_scene(PAIR)], Fixed(words, busy), CaptionConfig(max_words=12), 0)
+    captioned, rejected = caption(
+        [make_scene(PAIR), make_scene(PAIR)], Fixed(words, busy), CaptionConfig(max_words=12), 0
+    )
 
-    assert isinstance(told, Captioned)
-    assert (told.caption, told.prompt) == words
+    assert isinstance(captioned, Captioned)
+    assert (captioned.caption, captioned.prompt) == words
     assert rejected is busy

@@ -15,41 +15,41 @@ from mycanvas.english import counted, listed, plural
 from tests.builder.stages.caption.scenes import Spot, make_scene
 
 
-class Scripted:
-    """A speaker with a list of answers for each picture, by the picture's first pixel; it remembers what was asked."""
+class FakeModel:
+    """Gives the listed answers for each picture, identified by its first pixel, and records the requests."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers = [list(each) for each in answers]
-        self.asked: list[tuple[int, str, int | None]] = []
+        self.requests: list[tuple[int, str, int | None]] = []
 
-    def say(self, images: Sequence[Rgb], requests: Sequence[str], seeds: Sequence[int | None]) -> list[str]:
-        who = [int(image[0, 0, 0]) for image in images]
-        self.asked += zip(who, requests, seeds, strict=True)
-        return [self.answers[index].pop(0) for index in who]
+    def answer(self, images: Sequence[Rgb], requests: Sequence[str], seeds: Sequence[int | None]) -> list[str]:
+        numbers = [int(image[0, 0, 0]) for image in images]
+        self.requests += zip(numbers, requests, seeds, strict=True)
+        return [self.answers[index].pop(0) for index in numbers]
 
 
 def row_of(*nouns: str, number: int = 0, where: str = "in a garden") -> Scene:
-    """Things side by side, from left to right."""
+    """A scene of objects side by side, from left to right."""
     spots: list[Spot] = [(noun, 2 + 19 * place, 90, 15, 15) for place, noun in enumerate(nouns)]
     scene = make_scene(spots, sample_id=f"s{number}", where=where)
     scene.image[...] = number
     return scene
 
 
-def told(scene: Scene, *answers: str, max_words: int = 30) -> Captioned:
-    """What becomes of a scene that a model answers so."""
-    vlm = Vlm(VlmConfig(tries=len(answers)), Scripted(answers))
+def captioned(scene: Scene, *answers: str, max_words: int = 30) -> Captioned:
+    """Caption a scene with a model that gives these answers."""
+    vlm = Vlm(VlmConfig(tries=len(answers)), FakeModel(answers))
     (result,) = caption([scene], vlm, CaptionConfig(max_words=max_words), 0)
     assert isinstance(result, Captioned)
     return result
 
 
-def test_the_papers_instruction_is_asked_with_the_class_names_as_a_requirement() -> None:
-    speaker = Scripted(["Two dogs and a teapot are in a garden."])
+def test_request_is_the_papers_instruction_and_the_required_class_names() -> None:
+    model = FakeModel(["Two dogs and a teapot are in a garden."])
 
-    list(caption([row_of("dog", "teapot", "dog")], Vlm(VlmConfig(), speaker), CaptionConfig(), 0))
+    list(caption([row_of("dog", "teapot", "dog")], Vlm(VlmConfig(), model), CaptionConfig(), 0))
 
-    ((_, request, seed),) = speaker.asked
+    ((_, request, seed),) = model.requests
     assert request.startswith(
         "Describe what you see in this image in detail. The number of words is limited to 30. "
         "The description must name two dogs and a teapot"
@@ -67,7 +67,7 @@ def test_the_papers_instruction_is_asked_with_the_class_names_as_a_requirement()
             "A dog and a cat sit in a garden.",
             "A <c0> dog and a <c1> cat sit in a garden.",
         ),
-        # counted things are spelled out, left to right
+        # counted objects are listed, left to right
         (
             ("dog", "cat", "dog"),
             "A cat lies between two dogs.",
@@ -101,7 +101,7 @@ def test_the_papers_instruction_is_asked_with_the_class_names_as_a_requirement()
             "One mug is red, one mug is blue and the other mug is green.",
             "One <c0> mug is red, one <c1> mug is blue and the other <c2> mug is green.",
         ),
-        # later mentions of the same thing have no token
+        # later mentions of the same object have no token
         (
             ("dog",),
             "A dog sleeps in its dog bed. The dog's fur is white.",
@@ -123,7 +123,7 @@ def test_the_papers_instruction_is_asked_with_the_class_names_as_a_requirement()
             "A <c0> Rubber Duck and a <c2> toy car are beside a <c1> duck and a <c3> car.",
         ),
         (("RC car",), "An rc car drives on the sand.", "An rc car drives on the sand.", None),
-        # what models put around their captions
+        # text that models put around their captions
         (("mug",), "**A mug** stands on the table", "A mug stands on the table.", None),
         (("mug",), "Sure! Here is a caption:\n\n> “The image shows a mug on a table.”", "A mug on a table.", None),
         (("mug",), '```json\n{"caption": "A mug stands on the table."}\n```', "A mug stands on the table.", None),
@@ -132,10 +132,10 @@ def test_the_papers_instruction_is_asked_with_the_class_names_as_a_requirement()
         (("mug",), "I see a mug on the table. Would you like more details?", "A mug on the table.", None),
     ],
 )
-def test_an_answer_that_names_everything_is_the_caption(
+def test_answer_that_names_every_concept_is_the_caption(
     nouns: tuple[str, ...], answer: str, expected: str, prompt: str | None
 ) -> None:
-    result = told(row_of(*nouns), answer)
+    result = captioned(row_of(*nouns), answer)
 
     assert (result.written_by, result.caption) == ("vlm", expected)
     assert re.sub(r"<c\d> ", "", result.prompt) == expected if prompt is None else result.prompt == prompt
@@ -172,45 +172,43 @@ def test_an_answer_that_names_everything_is_the_caption(
         (("dog",), "A dog sits " + "and sits " * 30),
     ],
 )
-def test_an_answer_that_leaves_something_out_or_is_false_is_asked_for_again(
-    nouns: tuple[str, ...], answer: str
-) -> None:
+def test_incomplete_or_false_answer_is_requested_again(nouns: tuple[str, ...], answer: str) -> None:
     second = (
         f"{listed([counted(noun, nouns.count(noun)) for noun in dict.fromkeys(nouns)])} are in a park.".capitalize()
     )
 
-    result = told(row_of(*nouns), answer, second)
+    result = captioned(row_of(*nouns), answer, second)
 
     assert (result.written_by, result.caption) == ("vlm", second)
 
 
-def test_the_second_request_says_what_was_wrong_and_which_words_to_use() -> None:
-    speaker = Scripted(["A corgi and two mugs are on a lawn.", "A dog and two mugs are on a lawn."])
+def test_second_request_states_the_fault_and_the_required_words() -> None:
+    model = FakeModel(["A corgi and two mugs are on a lawn.", "A dog and two mugs are on a lawn."])
 
-    list(caption([row_of("dog", "mug", "mug")], Vlm(VlmConfig(), speaker), CaptionConfig(), 0))
+    list(caption([row_of("dog", "mug", "mug")], Vlm(VlmConfig(), model), CaptionConfig(), 0))
 
-    (_, first, _), (_, second, seed) = speaker.asked
+    (_, first, _), (_, second, seed) = model.requests
     assert second.startswith(first)
     assert 'it does not say "dog"' in second
     assert '"a dog" and "two mugs"' in second
     assert seed is not None
 
 
-def test_only_what_was_wrong_is_asked_again_and_seeds_are_the_samples_own() -> None:
-    def ask(scenes: Sequence[Scene], seed: int) -> tuple[Scripted, list[Captioned | Rejected]]:
-        speaker = Scripted(["A dog is here."], ["A puppy is here.", "A dog is there."], ["A pup.", "Pups.", "A pup."])
-        return speaker, list(caption(scenes, Vlm(VlmConfig(), speaker), CaptionConfig(), seed))
+def test_only_wrong_captions_are_requested_again_with_the_samples_own_seeds() -> None:
+    def ask(scenes: Sequence[Scene], seed: int) -> tuple[FakeModel, list[Captioned | Rejected]]:
+        model = FakeModel(["A dog is here."], ["A puppy is here.", "A dog is there."], ["A pup.", "Pups.", "A pup."])
+        return model, list(caption(scenes, Vlm(VlmConfig(), model), CaptionConfig(), seed))
 
     scenes = [row_of("dog", number=number) for number in range(3)]
-    together, results = ask(scenes, 0)
+    batch, results = ask(scenes, 0)
     alone, (result,) = ask(scenes[2:], 0)
     other, _ = ask(scenes[2:], 1)
 
-    assert [who for who, _, _ in together.asked] == [0, 1, 2, 1, 2, 2]
-    assert [asked for asked in together.asked if asked[0] == 2] == alone.asked
+    assert [number for number, _, _ in batch.requests] == [0, 1, 2, 1, 2, 2]
+    assert [each for each in batch.requests if each[0] == 2] == alone.requests
     assert result == results[2]
-    seeds = [seed for _, _, seed in together.asked]
-    assert len({*seeds, *(seed for _, _, seed in other.asked)}) == 1 + 3 + 2
+    seeds = [seed for _, _, seed in batch.requests]
+    assert len({*seeds, *(seed for _, _, seed in other.requests)}) == 1 + 3 + 2
     assert [each.written_by for each in results if isinstance(each, Captioned)] == ["vlm", "vlm", "template"]
 
 
@@ -238,47 +236,47 @@ def test_only_what_was_wrong_is_asked_again_and_seeds_are_the_samples_own() -> N
         ),
     ],
 )
-def test_what_stays_unnamed_is_named_before_the_models_words(
+def test_missing_names_are_put_before_the_models_words(
     nouns: tuple[str, ...], answer: str, expected: str, prompt: str
 ) -> None:
-    result = told(row_of(*nouns), answer, "", "Ich weiß es nicht.")
+    result = captioned(row_of(*nouns), answer, "", "Ich weiß es nicht.")
 
     assert (result.written_by, result.caption, result.prompt) == ("vlm+template", expected, prompt)
 
 
-def test_the_template_writes_what_cannot_be_completed() -> None:
-    """A second dog behind "a dog" would be told as a third."""
-    result = told(row_of("dog", "dog", where="on a beach"), "A dog sits on a beach.", "这是狗。")
+def test_template_writes_captions_that_cannot_be_completed() -> None:
+    """Completed as "two dogs: a dog ...", the caption would mention a third dog."""
+    result = captioned(row_of("dog", "dog", where="on a beach"), "A dog sits on a beach.", "这是狗。")
 
     assert result.written_by == "template"
     assert "two dogs" in result.caption.lower()
     assert "on a beach" in result.caption.lower()
 
 
-def test_long_answers_end_at_a_sentence_or_clause_that_leaves_room_for_what_is_spelled_out() -> None:
-    sentences = told(row_of("mug"), f"A mug stands here. {'It is very nice. ' * 10}").caption
-    clauses = told(row_of("mug"), f"A mug stands here, {'on a lawn, ' * 20}").caption
-    spelled = told(row_of("mug", "mug"), "Two mugs are on a red table. The table is set for tea.", max_words=12)
+def test_long_answers_are_cut_at_a_sentence_or_clause() -> None:
+    sentences = captioned(row_of("mug"), f"A mug stands here. {'It is very nice. ' * 10}").caption
+    clauses = captioned(row_of("mug"), f"A mug stands here, {'on a lawn, ' * 20}").caption
+    spelled = captioned(row_of("mug", "mug"), "Two mugs are on a red table. The table is set for tea.", max_words=12)
 
     assert sentences == "A mug stands here. " + " ".join(["It is very nice."] * 6)
     assert clauses == "A mug stands here, " + "on a lawn, " * 7 + "on a lawn."
     assert spelled.caption == "Two mugs are on a red table."
 
 
-def test_tokens_in_an_answer_are_no_tokens() -> None:
+def test_tokens_in_an_answer_are_removed() -> None:
     answer = "<c0> A <c1> dog and <|im_end|> a <c0> cat <c1>cat <<c0>c0> sit in a <c7> garden. <c0>"
 
-    result = told(row_of("dog", "cat"), answer, answer, "A <c1> dog and a <<c0>> cat are in a garden.")
+    result = captioned(row_of("dog", "cat"), answer, answer, "A <c1> dog and a <<c0>> cat are in a garden.")
 
     assert result.caption == "A dog and a cat are in a garden."
     assert result.prompt == "A <c0> dog and a <c1> cat are in a garden."
 
 
-def test_a_scene_that_takes_too_many_words_is_rejected_and_its_neighbour_is_not() -> None:
+def test_scene_that_takes_too_many_words_is_rejected_and_others_are_kept() -> None:
     long, short = row_of(*(f"very old thing {name}" for name in "abcde")), row_of("dog", number=1)
-    speaker = Scripted(["Some things are here."] * 3, ["A dog is here."])
+    model = FakeModel(["Some things are here."] * 3, ["A dog is here."])
 
-    rejected, result = caption([long, short], Vlm(VlmConfig(), speaker), CaptionConfig(max_words=12), 0)
+    rejected, result = caption([long, short], Vlm(VlmConfig(), model), CaptionConfig(max_words=12), 0)
 
     assert isinstance(rejected, Rejected)
     assert rejected.reason == "29 words are needed to name everything; expected at most 12"
@@ -310,12 +308,10 @@ ANSWERS = st.one_of(
     answers=st.lists(ANSWERS, min_size=3, max_size=3),
     max_words=st.integers(12, 30),
 )
-def test_whatever_is_answered_what_comes_out_keeps_the_rules(
-    nouns: list[str], answers: list[str], max_words: int
-) -> None:
+def test_captions_keep_the_rules_for_any_answer(nouns: list[str], answers: list[str], max_words: int) -> None:
     scene = row_of(*nouns)
     concepts = scene.canvas.layout.setting.sample.concepts
-    vlm = Vlm(VlmConfig(tries=3), Scripted(answers))
+    vlm = Vlm(VlmConfig(tries=3), FakeModel(answers))
 
     (result,) = caption([scene], vlm, CaptionConfig(max_words=max_words), 0)
 
@@ -335,6 +331,6 @@ def test_whatever_is_answered_what_comes_out_keeps_the_rules(
     result.prompt.encode()
 
 
-def test_a_megabyte_of_anything_takes_no_time() -> None:
+def test_megabyte_answers_end_in_the_template() -> None:
     for piece in ("a", "dog ", "two brown ", "<", "'", "**", "- \n", "a, ", ". ", "</think>"):
-        assert told(row_of("dog", "dog"), piece * (1_000_000 // len(piece))).written_by == "template"
+        assert captioned(row_of("dog", "dog"), piece * (1_000_000 // len(piece))).written_by == "template"

@@ -1,4 +1,4 @@
-"""Whatever is asked for, objects stand where and as large as the bounds say, and the same seed says the same."""
+"""The solver keeps every bound on place and size, and gives the same layout for the same seed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SIZE = 320
 
 
 def cutout(aspect: float = 1.0, *, cut_below: bool = False) -> Cutout:
-    """A filled ellipse of the given width / height; cut_below: its photo ends at its middle."""
+    """A filled ellipse of the given width / height; cut_below: cut off by its photo at its middle."""
     height = 120
     width = max(1, round(height * aspect))
     rgba = np.zeros((height, width, 4), np.uint8)
@@ -76,7 +76,7 @@ objects = st.lists(
 
 @settings(max_examples=80, deadline=None)
 @given(objects, st.integers(0, 2**32), st.floats(-0.3, 0.55), st.floats(0.55, 0.95))
-def test_what_is_arranged_holds_every_bound(
+def test_every_layout_keeps_every_bound(
     things: list[tuple[float, float | None, bool]], seed: int, horizon: float, ground: float
 ) -> None:
     cutouts = [cutout(aspect, cut_below=cut) for aspect, _, cut in things]
@@ -98,7 +98,7 @@ def test_what_is_arranged_holds_every_bound(
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
-def test_nearly_every_ordinary_scene_can_be_arranged(count: int) -> None:
+def test_most_ordinary_scenes_can_be_arranged(count: int) -> None:
     rng = np.random.default_rng(count)
     results = [
         arranged(setting([cutout(a) for a in rng.uniform(0.5, 1.6, count)], rng.uniform(10, 40, count).tolist()), seed)
@@ -109,7 +109,7 @@ def test_nearly_every_ordinary_scene_can_be_arranged(count: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_of_equally_tall_objects_the_nearer_is_lower_and_larger(seed: int) -> None:
+def test_nearer_of_equally_tall_objects_is_lower_and_larger(seed: int) -> None:
     layout = arranged(setting([cutout()] * 4), seed)
 
     assert isinstance(layout, Layout)
@@ -141,7 +141,7 @@ def test_size_is_proportional_to_the_distance_below_the_horizon() -> None:
         assert max(scales) / min(scales) < 1.02
 
 
-def test_what_is_half_as_tall_is_drawn_half_as_tall_where_it_stands() -> None:
+def test_half_as_tall_object_is_drawn_half_as_tall_at_its_place() -> None:
     ratios = []
     for seed in range(30):
         layout = arranged(setting([cutout(), cutout()], [40, 20], horizon=0.3), seed)
@@ -153,14 +153,14 @@ def test_what_is_half_as_tall_is_drawn_half_as_tall_where_it_stands() -> None:
     assert max(ratios) < 1
 
 
-def test_the_same_seed_gives_the_same_layout_and_another_seed_another() -> None:
-    things = setting([cutout(0.6), cutout(1.4), cutout()])
+def test_layout_depends_on_the_seed() -> None:
+    scene = setting([cutout(0.6), cutout(1.4), cutout()])
 
-    assert arranged(things, 1) == arranged(things, 1)
-    assert arranged(things, 1) != arranged(things, 2)
+    assert arranged(scene, 1) == arranged(scene, 1)
+    assert arranged(scene, 1) != arranged(scene, 2)
 
 
-def test_neither_order_nor_company_of_a_batch_changes_a_layout() -> None:
+def test_layout_does_not_depend_on_its_batch() -> None:
     batch = [setting([cutout(0.7), cutout(1.2)], sample_id=f"sample{i}") for i in range(4)]
     backend = Solver()
 
@@ -187,14 +187,14 @@ def test_arrangements_vary_in_order_and_depth() -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_an_object_that_its_photo_cuts_off_stands_on_the_lower_edge(seed: int) -> None:
+def test_object_cut_off_by_its_photo_is_on_the_lower_edge(seed: int) -> None:
     layout = arranged(setting([cutout(), cutout(cut_below=True), cutout()]), seed)
 
     assert isinstance(layout, Layout)
     assert [place.y + place.height == SIZE for place in layout.placements] == [False, True, False]
 
 
-def test_a_smaller_scale_draws_a_smaller_group() -> None:
+def test_smaller_scale_draws_a_smaller_group() -> None:
     whole, part = (arranged(setting([cutout()] * 2), 5, LayoutConfig(scale=scale)) for scale in (1.0, 0.8))
 
     assert isinstance(whole, Layout)
@@ -202,7 +202,7 @@ def test_a_smaller_scale_draws_a_smaller_group() -> None:
     assert sum(p.height for p in part.placements) < 0.9 * sum(p.height for p in whole.placements)
 
 
-def test_what_cannot_fit_is_rejected_with_the_bound_that_failed() -> None:
+def test_scene_that_cannot_fit_is_rejected_with_the_broken_bound() -> None:
     result = arranged(setting([cutout(9.0)] * 5))
 
     assert isinstance(result, Rejected)
@@ -211,7 +211,7 @@ def test_what_cannot_fit_is_rejected_with_the_bound_that_failed() -> None:
 
 
 class Fixed:
-    """A backend that always says the same."""
+    """A backend that always returns the same placements."""
 
     def __init__(self, *placements: Placement) -> None:
         self._placements = placements
@@ -234,19 +234,19 @@ RIGHT = Placement(x=180, y=190, width=100, height=100, depth=0.0)
         (replace(RIGHT, x=60, y=190), "of thing0 is hidden; layout.max_overlap is 0.25"),
     ],
 )
-def test_every_backend_is_held_to_the_bounds(wrong: Placement, reason: str) -> None:
+def test_placements_of_any_backend_that_break_a_bound_are_rejected(wrong: Placement, reason: str) -> None:
     (result,) = arrange([setting([cutout(), cutout()])], Fixed(LEFT, wrong), LayoutConfig(), seed=0)
 
     assert isinstance(result, Rejected)
     assert reason in result.reason
 
 
-def test_placements_within_the_bounds_pass_as_they_are() -> None:
-    things = setting([cutout(), cutout()])
+def test_placements_within_the_bounds_are_kept() -> None:
+    scene = setting([cutout(), cutout()])
 
-    assert find_flaw(things, (LEFT, RIGHT), max_overlap=0.0) is None
-    assert list(arrange([things], Fixed(LEFT, RIGHT), LayoutConfig(), seed=0)) == [
-        Layout(setting=things, placements=(LEFT, RIGHT))
+    assert find_flaw(scene, (LEFT, RIGHT), max_overlap=0.0) is None
+    assert list(arrange([scene], Fixed(LEFT, RIGHT), LayoutConfig(), seed=0)) == [
+        Layout(setting=scene, placements=(LEFT, RIGHT))
     ]
 
 
@@ -263,17 +263,17 @@ def test_sizes_keep_their_ratio_within_the_papers_range() -> None:
     assert relative_sizes([30, 20, 15], [1, 1, 1]) == pytest.approx([1, 2 / 3, 0.5])
 
 
-def test_a_wider_range_of_sizes_is_squeezed_into_the_papers_in_the_same_order() -> None:
+def test_wider_range_of_sizes_is_compressed_to_the_papers_in_order() -> None:
     assert relative_sizes([100, 30, 1], [1, 1, 1]) == pytest.approx([1, 0.4**0.2614, 0.4], abs=1e-3)
 
 
-def test_an_unknown_height_gives_an_object_of_average_area() -> None:
+def test_unknown_height_gives_average_area() -> None:
     known, unknown = relative_sizes([30, None], [1.0, 4.0])
 
     assert (known, unknown) == pytest.approx((1.0, 0.5))
 
 
-def test_without_any_height_all_objects_have_one_area() -> None:
+def test_without_heights_all_objects_have_the_same_area() -> None:
     sizes = relative_sizes([None, None], [0.5, 2.0])
 
     assert sizes[0] ** 2 * 0.5 == pytest.approx(sizes[1] ** 2 * 2.0)

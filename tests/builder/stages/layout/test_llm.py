@@ -1,4 +1,4 @@
-"""Whatever a language model says: never a crash, nothing executed, each reply counted, and asked but once."""
+"""Replies of a language model: bad ones are counted, never executed, never a crash; all are requested once only."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def config(**values: object) -> LlmConfig:
 def placed(
     chat: Says, folder: Path | None = None, *, seed: int = 0, scene: str = "scene", **values: object
 ) -> Layout | Rejected:
-    """What becomes of one scene."""
+    """Run the stage on one scene with these replies."""
     llm = Llm(config(**values), chat, Replies(folder))
     (result,) = arrange([setting(sample_id=scene)], llm, LayoutConfig(), seed)
     return result
 
 
-def test_objects_stand_where_the_model_says() -> None:
+def test_objects_are_placed_as_the_model_replies() -> None:
     result = placed(Says(boxes()))
 
     assert isinstance(result, Layout)
@@ -43,8 +43,8 @@ def test_objects_stand_where_the_model_says() -> None:
     ]
 
 
-def hostile(canary: Path) -> dict[str, tuple[str | None, str]]:
-    """Replies, with the kind of complaint that each must be counted as."""
+def bad_replies(canary: Path) -> dict[str, tuple[str | None, str]]:
+    """Bad replies, each with the kind of complaint that it must be counted as."""
     code = f"__import__('pathlib').Path({str(canary)!r}).write_text('run')"
     return {
         "nothing": ("", "not JSON"),
@@ -95,10 +95,10 @@ def hostile(canary: Path) -> dict[str, tuple[str | None, str]]:
     }
 
 
-@pytest.mark.parametrize("case", hostile(Path()))
-def test_a_hostile_reply_is_counted_and_the_solver_places_the_scene(case: str, tmp_path: Path) -> None:
-    said, kind = hostile(tmp_path / "canary")[case]
-    chat = Says(said)
+@pytest.mark.parametrize("case", bad_replies(Path()))
+def test_bad_reply_is_counted_and_the_solver_places_the_scene(case: str, tmp_path: Path) -> None:
+    reply, kind = bad_replies(tmp_path / "canary")[case]
+    chat = Says(reply)
 
     result = placed(chat, tmp_path / "replies")
 
@@ -113,7 +113,7 @@ def test_a_hostile_reply_is_counted_and_the_solver_places_the_scene(case: str, t
 
 
 @pytest.mark.parametrize(
-    "said",
+    "reply",
     [
         f"```json\n{boxes()}\n```",
         f"Here are the boxes:\n\n{boxes()}\n\nI hope that you like them.",
@@ -123,14 +123,14 @@ def test_a_hostile_reply_is_counted_and_the_solver_places_the_scene(case: str, t
         json.dumps(dict(reversed(json.loads(boxes()).items()))),
     ],
 )
-def test_one_object_is_read_from_whatever_stands_around_it(said: str) -> None:
-    result = placed(Says(said))
+def test_json_is_read_from_surrounding_text(reply: str) -> None:
+    result = placed(Says(reply))
 
     assert isinstance(result, Layout)
     assert result.placements == placed(Says(boxes())).placements  # type: ignore[union-attr]
 
 
-def test_the_complaint_is_told_and_the_next_reply_may_be_better(tmp_path: Path) -> None:
+def test_complaint_is_sent_and_the_next_reply_is_used(tmp_path: Path) -> None:
     chat = Says(boxes(mug=box(450, 250, 140, 140)), boxes())
 
     result = placed(chat, tmp_path)
@@ -145,7 +145,7 @@ def test_the_complaint_is_told_and_the_next_reply_may_be_better(tmp_path: Path) 
     assert list(tally(tmp_path).lines()) == ["language model: 2 replies, 1 accepted, 1 refused: off canvas 1"]
 
 
-def test_a_rerun_asks_nothing_and_says_the_same(tmp_path: Path) -> None:
+def test_rerun_sends_no_request_and_gives_the_same_layout(tmp_path: Path) -> None:
     chat = Says("prose", "{}", boxes())
     first = placed(chat, tmp_path)
     counted = tally(tmp_path)
@@ -160,7 +160,7 @@ def test_a_rerun_asks_nothing_and_says_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"model": "another"}, {"scene": "other"}, {"grid": 1024}])
-def test_another_seed_model_or_question_is_asked_anew(change: dict[str, object], tmp_path: Path) -> None:
+def test_another_seed_model_or_question_is_a_new_request(change: dict[str, object], tmp_path: Path) -> None:
     placed(Says(boxes()), tmp_path)
     chat = Says(boxes())
 
@@ -169,7 +169,7 @@ def test_another_seed_model_or_question_is_asked_anew(change: dict[str, object],
     assert chat.asked
 
 
-def test_temperatures_are_drawn_from_the_whole_range_one_for_each_scene() -> None:
+def test_each_scene_has_one_temperature_from_the_whole_range() -> None:
     chat = Says("prose")
     scenes = [setting(sample_id=str(index)) for index in range(200)]
 
@@ -182,7 +182,7 @@ def test_temperatures_are_drawn_from_the_whole_range_one_for_each_scene() -> Non
     assert sum(temperatures) / 600 == pytest.approx(0.5, abs=0.08)
 
 
-def test_what_the_model_cannot_place_may_be_rejected_instead() -> None:
+def test_scene_without_a_usable_reply_is_rejected_if_configured() -> None:
     result = placed(Says("prose"), otherwise="reject")
 
     assert isinstance(result, Rejected)
@@ -190,7 +190,7 @@ def test_what_the_model_cannot_place_may_be_rejected_instead() -> None:
     assert "none of 3 replies can be used; of the last, there is no JSON object in the reply" in result.reason
 
 
-def test_a_scene_that_the_server_did_not_answer_is_tried_again_by_another_run(tmp_path: Path) -> None:
+def test_scene_without_an_answer_is_retried_by_another_run(tmp_path: Path) -> None:
     result = placed(Says(BUSY), tmp_path, otherwise="reject")
     afterwards = placed(Says(boxes()), tmp_path, otherwise="reject")
 
@@ -202,7 +202,7 @@ def test_a_scene_that_the_server_did_not_answer_is_tried_again_by_another_run(tm
     ]
 
 
-def test_one_bad_scene_costs_its_neighbours_nothing() -> None:
+def test_one_bad_scene_does_not_affect_others() -> None:
     chat = Says(boxes(), "prose", boxes(), "prose", "prose")
     llm = Llm(config(otherwise="reject"), chat, Replies(None))
 
@@ -212,7 +212,7 @@ def test_one_bad_scene_costs_its_neighbours_nothing() -> None:
     assert len(chat.asked) == 5
 
 
-def test_a_model_that_was_never_asked_is_not_spoken_of(tmp_path: Path) -> None:
+def test_summary_is_empty_if_no_request_was_sent(tmp_path: Path) -> None:
     assert list(tally(tmp_path / "nowhere").lines()) == []
 
 
@@ -230,7 +230,7 @@ def themes(chat: Says, folder: Path | None = None, *, free: bool = True, **value
     return asdict(found) if found else None
 
 
-def test_a_theme_has_three_backgrounds_and_the_papers_sizes() -> None:
+def test_theme_has_three_backgrounds_and_the_papers_sizes() -> None:
     assert themes(Says(theme())) == {
         "backgrounds": (
             ("garden", "in a sunny garden"),
@@ -241,16 +241,16 @@ def test_a_theme_has_three_backgrounds_and_the_papers_sizes() -> None:
     }
 
 
-def test_where_the_background_stays_a_scene_keeps_its_own_words() -> None:
-    said = theme(backgrounds=[{"scene": scene, "phrase": "on the moon"} for scene in ("yard", "garden", "beach")])
+def test_fixed_backgrounds_keep_their_own_phrases() -> None:
+    reply = theme(backgrounds=[{"scene": scene, "phrase": "on the moon"} for scene in ("yard", "garden", "beach")])
 
-    assert themes(Says(said), free=False) == {
+    assert themes(Says(reply), free=False) == {
         "backgrounds": (("yard", "in a yard"), ("garden", "in a garden"), ("beach", "on a beach")),
         "sizes": {"cat": 0.6, "dog6": 1.0, "mug": 0.4},
     }
 
 
-def test_sizes_are_ratios_and_are_mended_a_little() -> None:
+def test_sizes_are_scaled_and_slightly_small_ones_raised_to_the_minimum() -> None:
     found = themes(Says(theme(sizes={"cat": 25, "dog6": 50, "mug": 16})))
 
     assert isinstance(found, dict)
@@ -262,7 +262,7 @@ def phrase(text: object) -> str:
 
 
 @pytest.mark.parametrize(
-    ("said", "kind"),
+    ("reply", "kind"),
     [
         ("prose", "not JSON"),
         ("{}", "wrong form"),
@@ -289,25 +289,25 @@ def phrase(text: object) -> str:
         (None, "too long"),
     ],
 )
-def test_a_theme_that_breaks_a_rule_is_counted(said: str | None, kind: str, tmp_path: Path) -> None:
-    assert themes(Says(said), tmp_path) is None
+def test_theme_that_breaks_a_rule_is_counted(reply: str | None, kind: str, tmp_path: Path) -> None:
+    assert themes(Says(reply), tmp_path) is None
     assert tally(tmp_path).refused == {kind: 3}
     assert tally(tmp_path).unanswered == {"theme": 1, "boxes": 0}
 
 
-def test_without_a_theme_a_build_that_rejects_ends() -> None:
+def test_missing_theme_is_an_error_if_configured() -> None:
     with pytest.raises(ModelError, match=r"no backgrounds for cat\+dog6\+mug: none of 3 replies"):
         themes(Says("prose"), otherwise="reject")
 
 
-def test_a_server_that_does_not_answer_is_an_error_before_there_is_a_plan() -> None:
+def test_server_without_an_answer_is_an_error_for_themes() -> None:
     with pytest.raises(ModelError, match="429"):
         themes(Says(BUSY))
     with pytest.raises(ModelError, match="400"):
         themes(Says(NoReply(reason="Error code: 400", retriable=False, troubles=("HTTP 400",))))
 
 
-def test_all_are_asked_for_by_name() -> None:
+def test_request_names_all_concepts_and_scenes() -> None:
     chat = Says(theme())
     themes(chat)
 

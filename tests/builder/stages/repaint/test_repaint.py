@@ -1,4 +1,4 @@
-"""Blending merges exactly once, moves colours only a little, and darkens only the ground."""
+"""Blending: one alpha merge, limited changes of colour, and shadows on the ground only."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def under(picture: Rgb, layer: Layer) -> Rgb:
     return picture[layer.y : layer.y + side, layer.x : layer.x + side]
 
 
-def test_the_merge_is_exactly_one_alpha_blend() -> None:
+def test_merge_is_one_alpha_blend() -> None:
     layer = ball()
     scene = canvas(layer)
     background = scene.layout.setting.background.pixels
@@ -95,14 +95,14 @@ def test_the_merge_is_exactly_one_alpha_blend() -> None:
     np.testing.assert_array_equal(picture[outside], background[outside])
 
 
-def test_inside_an_object_every_pixel_is_the_cutouts_own() -> None:
+def test_pixels_inside_objects_are_those_of_the_cut_out() -> None:
     layer = ball()
 
     inside = layer.alpha == 1
     np.testing.assert_array_equal(under(painted(canvas(layer)), layer)[inside], layer.rgb[inside])
 
 
-def test_nearer_layers_cover_further_ones() -> None:
+def test_near_layers_cover_far_ones() -> None:
     far, near = ball(0), ball(1, x=110, y=100)
 
     picture = painted(canvas(far, near))
@@ -110,7 +110,7 @@ def test_nearer_layers_cover_further_ones() -> None:
     np.testing.assert_array_equal(under(picture, near)[near.alpha == 1], near.rgb[near.alpha == 1])
 
 
-def test_the_background_record_stays_as_it_was() -> None:
+def test_background_record_is_not_changed() -> None:
     scene = canvas(ball())
     before = scene.layout.setting.background.pixels.copy()
 
@@ -119,7 +119,7 @@ def test_the_background_record_stays_as_it_was() -> None:
     np.testing.assert_array_equal(scene.layout.setting.background.pixels, before)
 
 
-def test_a_shadow_darkens_the_ground_at_the_foot_and_nothing_far_away() -> None:
+def test_shadow_darkens_the_ground_at_the_foot_only() -> None:
     grey = np.full((SIZE, SIZE, 3), 180, np.uint8)
     layer = ball()
 
@@ -138,7 +138,7 @@ def under_mask(layer: Layer) -> np.ndarray:
     return whole
 
 
-def test_a_stronger_shadow_is_darker() -> None:
+def test_stronger_shadow_is_darker() -> None:
     grey = np.full((SIZE, SIZE, 3), 180, np.uint8)
     sums = [
         painted(canvas(ball(), background=grey), BlendConfig(harmonise=0, shadow=strength)).sum()
@@ -178,7 +178,7 @@ def test_all_shadows_of_a_scene_fall_to_one_side() -> None:
     assert {first for first, _ in sides} == {True, False}
 
 
-def test_harmonising_moves_an_object_towards_its_surroundings_but_not_far() -> None:
+def test_harmonising_moves_colours_towards_the_surroundings_within_limits() -> None:
     bright = noise((SIZE, SIZE), 200, 250, seed=5)
     layer = ball(low=30, high=120)
     inside = layer.alpha == 1
@@ -193,7 +193,7 @@ def test_harmonising_moves_an_object_towards_its_surroundings_but_not_far() -> N
     assert means[0] + 3 < means[1] < means[2] < means[0] + 30
 
 
-def test_harmonising_keeps_what_is_lighter_lighter() -> None:
+def test_harmonising_keeps_the_order_of_brightness() -> None:
     ramp = ball()
     ramp.rgb[:] = np.linspace(40, 210, 90).astype(np.uint8)[None, :, None]
 
@@ -205,7 +205,7 @@ def test_harmonising_keeps_what_is_lighter_lighter() -> None:
 
 
 @pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (230, 30, 20)])
-def test_an_object_of_one_colour_keeps_one_colour(colour: tuple[int, int, int]) -> None:
+def test_object_of_one_colour_keeps_one_colour(colour: tuple[int, int, int]) -> None:
     layer = ball()
     layer.rgb[:] = colour
 
@@ -216,7 +216,7 @@ def test_an_object_of_one_colour_keeps_one_colour(colour: tuple[int, int, int]) 
     assert np.abs(inside[0] - colour).max() <= 40
 
 
-def test_an_object_too_thin_to_measure_keeps_its_colours() -> None:
+def test_object_too_thin_to_measure_keeps_its_colours() -> None:
     layer = ball()
     thread = np.zeros_like(layer.alpha)
     thread[:, 41] = 1
@@ -227,18 +227,18 @@ def test_an_object_too_thin_to_measure_keeps_its_colours() -> None:
     np.testing.assert_array_equal(under(picture, thin)[:, 41], thin.rgb[:, 41])
 
 
-def test_the_same_seed_paints_the_same_picture_whatever_the_company() -> None:
+def test_picture_depends_on_seed_and_sample_only() -> None:
     scenes = [canvas(ball(), sample_id=f"sample{i}") for i in range(3)]
     backend = Blend(BlendConfig())
 
-    together = [scene.image for scene in repaint(scenes, backend, RepaintConfig(), 4) if isinstance(scene, Scene)]
+    batch = [scene.image for scene in repaint(scenes, backend, RepaintConfig(), 4) if isinstance(scene, Scene)]
 
-    np.testing.assert_array_equal(painted(scenes[2], BlendConfig(), 4), together[2])
-    assert (together[0] != together[2]).any()
+    np.testing.assert_array_equal(painted(scenes[2], BlendConfig(), 4), batch[2])
+    assert (batch[0] != batch[2]).any()
 
 
-class Refuses:
-    """A backend that refuses every second canvas."""
+class RejectsEverySecond:
+    """A backend that rejects every second canvas."""
 
     def repaint(self, canvases: Sequence[Canvas], seed: int) -> Iterable[Rgb | Rejected]:  # noqa: ARG002
         for number, each in enumerate(canvases):
@@ -246,21 +246,21 @@ class Refuses:
             yield setting.rejected("repaint", "busy", retriable=True) if number % 2 else setting.background.pixels
 
 
-def test_a_refused_canvas_is_data_and_costs_no_neighbour() -> None:
+def test_rejected_canvas_does_not_affect_others() -> None:
     scenes = [canvas(ball(), sample_id=f"sample{i}") for i in range(3)]
 
-    first, second, third = repaint(scenes, Refuses(), RepaintConfig(), 0)
+    first, second, third = repaint(scenes, RejectsEverySecond(), RepaintConfig(), 0)
 
     assert isinstance(first, Scene)
     assert second == Rejected(sample_id="sample1", stage="repaint", reason="busy", retriable=True)
     assert isinstance(third, Scene)
 
 
-def test_harmonising_looks_only_at_the_background_near_the_object() -> None:
+def test_harmonising_uses_only_the_background_near_the_object() -> None:
     layer = ball(x=20)
     dark, halves = noise((SIZE, SIZE), 20, 60, seed=1), noise((SIZE, SIZE), 200, 250, seed=2)
     halves[:, :160] = dark[:, :160]
-    config = RepaintConfig(harmonise=1, shadow=0)
+    config = BlendConfig(harmonise=1, shadow=0)
 
     near, everywhere = (painted(canvas(layer, background=each), config) for each in (halves, dark))
 
@@ -276,6 +276,6 @@ def test_harmonising_changes_contrast_by_at_most_a_sixth(low: int, high: int, ba
         lab = cv2.cvtColor(under(picture, layer), cv2.COLOR_RGB2LAB)
         return float(lab[..., 0][layer.alpha == 1].std())
 
-    ratio = contrast(painted(scene, RepaintConfig(harmonise=1, shadow=0))) / contrast(painted(scene))
+    ratio = contrast(painted(scene, BlendConfig(harmonise=1, shadow=0))) / contrast(painted(scene))
     assert 0.8 < ratio < 1.2
     assert ratio != pytest.approx(1, abs=0.05)

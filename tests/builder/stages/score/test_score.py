@@ -1,4 +1,4 @@
-"""Each score is shown a scene, and the same scene with the fault that it is there to find."""
+"""Each classical score on a good scene, and on the same scene with the fault that it measures."""
 
 from __future__ import annotations
 
@@ -30,41 +30,12 @@ from builder.records import (
 from builder.stages.score import score
 from builder.stages.score.base import ScoreConfig
 from builder.stages.score.classical import Classical
-from builder.stages.score.fingerprint import fingerprint
+from builder.stages.score.perceptual_hash import fingerprint
 from mycanvas.schema import SCORES
+from tests.builder.stages.score.pictures import SIDE, compose, ellipses, plain, texture
 
-SIDE = 512
 MUG, BALL = (120, 180, 150, 200), (300, 240, 140, 140)
-"""x, y, width, height of the two objects of the usual scene."""
-
-
-def texture(seed: int, low: int, high: int) -> Rgb:
-    """Coloured blobs of some 8 pixels, with hard edges, between two brightnesses."""
-    cells = np.random.default_rng(seed).integers(low, high, (SIDE // 8, SIDE // 8, 3), dtype=np.uint8)
-    return cv2.resize(cells, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
-
-
-def plain(value: int) -> Rgb:
-    return np.full((SIDE, SIDE, 3), value, np.uint8)
-
-
-def ellipses(*boxes: tuple[int, int, int, int]) -> IndexMask:
-    """One ellipse in each box, later ones in front."""
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    rows, columns = np.mgrid[:SIDE, :SIDE]
-    for value, (x, y, width, height) in enumerate(boxes, start=1):
-        across, down = (columns + 0.5 - x - width / 2) / (width / 2), (rows + 0.5 - y - height / 2) / (height / 2)
-        mask[across**2 + down**2 <= 1] = value
-    return mask
-
-
-def compose(mask: IndexMask, background: Rgb, *objects: Rgb) -> Rgb:
-    """Each object's picture where the mask shows it, on the background; edges are softened as a good blend has them."""
-    image = background.astype(np.float32)
-    for value, pixels in enumerate(objects, start=1):
-        alpha = cv2.GaussianBlur((mask == value).astype(np.float32), (0, 0), 1.2)[..., None]
-        image = image * (1 - alpha) + pixels * alpha
-    return image.round().astype(np.uint8)
+"""x, y, width, height of the two objects of the default scene."""
 
 
 def scene(image: Rgb, mask: IndexMask, **changes: Any) -> Captioned:
@@ -110,12 +81,12 @@ def good(mask: IndexMask) -> Captioned:
     return scene(compose(mask, texture(0, 60, 160), texture(1, 60, 160), texture(2, 60, 160)), mask)
 
 
-def test_a_scene_has_the_scores_of_the_schema_that_need_no_model(good: Captioned) -> None:
+def test_scene_has_the_scores_of_the_schema_that_need_no_model(good: Captioned) -> None:
     assert tuple(measure(good)) == SCORES[:-5]
     assert all(isinstance(value, float) for value in measure(good).values())
 
 
-def test_a_good_scene_does_well_by_every_score(good: Captioned) -> None:
+def test_good_scene_has_good_scores(good: Captioned) -> None:
     scores = measure(good)
 
     assert scores["cutout"] == 1.15
@@ -127,7 +98,7 @@ def test_a_good_scene_does_well_by_every_score(good: Captioned) -> None:
     assert scores["exposure"] < 0.05
 
 
-def test_cutout_is_the_least_trusted_one(good: Captioned) -> None:
+def test_cutout_is_the_lowest_quality(good: Captioned) -> None:
     setting = good.scene.canvas.layout.setting
     doubtful = replace(setting, cutouts=(setting.cutouts[0], replace(setting.cutouts[1], quality=0.4)))
     canvas = replace(good.scene.canvas, layout=replace(good.scene.canvas.layout, setting=doubtful))
@@ -135,11 +106,11 @@ def test_cutout_is_the_least_trusted_one(good: Captioned) -> None:
     assert measure(replace(good, scene=replace(good.scene, canvas=canvas)))["cutout"] == 0.4
 
 
-def test_visible_is_the_most_hidden_one(good: Captioned) -> None:
+def test_visible_is_that_of_the_most_hidden_object(good: Captioned) -> None:
     assert measure(scene(good.scene.image, good.scene.canvas.mask, visible=(0.3, 1.0)))["visible"] == 0.3
 
 
-def test_overlap_is_how_much_of_a_box_shows_another_object() -> None:
+def test_overlap_is_the_fraction_of_a_box_that_shows_another_object() -> None:
     behind, front = (100, 100, 200, 200), (200, 100, 200, 200)
     mask = np.zeros((SIDE, SIDE), np.uint8)
     for value, (x, y, width, height) in enumerate([behind, front], start=1):
@@ -151,7 +122,7 @@ def test_overlap_is_how_much_of_a_box_shows_another_object() -> None:
     assert scores["overlap"] == pytest.approx(1 / 3, abs=1e-4)
 
 
-def test_size_is_that_of_the_smallest_object_and_counts_what_is_visible() -> None:
+def test_size_is_the_visible_area_of_the_smallest_object() -> None:
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[100:300, 100:300] = 1
     mask[400:420, 100:140] = 2
@@ -160,21 +131,21 @@ def test_size_is_that_of_the_smallest_object_and_counts_what_is_visible() -> Non
 
 
 @pytest.mark.parametrize(("x", "y"), [(0, 200), (SIDE - 100, 200), (200, 0)])
-def test_an_object_flat_against_an_edge_of_the_picture_has_a_high_border(x: int, y: int) -> None:
+def test_object_along_an_edge_of_the_picture_has_a_high_border(x: int, y: int) -> None:
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[y : y + 100, x : x + 100] = 1
 
     assert measure(scene(plain(90), mask))["border"] == 1.0
 
 
-def test_an_object_that_stands_on_the_lower_edge_has_no_border() -> None:
+def test_object_on_the_lower_edge_has_no_border() -> None:
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[SIDE - 100 :, 200:300] = 1
 
     assert measure(scene(plain(90), mask))["border"] == 0.0
 
 
-def test_a_round_object_that_just_touches_the_border_has_a_low_border() -> None:
+def test_round_object_that_touches_the_edge_has_a_low_border() -> None:
     touching = measure(scene(plain(90), ellipses((0, 100, 200, 200))))["border"]
 
     assert 0.0 < touching < 0.2
@@ -201,26 +172,26 @@ def test_sharpness_falls_with_the_factor_of_enlargement(mask: IndexMask) -> None
     assert found[-1] < 0.5 * found[0]
 
 
-def test_a_blurred_background_does_not_lower_sharpness(good: Captioned, mask: IndexMask) -> None:
+def test_blurred_background_does_not_lower_sharpness(good: Captioned, mask: IndexMask) -> None:
     soft = cv2.GaussianBlur(texture(0, 60, 160), (0, 0), 4)
     image = compose(mask, soft, texture(1, 60, 160), texture(2, 60, 160))
 
     assert measure(scene(image, mask))["sharpness"] == pytest.approx(measure(good)["sharpness"], abs=0.02)
 
 
-def test_an_object_of_one_colour_counts_as_sharp(mask: IndexMask) -> None:
+def test_object_of_one_colour_counts_as_sharp(mask: IndexMask) -> None:
     assert measure(scene(compose(mask, texture(0, 60, 160), plain(80), plain(120)), mask))["sharpness"] == 1.0
 
 
 def test_objects_with_hardly_any_detail_count_as_sharp(mask: IndexMask) -> None:
-    """A ramp of 20 grey levels over 512 pixels: nothing from which a blur could be measured."""
+    """A ramp of 20 grey levels over 512 pixels: too little detail to measure blur."""
     ramp = np.repeat(np.linspace(70, 90, SIDE).round().astype(np.uint8)[None, :, None], SIDE, axis=0).repeat(3, axis=2)
 
     assert measure(scene(compose(mask, texture(0, 60, 160), ramp, ramp), mask))["sharpness"] == 1.0
 
 
 @pytest.mark.parametrize("colour", [(235, 235, 235), (5, 5, 5), (40, 190, 40)], ids=["bright", "dark", "green"])
-def test_a_two_pixel_halo_raises_seam(good: Captioned, mask: IndexMask, colour: tuple[int, int, int]) -> None:
+def test_two_pixel_halo_raises_seam(good: Captioned, mask: IndexMask, colour: tuple[int, int, int]) -> None:
     image = good.scene.image.copy()
     ball = (mask == 2).astype(np.uint8)
     image[(ball - cv2.erode(ball, np.ones((5, 5), np.uint8))) == 1] = colour
@@ -228,7 +199,7 @@ def test_a_two_pixel_halo_raises_seam(good: Captioned, mask: IndexMask, colour: 
     assert measure(scene(image, mask))["seam"] > 0.7
 
 
-def test_a_halo_along_part_of_the_edge_raises_seam_by_its_share(mask: IndexMask) -> None:
+def test_halo_along_part_of_the_edge_raises_seam_by_that_fraction(mask: IndexMask) -> None:
     image = compose(mask, plain(100), plain(60), plain(140))
     ball = (mask == 2).astype(np.uint8)
     rim = (ball - cv2.erode(ball, np.ones((5, 5), np.uint8))) == 1
@@ -239,11 +210,11 @@ def test_a_halo_along_part_of_the_edge_raises_seam_by_its_share(mask: IndexMask)
 
 
 @pytest.mark.parametrize("ground", [20, 100, 235])
-def test_a_soft_edge_between_any_two_tones_shows_no_seam(mask: IndexMask, ground: int) -> None:
+def test_soft_edge_has_no_seam(mask: IndexMask, ground: int) -> None:
     assert measure(scene(compose(mask, plain(ground), plain(60), plain(180)), mask))["seam"] < 0.02
 
 
-def test_a_contact_shadow_under_an_object_shows_no_seam(mask: IndexMask) -> None:
+def test_contact_shadow_has_no_seam(mask: IndexMask) -> None:
     ground = plain(150).astype(np.float32)
     shadow = cv2.GaussianBlur((ellipses((120, 340, 150, 60), (300, 350, 140, 50)) > 0).astype(np.float32), (0, 0), 6)
     shaded = (ground * (1 - 0.6 * shadow[..., None])).astype(np.uint8)
@@ -252,7 +223,7 @@ def test_a_contact_shadow_under_an_object_shows_no_seam(mask: IndexMask) -> None
 
 
 @pytest.mark.parametrize("shift", [-50, 50])
-def test_shifting_one_object_s_exposure_raises_exposure_in_proportion(mask: IndexMask, shift: int) -> None:
+def test_exposure_is_proportional_to_the_brightness_shift_of_an_object(mask: IndexMask, shift: int) -> None:
     def shifted(by: int) -> float:
         ball = (texture(2, 100, 140).astype(np.int16) + by).astype(np.uint8)
         image = compose(mask, texture(0, 100, 140), texture(1, 100, 140), ball)
@@ -263,17 +234,18 @@ def test_shifting_one_object_s_exposure_raises_exposure_in_proportion(mask: Inde
     assert shifted(2 * shift) > 1.7 * shifted(shift)
 
 
-def test_exposure_compares_with_the_surroundings_and_not_with_the_far_side_of_the_picture(mask: IndexMask) -> None:
+def test_exposure_ignores_distant_background(mask: IndexMask) -> None:
     image = compose(mask, plain(120), plain(120), plain(120))
     image[:100] = 250
 
     assert measure(scene(image, mask))["exposure"] < 0.01
 
 
-def test_exposure_compares_with_the_background_and_not_with_other_objects() -> None:
-    """A small object and a large brighter one beside it, both as dark as the background would allow without the other.
+def test_exposure_ignores_other_objects() -> None:
+    """A small dark object beside a large bright one.
 
-    The window around the small one is half background, half the large one: compared with both, it differs more.
+    The window around the small one shows half background and half the large one; a comparison with both would differ
+    more.
     """
     small, large = (200, 200, 60, 60), (262, 100, 240, 300)
     mask = ellipses(small, large)
@@ -284,7 +256,7 @@ def test_exposure_compares_with_the_background_and_not_with_other_objects() -> N
     assert measure(scene(image, mask))["exposure"] == pytest.approx(alone, abs=0.02)
 
 
-def test_a_scene_is_as_good_as_its_worst_object_whichever_it_is(mask: IndexMask) -> None:
+def test_score_is_that_of_the_worst_object(mask: IndexMask) -> None:
     blurred = cv2.GaussianBlur(texture(1, 60, 160), (0, 0), 3)
     first = scene(compose(mask, texture(0, 60, 160), blurred, texture(1, 60, 160)), mask)
     second = scene(compose(mask, texture(0, 60, 160), texture(1, 60, 160), blurred), mask)
@@ -292,10 +264,10 @@ def test_a_scene_is_as_good_as_its_worst_object_whichever_it_is(mask: IndexMask)
     assert measure(first)["sharpness"] == pytest.approx(measure(second)["sharpness"], abs=0.03)
 
 
-def test_an_object_that_shows_nowhere_is_rejected_and_its_neighbours_are_not(good: Captioned, mask: IndexMask) -> None:
-    gone = scene(good.scene.image, mask, boxes=(good.scene.canvas.boxes[0], (0.0, 0.0, 0.0, 0.0)))
+def test_scene_with_an_invisible_object_is_rejected_and_others_are_kept(good: Captioned, mask: IndexMask) -> None:
+    hidden = scene(good.scene.image, mask, boxes=(good.scene.canvas.boxes[0], (0.0, 0.0, 0.0, 0.0)))
 
-    before, rejected, after = score([good, gone, good], Classical(), ScoreConfig(), seed=0)
+    before, rejected, after = score([good, hidden, good], Classical(), ScoreConfig(), seed=0)
 
     assert isinstance(before, Candidate)
     assert isinstance(after, Candidate)
@@ -305,7 +277,7 @@ def test_an_object_that_shows_nowhere_is_rejected_and_its_neighbours_are_not(goo
 
 
 @pytest.mark.parametrize("box", [(5, 5, 1, 1), (0, 0, SIDE, SIDE), (509, 0, 3, SIDE), (40, 60, 3, 300)])
-def test_the_smallest_the_largest_and_the_thinnest_object_can_be_measured(box: tuple[int, int, int, int]) -> None:
+def test_smallest_largest_and_thinnest_objects_can_be_measured(box: tuple[int, int, int, int]) -> None:
     x, y, width, height = box
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[y : y + height, x : x + width] = 1
@@ -316,14 +288,14 @@ def test_the_smallest_the_largest_and_the_thinnest_object_can_be_measured(box: t
 
 
 @pytest.mark.parametrize("side", [129, 130, 131])
-def test_a_resolution_that_no_number_divides_can_be_measured(good: Captioned, mask: IndexMask, side: int) -> None:
+def test_odd_resolutions_can_be_measured(good: Captioned, mask: IndexMask, side: int) -> None:
     image = cv2.resize(good.scene.image, (side, side), interpolation=cv2.INTER_AREA)
     small = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
 
     assert measure(scene(image, small))["border"] == 0.0
 
 
-def test_scores_depend_neither_on_the_batch_nor_on_the_threads(good: Captioned) -> None:
+def test_scores_do_not_depend_on_batch_or_threads(good: Captioned) -> None:
     threads = cv2.getNumThreads()
     try:
         cv2.setNumThreads(1)
@@ -337,21 +309,21 @@ def test_scores_depend_neither_on_the_batch_nor_on_the_threads(good: Captioned) 
 
 
 class Fixed:
-    """A scorer that was told what to say."""
+    """A scorer that returns given scores."""
 
-    def __init__(self, *said: Mapping[str, float] | Rejected) -> None:
-        self.said = said
+    def __init__(self, *scores: Mapping[str, float] | Rejected) -> None:
+        self.scores = scores
 
     def score(self, batch: Sequence[Captioned], seed: int) -> Iterable[Mapping[str, float] | Rejected]:  # noqa: ARG002
-        return self.said
+        return self.scores
 
 
-def test_a_candidate_carries_its_scores_its_scene_and_its_fingerprint(good: Captioned) -> None:
+def test_candidate_has_scene_scores_and_fingerprint(good: Captioned) -> None:
     (candidate,) = score([good], Fixed({"seam": 0.25}), ScoreConfig(), seed=0)
 
     assert candidate == Candidate(captioned=good, scores={"seam": 0.25}, fingerprint=fingerprint(good.scene.image))
 
 
-def test_a_scorer_that_skips_a_scene_is_an_error_and_not_a_shift(good: Captioned) -> None:
+def test_scorer_that_skips_a_scene_is_an_error(good: Captioned) -> None:
     with pytest.raises(ValueError, match="shorter"):
         list(score([good, good], Fixed({"seam": 0.25}), ScoreConfig(), seed=0))

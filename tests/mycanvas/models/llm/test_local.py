@@ -1,4 +1,4 @@
-"""A real, if tiny and untaught, model on this machine says nothing but what the schema allows."""
+"""A tiny random model on this machine replies only what the schema allows."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from builder.stages.layout.ask import read_object
 from builder.stages.layout.theme import ask_for_theme, read_theme
 from mycanvas.errors import ModelError
 from mycanvas.models.llm.chat import ChatConfig, Reply, Request
+from mycanvas.models.llm.connect import open_chat
 from mycanvas.models.llm.local import Local
-from mycanvas.models.llm.opening import open_chat
 from mycanvas.models.runtime import Runtime
 
 CONCEPTS = tuple(
@@ -38,9 +38,9 @@ REQUESTS = [
 ]
 
 
-def local(model: Path, together: int = 8) -> Local:
+def local(model: Path, batch_size: int = 8) -> Local:
     chat = open_chat(
-        ChatConfig(model="tiny", batch_size=together), Runtime(device="cpu", models={"tiny": model}, dtype="float32")
+        ChatConfig(model="tiny", batch_size=batch_size), Runtime(device="cpu", models={"tiny": model}, dtype="float32")
     )
     assert isinstance(chat, Local)
     return chat
@@ -51,24 +51,22 @@ def replies(tiny_model: Callable[[str], Path]) -> list[Reply]:
     return list(local(tiny_model("llm")).complete(REQUESTS))
 
 
-def test_every_reply_is_what_the_schema_says(replies: list[Reply]) -> None:
+def test_every_reply_follows_the_schema(replies: list[Reply]) -> None:
     for reply in replies:
-        said = read_object(reply.text)
-        theme = read_theme(said, CONCEPTS, SCENES, free=True)
-        assert list(said) == ["backgrounds", "sizes"]
+        parsed = read_object(reply.text)
+        theme = read_theme(parsed, CONCEPTS, SCENES, free=True)
+        assert list(parsed) == ["backgrounds", "sizes"]
         assert {scene for scene, _ in theme.backgrounds} <= set(SCENES)
         assert len({phrase for _, phrase in theme.backgrounds}) == 3
         assert set(theme.sizes) == {concept.name for concept in CONCEPTS}
 
 
-def test_a_reply_ends_with_its_json(replies: list[Reply]) -> None:
+def test_reply_is_json_only(replies: list[Reply]) -> None:
     for reply in replies:
         assert isinstance(json.loads(reply.text or ""), dict)
 
 
-def test_another_seed_says_something_else_and_the_same_seed_the_same(
-    replies: list[Reply], tiny_model: Callable[[str], Path]
-) -> None:
+def test_reply_depends_on_the_seed(replies: list[Reply], tiny_model: Callable[[str], Path]) -> None:
     again = list(local(tiny_model("llm")).complete([REQUESTS[3], replace(REQUESTS[3], seed=99)]))
 
     assert again[0] == replies[3]
@@ -76,29 +74,29 @@ def test_another_seed_says_something_else_and_the_same_seed_the_same(
 
 
 def test_reply_does_not_depend_on_its_batch(replies: list[Reply], tiny_model: Callable[[str], Path]) -> None:
-    assert list(local(tiny_model("llm"), together=1).complete(REQUESTS)) == replies
-    assert list(local(tiny_model("llm"), together=2).complete(REQUESTS)) == replies
+    assert list(local(tiny_model("llm"), batch_size=1).complete(REQUESTS)) == replies
+    assert list(local(tiny_model("llm"), batch_size=2).complete(REQUESTS)) == replies
 
 
-def test_the_colder_the_likelier(tiny_model: Callable[[str], Path]) -> None:
+def test_temperature_zero_gives_one_reply_for_all_seeds(tiny_model: Callable[[str], Path]) -> None:
     cold = [replace(REQUESTS[0], temperature=0.0, seed=seed) for seed in range(3)]
 
     assert len({reply.text for reply in local(tiny_model("llm")).complete(cold)}) == 1
 
 
-def test_a_reply_that_is_cut_off_is_no_json(tiny_model: Callable[[str], Path]) -> None:
+def test_reply_cut_off_at_max_tokens_is_incomplete_json(tiny_model: Callable[[str], Path]) -> None:
     (reply,) = local(tiny_model("llm")).complete([replace(REQUESTS[0], max_tokens=10)])
 
     with pytest.raises(json.JSONDecodeError):
         json.loads(reply.text or "")
 
 
-def test_a_model_that_was_not_fetched_is_an_error() -> None:
+def test_model_that_was_not_fetched_is_an_error() -> None:
     with pytest.raises(ModelError, match="mycanvas models --download"):
         open_chat(ChatConfig(model="owner/name"), Runtime(device="cpu"))
 
 
-def test_a_model_without_a_chat_template_is_an_error(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+def test_model_without_a_chat_template_is_an_error(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
     shutil.copytree(tiny_model("llm"), tmp_path, dirs_exist_ok=True)
     (tmp_path / "chat_template.jinja").unlink()
 
@@ -107,9 +105,7 @@ def test_a_model_without_a_chat_template_is_an_error(tiny_model: Callable[[str],
 
 
 @pytest.mark.parametrize("template", ["{% for %}", "{{ raise_exception('roles must alternate') }}"])
-def test_a_chat_template_that_cannot_be_used_is_an_error(
-    template: str, tiny_model: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_unusable_chat_template_is_an_error(template: str, tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
     shutil.copytree(tiny_model("llm"), tmp_path, dirs_exist_ok=True)
     (tmp_path / "chat_template.jinja").write_text(template)
 
@@ -117,12 +113,12 @@ def test_a_chat_template_that_cannot_be_used_is_an_error(
         list(local(tmp_path).complete(REQUESTS))
 
 
-def test_a_model_of_another_kind_is_an_error(tiny_model: Callable[[str], Path]) -> None:
+def test_model_of_another_kind_is_an_error(tiny_model: Callable[[str], Path]) -> None:
     with pytest.raises(ModelError, match="tiny cannot be loaded as a language model"):
         list(local(tiny_model("clip")).complete(REQUESTS))
 
 
-def test_a_model_that_lacks_weights_is_an_error(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+def test_model_that_lacks_weights_is_an_error(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     shutil.copytree(tiny_model("llm"), tmp_path, dirs_exist_ok=True)
@@ -133,7 +129,7 @@ def test_a_model_that_lacks_weights_is_an_error(tiny_model: Callable[[str], Path
         list(local(tmp_path).complete(REQUESTS))
 
 
-def test_a_model_is_loaded_only_when_it_is_asked(tmp_path: Path) -> None:
+def test_model_is_loaded_by_the_first_request(tmp_path: Path) -> None:
     chat = local(tmp_path)
 
     assert list(chat.complete([])) == []

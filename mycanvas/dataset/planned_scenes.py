@@ -7,6 +7,7 @@ import posixpath
 from pathlib import Path
 
 from mycanvas.dataset.reader import open_dataset
+from mycanvas.dataset.shards import local_path
 from mycanvas.errors import InputError
 from mycanvas.schema import split_of
 
@@ -33,8 +34,9 @@ def planned_splits(place: Path | str) -> dict[str, str]:
 def _read_plan(place: str) -> dict[str, str]:
     import fsspec
 
+    local = local_path(place)
     try:
-        files, path = fsspec.core.url_to_fs(place)
+        files, path = (fsspec.filesystem("file"), local) if local else fsspec.core.url_to_fs(place)
         plan = posixpath.join(path, PLAN)
         if not files.isfile(plan):
             return {}

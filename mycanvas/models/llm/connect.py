@@ -1,4 +1,4 @@
-"""From settings to a chat: an OpenAI-compatible server where one is named, otherwise a model on this machine."""
+"""Open a chat: with the configured OpenAI-compatible server, otherwise with a model on this machine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def open_chat(config: ChatConfig, runtime: Runtime) -> Chat:
 
 
 def check_chat(config: ChatConfig) -> None:
-    """Find out before any work whether the model can be asked.
+    """Check before any work that the model can answer.
 
     Raises:
         ModelError: its server does not answer, or refuses the key.

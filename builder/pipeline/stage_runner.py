@@ -1,4 +1,4 @@
-"""Runs stages on batches, and collects what they reject."""
+"""Run stages on batches, and collect their rejections."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from builder.config import BuildConfig
-from builder.pipeline.backends import with_backend
+from builder.pipeline.loaded_backends import with_backend
 from builder.records import Rejected
 from builder.stages.backend import Backend
 from mycanvas.io.config_table import Table
@@ -19,11 +19,11 @@ StageConfig = TypeVar("StageConfig", bound=Table)
 
 
 class Stages:
-    """Runs one worker's stages with their backends; rejections are kept apart from what goes on to the next stage.
+    """Runs the stages of one worker with their backends, and collects the rejections.
 
     Args:
         config: of the build.
-        runtime: how the backends run.
+        runtime: device, precision, memory and threads of the backends.
     """
 
     def __init__(self, config: BuildConfig, runtime: Runtime) -> None:
@@ -42,14 +42,14 @@ class Stages:
         """Run a stage on a batch, with the backend that the configuration names.
 
         Args:
-            name: the stage's.
-            registry: its backends.
-            stage: its function.
+            name: the stage's name.
+            registry: the stage's backends, by name.
+            stage: the stage's function.
             batch: its inputs.
-            config: its table.
+            config: the stage's table of the configuration.
 
         Returns:
-            What passed.
+            The results that were not rejected.
         """
         if not batch:
             return []
@@ -62,7 +62,7 @@ class Stages:
         )
 
     def passed(self, results: Iterable[Out | Rejected]) -> list[Out]:
-        """Keep rejections; return the rest."""
+        """Collect the rejections among these results; return the others."""
         passed: list[Out] = []
         for result in results:
             if isinstance(result, Rejected):
@@ -72,6 +72,6 @@ class Stages:
         return passed
 
     def take_rejected(self) -> list[Rejected]:
-        """Return the rejections since the last call."""
+        """Return the rejections since the last call, and forget them."""
         rejected, self._rejected = self._rejected, []
         return rejected

@@ -6,7 +6,7 @@ import weakref
 import pytest
 import torch
 
-from builder.pipeline.backends import with_backend
+from builder.pipeline.loaded_backends import with_backend
 from builder.stages.backend import Backend
 from mycanvas.errors import ModelError
 from mycanvas.io.config_table import Table
@@ -58,7 +58,7 @@ def test_worker_loads_a_backend_once() -> None:
     assert Heavy.loaded == 1
 
 
-def test_other_settings_device_or_model_load_a_new_backend() -> None:
+def test_changed_settings_device_or_revision_load_a_new_backend() -> None:
     loaded = [
         (heavy(runtime=runtime, size=size).size, Heavy.loaded)
         for size, runtime in (
@@ -89,8 +89,7 @@ def test_low_memory_releases_a_backend_before_another_stage_loads_its_own() -> N
     assert alive_while_loading == [None]
 
 
-def test_low_memory_keeps_the_backend_of_the_stage_that_continues() -> None:
-    """Photos are cut out a few at a time."""
+def test_low_memory_keeps_the_backend_for_the_next_batch_of_its_stage() -> None:
     assert heavy("one", LOW) is heavy("one", LOW)
     assert Heavy.loaded == 1
 
@@ -122,6 +121,6 @@ def test_worker_uses_only_its_share_of_the_cores() -> None:
     assert (shared, alone) == (2, 2)
 
 
-def test_a_model_that_was_not_fetched_says_how_to_fetch_it() -> None:
+def test_model_that_was_not_fetched_is_reported_with_the_command_that_fetches_it() -> None:
     with pytest.raises(ModelError, match=r"owner/model was not fetched; run: mycanvas models --download"):
         Runtime().model("owner/model")

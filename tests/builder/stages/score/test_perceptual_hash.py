@@ -1,4 +1,4 @@
-"""Alike pictures have near fingerprints, others far ones."""
+"""Fingerprints: few differing bits for similar pictures, many for different ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from builder.records import Rgb
-from builder.stages.score.fingerprint import fingerprint, hamming
+from builder.stages.score.perceptual_hash import fingerprint, hamming
 
 
 def picture(seed: int) -> Rgb:
@@ -31,7 +31,7 @@ def changed(image: Rgb, how: str) -> Rgb:
 
 @pytest.mark.parametrize("how", ["smaller", "brighter", "noisy", "jpeg"])
 @pytest.mark.parametrize("seed", range(5))
-def test_a_picture_that_looks_the_same_differs_in_few_bits(seed: int, how: str) -> None:
+def test_similar_pictures_differ_in_few_bits(seed: int, how: str) -> None:
     assert hamming(fingerprint(picture(seed)), fingerprint(changed(picture(seed), how))) <= 3
 
 
@@ -41,17 +41,17 @@ def test_different_pictures_differ_in_many_bits() -> None:
     assert min(hamming(a, b) for i, a in enumerate(prints) for b in prints[:i]) >= 12
 
 
-def test_a_mirrored_picture_is_another_picture() -> None:
+def test_mirrored_picture_differs_in_many_bits() -> None:
     assert hamming(fingerprint(picture(0)), fingerprint(np.ascontiguousarray(picture(0)[:, ::-1]))) >= 12
 
 
-def test_arrow_holds_a_fingerprint_as_uint64() -> None:
+def test_fingerprint_fits_arrow_uint64() -> None:
     prints = [fingerprint(picture(seed)) for seed in range(8)]
 
     assert pa.array(prints, pa.uint64()).to_pylist() == prints
 
 
-def test_a_fingerprint_has_as_many_ones_as_zeros() -> None:
+def test_fingerprint_has_as_many_ones_as_zeros() -> None:
     assert fingerprint(picture(3)).bit_count() == 32
 
 

@@ -1,0 +1,75 @@
+"""Source photos as files that are named after their content."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from itertools import chain, count
+
+from mycanvas.dataset import Encoded, Photo, file_name, picture_kind
+from mycanvas.errors import InputError
+
+SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
+"""Suffixes by kind of picture; the first is given to a photo whose own suffix is of another kind."""
+CUTOUT_QUALITY = 1.0
+"""The quality of a photo that came as a cut-out; its mask is its alpha."""
+
+
+class PhotoNames:
+    """Names of the photos of a dataset, each different within its concept, also where letters have no case."""
+
+    def __init__(self) -> None:
+        self._used: set[tuple[str, str]] = set()
+
+    def name(self, photo: Photo, kind: str) -> str:
+        """The name of a photo's file: its own name, with a suffix of its kind."""
+        stem, _, ending = photo.file_name.rpartition(".")
+        suffix = f".{ending.lower()}"
+        if suffix not in chain(*SUFFIXES.values()):
+            stem = photo.file_name
+        if suffix not in SUFFIXES[kind]:
+            ending = SUFFIXES[kind][0].removeprefix(".")
+        names = _numbered(file_name(stem), ending)
+        name = next(name for name in names if (photo.concept, name.casefold()) not in self._used)
+        self._used.add((photo.concept, name.casefold()))
+        return name
+
+
+def _numbered(stem: str, ending: str) -> Iterator[str]:
+    """The names "a.jpg", "a-2.jpg", "a-3.jpg" and so on."""
+    yield f"{stem}.{ending}"
+    for number in count(2):
+        yield f"{stem}-{number}.{ending}"
+
+
+def photo_content(photo: Photo, place: str) -> tuple[Encoded, str]:
+    """A photo's bytes and their kind: as stored, or a PNG with alpha if the photo came as a cut-out.
+
+    Raises:
+        InputError: it, or the mask of a cut-out, cannot be read.
+    """
+    name = f"the source photo {photo.id} of {place}"
+    kind, size = picture_kind(photo.image, list(SUFFIXES), name)
+    if kind == "JPEG" and photo.mask and photo.quality == CUTOUT_QUALITY and _may_have_alpha(photo):
+        return _with_alpha(photo.image, photo.mask, size, name), "PNG"
+    return photo.image, kind
+
+
+def _may_have_alpha(photo: Photo) -> bool:
+    return not photo.file_name.lower().endswith(SUFFIXES["JPEG"])
+
+
+def _with_alpha(image: Encoded, mask: Encoded, size: tuple[int, int], name: str) -> bytes:
+    from PIL import Image
+
+    if picture_kind(mask, ["PNG"], f"the mask of {name}")[1] != size:
+        raise InputError(f"the mask of {name} has not the photo's size, {size[0]}x{size[1]}")
+    buffer = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(image)) as photo, Image.open(io.BytesIO(mask)) as alpha:
+            rgba = photo.convert("RGB")
+            rgba.putalpha(alpha.convert("L"))
+            rgba.save(buffer, "PNG")
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise InputError(f"{name} cannot be read: {error}") from error
+    return buffer.getvalue()
