@@ -65,7 +65,7 @@ SCORE_FIELDS: Mapping[str, ScoreField] = {
     "invented": _score(0, None, "low", "number of additional objects of the same classes that the detector finds"),
     "quality": _score(0, 1, "high", 'similarity of the image to "Good photo." relative to "Bad photo." (CLIP-IQA)'),
 }
-"""Range and meaning of each score. A scene is as good as its worst object, so a score of objects is that of the worst one."""
+"""Range and meaning of each score. A scene is as good as its worst object: a score of objects is that of the worst."""
 
 SCORES = tuple(SCORE_FIELDS)
 """Fields of the `scores` column. The last five require models."""
