@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import yaml
 
-from mycanvas.schema import concepts_features, features
+from mycanvas.schema import SCORE_FIELDS, concepts_features, features
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -170,6 +170,7 @@ def render_card(facts: CardFacts) -> str:
     """
     return _template().render(
         facts=facts,
+        scores=SCORE_FIELDS,
         front_matter=dump_yaml(_front_matter(facts)),
         place=PLACE,
         unlicensed=UNLICENSED,

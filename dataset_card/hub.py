@@ -35,7 +35,12 @@ def digest_in(card: str) -> str | None:
 
 
 def hub_card(
-    card: str, repo_id: str, sizes: Mapping[str, int], license: str | None = None, previews: Sequence[Preview] = ()
+    card: str,
+    repo_id: str,
+    sizes: Mapping[str, int],
+    license: str | None = None,
+    previews: Sequence[Preview] = (),
+    photos: tuple[int, int] | None = None,
 ) -> str:
     """Convert the card of a folder for the Hub. Text that people have added to the card is kept.
 
@@ -45,6 +50,7 @@ def hub_card(
         sizes: config -> total size of its Parquet files in bytes.
         license: replaces the license in the card; None keeps the card's.
         previews: images to show above the first section.
+        photos: number of published source photos, and of all that the card describes; None: all are published.
 
     Returns:
         The text of the Hub's README.md.
@@ -55,6 +61,8 @@ def hub_card(
             files["path"] = re.sub(r"\.arrow$", ".parquet", files["path"])
     for info in head.get("dataset_info", []):
         info["download_size"] = sizes.get(info["config_name"], 0)
+    if photos and photos[0] != photos[1]:
+        body = _with_fewer_photos(head, body, photos, sizes)
     if license:
         head = {key: value for key, value in head.items() if key != "license_name"} | license_yaml(license)
         body = _LICENSE.sub(lambda _: licensed(license), body)
@@ -63,6 +71,19 @@ def hub_card(
         pictures = "\n".join(map(_picture, previews))
         body = body.replace("\n## ", f"\n{pictures}\n\n## ", 1)
     return f"---\n{dump_yaml(head)}---\n{body}"
+
+
+def _with_fewer_photos(head: Mapping[str, Any], body: str, photos: tuple[int, int], sizes: Mapping[str, int]) -> str:
+    """Correct the rows of the config `concepts` in the metadata, and return the text with them."""
+    published, described = photos
+    for info in head.get("dataset_info", []):
+        if info["config_name"] == "concepts":
+            (split,) = info["splits"]
+            split |= {"num_examples": published, "num_bytes": sizes.get("concepts", 0)}
+            info["dataset_size"] = split["num_bytes"]
+    body = body.replace(f"\n| concepts | train | {described} |", f"\n| concepts | train | {published} |")
+    of = f"has one row per source photo that a scene shows ({published} of {described})"
+    return body.replace("The config `concepts` has one row per source photo", f"The config `concepts` {of}")
 
 
 def _picture(preview: Preview) -> str:

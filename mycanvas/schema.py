@@ -6,7 +6,9 @@ Importing this is cheap: the functions that return types of pyarrow and datasets
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import datasets
@@ -18,11 +20,55 @@ SPLITS = ("objects_le3", "objects_4", "objects_5")
 SPLIT_TITLES = {"objects_le3": "<= 3 objects", "objects_4": "4 objects", "objects_5": "5 objects"}
 """Titles of the splits in tables, as on the poster."""
 
-SCORES = (
-    *("cutout", "visible", "overlap", "size", "border", "sharpness", "seam", "exposure"),
-    *("alignment", "identity", "found", "invented", "quality"),
-)
-"""Fields of the `scores` column; builder/stages/score says what each measures. The last five require models."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreField:
+    """One score of a scene. low, high: its range; high None: no upper limit. better: which end is good."""
+
+    low: float
+    high: float | None
+    better: Literal["high", "low"]
+    meaning: str
+
+    @property
+    def range(self) -> str:
+        """The range in words: "0 to 1"."""
+        return f"{self.low:g} and more" if self.high is None else f"{self.low:g} to {self.high:g}"
+
+
+def _score(low: float, high: float | None, better: Literal["high", "low"], meaning: str) -> ScoreField:
+    return ScoreField(low=low, high=high, better=better, meaning=meaning)
+
+
+SCORE_FIELDS: Mapping[str, ScoreField] = {
+    "cutout": _score(0, 1, "high", "the segmenter's confidence in the object's cut-out"),
+    "visible": _score(0, 1, "high", "fraction of the object that no object in front hides"),
+    "overlap": _score(0, 1, "low", "fraction of the object's box that shows other objects"),
+    "size": _score(0, 1, "high", "the object's visible area, as a fraction of the image"),
+    "border": _score(
+        0, 1, "low", "fraction of the object's width or height on an edge of the image, except the lower one"
+    ),
+    "sharpness": _score(
+        0, 1, "high", "fraction of the object's detail that a blur removes; little is left to remove if it is blurred"
+    ),
+    "seam": _score(0, 1, "low", "fraction of the object's cut edge with a visible line"),
+    "exposure": _score(
+        0, 1, "low", "difference in lightness between the object and the background around it, in L* / 100"
+    ),
+    "alignment": _score(-1, 1, "high", "cosine of the embeddings of image and caption, by an image-text encoder"),
+    "identity": _score(
+        -1, 1, "high", "cosine of the embeddings of the object's box and of its cut-out, by the same encoder"
+    ),
+    "found": _score(
+        0, 1, "high", "fraction of the objects that an open-vocabulary detector finds where they were placed"
+    ),
+    "invented": _score(0, None, "low", "number of additional objects of the same classes that the detector finds"),
+    "quality": _score(0, 1, "high", 'similarity of the image to "Good photo." relative to "Bad photo." (CLIP-IQA)'),
+}
+"""Range and meaning of each score. A scene is as good as its worst object: a score of objects is that of the worst."""
+
+SCORES = tuple(SCORE_FIELDS)
+"""Fields of the `scores` column. The last five require models."""
 
 
 def split_of(num_objects: int) -> str:

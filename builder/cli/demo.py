@@ -28,17 +28,16 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
     Example:
       mycanvas demo --output mycanvas_data
     """
-    from tqdm import tqdm
-
     from builder.config import load_config
     from builder.demo.render import PICTURES, render_toys
     from builder.inspect.summary import write_sheet
     from builder.pipeline.build import build
+    from mycanvas.io.progress import Progress
 
     values = {"concepts": toys / "concepts", "output": output, "samples": samples, "resolution": resolution}
     config = load_config(None, None, {**values, "workers": workers, "license": "CC0-1.0"})
-    with tqdm(total=PICTURES, desc="rendering", unit="photo") as bar:
-        render_toys(toys, bar.update, config.workers)
+    with Progress("rendering", PICTURES, "photo") as progress:
+        render_toys(toys, progress.update, config.workers)
     summary = build(config)
     print_result(summary, as_json=False)
     sheet = output / CONTACT_SHEET

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builder.cli.interrupt import exit_on_signal
+from builder.cli.interrupt import answer_signals, exit_on_signal, stop_answering
 
 
 def run() -> None:
@@ -10,7 +10,9 @@ def run() -> None:
     exit_on_signal()
     from builder.cli.main import main
 
+    answer_signals()
     try:
         main()
     finally:
+        stop_answering()
         exit_on_signal()

@@ -9,9 +9,16 @@ import click
 from builder.cli.options import PATH, folder_argument
 
 
+def complete_formats(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+    """The names of formats for the completion of the shell."""
+    from mycanvas.export import FORMATS
+
+    return [name for name in FORMATS if name.startswith(begun)]
+
+
 @click.command()
 @folder_argument
-@click.option("--format", "name", required=True, help="One of the formats below.")
+@click.option("--format", "name", required=True, help="One of the formats below.", shell_complete=complete_formats)
 @click.option("--output", type=PATH, required=True, help="A new or empty folder.")
 def export(folder: Path, name: str, output: Path) -> None:
     """Write a dataset in a format that other tools read.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import signal
 import sys
@@ -13,11 +12,14 @@ import click
 
 from builder.cli.alignment import alignment
 from builder.cli.build import build
+from builder.cli.clean import clean
 from builder.cli.demo import demo
 from builder.cli.evaluate import evaluate
 from builder.cli.export import export
+from builder.cli.init import init
 from builder.cli.inspect import inspect
 from builder.cli.interrupt import STOPPED
+from builder.cli.logs import QUIET, VERBOSE, start_logging
 from builder.cli.models import models
 from builder.cli.prompts import prompts
 from builder.cli.push import push
@@ -26,7 +28,7 @@ from builder.cli.select import select
 from builder.engines.base import STOP_SIGNALS
 from mycanvas import __version__
 
-COMMANDS = (demo, build, inspect, select, models, push, export, prompts, evaluate, alignment, ratings)
+COMMANDS = (demo, init, build, inspect, select, clean, models, push, export, prompts, evaluate, alignment, ratings)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -37,11 +39,14 @@ def cli() -> None:
     \b
     mycanvas demo                         build one from rendered toys
     mycanvas build --concepts photos      build one from your photos
+    mycanvas init photos                  write the files that describe such a build
     """
 
 
 for command in COMMANDS:
     cli.add_command(command)
+for command in (cli, *COMMANDS):
+    command.params += [QUIET, VERBOSE]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     from mycanvas.errors import ConfigError, MyCanvasError
 
-    _start_logging()
+    start_logging()
     _raise_on_signal()
     try:
         cli(arguments, prog_name="mycanvas", standalone_mode=False)
@@ -73,12 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _discard_output()
         _fail(f"cannot write the output: {error.strerror}", code=1)
-
-
-def _start_logging() -> None:
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    for level in (logging.WARNING, logging.ERROR):
-        logging.addLevelName(level, logging.getLevelName(level).lower())
 
 
 def _raise_on_signal() -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from builder.cli.options import config_argument, json_option
+from builder.cli.options import config_argument, json_option, profile_option
 from builder.cli.output import print_json, print_lines
 
 
 @click.command()
 @config_argument
-@click.option("--profile", help="Profile to list the models of.  [default: the one in build.toml, else classic]")
+@profile_option("Profile to list the models of.  [default: the one in build.toml, else classic]")
 @click.option("--download", is_flag=True, help="Download the models that are not on this machine.")
 @json_option
 def models(config_file: Path | None, profile: str | None, download: bool, as_json: bool) -> None:

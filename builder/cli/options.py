@@ -25,6 +25,18 @@ folder_argument = click.argument("folder", metavar="DIR", type=PATH)
 config_argument = click.argument("config_file", metavar="[build.toml]", required=False, type=PATH)
 
 
+def complete_profiles(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+    """The names of profiles for the completion of the shell."""
+    from builder.config.load import profile_names
+
+    return [name for name in profile_names() if name.startswith(begun)]
+
+
+def profile_option(text: str) -> Callable[[Command], Command]:
+    """`--profile`, with this help. Its values are checked where the configuration is read."""
+    return click.option("--profile", metavar="NAME", help=text, shell_complete=complete_profiles)
+
+
 def encoder_option(families: str) -> Callable[[Command], Command]:
     """`--encoder`, for a command that accepts these families of encoders."""
     text = f"{families}: owner/name on the Hub, or ./folder.  [default: the paper's CLIP B/32]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,22 +17,21 @@ from builder.cli.output import print_result
 @click.option("--private", is_flag=True, help="Create a private repository.")
 @click.option("--revision", default="main", show_default=True, help="Branch; created if it does not exist.")
 @click.option("--license", help="License of the dataset, such as CC-BY-4.0.  [default: the build's]")
+@click.option("--all-photos", is_flag=True, help="Publish source photos that no scene shows, too.")
 @click.option("--dry-run", is_flag=True, help="Print what would be uploaded, and upload nothing.")
 @json_option
-def push(
-    folder: Path, repo_id: str, private: bool, revision: str, license: str | None, dry_run: bool, as_json: bool
-) -> None:
+def push(folder: Path, repo_id: str, as_json: bool, **options: Any) -> None:
     """Publish a built dataset on the Hugging Face Hub.
 
+    The source photos that its scenes show are published with it, and the backgrounds as parts of scenes.
     Log in once with `hf auth login`. The dataset becomes visible when all of it is uploaded. After an
     interruption, the same command resumes; a later push uploads only what changed.
 
     \b
     Example:
       mycanvas push mycanvas_data jane/mycanvas --dry-run
-      mycanvas push mycanvas_data jane/mycanvas --license CC-BY-4.0
+      mycanvas push mycanvas_data jane/mycanvas --private --license CC-BY-4.0
     """
     from builder.publish.push import push as publish
 
-    done = publish(folder, repo_id, private=private, revision=revision, license=license, dry_run=dry_run)
-    print_result(done, as_json)
+    print_result(publish(folder, repo_id, **options), as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,8 @@ import click
 from builder.cli.options import folder_argument, json_option
 from builder.cli.output import print_result
 
-HELP = {
-    "per_composition": "Maximum number of scenes kept per composition.",
-    "duplicate_bits": "Maximum difference of two fingerprints, in bits, for duplicates; -1 keeps duplicates.",
-}
-"""Help of the thresholds that are not bounds of a score."""
+WORDS = "builder.cli.select.words"
+"""Key of the words of the command line in click's context."""
 
 
 class SelectCommand(click.Command):
@@ -25,9 +23,22 @@ class SelectCommand(click.Command):
     `mycanvas --help` stays fast.
     """
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words, in which the help finds the folder: click prints help before it reads arguments."""
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, args)
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The options of the thresholds, then the declared ones."""
         return [*_threshold_options(), *super().get_params(ctx)]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, those of thresholds with their values in the folder, or the defaults where none is given."""
+        bounds, label = _current_bounds(ctx.meta.get(WORDS, []))
+        for option in _threshold_options():
+            value = bounds[str(option.name)]
+            option.help = f"{_meaning(str(option.name))}  [{label}: {'none' if value is None else f'{value:g}'}]"
+        super().format_options(ctx, formatter)
 
 
 def _number(text: str) -> float | str:
@@ -49,15 +60,32 @@ def _threshold_options() -> tuple[click.Option, ...]:
             [f"--{name.replace('_', '-')}", name],
             type=_number,
             metavar="NUMBER|none",
-            help=HELP.get(name) or _bound_help(name),
         )
         for name in SelectConfig.model_fields
     )
 
 
-def _bound_help(name: str) -> str:
-    side = "Minimum" if name.startswith("min_") else "Maximum"
-    return f"{side} {name[4:]} score of a kept scene."
+def _meaning(name: str) -> str:
+    from builder.stages.select import SelectConfig
+
+    return SelectConfig.model_fields[name].description or ""
+
+
+def _current_bounds(words: Sequence[str]) -> tuple[Mapping[str, float | None], str]:
+    """The thresholds of the first folder among the words that holds a build, with "now"; else the "default" ones."""
+    from builder.pipeline.build_folder import BuildFolder
+    from builder.pipeline.finalize import last_selection
+    from builder.stages.select import SelectConfig
+    from mycanvas.errors import StoreError
+
+    defaults = SelectConfig().model_dump()
+    for word in words:
+        try:
+            found = last_selection(BuildFolder.open(Path(word)))
+        except StoreError:
+            continue
+        return {**defaults, **found}, "now"
+    return defaults, "default"
 
 
 @click.command(cls=SelectCommand)

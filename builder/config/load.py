@@ -21,6 +21,8 @@ from mycanvas.io.toml import merge, read_toml
 PATHS = ("concepts", "backgrounds", "output", "file", "examples")
 """Keys whose values are paths; in a build.toml they are relative to its folder."""
 
+_PROFILES = resources.files("builder.config") / "profiles"
+
 
 def load_config(path: Path | None, profile: str | None, overrides: Mapping[str, Any]) -> BuildConfig:
     """Load a configuration from a profile, a TOML file that overrides it, and values that override both.
@@ -76,12 +78,16 @@ def _known_keys(location: tuple[str | int, ...]) -> list[str]:
     return list(section.model_fields)
 
 
+def profile_names() -> list[str]:
+    """The names of all profiles, sorted."""
+    return sorted(entry.name.removesuffix(".toml") for entry in _PROFILES.iterdir() if entry.name.endswith(".toml"))
+
+
 def _profile(name: str) -> dict[str, Any]:
-    folder = resources.files("builder.config") / "profiles"
-    known = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    known = profile_names()
     if name not in known:
         raise ConfigError(f"unknown profile {name!r}; known profiles: {', '.join(known)}")
-    with resources.as_file(folder / f"{name}.toml") as path:
+    with resources.as_file(_PROFILES / f"{name}.toml") as path:
         return read_toml(path)
 
 

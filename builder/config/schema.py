@@ -58,29 +58,33 @@ def _folder_or_hub(value: object) -> Path | str:
 class BuildConfig(PlanConfig):
     """The whole configuration of a build.
 
-    profile: the profile that the other values override. license: SPDX identifier of the dataset, for its card.
-    concepts: the folder of photo folders, or "hf://owner/name", a dataset on the Hub.
-    backgrounds: a folder of scenes of photos; None for procedural scenes.
-    resolution: width and height of a scene in pixels. shard_size: scenes in one shard, the unit of work.
-    engine: how shards are distributed to workers. workers: number of processes.
-    device, dtype: device of the models ("auto", "cpu", "cuda", "cuda:1", "mps") and their precision.
-    memory: "low" keeps the models of one stage at a time, for GPUs that cannot hold them all.
-
     Each stage's table has the stage's settings, `backend`, and a table for each backend that has settings.
     """
 
     profile: str = "classic"
+    """The profile that other defaults come from: a file in builder/config/profiles."""
     license: str | None = None
+    """SPDX identifier of the dataset's license, such as "CC-BY-4.0", for its card."""
     concepts: Annotated[Path | str, PlainValidator(_folder_or_hub)]
+    """Photos: a folder with a folder of photos per concept, a concepts_list.json, or "hf://owner/name" on the Hub."""
     output: Location = Path("mycanvas_data")
+    """Folder for the dataset."""
     backgrounds: Location | None = None
+    """Folder with a folder of photos per scene; not given: painted backgrounds."""
     resolution: Annotated[int, Field(ge=128, le=4096)] = 1024
+    """Width and height of a scene in pixels."""
     engine: str = "local"
+    """How shards are spread over workers."""
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores)
+    """Number of processes."""
     shard_size: Annotated[int, Field(ge=1)] = 16
+    """Scenes in one unit of work."""
     device: str = "auto"
+    """Where models run: "auto", "cpu", "cuda", "cuda:1" or "mps"."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of models."""
     memory: Literal["high", "low"] = "high"
+    """"low" keeps the models of one stage at a time, for GPUs that cannot hold them all."""
     segment: SegmentConfig
     layout: LayoutConfig
     repaint: RepaintConfig
@@ -136,13 +140,18 @@ def _one_of(names: Iterable[str]) -> Any:
     return Literal[tuple(names)]
 
 
+def _first_line(backend: type[Backend]) -> str:
+    return (backend.__doc__ or "").split("\n")[0].rstrip(".")
+
+
 def _stage_table(stage: str, base: type[Stage]) -> type[Stage]:
     """Extend a stage's table by the key `backend` and a table for each backend that has settings."""
     registry = BACKENDS[stage]
     tables: dict[str, Any] = {
         name: (backend.Config, backend.Config()) for name, backend in registry.items() if backend.Config.model_fields
     }
-    fields = {"backend": (_one_of(registry), next(iter(registry))), **tables}
+    meaning = "; ".join(f'"{name}": {_first_line(backend)}' for name, backend in registry.items())
+    fields = {"backend": (_one_of(registry), Field(next(iter(registry)), description=meaning)), **tables}
     return create_model(f"{base.__name__.removesuffix('Config')}Table", __base__=base, __module__=__name__, **fields)
 
 
@@ -156,7 +165,7 @@ AssembledConfig: type[BuildConfig] = create_model(
     "AssembledConfig",
     __base__=BuildConfig,
     __module__=__name__,
-    engine=(_one_of(ENGINES), next(iter(ENGINES))),
+    engine=(_one_of(ENGINES), Field(next(iter(ENGINES)), description=BuildConfig.model_fields["engine"].description)),
     segment=(SegmentTable, SegmentTable()),
     layout=(LayoutTable, LayoutTable()),
     repaint=(RepaintTable, RepaintTable()),

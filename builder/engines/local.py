@@ -73,7 +73,11 @@ def _delayed_interrupt() -> Iterator[None]:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     for number in received:
-        signal.raise_signal(number)
+        handler = signal.getsignal(number)
+        if callable(handler):
+            handler(number, None)  # raised as a signal, it would count as a second Ctrl-C
+        else:
+            signal.raise_signal(number)
 
 
 @contextmanager

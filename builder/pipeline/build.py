@@ -52,7 +52,7 @@ def build(config: BuildConfig) -> Summary:
         samples = _make_plan(context, inputs, cutouts)
         paint_all(context, samples)
         make_scenes(context, samples, cutouts)
-        if "select" not in config.model_fields_set:  # keep the thresholds of the last `mycanvas select`
+        if not config.select.model_fields_set:  # a selection made since stays until another is given
             config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
         write_json(folder.config_file, config.model_dump(mode="json"))
         return finalize(folder, config)

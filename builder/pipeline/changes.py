@@ -21,12 +21,37 @@ _PARTS: Mapping[str, Sequence[str]] = {
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Describe each name whose value differs, in one line; None equals a missing name.
 
+    If concepts were added or removed, the first line says so, and their photos have no lines of their own.
+
     Args:
         before: the request of the build in the folder, from its build.json.
         now: the new request.
     """
     names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
-    return [f"  {_printable(name):<12}  {_difference(name, before.get(name), now.get(name))}" for name in names]
+    was, has = _concepts(before), _concepts(now)
+    exchanged = set(was) ^ set(has)
+    if exchanged:
+        names = [name for name in names if _concept_of(name) not in exchanged]
+    first = [f"  {'concepts':<12}  were {_listed(was)}, now {_listed(has)}"] if exchanged else []
+    return first + [f"  {_printable(name):<12}  {_difference(name, before.get(name), now.get(name))}" for name in names]
+
+
+def _concepts(request: Mapping[str, Any]) -> list[str]:
+    return [
+        name.removeprefix("concept ")
+        for name, value in sorted(request.items())
+        if value and name.startswith("concept ")
+    ]
+
+
+def _concept_of(name: str) -> str | None:
+    """The concept that a name is about: "dog6" for "concept dog6" and "photo dog6/00.jpg"."""
+    kind, _, thing = name.partition(" ")
+    return thing if kind == "concept" else thing.split("/")[0] if kind == "photo" else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return _format(", ".join(map(_printable, names)) or None).strip('"')
 
 
 def _difference(name: str, was: Any, now: Any) -> str:

@@ -7,7 +7,7 @@ import logging
 import shlex
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ COLUMNS = ("id", "composition", "scores", "fingerprint", "caption")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """The result of a build or a selection."""
+    """The result of a build or a selection. photos: of a build, which decides their use; none of a selection."""
 
     folder: BuildFolder
     funnel: Funnel
@@ -48,8 +48,7 @@ class Summary:
         """Format the result for a terminal, with the commands to run next."""
         path, typed = json.dumps(str(self.folder.path), ensure_ascii=False), shlex.quote(str(self.folder.path))
         return [
-            *summary_lines(self.photos),
-            "",
+            *([*summary_lines(self.photos), ""] if self.photos else []),
             *self.funnel.lines(),
             *tally(self.folder.replies).lines(),
             "",
@@ -79,7 +78,8 @@ def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = F
         options = [
             f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}" for name, value in changes.items()
         ]
-        return finalize(folder, config, " ".join(options) or "[select]")
+        summary = finalize(folder, config, " ".join(options) or "[select]")
+        return replace(summary, photos=())  # a selection does not change them
 
 
 def last_selection(folder: BuildFolder) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
@@ -28,6 +27,7 @@ from mycanvas import __version__
 from mycanvas.errors import StoreError
 from mycanvas.io.files import read_json, stored, write_bytes, write_json
 from mycanvas.io.images import encode_jpeg, encode_png
+from mycanvas.io.progress import Progress, tracked
 from mycanvas.models.runtime import Runtime
 
 PHOTO_SIDE = 2048
@@ -80,9 +80,9 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
         )
         for batch in (photos[start : start + step] for start in range(0, len(photos), step))
     ]
-    with tqdm(total=len(photos), desc="cutting out", unit="photo") as bar:
+    with Progress("cutting out", len(photos), "photo") as progress:
         for count in context.engine.map(cut_out, tasks):
-            bar.update(count)
+            progress.update(count)
     cutouts = [
         _read_use(context.folder, concept, photo, keys[photo.id]) for concept in concepts for photo in concept.photos
     ]
@@ -124,7 +124,7 @@ def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
     ordered = sorted(painted, key=lambda background: (background.scene, background.variant))
     tasks = [PaintTask(folder=context.folder.path, background=background) for background in ordered]
     if tasks:
-        list(tqdm(context.engine.map(paint, tasks), total=len(tasks), desc="painting", unit="background"))
+        list(tracked(context.engine.map(paint, tasks), "painting", len(tasks), "background"))
 
 
 @one_thread()

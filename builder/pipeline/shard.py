@@ -8,8 +8,6 @@ from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 
-from tqdm import tqdm
-
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import BuildContext
@@ -26,6 +24,7 @@ from builder.stages.paste import paste
 from builder.stages.repaint import REPAINTERS, repaint
 from builder.stages.score import SCORERS, score
 from mycanvas import __version__
+from mycanvas.io.progress import Progress
 from mycanvas.models.runtime import Runtime
 
 BATCH = 4
@@ -81,9 +80,9 @@ def make_scenes(context: BuildContext, samples: Sequence[Sample], cutouts: Seque
         if index not in done
     ]
     finished = sum(len(shards[index]) for index in done)
-    with tqdm(total=len(samples), initial=finished, desc="composing", unit="scene") as bar:
+    with Progress("composing", len(samples), "scene", done=finished) as progress:
         for report in context.engine.map(make_shard, tasks):
-            bar.update(report.planned)
+            progress.update(report.planned)
 
 
 @one_thread()

@@ -6,13 +6,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tqdm import tqdm
-
 from builder.config import BuildConfig
 from builder.pipeline.context import BuildContext
 from builder.pipeline.loaded_backends import with_backend
 from builder.records import BackgroundRef, Concept, Theme
 from builder.stages.layout import THEMES
+from mycanvas.io.progress import Progress
 from mycanvas.models.runtime import Runtime
 
 log = logging.getLogger("mycanvas")
@@ -62,10 +61,10 @@ def find_themes(
         for start in range(0, len(compositions), step)
     ]
     themes: dict[Composition, Theme] = {}
-    with tqdm(total=len(compositions), desc="asking for themes", unit="composition") as bar:
+    with Progress("asking for themes", len(compositions), "composition") as progress:
         for found in context.engine.map(ask_for_themes, tasks):
             themes |= {composition: theme for composition, theme in found.items() if theme}
-            bar.update(len(found))
+            progress.update(len(found))
     if len(themes) < len(compositions):
         log.warning(
             "the language model gave nothing usable for %d of %d compositions; their scenes take any background, and "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,8 +35,13 @@ def writers() -> int:
     return min(cores() + 1, MAX_WRITERS)
 
 
-def write_parquet(source: Path, target: Path) -> None:
+def write_parquet(source: Path, target: Path, only: Collection[str] | None = None) -> None:
     """Write an Arrow shard as Parquet; memory holds one row group. The same rows give the same bytes.
+
+    Args:
+        source: the Arrow shard.
+        target: the Parquet file.
+        only: ids of the rows to write; None: all rows.
 
     Raises:
         InputError: the shard cannot be read.
@@ -58,7 +63,7 @@ def write_parquet(source: Path, target: Path) -> None:
             write_page_index=True,
         )
         with writer:
-            for rows in _row_groups(read_shard(str(source))):
+            for rows in _row_groups(_chosen(read_shard(str(source)), only)):
                 writer.write_table(rows, row_group_size=rows.num_rows)
             writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
         file.truncate(native.tell())
@@ -68,6 +73,12 @@ def _reserve(file: BinaryIO, size: int) -> None:
     """Reserve the space first: a disk that fills up while pyarrow cuts pages by content crashes the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
+
+
+def _chosen(batches: Iterator[pa.RecordBatch], only: Collection[str] | None) -> Iterator[pa.RecordBatch]:
+    if only is None:
+        return batches
+    return (batch.filter(pa.array([name in only for name in batch["id"].to_pylist()])) for batch in batches)
 
 
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from PIL import Image
-from tqdm import tqdm
 
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.clean import push_files
 from builder.pipeline.dataset_writer import data_files, marked
 from builder.pipeline.source_photos import Sources
 from builder.publish.parquet import write_parquet, writers
@@ -24,6 +24,7 @@ from mycanvas import __version__
 from mycanvas.dataset import Dataset, Encoded, Scene, open_dataset
 from mycanvas.errors import StoreError
 from mycanvas.io.files import read_json, sha256_of, write_json
+from mycanvas.io.progress import tracked
 
 CARD, DIGESTS, CONCEPTS = "README.md", "mycanvas.json", "concepts"
 PREVIEW_SIDE = 512
@@ -71,11 +72,26 @@ class Publication:
         return shards | {path: len(content) for path, content in self.small.items()}
 
 
-def check_publishable(folder: BuildFolder, license: str | None) -> dict[str, str]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checked:
+    """A build that may be published.
+
+    sums: the sha256 of each of its shards, by its name in the folder. photos: ids of the source photos to publish.
+    held_back: the number of the others.
+    """
+
+    sums: Mapping[str, str]
+    photos: frozenset[str]
+    held_back: int
+
+
+def check_publishable(folder: BuildFolder, license: str | None, *, all_photos: bool = False) -> Checked:
     """Check that a folder may be published as it is.
 
-    Returns:
-        The sha256 of each of its shards, by its name in the folder.
+    Args:
+        folder: a build.
+        license: of the dataset, in place of the build's.
+        all_photos: publish all source photos, not only those that scenes show.
 
     Raises:
         StoreError: the build is not finished, its card describes other files, or a license is missing.
@@ -89,18 +105,19 @@ def check_publishable(folder: BuildFolder, license: str | None) -> dict[str, str
             f"{path}: the card, README.md, was not written for the files that are there now; "
             f"run: mycanvas select {path}"
         )
+    dataset = open_dataset(folder.path)
+    photos = frozenset(dataset.photo_ids())
+    published = photos if all_photos else photos & dataset.shown_photos()
     if not (license or done["license"]):
-        _check_photos(folder)
-    return {name: done["files"][name] for name in (f"{file.parent.name}/{file.name}" for file in data_files(folder))}
+        _check_photos(folder, published)
+    sums = {name: done["files"][name] for name in (f"{file.parent.name}/{file.name}" for file in data_files(folder))}
+    return Checked(sums=sums, photos=published, held_back=len(photos - published))
 
 
-def _check_photos(folder: BuildFolder) -> None:
-    """Raise StoreError if the license of a photo is not stated.
-
-    Photos that no scene shows count too: all photos of concepts are published.
-    """
+def _check_photos(folder: BuildFolder, published: Collection[str]) -> None:
+    """Raise StoreError if the license of a published photo, or of the photo of a background, is not stated."""
     sources = Sources.from_json(read_json(folder.sources_file))
-    stated = [photo.attribution for photo in sources.photos]
+    stated = [photo.attribution for photo in sources.photos if photo.id in published]
     stated += [background.attribution for background in sources.backgrounds if background.photo_id]
     if unknown := stated.count(None):
         raise StoreError(
@@ -109,19 +126,17 @@ def _check_photos(folder: BuildFolder) -> None:
         )
 
 
-def prepare(
-    folder: BuildFolder, sums: Mapping[str, str], repo_id: str, license: str | None, *, keep: bool
-) -> Publication:
+def prepare(folder: BuildFolder, checked: Checked, repo_id: str, license: str | None, *, keep: bool) -> Publication:
     """Make the files to publish.
 
     Args:
         folder: a build that passed `check_publishable`.
-        sums: the return value of `check_publishable`.
+        checked: the return value of `check_publishable`.
         repo_id: the repository that the card names.
         license: replaces the build's; None: keep that.
         keep: leave the Parquet files in .build/push, where an interrupted push finds them again.
     """
-    shards = tuple(_shards(folder, sums, keep=keep))
+    shards = tuple(_shards(folder, checked, keep=keep))
     sizes = {CONCEPTS: 0, "default": 0}
     for shard in shards:
         sizes[CONCEPTS if shard.path.startswith(CONCEPTS) else "default"] += shard.size
@@ -129,8 +144,9 @@ def prepare(
     previews = list(_previews(dataset))
     own_card = (folder.path / CARD).read_text(encoding="utf-8")
     sizes["all"] = sizes["default"]
-    card = hub_card(own_card, repo_id, sizes, license, [preview for preview, _ in previews])
-    splits = _splits(dataset)
+    photos = (len(checked.photos), len(checked.photos) + checked.held_back)
+    card = hub_card(own_card, repo_id, sizes, license, [preview for preview, _ in previews], photos)
+    splits = _splits(dataset, checked.photos)
     digests = {
         "mycanvas": __version__,
         "shards": digest_in(own_card),
@@ -143,23 +159,31 @@ def prepare(
     )
 
 
-def _shards(folder: BuildFolder, sums: Mapping[str, str], *, keep: bool) -> Iterator[Shard]:
-    """Write each Arrow shard as Parquet, named by the Arrow shard's sum: only again when that changes."""
+def _shards(folder: BuildFolder, checked: Checked, *, keep: bool) -> Iterator[Shard]:
+    """Write each Arrow shard as Parquet, named by the sum of what it is made from: only again when that changes."""
+    sums = {name: _sum_of_rows(name, arrow, checked) for name, arrow in checked.sums.items()}
     kept = folder.hidden / "push"
     with TemporaryDirectory(prefix="mycanvas-") as temporary, ThreadPoolExecutor(writers()) as pool:
-        make = partial(_shard, folder.path, kept, kept if keep else Path(temporary))
+        make = partial(_shard, folder.path, checked, kept, kept if keep else Path(temporary))
         made = pool.map(make, sums.items())
         try:
-            yield from tqdm(made, total=len(sums), desc="writing Parquet", unit="shard", delay=1)
+            yield from tracked(made, "writing Parquet", len(sums), "shard")
         finally:
             pool.shutdown(cancel_futures=True)
     if keep:
-        for old in kept.iterdir():
+        for old in push_files(folder):
             if old.stem not in sums.values():
                 old.unlink()
 
 
-def _shard(dataset: Path, kept: Path, place: Path, named: tuple[str, str]) -> Shard:
+def _sum_of_rows(name: str, arrow: str, checked: Checked) -> str:
+    """The sum of a shard, and of the photos that are published of it."""
+    if not (name.startswith(CONCEPTS) and checked.held_back):
+        return arrow
+    return hashlib.sha256("\n".join([arrow, *sorted(checked.photos)]).encode()).hexdigest()
+
+
+def _shard(dataset: Path, checked: Checked, kept: Path, place: Path, named: tuple[str, str]) -> Shard:
     """Find the Parquet file in `kept`, or write it to `place`; if `place` is not `kept`, delete it after measuring."""
     name, arrow = named
     path = Path(name).with_suffix(".parquet").as_posix()
@@ -167,7 +191,7 @@ def _shard(dataset: Path, kept: Path, place: Path, named: tuple[str, str]) -> Sh
     file = marker.with_suffix(".parquet")
     if not (marker.is_file() and file.is_file() and file.stat().st_size == read_json(marker)["size"]):
         marker, file = place / marker.name, place / file.name
-        write_parquet(dataset / name, file)
+        write_parquet(dataset / name, file, checked.photos if name.startswith(CONCEPTS) else None)
         write_json(marker, {"size": file.stat().st_size, "sha256": sha256_of(file)})
     found = read_json(marker)
     if place == kept:
@@ -177,10 +201,10 @@ def _shard(dataset: Path, kept: Path, place: Path, named: tuple[str, str]) -> Sh
     return Shard(path=path, local=None, **found)
 
 
-def _splits(dataset: Dataset) -> dict[str, Rows]:
-    """The rows of each split, scenes before source photos."""
+def _splits(dataset: Dataset, photos: Collection[str]) -> dict[str, Rows]:
+    """The rows of each split, scenes before the published source photos."""
     scenes = {split: Rows.count(dataset.ids(split)) for split in dataset.splits}
-    return scenes | {CONCEPTS: Rows.count(dataset.photo_ids())}
+    return scenes | {CONCEPTS: Rows.count(name for name in dataset.photo_ids() if name in photos)}
 
 
 def _previews(dataset: Dataset) -> Iterator[tuple[Preview, bytes]]:

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tqdm import tqdm
-
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.claim import claim
+from builder.pipeline.clean import remove_push_files
 from builder.publish.publication import CONCEPTS, Publication, Rows, check_publishable, prepare
-from builder.publish.remote import Remote, changed_files, dropped_files, read_remote
+from builder.publish.remote import Remote, changed_files, check_repo_id, dropped_files, read_remote
 from dataset_card import HUB_LICENSES, license_yaml
 from mycanvas.errors import ConfigError, HubError
-from mycanvas.io.hub_errors import hub_errors
-from mycanvas.io.messages import closest, counted
+from mycanvas.io.hub_errors import hub_errors, is_unreachable
+from mycanvas.io.messages import byte_size, closest, counted
+from mycanvas.io.progress import BYTES, Progress, tracked
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
@@ -38,6 +38,8 @@ class Push:
     """The result of a push, or of a dry run.
 
     revision: the branch. commit: its last commit, the previous one where nothing had changed; None: a dry run.
+    photos: the size in bytes of the published source photos. held_back: the number of those that no scene shows.
+    reached: whether the Hub answered; if not, this is a dry run. creates: whether the repository is new.
     send: the size in bytes of each file that is new or changed. keep: the number of unchanged files.
     delete: files that the dataset no longer has. splits: the rows of each split.
     """
@@ -50,32 +52,60 @@ class Push:
     delete: tuple[str, ...]
     commit: str | None
     splits: Mapping[str, Rows]
+    photos: int
+    held_back: int
+    reached: bool
+    creates: bool
+    private: bool
 
     def lines(self) -> list[str]:
         """The result as lines for the terminal."""
         send, delete = ("sent", "deleted") if self.commit else ("would send", "would delete")
         longest = max(map(len, self.send), default=0)
         kept = f"; {self.keep} unchanged" if self.keep else ""
-        total = f"{send} {counted(len(self.send), 'file')}, {_size(sum(self.send.values()))}{kept}"
+        total = f"{send} {counted(len(self.send), 'file')}, {byte_size(sum(self.send.values()))}{kept}"
         parts = "of a changed file, only the parts that the Hub does not have are uploaded"
         rows = ", ".join(f"{split} {found.rows}" for split, found in self.splits.items())
         branch = "" if self.revision == "main" else f', revision="{self.revision}"'
         return [
-            *(f"{send}  {path:<{longest}}  {_size(size):>9}" for path, size in self.send.items()),
+            *(f"{send}  {path:<{longest}}  {byte_size(size):>9}" for path, size in self.send.items()),
             *(f"{delete}  {path}" for path in self.delete),
             total if self.send else f"nothing to send: {counted(self.keep, 'file')} unchanged",
             *([parts] if self.send and self.keep else []),
             f"{'read back' if self.commit else 'it would hold'}: {rows} rows",
+            self._about_photos(),
+            *([] if self.commit else self._advice()),
             *([f'load it:     datasets.load_dataset("{self.repo_id}"{branch})'] if self.commit else []),
             *([f"look at it:  {self.url}"] if self.commit else []),
         ]
 
+    def _about_photos(self) -> str:
+        number, verb = self.splits[CONCEPTS].rows, "published" if self.commit else "would publish"
+        others = f"; not {self.held_back} that no scene shows (--all-photos)" if self.held_back else ""
+        return (
+            f"{verb} {counted(number, 'source photo')} with the scenes, {byte_size(self.photos)} of the above{others}"
+        )
+
+    def _advice(self) -> list[str]:
+        lines = []
+        if not self.reached:
+            lines.append(
+                f"the Hub cannot be reached: not known are whether {self.repo_id} exists, what it holds already, and "
+                "whether you may write there; the files above are those of a first push"
+            )
+        if self.creates and not self.private:
+            lines.append(
+                "recommended: --private; look at the dataset on the Hub first, and make it public in its settings"
+            )
+        return lines
+
     def as_json(self) -> dict[str, Any]:
         """The result as JSON's types."""
+        photos = {"rows": self.splits[CONCEPTS].rows, "bytes": self.photos, "held_back": self.held_back}
         rows = {split: found.rows for split, found in self.splits.items()}
         sent = {"send": dict(self.send), "keep": self.keep, "delete": list(self.delete)}
         where = {"repository": self.repo_id, "url": self.url, "revision": self.revision}
-        return {**where, **sent, "commit": self.commit, "rows": rows}
+        return {**where, **sent, "commit": self.commit, "rows": rows, "photos": photos, "hub_reached": self.reached}
 
 
 def push(
@@ -85,6 +115,7 @@ def push(
     private: bool = False,
     revision: str = "main",
     license: str | None = None,
+    all_photos: bool = False,
     dry_run: bool = False,
 ) -> Push:
     """Publish a built dataset, or its changes since the last push; an interrupted push resumes where it stopped.
@@ -98,15 +129,15 @@ def push(
         private: create the repository as private, and refuse a public one.
         revision: the branch; it is created if it does not exist.
         license: SPDX identifier, in place of the build's.
-        dry_run: only report what would be sent; write nothing, neither here nor on the Hub.
+        all_photos: publish all source photos, not only those that scenes show.
+        dry_run: only report what would be sent; write nothing, neither here nor on the Hub. It works offline too.
 
     Raises:
         ConfigError: the name of the repository, of the branch or of the license is invalid.
         StoreError: the folder cannot be published as it is.
         HubError: the Hub refused, cannot be reached, or returns other rows than were sent.
     """
-    if repo_id.count("/") != 1:
-        raise ConfigError(f"expected user/name, as in jane/mycanvas, got {repo_id!r}")
+    check_repo_id(repo_id)
     if not revision.strip():
         raise ConfigError(f"--revision: expected the name of a branch, got {revision!r}")
     _check_license(license)
@@ -114,22 +145,26 @@ def push(
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(claim(folder, folder.request()))
-        hashes = check_publishable(folder, license)
+        checked = check_publishable(folder, license, all_photos=all_photos)
         stack.enter_context(_no_bars())
         api = _client(anonymous=dry_run)
-        with hub_errors(f"look at {repo_id}"):
-            remote = read_remote(api, repo_id, revision, private)
-        publication = prepare(folder, hashes, repo_id, license, keep=not dry_run)
+        remote = _look(api, repo_id, revision, private, offline=dry_run)
+        publication = prepare(folder, checked, repo_id, license, keep=not dry_run)
         sizes = publication.sizes()
         changed = changed_files(publication, remote)
         dropped = dropped_files(publication, remote)
+        photos = sum(sizes[name] for name in sizes if name.startswith(f"{CONCEPTS}/"))
         commit = None
         if not dry_run:
+            log.info(
+                "publishing %s (%s) with the scenes", counted(len(checked.photos), "source photo"), byte_size(photos)
+            )
             with hub_errors(f"publish {repo_id}"):
                 _create(api, repo_id, revision, remote, private)
                 commit = _send(api, repo_id, revision, remote, publication, changed, dropped)
             with hub_errors(f"read {repo_id} back"):
                 _compare(repo_id, commit, publication.splits)
+            remove_push_files(folder)
         send = {name: sizes[name] for name in changed}
         return Push(
             repo_id=repo_id,
@@ -140,6 +175,11 @@ def push(
             delete=dropped,
             commit=commit,
             splits=publication.splits,
+            photos=photos,
+            held_back=checked.held_back,
+            reached=remote.reached,
+            creates=not remote.exists,
+            private=private,
         )
 
 
@@ -166,9 +206,23 @@ def _client(*, anonymous: bool) -> HfApi:
             log.warning("not logged in to the Hub: private repositories are not visible")
             return api
         raise HubError("not logged in to the Hub; run: hf auth login (or set HF_TOKEN)")
-    with hub_errors("log in to the Hub"):
-        api.whoami()
     return api
+
+
+def _look(api: HfApi, repo_id: str, revision: str, private: bool, *, offline: bool) -> Remote:
+    """The current state of the branch, for a user whose token is valid; offline: allow that the Hub is not reached."""
+    from huggingface_hub import get_token
+
+    try:
+        if get_token() is not None:
+            with hub_errors("log in to the Hub"):
+                api.whoami()
+        with hub_errors(f"look at {repo_id}"):
+            return read_remote(api, repo_id, revision, private)
+    except HubError as error:
+        if offline and is_unreachable(error):
+            return Remote(exists=False, head=None, hashes={}, reached=False)
+        raise
 
 
 @contextmanager
@@ -218,12 +272,10 @@ def _send(
         for shard in publication.shards
         if shard.path in changed and shard.local
     ]
-    with tqdm(
-        total=sum(size for _, size in large), desc="sending", unit="B", unit_scale=True, disable=not large
-    ) as bar:
+    with Progress("sending", sum(size for _, size in large), BYTES) as progress:
         for addition, size in large:
             api.preupload_lfs_files(repo_id, [addition], repo_type="dataset", revision=revision)
-            bar.update(size)
+            progress.update(size)
     small = [CommitOperationAdd(path, content) for path, content in publication.small.items() if path in changed]
     operations: list[Operation] = [*(addition for addition, _ in large), *small, *map(CommitOperationDelete, dropped)]
     if not operations:
@@ -246,7 +298,7 @@ def _compare(repo_id: str, commit: str, splits: Mapping[str, Rows]) -> None:
     """
     import datasets
 
-    for split, sent in tqdm(splits.items(), desc="reading back", unit="split", delay=1):
+    for split, sent in tracked(splits.items(), "reading back", len(splits), "split"):
         config, part = ("concepts", "train") if split == CONCEPTS else ("default", split)
         rows = datasets.load_dataset(repo_id, config, split=part, revision=commit, streaming=True, columns=["id"])
         found = Rows.count(row["id"] for row in rows)
@@ -255,7 +307,3 @@ def _compare(repo_id: str, commit: str, splits: Mapping[str, Rows]) -> None:
                 f"{repo_id} at {commit} returns {found.rows} rows of {split}, which are not the {sent.rows} rows that "
                 "were sent; delete .build/push and run the same command again"
             )
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e3:.1f} kB" if size < 1e6 else f"{size / 1e6:.2f} MB"

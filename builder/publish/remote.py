@@ -31,27 +31,40 @@ class Remote:
     exists: whether there is a repository. head: the branch's last commit; None: there is no such branch yet.
     hashes: by the path of each file of the branch (of main, where there is no such branch), the sha256 of a large file,
         the git blob id of any other.
+    reached: whether the Hub answered; if not, nothing is known of the repository.
     """
 
     exists: bool
     head: str | None
     hashes: Mapping[str, str]
+    reached: bool = True
+
+
+def check_repo_id(repo_id: str) -> None:
+    """Raise ConfigError if no repository can have this name."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    expected = f"expected user/name, as in jane/mycanvas, got {repo_id!r}"
+    if repo_id.count("/") != 1:
+        raise ConfigError(expected)
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise ConfigError(f"{expected}: {error}") from error
 
 
 def read_remote(api: HfApi, repo_id: str, revision: str, private: bool) -> Remote:
     """Read the current state of the branch.
 
     Raises:
-        ConfigError: no repository can have this name.
         HubError: the repository is public and `private` is set, or it holds files that no push wrote.
     """
     from huggingface_hub import RepoFile
-    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
         visible = api.repo_info(repo_id, repo_type="dataset")
-    except HFValidationError as error:
-        raise ConfigError(f"expected user/name, as in jane/mycanvas, got {repo_id!r}: {error}") from error
     except RepositoryNotFoundError:
         return Remote(exists=False, head=None, hashes={})
     if private and not visible.private:

@@ -179,3 +179,18 @@ def _concept(folder: ConceptFolder, photos: Sequence[PhotoFile]) -> Concept:
 
 def _reject(sample_id: str, reason: str) -> Rejected:
     return Rejected(sample_id=sample_id, stage="concepts", reason=reason)
+
+
+def photo_folders_of(source: Path) -> list[ConceptFolder]:
+    """The folders of photos in a folder, without their descriptions; `find_concepts` says which names it accepts.
+
+    Raises:
+        InputError: the source is not a folder, or cannot be read.
+    """
+    folders = [entry for entry in entries(source) if may_hold_photos(entry) and _holds_photos(entry)]
+    return [ConceptFolder(path=folder, described=ConceptDescription(), collected=True) for folder in folders]
+
+
+def name_problems(folders: Sequence[ConceptFolder]) -> Iterator[str]:
+    """Problems of the names, class nouns and tokens of folders, one line each."""
+    return _problems(folders)

@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from builder.sources import ON_HUB
 from builder.sources.photo_folders import SUFFIXES
 from mycanvas.errors import InputError
 from mycanvas.io.files import write_bytes
 from mycanvas.io.images import MAX_BYTES as MAX_PHOTO_BYTES
+from mycanvas.io.progress import tracked
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, RepoFile
@@ -135,7 +134,7 @@ def _copy_rows(source: HubSource, files: Sequence[RepoFile], folder: Path) -> di
     sizes = {file.path: file.size for file in files}
     origins: dict[str, str] = {}
     seen = size = unpacked = 0
-    for name in tqdm(chosen, desc="fetching", unit="concept", delay=1):
+    for name in tracked(chosen, "fetching", len(chosen), "concept"):
         builder = datasets.load_dataset_builder(source.repo, name, revision=source.commit)
         urls = [
             url.split(f"@{source.commit}/")[-1] for part in (builder.config.data_files or {}).values() for url in part

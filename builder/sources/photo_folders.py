@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,8 @@ from mycanvas.errors import InputError
 from mycanvas.io.images import quiet_decoding, read_file
 from mycanvas.io.messages import explain, nearest
 from mycanvas.io.toml import read_toml
+
+log = logging.getLogger("mycanvas")
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 OTHER_PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".tif", ".tiff")
@@ -56,6 +59,8 @@ def read_descriptions(
 ) -> tuple[dict[str, Table], dict[str, list[str]]]:
     """Read a TOML file that describes the folders beside it, in one table each; no tables if there is no file.
 
+    A table of a folder that does not exist is reported in a warning: the file may serve several sets of photos.
+
     Args:
         path: the TOML file.
         names: the names of the folders.
@@ -78,7 +83,11 @@ def read_descriptions(
     invalid: dict[str, list[str]] = {}
     for name, values in tables.items():
         if name not in names:
-            invalid[name] = [f"{path}: no folder is called {name}; {nearest(name, names)}"]
+            unknown = f"{path}: no folder is called {name}; {nearest(name, names)}"
+            if isinstance(values, dict):
+                log.warning("%s (this table is not used)", unknown)
+            else:  # a key outside of the table that it was written for
+                invalid[name] = [unknown]
             continue
         try:
             valid |= TypeAdapter(dict[str, table]).validate_python({name: values})  # type: ignore[valid-type]

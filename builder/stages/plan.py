@@ -39,18 +39,18 @@ Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class PlanConfig(Table):
-    """The settings of the plan; in build.toml they are at the top, outside of any table.
-
-    samples: total number of scenes, divided among the compositions. samples_per_composition: instead of `samples`.
-    compositions: names of the concepts of each composition; empty: drawn at random.
-    sizes: allowed numbers of concepts in a drawn composition. seed: of all random draws of the build.
-    """
+    """The settings of the plan; in build.toml they are at the top, outside of any table."""
 
     samples: Annotated[int, Field(ge=1)] = DEFAULT_SAMPLES
+    """Scenes generated in all, spread over the compositions."""
     samples_per_composition: Annotated[int, Field(ge=1)] | None = None
+    """Scenes generated for each composition, instead of `samples`."""
     compositions: Annotated[tuple[Names, ...], Field(strict=False)] = ()
+    """Which concepts meet, by name, such as [["dog6", "mug"]]; empty: drawn."""
     sizes: Annotated[tuple[Size, ...], Field(min_length=1, strict=False)] = (2, 3, 4, 5)
+    """How many concepts a drawn composition may have."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of every random draw of the build."""
 
     @model_validator(mode="after")
     def _one_number_of_samples(self) -> Self:

@@ -6,40 +6,49 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from mycanvas.io.config_table import Fraction, Table
+from mycanvas.schema import SCORE_FIELDS
 
-HIGHER_IS_BETTER = frozenset({"cutout", "visible", "size", "sharpness", "alignment", "identity", "found", "quality"})
-"""Scores that are better when higher; all others are better when lower."""
+HIGHER_IS_BETTER = frozenset(name for name, score in SCORE_FIELDS.items() if score.better == "high")
+"""Scores of which more is better; of the others less is."""
 
 Cosine = Annotated[float, Field(ge=-1, le=1)]
+
+
+def _bound(side: Literal["Minimum", "Maximum"], name: str, default: float | None = None) -> Any:
+    """The field of a bound on a score; its meaning is made of the score's."""
+    score = SCORE_FIELDS[name]
+    meaning = f"{side} {name} score of a kept scene: {score.meaning} ({score.range}, {score.better} is better)."
+    return Field(default, description=meaning)
 
 
 class SelectConfig(Table):
     """[select]: thresholds and quotas; they can change without another build.
 
-    min_*, max_*: bounds on the score of that name. per_composition: maximum scenes kept of one composition.
-    duplicate_bits: scenes of one composition whose fingerprints differ in at most this many bits are duplicates.
+    min_*, max_*: bounds on the score of that name, which `mycanvas.schema.SCORE_FIELDS` describes.
     """
 
-    min_cutout: Fraction | None = None
-    min_visible: Fraction | None = 0.6
-    max_overlap: Fraction | None = 0.3
-    min_size: Fraction | None = None
-    max_border: Fraction | None = 0.2
-    min_sharpness: Fraction | None = None
-    max_seam: Fraction | None = None
-    max_exposure: Fraction | None = None
-    min_alignment: Cosine | None = None
-    min_identity: Cosine | None = None
-    min_found: Fraction | None = None
-    max_invented: Annotated[float, Field(ge=0)] | None = None
-    min_quality: Fraction | None = None
+    min_cutout: Fraction | None = _bound("Minimum", "cutout")
+    min_visible: Fraction | None = _bound("Minimum", "visible", 0.6)
+    max_overlap: Fraction | None = _bound("Maximum", "overlap", 0.3)
+    min_size: Fraction | None = _bound("Minimum", "size")
+    max_border: Fraction | None = _bound("Maximum", "border", 0.2)
+    min_sharpness: Fraction | None = _bound("Minimum", "sharpness")
+    max_seam: Fraction | None = _bound("Maximum", "seam")
+    max_exposure: Fraction | None = _bound("Maximum", "exposure")
+    min_alignment: Cosine | None = _bound("Minimum", "alignment")
+    min_identity: Cosine | None = _bound("Minimum", "identity")
+    min_found: Fraction | None = _bound("Minimum", "found")
+    max_invented: Annotated[float, Field(ge=0)] | None = _bound("Maximum", "invented")
+    min_quality: Fraction | None = _bound("Minimum", "quality")
     per_composition: Annotated[int, Field(ge=1)] | None = None
+    """Maximum number of scenes kept per composition."""
     duplicate_bits: Annotated[int, Field(ge=-1, le=64)] = 3
+    """Maximum difference of two fingerprints, in bits, for duplicates within a composition; -1 keeps duplicates."""
 
     def bounds(self) -> dict[str, tuple[float | None, float | None]]:
         """Map each bounded score to its (lowest, highest) allowed value; None: no bound."""

@@ -17,6 +17,7 @@ from mycanvas.alignment.pairs import open_pairs
 from mycanvas.alignment.plot import draw_alignments
 from mycanvas.errors import ConfigError
 from mycanvas.io.files import write_text
+from mycanvas.io.progress import tracked
 from mycanvas.io.tables import Table
 from mycanvas.models import split_name
 from mycanvas.models.catalogue import ENCODER
@@ -91,8 +92,6 @@ def measure_datasets(
         InputError: a dataset cannot be opened or read.
         ModelError: the encoder is not available or fails.
     """
-    from tqdm import tqdm
-
     named = dict(_named(datasets))
     splits, images, captions = (_per_dataset(named, given) for given in (split, image_column, caption_column))
     opened = {
@@ -108,8 +107,7 @@ def measure_datasets(
         weak_below = THRESHOLD
     alignments = []
     for name, pairs in opened.items():
-        with tqdm(pairs.rows, total=limit, desc=name, unit="row", delay=1) as rows:
-            alignments.append(measure_alignment(name, rows, model))
+        alignments.append(measure_alignment(name, tracked(pairs.rows, name, limit, "row"), model))
     return AlignmentRun(alignments=tuple(alignments), encoder=f"{model_name}@{snapshot.revision}", threshold=weak_below)
 
 

@@ -130,6 +130,15 @@ class Dataset:
             check_photo(row, self.place)
             yield row["id"]
 
+    def shown_photos(self) -> frozenset[str]:
+        """The ids of the source photos that scenes show.
+
+        Raises:
+            InputError: a shard cannot be read.
+        """
+        rows = (row for files in self.files.values() for row, _ in read_rows(files, ("source_images",)))
+        return frozenset(name for row in rows for name in row["source_images"] or ())
+
     def concepts(self, *, with_photos: bool = True) -> dict[str, Concept]:
         """The concepts by name, in the order of their first photos.
 

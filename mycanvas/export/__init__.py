@@ -55,7 +55,7 @@ class Exported:
 
 
 def export(folder: Path, name: str, output: Path, check: Callable[[Path], object] = lambda _: None) -> Exported:
-    """Write a dataset in another format, with a progress bar on stderr.
+    """Write a dataset in another format, with its progress on stderr.
 
     Args:
         folder: what `mycanvas build` wrote, or its copy in Parquet.
@@ -69,9 +69,8 @@ def export(folder: Path, name: str, output: Path, check: Callable[[Path], object
         StoreError: the output holds other files, is in use by another process, or cannot be written.
         MissingExtra: the format's own package is not installed.
     """
-    from tqdm import tqdm
-
     import mycanvas
+    from mycanvas.io.progress import Progress
 
     if name not in FORMATS:
         raise ConfigError(f"there is no format {name!r}; {nearest(name.lower(), tuple(FORMATS))}")
@@ -81,8 +80,8 @@ def export(folder: Path, name: str, output: Path, check: Callable[[Path], object
     identity = {"format": name, "dataset": source.dataset.version, "mycanvas": mycanvas.__version__}
 
     def write(folder: Path) -> None:
-        with tqdm(total=sum(source.counts.values()), desc=f"exporting {name}", unit="scene") as bar:
-            FORMATS[name](replace(source, passed=bar.update), folder)
+        with Progress(f"exporting {name}", sum(source.counts.values()), "scene") as progress:
+            FORMATS[name](replace(source, passed=progress.update), folder)
 
     written = write_export(output, identity, write)
     return Exported(format=name, output=output, counts=source.counts, written=written)

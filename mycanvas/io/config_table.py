@@ -22,12 +22,16 @@ class Table(BaseModel):
     An unknown key is an error, and so is a value of another type, such as true for a number. TOML has no null: ""
     resets a field that may be None, so that a file can remove a value that its profile sets.
 
+    The text below a field is its meaning in the reference of options (builder/config/reference.py).
+
     runtime_fields: those that change how fast a result comes, not the result; a build may change them and resume.
     """
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset()
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, strict=True, use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod

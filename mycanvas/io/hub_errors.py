@@ -54,6 +54,14 @@ def hub_errors(
         raise raises(f"cannot {action}: {reason}{f'; {hint}' if hint else ''}") from error
 
 
+def is_unreachable(error: MyCanvasError) -> bool:
+    """Whether an error that `hub_errors` raised says that the Hub gave no answer: no network, or HF_HUB_OFFLINE."""
+    cause = error.__cause__
+    if cause is None or _answer(cause) is not None:
+        return False
+    return isinstance(cause, ConnectionError | TimeoutError) or _library(cause) in _LIBRARIES
+
+
 def check_repository(name: str, repo_type: RepoType, revision: str | None = None) -> None:
     """Ask the Hub once whether it has a repository. Call it within `hub_errors`, before a download.
 

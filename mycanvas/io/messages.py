@@ -68,6 +68,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun if count == 1 else plural(noun)}"
 
 
+def byte_size(size: int) -> str:
+    """A number of bytes: "3.4 kB", "12.00 MB"."""
+    return f"{size / 1e3:.1f} kB" if size < 1e6 else f"{size / 1e6:.2f} MB"
+
+
 def explain(error: ErrorDetails, known: Sequence[str]) -> str:
     """Describe one of pydantic's errors in a line: "samples: expected a whole number of at least 1, got 0".
 

@@ -1,7 +1,8 @@
-"""Read TOML files that were written by hand; merge and flatten tables."""
+"""Read TOML files that were written by hand; merge and flatten tables; write strings."""
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not UTF-8; save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
+
+
+def toml_string(text: str) -> str:
+    """Text as a TOML string. JSON's strings are TOML's, but for the delete character, which TOML requires escaped."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def merge(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

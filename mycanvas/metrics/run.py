@@ -10,6 +10,7 @@ from typing import Any
 from mycanvas.dataset import Concept, Dataset, open_dataset
 from mycanvas.errors import ConfigError
 from mycanvas.io.files import write_text
+from mycanvas.io.progress import Progress
 from mycanvas.io.reports import write_numbers
 from mycanvas.io.text import UNWRITABLE
 from mycanvas.metrics.evaluate import evaluate
@@ -60,8 +61,6 @@ def score(
         InputError: pictures, manifests or photos cannot be used.
         ModelError: a model is not available, or fails.
     """
-    from tqdm import tqdm
-
     choices = Settings(**{name: value for name, value in settings.items() if value is not None})
     pictures = _read_arms(dataset.mapped(), arms, prompts)
     models = _load_models(encoder or ENCODER, detector or DETECTOR, choices.threshold, device, dtype)
@@ -69,8 +68,8 @@ def score(
     references = encode_references(_concepts(pictures), models.encoder, choices, embeddings)
     scored = []
     for name, own in pictures.items():
-        with tqdm(total=len(own), desc=name, unit="picture", delay=1) as bar:
-            found = evaluate(own, references, models.encoder, models.detector, choices, progress=bar.update)
+        with Progress(name, len(own), "picture") as progress:
+            found = evaluate(own, references, models.encoder, models.detector, choices, progress=progress.update)
             scored.append(summarise(name, found))
     return Run(arms=tuple(scored), pictures=pictures, models=models.names, precision=models.precision, settings=choices)
 

@@ -37,34 +37,40 @@ GUIDANCE: Mapping[str, str] = {
 
 
 class InpaintingConfig(Table):
-    """How an inpainting pipeline is loaded and called.
-
-    model, refiner: pipelines. pipeline: the class to load `model` with; None: the inpainting class that fits it.
-    variant: of the weight files, such as "fp16". steps, strength, guidance: arguments of the pipeline.
-    refiner_start: the fraction of the steps at which the refiner takes over.
-    scheduler: "default" is the pipeline's own; "lcm" and "lightning" are for weights distilled that way.
-    batch_size: scenes in one call; halved when memory runs out. compile: with torch; takes minutes, pays off on large
-    builds. offload: keep a model in main memory while another one runs. attention_slicing: slower, needs less memory.
-    vae_tiling: decode in tiles; almost the same picture, needs much less memory.
-    """
+    """How an inpainting pipeline is loaded and called."""
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset({"batch_size", "compile", "offload", "attention_slicing"})
 
     model: ModelName = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
+    """The pipeline that repaints."""
     refiner: ModelName | None = None
+    """A pipeline that does the last steps."""
     pipeline: str | None = None
+    """Class to load `model` with; not given: the one for inpainting that fits it."""
     variant: str | None = None
+    """Variant of the weights' files, such as "fp16"."""
     steps: Count = 60
+    """Number of denoising steps."""
     strength: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Fraction of the steps that are run: 1 repaints from noise, less keeps more of what is there."""
     guidance: Annotated[float, Field(ge=0)] = 6.0
+    """Scale of classifier-free guidance: how closely the picture follows the prompt."""
     refiner_start: Annotated[float, Field(gt=0, lt=1)] = 0.75
+    """Fraction of the steps at which the refiner takes over."""
     negative_prompt: str = NEGATIVE_PROMPT
+    """Words for what the picture should not show."""
     scheduler: Literal["default", "euler", "dpm", "lcm", "lightning"] = "default"
+    """"default" is the pipeline's own; "lcm" and "lightning" are for weights distilled that way."""
     batch_size: Count = 4
+    """Scenes in one call; halved when memory runs out."""
     compile: bool = False
+    """Compile the model by torch, which takes minutes and pays off on large builds."""
     offload: bool = False
+    """Keep models in main memory while another runs."""
     attention_slicing: bool = False
+    """Compute attention in slices: slower, in less memory."""
     vae_tiling: bool = False
+    """Decode in tiles: almost the same picture, in much less memory."""
 
     @model_validator(mode="after")
     def _check_steps(self) -> Self:

@@ -245,8 +245,8 @@ def test_utf8_with_byte_order_mark_is_read_and_other_encodings_are_refused(
     photos = Path(shutil.copytree(shapes, tmp_path / "photos"))
     places = Path(shutil.copytree(grounds, tmp_path / "places"))
     file, text = {
-        "--concepts": (photos / "concepts.toml", '[ball]\nclass_noun = "bälle"\n[none]\n'),
-        "--backgrounds": (places / "backgrounds.toml", '[yard]\nphrase = "in März"\n[none]\n'),
+        "--concepts": (photos / "concepts.toml", 'none = 1\n[ball]\nclass_noun = "bälle"\n'),
+        "--backgrounds": (places / "backgrounds.toml", 'none = 1\n[yard]\nphrase = "in März"\n'),
         "build.toml": (tmp_path / "build.toml", 'license = "ä"\nnone = 1\n'),
     }[option]
     file.write_text(text, encoding=encoding)

@@ -16,12 +16,10 @@ from mycanvas.io.config_table import Table
 
 
 class CaptionConfig(Table):
-    """[caption]: picture -> words.
-
-    max_words: maximum number of words of a caption, and of a prompt without its tokens.
-    """
+    """[caption]: picture -> words."""
 
     max_words: Annotated[int, Field(ge=12, le=30)] = 30
+    """Maximum number of words of a caption, and of a prompt without its tokens."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

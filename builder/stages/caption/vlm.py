@@ -59,18 +59,18 @@ class _Dialogue:
 
 
 class VlmConfig(Table):
-    """[caption.vlm]: an image-text-to-text model, tuned to follow instructions, describes the scene.
-
-    The default is Gen4Gen's, LLaVA-1.5. tries: captions requested until one names every concept; then the template
-    completes it. max_tokens: a longer answer is cut off. batch_size: scenes in one call; halved when memory runs out.
-    """
+    """[caption.vlm]: an image-text-to-text model, tuned to follow instructions, describes the scene."""
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset({"batch_size"})
 
     model: ModelName = "llava-hf/llava-1.5-7b-hf"
+    """The model that describes the scene; the default is Gen4Gen's."""
     tries: Annotated[int, Field(ge=1, le=10)] = 3
+    """Captions requested until one names every concept; then the template completes it."""
     max_tokens: Annotated[int, Field(ge=16)] = 96
+    """A longer answer is cut off."""
     batch_size: Count = 8
+    """Scenes in one call; halved when memory runs out."""
 
 
 class Vlm(Captioner):

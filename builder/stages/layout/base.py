@@ -25,14 +25,12 @@ _GRID = 128
 
 
 class LayoutConfig(Table):
-    """[layout]: where each object stands.
-
-    max_overlap: maximum fraction of an object hidden by the objects in front of it.
-    scale: factor on the size of the whole group.
-    """
+    """[layout]: where each object stands."""
 
     max_overlap: Fraction = 0.25
+    """Largest fraction of an object that those in front of it may hide."""
     scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Factor on the size of the whole group of objects."""
 
 
 class LayoutBackend(Backend, Protocol):

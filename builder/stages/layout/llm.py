@@ -25,20 +25,18 @@ from mycanvas.models.runtime import Runtime
 
 
 class LlmConfig(ChatConfig):
-    """[layout.llm]: a language model that proposes backgrounds, sizes and boxes. Further keys: `ChatConfig`.
-
-    examples: a folder with COCO's instances_*.json and captions_*.json, shown to the model; None: built-in examples.
-    otherwise: for a scene without a usable reply: place its objects by the solver, or reject it.
-    grid: boxes are requested on a grid of this many cells a side (Gen4Gen: 512).
-    """
+    """[layout.llm]: a language model that proposes backgrounds, sizes and boxes. Further keys: `ChatConfig`."""
 
     runtime_fields: ClassVar[frozenset[str]] = ChatConfig.runtime_fields | {
         "examples"
     }  # `examples` counts by its content
 
     examples: Location | None = None
+    """Folder with COCO's instances_*.json and captions_*.json, to show the model; not given: our own examples."""
     otherwise: Literal["solver", "reject"] = "solver"
+    """Fate of a scene without a usable reply: the solver places its objects, or it is rejected."""
     grid: Annotated[int, Field(ge=64, le=4096)] = 512
+    """Boxes are requested on a grid of this many cells a side (Gen4Gen: 512)."""
 
 
 class Llm(ThemeBackend):

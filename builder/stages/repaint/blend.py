@@ -46,13 +46,12 @@ RIDGE = 1e-3
 
 
 class BlendConfig(Table):
-    """[repaint.blend]: blending without a model.
-
-    harmonise: strength with which object colours move towards the background's. shadow: darkness of contact shadows.
-    """
+    """[repaint.blend]: blending without a model."""
 
     harmonise: Fraction = 0.45
+    """How far the colours of an object move towards the background's."""
     shadow: Fraction = 0.55
+    """How dark contact shadows are."""
 
 
 class Blend(Repainter):

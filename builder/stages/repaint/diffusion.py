@@ -65,16 +65,15 @@ class Foreground:
 
 
 class DiffusionConfig(InpaintingConfig):
-    """[repaint.diffusion]: repaint the background around the objects. Further keys: `InpaintingConfig`.
-
-    prompt: "{background}" is replaced by "a garden", "{phrase}" by "in a garden", "{concepts}" by "dog, cat".
-    start: paint over the background's picture, or over noise.
-    smooth: side in pixels of the window that averages the edge of the foreground's alpha (Gen4Gen: 5).
-    """
+    """[repaint.diffusion]: repaint the background around the objects. Further keys: `InpaintingConfig`."""
 
     prompt: str = "a realistic photo of {background}"
+    """Prompt of a scene; "{background}" stands for "a garden", "{phrase}" for "in a garden", "{concepts}" for
+    "dog, cat"."""
     start: Literal["photo", "noise"] = "photo"
+    """The start of the repainting: the picture of the background, or noise."""
     smooth: Annotated[int, Field(ge=1, le=255)] = 5
+    """Side in pixels of the window that averages the edge of the foreground's alpha (Gen4Gen: 5)."""
 
     @field_validator("prompt")
     @classmethod

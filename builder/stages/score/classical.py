@@ -1,17 +1,7 @@
 """Scores from pixels, masks and geometry alone: no trained model, a few milliseconds per scene.
 
-A scene is as good as its worst object, so each score is the worst of its objects' scores.
-
-| score     | range    | better | what it measures of an object                                                        |
-|-----------|----------|--------|--------------------------------------------------------------------------------------|
-| cutout    | 0 to 1   | high   | quality of its cut-out, as the segmenter estimated it                                |
-| visible   | 0 to 1   | high   | fraction of its pixels that no object in front hides                                 |
-| overlap   | 0 to 1   | low    | fraction of its box that shows other objects, which a crop of the box would include  |
-| size      | 0 to 1   | high   | its visible area, as a fraction of the picture                                       |
-| border    | 0 to 1   | low    | fraction of its width or height on an edge of the picture, except the lower edge     |
-| sharpness | 0 to 1   | high   | fraction of its detail that a blur would remove: little, if it is blurred already    |
-| seam      | 0 to 1   | low    | fraction of its cut edge with a visible line, unlike both its inside and its outside |
-| exposure  | 0 to 1   | low    | distance between its lightness and that of the background around it, in L* / 100     |
+`mycanvas.schema.SCORE_FIELDS` has the meaning of each. A scene is as good as its worst object, so each score is the
+worst of its objects' scores.
 """
 
 from __future__ import annotations

@@ -2,13 +2,7 @@
 
 Gen4Gen's filter checks that every concept is present, recognisable and in its place; here models check it.
 
-| score     | range   | better | what it measures                                                              |
-|-----------|---------|--------|-------------------------------------------------------------------------------|
-| alignment | -1 to 1 | high   | cosine of the picture and its caption                                         |
-| identity  | -1 to 1 | high   | lowest cosine of an object's box and its cut-out, both on grey                 |
-| found     | 0 to 1  | high   | fraction of the concepts that the detector finds at their place               |
-| invented  | 0 up    | low    | number of further objects of the concepts' classes, not from the layout       |
-| quality   | 0 to 1  | high   | probability of "Good photo." against "Bad photo."                            |
+`mycanvas.schema.SCORE_FIELDS` has the meaning of each score. Cut-outs are compared on grey.
 
 quality is CLIP-IQA (Wang et al. 2023, "Exploring CLIP for assessing the look and feel of images", section 3.1), at the
 encoder's own resolution. LAION's better known aesthetic head exists only as a pickle, and pickles are never loaded.
@@ -46,22 +40,23 @@ COVERED = 0.5
 
 
 class ClipConfig(Table):
-    """[score.clip]: an image-text encoder and an open-vocabulary detector score each scene.
-
-    encoder: a CLIP or SigLIP. detector: OWL-ViT, OWLv2 or Grounding DINO.
-    threshold: minimum confidence of a detection. overlap: minimum IoU of a detection with the object's box.
-    certainty: minimum confidence of a detection that counts as invented. It exceeds `threshold`: a layout's object
-    may be recognised with little confidence, but an uncertain detection must not cost a scene.
-    """
+    """[score.clip]: an image-text encoder and an open-vocabulary detector judge each scene."""
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset({"batch_size"})
 
     encoder: ModelName = "openai/clip-vit-base-patch32"
+    """A CLIP or SigLIP."""
     detector: ModelName = "google/owlvit-base-patch32"
+    """An OWL-ViT, OWLv2 or Grounding DINO."""
     threshold: Fraction = 0.1
+    """Minimum confidence of a detection that counts."""
     overlap: Fraction = 0.5
+    """Minimum IoU of a detection with the object's box for it to be in the right place."""
     certainty: Fraction = 0.3
+    """Minimum confidence of a detection that counts as invented: higher than `threshold`, since no scene should be
+    lost to a doubt."""
     batch_size: Count = 16
+    """Scenes in one call; halved when memory runs out."""
 
 
 class Clip(Scorer):

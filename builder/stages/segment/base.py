@@ -24,16 +24,14 @@ MAX_COVERAGE = 0.95
 
 
 class SegmentConfig(Table):
-    """[segment]: photo -> cut-out.
-
-    min_side: the least length in pixels of an object's longest side in its photo.
-    min_quality: the least quality of the cut-outs that are used.
-    keep_best: use a concept's best cut-out even if none reaches min_quality.
-    """
+    """[segment]: photo -> cut-out."""
 
     min_side: Annotated[int, Field(ge=1)] = 64
+    """An object whose longest side has fewer pixels in its photo is not used."""
     min_quality: float = 0.863
+    """Cut-outs of lower quality are not used; a cut-out's quality is from 0 to 1."""
     keep_best: bool = False
+    """Use a concept's best cut-out even if none reaches min_quality."""
 
 
 GATE = ("min_quality", "keep_best")

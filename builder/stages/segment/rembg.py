@@ -37,21 +37,20 @@ UNSURE = 0.25
 
 
 class RembgConfig(Table):
-    """[segment.rembg]: a saliency network of rembg, run by ONNX Runtime on this machine.
-
-    model: the name of a session of rembg. file: an ONNX file to run instead, at the size and with the normalisation of
-    `model`. rounds: runs of the network, each on the foreground that the run before found (Gen4Gen: 3).
-    matting: estimate the alpha of the edge in closed form. batch_size: photos in one call of the network; halved when
-    memory runs out.
-    """
+    """[segment.rembg]: a saliency network of rembg, run by ONNX Runtime on this machine."""
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset({"batch_size"})
 
     model: Session = "isnet-general-use"
+    """Name of a session of rembg."""
     file: Location | None = None
+    """An ONNX file to run instead, at the size and with the normalisation of `model`."""
     rounds: Annotated[int, Field(ge=1, le=10)] = 3
+    """How often the network runs, each time on the foreground that it found before (Gen4Gen: 3)."""
     matting: bool = False
+    """Estimate the alpha of the edge in closed form."""
     batch_size: Count = 4
+    """Photos in one call of the network; halved when memory runs out."""
 
     @field_validator("model", mode="before")
     @classmethod

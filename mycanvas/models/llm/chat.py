@@ -17,23 +17,22 @@ from mycanvas.models.required import RequiredModel
 
 
 class ChatConfig(Table):
-    """Which language model answers, with its limits and retries.
-
-    model: its name on the server; without base_url, a transformers model that runs on this machine.
-    base_url: of an OpenAI-compatible server, such as "http://localhost:8000/v1"; its key comes from OPENAI_API_KEY.
-    tries: replies to request, each after a complaint about the last one; also requests to send for one reply.
-    timeout: seconds to wait for one reply. max_tokens: a longer reply is cut off.
-    batch_size: replies that a worker requests at once: from a server, or in one batch on this machine.
-    """
+    """Which language model answers, and how patiently it is asked."""
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset({"base_url", "batch_size", "timeout"})
 
     model: ModelName = "Qwen/Qwen3-4B-Instruct-2507"
+    """Its name on the server, or, without base_url, a transformers model that runs on this machine."""
     base_url: str | None = None
+    """URL of an OpenAI-compatible server, such as "http://localhost:8000/v1"; its key comes from OPENAI_API_KEY."""
     tries: Annotated[int, Field(ge=1, le=20)] = 4
+    """Replies requested, each after a complaint about the last, and requests sent for one reply, before giving up."""
     timeout: Annotated[float, Field(gt=0)] = 120.0
+    """Seconds to wait for one reply."""
     max_tokens: Annotated[int, Field(ge=64)] = 1024
+    """A longer reply is cut off."""
     batch_size: Annotated[int, Field(ge=1, le=256)] = 8
+    """Replies that a worker requests at once, from a server or in one batch on this machine."""
 
     @field_validator("base_url")
     @classmethod

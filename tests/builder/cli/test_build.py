@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ SMALL = ("--samples", "4", "--resolution", "128", "--workers", "1")
 
 
 def test_json_has_the_counts_and_progress_goes_to_stderr(
-    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("mycanvas.io.progress.DELAY", 0)
     main(["build", "--concepts", str(shapes), "--output", str(tmp_path / "out"), *SMALL, "--json"])
     printed = capsys.readouterr()
     result = json.loads(printed.out)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +18,10 @@ def dataset(build_shapes: Callable[[int, int], Path]) -> Path:
 
 
 def test_result_is_printed_after_one_progress_bar(
-    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("mycanvas.io.progress.DELAY", 0)
     command = ["export", str(dataset), "--format", "kohya", "--output", str(tmp_path / "out")]
 
     main(command)

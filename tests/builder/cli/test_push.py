@@ -42,6 +42,7 @@ def test_options_reach_the_upload(published: list[dict[str, Any]], capsys: pytes
             "private": True,
             "revision": "v2",
             "license": "CC-BY-4.0",
+            "all_photos": False,
             "dry_run": True,
         }
     ]

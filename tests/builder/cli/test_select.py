@@ -11,6 +11,7 @@ import pytest
 
 from builder.cli.main import main
 from builder.stages.select import SelectConfig
+from mycanvas.schema import SCORE_FIELDS
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -27,6 +28,22 @@ def test_every_threshold_of_the_configuration_is_an_option(capsys: pytest.Captur
     page = run(capsys, "--help")
 
     assert all(f"--{name.replace('_', '-')} NUMBER|none" in page for name in SelectConfig.model_fields)
+
+
+def test_help_has_each_score_with_its_meaning_range_and_current_bound(
+    capsys: pytest.CaptureFixture[str], build_shapes: Callable[[int, int], Path]
+) -> None:
+    folder = build_shapes(12, 128)
+    main(["select", str(folder), "--max-border", "none", "--min-size", "0.001"])
+    capsys.readouterr()
+
+    default, now = (" ".join(run(capsys, *words).split()) for words in (["--help"], [folder, "--help"]))
+
+    assert all(score.meaning.replace("- ", "-") in default.replace("- ", "-") for score in SCORE_FIELDS.values())
+    assert "(-1 to 1, high is better). [default: none]" in default
+    assert "except the lower one (0 to 1, low is better). [default: 0.2]" in default
+    assert "except the lower one (0 to 1, low is better). [now: none]" in now
+    assert "as a fraction of the image (0 to 1, high is better). [now: 0.001]" in now
 
 
 def test_thresholds_narrow_and_widen_the_selection_without_generating_scenes(
@@ -61,6 +78,15 @@ def test_selection_that_keeps_no_scene_leaves_the_dataset_unchanged(
     message = "no scene would be kept by --min-sharpness 1 --max-seam none; the earlier selection stays"
     assert message in capsys.readouterr().err
     assert {path: path.read_bytes() for path in (built / "data").iterdir()} == before
+
+
+def test_use_of_photos_is_printed_by_build_and_inspect_only(capsys: pytest.CaptureFixture[str], built: Path) -> None:
+    selected, again = run(capsys, built, "--min-visible", 0.5), run(capsys, built)
+    main(["inspect", str(built)])
+
+    assert "photos used" in capsys.readouterr().out
+    assert "photos used" not in selected + again
+    assert selected.startswith("planned")
 
 
 def test_none_removes_a_bound_and_reset_restores_the_profile(capsys: pytest.CaptureFixture[str], built: Path) -> None:

@@ -12,7 +12,7 @@ from builder.pipeline.changes import changes
         ("samples_per_composition", None, 3, "  samples_per_composition  was not given, now 3"),
         ("concept cup", ["<cup>", "cup", None], ["<cup>", "mug", 9.5], 'class_noun was "cup", now "mug", '
          "height_cm was not given, now 9.5"),
-        ("concept cup", None, ["<cup>", "cup", None], "was added"),
+        ("concept cup", None, ["<cup>", "cup", None], "  concepts      were not given, now cup"),
         ("photo cup/1.png", "234ae", None, "  photo cup/1.png  was removed"),
         ("photo cup/1.png", None, "234ae", "  photo cup/1.png  was added"),
         ("photo cup/1.png", "234ae", "99f00", "  photo cup/1.png  has changed"),
@@ -38,3 +38,29 @@ def test_a_long_value_is_cut() -> None:
 
     assert line.endswith("…")
     assert len(line) < 100
+
+
+def test_other_concepts_are_named_first_and_without_their_photos() -> None:
+    shared = {"concept mug": ["<mug>", "mug", None], "photo mug/0.png": "1"}
+    before = shared | {
+        "concept dog6": ["<dog6>", "dog", None],
+        "photo dog6/0.png": "2",
+        "background yard 0": "in a yard",
+    }
+    now = shared | {"concept cat": ["<cat>", "cat", None], "photo cat/0.png": "3", "photo mug/0.png": "4", "seed": 1}
+
+    assert changes(before, now) == [
+        "  concepts      were dog6, mug, now cat, mug",
+        "  background yard 0  was removed",
+        "  photo mug/0.png  has changed",
+        "  seed          was not given, now 1",
+    ]
+
+
+def test_changed_photos_of_the_same_concepts_are_listed() -> None:
+    concept = {"concept mug": ["<mug>", "mug", None]}
+
+    assert changes({**concept, "photo mug/0.png": "1"}, {**concept, "photo mug/1.png": "1"}) == [
+        "  photo mug/0.png  was removed",
+        "  photo mug/1.png  was added",
+    ]

@@ -110,16 +110,26 @@ def test_backgrounds_toml_overrides_phrase_and_ground_of_its_scene_only(tmp_path
     assert (snow.phrase, snow.horizon, snow.ground) == ("in the snow", None, None)
 
 
+def test_table_without_a_folder_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    save(tmp_path / "garden" / "1.png")
+    (tmp_path / "backgrounds.toml").write_text('[gardn]\nhorizon = 9\n[garden]\nphrase = "among roses"\n')
+
+    (garden,) = find_backgrounds(tmp_path).backgrounds
+
+    assert garden.phrase == "among roses"
+    assert "no folder is called gardn; did you mean garden? (this table is not used)" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("[garden]\nhorizont = 0.4", r"unknown key garden.horizont; did you mean horizon\?"),
-        ("[gardn]\nhorizon = 0.4", r"no folder is called gardn; did you mean garden\?"),
+        ("gardn = 0.4", r"no folder is called gardn; did you mean garden\?"),
         ("[garden]\nground = 1.5", r"garden.ground: expected a number of at most 0.95, got 1.5"),
         ("[garden]\nhorizon = 0.7\nground = 0.6", r"ground 0.6 must be larger than horizon 0.7"),
         ("[garden", "is not TOML"),
         ('[garden]\nphrase = "in a garden of very many long words"', "1 to 6 plain words"),
-        ("[gardn]\n[garden]\nground = 2\nphrase = 3", r"(?s)called gardn;.*phrase: expected text.*ground: expected"),
+        ("gardn = 1\n[garden]\nground = 2\nphrase = 3", r"(?s)called gardn;.*phrase: expected text.*ground: expected"),
     ],
 )
 def test_a_wrong_backgrounds_toml_is_an_error_that_says_what_is_wrong(

@@ -42,7 +42,8 @@ def test_concepts_toml_overrides_what_names_say(pets: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[cat]\nheight_cm = 3\n", "no folder is called cat; did you mean cat2"),
+        ("cat = 3\n", "no folder is called cat; did you mean cat2"),
+        ('class_noun = "cat"\n', "no folder is called class_noun; known: cat2, dog6"),
         ("[cat2]\nhight_cm = 3\n", "unknown key cat2.hight_cm; did you mean height_cm"),
         ('[cat2]\nheight_cm = "35"\n', "cat2.height_cm: expected a number, got '35'"),
         ("[cat2]\nheight_cm = -1\n", "cat2.height_cm: expected a number above 0, got -1"),
@@ -110,18 +111,31 @@ def test_all_mistakes_are_reported_together(pets: Path) -> None:
         find_concepts(pets)
 
     said = str(wrong.value).splitlines()
-    assert said[:3] == [
+    assert said[:2] == [
         f"{file}: cat2.height_cm: expected a number, got '35'",
         f"{file}: unknown key cat2.hight; did you mean height_cm?",
-        f"{file}: no folder is called cat; did you mean cat2?",
     ]
-    assert [line.split(":")[0] for line in said[3:6]] == [
+    assert [line.split(":")[0] for line in said[2:5]] == [
         "'' cannot be the class noun of 42",
         "'cat+dog' cannot be the name of a concept",
         "'9' cannot be the class noun of dog6",
     ]
-    assert len(said) == 7
-    assert said[6].startswith("dog 6 and dog-6 have the same token <dog-6>; set token in concepts.toml")
+    assert len(said) == 6
+    assert said[5].startswith("dog 6 and dog-6 have the same token <dog-6>; set token in concepts.toml")
+
+
+def test_table_without_a_folder_is_a_warning_that_names_the_nearest_folder(
+    pets: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    described(pets, '[cat]\nheight = "tall"\n[dog6]\nheight_cm = 40\n[elephant]\ntoken = "<e>"\n')
+
+    cat, dog = find_concepts(pets).concepts
+
+    assert (cat.height_cm, dog.height_cm) == (None, 40)
+    assert caplog.messages == [
+        f"{pets / 'concepts.toml'}: no folder is called cat; did you mean cat2? (this table is not used)",
+        f"{pets / 'concepts.toml'}: no folder is called elephant; known: cat2, dog6 (this table is not used)",
+    ]
 
 
 def test_valid_noun_in_a_table_with_a_mistake_is_not_reported_as_missing(tmp_path: Path) -> None:

@@ -47,9 +47,7 @@ def test_photos_without_a_stated_license_are_not_published(run: Run, finished: P
     assert run("push", finished, name, "--dry-run", "--license", "CC0-1.0").code == 0
 
 
-def test_photos_that_no_scene_shows_are_published_too_and_need_one(
-    run: Run, finished: Path, tmp_path: Path, name: str
-) -> None:
+def test_every_published_photo_needs_a_license(run: Run, finished: Path, tmp_path: Path, name: str) -> None:
     folder = shutil.copytree(finished, tmp_path / "out")
     file = folder / ".build" / "sources.json"
     sources = json.loads(file.read_text())

@@ -1,0 +1,75 @@
+"""The concepts.toml that `mycanvas init` writes: a table for each concept, by the names of the folders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from builder.sources.concept_folders import ConceptDescription, ConceptFolder
+from builder.sources.concepts import name_problems, photo_folders_of
+from mycanvas.errors import ConfigError, InputError
+from mycanvas.io.toml import toml_string
+
+ANY_NOUN = "object"
+"""The class noun of a folder whose name gives none."""
+
+_HEAD = """\
+# What the photos show, for mycanvas build: a table for each folder of photos. A line that begins with "#" and a key is
+# not set; remove the "#" to set it.
+#
+# class_noun   the noun for the object in captions, without an article
+# token        stands for this very object in prompts, in angle brackets
+# height_cm    rough height of the real object in centimetres; objects with a height are drawn to scale
+# attribution  who made the photos, and under which license: "Jane Doe, CC BY 4.0"
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConceptsTemplate:
+    """text: of concepts.toml. stand_ins: of folders whose names give no class noun or no token, a line each."""
+
+    text: str
+    stand_ins: tuple[str, ...]
+
+
+def concepts_template(source: Path) -> ConceptsTemplate:
+    """Describe the concepts of a folder of photo folders by the names of the folders.
+
+    Raises:
+        InputError: there is no folder with photos.
+        ConfigError: folders must be renamed before a build accepts them.
+    """
+    folders = photo_folders_of(source)
+    if not folders:
+        raise InputError(f"no photos in the folders of {source}; expected {source}/<concept>/*.jpg")
+    described = [_described(folder, number) for number, folder in enumerate(folders, start=1)]
+    if problems := list(name_problems(described)):
+        raise ConfigError("\n".join(problems))
+    return ConceptsTemplate(text="\n".join(_lines(described)) + "\n", stand_ins=tuple(_stand_ins(described)))
+
+
+def _stand_ins(folders: Sequence[ConceptFolder]) -> Iterator[str]:
+    for folder in folders:
+        for key, value in folder.described.model_dump(exclude_none=True).items():
+            yield f"the folder name {folder.name!r} gives no {key}, which is {value!r} now"
+
+
+def _described(folder: ConceptFolder, number: int) -> ConceptFolder:
+    """The folder, with a noun and a token of its own where its name gives none."""
+    token = f"<concept-{number}>"
+    for noun, own in ((None, None), (ANY_NOUN, None), (None, token), (ANY_NOUN, token)):
+        described = replace(folder, described=ConceptDescription(class_noun=noun, token=own))
+        if not list(name_problems([described])):
+            return described
+    return folder
+
+
+def _lines(folders: Sequence[ConceptFolder]) -> Iterator[str]:
+    yield _HEAD.rstrip()
+    for folder in folders:
+        name = folder.name if re.fullmatch("[A-Za-z0-9_-]+", folder.name) else toml_string(folder.name)
+        yield from ("", f"[{name}]", f"class_noun = {toml_string(folder.class_noun)}")
+        yield f"{'' if folder.described.token else '# '}token = {toml_string(folder.token)}"
+        yield from ("# height_cm = 30", '# attribution = ""')
