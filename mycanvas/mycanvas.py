@@ -117,7 +117,7 @@ class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' c
     def _opened(self, file: str) -> Any:
         """Open a shard; a URL with the token and the options that the builder was given."""
         if _is_local(file):
-            return open(file, "rb")  # noqa: SIM115  # callers close it
+            return open(file, "rb")  # callers close it
         config = datasets.DownloadConfig(token=self.token, storage_options=self.storage_options)
         return xopen(file, "rb", download_config=config)
 

@@ -10,7 +10,8 @@
     OUT/.build/backgrounds/<name>.*   painted backgrounds
     OUT/.build/replies/*/<key>.json   what a language model replied, by what it was asked
     OUT/.build/candidates/NNNNN.arrow every scene made, with scores; NNNNN.json is its marker, written last
-    OUT/.build/selected.json          the marker of OUT/data, written last
+    OUT/.build/shards/<sha256>.arrow  the shards of the dataset, by content; OUT/data and OUT/concepts link to them
+    OUT/.build/selected.json          the manifest of the dataset, written last
 
 Every file is written whole or not at all (mycanvas/io/files.py).
 """
@@ -144,8 +145,17 @@ class BuildFolder:
 
     @property
     def selected_file(self) -> Path:
-        """The marker of the dataset: written after everything else of it."""
+        """The manifest of the dataset: written after everything else of it."""
         return self.hidden / "selected.json"
+
+    @property
+    def shards(self) -> Path:
+        """The folder of the dataset's shards, by content; earlier selections' stay for programs that loaded them."""
+        return self.hidden / "shards"
+
+    def shard_file(self, digest: str) -> Path:
+        """The shard whose sha256 this is."""
+        return self.shards / f"{digest}.arrow"
 
     @property
     def config_file(self) -> Path:
