@@ -1,27 +1,32 @@
 """The loader: `load_dataset("mycanvas")`, without copying the shards.
 
-A self-contained file with two uses: the builder that registration.py registers with `datasets` 3.6 to 5.x, and a
-loading script of `datasets` 3.6: `load_dataset("path/to/mycanvas.py", data_dir=..., trust_remote_code=True)`.
+It has two uses: the builder that registration.py registers with `datasets` 3.6 to 5.x, and a loading script of
+`datasets` 3.6: `load_dataset("path/to/mycanvas.py", data_dir=..., trust_remote_code=True)`. With shard_file.py beside
+it, it needs nothing else of the project.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import datasets
 import fsspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 from datasets.data_files import DataFilesDict, DataFilesList
-from datasets.exceptions import DatasetGenerationError
 from datasets.naming import filenames_for_dataset_split
-from datasets.table import table_cast
+from datasets.table import ConcatenationTable, MemoryMappedTable, table_cast
+from datasets.utils.file_utils import xopen
 from fsspec.implementations.local import LocalFileSystem
+
+# A relative import, which `datasets` 3.6 copies with the script; it reads a comment on that line as the file to copy.
+from .shard_file import Loaded, is_local, is_parquet, read_batches, read_schema, size_and_time
 
 SPLITS = ("objects_le3", "objects_4", "objects_5")
 FOLDERS = {"default": "data", "all": "data", "concepts": "concepts"}
@@ -29,13 +34,13 @@ FOLDERS = {"default": "data", "all": "data", "concepts": "concepts"}
 DEFAULT_FOLDER = "mycanvas_data"
 """The output of `mycanvas build` and `mycanvas demo`, looked for in the working directory."""
 
-BUILD_MARKER = ".build/selected.json"
-"""The file that a build writes last; without it, some shards may be of an earlier selection."""
+MANIFEST = ".build/selected.json"
+"""The file that a build replaces last. It names the current shards with their sha256, rows and bytes."""
+STORE = ".build/shards"
+"""The folder of shards by content, <sha256>.arrow. A shard there never changes; data/ has links to the current ones."""
 SHARD_NAME = re.compile(r"(?P<split>\w+(?:\.\w+)*)-(?P<index>\d{5})-of-(?P<count>\d{5})\.(?P<kind>arrow|parquet)")
-END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
-"""The last bytes of an Arrow IPC stream; pyarrow does not notice a stream that is cut between two batches."""
-PARQUET_ROWS = 32
-"""Rows that are read from Parquet at once: about 20 MB of images at 1024 pixels."""
+_patched_for_streaming = True
+"""Keeps `datasets` from patching this module to open URLs, for which it imports scipy.io; `_opened` opens them."""
 
 
 class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' classes are untyped here
@@ -73,7 +78,7 @@ class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' c
             ValueError: shards of a split are missing, or there are several sets of them.
         """
         if not data_files:
-            data_files = _find_shards(data_dir, config_name or self.DEFAULT_CONFIG_NAME, token, storage_options or {})
+            data_files = find_shards(data_dir, config_name or self.DEFAULT_CONFIG_NAME, token, storage_options or {})
         super().__init__(
             config_name=config_name, data_files=data_files, token=token, storage_options=storage_options, **others
         )
@@ -82,19 +87,46 @@ class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' c
         return datasets.DatasetInfo()
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
-        files = dl_manager.download(self.config.data_files)
+        files = {
+            split: paths if all(map(is_local, paths)) else dl_manager.download(paths)
+            for split, paths in self.config.data_files.items()
+        }
         if self.info.features is None:
             first = next(iter(files.values()))[0]
-            with open(first, "rb") as source:
-                self.info.features = datasets.Features.from_arrow_schema(_schema(first, source))
-        return [datasets.SplitGenerator(name=split, gen_kwargs={"files": paths}) for split, paths in files.items()]
+            with self._opened(first) as source:
+                self.info.features = datasets.Features.from_arrow_schema(read_schema(first, source))
+        return [
+            datasets.SplitGenerator(
+                name=split, gen_kwargs={"files": list(paths), "loaded": [Loaded.now(path) for path in paths]}
+            )
+            for split, paths in files.items()
+        ]
 
-    def _generate_tables(self, files: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
-        for file in files:
-            with open(file, "rb") as source:
+    def _generate_tables(self, files: Sequence[str], loaded: Sequence[Loaded | None]) -> Iterator[tuple[str, pa.Table]]:
+        for file, shard in zip(files, loaded):  # noqa: B905  # a 3.6 script may run on Python 3.9
+            if shard is not None:
+                shard.check()
+            with self._opened(file) as source:
                 for index, batch in enumerate(read_batches(file, source)):
                     table = pa.Table.from_batches([batch])
                     yield f"{file}:{index}", table_cast(table, self.info.features.arrow_schema)
+
+    def _opened(self, file: str) -> Any:
+        """Open a shard; a URL with the token and the options that the builder was given."""
+        if is_local(file):
+            return open(file, "rb")  # callers close it
+        config = datasets.DownloadConfig(token=self.token, storage_options=self.storage_options)
+        return xopen(file, "rb", download_config=config)
+
+    def _as_dataset(self, split: Any = datasets.Split.TRAIN, in_memory: bool = False) -> datasets.Dataset:
+        """Read the rows from the cache, so that a copy of them in another process has the same rows or fails."""
+        dataset = super()._as_dataset(split, in_memory=in_memory)
+        table = dataset.data
+        blocks = [block for row in table.blocks for block in row] if isinstance(table, ConcatenationTable) else [table]
+        for block in blocks:
+            if isinstance(block, MemoryMappedTable) and os.path.islink(block.path):
+                block.replays.insert(0, ("slice", (Loaded.now(os.readlink(block.path)),), {}))
+        return dataset
 
     def _prepare_split(
         self,
@@ -126,22 +158,17 @@ class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' c
         info.num_bytes = sum(os.path.getsize(file) for file in files)
 
 
-def _find_shards(
+def find_shards(
     data_dir: str | os.PathLike[str] | None, config: str, token: bool | str | None, options: dict[str, Any]
 ) -> DataFilesDict:
     """The shards of a built folder by split, each with its version, which changes when the shard is rewritten."""
     root = _root(data_dir)
-    protocol = fsspec.utils.get_protocol(root)
-    options = {**options.get(protocol, options), **({"token": token} if token and protocol == "hf" else {})}
-    files, path = fsspec.core.url_to_fs(root, **options)
+    files, path = _file_system(root, token, options)
     folder = FOLDERS.get(config, "data")
-    if files.exists(posixpath.join(path, ".build")) and not files.exists(posixpath.join(path, BUILD_MARKER)):
-        raise ValueError(f"{root} is being built, or its build was stopped; run the same `mycanvas build` to finish it")
-    try:
-        entries = files.ls(posixpath.join(path, folder), detail=True)
-    except (FileNotFoundError, NotADirectoryError):
-        entries = []
-    shards = {posixpath.basename(entry["name"]): entry for entry in entries}
+    recorded = _recorded(files, path, root)
+    shards = _list(files, posixpath.join(path, folder))
+    if recorded is not None:
+        shards = _current(recorded, folder, {**shards, **_list(files, posixpath.join(path, STORE))}, root)
     splits = _splits(shards, posixpath.join(root, folder))
     if not splits:
         found = files.exists(path)
@@ -159,6 +186,71 @@ def _find_shards(
             for split, names in splits.items()
         }
     )
+
+
+def _file_system(root: str, token: bool | str | None, options: dict[str, Any]) -> tuple[Any, str]:
+    """The file system of a folder, and its path there. A folder on this machine may have any name, also `a::b`."""
+    if "://" not in root or os.path.isdir(root):
+        return LocalFileSystem(), os.path.abspath(root)
+    protocol = fsspec.utils.get_protocol(root)
+    options = {**options.get(protocol, options), **({"token": token} if token and protocol == "hf" else {})}
+    files, path = fsspec.core.url_to_fs(root, **options)
+    return files, path
+
+
+def _recorded(files: Any, path: str, root: str) -> dict[str, Any] | None:
+    """The manifest of a build, or None where there is none to read: in a copy of a dataset without its .build folder.
+
+    Raises:
+        ValueError: the build has not finished, or its manifest is damaged.
+    """
+    try:
+        values = json.loads(files.cat_file(posixpath.join(path, MANIFEST)))
+        if isinstance(values, dict) and all(isinstance(values.get(key, {}), dict) for key in ("files", "bytes")):
+            return values if values.get("files") else None
+    except (FileNotFoundError, NotADirectoryError):
+        if not files.exists(posixpath.join(path, ".build")):
+            return None
+        raise ValueError(
+            f"{root} is being built, or its build was stopped; run the same `mycanvas build` to finish it"
+        ) from None
+    except ValueError:
+        pass
+    raise ValueError(f"{posixpath.join(root, MANIFEST)} is damaged; write it again with: {_select(root)}")
+
+
+def _list(files: Any, folder: str) -> dict[str, dict[str, Any]]:
+    """What `ls` says of each file in a folder, by name; empty where there is no such folder."""
+    try:
+        return {posixpath.basename(entry["name"]): entry for entry in files.ls(folder, detail=True)}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+
+
+def _current(
+    recorded: Mapping[str, Any], folder: str, found: Mapping[str, dict[str, Any]], root: str
+) -> dict[str, dict[str, Any]]:
+    """The shards of a manifest, by name: by content where they are stored so, else under their own names.
+
+    Raises:
+        ValueError: one is missing, or has another size than was written.
+    """
+    shards = {}
+    for path, digest in recorded["files"].items():
+        if posixpath.dirname(path) != folder:
+            continue
+        name = posixpath.basename(path)
+        entry = found.get(f"{digest}.arrow") or found.get(name)
+        size = recorded.get("bytes", {}).get(path)
+        if entry is None or size not in (None, entry["size"]):
+            flaw = "is missing" if entry is None else f"is damaged: it has {entry['size']} bytes, expected {size}"
+            raise ValueError(f"{posixpath.join(root, path)} {flaw}; write it again with: {_select(root)}")
+        shards[name] = entry
+    return shards
+
+
+def _select(root: str) -> str:
+    return f"mycanvas select {shlex.quote(root)}"
 
 
 def _root(data_dir: str | os.PathLike[str] | None) -> str:
@@ -208,8 +300,8 @@ def _complete(split: str, shards: Sequence[re.Match[str]], folder: str) -> list[
 def _version(entry: dict[str, Any], local: bool) -> tuple[str, ...]:
     """Values that change when a shard is rewritten under the same name."""
     if local:
-        stat = os.stat(entry["name"])
-        return str(stat.st_size), str(stat.st_mtime_ns)
+        size, time = size_and_time(entry["name"])
+        return str(size), str(time)
     return tuple(str(entry.get(sign)) for sign in ("size", "mtime", "ETag", "etag", "LastModified", "blob_id"))
 
 
@@ -218,50 +310,7 @@ def _rows_as_written(files: Sequence[str], schema: pa.Schema) -> list[int] | Non
     lengths = []
     for file in files:
         with pa.memory_map(file) as source:
-            if _is_parquet(source) or not _schema(file, source).equals(schema):
+            if is_parquet(source) or not read_schema(file, source).equals(schema):
                 return None
             lengths.append(sum(batch.num_rows for batch in read_batches(file, source)))
     return lengths
-
-
-def _schema(file: str, source: Any) -> pa.Schema:
-    """The schema of a shard, with lists as "Sequence", which all versions of `datasets` read: 3.6 has no "List"."""
-    with _named(file):
-        schema = pq.read_schema(source) if _is_parquet(source) else pa.ipc.open_stream(source).schema
-    named = {
-        key: text.replace(b'"_type": "List"', b'"_type": "Sequence"') for key, text in (schema.metadata or {}).items()
-    }
-    return schema.with_metadata(named)
-
-
-def read_batches(file: str, source: Any) -> Iterator[pa.RecordBatch]:
-    """The validated record batches of a shard; validating a memory map reads no image."""
-    with _named(file):
-        if _is_parquet(source):
-            yield from pq.ParquetFile(source).iter_batches(PARQUET_ROWS)
-            return
-        for batch in pa.ipc.open_stream(source):
-            batch.validate(full=True)
-            yield batch
-        source.seek(-len(END_OF_STREAM), os.SEEK_END)
-        if source.read() != END_OF_STREAM:
-            raise pa.ArrowInvalid("the end of the stream is missing")
-
-
-def _is_parquet(source: Any) -> bool:
-    """Whether a shard is Parquet, by its content: a downloaded file has no suffix. Rewinds the source."""
-    source.seek(0)
-    magic = source.read(4)
-    source.seek(0)
-    return bool(magic == b"PAR1")
-
-
-@contextlib.contextmanager
-def _named(file: str) -> Iterator[None]:
-    """Name the shard in errors of pyarrow."""
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetGenerationError(
-            f"{file} is damaged or cut off ({error}); copy or download it again, or build it again"
-        ) from error

@@ -10,7 +10,8 @@
     OUT/.build/backgrounds/<name>.*   painted backgrounds
     OUT/.build/replies/*/<key>.json   replies of a language model, named by the question
     OUT/.build/candidates/NNNNN.arrow every generated scene, with scores; NNNNN.json is its marker, written last
-    OUT/.build/selected.json          the marker of OUT/data, written last
+    OUT/.build/shards/<sha256>.arrow  the dataset's shards, named by content; OUT/data and OUT/concepts link to them
+    OUT/.build/selected.json          the manifest of the dataset, replaced last
 
 Every file is written whole or not at all (mycanvas/io/files.py).
 """
@@ -94,8 +95,17 @@ class BuildFolder:
 
     @property
     def selected_file(self) -> Path:
-        """The marker of the dataset: written after all of its other files."""
+        """The manifest of the dataset: its shards and counts, written after all of its other files."""
         return self.hidden / "selected.json"
+
+    @property
+    def shards(self) -> Path:
+        """The folder of the dataset's shards; those of earlier selections stay for programs that loaded them."""
+        return self.hidden / "shards"
+
+    def shard_file(self, digest: str) -> Path:
+        """The path of the shard with this sha256."""
+        return self.shards / f"{digest}.arrow"
 
     @property
     def config_file(self) -> Path:

@@ -1,12 +1,18 @@
-"""Write and verify the dataset in a build folder: shards, card and marker. Other files are not touched."""
+"""Write and verify the dataset in a build folder: shards, card and manifest. Other files are not touched.
+
+A shard is stored by its content, .build/shards/<sha256>.arrow, and data/<split>-NNNNN-of-NNNNN.arrow is a hard link to
+it. A program that has loaded the dataset reads the former, which stays when another selection replaces the latter.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import re
 import shlex
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,13 +24,28 @@ from builder.pipeline.rows import BATCH_ROWS, Row, batches
 from builder.pipeline.source_photos import CutoutUse
 from dataset_card import digest_in
 from mycanvas.errors import StoreError
-from mycanvas.io.files import os_errors, read_json, sha256_of, stored, sync_folder, write_json, write_stream, write_text
+from mycanvas.io.files import (
+    atomic,
+    os_errors,
+    read_json,
+    sha256_of,
+    stored,
+    sync_folder,
+    write_json,
+    write_stream,
+    write_text,
+)
 from mycanvas.schema import SPLITS, concepts_schema, dataset_schema
 
 log = logging.getLogger("mycanvas")
 
+CONCEPTS_SHARD = "train-00000-of-00001.arrow"
 SHARD_ROWS = 512
 """Maximum rows of one file of the dataset: about 200 MB at 1024 x 1024."""
+
+NAMES = {"data": re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.arrow"), "concepts": re.compile(CONCEPTS_SHARD)}
+"""The names of the dataset's shards, by their folder."""
+STORED_NAME = re.compile(r"[0-9a-f]{64}\.arrow")
 
 Kept = Sequence[tuple[int, Mapping[str, str]]]
 """For each shard of candidates, in order: its number, and the split of each kept id."""
@@ -33,12 +54,9 @@ Kept = Sequence[tuple[int, Mapping[str, str]]]
 def write_splits(folder: BuildFolder, kept: Kept) -> None:
     """Copy the kept scenes' encoded bytes into the dataset's shards, in the order of the plan.
 
-    The old dataset stays until the new one is written; from then until `mark_selected` there is no marker.
+    Until `mark_selected` replaces the manifest, the loader reads the earlier shards, which stay.
     """
-    staging = folder.hidden / "staging"
-    with os_errors(staging):
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir()
+    staging = _empty_staging(folder)
     for split in SPLITS:
         total = sum(name == split for _, ids in kept for name in ids.values())
         count = -(-total // SHARD_ROWS)
@@ -46,8 +64,7 @@ def write_splits(folder: BuildFolder, kept: Kept) -> None:
         for index in range(count):
             file = staging / f"{split}-{index:05d}-of-{count:05d}.arrow"
             write_stream(file, dataset_schema(), _join(rows, min(SHARD_ROWS, total - index * SHARD_ROWS)))
-    folder.selected_file.unlink(missing_ok=True)
-    _replace(folder.path / "data", staging)
+    _replace(folder, "data", staging)
 
 
 def _kept_rows(folder: BuildFolder, kept: Kept, split: str) -> Iterator[pa.RecordBatch]:
@@ -71,19 +88,68 @@ def _join(rows: Iterator[pa.RecordBatch], count: int) -> Iterator[pa.RecordBatch
         yield pa.concat_batches(joined)
 
 
-def _replace(data: Path, staging: Path) -> None:
-    """Move the new shards from `staging` to `data`, then delete the old ones."""
-    with os_errors(data):
-        data.mkdir(exist_ok=True)
+def _empty_staging(folder: BuildFolder) -> Path:
+    staging = folder.hidden / "staging"
+    with os_errors(staging):
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+    return staging
+
+
+def _replace(folder: BuildFolder, kind: str, staging: Path) -> None:
+    """Store the new shards, give each its name in the dataset, and remove the names of earlier ones."""
+    place = folder.path / kind
+    with os_errors(place):
+        place.mkdir(exist_ok=True)
+        folder.shards.mkdir(exist_ok=True)
         new = sorted(file.name for file in staging.iterdir())
         for name in new:
-            (staging / name).replace(data / name)
-        for split in SPLITS:
-            for old in data.glob(f"{split}-*-of-*.arrow"):
-                if old.name not in new:
-                    old.unlink()
+            _store(folder, staging / name)
+            (staging / name).replace(place / name)
+            (staging / name).unlink(missing_ok=True)  # renaming does nothing where both are links to one file
+        earlier = (stored(folder.selected_file) or {"files": {}})["files"]
+        ours = {*data_files(folder), *(folder.path / name for name in earlier)}
+        for old in place.iterdir():
+            if old in ours and old.name not in new:
+                old.unlink()
         staging.rmdir()
-        sync_folder(data)
+        sync_folder(folder.shards)
+        sync_folder(place)
+
+
+def _store(folder: BuildFolder, file: Path) -> None:
+    """Make a written shard a link to the stored one of the same content, which is kept if it is there and whole."""
+    digest = sha256_of(file)
+    same = folder.shard_file(digest)
+    if same.is_file() and sha256_of(same) == digest:
+        file.unlink()
+        link(same, file)
+        return
+    same.unlink(missing_ok=True)
+    link(file, same)
+
+
+def link(source: Path, target: Path, make: Callable[[Path, Path], None] = os.link) -> None:
+    """Make a hard link, or a copy where the file system has no hard links."""
+    try:
+        make(source, target)
+    except OSError:
+        with source.open("rb") as content, atomic(target) as copy:
+            shutil.copyfileobj(content, copy)
+
+
+def unused_shards(folder: BuildFolder) -> list[Path]:
+    """The stored shards that the manifest does not name; a program that has loaded them may still read them.
+
+    Empty where the manifest is missing or damaged: then nothing says which are used.
+    """
+    recorded = stored(folder.selected_file)
+    if not recorded or not folder.shards.is_dir():
+        return []
+    used = {f"{digest}.arrow" for digest in recorded["files"].values()}
+    return sorted(
+        file for file in folder.shards.iterdir() if STORED_NAME.fullmatch(file.name) and file.name not in used
+    )
 
 
 def write_concepts(folder: BuildFolder, photos: Iterable[CutoutUse]) -> None:
@@ -92,11 +158,14 @@ def write_concepts(folder: BuildFolder, photos: Iterable[CutoutUse]) -> None:
     Raises:
         StoreError: a file of a cut-out is missing.
     """
-    file = folder.path / "concepts" / "train-00000-of-00001.arrow"
     before = stored(folder.selected_file)
-    if before and file.is_file() and before["files"].get(f"concepts/{file.name}") == sha256_of(file):
+    name = f"concepts/{CONCEPTS_SHARD}"
+    if before and name in before["files"] and _is_whole(folder, name, before["files"][name]):
         return
-    write_stream(file, concepts_schema(), batches(_concept_rows(folder, photos), concepts_schema()))
+    staging = _empty_staging(folder)
+    rows = batches(_concept_rows(folder, photos), concepts_schema())
+    write_stream(staging / CONCEPTS_SHARD, concepts_schema(), rows)
+    _replace(folder, "concepts", staging)
 
 
 def _concept_rows(folder: BuildFolder, photos: Iterable[CutoutUse]) -> Iterator[Row]:
@@ -128,8 +197,19 @@ def _read(file: Path) -> bytes:
 
 
 def data_files(folder: BuildFolder) -> list[Path]:
-    """List the dataset's shards: scenes, then source photos."""
-    return sorted(folder.path.glob("data/*.arrow")) + sorted(folder.path.glob("concepts/*.arrow"))
+    """The dataset's shards: scenes, then source photos. A file that only has such a name is not of the dataset."""
+    links = {(stat.st_dev, stat.st_ino) for stat in (file.stat() for file in folder.shards.glob("*.arrow"))}
+    return [
+        file
+        for kind, names in NAMES.items()
+        for file in sorted(folder.path.glob(f"{kind}/*.arrow"))
+        if names.fullmatch(file.name) and _is_stored(folder, file, links)
+    ]
+
+
+def _is_stored(folder: BuildFolder, file: Path, links: Collection[tuple[int, int]]) -> bool:
+    stat = file.stat()
+    return (stat.st_dev, stat.st_ino) in links or folder.shard_file(sha256_of(file)).is_file()
 
 
 def write_card(folder: BuildFolder, text: str) -> None:
@@ -158,19 +238,44 @@ def digest_of(sums: Mapping[str, str]) -> str:
 
 
 def mark_selected(folder: BuildFolder, values: Mapping[str, Any]) -> None:
-    """Write the dataset's marker: `values`, and the sha256 of each shard."""
-    write_json(folder.selected_file, {**values, "files": file_sums(folder)})
+    """Replace the manifest: `values`, and for each shard its sha256, rows and bytes."""
+    files = {file.relative_to(folder.path).as_posix(): file for file in data_files(folder)}
+    shards = {
+        "files": file_sums(folder),
+        "rows": {name: _rows(file) for name, file in files.items()},
+        "bytes": {name: file.stat().st_size for name, file in files.items()},
+    }
+    write_json(folder.selected_file, {**values, **shards})
+
+
+def _rows(file: Path) -> int:
+    with pa.memory_map(str(file)) as source, pa.ipc.open_stream(source) as stream:
+        return sum(batch.num_rows for batch in stream)
 
 
 def marked(folder: BuildFolder) -> dict[str, Any] | None:
-    """Read the dataset's marker; None if there is none, a shard has changed or the card describes other shards."""
+    """Read the manifest; None if there is none, a shard has changed or the card describes other shards."""
     values: dict[str, Any] | None = stored(folder.selected_file)
     card = folder.path / "README.md"
-    if values is None or not card.is_file():
+    if values is None or "bytes" not in values or not card.is_file():
         return None
     sums = file_sums(folder)
     card_matches = digest_in(card.read_text(encoding="utf-8", errors="replace")) == digest_of(sums)
-    return values if card_matches and values["files"] == sums else None
+    all_stored = all(folder.shard_file(digest).is_file() for digest in sums.values())
+    return values if card_matches and all_stored and values["files"] == sums else None
+
+
+def _lost(folder: BuildFolder, files: Mapping[str, str]) -> list[str]:
+    """The names of the shards that are missing or damaged."""
+    return [name for name, digest in files.items() if not _is_whole(folder, name, digest)]
+
+
+def _is_whole(folder: BuildFolder, name: str, digest: str) -> bool:
+    """Whether a shard has the content that was written, under its name and, if it is there, where it is stored."""
+    file, same = folder.path / name, folder.shard_file(digest)
+    if not file.is_file() or sha256_of(file) != digest:
+        return False
+    return not same.is_file() or file.samefile(same) or sha256_of(same) == digest
 
 
 def check_whole(folder: BuildFolder) -> None:
@@ -181,10 +286,10 @@ def check_whole(folder: BuildFolder) -> None:
     """
     if not folder.selected_file.is_file():
         raise StoreError(f"{folder.path} is not finished; run the same `mycanvas build` again to finish it")
-    expected, found = read_json(folder.selected_file)["files"], file_sums(folder)
-    lost = [name for name, digest in expected.items() if found.get(name) != digest]
+    expected = read_json(folder.selected_file)["files"]
+    lost = _lost(folder, expected)
     if lost:
-        flaw = "is damaged" if lost[0] in found else "is missing"
+        flaw = "is damaged" if (folder.path / lost[0]).is_file() else "is missing"
         more = f", and {len(lost) - 1} more of {len(expected)} files are missing or damaged" if len(lost) > 1 else ""
         remedy = f"restore it with: mycanvas select {shlex.quote(str(folder.path))}"
         raise StoreError(f"{folder.path / lost[0]} {flaw}{more}; {remedy}")

@@ -87,7 +87,7 @@ def read_shard(file: str) -> Iterator[Any]:
     Raises:
         InputError: it cannot be opened, is damaged, or is cut off.
     """
-    from mycanvas.mycanvas import read_batches
+    from mycanvas.shard_file import read_batches
 
     with _opened(file) as source:
         batches = read_batches(file, source)

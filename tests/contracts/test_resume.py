@@ -57,6 +57,7 @@ MOMENTS = (
     ("open", ".build/candidates/.00001.arrow.*"),
     ("os.remove", ".build/candidates/.00003.arrow.*"),
     ("os.rename", ".build/staging/objects_4*"),
+    ("os.link", ".build/shards/*"),
     ("os.rename", "data/objects_le3*"),
     ("os.rename", "README.md"),
 )
@@ -75,7 +76,7 @@ def kill_at(event, pattern):
     def watch(name, details):
         if name != event or (name == "open" and not details[2] & (os.O_WRONLY | os.O_RDWR)):
             return
-        path = details[1] if name == "os.rename" else details[0]
+        path = details[1] if name in {"os.rename", "os.link"} else details[0]
         if not isinstance(path, int) and fnmatch.fnmatch(os.fspath(path), os.path.join(output, pattern)):
             os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(watch)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from datasets import Image, Value, load_dataset, load_dataset_builder
 from datasets.exceptions import DatasetGenerationError
 
 from mycanvas import SPLITS
-from mycanvas.schema import concepts_features, features
+from mycanvas.schema import concepts_features, dataset_schema, features
+from tests.mycanvas.conftest import write_shard
 
 Write = Callable[[Path, Iterable[str]], Path]
 
@@ -183,6 +185,26 @@ def test_folders_may_have_any_name(built: Path, monkeypatch: pytest.MonkeyPatch)
     assert ids(load_dataset("mycanvas", data_dir=f"{odd}/", split="objects_4")) == ["b0", "b1"]
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("name", ["sub::x", "file:x", "hf:", "memory::x", "a[b]{c}*?", "simplecache::file:x"])
+@pytest.mark.parametrize("form", ["{}", "./{}", "{}/", "{here}/{}"])
+def test_a_name_that_looks_like_a_url_or_a_pattern_is_a_folder(
+    built: Path, monkeypatch: pytest.MonkeyPatch, name: str, form: str, streaming: bool
+) -> None:
+    odd = built.rename(built.with_name(name))
+    monkeypatch.chdir(odd.parent)
+
+    given = form.format(name, here=odd.parent)
+    assert ids(load_dataset("mycanvas", data_dir=given, split="objects_4", streaming=streaming)) == ["b0", "b1"]
+
+
+def test_a_folder_of_such_a_name_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(FileNotFoundError, match=r"^sub::x does not exist"):
+        load_dataset("mycanvas", data_dir="sub::x")
+
+
 # Which dataset is meant
 
 
@@ -337,3 +359,61 @@ def test_a_build_that_was_stopped_is_refused(built: Path) -> None:
 
     with pytest.raises(ValueError, match="its build was stopped"):
         datasets.load_dataset("mycanvas", data_dir=str(built))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("kind", ["arrow", "parquet"])
+@pytest.mark.parametrize("target", ["/etc/passwd", "https://example.org/x.png", "zip://a.png::https://example.org/z"])
+def test_a_picture_that_is_only_a_path_is_refused(
+    tmp_path: Path, scene: Callable[[str], dict[str, Any]], target: str, kind: str, streaming: bool
+) -> None:
+    rows = [scene("a"), {**scene("b"), "mask": {"bytes": None, "path": target}}]
+    shard = write_shard(tmp_path / f"data/objects_4-00000-of-00001.{kind}", rows, dataset_schema())
+
+    with pytest.raises(DatasetGenerationError, match=rf"^{shard} has a picture that is only a path; expected its b"):
+        list(load_dataset("mycanvas", data_dir=str(tmp_path), split="objects_4", streaming=streaming))
+
+
+@pytest.mark.parametrize(
+    ("feature", "value"),
+    [
+        (datasets.Audio(), {"bytes": None, "path": "/etc/passwd"}),
+        (datasets.List(Image()), [{"bytes": b"x", "path": None}, {"bytes": None, "path": "/etc/passwd"}]),
+        ({"inner": [{"deep": Image()}]}, {"inner": [{"deep": {"bytes": None, "path": "/etc/passwd"}}]}),
+    ],
+    ids=["sound", "in a list", "in a struct"],
+)
+def test_a_path_in_a_column_of_somebody_else_is_refused_as_well(tmp_path: Path, feature: Any, value: Any) -> None:
+    schema = datasets.Features({"id": Value("string"), "more": feature}).arrow_schema
+    write_shard(tmp_path / "data/objects_4-00000-of-00001.arrow", [{"id": "a", "more": value}], schema)
+
+    with pytest.raises(DatasetGenerationError, match="is only a path"):
+        load_dataset("mycanvas", data_dir=str(tmp_path))
+
+
+def test_a_picture_with_bytes_may_name_the_file_it_came_from(
+    tmp_path: Path, scene: Callable[[str], dict[str, Any]]
+) -> None:
+    row = scene("a")
+    row["image"] = {**row["image"], "path": "/gone/photo.jpg"}
+    write_shard(tmp_path / "data/objects_4-00000-of-00001.arrow", [{**row, "mask": None}], dataset_schema())
+
+    (read,) = load_dataset("mycanvas", data_dir=str(tmp_path), split="objects_4")
+    assert read["image"].size == (16, 12)
+    assert read["mask"] is None
+
+
+def test_the_error_of_a_missing_split_survives_streaming(built: Path) -> None:
+    manifest = {"files": {"data/objects_5-00000-of-00001.arrow": "0" * 64}}
+    (built / ".build/selected.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(ValueError, match=r"objects_5-00000-of-00001\.arrow is missing; write it again with"):
+        load_dataset("mycanvas", data_dir=str(built), streaming=True)
+
+
+def test_a_remote_folder_is_checked_against_its_manifest(remote: str) -> None:
+    files = {"data/objects_4-00000-of-00001.arrow": "0" * 64, "data/objects_5-00000-of-00001.arrow": "1" * 64}
+    fsspec.filesystem("memory").pipe("/remote/.build/selected.json", json.dumps({"files": files}).encode())
+
+    with pytest.raises(ValueError, match=r"memory://remote/data/objects_5-00000-of-00001\.arrow is missing"):
+        load_dataset("mycanvas", data_dir=remote)

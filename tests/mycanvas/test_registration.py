@@ -60,6 +60,15 @@ def test_importing_mycanvas_loads_none_of_the_heavy_packages(tmp_path: Path) -> 
     assert run(program, tmp_path) == "set()"
 
 
+def test_loading_imports_no_package_that_datasets_would_only_patch(built: Path) -> None:
+    program = (
+        "import mycanvas, datasets, sys; before = set(sys.modules); row = datasets.load_dataset('mycanvas', 'all')"
+        "['train'][0]; print(sorted({'scipy', 'scipy.io', 'numpy.f2py'} & (set(sys.modules) - before)))"
+    )
+
+    assert run(program, built.parent, MYCANVAS_DATA=str(built)) == "[]"
+
+
 def test_other_builders_of_datasets_are_left_alone(built: Path) -> None:
     files = [str(path) for path in built.glob("data/objects_4-*")]
 
