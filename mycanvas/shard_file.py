@@ -96,8 +96,11 @@ def read_batches(file: str, source: Any) -> Iterator[pa.RecordBatch]:
         DatasetGenerationError: it is damaged, or a picture in it is only a path, which `datasets` would open.
     """
     with _named(file):
+        media: list[int] | None = None
         for batch in _batches(source):
-            if any(map(_has_path_only, batch.columns)):
+            if media is None:
+                media = [index for index, field in enumerate(batch.schema) if "path: " in str(field.type)]
+            if any(_has_path_only(batch.column(index)) for index in media):
                 raise DatasetGenerationError(
                     f"{file} has a picture that is only a path; expected its bytes, as `mycanvas build` writes them"
                 )

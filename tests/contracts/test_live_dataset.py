@@ -118,7 +118,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(folder: Path, change: str, scratch: Path) -> dict[str, Any]:
-    """What each way to read a loaded dataset gives after a change of its folder: ids, or the message of an error."""
+    """Change the folder of a loaded dataset, then read it in each way: ids, or the message of an error."""
     (scratch / "program.py").write_text(PROGRAM)
     environment = {**os.environ, "HF_HOME": str(scratch / "hf"), "HF_HUB_OFFLINE": "1", "USE_TORCH": "0"}
     done = subprocess.run(
