@@ -63,7 +63,9 @@ def _pipeline_class(folder: Path, config: InpaintingConfig) -> str:
                 f"repaint.diffusion.pipeline: diffusers {diffusers.__version__} has no pipeline {config.pipeline!r}"
             )
         if not _takes_mask(config.pipeline):
-            raise ConfigError(f"repaint.diffusion.pipeline: {config.pipeline} takes no mask; name an inpainting class")
+            raise ConfigError(
+                f"repaint.diffusion.pipeline: {config.pipeline} does not accept a mask; name an inpainting class"
+            )
         return config.pipeline
     own: str = _index(folder)["_class_name"]
     for name in (own, own.replace("Pipeline", "InpaintPipeline")):

@@ -86,8 +86,8 @@ def put_tokens(text: str, groups: Sequence[Group]) -> tuple[str, str] | str:
             changes.append((places[0], counted(group[0].noun, len(group)), spelled_out))
             continue
         for place, thing in zip(places, group, strict=True):
-            said = text[place.start : place.end]
-            changes.append((place, said, f"{thing.token} {said}"))
+            words = text[place.start : place.end]
+            changes.append((place, words, f"{thing.token} {words}"))
     caption, prompt, done = "", "", 0
     for place, plain, token in sorted(changes, key=lambda change: change[0].start):
         between = text[done : place.start]
