@@ -21,7 +21,7 @@ QUOTED = 60
 """Largest number of characters of a name from a reply that are quoted."""
 
 Answer = TypeVar("Answer")
-Object = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 """A parsed JSON object."""
 
 
@@ -45,7 +45,7 @@ class Question(Generic[Answer]):
     of: str
     turns: tuple[str, ...]
     schema: Mapping[str, Any]
-    check: Callable[[Object], Answer]
+    check: Callable[[JsonObject], Answer]
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ def _with_complaint(question: Question[Answer], text: str | None, complaint: Unu
     return _Dialogue(turns=(*question.turns, reply, again), complaint=str(complaint))
 
 
-def read_object(text: str | None) -> Object:
+def read_object(text: str | None) -> JsonObject:
     """Parse the one JSON object in a reply; prose or a Markdown fence may surround it.
 
     Args:
