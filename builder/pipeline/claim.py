@@ -10,7 +10,7 @@ from typing import Any
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.changes import changes
 from mycanvas.errors import StoreError
-from mycanvas.io.files import UNFINISHED, os_errors, stored, write_json
+from mycanvas.io.files import UNFINISHED, os_errors, read_json_or_none, write_json
 from mycanvas.io.ownership import check_ownership
 
 CHANGES_SHOWN = 12
@@ -53,7 +53,7 @@ def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:
     if not (folder.request_file.is_file() and planned):
         write_json(folder.request_file, request)
         return
-    before = stored(folder.request_file)
+    before = read_json_or_none(folder.request_file)
     if before is None:
         raise StoreError(
             f"{folder.request_file} is damaged, so the configuration of this build is unknown; use another --output"

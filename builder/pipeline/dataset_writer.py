@@ -18,7 +18,16 @@ from builder.pipeline.rows import BATCH_ROWS, Row, batches
 from builder.pipeline.source_photos import CutoutUse
 from dataset_card import digest_in
 from mycanvas.errors import StoreError
-from mycanvas.io.files import os_errors, read_json, sha256_of, stored, sync_folder, write_json, write_stream, write_text
+from mycanvas.io.files import (
+    os_errors,
+    read_json,
+    read_json_or_none,
+    sha256_of,
+    sync_folder,
+    write_json,
+    write_stream,
+    write_text,
+)
 from mycanvas.schema import SPLITS, concepts_schema, dataset_schema
 
 log = logging.getLogger("mycanvas")
@@ -93,7 +102,7 @@ def write_concepts(folder: BuildFolder, photos: Iterable[CutoutUse]) -> None:
         StoreError: a file of a cut-out is missing.
     """
     file = folder.path / "concepts" / "train-00000-of-00001.arrow"
-    before = stored(folder.selected_file)
+    before = read_json_or_none(folder.selected_file)
     if before and file.is_file() and before["files"].get(f"concepts/{file.name}") == sha256_of(file):
         return
     write_stream(file, concepts_schema(), batches(_concept_rows(folder, photos), concepts_schema()))
@@ -162,9 +171,9 @@ def mark_selected(folder: BuildFolder, values: Mapping[str, Any]) -> None:
     write_json(folder.selected_file, {**values, "files": file_sums(folder)})
 
 
-def marked(folder: BuildFolder) -> dict[str, Any] | None:
+def read_marker(folder: BuildFolder) -> dict[str, Any] | None:
     """Read the dataset's marker; None if there is none, a shard has changed or the card describes other shards."""
-    values: dict[str, Any] | None = stored(folder.selected_file)
+    values: dict[str, Any] | None = read_json_or_none(folder.selected_file)
     card = folder.path / "README.md"
     if values is None or not card.is_file():
         return None
