@@ -1,1 +1,1 @@
-"""Makes the dataset: photos of things -> composed scenes, in the order of the Gen4Gen poster."""
+"""Makes the dataset: photos of objects -> composed scenes, in the order of the Gen4Gen poster."""

@@ -14,16 +14,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Rgb = NDArray[np.uint8]
-"""uint8 [H, W, 3]."""
+from mycanvas.boxes import Box as Box
+from mycanvas.io.images import Rgb as Rgb
+
 Rgba = NDArray[np.uint8]
 """uint8 [H, W, 4], straight (not premultiplied) alpha."""
 Alpha = NDArray[np.float32]
 """float32 [H, W] in [0, 1]."""
 IndexMask = NDArray[np.uint8]
 """uint8 [H, W]: i+1 where object i is visible, 0 on the background."""
-Box = tuple[float, float, float, float]
-"""x, y, width, height in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

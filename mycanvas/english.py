@@ -52,7 +52,12 @@ def with_article(noun: str) -> str:
     return f"{'an' if _starts_with_vowel_sound(noun) else 'a'} {noun}"
 
 
-def counted(noun: str, count: int) -> str:
+def with_token(noun: str, token: str) -> str:
+    """A noun with its article and its concept's token: "an <owl> owl", "a pair of <g> glasses"."""
+    return f"{with_article(noun).removesuffix(noun)}{token} {noun}"
+
+
+def number_of(count: int, noun: str) -> str:
     """A noun with its count, 1 to 5: "a dog", "two dogs", "three pairs of glasses"."""
     return with_article(noun) if count == 1 else f"{_COUNTS[count]} {plural(noun)}"
 
@@ -81,7 +86,7 @@ def uncounted(text: str, nouns: Sequence[str]) -> str:
         text: a caption, or a prompt without its tokens.
         nouns: the class nouns that it may name.
     """
-    phrases = {counted(noun, count): (noun, count) for noun in nouns for count in range(1, len(_COUNTS))}
+    phrases = {number_of(count, noun): (noun, count) for noun in nouns for count in range(1, len(_COUNTS))}
     one = "|".join(re.escape(phrase) for phrase in sorted(phrases, key=lambda phrase: (-len(phrase), phrase)))
     run = re.compile(rf"\b(?:{one})\b(?:(?:, | and )(?:{one})\b)*")
 

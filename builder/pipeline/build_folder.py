@@ -31,7 +31,7 @@ import pyarrow as pa
 from builder.pipeline.rows import Row, batches, candidate_schema
 from builder.records import Rejected
 from mycanvas.errors import StoreError
-from mycanvas.io.files import sha256_of, stored, write_json, write_stream
+from mycanvas.io.files import read_json_or_none, sha256_of, write_json, write_stream
 
 MODEL = "model "
 """Prefix of a model's name in a request; the value is the model's revision."""
@@ -123,7 +123,7 @@ class BuildFolder:
         Raises:
             StoreError: it is damaged.
         """
-        request = stored(self.request_file)
+        request = read_json_or_none(self.request_file)
         if request is None:
             raise StoreError(
                 f"{self.request_file} is damaged, so the configuration of this build is unknown; use another --output"
@@ -172,7 +172,7 @@ class BuildFolder:
             config: the digest of the configuration that the shard must be made with; None: any.
         """
         file = self.candidate_file(shard)
-        values = stored(file.with_suffix(".json"))
+        values = read_json_or_none(file.with_suffix(".json"))
         if values is None or not file.is_file():
             return None
         if values["sha256"] != sha256_of(file) or config not in {None, values["config"]}:

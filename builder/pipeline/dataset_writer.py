@@ -28,8 +28,8 @@ from mycanvas.io.files import (
     atomic,
     os_errors,
     read_json,
+    read_json_or_none,
     sha256_of,
-    stored,
     sync_folder,
     write_json,
     write_stream,
@@ -107,7 +107,7 @@ def _replace(folder: BuildFolder, kind: str, staging: Path) -> None:
             _store(folder, staging / name)
             (staging / name).replace(place / name)
             (staging / name).unlink(missing_ok=True)  # renaming does nothing where both are links to one file
-        earlier = (stored(folder.selected_file) or {"files": {}})["files"]
+        earlier = (read_json_or_none(folder.selected_file) or {"files": {}})["files"]
         ours = {*data_files(folder), *(folder.path / name for name in earlier)}
         for old in place.iterdir():
             if old in ours and old.name not in new:
@@ -143,7 +143,7 @@ def unused_shards(folder: BuildFolder) -> list[Path]:
 
     Empty where the manifest is missing or damaged: then nothing says which are used.
     """
-    recorded = stored(folder.selected_file)
+    recorded = read_json_or_none(folder.selected_file)
     if not recorded or not folder.shards.is_dir():
         return []
     used = {f"{digest}.arrow" for digest in recorded["files"].values()}
@@ -158,7 +158,7 @@ def write_concepts(folder: BuildFolder, photos: Iterable[CutoutUse]) -> None:
     Raises:
         StoreError: a file of a cut-out is missing.
     """
-    before = stored(folder.selected_file)
+    before = read_json_or_none(folder.selected_file)
     name = f"concepts/{CONCEPTS_SHARD}"
     if before and name in before["files"] and _is_whole(folder, name, before["files"][name]):
         return
@@ -253,9 +253,9 @@ def _rows(file: Path) -> int:
         return sum(batch.num_rows for batch in stream)
 
 
-def marked(folder: BuildFolder) -> dict[str, Any] | None:
+def read_marker(folder: BuildFolder) -> dict[str, Any] | None:
     """Read the manifest; None if there is none, a shard has changed or the card describes other shards."""
-    values: dict[str, Any] | None = stored(folder.selected_file)
+    values: dict[str, Any] | None = read_json_or_none(folder.selected_file)
     card = folder.path / "README.md"
     if values is None or "bytes" not in values or not card.is_file():
         return None

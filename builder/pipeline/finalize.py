@@ -15,7 +15,7 @@ from builder.config import BuildConfig, parse_config, profile_selection
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.card import card_text
 from builder.pipeline.claim import claim
-from builder.pipeline.dataset_writer import mark_selected, marked, write_card, write_concepts, write_splits
+from builder.pipeline.dataset_writer import mark_selected, read_marker, write_card, write_concepts, write_splits
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, Sources, summary_lines
@@ -23,7 +23,7 @@ from builder.records import Rejected
 from builder.stages.layout.replies import tally
 from builder.stages.select import Judged, idle_bounds, select
 from mycanvas.errors import StoreError
-from mycanvas.io.files import read_json, stored
+from mycanvas.io.files import read_json, read_json_or_none
 from mycanvas.schema import split_of
 
 log = logging.getLogger("mycanvas")
@@ -84,7 +84,7 @@ def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = F
 
 def last_selection(folder: BuildFolder) -> dict[str, Any]:
     """Read the [select] of the dataset in the folder; before there is a dataset, that of the configuration."""
-    values = stored(folder.selected_file) or stored(folder.config_file)
+    values = read_json_or_none(folder.selected_file) or read_json_or_none(folder.config_file)
     return dict(values["select"]) if values else {}
 
 
@@ -105,7 +105,7 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
         "candidates": [marker.sha256 for _, marker in folder.markers()],
     }
     sources = Sources.from_json(read_json(folder.sources_file))
-    done = marked(folder)
+    done = read_marker(folder)
     if done and all(done.get(name) == value for name, value in identity.items()):
         return Summary(folder=folder, funnel=Funnel.from_json(done["funnel"]), photos=sources.photos)
     planned = {line["id"]: split_of(line["num_objects"]) for line in folder.plan()}

@@ -25,7 +25,7 @@ from builder.stages.segment import SEGMENTERS, segment
 from builder.stages.segment.base import GATE
 from mycanvas import __version__
 from mycanvas.errors import StoreError
-from mycanvas.io.files import read_json, stored, write_bytes, write_json
+from mycanvas.io.files import read_json, read_json_or_none, write_bytes, write_json
 from mycanvas.io.images import encode_jpeg, encode_png
 from mycanvas.io.progress import Progress, tracked
 from mycanvas.models.runtime import Runtime
@@ -139,7 +139,7 @@ def cut_out(task: CutoutTask) -> int:
 
 def _is_complete(folder: BuildFolder, key: str) -> bool:
     """Whether all files of a cut-out are in the build folder."""
-    marker = stored(folder.cutout_file(key, "json"))
+    marker = read_json_or_none(folder.cutout_file(key, "json"))
     if marker is None:
         return False
     kinds = ["photo.jpg"] if marker["quality"] is None else ["photo.jpg", "mask.png", "cutout.npy"]
@@ -192,7 +192,7 @@ def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
 def paint(task: PaintTask) -> None:
     """Paint one background and write it, unless it is in the build folder already."""
     folder, name = BuildFolder(task.folder), _painted_name(task.background)
-    if stored(folder.painted_file(name, "json")) and folder.painted_file(name, "png").is_file():
+    if read_json_or_none(folder.painted_file(name, "json")) and folder.painted_file(name, "png").is_file():
         return
     painted = paint_scene(task.background)
     write_bytes(folder.painted_file(name, "png"), encode_png(painted.pixels))

@@ -15,7 +15,7 @@ from builder.pipeline.prepare import one_thread, read_cutout, read_painted
 from builder.pipeline.required_models import backends_with_models
 from builder.pipeline.rows import candidate_row
 from builder.pipeline.source_photos import CutoutUse
-from builder.pipeline.stage_runner import Stages
+from builder.pipeline.stage_runner import StageRunner
 from builder.records import Candidate, Cutout, Rejected, Sample, Setting
 from builder.stages.backgrounds import BackgroundSource
 from builder.stages.caption import CAPTIONERS, caption
@@ -116,7 +116,7 @@ def run_stages(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) 
         One candidate or rejection per sample; within a batch, rejections first.
     """
     config = task.config
-    stages = Stages(config, task.runtime)
+    stages = StageRunner(config, task.runtime)
     # Models run fastest on full batches, and with low memory are reloaded for each batch; without models, small batches
     # save memory.
     batch_size = len(samples) if config.learned() else BATCH
@@ -124,11 +124,11 @@ def run_stages(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) 
     while batch := list(islice(queue, batch_size)):
         settings = list(read_settings(batch, folder, task))
         layouts = stages.run("layout", LAYOUTS, arrange, settings, config.layout)
-        canvases = stages.passed(paste(layouts))
+        canvases = stages.collect(paste(layouts))
         scenes = stages.run("repaint", REPAINTERS, repaint, canvases, config.repaint)
         captioned = stages.run("caption", CAPTIONERS, caption, scenes, config.caption)
         candidates = stages.run("score", SCORERS, score, captioned, config.score)
-        yield from stages.take_rejected()
+        yield from stages.pop_rejected()
         yield from candidates
 
 

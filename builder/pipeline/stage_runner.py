@@ -18,7 +18,7 @@ Kind = TypeVar("Kind", bound=Backend)
 StageConfig = TypeVar("StageConfig", bound=Table)
 
 
-class Stages:
+class StageRunner:
     """Runs the stages of one worker with their backends, and collects the rejections.
 
     Args:
@@ -58,10 +58,10 @@ class Stages:
             registry[self._config.backend_name(name)],
             self._config.backend_table(name),
             self._runtime,
-            lambda backend: self.passed(stage(batch, backend, config, self._config.seed)),
+            lambda backend: self.collect(stage(batch, backend, config, self._config.seed)),
         )
 
-    def passed(self, results: Iterable[Out | Rejected]) -> list[Out]:
+    def collect(self, results: Iterable[Out | Rejected]) -> list[Out]:
         """Collect the rejections among these results; return the others."""
         passed: list[Out] = []
         for result in results:
@@ -71,7 +71,7 @@ class Stages:
                 passed.append(result)
         return passed
 
-    def take_rejected(self) -> list[Rejected]:
+    def pop_rejected(self) -> list[Rejected]:
         """Return the rejections since the last call, and forget them."""
         rejected, self._rejected = self._rejected, []
         return rejected

@@ -67,7 +67,7 @@ def find_themes(
             progress.update(len(found))
     if len(themes) < len(compositions):
         log.warning(
-            "the language model gave nothing usable for %d of %d compositions; their scenes take any background, and "
+            "the language model gave no usable reply for %d of %d compositions; their scenes use any background, and "
             "sizes from concepts.toml",
             *(len(compositions) - len(themes), len(compositions)),
         )

@@ -16,7 +16,7 @@ from PIL import Image
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.clean import push_files
-from builder.pipeline.dataset_writer import data_files, marked
+from builder.pipeline.dataset_writer import data_files, read_marker
 from builder.pipeline.source_photos import Sources
 from builder.publish.parquet import write_parquet, writers
 from dataset_card import Preview, digest_in, hub_card
@@ -99,7 +99,7 @@ def check_publishable(folder: BuildFolder, license: str | None, *, all_photos: b
     path = folder.path
     if not folder.selected_file.is_file():
         raise StoreError(f"{path} is not finished; run the same `mycanvas build` again to finish it")
-    done = marked(folder)
+    done = read_marker(folder)
     if done is None:
         raise StoreError(
             f"{path}: the card, README.md, was not written for the files that are there now; "

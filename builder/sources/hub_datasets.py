@@ -89,8 +89,10 @@ def _resolve(api: HfApi, repo: str, part: str, revision: str | None) -> HubSourc
     license = card.get("license")
     if license == "other":
         license = card.get("license_name")
-    stated = ", ".join(license) if isinstance(license, list) else license
-    return HubSource(repo=repo, part=part, commit=str(info.sha), license=None if stated == "unknown" else stated)
+    license_name = ", ".join(license) if isinstance(license, list) else license
+    return HubSource(
+        repo=repo, part=part, commit=str(info.sha), license=None if license_name == "unknown" else license_name
+    )
 
 
 def _fetch(api: HfApi, source: HubSource, folder: Path) -> None:

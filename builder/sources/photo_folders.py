@@ -115,7 +115,7 @@ def find_photos(
     for path in entries(folder):
         photo_id, suffix = f"{folder.name}/{path.name}", path.suffix.lower()
         if suffix in OTHER_PICTURES:
-            reason = f"{suffix} is not read; save it as {', '.join(SUFFIXES)}"
+            reason = f"{suffix} is not supported; convert it to one of {', '.join(SUFFIXES)}"
             rejected.append(Rejected(sample_id=photo_id, stage=stage, reason=reason))
         if suffix not in SUFFIXES:
             continue

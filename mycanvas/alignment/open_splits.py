@@ -163,12 +163,12 @@ def _builder(place: str) -> Any:
     if path.is_file():
         kind = KINDS.get(path.suffix.lower())
         if kind is None:
-            raise InputError(f"{place}: files are read by their suffix, one of {', '.join(KINDS)}")
+            raise InputError(f"{place} has an unknown suffix; expected one of {', '.join(KINDS)}")
         return datasets.load_dataset_builder(kind, data_files=str(path.resolve()))
     if path.is_dir():
         return datasets.load_dataset_builder(str(path.resolve()))
     if hub is None or place.startswith("."):
-        raise InputError(f"there is no file or folder {place}, and on the Hub names are like owner/name")
+        raise InputError(f"{place} does not exist; expected a file, a folder, or owner/name on the Hub")
     _check_on_hub(hub["id"])
     try:
         return datasets.load_dataset_builder(hub["id"], hub["config"])
@@ -181,5 +181,5 @@ def _builder(place: str) -> Any:
 
 def _check_on_hub(name: str) -> None:
     """Send one request before a dataset is opened, because `datasets` would repeat its own for half a minute."""
-    with hub_errors(f"open {name}, which is not a file or folder here", raises=InputError):
+    with hub_errors(f"open {name}, which is not a file or folder on this machine", raises=InputError):
         check_repository(name, "dataset")

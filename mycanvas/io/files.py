@@ -119,7 +119,7 @@ def read_json(path: Path) -> Any:
         raise StoreError(f"cannot read {path}: {error}; run the same `mycanvas build` again") from error
 
 
-def stored(path: Path) -> Any | None:
+def read_json_or_none(path: Path) -> Any | None:
     """Read a JSON file as `read_json` does; None where it is missing or damaged, so that its subject is made again."""
     try:
         return read_json(path)

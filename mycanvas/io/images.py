@@ -51,7 +51,7 @@ def read_file(path: Path) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise InputError("not a regular file")
         if status.st_size > MAX_BYTES:
-            raise InputError(f"{status.st_size / 2**20:.0f} MiB; expected at most {MAX_BYTES // 2**20}")
+            raise InputError(f"too large: {status.st_size / 2**20:.0f} MiB; expected at most {MAX_BYTES // 2**20} MiB")
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot be opened: {error.strerror}") from error

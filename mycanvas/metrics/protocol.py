@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from mycanvas.dataset import Concept, Dataset, concepts_of
-from mycanvas.english import listed, with_article
+from mycanvas.english import listed, with_token
 from mycanvas.errors import InputError
 from mycanvas.metrics.pictures import Picture
 
@@ -127,5 +127,4 @@ def _scan(dataset: Dataset) -> tuple[list[tuple[Concept, ...]], set[str]]:
 
 def _with_token(concept: Concept) -> str:
     """A concept as prompts name it: "an <owl> owl", "a pair of <g> glasses"."""
-    noun = concept.class_name
-    return f"{with_article(noun).removesuffix(noun)}{concept.token} {noun}"
+    return with_token(concept.class_name, concept.token)

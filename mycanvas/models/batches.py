@@ -32,7 +32,8 @@ def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]],
         except torch.OutOfMemoryError as error:
             if len(batch) == 1:
                 raise ModelError(
-                    'the GPU has no room for even one at a time; use a smaller model, memory = "low" or device = "cpu"'
+                    "the GPU's memory is too small for a batch of one; use a smaller model or the CPU (--device cpu; "
+                    'in build.toml, device = "cpu" or memory = "low")'
                 ) from error
         size = len(batch) // 2
         release_memory()

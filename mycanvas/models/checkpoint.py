@@ -14,7 +14,7 @@ from PIL import Image
 
 from mycanvas.errors import InputError, MissingExtra, ModelError
 from mycanvas.models import pick_device, pick_dtype
-from mycanvas.models.loading import LOCAL, quiet_transformers
+from mycanvas.models.loading import LOCAL, check_weights, quiet_transformers
 
 if TYPE_CHECKING:
     import torch
@@ -81,8 +81,7 @@ def load_checkpoint(
         model, loaded = getattr(transformers, loader).from_pretrained(
             folder, dtype=precision, use_safetensors=True, output_loading_info=True, **LOCAL
         )
-        if missing := sorted(loaded["missing_keys"]):  # transformers would initialise them at random
-            raise ValueError(f"it lacks {len(missing)} of its weights, such as {missing[0]}")
+        check_weights(str(folder), loaded["missing_keys"])
         if text and not any(file for pattern in VOCABULARIES for file in folder.glob(pattern)):
             raise ValueError(f"it lacks its tokenizer's {', '.join(VOCABULARIES)}")  # else an empty one is created
         return Checkpoint(

@@ -64,7 +64,7 @@ def load_detector(
     """Load the detector whose checkpoint is in a folder: OWL-ViT, OWLv2 or Grounding DINO.
 
     Args:
-        folder: as returned by `mycanvas.models.download`.
+        folder: the `path` of a Snapshot that `mycanvas.models.fetch` returned.
         threshold: confidence that a detection must exceed.
         overlap: of detections of one label with a larger IoU, only the most confident is kept.
         template: the query, with the label in place of {}; "a photo of a {}" is among those that OWL-ViT was trained
@@ -188,8 +188,8 @@ def _grounding_dino(
 
 def _finite(outputs: Any) -> list[bool]:
     """Whether the model's output has no NaN, for each picture. Its infinities mark unused queries."""
-    said = (outputs.logits, outputs.pred_boxes)
-    return [not any(part[i].isnan().any() for part in said) for i in range(len(outputs.logits))]
+    parts = (outputs.logits, outputs.pred_boxes)
+    return [not any(part[i].isnan().any() for part in parts) for i in range(len(outputs.logits))]
 
 
 def _named(labels: Sequence[str], corners: Any, scores: Any) -> Raw:

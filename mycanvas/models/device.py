@@ -13,8 +13,6 @@ from mycanvas.io.messages import counted
 if TYPE_CHECKING:
     import torch
 
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-
 
 def cores() -> int:
     """The number of processor cores that this process may use."""
@@ -38,14 +36,21 @@ def pick_device(name: str) -> torch.device:
     if device is None or device.type not in {"cpu", "cuda", "mps"}:
         raise ConfigError(f'device must be "auto", "cpu", "cuda", "cuda:1" or "mps", got {name!r}')
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device is {name}, but torch sees {counted(torch.cuda.device_count(), 'CUDA device')} here")
+        raise ConfigError(
+            f"no device {name}: torch finds {counted(torch.cuda.device_count(), 'CUDA device')} on this machine; "
+            "use another --device, or cpu"
+        )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("device is mps, but torch sees no GPU of Apple's here")
+        raise ConfigError("no device mps: torch finds no Apple GPU on this machine; use --device cpu")
     return device
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The torch precision of a name in DTYPES; "auto": bfloat16 on a CUDA GPU, float32 elsewhere."""
+    """The torch precision of "auto", "float32", "bfloat16" or "float16"; "auto": bfloat16 on a CUDA GPU, else float32.
+
+    Raises:
+        KeyError: the name is none of these.
+    """
     import torch
 
     if name == "auto":

@@ -71,7 +71,7 @@ def load_encoder(folder: Path, *, device: str = "auto", dtype: str = "auto", bat
     """Load the encoder whose checkpoint is in a folder: CLIP (any size), SigLIP, SigLIP 2 or DINOv2.
 
     Args:
-        folder: as returned by `mycanvas.models.download`.
+        folder: the `path` of a Snapshot that `mycanvas.models.fetch` returned.
         device: as for `mycanvas.models.pick_device`.
         dtype: as for `mycanvas.models.pick_dtype`; the vectors are float32 in any case.
         batch_size: pictures, or texts, in one call of the model; halved when a GPU's memory runs out.
@@ -114,7 +114,7 @@ class PretrainedEncoder:
         """
         if self._reading is None:
             kind = self._checkpoint.model.config.model_type
-            raise ConfigError(f"an encoder of type {kind!r} sees pictures only; for texts use a CLIP or SigLIP")
+            raise ConfigError(f"an encoder of type {kind!r} has no text model; use CLIP or SigLIP for texts")
         return self._stacked(in_batches(texts, self._batch_size, self._some_texts))
 
     def _some_images(self, pictures: Sequence[Picture]) -> Embeddings:
@@ -122,8 +122,8 @@ class PretrainedEncoder:
 
         model = self._checkpoint.model
         with torch.inference_mode():
-            see = model if self._reading is None else model.get_image_features
-            return _directions(see(**self._checkpoint.pixels(pictures)).pooler_output)
+            embed = model if self._reading is None else model.get_image_features
+            return _directions(embed(**self._checkpoint.pixels(pictures)).pooler_output)
 
     def _some_texts(self, texts: Sequence[str]) -> Embeddings:
         import torch

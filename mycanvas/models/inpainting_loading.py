@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mycanvas.errors import ConfigError, ModelError
 from mycanvas.models.device import pick_device, pick_dtype
 from mycanvas.models.inpainting import Inpainter, InpaintingConfig, quiet_diffusers
-from mycanvas.models.loading import LOCAL
+from mycanvas.models.loading import LOCAL, check_weights
 from mycanvas.models.runtime import Runtime
 
 SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -63,7 +63,9 @@ def _pipeline_class(folder: Path, config: InpaintingConfig) -> str:
                 f"repaint.diffusion.pipeline: diffusers {diffusers.__version__} has no pipeline {config.pipeline!r}"
             )
         if not _takes_mask(config.pipeline):
-            raise ConfigError(f"repaint.diffusion.pipeline: {config.pipeline} takes no mask; name an inpainting class")
+            raise ConfigError(
+                f"repaint.diffusion.pipeline: {config.pipeline} does not accept a mask; name an inpainting class"
+            )
         return config.pipeline
     own: str = _index(folder)["_class_name"]
     for name in (own, own.replace("Pipeline", "InpaintPipeline")):
@@ -114,7 +116,7 @@ def _load_pipeline(
             f"the pipeline in {folder} cannot be loaded as {name}: {error}; "
             "set repaint.diffusion.pipeline to load it with another class"
         ) from error
-    _check_weights(pipeline, folder)
+    _check_parts(pipeline, folder)
     pipeline.set_progress_bar_config(disable=True)
     if config.attention_slicing:
         pipeline.enable_attention_slicing()
@@ -146,21 +148,17 @@ def _text_models(folder: Path, options: Mapping[str, Any], shared: Mapping[str, 
         learned = inspect.isclass(found) and issubclass(found, transformers.PreTrainedModel)
         if learned and library == "transformers" and part not in shared:
             parts[part], loaded = found.from_pretrained(folder / part, output_loading_info=True, **options)
-            _refuse_missing(folder, [f"{part}.{name}" for name in sorted(loaded["missing_keys"])])
+            check_weights(f"the pipeline in {folder}", [f"{part}.{name}" for name in loaded["missing_keys"]])
     return parts
 
 
-def _check_weights(pipeline: Any, folder: Path) -> None:
+def _check_parts(pipeline: Any, folder: Path) -> None:
     """Refuse a pipeline with missing weights: diffusers leaves them on the meta device."""
     models = {part: model for part, model in pipeline.components.items() if hasattr(model, "named_parameters")}
-    _refuse_missing(
-        folder, [f"{part}.{name}" for part in models for name, w in models[part].named_parameters() if w.is_meta]
+    check_weights(
+        f"the pipeline in {folder}",
+        [f"{part}.{name}" for part in models for name, w in models[part].named_parameters() if w.is_meta],
     )
-
-
-def _refuse_missing(folder: Path, missing: Sequence[str]) -> None:
-    if missing:
-        raise ModelError(f"the pipeline in {folder} lacks {len(missing)} of its weights, such as {missing[0]}")
 
 
 def _compile(pipeline: Any) -> None:

@@ -1,10 +1,12 @@
-"""Common options of loading models: from this machine only, without code of the repository, quietly."""
+"""Common parts of loading models: from this machine only, without code of the repository, quietly, and whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from mycanvas.errors import ModelError
 
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Arguments of every `from_pretrained` of transformers; without them, it may ask a question on the terminal."""
@@ -24,3 +26,13 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def check_weights(name: str, missing: Collection[str]) -> None:
+    """Refuse a model that lacks weights: transformers initialises them at random.
+
+    Raises:
+        ModelError: weights are missing.
+    """
+    if missing:
+        raise ModelError(f"{name} lacks {len(missing)} of its weights, such as {min(missing)}")

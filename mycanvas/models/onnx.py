@@ -65,7 +65,7 @@ class Network:
             isinstance(actual, int) and actual != side for actual, side in zip(image, expected, strict=True)
         ):
             raise ModelError(
-                f"{file} takes {self._input.shape}, but [segment.rembg] model runs at [N, 3, {size}, {size}]; "
+                f"{file} requires input {self._input.shape}, but [segment.rembg] model runs at [N, 3, {size}, {size}]; "
                 "set model to the session with this file's size and normalisation"
             )
         self.fixed_batch = number if isinstance(number, int) else None

@@ -22,7 +22,7 @@ from transformers import (
 from mycanvas.errors import ModelError
 from mycanvas.io.images import Rgb
 from mycanvas.models import in_batches, pick_device, pick_dtype
-from mycanvas.models.loading import LOCAL, quiet_transformers
+from mycanvas.models.loading import LOCAL, check_weights, quiet_transformers
 from mycanvas.models.runtime import Runtime
 
 TEMPERATURE = 0.7
@@ -61,8 +61,7 @@ def load_vision_language_model(
             model.to(device).eval()
     except (OSError, ValueError, KeyError, ImportError, SafetensorError, torch.cuda.OutOfMemoryError) as error:
         raise ModelError(f"{name} cannot be loaded as an image-text-to-text model: {error}") from error
-    if missing := sorted(loaded["missing_keys"]):  # transformers initialises them at random
-        raise ModelError(f"{name} lacks {len(missing)} of its weights, such as {missing[0]}")
+    check_weights(name, loaded["missing_keys"])
     if not getattr(processor, "chat_template", None) or not hasattr(processor, "tokenizer"):
         raise ModelError(f"{name} has no chat template; name a model that was tuned to follow instructions")
     return LocalVisionLanguageModel(processor, model, name=name, max_tokens=max_tokens, batch_size=batch_size)

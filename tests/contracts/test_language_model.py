@@ -195,7 +195,7 @@ def test_unusable_replies_cost_no_scene(config: Make, tmp_path: Path, caplog: py
 
     assert {row["placed_by"] for row in provenances(tmp_path / "out")} == {"solver"}
     assert [record.message for record in caplog.records if "usable" in record.message] == [
-        "the language model gave nothing usable for 4 of 4 compositions; their scenes take any background, and sizes "
+        "the language model gave no usable reply for 4 of 4 compositions; their scenes use any background, and sizes "
         "from concepts.toml"
     ]
     assert (

@@ -17,7 +17,7 @@ import pytest
 
 import mycanvas  # noqa: F401  # registers the loader
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.dataset_writer import check_whole, data_files, link, marked, unused_shards
+from builder.pipeline.dataset_writer import check_whole, data_files, link, read_marker, unused_shards
 from builder.pipeline.finalize import reselect
 from mycanvas.errors import StoreError
 
@@ -230,7 +230,7 @@ def test_shard_names_of_somebody_else_are_neither_removed_nor_counted(live: Path
 
     assert [(live / name).read_bytes() for name in names] == [b"mine"] * 3
     assert not {live / name for name in names} & set(data_files(BuildFolder.open(live)))
-    assert marked(BuildFolder.open(live)) is not None
+    assert read_marker(BuildFolder.open(live)) is not None
     assert len(load(live)) > 0
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mycanvas.english import counted, listed, plural, uncounted, with_article
+from mycanvas.english import listed, number_of, plural, uncounted, with_article, with_token
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,11 @@ def test_plural_noun_gets_pair_or_set_and_a_singular_one_in_s_does_not() -> None
     assert with_article("reading glasses") == "a pair of reading glasses"
     assert with_article("keys") == "a set of keys"
     assert [with_article(noun) for noun in ("wine glass", "cactus", "iris")] == ["a wine glass", "a cactus", "an iris"]
+
+
+def test_token_is_between_the_article_and_the_noun() -> None:
+    assert with_token("owl", "<owl>") == "an <owl> owl"
+    assert with_token("glasses", "<g>") == "a pair of <g> glasses"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +63,7 @@ def test_plural_noun_gets_pair_or_set_and_a_singular_one_in_s_does_not() -> None
 )
 def test_plural_is_correct_and_used_in_counts(noun: str, several: str) -> None:
     assert plural(noun) == several
-    assert counted(noun, 3) == f"three {several}"
+    assert number_of(3, noun) == f"three {several}"
 
 
 def test_listed_joins_phrases_with_commas_and_and() -> None:

@@ -7,16 +7,16 @@ import numpy as np
 from builder.records import Background
 from builder.stages.backgrounds import backdrops, materials
 from builder.stages.backgrounds.backdrops import Backdrop, box
-from builder.stages.backgrounds.palette import choose, take
+from builder.stages.backgrounds.palette import choose, variant_of
 from builder.stages.backgrounds.perspective import Camera, defocus
-from builder.stages.backgrounds.picture import corner, finish, reflect, rim, stand
+from builder.stages.backgrounds.picture import compose, corner, finish, reflect, rim
 
 
 def wooden_table(rng: np.random.Generator, variant: int) -> Background:
     """A table of long boards, the lights of a room behind it."""
     camera = Camera(horizon=rng.uniform(0.14, 0.2), width=0.95, yaw=np.pi / 2 * (variant % 2) + rng.normal(0, 0.02))
     edge = rng.uniform(0.42, 0.48)
-    wall = take(
+    wall = variant_of(
         variant, (("4a3a30", "6b523f", "3a2c22"), ("5a6468", "88949a", "49514f"), ("7a6a58", "b8a48a", "6a5a48"))
     )
     back = backdrops.gradient(wall, 0, edge)
@@ -26,11 +26,11 @@ def wooden_table(rng: np.random.Generator, variant: int) -> Background:
         foot = edge + 0.05 if rng.random() < 0.5 else top + rng.uniform(0.08, 0.2)
         box(back, left, top, left + rng.uniform(0.04, 0.22), foot, shade)
     backdrops.lights(back, rng, (0, 0, 1, edge), ("ffd9a0", "ffb765", "fff1d8"), 26, 0.035)
-    wood = take(
+    wood = variant_of(
         variant, (("4d2e18", "8f5a30", "c8945e"), ("6a5438", "ab8a5e", "dcbf94"), ("3f2f25", "6f5340", "9d7a60"))
     )
     tile = materials.planks(rng, wood, 7, joints=False, gap=2)
-    picture = stand(back, tile, 1.0, camera, edge, blur=0.017)
+    picture = compose(back, tile, 1.0, camera, edge, blur=0.017)
     reflect(picture, edge, 0.2)
     rim(picture, edge, wood[0])
     picture = defocus(picture, camera, 0.008, 0.62)
@@ -42,13 +42,15 @@ def kitchen_floor(rng: np.random.Generator, variant: int) -> Background:
     camera = Camera(horizon=rng.uniform(0.12, 0.2), width=1.7, yaw=rng.choice((0, np.pi / 4)) + rng.normal(0, 0.04))
     foot = rng.uniform(0.38, 0.44)
     back = backdrops.gradient(("55524c", "55524c"), 0, foot)
-    front = take(variant, (("e9e6df", "d9d5cc"), ("8ea39a", "7c9188"), ("3f566b", "34495c"), ("b98d62", "a67c54")))
+    front = variant_of(
+        variant, (("e9e6df", "d9d5cc"), ("8ea39a", "7c9188"), ("3f566b", "34495c"), ("b98d62", "a67c54"))
+    )
     _cupboards(back, front, foot, int(rng.integers(3, 5)))
     light, dark = ("cfc8ba", "ece7dc", "faf7f0"), ("26262a", "38383e", "56565e")
     grey, clay = ("8f8b84", "b3aea5", "cbc6bc"), ("8a4b2f", "b56a45", "cf8a62")
-    palettes = take(variant, ((light,), (light, dark), (grey,), (clay,)))
+    palettes = variant_of(variant, ((light,), (light, dark), (grey,), (clay,)))
     tile = materials.tiles(rng, palettes, choose(rng, ("a7a095", "8c867c")), 4)
-    picture = stand(back, tile, 1.3, camera, foot, blur=0.005)
+    picture = compose(back, tile, 1.3, camera, foot, blur=0.005)
     reflect(picture, foot, 0.2)
     corner(picture, foot)
     picture = defocus(picture, camera, 0.005, 0.62)
@@ -66,17 +68,17 @@ def living_room(rng: np.random.Generator, variant: int) -> Background:
         ("d8b9a6", "c4a18c"),
         ("e6e2da", "cfcac0"),
     )
-    back = backdrops.gradient(take(variant, walls), 0, foot)
+    back = backdrops.gradient(variant_of(variant, walls), 0, foot)
     box(back, 0, foot - 0.055, 1, foot, "f2efe9")
     box(back, 0, foot - 0.058, 1, foot - 0.053, "b9b4aa")
     if variant % 2:
         _framed_picture(back, rng)
     else:
         _sofa(back, rng, foot)
-    wood = take(
+    wood = variant_of(
         variant, (("5b3a20", "9a6a3e", "cf9e68"), ("7a5c3c", "b99468", "e3c79e"), ("3b271a", "664429", "94694a"))
     )
-    picture = stand(back, materials.planks(rng, wood, 11, gap=1.8), 1.6, camera, foot, blur=0.005)
+    picture = compose(back, materials.planks(rng, wood, 11, gap=1.8), 1.6, camera, foot, blur=0.005)
     reflect(picture, foot, 0.14)
     corner(picture, foot)
     picture = defocus(picture, camera, 0.005, 0.6)

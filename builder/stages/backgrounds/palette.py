@@ -20,9 +20,9 @@ def choose(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
     return choices[int(rng.integers(len(choices)))]
 
 
-def take(turn: int, choices: Sequence[Choice]) -> Choice:
-    """The choice at index `turn`, which wraps around."""
-    return choices[turn % len(choices)]
+def variant_of(variant: int, choices: Sequence[Choice]) -> Choice:
+    """The choice at index `variant`, which wraps around."""
+    return choices[variant % len(choices)]
 
 
 def colour(text: Colour) -> NDArray[np.float32]:

@@ -47,7 +47,7 @@ class Camera:
         return ((row - self.horizon) / (1 - self.horizon)).astype(np.float32)
 
 
-def lay(tile: Rgb, metres: float, camera: Camera, size: int, top: int, *, patches: Field | None = None) -> Rgb:
+def tile_ground(tile: Rgb, metres: float, camera: Camera, size: int, top: int, *, patches: Field | None = None) -> Rgb:
     """Cover the ground below row `top` of a square picture with copies of a tile.
 
     A pixel takes its colour from the level of the tile's image pyramid that matches the ground that it covers

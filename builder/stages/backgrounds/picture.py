@@ -10,13 +10,13 @@ from builder.stages.backgrounds import backdrops
 from builder.stages.backgrounds.backdrops import Backdrop
 from builder.stages.backgrounds.noise import fractal
 from builder.stages.backgrounds.palette import Colour, colour
-from builder.stages.backgrounds.perspective import Camera, lay
+from builder.stages.backgrounds.perspective import Camera, tile_ground
 
 SIZE = 1152
 """Width and height in pixels of painted scenes: an eighth more than the default resolution, as room to crop."""
 
 
-def stand(
+def compose(
     back: Backdrop,
     tile: Rgb,
     metres: float,
@@ -44,7 +44,7 @@ def stand(
     picture = backdrops.enlarge(back, SIZE, blur)
     top = max(round(edge * SIZE), int(camera.horizon * SIZE) + 2)
     patches = None if loose is None else fractal((256, 256), loose, 1.8, lowest=1)
-    picture[top:] = lay(tile, metres, camera, SIZE, top, patches=patches)
+    picture[top:] = tile_ground(tile, metres, camera, SIZE, top, patches=patches)
     return picture
 
 

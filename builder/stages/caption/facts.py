@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import chain, combinations, pairwise, product
 from typing import TypeAlias
 
-from builder.stages.caption.relations import Thing, between, in_front_of, left_of, next_to
+from builder.stages.caption.relations import SceneObject, between, in_front_of, left_of, next_to
 
-Group: TypeAlias = tuple[Thing, ...]
+Group: TypeAlias = tuple[SceneObject, ...]
 """Objects of one class, left to right; a caption counts them together."""
 
 
@@ -27,10 +27,10 @@ class Fact:
         return self.subject + self.target
 
 
-def grouped(things: Sequence[Thing]) -> tuple[Group, ...]:
-    """Group objects by class, the leftmost group first; `things` are ordered left to right."""
-    nouns = dict.fromkeys(thing.noun for thing in things)
-    return tuple(tuple(thing for thing in things if thing.noun == noun) for noun in nouns)
+def grouped(objects: Sequence[SceneObject]) -> tuple[Group, ...]:
+    """Group objects by class, the leftmost group first; `objects` are ordered left to right."""
+    nouns = dict.fromkeys(item.noun for item in objects)
+    return tuple(tuple(item for item in objects if item.noun == noun) for noun in nouns)
 
 
 def facts(groups: Sequence[Group]) -> Mapping[str, list[Fact]]:
@@ -39,7 +39,9 @@ def facts(groups: Sequence[Group]) -> Mapping[str, list[Fact]]:
     sides = [side for size in range(1, len(groups)) for side in combinations(groups, size)]
     apart = [(one, other) for one, other in product(sides, sides) if not set(one) & set(other)]
 
-    def all_hold(relation: Callable[[Thing, Thing], bool]) -> list[tuple[tuple[Group, ...], tuple[Group, ...]]]:
+    def all_hold(
+        relation: Callable[[SceneObject, SceneObject], bool],
+    ) -> list[tuple[tuple[Group, ...], tuple[Group, ...]]]:
         held = {pair: relation(*pair) for pair in product(everything, everything)}
         return [
             (one, other)
@@ -69,7 +71,7 @@ def in_a_row(groups: Sequence[Group]) -> bool:
     return len(groups) > 1 and all(left_of(*pair) for one, other in pairwise(groups) for pair in product(one, other))
 
 
-def _neighbours(one: Sequence[Group], other: Sequence[Group], everything: Sequence[Thing]) -> bool:
+def _neighbours(one: Sequence[Group], other: Sequence[Group], everything: Sequence[SceneObject]) -> bool:
     """Whether each side is a single object and the two are next to each other."""
     if len(one) > 1 or len(other) > 1 or len(one[0]) > 1 or len(other[0]) > 1:
         return False
@@ -84,11 +86,11 @@ def _between(groups: Sequence[Group]) -> Iterator[Fact]:
             if left != right and all(between(*three) for three in product(left, middle, right)):
                 yield Fact(subject=(middle,), relation="between", target=(left, right))
         for pair in others:
-            if len(pair) == 2 and all(between(pair[0], thing, pair[1]) for thing in middle):
+            if len(pair) == 2 and all(between(pair[0], item, pair[1]) for item in middle):
                 yield Fact(subject=(middle,), relation="between", target=(pair,))
 
 
-def _within(groups: Sequence[Group], everything: Sequence[Thing]) -> Iterator[Fact]:
+def _within(groups: Sequence[Group], everything: Sequence[SceneObject]) -> Iterator[Fact]:
     """Facts of how the objects of one class are placed relative to each other."""
     for group in groups:
         if len(group) > 1 and all(next_to(one, other, everything) for one, other in pairwise(group)):

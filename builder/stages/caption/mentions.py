@@ -9,7 +9,7 @@ from typing import Literal
 
 from builder.stages.caption.facts import Group
 from builder.stages.caption.template import with_tokens
-from mycanvas.english import counted, plural
+from mycanvas.english import number_of, plural
 
 Reference = Literal["new", "known", "one", "other"]
 """Role of a mention, by its determiner: introduce an object, refer back to it, or distinguish one of several."""
@@ -83,11 +83,11 @@ def put_tokens(text: str, groups: Sequence[Group]) -> tuple[str, str] | str:
             return places
         if places[0].several:
             spelled_out = _spelled_out(group, text[places[0].end :])
-            changes.append((places[0], counted(group[0].noun, len(group)), spelled_out))
+            changes.append((places[0], number_of(len(group), group[0].noun), spelled_out))
             continue
-        for place, thing in zip(places, group, strict=True):
-            said = text[place.start : place.end]
-            changes.append((place, said, f"{thing.token} {said}"))
+        for place, item in zip(places, group, strict=True):
+            words = text[place.start : place.end]
+            changes.append((place, words, f"{item.token} {words}"))
     caption, prompt, done = "", "", 0
     for place, plain, token in sorted(changes, key=lambda change: change[0].start):
         between = text[done : place.start]
@@ -184,7 +184,7 @@ def _only(mentions: Sequence[Mention], noun: str) -> list[Mention] | str:
 
 
 def _several(mentions: Sequence[Mention], group: Group, text: str) -> list[Mention] | str:
-    noun, expected = group[0].noun, counted(group[0].noun, len(group))
+    noun, expected = group[0].noun, number_of(len(group), group[0].noun)
     first, *later = mentions
     if wrong := [each for each in mentions if each.number not in (None, len(group))]:
         return f"it says {wrong[0].number} {plural(noun)}; there are {expected}"
@@ -195,7 +195,7 @@ def _several(mentions: Sequence[Mention], group: Group, text: str) -> list[Menti
         return f'it does not say "{expected}"'
     new = [first, *(each for each in later if each.reference != "known")]
     if len(new) != len(group):
-        return f"it speaks of {counted(noun, len(new)) if len(new) < 6 else 'many'}; there are {expected}"
+        return f"it speaks of {number_of(len(new), noun) if len(new) < 6 else 'many'}; there are {expected}"
     side = re.search(r"\b(?:left|right)\b", text, re.IGNORECASE)
     if side and side.group().lower() == "right":
         return f"it does not speak of the {plural(noun)} from left to right"
@@ -204,9 +204,7 @@ def _several(mentions: Sequence[Mention], group: Group, text: str) -> list[Menti
 
 def _spelled_out(group: Group, after: str) -> str:
     """List the objects as the template does, but without "and" if one follows: "a dog, a dog" before " and a mug"."""
-    return (
-        ", ".join(with_tokens(((thing,),)) for thing in group) if after.startswith(" and ") else with_tokens((group,))
-    )
+    return ", ".join(with_tokens(((item,),)) for item in group) if after.startswith(" and ") else with_tokens((group,))
 
 
 def _capitalised(words: str) -> str:

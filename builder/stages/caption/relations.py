@@ -26,7 +26,7 @@ BETWEEN_STEP = 0.08
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Thing:
+class SceneObject:
     """One object of a scene, reduced to what the relations depend on.
 
     token, noun: of its concept. box: its visible extent. base: the row on which it stands. Both are fractions of the
@@ -45,13 +45,13 @@ class Thing:
         return self.box[0] + self.box[2] / 2
 
 
-def things(scene: Scene) -> tuple[Thing, ...]:
+def scene_objects(scene: Scene) -> tuple[SceneObject, ...]:
     """The objects of a scene from left to right."""
     layout = scene.canvas.layout
     concepts = layout.setting.sample.concepts
     side = scene.image.shape[0]
     found = [
-        Thing(
+        SceneObject(
             token=concept.token,
             noun=concept.class_noun,
             box=(box[0] / side, box[1] / side, box[2] / side, box[3] / side),
@@ -60,38 +60,38 @@ def things(scene: Scene) -> tuple[Thing, ...]:
         )
         for concept, place, box in zip(concepts, layout.placements, scene.canvas.boxes, strict=True)
     ]
-    return tuple(sorted(found, key=lambda thing: (thing.centre, thing.token)))
+    return tuple(sorted(found, key=lambda item: (item.centre, item.token)))
 
 
-def left_of(one: Thing, other: Thing) -> bool:
+def left_of(one: SceneObject, other: SceneObject) -> bool:
     """Whether one is to the left of the other in the picture."""
     return one.centre < other.centre and _shared_width(one, other) <= BESIDE_OVERLAP
 
 
-def in_front_of(one: Thing, other: Thing) -> bool:
+def in_front_of(one: SceneObject, other: SceneObject) -> bool:
     """Whether one stands nearer than the other and overlaps it horizontally."""
     nearer = one.depth < other.depth and one.base >= other.base + BASE_STEP
     return nearer and _shared_width(one, other) >= FRONT_OVERLAP
 
 
-def next_to(one: Thing, other: Thing, everything: Iterable[Thing]) -> bool:
+def next_to(one: SceneObject, other: SceneObject, everything: Iterable[SceneObject]) -> bool:
     """Whether the two stand side by side, with a small gap and no other object between them."""
-    left, right = sorted((one, other), key=lambda thing: thing.centre)
+    left, right = sorted((one, other), key=lambda item: item.centre)
     gap = right.box[0] - (left.box[0] + left.box[2])
     near = gap <= NEXT_GAP * max(left.box[2], right.box[2])
     level = abs(left.base - right.base) <= NEXT_STEP * min(left.box[3], right.box[3])
-    alone = not any(left.centre <= thing.centre <= right.centre for thing in everything if thing not in (one, other))
+    alone = not any(left.centre <= item.centre <= right.centre for item in everything if item not in (one, other))
     return left_of(left, right) and near and level and alone
 
 
-def between(left: Thing, middle: Thing, right: Thing) -> bool:
+def between(left: SceneObject, middle: SceneObject, right: SceneObject) -> bool:
     """Whether `middle` has `left` on its left and `right` on its right, and is neither far behind nor far in front."""
     bases = sorted((left.base, right.base))
     level = bases[0] - BETWEEN_STEP <= middle.base <= bases[1] + BETWEEN_STEP
     return left_of(left, middle) and left_of(middle, right) and level
 
 
-def _shared_width(one: Thing, other: Thing) -> float:
+def _shared_width(one: SceneObject, other: SceneObject) -> float:
     """Fraction of the narrower one's width that the two share, 0 to 1."""
     start = max(one.box[0], other.box[0])
     end = min(one.box[0] + one.box[2], other.box[0] + other.box[2])

@@ -16,8 +16,8 @@ from builder.records import Rejected, Scene
 from builder.seeds import rng_for
 from builder.stages.caption.base import CaptionConfig, Captioner, Words
 from builder.stages.caption.facts import Fact, Group, facts, grouped, in_a_row
-from builder.stages.caption.relations import Thing, things
-from mycanvas.english import counted, listed, with_article
+from builder.stages.caption.relations import scene_objects
+from mycanvas.english import listed, number_of, with_token
 
 LISTING_SHARE = 0.15
 """Fraction of captions that only list the objects, although a relation is known."""
@@ -52,7 +52,7 @@ class Template(Captioner):
 
 def _caption(scene: Scene, where: str, max_words: int, rng: np.random.Generator) -> Words | Rejected:
     """Return the first sentence that is short enough."""
-    present = things(scene)
+    present = scene_objects(scene)
     fewest = 0
     for sentence in _sentences(grouped(present), where, rng):
         caption, prompt = _render(sentence, mentioned), _render(sentence, with_tokens)
@@ -138,13 +138,9 @@ def _render(sentence: Sentence, mention: Callable[[Mention], str]) -> str:
 
 def mentioned(groups: Mention) -> str:
     """The mention in a caption: "a teapot and two dogs"."""
-    return listed([counted(group[0].noun, len(group)) for group in groups])
+    return listed([number_of(len(group), group[0].noun) for group in groups])
 
 
 def with_tokens(groups: Mention) -> str:
     """The mention in a prompt: "a <teapot> teapot, a <dog> dog and a <dog6> dog"."""
-    return listed([_with_token(thing) for thing in chain.from_iterable(groups)])
-
-
-def _with_token(thing: Thing) -> str:
-    return f"{with_article(thing.noun).removesuffix(thing.noun)}{thing.token} {thing.noun}"
+    return listed([with_token(item.noun, item.token) for item in chain.from_iterable(groups)])

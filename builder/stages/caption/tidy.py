@@ -84,9 +84,9 @@ def is_english(text: str) -> bool:
 def _lines(text: str) -> Iterator[str]:
     """The lines with content, each ended by punctuation: no fences, and no headings if there are other lines."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("```")]
-    said = [line for line in lines if not line.startswith("#") and not line.endswith((":", ":**"))] or lines
-    for line in said:
-        yield line if len(said) == 1 or line[-1] in ".!?,;:" else f"{line}."
+    kept = [line for line in lines if not line.startswith("#") and not line.endswith((":", ":**"))] or lines
+    for line in kept:
+        yield line if len(kept) == 1 or line[-1] in ".!?,;:" else f"{line}."
 
 
 def _letters(line: str) -> str:

@@ -17,10 +17,10 @@ from builder.seeds import seed_for
 from builder.stages.caption.base import CaptionConfig, Captioner, Words, find_fault
 from builder.stages.caption.facts import Group, grouped
 from builder.stages.caption.mentions import put_tokens, unnamed
-from builder.stages.caption.relations import things
+from builder.stages.caption.relations import scene_objects
 from builder.stages.caption.template import Template, mentioned
 from builder.stages.caption.tidy import is_english, openings, tidy
-from mycanvas.english import counted, listed
+from mycanvas.english import listed, number_of
 from mycanvas.errors import MissingExtra
 from mycanvas.io.config_table import Count, ModelName, Table
 from mycanvas.models.required import RequiredModel
@@ -28,7 +28,7 @@ from mycanvas.models.runtime import Runtime
 
 INSTRUCTION = "Describe what you see in this image in detail. The number of words is limited to {words}."
 """Gen4Gen's, section 3 (with 30 words, for CLIP's 77 tokens)."""
-REQUIREMENT = " The description must name {things}, in these words."
+REQUIREMENT = " The description must name {objects}, in these words."
 COMPLAINT = " The last description was wrong: {fault}. Use exactly these words: {exact}."
 UNFIT = "it is not one short English sentence that says what the picture shows"
 
@@ -103,7 +103,7 @@ class Vlm(Captioner):
 
     def caption(self, scenes: Sequence[Scene], config: CaptionConfig, seed: int) -> Iterator[Words | Rejected]:
         """The words for each scene, in order; reject a scene whose objects take too many words to name."""
-        dialogues = [_Dialogue(scene=scene, groups=grouped(things(scene))) for scene in scenes]
+        dialogues = [_Dialogue(scene=scene, groups=grouped(scene_objects(scene))) for scene in scenes]
         for turn in range(self._tries):
             unfinished = [dialogue for dialogue in dialogues if dialogue.words is None]
             if unfinished:
@@ -132,9 +132,9 @@ class Vlm(Captioner):
 
 
 def _request(dialogue: _Dialogue, max_words: int) -> str:
-    request = INSTRUCTION.format(words=max_words) + REQUIREMENT.format(things=mentioned(dialogue.groups))
+    request = INSTRUCTION.format(words=max_words) + REQUIREMENT.format(objects=mentioned(dialogue.groups))
     if dialogue.fault:
-        exact = listed([f'"{counted(group[0].noun, len(group))}"' for group in dialogue.groups])
+        exact = listed([f'"{number_of(len(group), group[0].noun)}"' for group in dialogue.groups])
         request += COMPLAINT.format(fault=dialogue.fault, exact=exact)
     return request
 

@@ -21,7 +21,7 @@ QUOTED = 60
 """Largest number of characters of a name from a reply that are quoted."""
 
 Answer = TypeVar("Answer")
-Object = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 """A parsed JSON object."""
 
 
@@ -45,7 +45,7 @@ class Question(Generic[Answer]):
     of: str
     turns: tuple[str, ...]
     schema: Mapping[str, Any]
-    check: Callable[[Object], Answer]
+    check: Callable[[JsonObject], Answer]
 
 
 @dataclass(slots=True)
@@ -161,12 +161,12 @@ def closed(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_complaint(question: Question[Answer], text: str | None, complaint: Unusable) -> _Dialogue:
-    said = (text or "")[:REPEATED] or "(nothing)"
+    reply = (text or "")[:REPEATED] or "(nothing)"
     again = f"That cannot be used: {complaint}. Answer again, with the JSON object alone."
-    return _Dialogue(turns=(*question.turns, said, again), complaint=str(complaint))
+    return _Dialogue(turns=(*question.turns, reply, again), complaint=str(complaint))
 
 
-def read_object(text: str | None) -> Object:
+def read_object(text: str | None) -> JsonObject:
     """Parse the one JSON object in a reply; prose or a Markdown fence may surround it.
 
     Args:
@@ -196,7 +196,7 @@ def _once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise Unusable("doubled", f"{quoted(twice)} stands more than once")
+        raise Unusable("doubled", f"{quoted(twice)} occurs more than once")
     return found
 
 
@@ -206,7 +206,7 @@ def quoted(name: str) -> str:
 
 
 def _not_a_number(constant: str) -> float:
-    raise Unusable("not finite", f"{constant} is no number that can be used")
+    raise Unusable("not finite", f"{constant} is not a finite number")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_once_each, parse_constant=_not_a_number)

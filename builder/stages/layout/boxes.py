@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from builder.records import Placement, Setting
 from builder.seeds import rng_for
-from builder.stages.layout.ask import Object, Question, Unusable, check_names, closed, of_form
+from builder.stages.layout.ask import JsonObject, Question, Unusable, check_names, closed, of_form
 from builder.stages.layout.base import find_flaw, hidden_shares, min_area
 from builder.stages.layout.examples import SHOWN, Example
 from builder.stages.layout.solver import MIN_PITCH, relative_sizes
@@ -43,7 +43,7 @@ so where it is further away.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Thing:
+class _ObjectSpec:
     """One object of a scene, as the question describes it.
 
     name: the concept's name. noun: its class noun. aspect: width / height. size: height relative to the tallest, 0 to
@@ -94,36 +94,36 @@ def ask_for_boxes(
         max_overlap: largest fraction of an object that others may hide.
         seed: the build's seed.
     """
-    things = _things(setting)
+    objects = _objects(setting)
     rng = rng_for(seed, setting.sample.id, "llm examples")
     shown = [examples[i] for i in rng.permutation(len(examples))[:SHOWN]]
-    rules = RULES.format(grid=grid, least=math.ceil(min_area(len(things), grid)))
+    rules = RULES.format(grid=grid, least=math.ceil(min_area(len(objects), grid)))
     turns = [turn for example in shown for turn in _as_turns(example, grid)]
-    turns.append(_question(setting.sample.background.phrase, things, setting.background.ground, grid))
+    turns.append(_question(setting.sample.background.phrase, objects, setting.background.ground, grid))
     return Question(
         task="boxes",
         of=setting.sample.id,
         turns=(f"{rules}\n\n{turns[0]}", *turns[1:]),
-        schema=_schema([thing.name for thing in things], grid),
+        schema=_schema([item.name for item in objects], grid),
         check=lambda reply: place(reply, setting, grid, max_overlap),
     )
 
 
-def _things(setting: Setting) -> list[_Thing]:
+def _objects(setting: Setting) -> list[_ObjectSpec]:
     sample = setting.sample
     aspects = [cutout.rgba.shape[1] / cutout.rgba.shape[0] for cutout in setting.cutouts]
     sizes = relative_sizes(sample.heights, aspects)
     return [
-        _Thing(name=concept.name, noun=concept.class_noun, aspect=aspect, size=size, cut=cutout.cut_off)
+        _ObjectSpec(name=concept.name, noun=concept.class_noun, aspect=aspect, size=size, cut=cutout.cut_off)
         for concept, cutout, aspect, size in zip(sample.concepts, setting.cutouts, aspects, sizes, strict=True)
     ]
 
 
-def _question(where: str, things: Sequence[_Thing], ground: float, grid: int) -> str:
+def _question(where: str, objects: Sequence[_ObjectSpec], ground: float, grid: int) -> str:
     lines = [
-        f"- {json.dumps(thing.name)}: {thing.noun}, width = {thing.aspect:.2f} x height, size {thing.size:.0%}"
-        + (f", cut off below: y + height = {grid}" if thing.cut else "")
-        for thing in things
+        f"- {json.dumps(item.name)}: {item.noun}, width = {item.aspect:.2f} x height, size {item.size:.0%}"
+        + (f", cut off below: y + height = {grid}" if item.cut else "")
+        for item in objects
     ]
     return "\n".join([f"Scene: {where}", f"The ground begins at y = {math.ceil(ground * grid)}.", "Objects:", *lines])
 
@@ -131,14 +131,14 @@ def _question(where: str, things: Sequence[_Thing], ground: float, grid: int) ->
 def _as_turns(example: Example, grid: int) -> tuple[str, str]:
     """An example as two turns of the conversation: its question and its answer."""
     tallest = max(part[3] for _, part in example.boxes.values())
-    things = [
-        _Thing(name=name, noun=noun, aspect=part[2] / part[3], size=part[3] / tallest)
+    objects = [
+        _ObjectSpec(name=name, noun=noun, aspect=part[2] / part[3], size=part[3] / tallest)
         for name, (noun, part) in example.boxes.items()
     ]
     cells = {name: [round(value * grid) for value in part] for name, (_, part) in example.boxes.items()}
     answer = {name: dict(zip(("x", "y", "width", "height"), box, strict=True)) for name, box in cells.items()}
     ground = min(part[1] + part[3] for _, part in example.boxes.values())
-    return _question(example.where, things, math.floor(ground * grid) / grid, grid), json.dumps(answer)
+    return _question(example.where, objects, math.floor(ground * grid) / grid, grid), json.dumps(answer)
 
 
 def _schema(names: Sequence[str], grid: int) -> dict[str, Any]:
@@ -147,31 +147,31 @@ def _schema(names: Sequence[str], grid: int) -> dict[str, Any]:
     return closed({name: closed(box) for name in names})
 
 
-def place(reply: Object, setting: Setting, grid: int, max_overlap: float) -> tuple[Placement, ...]:
+def place(reply: JsonObject, setting: Setting, grid: int, max_overlap: float) -> tuple[Placement, ...]:
     """The placements of a reply's boxes, corrected within SHIFT and SCALE.
 
     Raises:
         Unusable: the boxes cannot be corrected; the message goes back to the model.
     """
-    things = _things(setting)
-    boxes = _read(reply, [thing.name for thing in things])
+    objects = _objects(setting)
+    boxes = _read(reply, [item.name for item in objects])
     ground = setting.background.ground
-    stands = [_stand(thing, boxes[thing.name], ground, grid) for thing in things]
+    stands = [_stand(item, boxes[item.name], ground, grid) for item in objects]
     horizon = min(setting.background.horizon, min(stand.base for stand in stands) - MIN_PITCH)
-    stands = _resized(things, stands, horizon, grid)
+    stands = _resized(objects, stands, horizon, grid)
     placements = tuple(_to_pixels(stand, setting, index, horizon) for index, stand in enumerate(stands))
     hidden = hidden_shares(setting.cutouts, placements, setting.background.pixels.shape[0])
-    for thing, share in zip(things, hidden, strict=True):
+    for item, share in zip(objects, hidden, strict=True):
         if share > max_overlap:
             raise Unusable(
-                "overlap", f"{share:.0%} of {thing.name} is hidden by what stands before it; at most {max_overlap:.0%}"
+                "overlap", f"{share:.0%} of {item.name} is hidden by what stands before it; at most {max_overlap:.0%}"
             )
     if flaw := find_flaw(setting, placements, max_overlap):
         raise Unusable("off canvas", flaw)
     return placements
 
 
-def _read(reply: Object, names: Sequence[str]) -> dict[str, _Box]:
+def _read(reply: JsonObject, names: Sequence[str]) -> dict[str, _Box]:
     check_names(list(reply), names)
     try:
         return _BOXES.validate_python(reply)
@@ -179,46 +179,46 @@ def _read(reply: Object, names: Sequence[str]) -> dict[str, _Box]:
         raise of_form(wrong, list(_Box.model_fields)) from None
 
 
-def _stand(thing: _Thing, box: _Box, ground: float, grid: int) -> _Stand:
+def _stand(item: _ObjectSpec, box: _Box, ground: float, grid: int) -> _Stand:
     """Fit the object into its box, moved onto the canvas and the ground."""
     x, y, width, height = (value / grid for value in (box.x, box.y, box.width, box.height))
-    described = f"{thing.name} at x {box.x:g}, y {box.y:g}, width {box.width:g}, height {box.height:g}"
+    described = f"{item.name} at x {box.x:g}, y {box.y:g}, width {box.width:g}, height {box.height:g}"
     if min(box.width, box.height) < 1:
         raise Unusable("no size", f"{described} is smaller than a cell")
     if min(x, y) < -SHIFT or max(x + width, y + height) > 1 + SHIFT:
         raise Unusable("off canvas", f"{described} leaves the grid of {grid} x {grid}")
-    lowest = 1.0 if thing.cut else ground
+    lowest = 1.0 if item.cut else ground
     base = min(max(y + height, lowest), 1.0)
     if base - (y + height) > SHIFT:
-        where = f"{thing.name} is cut off below" if thing.cut else f"the ground begins at y = {ground * grid:.0f}"
+        where = f"{item.name} is cut off below" if item.cut else f"the ground begins at y = {ground * grid:.0f}"
         raise Unusable("off the ground", f"{described} ends above the ground; {where}")
-    fitted = min(height, width / thing.aspect)
-    return _Stand(base=base, middle=x + width / 2, width=fitted * thing.aspect, height=fitted)
+    fitted = min(height, width / item.aspect)
+    return _Stand(base=base, middle=x + width / 2, width=fitted * item.aspect, height=fitted)
 
 
-def _resized(things: Sequence[_Thing], stands: Sequence[_Stand], horizon: float, grid: int) -> list[_Stand]:
+def _resized(objects: Sequence[_ObjectSpec], stands: Sequence[_Stand], horizon: float, grid: int) -> list[_Stand]:
     """Scale the objects to be large enough, to fit the canvas, and to be closer to their relative sizes."""
-    least = min_area(len(things), 1)
+    least = min_area(len(objects), 1)
     near = max(stand.base for stand in stands)
     expected = [
-        thing.size * (stand.base - horizon) / (near - horizon) for thing, stand in zip(things, stands, strict=True)
+        item.size * (stand.base - horizon) / (near - horizon) for item, stand in zip(objects, stands, strict=True)
     ]
     ratios = [stand.height / height for stand, height in zip(stands, expected, strict=True)]
     typical = float(np.exp(np.mean(np.log(ratios))))
     resized = []
-    for thing, stand, ratio in zip(things, stands, ratios, strict=True):
+    for item, stand, ratio in zip(objects, stands, ratios, strict=True):
         smallest = math.sqrt(least / (stand.width * stand.height))
         largest = min(1 / stand.width, stand.base / stand.height)
         if smallest > min(SCALE, largest):
-            wide, high = (math.ceil(grid * math.sqrt(area)) for area in (least * thing.aspect, least / thing.aspect))
-            raise Unusable("too small", f"{thing.name} is too small; its box must be {wide} wide and {high} high")
+            wide, high = (math.ceil(grid * math.sqrt(area)) for area in (least * item.aspect, least / item.aspect))
+            raise Unusable("too small", f"{item.name} is too small; its box must be {wide} wide and {high} high")
         if largest < 1 / SCALE:
-            raise Unusable("off canvas", f"{thing.name} is too large for where it stands")
+            raise Unusable("off canvas", f"{item.name} is too large for where it stands")
         factor = min(max(typical / ratio, 1 / SCALE, smallest), SCALE, largest)
         off = ratio * factor / typical
         if not 1 / SIZE_SLACK <= off <= SIZE_SLACK:
             words = f"{off:.1f} times as large as it should be" if off > 1 else f"only {off:.0%} of its size"
-            raise Unusable("sizes", f"{thing.name} is {words} beside the others")
+            raise Unusable("sizes", f"{item.name} is {words} beside the others")
         resized.append(
             _Stand(base=stand.base, middle=stand.middle, width=stand.width * factor, height=stand.height * factor)
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mycanvas.io.files import stored, write_json
+from mycanvas.io.files import read_json_or_none, write_json
 from mycanvas.models.llm.chat import NoReply, Reply, Request
 
 ACCEPTED = "accepted"
@@ -92,7 +92,7 @@ _NAMES: Mapping[Task, str] = {"theme": "compositions", "boxes": "scenes"}
 
 
 def _read_entry(file: Path) -> dict[str, Any] | None:
-    entry = stored(file)
+    entry = read_json_or_none(file)
     return entry if isinstance(entry, dict) and entry.keys() == _ENTRY else None
 
 

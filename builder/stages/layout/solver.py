@@ -49,7 +49,7 @@ SAME_DEPTH = 0.035
 
 
 @dataclass(frozen=True, slots=True)
-class _Thing:
+class _Object:
     """One object to place.
 
     index: in the sample. aspect: width / height. size: relative real height. cut: its photo cuts it off at the bottom.
@@ -76,7 +76,7 @@ class _Ground:
         return (base - self.horizon) / (self.near - self.horizon)
 
 
-Slots = list[tuple[_Thing, float]]
+Slots = list[tuple[_Object, float]]
 """Objects from left to right, each with its distance: 0 at the near base line, 1 at the far one."""
 
 
@@ -96,9 +96,9 @@ def _solve(setting: Setting, config: LayoutConfig, rng: np.random.Generator) -> 
     for attempt in range(ATTEMPTS):
         if attempt % FAMILY_ATTEMPTS == 0:
             family = families[rng.integers(len(families))]
-        things = _things(setting, cuts, squeeze=attempt / ATTEMPTS)
+        objects = _objects(setting, cuts, squeeze=attempt / ATTEMPTS)
         ground = _ground(setting.background, rng)
-        stands = _compose(family(things, rng), ground, config.scale, rng)
+        stands = _compose(family(objects, rng), ground, config.scale, rng)
         placements = _to_pixels(stands, setting, ground)
         flaw = find_flaw(setting, placements, config.max_overlap)
         if flaw is None:
@@ -130,10 +130,10 @@ def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], sq
     return [float(ratio) for ratio in np.exp(ratios * power)]
 
 
-def _things(setting: Setting, cuts: Sequence[bool], squeeze: float) -> list[_Thing]:
+def _objects(setting: Setting, cuts: Sequence[bool], squeeze: float) -> list[_Object]:
     aspects = [c.rgba.shape[1] / c.rgba.shape[0] for c in setting.cutouts]
     sizes = relative_sizes(setting.sample.heights, aspects, squeeze)
-    return [_Thing(*of) for of in zip(range(len(sizes)), aspects, sizes, cuts, strict=True)]
+    return [_Object(*of) for of in zip(range(len(sizes)), aspects, sizes, cuts, strict=True)]
 
 
 def _ground(background: Background, rng: np.random.Generator) -> _Ground:
@@ -143,41 +143,41 @@ def _ground(background: Background, rng: np.random.Generator) -> _Ground:
     return _Ground(horizon=min(background.horizon, far - MIN_PITCH), far=far, near=near)
 
 
-def _row(things: list[_Thing], rng: np.random.Generator) -> Slots:
+def _row(objects: list[_Object], rng: np.random.Generator) -> Slots:
     """Side by side, nearly on one line."""
-    return [(thing, rng.uniform(0, 0.15)) for thing in _shuffled(things, rng)]
+    return [(item, rng.uniform(0, 0.15)) for item in _shuffled(objects, rng)]
 
 
-def _diagonal(things: list[_Thing], rng: np.random.Generator) -> Slots:
+def _diagonal(objects: list[_Object], rng: np.random.Generator) -> Slots:
     """Receding from one side to the other, with the small ones preferably in front."""
-    order = sorted(things, key=lambda t: t.size + rng.uniform(-0.3, 0.3))
+    order = sorted(objects, key=lambda t: t.size + rng.uniform(-0.3, 0.3))
     slots = list(zip(order, np.linspace(0, rng.uniform(0.6, 1.0), len(order)).tolist(), strict=True))
     return slots if rng.random() < 0.5 else slots[::-1]
 
 
-def _arc(things: list[_Thing], rng: np.random.Generator) -> Slots:
+def _arc(objects: list[_Object], rng: np.random.Generator) -> Slots:
     """A half circle, open towards the viewer or away."""
-    across = np.linspace(-1, 1, len(things))
+    across = np.linspace(-1, 1, len(objects))
     depths = (1 - across**2) if rng.random() < 0.65 else across**2
-    order = _shuffled(things, rng)
-    return [(thing, 0.8 * depth + rng.uniform(0, 0.1)) for thing, depth in zip(order, depths.tolist(), strict=True)]
+    order = _shuffled(objects, rng)
+    return [(item, 0.8 * depth + rng.uniform(0, 0.1)) for item, depth in zip(order, depths.tolist(), strict=True)]
 
 
-def _group(things: list[_Thing], rng: np.random.Generator) -> Slots:
+def _group(objects: list[_Object], rng: np.random.Generator) -> Slots:
     """Two rows: the tall ones behind, the small ones in the gaps in front of them."""
-    order = sorted(things, key=lambda t: -t.size - rng.uniform(0, 0.25))
+    order = sorted(objects, key=lambda t: -t.size - rng.uniform(0, 0.25))
     back = len(order) // 2 if rng.random() < 0.5 else (len(order) + 1) // 2
-    behind = [(thing, rng.uniform(0.6, 1.0)) for thing in _shuffled(order[:back], rng)]
-    before = [(thing, rng.uniform(0.0, 0.2)) for thing in _shuffled(order[back:], rng)]
+    behind = [(item, rng.uniform(0.6, 1.0)) for item in _shuffled(order[:back], rng)]
+    before = [(item, rng.uniform(0.0, 0.2)) for item in _shuffled(order[back:], rng)]
     longer, shorter = sorted((behind, before), key=len, reverse=True)
     return [slot for pair in zip_longest(longer, shorter) for slot in pair if slot is not None]
 
 
-def _shuffled(things: Sequence[_Thing], rng: np.random.Generator) -> list[_Thing]:
-    return [things[i] for i in rng.permutation(len(things))]
+def _shuffled(objects: Sequence[_Object], rng: np.random.Generator) -> list[_Object]:
+    return [objects[i] for i in rng.permutation(len(objects))]
 
 
-Family = Callable[[list[_Thing], np.random.Generator], Slots]
+Family = Callable[[list[_Object], np.random.Generator], Slots]
 
 
 def _families(count: int) -> tuple[Family, ...]:
@@ -201,9 +201,9 @@ class _Stand:
 
 def _compose(slots: Slots, ground: _Ground, scale: float, rng: np.random.Generator) -> list[_Stand]:
     """Pack the slots from left to right, then make the group as large as the canvas allows, times `scale`."""
-    bases = [1.0 if thing.cut else ground.base(distance) for thing, distance in slots]
-    heights = [thing.size * ground.magnification(base) for (thing, _), base in zip(slots, bases, strict=True)]
-    widths = [thing.aspect * height for (thing, _), height in zip(slots, heights, strict=True)]
+    bases = [1.0 if item.cut else ground.base(distance) for item, distance in slots]
+    heights = [item.size * ground.magnification(base) for (item, _), base in zip(slots, bases, strict=True)]
+    widths = [item.aspect * height for (item, _), height in zip(slots, heights, strict=True)]
     lefts = _pack(bases, widths, rng)
     span = max(left + width for left, width in zip(lefts, widths, strict=True)) - min(lefts)
     fill = rng.uniform(*FILL)
@@ -216,13 +216,13 @@ def _compose(slots: Slots, ground: _Ground, scale: float, rng: np.random.Generat
     centre = min(lefts) + span / 2
     return [
         _Stand(
-            index=thing.index,
+            index=item.index,
             base=base,
             left=middle + ((left + width / 2 - centre) * spread - width / 2) * factor,
             width=width * factor,
             height=height * factor,
         )
-        for (thing, _), base, left, width, height in zip(slots, bases, lefts, widths, heights, strict=True)
+        for (item, _), base, left, width, height in zip(slots, bases, lefts, widths, heights, strict=True)
     ]
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from builder.records import Concept, Theme
 from builder.sources.background_photos import MAX_PHRASE_WORDS, PREPOSITIONS, is_plain
-from builder.stages.layout.ask import Object, Question, Unusable, check_names, closed, of_form, quoted
+from builder.stages.layout.ask import JsonObject, Question, Unusable, check_names, closed, of_form, quoted
 from builder.stages.layout.base import SIZE_RATIOS
 
 BACKGROUNDS = 3
@@ -83,7 +83,7 @@ def _schema(names: Sequence[str], scenes: Sequence[str], count: int, *, free: bo
     return closed({"backgrounds": many, "sizes": closed(dict.fromkeys(names, size))})
 
 
-def read_theme(reply: Object, concepts: Sequence[Concept], scenes: Mapping[str, str], *, free: bool) -> Theme:
+def read_theme(reply: JsonObject, concepts: Sequence[Concept], scenes: Mapping[str, str], *, free: bool) -> Theme:
     """Read the theme from a reply.
 
     Raises:

@@ -30,8 +30,3 @@ def fingerprint(image: Rgb) -> int:
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     low = cv2.dct(grey)[BANDS, BANDS]
     return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")
-
-
-def hamming(a: int, b: int) -> int:
-    """Number of bits in which two fingerprints differ, 0 to 64."""
-    return (a ^ b).bit_count()

@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 from mycanvas.errors import ModelError
 from mycanvas.models import in_batches, pick_device, pick_dtype
 from mycanvas.models.llm.chat import ChatConfig, Reply, Request
-from mycanvas.models.loading import LOCAL, quiet_transformers
+from mycanvas.models.loading import LOCAL, check_weights, quiet_transformers
 from mycanvas.models.runtime import Runtime
 
 MIN_TEMPERATURE = 1e-3
@@ -52,8 +52,7 @@ class Local:
         model, loaded = AutoModelForCausalLM.from_pretrained(
             folder, use_safetensors=True, dtype=dtype, output_loading_info=True, **LOCAL
         )
-        if missing := sorted(loaded["missing_keys"]):  # transformers initialises them at random
-            raise ValueError(f"it lacks {len(missing)} of its weights, such as {missing[0]}")
+        check_weights(self._config.model, loaded["missing_keys"])
         vocabulary_size = model.config.get_text_config().vocab_size
         self._vocabulary = llguidance.hf.from_tokenizer(self._tokenizer, n_vocab=vocabulary_size)
         self._model = model.to(self._device).eval()

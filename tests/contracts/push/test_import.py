@@ -264,7 +264,7 @@ def test_picture_that_is_too_large_once_unpacked_is_left_out(
     done = build(run, f"hf://{name}", tmp_path / "out", **limits)
 
     assert done.code == 0, done.err
-    assert "is left out: 2 MiB; expected at most 2" in done.err
+    assert "is left out: too large: 2 MiB; expected at most 2 MiB" in done.err
     assert len(photos_of(tmp_path / "out")) == 6
 
 

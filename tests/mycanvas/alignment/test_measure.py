@@ -171,7 +171,7 @@ def test_large_images_are_shrunk_when_decoded() -> None:
 def test_encoder_without_text_or_with_nan_is_an_error(tiny_model: Callable[[str], Path]) -> None:
     one = [pair(encoded(0), "a cat")]
 
-    with pytest.raises(ConfigError, match="sees pictures only"):
+    with pytest.raises(ConfigError, match="has no text model"):
         measure_alignment("it", one, load_encoder(tiny_model("dinov2")))
     with pytest.raises(ModelError, match="it: the encoder returned no finite numbers for a pair; try --dtype float32"):
         measure_alignment("it", one, Fixed([np.nan]))

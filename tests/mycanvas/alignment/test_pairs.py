@@ -240,9 +240,9 @@ def test_of_several_captions_the_first_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("absent", "there is no file or folder absent, and on the Hub names are like owner/name"),
-        ("./owner/name", "there is no file or folder ./owner/name"),
-        ("a.txt", "a.txt: files are read by their suffix, one of .arrow, .csv"),
+        ("absent", "absent does not exist; expected a file, a folder, or owner/name on the Hub"),
+        ("./owner/name", "./owner/name does not exist"),
+        ("a.txt", "a.txt has an unknown suffix; expected one of .arrow, .csv"),
         ("broken.parquet", "broken.parquet cannot be read as an image-caption dataset"),
         ("empty", "empty cannot be read as an image-caption dataset"),
     ],

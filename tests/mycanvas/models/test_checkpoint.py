@@ -45,7 +45,7 @@ def test_out_of_memory_on_one_picture_raises_an_error_that_says_what_to_do() -> 
     def full(_items: Sequence[int]) -> list[int]:
         raise torch.OutOfMemoryError("no room")
 
-    with pytest.raises(ModelError, match="no room for even one at a time; use a smaller model"):
+    with pytest.raises(ModelError, match="too small for a batch of one; use a smaller model"):
         in_batches([1, 2, 3], 2, full)
 
 

@@ -93,7 +93,7 @@ def test_encoder_without_text_raises_an_error_for_texts(tiny_model: Model) -> No
     encoder = load_encoder(tiny_model("dinov2"))
 
     assert encoder.logit_scale is None
-    with pytest.raises(ConfigError, match="an encoder of type 'dinov2' sees pictures only; for texts use a CLIP"):
+    with pytest.raises(ConfigError, match="an encoder of type 'dinov2' has no text model; use CLIP"):
         encoder.texts(["a dog"])
 
 

@@ -74,7 +74,7 @@ def test_settings_that_do_not_fit_the_pipeline_are_refused(tiny_model: TinyModel
     sd15, z_image, refiner = (str(tiny_model(name)) for name in ("sd15", "z_image", "refiner"))
     wrong = [
         ({"model": sd15, "pipeline": "NoSuchPipeline"}, "has no pipeline 'NoSuchPipeline'"),
-        ({"model": sd15, "pipeline": "StableDiffusionPipeline"}, "takes no mask"),
+        ({"model": sd15, "pipeline": "StableDiffusionPipeline"}, "does not accept a mask"),
         ({"model": sd15, "refiner": refiner}, "cannot pass its latents on"),
         ({"model": z_image, "scheduler": "lcm"}, "is a flow-matching model"),
         ({"model": sd15, "offload": True}, "device is cpu here"),

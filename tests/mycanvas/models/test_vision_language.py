@@ -120,7 +120,7 @@ def test_model_that_does_not_fit_for_one_picture_is_an_error(tiny_model: Tiny, p
         whole.processor, LimitedMemory(whole.model, room=0), name="tiny", max_tokens=16, batch_size=2
     )
 
-    with pytest.raises(ModelError, match="no room for even one at a time"):
+    with pytest.raises(ModelError, match="too small for a batch of one"):
         full.answer(pictures, REQUESTS, [None] * 5)
 
 

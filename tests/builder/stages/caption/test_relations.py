@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from builder.stages.caption.relations import BASE_STEP, Thing, between, in_front_of, next_to
+from builder.stages.caption.relations import BASE_STEP, SceneObject, between, in_front_of, next_to
 
 
-def at(centre: float, *, base: float = 0.8, depth: float = 0.25, width: float = 0.2, height: float = 0.2) -> Thing:
+def at(
+    centre: float, *, base: float = 0.8, depth: float = 0.25, width: float = 0.2, height: float = 0.2
+) -> SceneObject:
     """An object of a scene; all lengths are shares of the picture's side."""
     box = (centre - width / 2, base - height, width, height)
-    return Thing(token=f"<at{centre}>", noun="cup", box=box, base=base, depth=depth)
+    return SceneObject(token=f"<at{centre}>", noun="cup", box=box, base=base, depth=depth)
 
 
 FAR = at(0.5, base=0.7, depth=0.4)
@@ -27,7 +29,7 @@ FAR = at(0.5, base=0.7, depth=0.4)
         (at(0.8, base=0.8, depth=0.25), False),  # not in line
     ],
 )
-def test_in_front_of_requires_less_depth_a_lower_base_and_a_shared_width(one: Thing, holds: bool) -> None:
+def test_in_front_of_requires_less_depth_a_lower_base_and_a_shared_width(one: SceneObject, holds: bool) -> None:
     assert in_front_of(one, FAR) == holds
 
 
@@ -49,7 +51,7 @@ def test_between_requires_the_middle_one_beside_both() -> None:
         (at(0.75, base=0.9), False),  # it stands much lower
     ],
 )
-def test_next_to_requires_a_small_gap_and_similar_bases(other: Thing, holds: bool) -> None:
+def test_next_to_requires_a_small_gap_and_similar_bases(other: SceneObject, holds: bool) -> None:
     one = at(0.5)
 
     assert next_to(one, other, [one, other]) == holds

@@ -11,7 +11,7 @@ from builder.records import Captioned, Rejected, Rgb, Scene
 from builder.stages.caption import caption
 from builder.stages.caption.base import CaptionConfig, find_fault
 from builder.stages.caption.vlm import INSTRUCTION, Vlm, VlmConfig
-from mycanvas.english import counted, listed, plural
+from mycanvas.english import listed, number_of, plural
 from tests.builder.stages.caption.scenes import Spot, make_scene
 
 
@@ -174,7 +174,7 @@ def test_answer_that_names_every_concept_is_the_caption(
 )
 def test_incomplete_or_false_answer_is_requested_again(nouns: tuple[str, ...], answer: str) -> None:
     second = (
-        f"{listed([counted(noun, nouns.count(noun)) for noun in dict.fromkeys(nouns)])} are in a park.".capitalize()
+        f"{listed([number_of(nouns.count(noun), noun) for noun in dict.fromkeys(nouns)])} are in a park.".capitalize()
     )
 
     result = captioned(row_of(*nouns), answer, second)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from builder.records import Rgb
-from builder.stages.score.perceptual_hash import fingerprint, hamming
+from builder.stages.score.perceptual_hash import fingerprint
 
 
 def picture(seed: int) -> Rgb:
@@ -32,17 +32,19 @@ def changed(image: Rgb, how: str) -> Rgb:
 @pytest.mark.parametrize("how", ["smaller", "brighter", "noisy", "jpeg"])
 @pytest.mark.parametrize("seed", range(5))
 def test_similar_pictures_differ_in_few_bits(seed: int, how: str) -> None:
-    assert hamming(fingerprint(picture(seed)), fingerprint(changed(picture(seed), how))) <= 3
+    assert (fingerprint(picture(seed)) ^ fingerprint(changed(picture(seed), how))).bit_count() <= 3
 
 
 def test_different_pictures_differ_in_many_bits() -> None:
     prints = [fingerprint(picture(seed)) for seed in range(20)]
 
-    assert min(hamming(a, b) for i, a in enumerate(prints) for b in prints[:i]) >= 12
+    assert min((a ^ b).bit_count() for i, a in enumerate(prints) for b in prints[:i]) >= 12
 
 
 def test_mirrored_picture_differs_in_many_bits() -> None:
-    assert hamming(fingerprint(picture(0)), fingerprint(np.ascontiguousarray(picture(0)[:, ::-1]))) >= 12
+    mirrored = np.ascontiguousarray(picture(0)[:, ::-1])
+
+    assert (fingerprint(picture(0)) ^ fingerprint(mirrored)).bit_count() >= 12
 
 
 def test_fingerprint_fits_arrow_uint64() -> None:
@@ -53,8 +55,3 @@ def test_fingerprint_fits_arrow_uint64() -> None:
 
 def test_fingerprint_has_as_many_ones_as_zeros() -> None:
     assert fingerprint(picture(3)).bit_count() == 32
-
-
-@pytest.mark.parametrize(("a", "b", "bits"), [(0, 0, 0), (0, 2**64 - 1, 64), (0b1010, 0b0110, 2)])
-def test_hamming_counts_differing_bits(a: int, b: int, bits: int) -> None:
-    assert hamming(a, b) == bits
