@@ -92,7 +92,9 @@ def encode_references(
         vectors = encoder.images([_pixels(photo, settings) for photo in batch.values()])
         for (digest, photo), vector in zip(batch.items(), vectors, strict=True):
             if not np.isfinite(vector).all():
-                raise ModelError(f'the encoder gave no finite numbers for the photo {photo.id}; try dtype "float32"')
+                raise ModelError(
+                    f"the encoder returned no finite numbers for the source photo {photo.id}; try --dtype float32"
+                )
             known.put(digest, vector)
     return {name: np.stack([known[digest] for digest in own]) for name, own in digests.items()}
 
