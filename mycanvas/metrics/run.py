@@ -17,7 +17,7 @@ from mycanvas.metrics.manifest import MANIFEST, read_generated, read_prompts
 from mycanvas.metrics.pictures import Picture, dataset_pictures
 from mycanvas.metrics.protocol import follow
 from mycanvas.metrics.references import Cache, cache_folder, encode_references
-from mycanvas.metrics.report import Run, as_html, as_json
+from mycanvas.metrics.report import Run, as_html
 from mycanvas.metrics.settings import Settings
 from mycanvas.metrics.summary import summarise
 from mycanvas.models import Snapshot, pick_device, pick_dtype, split_name
@@ -25,6 +25,10 @@ from mycanvas.models.catalogue import DETECTOR, ENCODER
 from mycanvas.models.detectors import Detector, load_detector
 from mycanvas.models.encoders import Encoder, load_encoder
 from mycanvas.models.required import fetch_options
+
+NUMBERS, PAGE = "scores.json", "report.html"
+FILES = (NUMBERS, PAGE)
+"""Files that `write_report` writes."""
 
 Pictures = Mapping[str, Sequence[Picture]]
 """The pictures of each arm, by its name."""
@@ -76,9 +80,9 @@ def score(
 
 
 def write_report(run: Run, folder: Path) -> Path:
-    """Write scores.json and report.html; returns the path of the page."""
-    write_numbers(folder / "scores.json", as_json(run))
-    page = folder / "report.html"
+    """Write FILES to a folder; returns the path of the page."""
+    write_numbers(folder / NUMBERS, run.as_json())
+    page = folder / PAGE
     write_text(page, as_html(run))
     return page
 
