@@ -11,7 +11,7 @@ from mycanvas.dataset import Concept, Dataset, open_dataset
 from mycanvas.errors import ConfigError
 from mycanvas.io.files import write_text
 from mycanvas.io.reports import write_numbers
-from mycanvas.io.text import UNWRITABLE
+from mycanvas.io.text import UNWRITABLE, split_named
 from mycanvas.metrics.evaluate import evaluate
 from mycanvas.metrics.manifest import MANIFEST, read_generated, read_prompts
 from mycanvas.metrics.pictures import Picture, dataset_pictures
@@ -112,9 +112,9 @@ def _named_folders(arms: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """The name and the folder of each arm; without "name=" the folder's own name."""
     seen: set[str] = set()
     for arm in arms:
-        name, equals, path = arm.partition("=")
-        if not equals or "/" in name:  # a path may contain "="
-            name, path = Path(arm).resolve().name, arm
+        name, path = split_named(arm)
+        if name is None:
+            name = Path(arm).resolve().name
         if not name or not path or name in seen or UNWRITABLE.search(name):
             raise ConfigError(f"each folder needs a name of its own, got {arm!r}; write NAME=DIR")
         seen.add(name)
