@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from builder.cli.options import PATH, encoder_option, json_option, runtime_options
-from builder.cli.output import print_json, print_lines
+from builder.cli.output import print_result
 
 
 @click.command()
@@ -48,10 +48,6 @@ def alignment(datasets: tuple[str, ...], output: Path | None, as_json: bool, **o
     if output:
         check_output(output, FILES)
     measured = measure_datasets(datasets, **options)
-    table = measured.table()
-    if as_json:
-        print_json(table.values)
-    else:
-        print_lines(table.lines())
+    print_result(measured.table(), as_json)
     if output:
         click.echo(f"report: {measured.write(output)}", err=as_json)

@@ -8,10 +8,7 @@ from typing import Any
 import click
 
 from builder.cli.options import PATH, Command, encoder_option, json_option, runtime_options
-from builder.cli.output import print_json, print_lines
-
-FILES = ("scores.json", "report.html")
-"""Files written to --output."""
+from builder.cli.output import print_result
 
 SETTINGS: tuple[tuple[str, Any, str], ...] = (
     ("threshold", click.FloatRange(0, 1), "Confidence that a detection must exceed.  [default: 0.1]"),
@@ -83,9 +80,7 @@ def evaluate(arms: tuple[str, ...], dataset: Path | None, output: Path | None, a
     from mycanvas.dataset import open_dataset
     from mycanvas.errors import ConfigError
     from mycanvas.io.reports import check_output
-    from mycanvas.metrics.report import as_json as every_number
-    from mycanvas.metrics.run import score, write_report
-    from mycanvas.metrics.summary import lines
+    from mycanvas.metrics.run import FILES, score, write_report
 
     if dataset is None:
         raise ConfigError("missing --dataset DIR: its concepts' photos are the reference")
@@ -94,9 +89,6 @@ def evaluate(arms: tuple[str, ...], dataset: Path | None, output: Path | None, a
     if output:
         check_output(output, FILES)
     run = score(open_dataset(dataset), arms, **options)
-    if as_json:
-        print_json(every_number(run))
-    else:
-        print_lines(lines(run.arms, run.models))
+    print_result(run, as_json)
     if output:
         click.echo(f"report: {write_report(run, output)}", err=as_json)

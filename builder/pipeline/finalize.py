@@ -6,8 +6,9 @@ import json
 import logging
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, Sources, summary_lines
 from builder.records import Rejected
 from builder.stages.layout.replies import tally
-from builder.stages.select import Judged, idle_bounds, select
+from builder.stages.select import Judged, Selection, idle_bounds, select
 from mycanvas.errors import StoreError
 from mycanvas.io.files import read_json, read_json_or_none
 from mycanvas.schema import split_of
@@ -99,18 +100,48 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     Raises:
         StoreError: the build is not finished, a file is damaged, or no scene would be kept; an earlier dataset stays.
     """
-    identity = {
-        "select": config.select.model_dump(),
-        "license": config.license,
-        "candidates": [marker.sha256 for _, marker in folder.markers()],
-    }
+    made_from = _made_from(folder, config)
     sources = Sources.from_json(read_json(folder.sources_file))
     done = read_marker(folder)
-    if done and all(done.get(name) == value for name, value in identity.items()):
+    if done and all(done.get(name) == value for name, value in made_from.items()):
         return Summary(folder=folder, funnel=Funnel.from_json(done["funnel"]), photos=sources.photos)
     planned = {line["id"]: split_of(line["num_objects"]) for line in folder.plan()}
     shards, rejected = _read_shards(folder)
     candidates = [row for rows in shards.values() for row in rows]
+    _check_all_made(folder, planned, candidates, rejected)
+    selection = _select(candidates, config)
+    funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
+    if not selection.kept:
+        stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
+        raise StoreError("\n".join([f"{folder.path}: no scene would be kept by {selected_by}{stays}", *funnel.lines()]))
+    _write_dataset(folder, config, sources, shards, planned, set(selection.kept), funnel)
+    mark_selected(folder, {**made_from, "funnel": asdict(funnel)})
+    return Summary(folder=folder, funnel=funnel, photos=sources.photos)
+
+
+def _made_from(folder: BuildFolder, config: BuildConfig) -> dict[str, Any]:
+    """Everything that the dataset depends on; the same values give the same dataset."""
+    return {
+        "select": config.select.model_dump(),
+        "license": config.license,
+        "candidates": [marker.sha256 for _, marker in folder.markers()],
+    }
+
+
+def _read_shards(folder: BuildFolder) -> tuple[dict[int, list[Row]], list[Rejected]]:
+    """Read COLUMNS of each shard's candidates, and all rejections."""
+    shards: dict[int, list[Row]] = {}
+    rejected: list[Rejected] = []
+    for index, marker in folder.markers():
+        rejected += marker.rejected
+        shards[index] = list(folder.candidates(index, COLUMNS))
+    return shards, rejected
+
+
+def _check_all_made(
+    folder: BuildFolder, planned: Mapping[str, str], candidates: Sequence[Row], rejected: Sequence[Rejected]
+) -> None:
+    """Raise StoreError unless the candidates and the rejections are exactly the planned scenes."""
     known = {row["id"] for row in candidates} | {rejection.sample_id for rejection in rejected}
     if known - set(planned):
         raise StoreError(
@@ -122,6 +153,10 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
         raise StoreError(
             f"{folder.path}: {len(missing)} scenes are not made yet; run the same `mycanvas build` again first"
         )
+
+
+def _select(candidates: Sequence[Row], config: BuildConfig) -> Selection:
+    """Select the candidates to keep; warn of bounds that have no effect."""
     judged = [
         Judged(id=row["id"], composition=row["composition"], scores=row["scores"], fingerprint=row["fingerprint"])
         for row in candidates
@@ -130,33 +165,23 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
         log.warning(
             "the bound on %s has no effect: score.backend %r does not measure it", score, config.backend_name("score")
         )
-    selection = select(judged, config.select)
-    funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
-    kept = set(selection.kept)
-    if not kept:
-        stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
-        raise StoreError("\n".join([f"{folder.path}: no scene would be kept by {selected_by}{stays}", *funnel.lines()]))
+    return select(judged, config.select)
+
+
+def _write_dataset(
+    folder: BuildFolder,
+    config: BuildConfig,
+    sources: Sources,
+    shards: Mapping[int, Sequence[Row]],
+    planned: Mapping[str, str],
+    kept: Set[str],
+    funnel: Funnel,
+) -> None:
+    """Write the source photos, the kept scenes and the card."""
+    rows = {index: [row for row in made if row["id"] in kept] for index, made in shards.items()}
     write_concepts(folder, sources.photos)
-    write_splits(
-        folder,
-        [
-            (index, {row["id"]: planned[row["id"]] for row in rows if row["id"] in kept})
-            for index, rows in shards.items()
-        ],
-    )
-    rows = [row for row in candidates if row["id"] in kept]
-    compositions = dict(Counter(row["composition"] for row in rows))
-    words = sum(len(row["caption"].split()) for row in rows) / len(rows)
+    write_splits(folder, [(index, {row["id"]: planned[row["id"]] for row in own}) for index, own in rows.items()])
+    all_rows = list(chain.from_iterable(rows.values()))
+    compositions = dict(Counter(row["composition"] for row in all_rows))
+    words = sum(len(row["caption"].split()) for row in all_rows) / len(all_rows)
     write_card(folder, card_text(folder, config, sources, funnel, compositions, words))
-    mark_selected(folder, {**identity, "funnel": asdict(funnel)})
-    return Summary(folder=folder, funnel=funnel, photos=sources.photos)
-
-
-def _read_shards(folder: BuildFolder) -> tuple[dict[int, list[Row]], list[Rejected]]:
-    """Read COLUMNS of each shard's candidates, and all rejections."""
-    shards: dict[int, list[Row]] = {}
-    rejected: list[Rejected] = []
-    for index, marker in folder.markers():
-        rejected += marker.rejected
-        shards[index] = list(folder.candidates(index, COLUMNS))
-    return shards, rejected

@@ -50,7 +50,7 @@ class ModelRow:
     """One row of `mycanvas models`.
 
     revision: None: the newest. gigabytes: size on this machine, or approximate size of the download; None: unknown.
-    license, commercial: None if unknown. here: whether the whole model is on this machine.
+    license, commercial: None if unknown. available: whether the whole model is on this machine.
     """
 
     stage: str
@@ -59,7 +59,7 @@ class ModelRow:
     gigabytes: float | None
     license: str | None
     commercial: bool | None
-    here: bool
+    available: bool
 
 
 def list_required(config: BuildConfig) -> tuple[ModelRow, ...]:
@@ -80,7 +80,7 @@ def _model_row(required: RequiredModel) -> ModelRow:
         gigabytes=size,
         license=about.license if about else None,
         commercial=about.commercial if about else None,
-        here=found is not None,
+        available=found is not None,
     )
 
 
@@ -88,15 +88,15 @@ def table_of_models(rows: Sequence[ModelRow]) -> list[str]:
     """Format the rows as a table for a terminal, with the size of the missing models."""
     if not rows:
         return ["This configuration runs no models on this machine: nothing to download."]
-    cells = [("stage", "model", "revision", "GB", "license", "here")]
+    cells = [("stage", "model", "revision", "GB", "license", "available")]
     for row in rows:
         license = (row.license or "see its page") + (" (not for commercial use)" if row.commercial is False else "")
         size = "?" if row.gigabytes is None else f"{row.gigabytes:.1f}"
         cells.append(
-            (row.stage, row.model, (row.revision or "newest")[:12], size, license, "yes" if row.here else "no")
+            (row.stage, row.model, (row.revision or "newest")[:12], size, license, "yes" if row.available else "no")
         )
     lines = table_lines(cells, align="left")
-    missing = [row for row in rows if not row.here]
+    missing = [row for row in rows if not row.available]
     if missing:
         total = sum(row.gigabytes or 0 for row in missing)
         lines += [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -119,22 +119,13 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
         holds_photos = f"{folder} holds {counted(len(loose), 'photo')} and no folder"
         problem = holds_photos if loose else f"no folders in {folder}"
         raise InputError(f"{problem}; expected a folder for each scene, named after it: {folder}/garden/*.jpg")
-    described, wrong = read_descriptions(folder / "backgrounds.toml", [scene.name for scene in scenes], _Description)
-    about = {scene.name: described.get(scene.name, _Description()) for scene in scenes if scene.name not in wrong}
-    phrases = {name: " ".join((each.phrase or phrase_of(name)).split()) for name, each in about.items()}
-    refused = [_refused(name, phrase) for name, phrase in phrases.items() if not is_plain(phrase)]
-    problems = [*chain(*wrong.values()), *refused]
-    if problems:
-        raise ConfigError("\n".join(problems))
+    about = _read_scenes(folder, scenes)
     refs: list[BackgroundRef] = []
     rejected = [_reject(photo.name, f"not in a scene's folder; move it to {folder}/<scene>/") for photo in loose]
     for scene in scenes:
         usable, unusable = find_photos(scene, _check_photo, "backgrounds", attribution_of(scene, collected=True))
-        phrase, horizon, ground = phrases[scene.name], about[scene.name].horizon, about[scene.name].ground
-        refs += [
-            BackgroundRef(scene=scene.name, phrase=phrase, photo=photo, horizon=horizon, ground=ground)
-            for photo in usable
-        ]
+        described = about[scene.name].model_dump()
+        refs += [BackgroundRef(scene=scene.name, photo=photo, **described) for photo in usable]
         rejected += unusable
         if not usable and not unusable:
             rejected.append(_reject(scene.name, f"no {', '.join(SUFFIXES)} file in it"))
@@ -164,6 +155,22 @@ def phrase_of(scene: str) -> str:
 def is_plain(phrase: str) -> bool:
     """Whether a phrase has 1 to MAX_PHRASE_WORDS words and no character that prompts use for tokens."""
     return 1 <= len(phrase.split()) <= MAX_PHRASE_WORDS and not re.search("[<>+]", phrase)
+
+
+def _read_scenes(folder: Path, scenes: Sequence[Path]) -> dict[str, _Description]:
+    """Read each scene's description, with its phrase filled in.
+
+    Raises:
+        ConfigError: backgrounds.toml is invalid, or captions cannot use a phrase.
+    """
+    described, wrong = read_descriptions(folder / "backgrounds.toml", [scene.name for scene in scenes], _Description)
+    about = {scene.name: described.get(scene.name, _Description()) for scene in scenes if scene.name not in wrong}
+    phrases = {name: " ".join((each.phrase or phrase_of(name)).split()) for name, each in about.items()}
+    refused = [_refused(name, phrase) for name, phrase in phrases.items() if not is_plain(phrase)]
+    problems = [*chain(*wrong.values()), *refused]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return {name: each.model_copy(update={"phrase": phrases[name]}) for name, each in about.items()}
 
 
 def _refused(scene: str, phrase: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from builder.sources import ON_HUB
 from builder.sources.hub_photos import HubSource, copy_photos
 from mycanvas.errors import ConfigError, HubError, InputError
-from mycanvas.io.files import UNFINISHED, os_errors, write_json, write_text
+from mycanvas.io.files import UNFINISHED, os_errors, user_cache, write_json, write_text
 from mycanvas.io.hub_errors import hub_errors
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def fetch_concepts(name: str) -> Path:
     if not named:
         raise ConfigError(f"concepts: expected {ON_HUB}owner/name[@revision][/folder or configuration], got {name!r}")
     part = named["part"] or ""
-    root = _cache() / named["repo"].replace("/", "--")
+    root = user_cache("concepts") / named["repo"].replace("/", "--")
     ending = f"-{hashlib.sha256(part.encode()).hexdigest()[:8]}" if part else ""
     fetched = root / f"{named['revision']}{ending}"  # a commit never changes
     if (fetched / PROVENANCE).is_file():
@@ -77,10 +76,6 @@ def fetch_concepts(name: str) -> Path:
         with hub_errors(f"fetch {name}"):
             _fetch(api, source, folder)
     return folder
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mycanvas" / "concepts"
 
 
 def _resolve(api: HfApi, repo: str, part: str, revision: str | None) -> HubSource:

@@ -35,7 +35,7 @@ def find_columns(place: str, features: Row, image: str | None, caption: str | No
     image = image or _likeliest(pictures, IMAGE_COLUMNS)
     caption = caption or _likeliest(texts, CAPTION_COLUMNS)
     if image is None and (pictures or not links):
-        raise ConfigError(_unclear(place, "pictures", pictures or features, "--image-column"))
+        raise ConfigError(_unclear(place, "images", pictures or features, "--image-column"))
     if caption is None:
         raise ConfigError(_unclear(place, "captions", texts or features, "--caption-column"))
     return image, caption
@@ -45,8 +45,9 @@ def _check_given(place: str, option: str, name: str | None, fitting: Sequence[st
     if name is not None and name not in features:
         raise ConfigError(f"{option} {name}: {place} has no such column; it has {', '.join(features)}")
     if name is not None and name not in fitting:
-        able = f"only {', '.join(fitting)}" if fitting else "no column of it"
-        raise ConfigError(f"{option} {name}: this column of {place} cannot be that; {able} can")
+        kind = "images" if option == "--image-column" else "captions"
+        expected = f"expected one of {', '.join(fitting)}" if fitting else "no column does"
+        raise ConfigError(f"{option} {name}: this column of {place} does not contain {kind}; {expected}")
 
 
 def _likeliest(names: Sequence[str], usual: Sequence[str]) -> str | None:
@@ -55,7 +56,7 @@ def _likeliest(names: Sequence[str], usual: Sequence[str]) -> str | None:
 
 
 def _unclear(place: str, what: str, names: Iterable[str], option: str) -> str:
-    return f"{place}: no column is known to hold {what}; name one with {option}: {', '.join(names)}"
+    return f"{place}: cannot tell which column contains {what}; choose one with {option}: {', '.join(names)}"
 
 
 def _holds_pictures(feature: Any) -> bool:

@@ -38,8 +38,8 @@ SIDE = 1024
 CHUNK = 32
 """Pairs that are decoded at once, while the previous ones are encoded."""
 
-LeftOut = Literal["no picture", "unreadable picture", "no caption"]
-"""Reason why a row is not measured. An image that is only a URL counts as "no picture"."""
+LeftOut = Literal["without an image", "with an unreadable image", "without a caption"]
+"""Reason why a row is not measured. A row whose image is only a URL counts as "without an image"."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +88,7 @@ class Alignment:
             "sd": sd,
             "percentiles": percentiles and {str(p): value for p, value in zip(PERCENTILES, percentiles, strict=True)},
             "threshold": threshold,
-            "share_below": None if threshold is None else self.below(threshold),
+            "fraction_below": None if threshold is None else self.below(threshold),
             "words_per_caption": self.words,
             "left_out": self.left_out,
             "histogram": {"bin": BIN, "from": edges, "counts": counts},
@@ -153,7 +153,7 @@ def alignment_cells(alignments: Sequence[Alignment], threshold: float | None) ->
 def left_out_lines(alignments: Sequence[Alignment]) -> list[str]:
     """One line per dataset with rows that were left out: how many, and why."""
     every = {each.name: ", ".join(f"{count} {why}" for why, count in each.left_out.items()) for each in alignments}
-    return [f"left out of {name}: {counts}" for name, counts in every.items() if counts]
+    return [f"{name}: rows left out: {counts}" for name, counts in every.items() if counts]
 
 
 def _text(number: float | None, form: str) -> str:
@@ -178,12 +178,12 @@ def _decoded_chunks(pairs: Iterable[Pair], threads: int) -> Iterator[list[tuple[
 
 def _decode(pair: Pair) -> Decoded:
     if pair.read is None:
-        return "no picture"
+        return "without an image"
     if pair.caption is None:
-        return "no caption"
+        return "without a caption"
     try:
         image = Image.fromarray(decode_rgb(pair.read()))
     except InputError:
-        return "unreadable picture"
+        return "with an unreadable image"
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return image

@@ -37,6 +37,11 @@ _REMEDIES: Mapping[int, str] = {
 """How to fix an error of the file system, by its errno."""
 
 
+def user_cache(name: str) -> Path:
+    """Return the folder of this name in the user's cache: ~/.cache/mycanvas/NAME."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mycanvas" / name
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all."""
     write_bytes(path, text.encode())

@@ -28,6 +28,10 @@ class Table:
         """The table for a terminal: first column left-aligned, numbers right-aligned."""
         return [self.title, *table_lines(self.cells), *self.notes]
 
+    def as_json(self) -> dict[str, Any]:
+        """Every number, as JSON types."""
+        return dict(self.values)
+
     def write(self, folder: Path) -> Path:
         """Write every number to KEY.json in a folder; returns the file's path."""
         return write_numbers(folder / f"{self.key}.json", self.values)

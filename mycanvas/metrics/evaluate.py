@@ -108,7 +108,7 @@ def _encode_texts(pictures: Sequence[Picture], encoder: Encoder, settings: Setti
     vectors = dict(zip(texts, encoder.texts(texts), strict=True))
     wrong = next((text for text, vector in vectors.items() if not np.isfinite(vector).all()), None)
     if wrong is not None:
-        raise ModelError(f'the encoder gave no finite numbers for the text {wrong!r}; try dtype "float32"')
+        raise ModelError(f"the encoder returned no finite numbers for the text {wrong!r}; try --dtype float32")
     return vectors
 
 
@@ -178,22 +178,22 @@ class _Scorer:
             start += len(each.boxes)
             whole = vectors[number] if self.texts else None
             if not np.isfinite(own).all() or (whole is not None and not np.isfinite(whole).all()):
-                raise ModelError(f'the encoder gave no finite numbers for {picture.id}; try dtype "float32"')
+                raise ModelError(f"the encoder returned no finite numbers for {picture.id}; try --dtype float32")
             yield self._score(picture, each, own, whole)
 
-    def _detect(self, ready: Sequence[tuple[Picture, Rgb]]) -> Iterator[scores.Found]:
+    def _detect(self, ready: Sequence[tuple[Picture, Rgb]]) -> Iterator[scores.PickedBoxes]:
         settings = self.settings
         classes = [[concept.class_name for concept in picture.concepts] for picture, _ in ready]
         detected = self.detector.detect([pixels for _, pixels in ready], classes)
         for (picture, _), names, boxes in zip(ready, classes, detected, strict=True):
             if boxes is None:
-                raise ModelError(f'the detector gave no finite numbers for {picture.id}; try dtype "float32"')
+                raise ModelError(f"the detector returned no finite numbers for {picture.id}; try --dtype float32")
             yield scores.pick_boxes(
-                boxes, names, threshold=settings.threshold, certainty=settings.certainty, share=settings.covered
+                boxes, names, threshold=settings.threshold, certainty=settings.certainty, max_covered=settings.covered
             )
 
     def _score(
-        self, picture: Picture, found: scores.Found, crops: Embeddings, whole: Embeddings | None
+        self, picture: Picture, found: scores.PickedBoxes, crops: Embeddings, whole: Embeddings | None
     ) -> PictureScores:
         settings = self.settings
         classes = [concept.class_name for concept in picture.concepts]
@@ -201,7 +201,7 @@ class _Scorer:
         alike = scores.similarity(
             crops, [self.references[concept.name] for concept in picture.concepts], settings.negative
         )
-        count = len(found.asked)
+        count = len(found.expected)
         pairs = scores.assign(alike[:count], labels[:count], classes)
         shown = scores.shows(alike)
         text = text_of(picture, settings)
@@ -236,16 +236,20 @@ def _decode(picture: Picture) -> Rgb | LeftOut:
 
 
 def _seen(
-    picture: Picture, found: scores.Found, alike: NDArray[np.float64], shown: Sequence[int], pairs: Mapping[int, int]
+    picture: Picture,
+    found: scores.PickedBoxes,
+    alike: NDArray[np.float64],
+    shown: Sequence[int],
+    pairs: Mapping[int, int],
 ) -> Iterator[SeenBox]:
     for i, box in enumerate(found.boxes):
         assigned = pairs.get(i)
         yield SeenBox(
-            found_as=box.label,
+            detected_class=box.label,
             box=box.box,
             confidence=box.score,
-            shows=picture.concepts[shown[i]].name,
-            alike=float(alike[i, shown[i]]),
+            most_similar=picture.concepts[shown[i]].name,
+            similarity=float(alike[i, shown[i]]),
             assigned=None if assigned is None else picture.concepts[assigned].name,
-            assigned_alike=None if assigned is None else float(alike[i, assigned]),
+            assigned_similarity=None if assigned is None else float(alike[i, assigned]),
         )

@@ -45,7 +45,7 @@ class Prompt:
 def unseen_prompts(dataset: Dataset, count: int = PER_COMPOSITION) -> tuple[Prompt, ...]:
     """`count` prompts for each composition of a dataset, with backgrounds that none of its scenes has.
 
-    Compositions take turns with the backgrounds, so that all are used; the same dataset gives the same prompts.
+    Backgrounds are assigned in rotation, so that all are used; the same dataset gives the same prompts.
 
     Raises:
         InputError: there are fewer than `count` unseen backgrounds, or the dataset cannot be read.
@@ -53,7 +53,10 @@ def unseen_prompts(dataset: Dataset, count: int = PER_COMPOSITION) -> tuple[Prom
     compositions, seen = _scan(dataset)
     unseen = [background for background in BACKGROUNDS if background not in seen]
     if not 1 <= count <= len(unseen):
-        raise InputError(f"{count} prompts a composition were asked for; there are 1 to {len(unseen)} to choose from")
+        raise InputError(
+            f"--per-composition must be from 1 to {len(unseen)}, "
+            f"the number of backgrounds that no scene has, got {count}"
+        )
     prompts = []
     for number, concepts in enumerate(compositions):
         name = "+".join(concept.name for concept in concepts)

@@ -13,6 +13,7 @@ import numpy as np
 
 from mycanvas.dataset import Concept, Encoded, Photo
 from mycanvas.errors import InputError, ModelError
+from mycanvas.io.files import user_cache
 from mycanvas.io.images import Rgb, cut_out, decode_rgb, quiet_decoding
 from mycanvas.metrics.settings import Settings
 from mycanvas.models.encoders import Embeddings, Encoder
@@ -63,8 +64,7 @@ def cache_folder(encoder: str, root: Path | None = None) -> Path:
         encoder: what distinguishes it from others: name, revision, precision.
         root: the folder of all encoders' folders; None: in the user's cache.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return (root or Path(base).expanduser() / "mycanvas" / "embeddings") / _digest([encoder.encode()])
+    return (root or user_cache("embeddings")) / _digest([encoder.encode()])
 
 
 def encode_references(
@@ -92,7 +92,9 @@ def encode_references(
         vectors = encoder.images([_pixels(photo, settings) for photo in batch.values()])
         for (digest, photo), vector in zip(batch.items(), vectors, strict=True):
             if not np.isfinite(vector).all():
-                raise ModelError(f'the encoder gave no finite numbers for the photo {photo.id}; try dtype "float32"')
+                raise ModelError(
+                    f"the encoder returned no finite numbers for the source photo {photo.id}; try --dtype float32"
+                )
             known.put(digest, vector)
     return {name: np.stack([known[digest] for digest in own]) for name, own in digests.items()}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mycanvas.boxes import Box
 from mycanvas.metrics import scores
-from mycanvas.metrics.scores import Floats, Found
+from mycanvas.metrics.scores import Floats, PickedBoxes
 from mycanvas.metrics.settings import Settings
 from mycanvas.models.encoders import Embeddings
 
@@ -17,13 +17,13 @@ class Measurements:
     """Everything measured of one picture that scores are computed from; C concepts, N boxes.
 
     classes: the class of each concept. found: the boxes that count. labels: the detected class of each box.
-    alike: S, float64 [N, C]. pairs: box -> concept, among the boxes `asked`. shown: the concept that each box shows.
+    alike: S, float64 [N, C]. pairs: box -> concept, among the boxes `expected`. shown: the concept that each box shows.
     picture, text: embeddings [D] for TI-CLIP; None: the encoder reads no text.
     layout: the layout box of each concept; None: not known.
     """
 
     classes: Sequence[str]
-    found: Found
+    found: PickedBoxes
     labels: Sequence[str]
     alike: Floats
     pairs: dict[int, int]
@@ -34,9 +34,9 @@ class Measurements:
     settings: Settings
 
     @property
-    def asked(self) -> tuple[Floats, Sequence[str]]:
-        """S and the labels of the boxes `asked`."""
-        count = len(self.found.asked)
+    def expected(self) -> tuple[Floats, Sequence[str]]:
+        """S and the labels of the boxes `expected`."""
+        count = len(self.found.expected)
         return self.alike[:count], self.labels[:count]
 
 
@@ -55,7 +55,7 @@ class Score:
 
 
 def _cp_clip(measured: Measurements) -> float:
-    return scores.cp_clip(*measured.asked, measured.classes, measured.settings.same_class)
+    return scores.cp_clip(*measured.expected, measured.classes, measured.settings.same_class)
 
 
 def _ti_clip(measured: Measurements) -> float | None:
@@ -65,7 +65,7 @@ def _ti_clip(measured: Measurements) -> float | None:
 
 
 def _identity(measured: Measurements) -> float:
-    return scores.identity(measured.asked[0], measured.pairs, len(measured.found.extra))
+    return scores.identity(measured.expected[0], measured.pairs, len(measured.found.surplus))
 
 
 def _recall(measured: Measurements) -> float:
@@ -83,7 +83,7 @@ def _leaks(measured: Measurements) -> int:
 def _agreement(measured: Measurements) -> float | None:
     if measured.layout is None:
         return None
-    return scores.agreement(measured.layout, measured.classes, measured.found.asked)
+    return scores.agreement(measured.layout, measured.classes, measured.found.expected)
 
 
 SCORES: Mapping[str, Score] = {

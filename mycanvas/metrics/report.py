@@ -22,6 +22,7 @@ from mycanvas.metrics.summary import (
     details,
     gain,
     gains,
+    lines,
     paper_gain,
     remarks,
     rows,
@@ -49,6 +50,34 @@ class Run:
     precision: str
     settings: Settings
 
+    def lines(self) -> list[str]:
+        """The tables, for a terminal of 80 columns."""
+        return lines(self.arms, self.models)
+
+    def as_json(self) -> dict[str, Any]:
+        """Every number as JSON types: of each picture, each split, each difference, and the paper's."""
+        return {
+            "models": dict(self.models),
+            "precision": self.precision,
+            "settings": asdict(self.settings),
+            "paper": {
+                "arms": {
+                    name: {split: dict(zip(PUBLISHED, pair, strict=True)) for split, pair in splits.items()}
+                    for name, splits in PAPER.items()
+                },
+                "vs. baseline": paper_gain(),
+            },
+            "arms": {
+                arm.name: {
+                    "splits": {name: asdict(split) for name, split in arm.splits.items()},
+                    "pictures": [picture.as_json() for picture in arm.evaluation.pictures],
+                    "left_out": [asdict(one) for one in arm.evaluation.left_out],
+                }
+                for arm in self.arms
+            },
+            "differences": {f"{arm.name} vs. {self.arms[0].name}": _gains(arm, self.arms[0]) for arm in self.arms[1:]},
+        }
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Figure:
@@ -61,31 +90,6 @@ class _Figure:
     @property
     def boxes(self) -> Iterator[tuple[int, SeenBox]]:
         return enumerate(self.scores.boxes, start=1)
-
-
-def as_json(run: Run) -> dict[str, Any]:
-    """Every number as JSON types: of each picture, each split, each difference, and the paper's."""
-    return {
-        "models": dict(run.models),
-        "precision": run.precision,
-        "settings": asdict(run.settings),
-        "paper": {
-            "arms": {
-                name: {split: dict(zip(PUBLISHED, pair, strict=True)) for split, pair in splits.items()}
-                for name, splits in PAPER.items()
-            },
-            "vs. baseline": paper_gain(),
-        },
-        "arms": {
-            arm.name: {
-                "splits": {name: asdict(split) for name, split in arm.splits.items()},
-                "pictures": [picture.as_json() for picture in arm.evaluation.pictures],
-                "left_out": [asdict(one) for one in arm.evaluation.left_out],
-            }
-            for arm in run.arms
-        },
-        "differences": {f"{arm.name} vs. {run.arms[0].name}": _gains(arm, run.arms[0]) for arm in run.arms[1:]},
-    }
 
 
 def as_html(run: Run) -> str:

@@ -13,19 +13,22 @@ from mycanvas.boxes import Box
 class SeenBox:
     """A box that counts in a picture.
 
-    found_as: the class that the detector found; box and confidence are the detector's, too.
-    shows: the concept that the box is most similar to. alike: that similarity.
-    assigned: the concept that the box is assigned to; None: there is one object too many. assigned_alike: the
-        similarity to that concept.
+    detected_class: the class that the detector found.
+    box: where it found it, in pixels of the picture.
+    confidence: the detector's, 0 to 1.
+    most_similar: the concept that the box is most similar to.
+    similarity: to that concept, -1 to 1.
+    assigned: the concept that the box is assigned to; None: the box is a surplus object.
+    assigned_similarity: to that concept, -1 to 1; None for a surplus object.
     """
 
-    found_as: str
+    detected_class: str
     box: Box
     confidence: float
-    shows: str
-    alike: float
+    most_similar: str
+    similarity: float
     assigned: str | None
-    assigned_alike: float | None
+    assigned_similarity: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,13 +12,13 @@ from mycanvas.errors import ConfigError
 from mycanvas.io.files import write_text
 from mycanvas.io.progress import Progress
 from mycanvas.io.reports import write_numbers
-from mycanvas.io.text import UNWRITABLE
+from mycanvas.io.text import UNWRITABLE, split_named
 from mycanvas.metrics.evaluate import evaluate
 from mycanvas.metrics.manifest import MANIFEST, read_generated, read_prompts
 from mycanvas.metrics.pictures import Picture, dataset_pictures
 from mycanvas.metrics.protocol import follow
 from mycanvas.metrics.references import Cache, cache_folder, encode_references
-from mycanvas.metrics.report import Run, as_html, as_json
+from mycanvas.metrics.report import Run, as_html
 from mycanvas.metrics.settings import Settings
 from mycanvas.metrics.summary import summarise
 from mycanvas.models import Snapshot, pick_device, pick_dtype, split_name
@@ -26,6 +26,10 @@ from mycanvas.models.catalogue import DETECTOR, ENCODER
 from mycanvas.models.detectors import Detector, load_detector
 from mycanvas.models.encoders import Encoder, load_encoder
 from mycanvas.models.required import fetch_options
+
+NUMBERS, PAGE = "scores.json", "report.html"
+FILES = (NUMBERS, PAGE)
+"""Files that `write_report` writes."""
 
 Pictures = Mapping[str, Sequence[Picture]]
 """The pictures of each arm, by its name."""
@@ -75,9 +79,9 @@ def score(
 
 
 def write_report(run: Run, folder: Path) -> Path:
-    """Write scores.json and report.html; returns the path of the page."""
-    write_numbers(folder / "scores.json", as_json(run))
-    page = folder / "report.html"
+    """Write FILES to a folder; returns the path of the page."""
+    write_numbers(folder / NUMBERS, run.as_json())
+    page = folder / PAGE
     write_text(page, as_html(run))
     return page
 
@@ -107,9 +111,9 @@ def _named_folders(arms: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """The name and the folder of each arm; without "name=" the folder's own name."""
     seen: set[str] = set()
     for arm in arms:
-        name, equals, path = arm.partition("=")
-        if not equals or "/" in name:  # a path may contain "="
-            name, path = Path(arm).resolve().name, arm
+        name, path = split_named(arm)
+        if name is None:
+            name = Path(arm).resolve().name
         if not name or not path or name in seen or UNWRITABLE.search(name):
             raise ConfigError(f"each folder needs a name of its own, got {arm!r}; write NAME=DIR")
         seen.add(name)

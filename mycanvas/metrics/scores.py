@@ -36,25 +36,25 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class PickedBoxes:
     """The boxes of a picture that count.
 
-    asked: the most confident detections of each class, as many as it has concepts.
-    extra: surplus objects of these classes.
+    expected: the most confident detections of each class, as many as it has concepts.
+    surplus: further objects of these classes.
     """
 
-    asked: tuple[Detection, ...]
-    extra: tuple[Detection, ...]
+    expected: tuple[Detection, ...]
+    surplus: tuple[Detection, ...]
 
     @property
     def boxes(self) -> tuple[Detection, ...]:
-        """`asked`, then `extra`."""
-        return (*self.asked, *self.extra)
+        """`expected`, then `surplus`."""
+        return (*self.expected, *self.surplus)
 
 
 def pick_boxes(
-    detections: Sequence[Detection], classes: Sequence[str], *, threshold: float, certainty: float, share: float
-) -> Found:
+    detections: Sequence[Detection], classes: Sequence[str], *, threshold: float, certainty: float, max_covered: float
+) -> PickedBoxes:
     """Pick the detections that count.
 
     Args:
@@ -62,20 +62,20 @@ def pick_boxes(
         classes: the class of each of its concepts; k concepts of a class give it k times.
         threshold: the confidence that every detection must exceed.
         certainty: minimum confidence of a surplus object.
-        share: maximum fraction, 0 to 1, of a surplus object's box that other boxes may cover.
+        max_covered: maximum fraction, 0 to 1, of a surplus object's box that other boxes may cover.
     """
     ranked = sorted((one for one in detections if one.score > threshold), key=lambda one: -one.score)
-    asked: list[Detection] = []
+    expected: list[Detection] = []
     for name in dict.fromkeys(classes):
-        asked += [one for one in ranked if one.label == name][: classes.count(name)]
-    seen: list[Box] = [one.box for one in asked]
-    extra: list[Detection] = []
+        expected += [one for one in ranked if one.label == name][: classes.count(name)]
+    seen: list[Box] = [one.box for one in expected]
+    surplus: list[Detection] = []
     for one in ranked:
-        others = one.label in classes and one not in asked and one.score >= certainty
-        if others and covered(one.box, seen) <= share:
-            extra.append(one)
+        others = one.label in classes and one not in expected and one.score >= certainty
+        if others and covered(one.box, seen) <= max_covered:
+            surplus.append(one)
             seen.append(one.box)
-    return Found(asked=tuple(asked), extra=tuple(extra))
+    return PickedBoxes(expected=tuple(expected), surplus=tuple(surplus))
 
 
 def similarity(crops: ArrayLike, references: Sequence[ArrayLike], negative: Negative = "raw") -> Floats:
@@ -96,7 +96,7 @@ def cp_clip(alike: Floats, labels: Sequence[str], classes: Sequence[str], same_c
     """CP-CLIP, -1 to 1.
 
     Args:
-        alike: S, [N, C], of the boxes `asked`, the most confident of each class first.
+        alike: S, [N, C], of the boxes `expected`, the most confident of each class first.
         labels: the detected class of each box.
         classes: the class of each concept.
         same_class: which boxes k concepts of one class get; see Settings.
@@ -118,7 +118,7 @@ def assign(alike: Floats, labels: Sequence[str], classes: Sequence[str]) -> dict
     """Assign boxes to concepts: one to one in each class, with the largest sum of S (Kuhn 1955).
 
     Args:
-        alike: S, [N, C], of the boxes `asked`.
+        alike: S, [N, C], of the boxes `expected`.
         labels: the detected class of each box.
         classes: the class of each concept.
 
@@ -136,15 +136,15 @@ def assign(alike: Floats, labels: Sequence[str], classes: Sequence[str]) -> dict
     return pairs
 
 
-def identity(alike: Floats, pairs: dict[int, int], extra: int) -> float:
+def identity(alike: Floats, pairs: dict[int, int], surplus: int) -> float:
     """The identity-aware score, -1 to 1: S of the pairs; each surplus object counts as one more concept with 0.
 
     Args:
-        alike: S, [N, C], of the boxes `asked`.
+        alike: S, [N, C], of the boxes `expected`.
         pairs: from `assign`.
-        extra: the number of surplus objects.
+        surplus: the number of surplus objects.
     """
-    return float(sum(alike[i, j] for i, j in pairs.items()) / (alike.shape[1] + extra))
+    return float(sum(alike[i, j] for i, j in pairs.items()) / (alike.shape[1] + surplus))
 
 
 def shows(alike: Floats) -> list[int]:
@@ -167,14 +167,14 @@ def leaks(shown: Sequence[int], labels: Sequence[str], classes: Sequence[str]) -
     return sum(classes[j] != label for j, label in zip(shown, labels, strict=True))
 
 
-def agreement(expected: Sequence[Box], classes: Sequence[str], found: Sequence[Detection]) -> float:
+def agreement(layout: Sequence[Box], classes: Sequence[str], found: Sequence[Detection]) -> float:
     """Mean IoU, 0 to 1, of the concepts' layout boxes and the boxes found; a concept without a box counts as 0.
 
     Args:
-        expected: the layout box of each concept.
+        layout: the layout box of each concept.
         classes: the class of each concept.
-        found: the boxes `asked`; in each class they are paired one to one, with the largest sum.
+        found: the boxes `expected`; in each class they are paired one to one, with the largest sum.
     """
-    overlaps = iou(expected, [one.box for one in found]).T
+    overlaps = iou(layout, [one.box for one in found]).T
     labels = [one.label for one in found]
-    return float(sum(overlaps[i, j] for i, j in assign(overlaps, labels, classes).items()) / len(expected))
+    return float(sum(overlaps[i, j] for i, j in assign(overlaps, labels, classes).items()) / len(layout))

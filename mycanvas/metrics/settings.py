@@ -19,8 +19,8 @@ class Settings:
 
     threshold: the confidence, 0 to 1, that a detection must exceed; 0.1 is the default of OWL-ViT's own code.
     padding: fraction of a box's width and height that is added on each side before it is cropped.
-    same_class: k concepts of one class get the k most certain boxes of it ("distinct"), or all of them the most certain
-        one, as the paper says literally ("same"). Only CP-CLIP follows "same".
+    same_class: k concepts of one class get its k most confident boxes ("distinct"), or all get the most confident one,
+        as the paper literally says ("same"). Only CP-CLIP uses "same".
     negative: cosines count as they are ("raw"), or those below 0 count as 0 ("zero").
     text: what TI-CLIP compares with: the background without the objects, as the paper's definition says, or the whole
         prompt without its concept tokens, as another section of it says.

@@ -22,6 +22,8 @@ PAPER: Mapping[str, Mapping[str, tuple[float, float]]] = {
 }
 """CP-CLIP and TI-CLIP on the Gen4Gen poster; CD is Custom Diffusion. The first is the baseline, the last its gain."""
 
+NOTE = "[low, high]: 95 % interval over compositions; too narrow with fewer than ten."
+
 Gain = tuple[float, Interval | None]
 """A difference of means, and its interval over compositions."""
 
@@ -115,9 +117,9 @@ def remarks(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
     other = [arm.name for arm in arms[1:] if {(one.split, one.composition) for one in arm.evaluation.pictures} != first]
     notes = [NOTE]
     if other:
-        notes.append(f"{', '.join(other)}: of other compositions than {arms[0].name}, so hard to compare with it.")
+        notes.append(f"{', '.join(other)}: other compositions than {arms[0].name}; the means are not comparable.")
     if [split_name(name)[0] for name in models.values()] != [split_name(name)[0] for name in (ENCODER, DETECTOR)]:
-        notes.append("The paper's rows are of CLIP B/32 and OWL-ViT B/32: no scale for other models.")
+        notes.append("The paper used CLIP B/32 and OWL-ViT B/32; other models are not comparable.")
     return notes
 
 
@@ -133,9 +135,6 @@ def lines(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
         text += ["", *_section(f"{arm.name} vs. {arms[0].name}", gains(arm, arms[0]))]
     measured = (f"{part:<9} {name}" for part, name in models.items())
     return [line.rstrip() for line in [*text, "", *measured, *remarks(arms, models)]]
-
-
-NOTE = "[low, high]: 95 %, over compositions; too narrow if these are fewer than ten."
 
 
 def _section(title: str, body: Iterable[tuple[str, Sequence[str]]]) -> Iterator[str]:

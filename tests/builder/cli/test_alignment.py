@@ -71,16 +71,16 @@ def test_two_datasets_side_by_side(
     assert ours["n"] == len(scenes)
     assert ours["mean"] == pytest.approx(np.mean(cosines), abs=1e-5)
     assert ours["sd"] == pytest.approx(np.std(cosines, ddof=1), abs=1e-5)
-    assert ours["share_below"] == pytest.approx(np.mean(np.array(cosines) < 0.1))
+    assert ours["fraction_below"] == pytest.approx(np.mean(np.array(cosines) < 0.1))
     assert ours["words_per_caption"] == pytest.approx(np.mean([len(caption.split()) for caption in captions]))
     assert (theirs["name"], theirs["n"]) == (str(laion), 5)
-    assert theirs["left_out"] == {"no picture": 1, "unreadable picture": 1}
+    assert theirs["left_out"] == {"without an image": 1, "with an unreadable image": 1}
     head, first, second, note = text.splitlines()[1:5]
     assert head.split()[:4] == ["dataset", "pairs", "mean", "sd"]
     assert "< 0.1" in head
     assert first.split()[:2] == ["ours", str(len(scenes))]
     assert second.split()[:2] == [str(laion), "5"]
-    assert note == f"left out of {laion}: 1 no picture, 1 unreadable picture"
+    assert note == f"{laion}: rows left out: 1 with an unreadable image, 1 without an image"
     assert json.loads((tmp_path / "report/alignment.json").read_text()) == found | {"mycanvas": __version__}
     assert f"report: {tmp_path / 'report/alignment.svg'}" in text
     assert "ours: " in (tmp_path / "report/alignment.svg").read_text()

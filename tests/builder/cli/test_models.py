@@ -28,10 +28,10 @@ def test_table_and_json_list_the_same_models(
     main(["models", str(config), "--json"])
     listed = json.loads(capsys.readouterr().out)
 
-    assert head.split() == ["stage", "model", "revision", "GB", "license", "here"]
+    assert head.split() == ["stage", "model", "revision", "GB", "license", "available"]
     assert [row["model"] for row in listed] == [first.split()[1], second.split()[1]]
-    assert [row["here"] for row in listed] == [True, False]
-    assert first.index("yes") == second.index("no") == head.index("here")
+    assert [row["available"] for row in listed] == [True, False]
+    assert first.index("yes") == second.index("no") == head.index("available")
     assert empty == ""
     assert total.startswith("1 of 2 are not on this machine")
 

@@ -62,7 +62,7 @@ def test_wrong_usage_is_refused(built: Path, tmp_path: Path, capsys: pytest.Capt
 
     assert "Missing option '--output'" in failed(capsys, 2, built)
     assert "Missing argument 'DATASET'" in failed(capsys, 2, "--output", output)
-    assert "100 prompts" in failed(capsys, 1, built, "--output", output, "--per-composition", 100)
+    assert "got 100" in failed(capsys, 1, built, "--output", output, "--per-composition", 100)
     assert "nowhere does not exist" in failed(capsys, 1, "nowhere", "--output", output)
     assert not output.exists()
 

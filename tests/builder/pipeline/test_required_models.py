@@ -78,7 +78,7 @@ def test_models_of_a_configuration_are_listed_with_their_local_state(
     main(["models", str(tmp_path / "build.toml"), "--json"])
 
     rows = json.loads(capsys.readouterr().out)
-    assert [(row["model"], row["here"]) for row in rows] == [(str(here), True), (str(away), False)]
+    assert [(row["model"], row["available"]) for row in rows] == [(str(here), True), (str(away), False)]
 
 
 @pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is installed")

@@ -85,7 +85,7 @@ def test_incomplete_rows_are_counted_and_do_not_affect_others() -> None:
     found = measure_alignment("it", pairs, Fixed([0.3, 0.2]))
 
     assert found.cosines.tolist() == pytest.approx([0.3, 0.2])
-    assert found.left_out == {"no caption": 1, "no picture": 1, "unreadable picture": 3}
+    assert found.left_out == {"without a caption": 1, "without an image": 1, "with an unreadable image": 3}
     assert found.words == pytest.approx((2 + 3 + 2 + 2 + 2 + 3) / 6)
 
 
@@ -93,7 +93,7 @@ def test_dataset_of_urls_has_captions_and_no_alignment() -> None:
     found = measure_alignment("laion", [pair(None, "a cat"), pair(None, "a cat on a mat")], Fixed([]))
 
     assert alignment_cells([found], 0.28)[1] == ["laion", "0", *["-"] * 8, "3.5"]
-    assert left_out_lines([found]) == ["left out of laion: 2 no picture"]
+    assert left_out_lines([found]) == ["laion: rows left out: 2 without an image"]
     assert found.as_json(0.28)["mean"] is None
     assert "laion: no pairs" in draw_alignments([found], "clip", 0.28)
 
@@ -107,7 +107,7 @@ def test_numbers_equal_numpy_s_and_the_threshold_is_exclusive() -> None:
     assert numbers["mean"] == pytest.approx(np.mean(cosines), abs=1e-6)
     assert numbers["sd"] == pytest.approx(np.std(cosines, ddof=1), abs=1e-6)
     assert list(numbers["percentiles"].values()) == pytest.approx(np.percentile(cosines, [5, 25, 50, 75, 95]), abs=1e-6)
-    assert numbers["share_below"] == pytest.approx(1 / 6)
+    assert numbers["fraction_below"] == pytest.approx(1 / 6)
     assert numbers["histogram"]["from"] == [round(0.27 + index / 100, 2) for index in range(9)]
     assert numbers["histogram"]["counts"] == [1, 1, 1, 1, 1, 0, 0, 0, 1]
     spread = [np.mean(cosines), np.std(cosines, ddof=1), *np.percentile(cosines, [5, 25, 50, 75, 95])]

@@ -185,17 +185,17 @@ def test_columns_are_found_by_type_and_usual_name(
         (
             {"left": "image", "right": "image", "caption": "string", "url": "string"},
             (None, None),
-            "pictures; name one with --image-column: left, right",
+            "images; choose one with --image-column: left, right",
         ),
         (
             {"image": "image", "a": "string", "b": "string"},
             (None, None),
-            "captions; name one with --caption-column: a, b",
+            "captions; choose one with --caption-column: a, b",
         ),
         (
             {"image": "string", "caption": "string"},
             (None, None),
-            "pictures; name one with --image-column: image, caption",
+            "images; choose one with --image-column: image, caption",
         ),
         (
             {"image": "image", "caption": "string"},
@@ -205,12 +205,12 @@ def test_columns_are_found_by_type_and_usual_name(
         (
             {"image": "image", "caption": "string"},
             ("caption", None),
-            "this column of it cannot be that; only image can",
+            "this column of it does not contain images; expected one of image",
         ),
         (
             {"image": "image", "caption": "string"},
             (None, "image"),
-            "this column of it cannot be that; only caption can",
+            "this column of it does not contain captions; expected one of caption",
         ),
     ],
 )

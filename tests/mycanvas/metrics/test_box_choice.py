@@ -12,16 +12,16 @@ CAT = Detection(label="cat", box=(0, 0, 10, 10), score=0.9)
 
 
 def found(*more: Detection) -> tuple[int, int]:
-    """How many boxes of one cat are asked for, and how many are extra."""
-    boxes = pick_boxes([CAT, *more], ["cat"], threshold=0.25, certainty=0.5, share=0.5)
-    return len(boxes.asked), len(boxes.extra)
+    """How many boxes of one cat are expected, and how many are surplus."""
+    boxes = pick_boxes([CAT, *more], ["cat"], threshold=0.25, certainty=0.5, max_covered=0.5)
+    return len(boxes.expected), len(boxes.surplus)
 
 
 @pytest.mark.parametrize(("score", "asked"), [(0.25, 0), (0.26, 1)])
 def test_confidence_must_exceed_the_threshold(score: float, asked: int) -> None:
     only = Detection(label="cat", box=CAT.box, score=score)
 
-    assert len(pick_boxes([only], ["cat"], threshold=0.25, certainty=0.5, share=0.5).asked) == asked
+    assert len(pick_boxes([only], ["cat"], threshold=0.25, certainty=0.5, max_covered=0.5).expected) == asked
 
 
 @pytest.mark.parametrize(("score", "extra"), [(0.49, 0), (0.5, 1)])

@@ -252,12 +252,12 @@ def test_numbers_that_are_not_finite_are_errors_that_name_the_picture(
             return rows
 
     references = encode_references(pictures[0].concepts, Colours(), Settings())
-    with pytest.raises(ModelError, match=r"encoder gave no finite numbers for 000"):
+    with pytest.raises(ModelError, match=r"encoder returned no finite numbers for 000"):
         evaluate(pictures[:1], references, Broken(), detector)
-    with pytest.raises(ModelError, match=r"encoder gave no finite numbers for the photo"):
+    with pytest.raises(ModelError, match=r"encoder returned no finite numbers for the source photo"):
         encode_references(pictures[0].concepts, Broken(), Settings())
     silent = FixedDetector({decode_rgb(pictures[0].read()).tobytes(): None})
-    with pytest.raises(ModelError, match=r"detector gave no finite numbers for 000"):
+    with pytest.raises(ModelError, match=r"detector returned no finite numbers for 000"):
         evaluate(pictures[:1], references, Colours(), silent)
 
 

@@ -81,7 +81,7 @@ def test_classes_have_their_articles(dataset: Callable[..., Dataset], monkeypatc
 
 
 def test_too_many_prompts_for_a_composition_are_refused(dataset: Callable[..., Dataset]) -> None:
-    with pytest.raises(InputError, match="20 prompts a composition were asked for; there are 1 to 19 to choose from"):
+    with pytest.raises(InputError, match=r"--per-composition must be from 1 to 19, .*, got 20"):
         unseen_prompts(dataset((["cat2", "dog6"], BACKGROUNDS[0])), 20)
 
 

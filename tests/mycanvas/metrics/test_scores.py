@@ -16,22 +16,22 @@ def box(label: str, x: float, score: float = 0.9, size: float = 10) -> Detection
     return Detection(label=label, box=(x, 0, size, size), score=score)
 
 
-def pick(*detections: Detection) -> scores.Found:
-    return scores.pick_boxes(detections, CLASSES, threshold=0.1, certainty=0.3, share=0.5)
+def pick(*detections: Detection) -> scores.PickedBoxes:
+    return scores.pick_boxes(detections, CLASSES, threshold=0.1, certainty=0.3, max_covered=0.5)
 
 
 def test_k_concepts_of_a_class_get_its_k_most_confident_boxes() -> None:
     found = pick(box("cat", 0, 0.5), box("cat", 20, 0.9), box("dog", 40, 0.2), box("cat", 60, 0.7), box("fox", 80))
 
-    assert [one.box[0] for one in found.asked] == [40, 20, 60]
-    assert [one.box[0] for one in found.extra] == [0]
+    assert [one.box[0] for one in found.expected] == [40, 20, 60]
+    assert [one.box[0] for one in found.surplus] == [0]
 
 
 def test_uncertain_or_covered_detections_are_no_surplus_objects() -> None:
     uncertain, within, doubled = box("dog", 40, 0.29), box("dog", 0, 0.8, 9), box("dog", 61, 0.5)
     found = pick(box("dog", 0), uncertain, within, box("dog", 60, 0.6), doubled, box("dog", 90, 0.1))
 
-    assert [one.box[0] for one in found.extra] == [60]
+    assert [one.box[0] for one in found.surplus] == [60]
 
 
 def test_similarity_is_the_mean_cosine_over_source_photos() -> None:

@@ -82,8 +82,8 @@ def test_remarks_name_arms_with_other_compositions_and_other_models() -> None:
     fewer = summarise("fewer", replace(ours.evaluation, pictures=ours.evaluation.pictures[:4]))
 
     assert remarks([base, ours], PAPERS) == [NOTE]
-    assert "fewer: of other compositions than base, so hard to compare with it." in remarks([base, ours, fewer], PAPERS)
-    assert any("no scale for other models" in said for said in remarks([base], PAPERS | {"encoder": "./clip@local-1"}))
+    assert "fewer: other compositions than base; the means are not comparable." in remarks([base, ours, fewer], PAPERS)
+    assert any("models are not comparable" in said for said in remarks([base], PAPERS | {"encoder": "./clip@local-1"}))
 
 
 def test_lines_fit_a_terminal_and_name_the_models() -> None:
