@@ -27,7 +27,7 @@ from builder.stages.segment.base import GATE
 from mycanvas import __version__
 from mycanvas.errors import StoreError
 from mycanvas.io.files import read_json, stored, write_bytes, write_json
-from mycanvas.io.images import encode_jpeg, encode_png
+from mycanvas.io.images import encode_photo, encode_png
 from mycanvas.models.runtime import Runtime
 
 PHOTO_SIDE = 2048
@@ -144,7 +144,7 @@ def _segment_photos(folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]
         lambda backend: list(segment(photos, backend, config.segment, config.seed)),
     )
     for photo, (_, key), result in zip(photos, missing, results, strict=True):
-        write_bytes(folder.cutout_file(key, "photo.jpg"), encode_jpeg(photo.pixels))
+        write_bytes(folder.cutout_file(key, "photo.jpg"), encode_photo(photo.pixels, photo.alpha))
         write_json(folder.cutout_file(key, "json"), _kept(folder, key, result))
 
 

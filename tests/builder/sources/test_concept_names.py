@@ -82,7 +82,7 @@ def test_a_folder_name_that_cannot_be_used_is_refused(tmp_path: Path, folder: st
 
 @pytest.mark.parametrize(
     "noun",
-    ['the \\"good\\" cat', "“cat”", "cat 🐈", "9", "cat\\u0007", "cat\\u200b", "cat (old)", "cat, dog", "-", "<cat>"],
+    ['the \\"good\\" cat', "“cat”", "cat 🐈", "9", "cat\\u200b", "cat (old)", "cat, dog", "-", "<cat>"],
 )
 def test_class_noun_that_is_not_plain_words_is_refused(pets: Path, noun: str) -> None:
     with pytest.raises(ConfigError, match=r"cannot be the class noun of cat2: .*; set class_noun in concepts\.toml"):
