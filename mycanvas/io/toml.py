@@ -16,6 +16,8 @@ MAX_BYTES = 2**20
 
 _CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters other than tab and line feed: names and captions are shown in terminals."""
+_DEEP_KEY = re.compile(r"(?<![\w'\"-])(?:[\w'\"-]++[ \t]*+\.[ \t]*+){100}")
+"""A dotted key of a hundred parts: `tomllib` takes a time that grows with the square of their number."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -30,7 +32,10 @@ def read_toml(path: Path) -> dict[str, Any]:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise ConfigError(f"{path} is larger than {MAX_BYTES // 2**20} MiB; expected a few lines of TOML")
-        values = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n"))
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        if _DEEP_KEY.search(text):
+            raise RecursionError
+        values = tomllib.loads(text)
         problem = next(_problems(values, ""), None)
     except InputError as error:
         raise ConfigError(f"{path} is {error}; expected a TOML file") from error
