@@ -25,6 +25,8 @@ MAX_PROPORTION = 8
 """The most that the longer side may be of the shorter side."""
 MAX_PHRASE_WORDS = 6
 """A caption has at most 30 words, and up to five concepts to name."""
+MAX_PHRASE_LENGTH = 120
+"""Characters of a phrase."""
 
 PREPOSITIONS = ("above", "at", "behind", "beside", "by", "in", "near", "on", "under", "underneath")
 """The name of a folder that begins with one of these is used as the phrase."""
@@ -160,12 +162,15 @@ def phrase_of(scene: str) -> str:
 
 def is_plain(phrase: str) -> bool:
     """Whether a phrase has 1 to MAX_PHRASE_WORDS words and no character that prompts use for tokens."""
+    if len(phrase) > MAX_PHRASE_LENGTH or not phrase.isprintable():
+        return False
     return 1 <= len(phrase.split()) <= MAX_PHRASE_WORDS and not re.search("[<>+]", phrase)
 
 
 def _refused(scene: str, phrase: str) -> str:
+    given = repr(phrase if len(phrase) <= MAX_PHRASE_LENGTH else f"{phrase[:MAX_PHRASE_LENGTH]}…")
     return (
-        f"{phrase!r} cannot be the phrase of {scene}: expected 1 to {MAX_PHRASE_WORDS} plain words; "
+        f"{given} cannot be the phrase of {scene}: expected 1 to {MAX_PHRASE_WORDS} plain words; "
         "set phrase in backgrounds.toml"
     )
 
