@@ -77,7 +77,8 @@ def noun_warning(folder: ConceptFolder) -> str | None:
         return None
     return (
         f'{folder.name}: its class noun by the folder name is "{folder.class_noun}"; '
-        f'to change it, write class_noun = "…" under ["{folder.name}"] in concepts.toml'
+        f'to change it, write class_noun = "…" under ["{folder.name}"] in concepts.toml, '
+        "or class_prompt in concepts_list.json"
     )
 
 

@@ -68,7 +68,7 @@ def copy_photos(api: HfApi, source: HubSource, folder: Path) -> dict[str, str]:
     others = [file.path for file in files if _has_suffix(file.path, OTHER_SUFFIXES, source.part)]
     if others:
         of = counted(len(others), "picture")
-        log.warning("%s: %s in formats that are not read left out, such as %s", source.repo, of, shown(others[0]))
+        log.warning("%s: %s in formats that are not read are left out, such as %s", source.repo, of, shown(others[0]))
     if pictures:
         return _copy_files(api, source, files, pictures, folder)
     with _quiet_libraries():
