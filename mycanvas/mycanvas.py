@@ -220,7 +220,7 @@ def _recorded(files: Any, path: str, root: str) -> dict[str, Any] | None:
 
 
 def _list(files: Any, folder: str) -> dict[str, dict[str, Any]]:
-    """What `ls` says of each file in a folder, by name; empty where there is no such folder."""
+    """List the files of a folder with the facts that fsspec gives, by name; empty where there is no such folder."""
     try:
         return {posixpath.basename(entry["name"]): entry for entry in files.ls(folder, detail=True)}
     except (FileNotFoundError, NotADirectoryError):

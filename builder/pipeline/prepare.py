@@ -26,7 +26,7 @@ from builder.stages.segment.base import GATE
 from mycanvas import __version__
 from mycanvas.errors import StoreError
 from mycanvas.io.files import read_json, read_json_or_none, write_bytes, write_json
-from mycanvas.io.images import encode_jpeg, encode_png
+from mycanvas.io.images import encode_photo, encode_png
 from mycanvas.io.progress import Progress, tracked
 from mycanvas.models.runtime import Runtime
 
@@ -157,7 +157,7 @@ def _segment_photos(folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]
         lambda backend: list(segment(photos, backend, config.segment, config.seed)),
     )
     for photo, (_, key), result in zip(photos, missing, results, strict=True):
-        write_bytes(folder.cutout_file(key, "photo.jpg"), encode_jpeg(photo.pixels))
+        write_bytes(folder.cutout_file(key, "photo.jpg"), encode_photo(photo.pixels, photo.alpha))
         write_json(folder.cutout_file(key, "json"), _write_cutout(folder, key, result))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +13,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from builder.records import BackgroundRef, Rejected
-from builder.sources.photo_folders import (
-    SUFFIXES,
-    attribution_of,
-    entries,
-    find_photos,
-    may_hold_photos,
-    read_descriptions,
-)
+from builder.sources.photo_folders import attribution_of, entries, find_photos, may_hold_photos, read_descriptions
+from builder.sources.picture_files import USUAL_SUFFIXES, is_picture, name_flaw, shown
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.images import decode
 from mycanvas.io.messages import counted
@@ -30,6 +25,8 @@ MAX_PROPORTION = 8
 """The most that the longer side may be of the shorter side."""
 MAX_PHRASE_WORDS = 6
 """A caption has at most 30 words, and up to five concepts to name."""
+MAX_PHRASE_LENGTH = 120
+"""Characters of a phrase."""
 
 PREPOSITIONS = ("above", "at", "behind", "beside", "by", "in", "near", "on", "under", "underneath")
 """The name of a folder that begins with one of these is used as the phrase."""
@@ -103,18 +100,19 @@ class _Description(BaseModel):
 def find_backgrounds(folder: Path) -> FoundBackgrounds:
     """Find the scenes under a folder and check every photo in them.
 
-    A scene is a folder of .jpg, .jpeg, .png and .webp files; hidden files are ignored. Its phrase in captions is made
-    from its name ("garden": "in a garden", "wooden_table": "on a wooden table"). `backgrounds.toml` may set a scene's
-    phrase, and for all of its photos the rows of the horizon and of the highest ground on which an object can stand, as
-    fractions of the photo's height from the top.
+    A scene is a folder of photos; hidden files and those that are no pictures are ignored. Its phrase in captions is
+    made from its name ("garden": "in a garden", "wooden_table": "on a wooden table"). `backgrounds.toml` may set a
+    scene's phrase, and for all of its photos the rows of the horizon and of the highest ground on which an object can
+    stand, as fractions of the photo's height from the top.
 
     Raises:
         InputError: the folder has no folders, or none of them a usable photo.
         ConfigError: captions cannot hold a phrase, or backgrounds.toml is invalid.
     """
     found = entries(folder)
-    scenes = [entry for entry in found if may_hold_photos(entry)]
-    loose = [entry for entry in found if entry.suffix.lower() in SUFFIXES and not entry.is_dir()]
+    unnamed = [entry for entry in found if name_flaw(entry.name) and os.path.isdir(entry)]
+    scenes = [entry for entry in found if may_hold_photos(entry) and entry not in unnamed]
+    loose = [entry for entry in found if not os.path.isdir(entry) and is_picture(entry)]
     if not scenes:
         holds_photos = f"{folder} holds {counted(len(loose), 'photo')} and no folder"
         problem = holds_photos if loose else f"no folders in {folder}"
@@ -122,13 +120,14 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
     about = _read_scenes(folder, scenes)
     refs: list[BackgroundRef] = []
     rejected = [_reject(photo.name, f"not in a scene's folder; move it to {folder}/<scene>/") for photo in loose]
+    rejected += [_reject(scene.name, str(name_flaw(scene.name))) for scene in unnamed]
     for scene in scenes:
         usable, unusable = find_photos(scene, _check_photo, "backgrounds", attribution_of(scene, collected=True))
         described = about[scene.name].model_dump()
         refs += [BackgroundRef(scene=scene.name, photo=photo, **described) for photo in usable]
         rejected += unusable
         if not usable and not unusable:
-            rejected.append(_reject(scene.name, f"no {', '.join(SUFFIXES)} file in it"))
+            rejected.append(_reject(scene.name, f"no {USUAL_SUFFIXES} file in it"))
     if not refs:
         first = "\n".join(f"  {each.sample_id}: {each.reason}" for each in rejected[:5])
         raise InputError(f"no usable photo in any scene of {folder}; the first reasons:\n{first}")
@@ -154,6 +153,8 @@ def phrase_of(scene: str) -> str:
 
 def is_plain(phrase: str) -> bool:
     """Whether a phrase has 1 to MAX_PHRASE_WORDS words and no character that prompts use for tokens."""
+    if len(phrase) > MAX_PHRASE_LENGTH or not phrase.isprintable():
+        return False
     return 1 <= len(phrase.split()) <= MAX_PHRASE_WORDS and not re.search("[<>+]", phrase)
 
 
@@ -174,16 +175,17 @@ def _read_scenes(folder: Path, scenes: Sequence[Path]) -> dict[str, _Description
 
 
 def _refused(scene: str, phrase: str) -> str:
+    given = repr(phrase if len(phrase) <= MAX_PHRASE_LENGTH else f"{phrase[:MAX_PHRASE_LENGTH]}…")
     return (
-        f"{phrase!r} cannot be the phrase of {scene}: expected 1 to {MAX_PHRASE_WORDS} plain words; "
+        f"{given} cannot be the phrase of {scene}: expected 1 to {MAX_PHRASE_WORDS} plain words; "
         "set phrase in backgrounds.toml"
     )
 
 
 def _check_photo(data: bytes) -> None:
     """Raise InputError if a photo cannot be a background."""
-    image = decode(data, MIN_SIDE * MAX_PROPORTION)
-    if image.mode != "RGB":
+    image, ignored_alpha = decode(data, MIN_SIDE * MAX_PROPORTION)
+    if image.mode != "RGB" or ignored_alpha:
         raise InputError("partly transparent; expected an opaque background")
     if min(image.size) < MIN_SIDE:
         size = "x".join(map(str, image.size))
@@ -192,4 +194,4 @@ def _check_photo(data: bytes) -> None:
 
 
 def _reject(sample_id: str, reason: str) -> Rejected:
-    return Rejected(sample_id=sample_id, stage="backgrounds", reason=reason)
+    return Rejected(sample_id=shown(sample_id), stage="backgrounds", reason=reason)

@@ -18,6 +18,9 @@ TOKEN = r"<[A-Za-z0-9_-]+>"  # noqa: S105 - a concept's
 EMPTY_TOKEN = "<>"  # noqa: S105 - a concept's
 """The token of a folder whose name has no ASCII letter or digit."""
 
+_BRACKETS = re.compile(r"\([^()]*\)|\[[^][]*\]|\{[^{}]*\}")
+"""Remarks in names: "Sloth (grey)", "mug [old]", and the " (2)" of a copy."""
+
 
 def _check_token(token: str) -> str:
     if not re.fullmatch(TOKEN, token):
@@ -58,9 +61,24 @@ class ConceptFolder:
 
     @property
     def class_noun(self) -> str:
-        """The noun for it in captions: as described, else "rc car" for "rc_car2", "RC-car 2" and "the rc car"."""
-        by_name = re.sub(r"[\s_-]+", " ", self.name).strip().rstrip("0123456789 ").lower()
-        by_name = re.sub("^(an?|the) ", "", by_name)
+        """The noun for it in captions: as described, else "rc car" for "rc_car2", "RC-car 2" and "my rc car (red)"."""
         described = self.described.class_noun
+        noun = _without_owner(_words(_BRACKETS.sub(" ", self.name))) if described is None else described
         # Composed letters: macOS writes an é in a name as an e and an accent, which is no part of a word to `re`.
-        return unicodedata.normalize("NFC", " ".join((by_name if described is None else described).split()))
+        return unicodedata.normalize("NFC", " ".join(noun.split()))
+
+    @property
+    def renamed(self) -> bool:
+        """Whether the class noun leaves out words of the folder's name, or keeps letters that captions rarely have."""
+        name = _words(self.name)
+        return _without_owner(_words(_BRACKETS.sub(" ", self.name))) != name or not name.isascii()
+
+
+def _words(name: str) -> str:
+    """A folder's name in lower case, without separators, an article, and the digits at its end."""
+    words = re.sub(r"[\s_-]+", " ", name).strip().rstrip("0123456789 ").lower()
+    return re.sub("^(an?|the) ", "", words)
+
+
+def _without_owner(words: str) -> str:
+    return re.sub("^(my|our|your|his|her|their) ", "", words)

@@ -6,36 +6,25 @@ describes them; Custom Diffusion's `concepts_list.json`; or the folder of its be
 
 from __future__ import annotations
 
+import logging
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from builder.records import Concept, PhotoFile, Rejected
-from builder.sources.concept_folders import EMPTY_TOKEN, ConceptDescription, ConceptFolder
+from builder.sources.concept_folders import ConceptDescription, ConceptFolder
+from builder.sources.concept_names import name_problems, noun_warning
 from builder.sources.concepts_list import find_list, read_concepts_list
-from builder.sources.photo_folders import (
-    SUFFIXES,
-    attribution_of,
-    entries,
-    find_photos,
-    may_hold_photos,
-    read_descriptions,
-)
+from builder.sources.photo_folders import attribution_of, entries, find_photos, may_hold_photos, read_descriptions
 from builder.sources.photos import MIN_SIDE
+from builder.sources.picture_files import USUAL_SUFFIXES, is_picture, is_utf8, shown
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.images import decode
 from mycanvas.io.messages import counted
 
-MAX_NOUN_WORDS = 3
-"""Five such nouns with their articles, and a background of six words, take 27 of the 30 words of a caption."""
-
-_PLAIN = re.compile(r"\w(?:[\w .'’&/-]*\w)?")
-"""Text that begins and ends with a letter or digit, so that a caption can be searched for it as whole words."""
-_SET_NOUN = "set class_noun in concepts.toml, or class_prompt in concepts_list.json"
-_SET_TOKEN = "set token in concepts.toml, or a <token> in its instance_prompt in concepts_list.json"  # noqa: S105 - a concept's
+log = logging.getLogger("mycanvas")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +42,7 @@ class FoundConcepts:
 def find_concepts(source: Path) -> FoundConcepts:
     """Find the concepts of a source and check every photo.
 
-    A concept is a folder of .jpg, .jpeg, .png and .webp files; hidden files are ignored, and so are folders within it.
+    A concept is a folder of photos; hidden files and those that are no pictures are ignored, and so are folders in it.
     Its name is the folder's; its class noun is the name without trailing digits ("rc_car2": "rc car"), its token the
     name in angle brackets, with "-" in place of characters that a token cannot have. `concepts.toml` overrides noun and
     token, and adds height and attribution; without it, the attribution is that of `attribution_of`. A photo that a
@@ -71,9 +60,13 @@ def find_concepts(source: Path) -> FoundConcepts:
     list_file = find_list(source)
     source = list_file or source
     folders, rejected, problems = (read_concepts_list(list_file), [], []) if list_file else _read_folder(source)
-    problems += _problems([folder for folder in folders if _holds_photos(folder.path)])
+    named = [folder for folder in folders if _holds_photos(folder.path)]
+    problems += name_problems(named)
     if problems:
         raise ConfigError("\n".join(problems))
+    for folder in named:
+        if warning := noun_warning(folder):
+            log.warning(warning)
     concepts: list[Concept] = []
     for folder in folders:
         try:
@@ -87,7 +80,7 @@ def find_concepts(source: Path) -> FoundConcepts:
             concepts.append(_concept(folder, photos))
         else:
             none_usable = f"none of its {len(unusable)} pictures can be used"
-            rejected.append(_reject(folder.name, none_usable if unusable else f"no {', '.join(SUFFIXES)} file in it"))
+            rejected.append(_reject(folder.name, none_usable if unusable else f"no {USUAL_SUFFIXES} file in it"))
     if not concepts:
         first = "\n".join(f"  {each.sample_id}: {each.reason}" for each in rejected[:5])
         raise InputError(
@@ -102,8 +95,9 @@ def _read_folder(source: Path) -> tuple[list[ConceptFolder], list[Rejected], lis
     A folder that concepts.toml describes wrongly is left out.
     """
     found = entries(source)
-    folders = [entry for entry in found if may_hold_photos(entry)]
-    loose = [entry.name for entry in found if entry.suffix.lower() in SUFFIXES and not os.path.isdir(entry)]
+    unreadable = [entry for entry in found if not is_utf8(entry.name) and os.path.isdir(entry)]
+    folders = [entry for entry in found if may_hold_photos(entry) and entry not in unreadable]
+    loose = [entry.name for entry in found if not os.path.isdir(entry) and is_picture(entry)]
     if not folders:
         expected = f"expected a folder per concept: {source}/<concept>/*.jpg"
         if loose:
@@ -118,53 +112,21 @@ def _read_folder(source: Path) -> tuple[list[ConceptFolder], list[Rejected], lis
         if folder.name not in wrong
     ]
     rejected = [_reject(name, "not in the folder of a concept") for name in loose]
+    rejected += [_reject(entry.name, "its name is not UTF-8; rename it") for entry in unreadable]
     return concepts, rejected, list(chain(*wrong.values()))
 
 
-def _check_photo(data: bytes) -> None:
-    decode(data, MIN_SIDE, min_side=MIN_SIDE)
+def _check_photo(data: bytes) -> str | None:
+    """Decode a photo at a small size; return a remark about a transparent one that is no cut-out."""
+    _, ignored_alpha = decode(data, MIN_SIDE, min_side=MIN_SIDE)
+    return ignored_alpha and f"is partly transparent but no cut-out ({ignored_alpha}); it is segmented as a photo"
 
 
 def _holds_photos(folder: Path) -> bool:
     try:
-        return any(entry.suffix.lower() in SUFFIXES for entry in entries(folder))
+        return any(map(is_picture, entries(folder)))
     except InputError:  # `find_photos` reports it
         return False
-
-
-def _problems(folders: Sequence[ConceptFolder]) -> Iterator[str]:
-    """Everything that is wrong with the names, class nouns and tokens of folders, one line each."""
-    for folder in folders:
-        if "+" in folder.name or not folder.name.isprintable():
-            expected = 'expected no "+" and no control character; rename its folder'
-            yield f"{folder.name!r} cannot be the name of a concept: {expected}"
-            continue
-        if folder.token == EMPTY_TOKEN:
-            yield f"no token can be made from the folder name {folder.name!r}; {_SET_TOKEN}"
-        if not _is_class_noun(folder.class_noun):
-            yield (
-                f"{folder.class_noun!r} cannot be the class noun of {folder.name}: expected 1 to {MAX_NOUN_WORDS} "
-                f"plain words of letters (digits, - and ' may be among them), without an article; {_SET_NOUN}"
-            )
-    yield from _duplicates([(str(folder.path), folder.name) for folder in folders], "folder name", "rename one")
-    tokens = [(folder.name, folder.token) for folder in folders if folder.token != EMPTY_TOKEN]
-    yield from _duplicates(list(dict(tokens).items()), "token", _SET_TOKEN)
-
-
-def _is_class_noun(noun: str) -> bool:
-    """Whether a caption can hold the noun with an article of its own, and be searched for it."""
-    if noun.lower().split()[:1] in (["a"], ["an"], ["the"]):
-        return False
-    return bool(_PLAIN.fullmatch(noun)) and len(noun.split()) <= MAX_NOUN_WORDS and any(map(str.isalpha, noun))
-
-
-def _duplicates(pairs: Sequence[tuple[str, str]], what: str, remedy: str) -> Iterator[str]:
-    """A line for each value that an earlier owner has too. pairs: owner and value."""
-    first: dict[str, str] = {}
-    for owner, value in pairs:
-        if value in first:
-            yield f"{first[value]} and {owner} have the same {what} {value}; {remedy}"
-        first.setdefault(value, owner)
 
 
 def _concept(folder: ConceptFolder, photos: Sequence[PhotoFile]) -> Concept:
@@ -178,7 +140,7 @@ def _concept(folder: ConceptFolder, photos: Sequence[PhotoFile]) -> Concept:
 
 
 def _reject(sample_id: str, reason: str) -> Rejected:
-    return Rejected(sample_id=sample_id, stage="concepts", reason=reason)
+    return Rejected(sample_id=shown(sample_id), stage="concepts", reason=reason)
 
 
 def photo_folders_of(source: Path) -> list[ConceptFolder]:
@@ -189,8 +151,3 @@ def photo_folders_of(source: Path) -> list[ConceptFolder]:
     """
     folders = [entry for entry in entries(source) if may_hold_photos(entry) and _holds_photos(entry)]
     return [ConceptFolder(path=folder, described=ConceptDescription(), collected=True) for folder in folders]
-
-
-def name_problems(folders: Sequence[ConceptFolder]) -> Iterator[str]:
-    """Problems of the names, class nouns and tokens of folders, one line each."""
-    return _problems(folders)

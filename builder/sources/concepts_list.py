@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from builder.sources.concept_folders import TOKEN, ConceptDescription, ConceptFolder
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.messages import explain
+from mycanvas.io.regular import open_regular
 
 CUSTOM_CONCEPT_101 = ("dataset.json", "benchmark_dataset")
 """The entries of the folder of CustomConcept101: a list as in concepts_list.json, and the folders that it names."""
@@ -63,7 +64,12 @@ def read_concepts_list(path: Path) -> list[ConceptFolder]:
 
 def _read(path: Path) -> list[_Entry]:
     try:
-        entries = TypeAdapter(list[_Entry]).validate_python(json.loads(path.read_bytes()))
+        with open_regular(path) as file:
+            entries = TypeAdapter(list[_Entry]).validate_python(json.load(file))
+    except InputError as error:
+        raise InputError(f"{path} is {error}; expected a JSON file") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deeply; expected a list of entries") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except ValidationError as error:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.sources.concept_folders import ConceptDescription, ConceptFolder
-from builder.sources.concepts import name_problems, photo_folders_of
+from builder.sources.concept_names import name_problems
+from builder.sources.concepts import photo_folders_of
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.toml import toml_string
 

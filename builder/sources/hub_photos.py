@@ -17,14 +17,17 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from builder.sources import ON_HUB
-from builder.sources.photo_folders import SUFFIXES
+from builder.sources.picture_files import OTHER_SUFFIXES, SUFFIXES, shown
 from mycanvas.errors import InputError
 from mycanvas.io.files import write_bytes
 from mycanvas.io.images import MAX_BYTES as MAX_PHOTO_BYTES
+from mycanvas.io.messages import counted
 from mycanvas.io.progress import tracked
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, RepoFile
+
+log = logging.getLogger("mycanvas")
 
 MAX_PHOTOS = 5_000
 MAX_BYTES = 4 * 10**9
@@ -60,7 +63,11 @@ def copy_photos(api: HfApi, source: HubSource, folder: Path) -> dict[str, str]:
 
     entries = api.list_repo_tree(source.repo, repo_type="dataset", revision=source.commit, recursive=True)
     files = [entry for entry in entries if isinstance(entry, RepoFile)]
-    pictures = [file for file in files if _is_picture(file.path, source.part)]
+    pictures = [file for file in files if _has_suffix(file.path, SUFFIXES, source.part)]
+    others = [file.path for file in files if _has_suffix(file.path, OTHER_SUFFIXES, source.part)]
+    if others:
+        of = counted(len(others), "picture")
+        log.warning("%s: %s in formats that are not read are left out, such as %s", source.repo, of, shown(others[0]))
     if pictures:
         return _copy_files(api, source, files, pictures, folder)
     with _quiet_libraries():
@@ -81,8 +88,8 @@ def _quiet_libraries() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def _is_picture(path: str, part: str) -> bool:
-    return path.lower().endswith(SUFFIXES) and (not part or path.startswith(f"{part}/"))
+def _has_suffix(path: str, suffixes: tuple[str, ...], part: str) -> bool:
+    return path.lower().endswith(suffixes) and (not part or path.startswith(f"{part}/"))
 
 
 def _copy_files(

@@ -13,16 +13,15 @@ from typing import TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from builder.records import PhotoFile, Rejected
+from builder.sources.picture_files import is_picture, refusal, shown
 from mycanvas.errors import InputError
 from mycanvas.io.images import quiet_decoding, read_file
 from mycanvas.io.messages import explain, nearest
+from mycanvas.io.text import UNWRITABLE
 from mycanvas.io.toml import read_toml
 
 log = logging.getLogger("mycanvas")
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-OTHER_PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".tif", ".tiff")
-"""Formats that are rejected with a reason, not ignored: a folder copied from a phone may hold nothing else."""
 MAX_ATTRIBUTION = 800
 """The most characters of an attribution: a paragraph of names."""
 
@@ -97,13 +96,14 @@ def read_descriptions(
 
 
 def find_photos(
-    folder: Path, check: Callable[[bytes], object], stage: str, attribution: str | None
+    folder: Path, check: Callable[[bytes], str | None], stage: str, attribution: str | None
 ) -> tuple[list[PhotoFile], list[Rejected]]:
     """Find the usable photos of a folder, each content once, and reject the others with a reason.
 
     Args:
         folder: the folder; a photo's id is "<folder name>/<file name>".
-        check: called with a file's bytes; raises InputError if they are not a usable photo.
+        check: called with a file's bytes; raises InputError if they are not a usable photo, and returns a remark about
+            one that is, which is logged as a warning, or None.
         stage: the stage that the rejections name.
         attribution: who made the photos; None if unknown.
 
@@ -113,16 +113,15 @@ def find_photos(
     photos: dict[str, PhotoFile] = {}
     rejected: list[Rejected] = []
     for path in entries(folder):
-        photo_id, suffix = f"{folder.name}/{path.name}", path.suffix.lower()
-        if suffix in OTHER_PICTURES:
-            reason = f"{suffix} is not supported; convert it to one of {', '.join(SUFFIXES)}"
-            rejected.append(Rejected(sample_id=photo_id, stage=stage, reason=reason))
-        if suffix not in SUFFIXES:
+        if not is_picture(path):
             continue
+        photo_id = shown(f"{folder.name}/{path.name}")
         try:
+            if reason := refusal(path):
+                raise InputError(reason)
             data = read_file(path)
             with quiet_decoding():
-                check(data)
+                remark = check(data)
         except InputError as error:
             rejected.append(Rejected(sample_id=photo_id, stage=stage, reason=str(error)))
             continue
@@ -130,6 +129,8 @@ def find_photos(
         first = photos.setdefault(photo.sha256, photo)
         if first is not photo:
             rejected.append(Rejected(sample_id=photo_id, stage=stage, reason=f"the same file as {first.id}"))
+        elif remark:
+            log.warning("%s %s", photo_id, remark)
     return list(photos.values()), rejected
 
 
@@ -169,6 +170,6 @@ def _files_named(place: Path, names: Sequence[str]) -> Iterator[Path]:
 
 def _text(path: Path) -> str:
     try:
-        return read_file(path).decode(errors="replace")
+        return UNWRITABLE.sub("", read_file(path).decode(errors="replace"))
     except InputError:
         return ""

@@ -1,4 +1,4 @@
-"""Read one photo file: upright sRGB pixels and, where the file has transparency, a ready cut-out."""
+"""Read one photo file: upright sRGB pixels and the alpha of a file that is a ready cut-out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_photo(file: PhotoFile, side: int) -> Photo:
         raise InputError(f"{file.path} has changed since the build was planned; restore it, or use another --output")
     try:
         with quiet_decoding():
-            image = decode(data, side, min_side=MIN_SIDE)
+            image, _ = decode(data, side, min_side=MIN_SIDE)
     except InputError as error:
         raise InputError(f"{file.path}: {error}") from error
     pixels = np.asarray(image)

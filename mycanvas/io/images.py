@@ -1,34 +1,36 @@
 """The one image decoder and encoder: from a file's bytes to upright sRGB pixels, and back.
 
-Files come from anywhere, so nothing is trusted: three formats only, caps on bytes and pixels that are checked before
-anything is decoded, and no file that ends early.
+Files come from anywhere, so nothing is trusted: few formats, told apart by content, caps on bytes and pixels that are
+checked before anything is decoded, and no file that ends early.
 """
 
 from __future__ import annotations
 
 import io
-import stat
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
-from mycanvas.errors import InputError
+from mycanvas.errors import InputError, MissingExtra
+from mycanvas.io.alpha import GREY, cutout_flaw, hide_invisible, is_transparent, on_grey, visible_alpha
 from mycanvas.io.colour import to_srgb
+from mycanvas.io.formats import READABLE, format_of, heif_class, is_streamed
+from mycanvas.io.regular import open_regular
 
-FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_BYTES = 256 * 2**20
 MAX_PIXELS = 80_000_000
 """Below the 89 million at which Pillow warns of a decompression bomb, so that both refuse the same files."""
-MIN_TRANSPARENT = 0.01
-"""Fraction of an image that must be transparent for its alpha to be a cut-out, not just rounded corners."""
-GREY = 128
-"""Shown around an object that is cut out."""
+MAX_STREAMED_PIXELS = 16384 * 12288
+"""Of a JPEG that is scaled down while it is decoded, in little memory: the largest photo of a phone, "200 MP"."""
 JPEG_QUALITY = 95
 PNG_LEVEL = 1
 PALETTE = (0, 0, 0, 230, 25, 75, 60, 180, 75, 0, 130, 200, 255, 225, 25, 145, 30, 180)
@@ -38,6 +40,17 @@ Rgb = NDArray[np.uint8]
 """uint8 [H, W, 3]."""
 
 
+class Decoded(NamedTuple):
+    """The result of `decode`.
+
+    image: of mode RGBA, straight, if the file is a ready cut-out: an object on nothing; else RGB, on grey.
+    ignored_alpha: why the file is no cut-out although parts of it are transparent; None if it is one, or is opaque.
+    """
+
+    image: Image.Image
+    ignored_alpha: str | None
+
+
 def read_file(path: Path) -> bytes:
     """Read a regular file of at most MAX_BYTES; symbolic links are followed.
 
@@ -45,48 +58,48 @@ def read_file(path: Path) -> bytes:
         InputError: the path is something else, is too large, or cannot be opened.
     """
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise InputError("a folder; expected a picture file")
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError("not a regular file")
-        if status.st_size > MAX_BYTES:
-            raise InputError(f"too large: {status.st_size / 2**20:.0f} MiB; expected at most {MAX_BYTES // 2**20} MiB")
-        return path.read_bytes()
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_BYTES:
+                raise InputError(f"too large: {size / 2**20:.0f} MiB; expected at most {MAX_BYTES // 2**20} MiB")
+            return file.read()
     except OSError as error:
         raise InputError(f"cannot be opened: {error.strerror}") from error
 
 
-def decode(data: bytes | memoryview, side: int | None = None, *, min_side: int = 1) -> Image.Image:
+def decode(data: bytes | memoryview, side: int | None = None, *, min_side: int = 1) -> Decoded:
     """Decode an image: upright, sRGB, 8 bits. Call it within `quiet_decoding`.
 
     Animations give their first frame. 16-bit values are scaled, not clipped. Colour profiles (Display P3 phones, CMYK
-    print) are converted from; one that is broken or belongs to another colour space is ignored.
+    print) are converted from; one that is broken or belongs to another colour space is ignored. Colours of transparent
+    pixels are not kept.
 
     Args:
         data: a file's bytes.
         side: the longer side is scaled down to this many pixels; None: the size stays.
         min_side: fewest pixels of the shorter side.
 
-    Returns:
-        An image of mode RGB; or RGBA, straight, where at least MIN_TRANSPARENT of the file's pixels are transparent.
-
     Raises:
-        InputError: not one of FORMATS, cut short or damaged, too large, too small, or wholly transparent.
+        InputError: not in a format that is read, cut short or damaged, too large, too small, or wholly transparent.
     """
     image = _open(data, side, min_side)
-    alpha = _cutout_alpha(image)
-    pixels = to_srgb(image)
+    pixels, alpha, flaw = to_srgb(image), _alpha(image), None
     if alpha is not None:
-        pixels.putalpha(alpha)
-    if side is None or max(pixels.size) <= side:
-        return pixels
-    return pixels.resize(_fit(pixels.size, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        flaw = cutout_flaw(alpha) if is_transparent(alpha) else None
+        if flaw is None and is_transparent(alpha):
+            pixels.putalpha(alpha)
+        else:
+            pixels = on_grey(pixels, alpha)
+    if side is not None and max(pixels.size) > side:
+        pixels = pixels.resize(_fit(pixels.size, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return Decoded(pixels if pixels.mode == "RGB" else hide_invisible(pixels), flaw)
 
 
 def decode_rgb(data: bytes | memoryview) -> Rgb:
-    """Decode an image to uint8 [H, W, 3] at its own size, without its alpha; otherwise as `decode`."""
-    return np.asarray(to_srgb(_open(data, None, 1)))
+    """Decode an image to uint8 [H, W, 3] at its own size, on grey where it is transparent; otherwise as `decode`."""
+    image = _open(data, None, 1)
+    pixels, alpha = to_srgb(image), _alpha(image)
+    return np.asarray(pixels if alpha is None else on_grey(pixels, alpha))
 
 
 def cut_out(photo: Rgb, mask: bytes | memoryview) -> Rgb:
@@ -109,19 +122,32 @@ def cut_out(photo: Rgb, mask: bytes | memoryview) -> Rgb:
 
 @contextmanager
 def quiet_decoding() -> Iterator[None]:
-    """Silence Pillow's warnings about odd metadata around `decode`.
+    """Silence Pillow's warnings about odd metadata around `decode`, and allow as much of it as Pillow allows in all.
 
-    Enter it in one thread, around those that decode: Python's warning filters belong to the whole process, and threads
-    that each change and restore them lose the original state.
+    Enter it in one thread, around those that decode: Python's warning filters and Pillow's limits belong to the whole
+    process, and threads that each change and restore them lose the original state.
     """
+    largest_chunk = PngImagePlugin.MAX_TEXT_CHUNK  # 1 MiB: less than many colour profiles, and histories in XMP
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
+        PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+        try:
+            yield
+        finally:
+            PngImagePlugin.MAX_TEXT_CHUNK = largest_chunk
 
 
 def encode_jpeg(pixels: Rgb) -> bytes:
     """Encode uint8 [H, W, 3] as a JPEG of quality 95."""
     return _encoded(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+
+
+def encode_photo(pixels: Rgb, alpha: NDArray[np.float32] | None) -> bytes:
+    """Encode a photo as `encode_jpeg` does, on grey where its float32 alpha [H, W] is below 1; None: it is opaque."""
+    if alpha is None:
+        return encode_jpeg(pixels)
+    opacity = Image.fromarray(np.rint(alpha * 255).astype(np.uint8))
+    return encode_jpeg(np.asarray(on_grey(Image.fromarray(pixels), opacity)))
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
@@ -145,39 +171,54 @@ def _open(data: bytes | memoryview, side: int | None, min_side: int) -> Image.Im
     if not data:
         raise InputError("an empty file")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image.size, min_side)
-            if side is not None:
+        with _header(data, side) as image:
+            if min(image.size) < min_side:
+                size = "x".join(map(str, image.size))
+                raise InputError(f"too small: {size}; expected at least {min_side} pixels each way")
+            if side is not None and isinstance(image, JpegImageFile):  # pillow-heif would give an embedded thumbnail
                 image.draft(None, _fit(image.size, side))
+            _check_pixels(image.size, MAX_PIXELS)
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             return image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"too many pixels; expected at most {MAX_PIXELS // 10**6} million ({error})") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"not a picture in {', '.join(FORMATS)}") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # raised by Pillow's decoders on damaged files
+        raise InputError("damaged: its header cannot be read") from error
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:  # of decoders, on damaged files
         raise InputError(f"damaged: {error}") from error
 
 
-def _check_size(size: tuple[int, int], min_side: int) -> None:
+def _header(data: bytes | memoryview, side: int | None) -> ImageFile.ImageFile:
+    """Open an image, and refuse one that is too large to be decoded; `side`: as in `decode`."""
+    kind = format_of(data)
+    if kind is None or kind not in READABLE:
+        expected = ", ".join(READABLE)
+        raise InputError(f"{kind} is not read; expected {expected}" if kind else f"not a picture in {expected}")
+    if kind == "HEIF":
+        try:
+            return heif_class()(io.BytesIO(data))
+        except MissingExtra as error:
+            raise InputError(f"HEIF (.heic): {error}, or save it as .jpg") from error
+    if kind != "JPEG":
+        return Image.open(io.BytesIO(data), formats=[kind])
+    image = JpegImageFile(io.BytesIO(data))  # `Image.open` would refuse large photos that can be scaled down
+    streamed = side is not None and is_streamed(data)
+    _check_pixels(image.size, MAX_STREAMED_PIXELS if streamed else MAX_PIXELS)
+    return image
+
+
+def _check_pixels(size: tuple[int, int], most: int) -> None:
     width, height = size
-    if width * height > MAX_PIXELS:
-        raise InputError(f"too many pixels: {width}x{height}; expected at most {MAX_PIXELS // 10**6} million")
-    if min(size) < min_side:
-        raise InputError(f"too small: {width}x{height}; expected at least {min_side} pixels each way")
+    if width * height > most:
+        raise InputError(f"too many pixels: {width}x{height}; expected at most {most // 10**6} million")
 
 
-def _cutout_alpha(image: Image.Image) -> Image.Image | None:
-    """The alpha channel where it separates an object from nothing; None where it does not."""
-    if not image.has_transparency_data or image.mode == "I;16":
-        return None
-    alpha = image.convert("RGBA").getchannel("A")
-    histogram = alpha.histogram()
-    transparent, total = sum(histogram[:128]), sum(histogram)
-    if transparent == total:
+def _alpha(image: Image.Image) -> Image.Image | None:
+    alpha = visible_alpha(image)
+    if alpha is not None and alpha.getextrema() == (0, 0):
         raise InputError("wholly transparent")
-    return alpha if transparent >= MIN_TRANSPARENT * total else None
+    return alpha
 
 
 def _fit(size: tuple[int, int], side: int) -> tuple[int, int]:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mycanvas.errors import ConfigError
+from mycanvas.errors import ConfigError, InputError
+from mycanvas.io.regular import open_regular
+
+MAX_BYTES = 2**20
+"""Of a file that was written by hand."""
+
+_CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters other than tab and line feed: names and captions are shown in terminals."""
+_DEEP_KEY = re.compile(r"(?<![\w'\"-])(?:[\w'\"-]++[ \t]*+\.[ \t]*+){100}")
+"""A dotted key of a hundred parts: `tomllib` takes a time that grows with the square of their number."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -16,14 +26,46 @@ def read_toml(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: it cannot be read.
-        ConfigError: it is not UTF-8 or not TOML.
+        ConfigError: it is no regular file, too large, not UTF-8, not TOML, or has a value that no setting can have.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        with open_regular(path) as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ConfigError(f"{path} is larger than {MAX_BYTES // 2**20} MiB; expected a few lines of TOML")
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        if _DEEP_KEY.search(text):
+            raise RecursionError
+        values = tomllib.loads(text)
+        problem = next(_problems(values, ""), None)
+    except InputError as error:
+        raise ConfigError(f"{path} is {error}; expected a TOML file") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8; save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deeply; expected tables of plain values") from error
+    except ValueError as error:  # a TOMLDecodeError, or of Python: an integer of thousands of digits
         raise ConfigError(f"{path} is not TOML: {error}") from error
+    if problem:
+        raise ConfigError(f"{path}: {problem}")
+    return values
+
+
+def _problems(value: object, place: str) -> Iterator[str]:
+    """Text with control characters, and integers that TOML does not allow."""
+    if isinstance(value, str) and (found := _CONTROL.search(value)):
+        yield f"{place} has the control character {found.group()!r}; remove it"
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield f"{place} is an integer of more than 64 bits"
+    elif isinstance(value, list):
+        for each in value:
+            yield from _problems(each, place)
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            name = f"{place}.{key}" if place else key
+            if found := _CONTROL.search(key):
+                yield f"the key {name!r} has the control character {found.group()!r}; remove it"
+            yield from _problems(each, name)
 
 
 def toml_string(text: str) -> str:

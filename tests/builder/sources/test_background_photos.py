@@ -129,6 +129,11 @@ def test_table_without_a_folder_is_a_warning(tmp_path: Path, caplog: pytest.LogC
         ("[garden]\nhorizon = 0.7\nground = 0.6", r"ground 0.6 must be larger than horizon 0.7"),
         ("[garden", "is not TOML"),
         ('[garden]\nphrase = "in a garden of very many long words"', "1 to 6 plain words"),
+        (
+            '[garden]\nphrase = "in a ' + "garden" * 2000 + '"',
+            "…. cannot be the phrase of garden: expected 1 to 6 plain words",
+        ),
+        ('[garden]\nphrase = "in a gar\\u202eden"', r"gar\\u202eden' cannot be the phrase of garden"),
         ("gardn = 1\n[garden]\nground = 2\nphrase = 3", r"(?s)called gardn;.*phrase: expected text.*ground: expected"),
     ],
 )

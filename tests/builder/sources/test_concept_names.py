@@ -19,6 +19,12 @@ from tests.builder.sources.concept_folders import described, only, picture
         ("Toy-Robot_02", "toy robot", "<Toy-Robot_02>"),
         ("red mug 3", "red mug", "<red-mug-3>"),
         ("Léas tasse", "léas tasse", "<Leas-tasse>"),
+        ("Sloth (grey)", "sloth", "<Sloth-grey>"),
+        ("mug [old] 2", "mug", "<mug-old-2>"),
+        ("chair (1)", "chair", "<chair-1>"),
+        ("my-dog", "dog", "<my-dog>"),
+        ("our_red_car2", "red car", "<our_red_car2>"),
+        ("café müller", "café müller", "<cafe-muller>"),
     ],
 )
 def test_noun_and_token_come_from_the_folder_name(tmp_path: Path, folder: str, noun: str, token: str) -> None:
@@ -83,7 +89,7 @@ def test_a_folder_name_that_cannot_be_used_is_refused(tmp_path: Path, folder: st
 
 @pytest.mark.parametrize(
     "noun",
-    ['the \\"good\\" cat', "“cat”", "cat 🐈", "9", "cat\\u0007", "cat\\u200b", "cat (old)", "cat, dog", "-", "<cat>"],
+    ['the \\"good\\" cat', "“cat”", "cat 🐈", "9", "cat\\u200b", "cat (old)", "cat, dog", "-", "<cat>"],
 )
 def test_class_noun_that_is_not_plain_words_is_refused(pets: Path, noun: str) -> None:
     with pytest.raises(ConfigError, match=r"cannot be the class noun of cat2: .*; set class_noun in concepts\.toml"):
@@ -153,3 +159,86 @@ def test_names_that_become_one_token_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="red mug and red-mug have the same token <red-mug>"):
         find_concepts(tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["Sloth (grey)", "my-dog", "café müller", "IMG_2034", "New folder", "DSC 01"])
+def test_noun_that_a_folder_name_hardly_gives_is_shown_with_the_way_to_change_it(
+    tmp_path: Path, folder: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    picture(tmp_path / folder / "a.png")
+
+    noun = only(find_concepts(tmp_path)).class_noun
+
+    (message,) = caplog.messages
+    assert f'{folder}: its class noun by the folder name is "{noun}"' in message
+    assert f'write class_noun = "…" under ["{folder}"] in concepts.toml' in message
+    described(tmp_path, f'["{folder}"]\nclass_noun = "dog"\n')
+    caplog.clear()
+    assert only(find_concepts(tmp_path)).class_noun == "dog"
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("folder", ["dog6", "rc_car", "Toy-Robot_02", "the cat"])
+def test_plain_folder_name_gives_no_warning(tmp_path: Path, folder: str, caplog: pytest.LogCaptureFixture) -> None:
+    picture(tmp_path / folder / "a.png")
+
+    find_concepts(tmp_path)
+
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    "noun",
+    [
+        "real_reg/samples_cat/caption.txt",
+        "./cat",
+        "C:\\\\cats",
+        "caption.txt",
+        "cat.JPG",
+        "cats/dogs",
+        "this is Tom",
+        "cat is here",
+        "Look. A cat",
+        "photo of cat",
+        "--",
+        "cat.",
+        "!?",
+        "cat" * 4000,
+    ],
+)
+def test_path_sentence_or_punctuation_is_no_class_noun(pets: Path, noun: str) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be the class noun of cat2: .*no sentence and no path; set") as wrong:
+        find_concepts(described(pets, f'[cat2]\nclass_noun = "{noun}"\n'))
+
+    assert len(str(wrong.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("Mug", "mug"), ("STRASSE", "straße"), ("ﬁg", "fig"), ("café", "cafe\u0301")]
+)
+def test_folder_names_that_differ_only_in_case_or_form_are_refused(tmp_path: Path, first: str, second: str) -> None:
+    picture(tmp_path / first / "a.png", 1)
+    picture(tmp_path / second / "a.png", 2)
+    described(tmp_path, f'["{first}"]\ntoken = "<one>"\n["{second}"]\ntoken = "<two>"\n')
+
+    with pytest.raises(
+        ConfigError, match=r"have the same folder name .*, which differ only in case or form; rename one"
+    ):
+        find_concepts(tmp_path)
+
+
+@pytest.mark.parametrize(("cat", "dog"), [("<Pet>", "<pet>"), ("<DOG6>", "<dog6>"), ("<x-Y>", "<X-y>")])
+def test_tokens_that_differ_only_in_case_are_refused(pets: Path, cat: str, dog: str) -> None:
+    described(pets, f'[cat2]\ntoken = "{cat}"\n[dog6]\ntoken = "{dog}"\n')
+
+    with pytest.raises(
+        ConfigError, match=f"cat2 and dog6 have the same token {cat} and {dog}, which differ only in case or form"
+    ):
+        find_concepts(pets)
+
+
+def test_token_of_one_concept_may_not_be_the_name_of_another_in_another_case(pets: Path) -> None:
+    described(pets, '[cat2]\ntoken = "<Dog6>"\n')
+
+    with pytest.raises(ConfigError, match="the same token <Dog6> and <dog6>"):
+        find_concepts(pets)

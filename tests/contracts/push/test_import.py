@@ -88,6 +88,19 @@ def test_each_folder_of_a_repository_of_pictures_is_a_concept(
     assert (cached / "ball" / "0.png").read_bytes() == files["dataset/ball/0.png"]
 
 
+def test_pictures_in_other_formats_are_named_and_odd_suffixes_are_fetched(
+    hub: FakeHub, run: Run, shapes: Path, tmp_path: Path
+) -> None:
+    files = {path.replace("0.png", "0.jfif"): content for path, content in pictures(shapes).items()}
+    hub.write("jane/phone", {"README.md": LICENSED, **files, "ball/raw.dng": b"II*", "ball/raw2.CR2": b"II*"})
+
+    done = build(run, "hf://jane/phone", tmp_path / "out")
+
+    assert done.code == 0, done.err
+    assert "jane/phone: 2 pictures in formats that are not read are left out, such as ball/raw.dng" in done.err
+    assert [photo["id"] for photo in photos_of(tmp_path / "out")] == sorted(files)
+
+
 def test_fetched_photos_are_reused_even_when_the_hub_is_down(
     hub: FakeHub, run: Run, shapes: Path, tmp_path: Path
 ) -> None:

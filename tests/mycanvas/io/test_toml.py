@@ -1,0 +1,49 @@
+"""TOML files that were written by hand: everything that is wrong with one is a clear error."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mycanvas.errors import ConfigError
+from mycanvas.io.toml import read_toml
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = " + "[" * 100_000, "is nested too deeply; expected tables of plain values"),
+        ("a = " + "{b = " * 50_000, "is nested too deeply"),
+        ("a." * 20_000 + "b = 1", "is nested too deeply"),
+        ("a = " + "9" * 5_000, "is not TOML: .*digits"),
+        ("a = 0x" + "f" * 5_000, "a is an integer of more than 64 bits"),
+        ("[cat]\nheight = 99999999999999999999", "cat.height is an integer of more than 64 bits"),
+        ('[cat]\nnoun = "cat\\u0000"', r"cat.noun has the control character '\\x00'; remove it"),
+        ('a = [["x", "\\u001b[31m"]]', r"a has the control character '\\x1b'; remove it"),
+        ('["cat\\u0007"]\nb = 1', r"the key 'cat\\x07' has the control character '\\x07'; remove it"),
+        ('a = "' + "x" * 2_000_000 + '"', "is larger than 1 MiB; expected a few lines of TOML"),
+        ("a = ", "is not TOML"),
+    ],
+)
+def test_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "build.toml").write_text(text)
+
+    with pytest.raises(ConfigError, match=message):
+        read_toml(tmp_path / "build.toml")
+
+
+def test_file_that_is_not_utf8_a_folder_or_a_pipe_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b'a = "caf\xe9"')
+    os.mkfifo(tmp_path / "pipe.toml")
+
+    for path, message in (("latin.toml", "is not UTF-8"), ("pipe.toml", "is not a regular file"), ("", "is a folder")):
+        with pytest.raises(ConfigError, match=message):
+            read_toml(tmp_path / path)
+
+
+def test_text_of_several_lines_and_tabs_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b'\xef\xbb\xbfa = """one\r\n\ttwo"""\r\nb = -9223372036854775808\r\n')
+
+    assert read_toml(tmp_path / "a.toml") == {"a": "one\n\ttwo", "b": -(2**63)}
