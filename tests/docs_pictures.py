@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from builder.config import load_config
-from builder.demo.render import render_toys
+from builder.demo.render import TOYS, render_toys
 from builder.inspect.contact_sheet import contact_sheet
 from builder.pipeline.build import build
 from mycanvas.dataset import Photo, open_dataset
@@ -24,41 +24,59 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SHEET, CUTOUT = "demo.jpg", "cutout.jpg"
 TOY_SIZE = 224
 """Width of the toys' photographs, that of the fixture `toys`: the demo's are 512 pixels wide."""
-TOYS = ("car", "duck", "mug2", "mushroom", "robot", "teapot")
-"""Six of the twelve toys, each with its second photograph."""
-SHOWN = ("robot/1.jpg", "teapot/1.jpg", "duck/1.jpg")
-SCENES, RESOLUTION, COLUMNS = 6, 320, 3
-SQUARE = 8
+COMPOSITIONS = (
+    ("duck", "teapot"),
+    ("mushroom", "robot"),
+    ("car", "robot", "rocket"),
+    ("car", "duck", "rocket", "teapot"),
+    ("duck", "mushroom", "robot", "rocket"),
+    ("car", "duck", "mushroom", "robot", "teapot"),
+)
+"""One scene of each; of each toy, its second photograph."""
+CUT_OUT = ("robot", "teapot", "duck")
+RESOLUTION, COLUMNS, SQUARE, GAP = 320, 3, 8, 12
 
 
-def make_pictures(toys: Path, work: Path) -> Mapping[str, Image.Image]:
+def make_pictures(
+    toys: Path, work: Path, compositions: Sequence[Sequence[str]] = COMPOSITIONS, cut_out: Sequence[str] = CUT_OUT
+) -> Mapping[str, Image.Image]:
     """Build a small demo dataset in an empty folder, and draw each picture by its file name."""
-    for name in TOYS:
+    for name in sorted({name for names in compositions for name in names}):
         (work / "concepts" / name).mkdir(parents=True)
         shutil.copy(toys / "concepts" / name / "1.jpg", work / "concepts" / name)
-    shutil.copy(toys / "concepts" / "concepts.toml", work / "concepts")
-    listed = (work / "concepts" / "concepts.toml").read_text().split("\n\n")
-    kept = [section for section in listed if section.strip().partition("]")[0].strip("[") in TOYS]
-    (work / "concepts" / "concepts.toml").write_text("\n\n".join(kept))
-    values = {"concepts": work / "concepts", "output": work / "data", "samples": SCENES, "resolution": RESOLUTION}
-    build(load_config(None, None, {**values, "workers": 1, "select": {"duplicate_bits": -1}}))
+        text = f'[{name}]\nclass_noun = "{TOYS[name].class_noun}"\nheight_cm = {TOYS[name].height_cm:g}\n'
+        with (work / "concepts" / "concepts.toml").open("a") as file:
+            file.write(text)
+    values = {"concepts": work / "concepts", "output": work / "data", "resolution": RESOLUTION, "workers": 1}
+    chosen = {"samples": len(compositions), "compositions": [list(names) for names in compositions]}
+    build(load_config(None, None, {**values, **chosen}))
     dataset = open_dataset(work / "data")
-    by_id = {photo.id: photo for photo in dataset.photos()}
-    pairs = [part for name in SHOWN for part in _before_and_after(by_id[name])]
+    photos = {photo.concept: photo for photo in dataset.photos()}
+    scenes = sorted(dataset.scenes(), key=lambda scene: compositions.index(tuple(scene.composition.split("+"))))
     return {
-        SHEET: contact_sheet(dataset.scenes(), SCENES, COLUMNS),
-        CUTOUT: Image.fromarray(np.concatenate(pairs, axis=1)),
+        SHEET: contact_sheet(scenes, columns=min(COLUMNS, len(scenes))),
+        CUTOUT: beside([before_and_after(photos[name]) for name in cut_out]),
     }
 
 
-def _before_and_after(photo: Photo) -> list[np.ndarray]:
-    """A photo, then its object on a chessboard."""
+def before_and_after(photo: Photo) -> Image.Image:
+    """A photo, and beside it its object on a chessboard."""
     pixels = decode_rgb(photo.image)
     assert photo.mask is not None
     alpha = np.asarray(decode(photo.mask).convert("L"), np.float32)[..., None] / 255
     rows, columns = np.indices(pixels.shape[:2]) // SQUARE
     board = np.where((rows + columns) % 2, 255, 225)[..., None]
-    return [pixels, (alpha * pixels + (1 - alpha) * board).round().astype(np.uint8)]
+    cut_out = (alpha * pixels + (1 - alpha) * board).round().astype(np.uint8)
+    return Image.fromarray(np.concatenate([pixels, cut_out], axis=1))
+
+
+def beside(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Pictures of one size in a row."""
+    width, height = pictures[0].size
+    row = Image.new("RGB", (len(pictures) * (width + GAP) - GAP, height), "white")
+    for index, picture in enumerate(pictures):
+        row.paste(picture, (index * (width + GAP), 0))
+    return row
 
 
 def main() -> None:
@@ -66,7 +84,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         render_toys(Path(folder) / "toys", size=TOY_SIZE)
         for name, picture in make_pictures(Path(folder) / "toys", Path(folder)).items():
-            picture.save(IMAGES / name, quality=86)
+            picture.save(IMAGES / name, quality=80)
 
 
 if __name__ == "__main__":
