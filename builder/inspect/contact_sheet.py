@@ -19,17 +19,17 @@ LABEL = 14
 """Height of a token's label, which is above its box, not on the object."""
 
 
-def contact_sheet(scenes: Iterable[Scene], limit: int = 36) -> Image.Image:
+def contact_sheet(scenes: Iterable[Scene], limit: int = 36, columns: int = COLUMNS) -> Image.Image:
     """Draw the first `limit` scenes as tiles: the image, its boxes in their masks' colours, tokens, caption.
 
     Raises:
         InputError: the image of a scene cannot be read.
     """
     tiles = [_tile(scene) for scene in islice(scenes, limit)]
-    lines = max(1, -(-len(tiles) // COLUMNS))
-    sheet = Image.new("RGB", (COLUMNS * TILE, lines * (TILE + CAPTION)), "white")
+    lines = max(1, -(-len(tiles) // columns))
+    sheet = Image.new("RGB", (columns * TILE, lines * (TILE + CAPTION)), "white")
     for index, tile in enumerate(tiles):
-        sheet.paste(tile, (index % COLUMNS * TILE, index // COLUMNS * (TILE + CAPTION)))
+        sheet.paste(tile, (index % columns * TILE, index // columns * (TILE + CAPTION)))
     return sheet
 
 

@@ -1,0 +1,78 @@
+"""The wheel has everything that the installed package reads, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.message import Message
+from email.parser import BytesParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("mycanvas", "builder", "dataset_card")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """A wheel of a copy of the sources: building one leaves files beside them."""
+    folder = tmp_path_factory.mktemp("wheel")
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, folder / "source" / name, ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / "source")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*command, "--wheel-dir", folder, folder / "source"], check=True, timeout=300)
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: zipfile.ZipFile) -> Message:
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    return BytesParser().parsebytes(wheel.read(name))
+
+
+def test_every_file_of_the_packages_is_in_it(wheel: zipfile.ZipFile) -> None:
+    """Modules, profiles, templates and py.typed alike."""
+    files = {
+        path.relative_to(ROOT).as_posix()
+        for name in PACKAGES
+        for path in (ROOT / name).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+    assert {name for name in wheel.namelist() if ".dist-info/" not in name} == files
+    assert {f"{name}/py.typed" for name in PACKAGES} <= files
+    assert any(name.endswith(".toml") for name in files)
+    assert any(name.endswith(".jinja") for name in files)
+
+
+def test_its_metadata_say_who_and_what_it_is(metadata: Message) -> None:
+    assert metadata["Author"] == "MyCanvas contributors"
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Keywords"]
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+    assert all(url.split(", ")[1].startswith("https://") for url in metadata.get_all("Project-URL", []))
+
+
+def test_its_command_is_mycanvas(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+
+    assert wheel.read(name).decode().split() == ["[console_scripts]", "mycanvas", "=", "builder.cli.start:run"]
+
+
+def test_every_extra_is_one_that_the_code_names() -> None:
+    """`dev` is for this repository; `all` combines others."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    code = "\n".join(path.read_text("utf-8") for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+    unused = [name for name in extras if name not in {"all", "dev"} and not re.search(rf'"{name}"', code)]
+
+    assert unused == []
+    assert set(re.findall(r"\w+", extras["all"][0].removeprefix("mycanvas"))) <= set(extras)
