@@ -73,7 +73,9 @@ def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = F
     """
     folder = BuildFolder.open(path)
     with claim(folder, folder.request()):
-        values = read_json(folder.config_file)
+        values = read_json_or_none(folder.config_file)
+        if values is None:
+            raise StoreError(f"{path} is not finished; run the same `mycanvas build` again to finish it")
         before = profile_selection(values["profile"]) if reset else last_selection(folder)
         config = parse_config({**values, "select": {**before, **changes}})
         options = [

@@ -50,6 +50,8 @@ def write_prompts(path: Path, lines: str) -> None:
     """
     with os_errors(path):
         if path.exists() and (not path.is_file() or path.read_bytes() != lines.encode()):
+            if path.is_dir():
+                raise StoreError(f"{path} is a folder; expected the name of a file")
             raise StoreError(f"{path} exists with other content; delete it, or choose another --output")
     write_text(path, lines)
 

@@ -150,3 +150,13 @@ def test_card_that_is_not_text_is_kept_too(capsys: pytest.CaptureFixture[str], b
 
     assert (built / "README.edited-3.md").read_bytes() == b"\x89PNG\xff\xfe"
     assert (built / "README.md").read_text().startswith("---\n")
+
+
+def test_stopped_build_is_named(capsys: pytest.CaptureFixture[str], built: Path, tmp_path: Path) -> None:
+    stopped = shutil.copytree(built, tmp_path / "stopped")
+    (stopped / ".build" / "config.json").unlink()
+
+    with pytest.raises(SystemExit):
+        main(["select", str(stopped)])
+
+    assert "stopped is not finished; run the same `mycanvas build` again to finish it" in capsys.readouterr().err

@@ -126,6 +126,11 @@ def test_invalid_toml_is_reported_with_its_file(tmp_path: Path) -> None:
         load_config(tmp_path / "build.toml", "classic", {})
 
 
+def test_folder_of_photos_in_place_of_a_build_toml_is_reported_with_the_option(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"a folder; expected a build\.toml\. For .* use --concepts "):
+        load_config(tmp_path, None, {})
+
+
 def test_digest_ignores_workers_paths_and_selection() -> None:
     one = parse_config({"concepts": "a", "workers": 1, "output": "x"})
     other = parse_config({"concepts": "b", "workers": 4, "output": "y", "select": {"min_visible": 0.9}})

@@ -47,3 +47,8 @@ def test_prompts_are_written_once(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="exists with other content; delete it, or choose another --output"):
         write_prompts(path, "b\n")
     assert path.read_text() == "a\n"
+
+
+def test_folder_in_place_of_a_prompts_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="is a folder; expected the name of a file"):
+        write_prompts(tmp_path, "{}")
