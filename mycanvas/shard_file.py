@@ -125,8 +125,11 @@ def _has_path_only(column: pa.Array) -> bool:
     if pa.types.is_struct(kind):
         names = [kind.field(index).name for index in range(kind.num_fields)]
         if {"bytes", "path"}.issubset(names):
-            content = column.field("bytes")
-            return bool(content.null_count) and bool(pc.any(pc.and_(column.is_valid(), content.is_null())).as_py())
+            content, path = column.field("bytes"), column.field("path")
+            if not content.null_count:
+                return False
+            paths = pc.and_(column.is_valid(), pc.and_(content.is_null(), path.is_valid()))
+            return bool(pc.any(paths).as_py())
         return any(map(_has_path_only, column.flatten()))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return pa.types.is_nested(kind.value_type) and _has_path_only(column.flatten())

@@ -43,7 +43,7 @@ def room_for_files_of(size: int) -> Iterator[None]:
 
 def rewritten(dataset: Path, rows: list[dict[str, Any]], folder: Path) -> Path:
     """A dataset with other scenes."""
-    shutil.copytree(dataset, folder)
+    shutil.copytree(dataset, folder, ignore=shutil.ignore_patterns(".build"))
     for shard in (folder / "data").iterdir():
         shard.unlink()
     write_shard(folder / "data/objects_le3-00000-of-00001.arrow", rows, dataset_schema())
