@@ -216,7 +216,7 @@ def _recorded(files: Any, path: str, root: str) -> dict[str, Any] | None:
         ) from None
     except ValueError:
         pass
-    raise ValueError(f"{posixpath.join(root, MANIFEST)} is damaged; write it again with: {_select(root)}")
+    raise ValueError(f"{posixpath.join(root, MANIFEST)} is damaged; restore it with: {_select(root)}")
 
 
 def _list(files: Any, folder: str) -> dict[str, dict[str, Any]]:
@@ -244,7 +244,7 @@ def _current(
         size = recorded.get("bytes", {}).get(path)
         if entry is None or size not in (None, entry["size"]):
             flaw = "is missing" if entry is None else f"is damaged: it has {entry['size']} bytes, expected {size}"
-            raise ValueError(f"{posixpath.join(root, path)} {flaw}; write it again with: {_select(root)}")
+            raise ValueError(f"{posixpath.join(root, path)} {flaw}; restore it with: {_select(root)}")
         shards[name] = entry
     return shards
 

@@ -63,7 +63,7 @@ def before_and_after(photo: Photo) -> Image.Image:
     """A photo, and beside it its object on a chessboard."""
     pixels = decode_rgb(photo.image)
     assert photo.mask is not None
-    alpha = np.asarray(decode(photo.mask).convert("L"), np.float32)[..., None] / 255
+    alpha = np.asarray(decode(photo.mask).image.convert("L"), np.float32)[..., None] / 255
     rows, columns = np.indices(pixels.shape[:2]) // SQUARE
     board = np.where((rows + columns) % 2, 255, 225)[..., None]
     cut_out = (alpha * pixels + (1 - alpha) * board).round().astype(np.uint8)

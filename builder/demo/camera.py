@@ -69,6 +69,7 @@ def develop(film: NDArray[np.float32], rng: np.random.Generator) -> Rgb:
     """Turn exposed light [S, S, 3] into an 8-bit picture: add a vignette, encode with gamma 2.2, add grain."""
     size = len(film)
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j].astype(np.float32)
-    stored = 255 * (film * (1 - 0.08 * (x * x + y * y))[..., None]) ** (1 / 2.2)
+    light = np.maximum(film, 0) * (1 - 0.08 * (x * x + y * y))[..., None]  # a lens's resampling may give less than 0
+    stored = 255 * light ** (1 / 2.2)
     grain = 1.6 * rng.standard_normal((size, size, 1), np.float32)
     return np.asarray(np.clip(np.round(stored + grain), 0, 255), np.uint8)

@@ -81,8 +81,9 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
-        if kind is None:
+        if kind is None or issubclass(kind, Exception):
             _running.remove(self._label)
+        if kind is None:
             seconds = self._clock() - self._began
             level = logging.INFO if seconds >= SECONDS and not self._terminal else logging.DEBUG
             log.log(level, "%s: %s in %.0f s", self._label, self._amount(), seconds)

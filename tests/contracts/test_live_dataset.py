@@ -241,7 +241,7 @@ def test_until_the_manifest_is_replaced_the_earlier_selection_is_loaded(live: Pa
     (live / ".build/selected.json").write_bytes(manifest)  # as if the program had been killed before this last step
 
     assert load(live)["id"][:] == before
-    with pytest.raises(StoreError, match=r"write it again with: mycanvas select"):
+    with pytest.raises(StoreError, match=r"restore it with: mycanvas select"):
         check_whole(BuildFolder.open(live))
     reselect(live, {})
     check_whole(BuildFolder.open(live))
@@ -265,7 +265,7 @@ def test_a_shard_of_the_manifest_that_is_nowhere_is_named(live: Path, config: st
     shutil.rmtree(live / ".build/shards")
     lost.unlink()
 
-    with pytest.raises(ValueError, match=rf"{lost} is missing; write it again with: mycanvas select {live}"):
+    with pytest.raises(ValueError, match=rf"{lost} is missing; restore it with: mycanvas select {live}"):
         datasets.load_dataset("mycanvas", config, data_dir=str(live))
 
 
@@ -283,7 +283,7 @@ def test_a_shard_of_another_size_is_refused_by_name(live: Path, times: float) ->
 def test_a_damaged_manifest_is_named(live: Path, content: str) -> None:
     (live / ".build/selected.json").write_text(content)
 
-    with pytest.raises(ValueError, match=r"selected\.json is damaged; write it again with: mycanvas select"):
+    with pytest.raises(ValueError, match=r"selected\.json is damaged; restore it with: mycanvas select"):
         load(live)
 
 
@@ -293,7 +293,7 @@ def test_one_flipped_bit_in_a_picture_is_named_by_the_check_of_inspect(live: Pat
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
 
-    with pytest.raises(StoreError, match=rf"{shard} is damaged; write it again with: mycanvas select"):
+    with pytest.raises(StoreError, match=rf"{shard} is damaged; restore it with: mycanvas select"):
         check_whole(BuildFolder.open(live))
 
     reselect(live, {})

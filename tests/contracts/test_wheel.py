@@ -65,7 +65,7 @@ def test_its_metadata_say_who_and_what_it_is(metadata: Message) -> None:
 def test_its_command_is_mycanvas(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
 
-    assert wheel.read(name).decode().split() == ["[console_scripts]", "mycanvas", "=", "builder.cli.start:run"]
+    assert wheel.read(name).decode().split() == ["[console_scripts]", "mycanvas", "=", "builder.cli.entry_point:run"]
 
 
 def test_every_extra_is_one_that_the_code_names() -> None:

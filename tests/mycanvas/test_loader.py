@@ -287,7 +287,7 @@ def test_the_error_of_a_missing_split_survives_streaming(built: Path) -> None:
     manifest = {"files": {"data/objects_5-00000-of-00001.arrow": "0" * 64}}
     (built / ".build/selected.json").write_text(json.dumps(manifest))
 
-    with pytest.raises(ValueError, match=r"objects_5-00000-of-00001\.arrow is missing; write it again with"):
+    with pytest.raises(ValueError, match=r"objects_5-00000-of-00001\.arrow is missing; restore it with"):
         load_dataset("mycanvas", data_dir=str(built), streaming=True)
 
 

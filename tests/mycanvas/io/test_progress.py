@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from mycanvas.errors import InputError
 from mycanvas.io.progress import BYTES, Progress, running_work, tracked
 
 
@@ -93,10 +94,15 @@ def test_nothing_is_reported_where_information_is_off(caplog: pytest.LogCaptureF
     assert caplog.messages == []
 
 
-def test_running_work_is_the_innermost_and_that_of_an_interruption() -> None:
+def test_running_work_is_the_innermost_and_that_of_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mycanvas.io.progress._running", [])  # other tests of this process have interrupted work
     with Progress("outer", 1, "scene"):
         assert [running_work() for _ in tracked([1], "inner", 1, "scene")] == ["inner"]
         assert running_work() == "outer"
+    assert running_work() is None
+
+    with pytest.raises(InputError), Progress("decoding", 1, "photo"):
+        raise InputError("damaged")
     assert running_work() is None
 
     with pytest.raises(KeyboardInterrupt), Progress("composing", 1, "scene"):
