@@ -275,7 +275,7 @@ def test_a_shard_of_another_size_is_refused_by_name(live: Path, times: float) ->
     size = shard.stat().st_size
     shard.write_bytes((shard.read_bytes() * 2)[: int(times * size)])
 
-    with pytest.raises(ValueError, match=rf"{shard} is damaged: it has \d+ bytes, expected \d+; write it again"):
+    with pytest.raises(ValueError, match=rf"{shard} is damaged: it has \d+ bytes, expected \d+; restore it"):
         load(live)
 
 
