@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test check bench clean
@@ -10,14 +11,14 @@ demo: $(VENV)/.installed  ## render toys, build a dataset from them, load it by 
 	$(BIN)/mycanvas demo
 
 test: $(VENV)/.installed-dev  ## all tests, warnings as errors
-	$(BIN)/pytest
+	$(PYTEST)
 
 check: $(VENV)/.installed-dev  ## style, types, structure and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest
+	$(PYTEST)
 
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios in one run
 	$(BIN)/python -m tests.benchmarks
