@@ -38,7 +38,7 @@ def export(folder: Path, name: str, output: Path) -> None:
     Example:
       mycanvas export mycanvas_data --format coco --output mycanvas_coco
     """
-    from builder.pipeline.dataset_writer import check_build
+    from builder.pipeline.manifest import check_build
     from mycanvas.export import export as run
 
     done = run(folder, name, output, check=check_build)

@@ -6,7 +6,6 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from builder.records import BackgroundRef
 from builder.stages.segment.base import SegmentConfig
@@ -56,15 +55,6 @@ class Sources:
     photos: tuple[CutoutUse, ...]
     backgrounds: tuple[BackgroundUse, ...]
     unreadable: Mapping[str, str]
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Sources:
-        """Read the result of `dataclasses.asdict`."""
-        return cls(
-            photos=tuple(CutoutUse(**photo) for photo in values["photos"]),
-            backgrounds=tuple(BackgroundUse(**background) for background in values["backgrounds"]),
-            unreadable=values["unreadable"],
-        )
 
 
 def background_use(background: BackgroundRef) -> BackgroundUse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -44,22 +45,28 @@ def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool]) -
 
 
 @contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Hold the lock of the folder that a file is in. The file is removed at the end, or left by a killed process.
+def locked(file: Path, folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder. The lock's file is removed at the end, or left by a killed process.
 
     Args:
-        file: an empty file that only this program makes; a symbolic link is refused.
+        file: an empty file that only this program makes.
+        folder: what the lock protects, for messages.
 
     Raises:
-        StoreError: another process holds the lock, or the file cannot be made.
+        StoreError: another process holds the lock, or the file cannot be made or is something else.
     """
+    if file.is_symlink():
+        raise StoreError(f"{file} is a symbolic link, not the lock of mycanvas; remove it")
     with os_errors(file):
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     try:
         with os_errors(file):
+            found = os.fstat(descriptor)
+            if found.st_size or not stat.S_ISREG(found.st_mode):
+                raise StoreError(f"{file} is not the lock of mycanvas, which is an empty file; move it")
             held = _lock(descriptor) and _is_at(descriptor, file)
         if not held:
-            raise StoreError(f"{file.parent} is in use by another process; wait for it")
+            raise StoreError(f"{folder} is in use by another process; wait for it")
         try:
             yield
         finally:
