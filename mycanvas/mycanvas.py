@@ -228,7 +228,8 @@ def _checked(content: bytes) -> dict[str, Any] | None:
         values = json.loads(content)
         written = values.pop("checksum")
         others = json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
-        whole = hashlib.sha256(others).hexdigest() == written and isinstance(values["files"], dict)
+        whole = hashlib.sha256(others).hexdigest() == written
+        whole &= isinstance(values["files"], dict) and isinstance(values["bytes"], dict)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
     return values if whole else None

@@ -40,17 +40,25 @@ def digest(values: Any) -> str:
     return hashlib.sha256(canonical(values)).hexdigest()
 
 
+def checked(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the two keys to values, as JSON types.
+
+    Raises:
+        ValueError: `values` has one of these keys.
+    """
+    if values.keys() & _OWN_KEYS:
+        raise ValueError(f"the keys {' and '.join(sorted(_OWN_KEYS))} are reserved")
+    content = json.loads(json.dumps({**values, "format": FORMAT}))  # as it is read: keys are text
+    return {**content, "checksum": digest(content)}
+
+
 def write_checked(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a file, whole or not at all.
+    """Write a file with the result of `checked`, whole or not at all.
 
     Raises:
         StoreError: it cannot be written.
-        ValueError: `values` has one of the two keys.
     """
-    if values.keys() & _OWN_KEYS:
-        raise ValueError(f"{path}: the keys {sorted(_OWN_KEYS)} are reserved")
-    content = json.loads(json.dumps({**values, "format": FORMAT}))  # as it is read: keys are text
-    write_json(path, {**content, "checksum": digest(content)})
+    write_json(path, checked(values))
 
 
 def read_checked(path: Path, kind: type[_T], remedy: str = REBUILD) -> _T:
@@ -113,10 +121,10 @@ def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REBUI
             "upgrade with: pip install --upgrade mycanvas"
         )
     try:
-        checked: _T = _adapter(kind).validate_python(values)  # type: ignore[arg-type]
+        found: _T = _adapter(kind).validate_python(values)  # type: ignore[arg-type]
     except ValidationError:
         raise damaged from None
-    return checked
+    return found
 
 
 class _Later(StoreError):

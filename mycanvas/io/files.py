@@ -57,8 +57,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write a JSON file with sorted keys, whole or not at all."""
-    write_text(path, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write an ASCII JSON file with sorted keys, whole or not at all."""
+    write_text(path, json.dumps(values, indent=1, sort_keys=True) + "\n")
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def test_dataset_without_its_build_folder_has_the_kept_scenes(
 
 def test_damaged_plan_is_an_error(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = shutil.copytree(built, tmp_path / "copy")
-    plan = copy / ".build" / "plan.jsonl"
+    plan = copy / ".build" / "plan.json"
     plan.write_text('{"id": "a0"}\n')
     ratings = write(tmp_path / "ratings.jsonl", [{"rater": "ana", "item": "a0", "score": 5}])
     with pytest.raises(SystemExit) as ended:
