@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.changes import changes
+from builder.pipeline.changes import built_otherwise, changes
 from mycanvas.errors import StoreError
 from mycanvas.io.files import UNFINISHED, os_errors, write_json
 from mycanvas.io.ownership import check_ownership
 
-CHANGES_SHOWN = 12
 BUILD_FILES = frozenset(f".build/{name}" for name in ("lock", "candidates", "cutouts", "sources.json", "config.json"))
 """Files that a build may leave before it writes build.json, the file that identifies the folder as a build."""
 
@@ -55,6 +54,4 @@ def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:
         return
     found = changes(folder.request(), request)
     if found:
-        more = [f"  … and {len(found) - CHANGES_SHOWN} more"] if len(found) > CHANGES_SHOWN else []
-        lines = [f"{folder.path} was built with another configuration", *found[:CHANGES_SHOWN], *more]
-        raise StoreError("\n".join([*lines, "Use another --output, or the same configuration to resume."]))
+        raise built_otherwise(folder.path, found)

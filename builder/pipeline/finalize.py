@@ -106,7 +106,7 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     sources = Sources.from_json(read_json(folder.sources_file))
     done = read_marker(folder)
     if done and all(done.get(name) == value for name, value in made_from.items()):
-        return Summary(folder=folder, funnel=Funnel.from_json(done["funnel"]), photos=sources.photos)
+        return Summary(folder=folder, funnel=Funnel.from_json(done["funnel"]), photos=sources.every_photo())
     planned = {line["id"]: split_of(line["num_objects"]) for line in folder.plan()}
     shards, rejected = _read_shards(folder)
     candidates = [row for rows in shards.values() for row in rows]
@@ -118,7 +118,7 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
         raise StoreError("\n".join([f"{folder.path}: no scene would be kept by {selected_by}{stays}", *funnel.lines()]))
     _write_dataset(folder, config, sources, shards, planned, set(selection.kept), funnel)
     mark_selected(folder, {**made_from, "funnel": asdict(funnel)})
-    return Summary(folder=folder, funnel=funnel, photos=sources.photos)
+    return Summary(folder=folder, funnel=funnel, photos=sources.every_photo())
 
 
 def _made_from(folder: BuildFolder, config: BuildConfig) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def test_counts_of_the_funnel_agree(capsys: pytest.CaptureFixture[str], built: P
     assert sum(funnel["planned"].values()) - sum(funnel["rejected"].values()) == sum(funnel["made"].values())
     assert sum(funnel["made"].values()) - sum(funnel["dropped"].values()) == sum(funnel["kept"].values())
     with Image.open(built.parent / "sheet.png") as sheet:
-        assert sheet.width == 6 * 320
+        assert sheet.width == 6 * 320 + 5 * 12
 
 
 def test_page_shows_funnel_scores_and_photos(capsys: pytest.CaptureFixture[str], built: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from builder.cli.main import main
-from builder.inspect.contact_sheet import COLUMNS, TILE, contact_sheet
+from builder.inspect.contact_sheet import COLUMNS, GAP, TILE, contact_sheet
 from mycanvas.dataset import Scene
 from mycanvas.errors import InputError
 
@@ -54,7 +54,7 @@ def scene() -> Scene:
     ],
 )
 def test_any_box_and_text_is_drawn(scene: Scene, changed: dict[str, Any]) -> None:
-    assert contact_sheet([replace(scene, **changed)]).width == COLUMNS * TILE
+    assert contact_sheet([replace(scene, **changed)]).width == COLUMNS * (TILE + GAP) - GAP
 
 
 def bomb(content: bytes) -> bytes:
