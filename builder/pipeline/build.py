@@ -96,8 +96,8 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
         raise InputError(_no_cutout(cutouts, config))
     if len(concepts) == 1 and not config.compositions and 1 not in config.sizes:
         log.warning(
-            "only %s has a photo that can be used, so that every scene shows one object; for scenes of several, add "
-            "folders of other objects and build again with another --output",
+            "only the concept %s has a photo that can be used, so that every scene shows one object; "
+            "for scenes of several, add folders of other objects and build again with another --output",
             concepts[0].name,
         )
     by_name = {concept.name: concept for concept in concepts}

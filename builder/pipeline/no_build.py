@@ -34,7 +34,7 @@ def reason_and_remedy(path: Path, marker: str) -> str:
         return f"holds no build, but {inner[0].name} in it does; give that folder: {_quoted(inner[0])}"
     if _holds_photos(path):
         return f"is a folder of photos, not of a build; make one with: {_build(path, _output_beside(path))}"
-    if not any(path.iterdir()):
+    if _is_empty(path):
         return f"holds no build; make one with: {_build(Path('DIR'), path)}"
     return f"holds no build; {give}"
 
@@ -47,6 +47,13 @@ def _holds_photos(folder: Path) -> bool:
     try:
         return bool(photo_folders_of(folder))
     except InputError:
+        return False
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not os.listdir(folder)
+    except OSError:
         return False
 
 

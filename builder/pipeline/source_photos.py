@@ -10,6 +10,7 @@ from typing import Any
 
 from builder.records import BackgroundRef
 from builder.stages.segment.base import SegmentConfig
+from mycanvas.io.messages import counted
 from mycanvas.io.tables import table_lines
 
 log = logging.getLogger("mycanvas")
@@ -148,6 +149,7 @@ def summary_lines(photos: Sequence[CutoutUse]) -> list[str]:
             for photo in own
             if not photo.used
         ]
-        used = f"{len(own) - len(unused)} of {len(own)} photos used"
+        used = f"{len(own) - len(unused)} of {counted(len(own), 'photo')} used"
         rows.append((name, used + (f"; not {', '.join(unused)}" if unused else "")))
-    return [*table_lines(rows, align="left"), f"{sum(photo.used for photo in photos)} of {len(photos)} photos used"]
+    used = f"{sum(photo.used for photo in photos)} of {counted(len(photos), 'photo')} used"
+    return [*table_lines(rows, align="left"), used]

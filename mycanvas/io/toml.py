@@ -35,7 +35,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         if len(data) > MAX_BYTES:
             raise ConfigError(f"{path} is larger than {MAX_BYTES // 2**20} MiB; expected a few lines of TOML")
         if b"\0" in data and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise ConfigError(f"{path} is no text; expected a TOML file")
+            raise ConfigError(f"{path} is not a text file; expected TOML")
         text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         if _DEEP_KEY.search(text):
             raise RecursionError

@@ -40,9 +40,9 @@ def read_generated(folder: Path, concepts: Mapping[str, Concept]) -> tuple[Pictu
     """
     manifest = folder / MANIFEST
     if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "does not exist"
+        given = "is not a folder" if folder.exists() else "does not exist"
         raise InputError(
-            f"{folder} {what}; expected one with generated pictures and {MANIFEST}; {_first_step(manifest)}"
+            f"{folder} {given}; expected one with generated pictures and {MANIFEST}; {_first_step(manifest)}"
         )
     if not manifest.is_file():
         expected = f"a line for each picture: {', '.join(KEYS[:3])}"

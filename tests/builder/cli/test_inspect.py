@@ -37,6 +37,7 @@ def test_page_shows_funnel_scores_and_photos(capsys: pytest.CaptureFixture[str],
     page = run(capsys, built)
 
     assert "planned" in page
+    assert "\nscores of all 12 generated scenes, kept or not:\nscore " in page
     assert "sharpness" in page
     assert "ball2  2 of 2 photos used" in page
     assert "\n12 of 12 photos used\n" in page
