@@ -6,11 +6,9 @@ import os
 import shlex
 from pathlib import Path
 
+from builder.config.schema import BuildConfig
 from builder.sources.concepts import photo_folders_of
 from mycanvas.errors import InputError
-
-OUTPUT = Path("mycanvas_data")
-"""The default output of a build."""
 
 
 def reason_and_remedy(path: Path, marker: str) -> str:
@@ -59,8 +57,9 @@ def _is_empty(folder: Path) -> bool:
 
 def _output_beside(photos: Path) -> Path:
     """The default output; beside the photos if it would be among them, which a build refuses."""
-    inside = OUTPUT.resolve().is_relative_to(photos.resolve())
-    return photos.resolve().parent / OUTPUT if inside else OUTPUT
+    output: Path = BuildConfig.model_fields["output"].default
+    inside = output.resolve().is_relative_to(photos.resolve())
+    return photos.resolve().parent / output if inside else output
 
 
 def _build(concepts: Path, output: Path) -> str:
