@@ -33,8 +33,8 @@ def built_otherwise(folder: Path, lines: Sequence[str]) -> StoreError:
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Describe each name whose value differs, in one line of two columns; None equals a missing name.
 
-    If concepts were added or removed, the first line says so, and their photos have no lines of their own. Of a backend
-    that was replaced by another, only the name is listed, not the settings, which the other does not have.
+    If concepts were added or removed, the first line says so, and their photos have no lines of their own. If a backend
+    was replaced, settings that only one of the two requests has are not listed: they came or went with it.
 
     Args:
         before: the request of the build in the folder, from its build.json.
@@ -44,8 +44,8 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         The lines, indented; of more than SHOWN, the first ones and the number of the others.
     """
     names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
-    replaced = {name.removesuffix("backend") for name in names if name.endswith(".backend")}
-    names = [name for name in names if not _is_of_backend(name, replaced)]
+    if any(name.endswith(".backend") for name in names):
+        names = [name for name in names if _is_item(name) or (name in before and name in now)]
     was, has = _concepts(before), _concepts(now)
     exchanged = set(was) ^ set(has)
     if exchanged:
@@ -56,9 +56,10 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [*(table_lines(rows[:SHOWN], align="left") if rows else []), *more]
 
 
-def _is_of_backend(name: str, stages: set[str]) -> bool:
-    """Whether a name such as "repaint.diffusion.steps" is a backend's, in one of the stages, such as "repaint."."""
-    return name.count(".") > 1 and name[: name.index(".") + 1] in stages
+def _is_item(name: str) -> bool:
+    """Whether a name is that of a photo, a concept, a background or a model, not of a setting."""
+    kind, _, item = name.partition(" ")
+    return bool(item) and kind in _PARTS
 
 
 def _concepts(request: Mapping[str, Any]) -> list[str]:
@@ -80,14 +81,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _difference(name: str, was: Any, now: Any) -> str:
-    kind, _, item = name.partition(" ")
-    if not (item and kind in _PARTS):
+    if not _is_item(name):
         return f"was {_format(was)}, now {_format(now)}"
     if was is None or now is None:
         return "was added" if was is None else "was removed"
     if not (isinstance(was, list) and isinstance(now, list)):
         was, now = [was], [now]
-    parts = zip(_PARTS[kind], was, now, strict=False)
+    parts = zip(_PARTS[name.split(" ")[0]], was, now, strict=False)
     changed = [(part, old, new) for part, old, new in parts if old != new]
     described = [
         "has changed" if part == "content" else f"{part} was {_format(old)}, now {_format(new)}"

@@ -68,7 +68,13 @@ def test_changed_photos_of_the_same_concepts_are_listed() -> None:
 
 def test_settings_of_a_replaced_backend_are_not_listed() -> None:
     before = {"segment.backend": "tricut", "segment.min_side": 64, "repaint.blend.reach": 1}
-    now = {"segment.backend": "rembg", "segment.min_side": 32, "segment.rembg.rounds": 3, "repaint.blend.reach": 2}
+    now = {
+        "segment.backend": "rembg",
+        "segment.min_side": 32,
+        "segment.rembg.rounds": 3,
+        "dtype": "auto",
+        "repaint.blend.reach": 2,
+    }
 
     assert changes(before, now) == [
         "  repaint.blend.reach  was 1, now 2",
