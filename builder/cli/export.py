@@ -40,7 +40,11 @@ def export(folder: Path, name: str, output: Path) -> None:
     """
     from builder.pipeline.manifest import check_build
     from mycanvas.export import export as run
+    from mycanvas.io.messages import counted
 
     done = run(folder, name, output, check=check_build)
     counts = ", ".join(f"{split} {count}" for split, count in done.counts.items())
-    click.echo(f"{sum(done.counts.values())} scenes ({counts}) in {output}" + ("" if done.written else ", as before"))
+    click.echo(
+        f"{counted(sum(done.counts.values()), 'scene')} ({counts}) in {output}"
+        + ("" if done.written else ", as before")
+    )

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
 Command = TypeVar("Command", bound=Callable[..., None])
 """A command's function, before click turns it into a command."""
 
-PATH = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path, as a pathlib.Path; an empty word, which pathlib takes for the current folder, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail('expected a path, got ""; the current folder is "."', param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 
 DEFAULT_DATASET = Path("mycanvas_data")
 CONTACT_SHEET = "contact_sheet.png"

@@ -23,6 +23,7 @@ from builder.stages.layout.replies import Tally, tally
 from mycanvas.dataset import Scene, open_dataset
 from mycanvas.errors import ConfigError, InputError, StoreError
 from mycanvas.io.files import write_bytes
+from mycanvas.io.messages import counted
 from mycanvas.io.tables import table_lines
 from mycanvas.schema import SCORES
 
@@ -60,7 +61,8 @@ class Inspection:
         """The numbers for a terminal, line by line."""
         head = ["score", *(f"{quantile:.0%}" for quantile in QUANTILES)]
         scores = [[name, *(f"{value:.3f}" for value in values)] for name, values in self.quantiles.items()]
-        lost = [f"{name}: {reason}" for name, reason in self.sources.unreadable.items()]
+        lost = [f"{name}: {reason}" for name, reason in self.sources.unreadable.items() if "/" not in name]
+        lost += [f"background {name}: {reason}" for name, reason in self.sources.unreadable_backgrounds.items()]
         return [
             *self.funnel.lines(),
             *self.replies.lines(),
@@ -69,9 +71,10 @@ class Inspection:
             *([f"objects placed by {_listed(self.placed_by)}"] if self.placed_by else []),
             *([f"captions written by {_listed(self.written_by)}"] if self.written_by else []),
             "",
+            f"scores of all {counted(sum(self.funnel.made.values()), 'generated scene')}, kept or not:",
             *table_lines([head, *scores]),
             "",
-            *summary_lines(self.sources.photos),
+            *summary_lines(self.sources.every_photo()),
             *([""] if lost else []),
             *lost,
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -24,6 +25,8 @@ from mycanvas.errors import InputError
 from mycanvas.io.checked import digest, write_checked
 from mycanvas.models.device import cores
 from mycanvas.models.runtime import Runtime
+
+log = logging.getLogger("mycanvas")
 
 
 def build(config: BuildConfig) -> Summary:
@@ -74,6 +77,7 @@ def _write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse
         photos=cutouts,
         backgrounds=tuple(map(background_use, inputs.backgrounds)),
         unreadable={rejection.sample_id: rejection.reason for rejection in inputs.rejected},
+        unreadable_backgrounds={rejection.sample_id: rejection.reason for rejection in inputs.rejected_backgrounds},
     )
     write_checked(folder.sources_file, asdict(sources))
 
@@ -87,10 +91,12 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
             usable[cutout.concept].append(cutout.id)
     concepts = [concept for concept in inputs.concepts if usable[concept.name]]
     if not concepts:
-        best = max((cutout.quality or 0.0 for cutout in cutouts), default=0.0)
-        raise InputError(
-            f"no photo gave a cut-out of quality {config.segment.min_quality:g} (the best has {format_quality(best)}); "
-            "use each concept's best with --keep-best, or give photos with an alpha channel"
+        raise InputError(_no_cutout(cutouts, config))
+    if len(concepts) == 1 and not config.compositions and 1 not in config.sizes:
+        log.warning(
+            "only the concept %s has a photo that can be used, so that every scene shows one object; "
+            "for scenes of several, add folders of other objects and build again with another --output",
+            concepts[0].name,
         )
     by_name = {concept.name: concept for concept in concepts}
     compositions = [tuple(by_name[name] for name in names) for names in choose_compositions(sorted(by_name), config)]
@@ -99,6 +105,18 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
     plan = Plan(request=digest(context.folder.request()), scenes=tuple(map(_planned, samples)))
     write_checked(context.folder.plan_file, asdict(plan))
     return samples
+
+
+def _no_cutout(cutouts: Sequence[CutoutUse], config: BuildConfig) -> str:
+    """Why no photo can be used, and how to fix it."""
+    qualities = [cutout.quality for cutout in cutouts if cutout.quality is not None]
+    if not qualities:
+        return "no photo gave a cut-out, for the reasons above; give photos of one object, or with an alpha channel"
+    return (
+        f"no photo gave a cut-out of quality {config.segment.min_quality:g} (the best has "
+        f"{format_quality(max(qualities))}); use each concept's best with --keep-best, or give photos with an alpha "
+        "channel"
+    )
 
 
 def _planned(sample: Sample) -> PlannedScene:

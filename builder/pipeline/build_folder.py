@@ -20,7 +20,6 @@ Every file is written whole or not at all (mycanvas/io/files.py). JSON files hav
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -30,6 +29,7 @@ from typing import Annotated, Any
 import pyarrow as pa
 from pydantic import Field
 
+from builder.pipeline.no_build import reason_and_remedy
 from builder.pipeline.own_files import LOCK, own_files
 from builder.pipeline.rows import Row, batches, candidate_schema
 from builder.pipeline.source_photos import Sources
@@ -100,7 +100,7 @@ class BuildFolder:
         """
         folder = cls(path)
         if not os.path.isfile(folder.request_file):
-            raise StoreError(f"{path} {_reason_and_remedy(path)}")
+            raise StoreError(f"{path} {reason_and_remedy(path, folder.request_file.relative_to(path).as_posix())}")
         return folder
 
     @property
@@ -245,14 +245,3 @@ class BuildFolder:
         with pa.memory_map(str(self.candidate_file(shard))) as file, pa.ipc.open_stream(file) as stream:
             for batch in stream:
                 yield from (batch.select(list(columns)) if columns else batch).to_pylist()
-
-
-def _reason_and_remedy(path: Path) -> str:
-    """Why a path is not the folder of a build, and how to get one."""
-    if not os.path.exists(path):
-        return "does not exist; give the folder that `mycanvas build` or `mycanvas demo` wrote"
-    if not os.path.isdir(path):
-        return "is a file; give the folder that `mycanvas build` or `mycanvas demo` wrote"
-    if any((path / "data").glob("*-of-*.*")):
-        return "is a dataset without its .build folder, which holds all generated scenes; give the folder that has it"
-    return f"holds no build; make one with: mycanvas build --concepts DIR --output {shlex.quote(str(path))}"

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.changes import changes
+from builder.pipeline.changes import built_otherwise, changes
 from builder.pipeline.own_files import may_be_left_first, unfinished_files
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import write_checked
 from mycanvas.io.ownership import check_ownership
-
-CHANGES_SHOWN = 12
 
 
 @contextmanager
@@ -45,9 +43,7 @@ def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:
         return
     found = changes(folder.request(), request)
     if found:
-        more = [f"  … and {len(found) - CHANGES_SHOWN} more"] if len(found) > CHANGES_SHOWN else []
-        lines = [f"{folder.path} was built with another configuration", *found[:CHANGES_SHOWN], *more]
-        raise StoreError("\n".join([*lines, "Use another --output, or the same configuration to resume."]))
+        raise built_otherwise(folder.path, found)
 
 
 def _is_lost(folder: BuildFolder, request: Mapping[str, Any]) -> bool:

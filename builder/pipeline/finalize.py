@@ -25,6 +25,7 @@ from builder.stages.layout.replies import tally
 from builder.stages.select import Judged, Selection, idle_bounds, select
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import digest, read_checked, read_checked_or_none
+from mycanvas.io.messages import counted
 from mycanvas.schema import split_of
 
 log = logging.getLogger("mycanvas")
@@ -114,7 +115,7 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     )
     before = last_manifest(folder)
     if before and before.made_from == made_from and is_current(folder, before):
-        return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.photos)
+        return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.every_photo())
     planned = {scene.id: split_of(scene.num_objects) for scene in folder.plan()}
     shards, rejected = _read_shards(folder)
     candidates = [row for rows in shards.values() for row in rows]
@@ -132,7 +133,7 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     link_shards(folder, stored, before)
     text = card_text(folder, config, sources, funnel, stored, list(chain.from_iterable(kept.values())))
     write_manifest(folder, stored, write_card(folder, text, before), made_from, funnel)
-    return Summary(folder=folder, funnel=funnel, photos=sources.photos)
+    return Summary(folder=folder, funnel=funnel, photos=sources.every_photo())
 
 
 def _read_shards(folder: BuildFolder) -> tuple[dict[int, list[Row]], list[Rejected]]:
@@ -157,9 +158,8 @@ def _check_all_made(
         )
     missing = set(planned) - known
     if missing or not planned:
-        raise StoreError(
-            f"{folder.path}: {len(missing)} scenes are not made yet; run the same `mycanvas build` again first"
-        )
+        left = f"{counted(len(missing), 'scene')} {'is' if len(missing) == 1 else 'are'} not made yet"
+        raise StoreError(f"{folder.path}: {left}; run the same `mycanvas build` again first")
 
 
 def _select(candidates: Sequence[Row], config: BuildConfig) -> Selection:

@@ -24,6 +24,7 @@ from mycanvas.dataset import Dataset, Encoded, Scene, open_dataset
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import read_checked_or_none, write_checked
 from mycanvas.io.files import sha256_of
+from mycanvas.io.messages import counted
 from mycanvas.io.progress import tracked
 
 CARD, DIGESTS, CONCEPTS = "README.md", "mycanvas.json", "concepts"
@@ -85,12 +86,12 @@ class Checked:
     """A build that may be published.
 
     sums: the sha256 of each of its shards, by its name in the folder. photos: ids of the source photos to publish.
-    held_back: the number of the others.
+    held_back: ids of the others, in the order of the dataset.
     """
 
     sums: Mapping[str, str]
     photos: frozenset[str]
-    held_back: int
+    held_back: tuple[str, ...]
 
 
 def check_publishable(folder: BuildFolder, license: str | None, *, all_photos: bool = False) -> Checked:
@@ -113,21 +114,25 @@ def check_publishable(folder: BuildFolder, license: str | None, *, all_photos: b
             f"run: mycanvas select {path}"
         )
     dataset = open_dataset(folder.path)
-    photos = frozenset(dataset.photo_ids())
-    published = photos if all_photos else photos & dataset.shown_photos()
+    photos = tuple(dataset.photo_ids())
+    published = frozenset(photos) if all_photos else dataset.shown_photos() & set(photos)
     if not (license or manifest.made_from.license):
         _check_photos(folder, published)
-    return Checked(sums=manifest.files, photos=published, held_back=len(photos - published))
+    held_back = tuple(name for name in photos if name not in published)
+    return Checked(sums=manifest.files, photos=published, held_back=held_back)
 
 
 def _check_photos(folder: BuildFolder, published: Collection[str]) -> None:
     """Raise StoreError if the license of a published photo, or of the photo of a background, is not stated."""
     sources = folder.sources()
-    stated = [photo.attribution for photo in sources.photos if photo.id in published]
-    stated += [background.attribution for background in sources.backgrounds if background.photo_id]
-    if unknown := stated.count(None):
+    stated = {
+        "source photo": [photo.attribution for photo in sources.photos if photo.id in published],
+        "background photo": [background.attribution for background in sources.backgrounds if background.photo_id],
+    }
+    unknown = [f"{own.count(None)} of {counted(len(own), kind)}" for kind, own in stated.items() if None in own]
+    if unknown:
         raise StoreError(
-            f"{folder.path}: {unknown} of its {len(stated)} photos have no stated maker or license; "
+            f"{folder.path}: no maker or license is stated for {' and '.join(unknown)}; "
             "state one for the whole with --license (such as CC-BY-4.0), or in concepts.toml and ATTRIBUTION files"
         )
 
@@ -150,8 +155,8 @@ def prepare(folder: BuildFolder, checked: Checked, repo_id: str, license: str | 
     previews = list(_previews(dataset))
     own_card = (folder.path / CARD).read_text(encoding="utf-8")
     sizes["all"] = sizes["default"]
-    photos = (len(checked.photos), len(checked.photos) + checked.held_back)
-    card = hub_card(own_card, repo_id, sizes, license, [preview for preview, _ in previews], photos)
+    pictures = [preview for preview, _ in previews]
+    card = hub_card(own_card, repo_id, sizes, license, pictures, len(checked.photos), checked.held_back)
     splits = _splits(dataset, checked.photos)
     digests = {
         "mycanvas": __version__,

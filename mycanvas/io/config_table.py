@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
-Location = Annotated[Path, Field(strict=False)]
+
+
+def _check_given(value: object) -> object:
+    if value == "":
+        raise ValueError('expected a path, got ""; the current folder is "."')
+    return value
+
+
+Location = Annotated[Path, BeforeValidator(_check_given), Field(strict=False)]
 """A path, which a TOML file holds as text."""
 ModelName = Annotated[str, Field(min_length=1)]
 """A model: "owner/name" or "owner/name@revision" on the Hub, or a folder: "./models/name", "/data/name"."""

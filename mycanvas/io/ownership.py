@@ -16,7 +16,7 @@ SHOWN = 3
 """Names of foreign files that the message lists."""
 
 
-def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool]) -> bool:
+def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool], option: str = "--output") -> bool:
     """Refuse a folder that holds foreign files.
 
     Args:
@@ -25,6 +25,7 @@ def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool]) -
             folder is the command's.
         is_ours: whether a command that was interrupted before it wrote the marker may have left this entry. Entries of
             the folder are named "name", those of the marker's own subfolder ".build/name".
+        option: of the command line, by which the folder is given; for messages.
 
     Returns:
         Whether the marker is there.
@@ -33,14 +34,14 @@ def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool]) -
         StoreError: the folder is a file, cannot be read, or holds an entry that is not ours.
     """
     if folder.exists() and not folder.is_dir():
-        raise StoreError(f"{folder} is a file; give --output a folder")
+        raise StoreError(f"{folder} is a file; give {option} a folder")
     with os_errors(folder):
         if (folder / marker).is_file():
             return True
         foreign = [name for name in _entries(folder, PurePosixPath(marker).parent) if not is_ours(name)]
     if foreign:
         shown = ", ".join(foreign[:SHOWN]) + (", …" if len(foreign) > SHOWN else "")
-        raise StoreError(f"{folder} holds something else ({shown}); give --output a new or empty folder")
+        raise StoreError(f"{folder} holds something else ({shown}); give {option} a new or empty folder")
     return False
 
 

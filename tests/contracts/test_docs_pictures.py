@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from builder.inspect.contact_sheet import GAP as TILE_GAP
 from tests.docs_pictures import COLUMNS, COMPOSITIONS, CUT_OUT, CUTOUT, GAP, IMAGES, SHEET, make_pictures
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ def made(toys: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, I
 
 def test_the_contact_sheet_is_what_the_demo_makes(made: Mapping[str, Image.Image]) -> None:
     tile = made[SHEET]
-    left, top = REMADE % COLUMNS * tile.width, REMADE // COLUMNS * tile.height
+    left, top = REMADE % COLUMNS * (tile.width + TILE_GAP), REMADE // COLUMNS * (tile.height + TILE_GAP)
     shown = Image.open(IMAGES / SHEET).crop((left, top, left + tile.width, top + tile.height))
 
     assert largest_difference(shown, tile) < 12, REMAKE

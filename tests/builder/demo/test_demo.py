@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from builder.demo.photograph import VIEWS, photograph
-from builder.demo.render import PICTURES, TOYS, render_toys
+from builder.demo.render import PICTURES, TOYS, check_toys, render_toys
+from mycanvas.errors import StoreError
 
 EVERY_VIEW = [(name, view) for name in TOYS for view in range(len(VIEWS))]
 
@@ -74,6 +75,20 @@ def test_the_same_view_gives_the_same_pixels() -> None:
     first, second = (photograph(TOYS["duck"], 1, 96) for _ in range(2))
     assert np.array_equal(first[0], second[0])
     assert np.array_equal(first[1], second[1])
+
+
+def test_rendering_that_was_interrupted_resumes_and_other_folders_are_refused(tmp_path: Path) -> None:
+    (tmp_path / ".toys").touch()
+    (tmp_path / "alpha").mkdir()
+    check_toys(tmp_path)
+
+    (tmp_path / ".toys").rename(tmp_path / "..toys.1764.unfinished")
+    (tmp_path / "alpha").rmdir()
+    check_toys(tmp_path)
+
+    (tmp_path / "alpha").mkdir()
+    with pytest.raises(StoreError, match=r"something else \(alpha\)"):
+        render_toys(tmp_path)
 
 
 def test_a_complete_folder_is_left_as_it_is_and_still_counted(toys: Path) -> None:

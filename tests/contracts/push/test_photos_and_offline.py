@@ -84,6 +84,8 @@ def test_dataset_with_fewer_photos_loads_and_its_card_counts_them(
     assert counts["concepts"] == len(shown(narrow))
     assert f"one row per source photo that a scene shows ({len(shown(narrow))} of {total})" in card.text
     assert f"\n| concepts | train | {len(shown(narrow))} |" in card.text
+    others = sorted(shards_of(narrow)["concepts"].keys() - shown(narrow))
+    assert f"Not published, because no scene shows them: {', '.join(others)}." in card.text
 
 
 def test_license_of_a_photo_that_is_not_published_does_not_matter(run: Run, finished: Path, tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ def test_license_of_a_photo_that_is_not_published_does_not_matter(run: Run, fini
     write_checked(file, sources)
 
     assert run("push", folder, "me/x", "--dry-run").code == 0
-    assert "photos have no stated maker" in refused(run("push", folder, "me/x", "--dry-run", "--all-photos"))
+    assert "no maker or license is stated for" in refused(run("push", folder, "me/x", "--dry-run", "--all-photos"))
 
 
 def test_dry_run_says_what_is_published_and_recommends_private(run: Run, narrow: Path, name: str) -> None:
