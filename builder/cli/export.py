@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from builder.cli.options import PATH, folder_argument
+from builder.cli.output import print_lines
 
 
 def complete_formats(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
@@ -43,4 +44,4 @@ def export(folder: Path, name: str, output: Path) -> None:
 
     done = run(folder, name, output, check=check_build)
     counts = ", ".join(f"{split} {count}" for split, count in done.counts.items())
-    click.echo(f"{sum(done.counts.values())} scenes ({counts}) in {output}" + ("" if done.written else ", as before"))
+    print_lines([f"{sum(done.counts.values())} scenes ({counts}) in {output}{'' if done.written else ', as before'}"])

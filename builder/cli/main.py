@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -21,6 +22,7 @@ from builder.cli.inspect import inspect
 from builder.cli.interrupt import STOPPED
 from builder.cli.logs import QUIET, VERBOSE, start_logging
 from builder.cli.models import models
+from builder.cli.output import discard_output, print_any_character, print_lines
 from builder.cli.prompts import prompts
 from builder.cli.push import push
 from builder.cli.ratings import ratings
@@ -63,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from mycanvas.errors import ConfigError, MyCanvasError
 
     start_logging()
+    print_any_character()
     _raise_on_signal()
     try:
         cli(arguments, prog_name="mycanvas", standalone_mode=False)
@@ -74,10 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except MyCanvasError as error:
         _fail(str(error), code=2 if isinstance(error, ConfigError) else 1)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        _discard_output()
-        _fail(f"cannot write the output: {error.strerror}", code=1)
+        _fail(_explain(error), code=1)
+    except MemoryError:
+        _fail("memory ran out; use fewer --workers, or a lower --resolution", code=1)
 
 
 def _raise_on_signal() -> None:
@@ -87,14 +89,17 @@ def _raise_on_signal() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def _discard_output() -> None:
-    """Drop output that stdout still buffers and cannot write, so that Python's exit does not fail on it again."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _explain(error: OSError) -> str:
+    """Describe an error of the file system that no command has described: the path, and the reason."""
+    from mycanvas.io.files import remedy_for
+
+    file = error.filename2 or error.filename
+    place = f"cannot access {os.fsdecode(file)}: " if isinstance(file, str | bytes | os.PathLike) else ""
+    remedy = remedy_for(error) if error.errno in {errno.ENOSPC, errno.EDQUOT} else None
+    return f"{place}{error.strerror or error}; {remedy or 'check this path, its rights and its disk'}"
 
 
-def _fail(message: str, *, code: int) -> None:
-    click.echo(f"error: {message}", err=True)
+def _fail(message: str, *, code: int) -> NoReturn:
+    discard_output()
+    print_lines([f"error: {message}"], err=True)
     sys.exit(code)

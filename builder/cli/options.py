@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
+
+from mycanvas.io.text import is_utf8, shown
 
 Command = TypeVar("Command", bound=Callable[..., None])
 """A command's function, before click turns it into a command."""
 
-PATH = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path whose name is UTF-8: others cannot be written to configurations, cards and JSON."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse a name that is not UTF-8."""
+        if not is_utf8(os.fsdecode(value)):
+            self.fail(f"the path {shown(os.fsdecode(value))} is not UTF-8; rename its folder or file", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 
 DEFAULT_DATASET = Path("mycanvas_data")
 CONTACT_SHEET = "contact_sheet.png"

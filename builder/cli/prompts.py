@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from builder.cli.options import PATH
+from builder.cli.output import print_lines
 
 PER_COMPOSITION = 6
 """As in mycanvas.metrics.protocol, which would slow `mycanvas --help` down."""
@@ -39,4 +40,4 @@ def prompts(dataset: Path, output: Path, per_composition: int) -> None:
 
     written = unseen_prompts(open_dataset(dataset), per_composition)
     write_prompts(output, as_lines(written))
-    click.echo(f'{len(written)} prompts in {output}; generate an image for each, named by its "file"')
+    print_lines([f'{len(written)} prompts in {output}; generate an image for each, named by its "file"'])

@@ -15,6 +15,7 @@ from builder.config.schema import AssembledConfig, BuildConfig
 from builder.sources import ON_HUB
 from builder.stages.select import SelectConfig
 from mycanvas.errors import ConfigError
+from mycanvas.io.files import reason_of
 from mycanvas.io.messages import explain
 from mycanvas.io.toml import merge, read_toml
 
@@ -97,7 +98,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return _located(read_toml(path), path.parent)
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+        raise ConfigError(f"cannot read {path}: {reason_of(error, 'read')}") from error
 
 
 def _located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from builder.sources.hub_datasets import fetch_concepts
 from builder.stages.backgrounds import procedural_backgrounds
 from mycanvas import __version__
 from mycanvas.errors import ConfigError
+from mycanvas.io.text import is_utf8, shown
 
 log = logging.getLogger("mycanvas")
 
@@ -77,7 +79,11 @@ def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, s
 
 
 def _check_output(config: BuildConfig) -> None:
-    """Refuse an output folder inside an input folder, where its pictures would be read as photos."""
+    """Refuse an output folder that no dataset can be loaded from, or whose pictures would be read as photos."""
+    if not is_utf8(output := os.path.abspath(config.output)):
+        raise ConfigError(
+            f"the path {shown(output)} is not UTF-8; rename its folders, or give --output a folder elsewhere"
+        )
     for name, folder in (("concepts", config.concepts), ("backgrounds", config.backgrounds)):
         if isinstance(folder, Path) and folder.is_dir() and config.output.resolve().is_relative_to(folder.resolve()):
             raise ConfigError(

@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from builder.records import BackgroundRef, Rejected
 from builder.sources.photo_folders import attribution_of, entries, find_photos, may_hold_photos, read_descriptions
-from builder.sources.picture_files import USUAL_SUFFIXES, is_picture, name_flaw, shown
+from builder.sources.picture_files import USUAL_SUFFIXES, is_picture, name_flaw
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.images import decode
 from mycanvas.io.messages import counted
+from mycanvas.io.text import shown
 
 MIN_SIDE = 256
 """Fewest pixels of a photo's shorter side; a smaller photo, enlarged, is a blur behind its objects."""

@@ -19,10 +19,11 @@ from builder.sources.concept_names import name_problems, noun_warning
 from builder.sources.concepts_list import find_list, read_concepts_list
 from builder.sources.photo_folders import attribution_of, entries, find_photos, may_hold_photos, read_descriptions
 from builder.sources.photos import MIN_SIDE
-from builder.sources.picture_files import USUAL_SUFFIXES, is_picture, is_utf8, shown
+from builder.sources.picture_files import USUAL_SUFFIXES, is_picture
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.images import decode
 from mycanvas.io.messages import counted
+from mycanvas.io.text import is_utf8, shown
 
 log = logging.getLogger("mycanvas")
 

@@ -13,11 +13,12 @@ from typing import TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from builder.records import PhotoFile, Rejected
-from builder.sources.picture_files import is_picture, refusal, shown
+from builder.sources.picture_files import is_picture, refusal
 from mycanvas.errors import InputError
+from mycanvas.io.files import reason_of
 from mycanvas.io.images import quiet_decoding, read_file
 from mycanvas.io.messages import explain, nearest
-from mycanvas.io.text import UNWRITABLE
+from mycanvas.io.text import UNWRITABLE, shown
 from mycanvas.io.toml import read_toml
 
 log = logging.getLogger("mycanvas")
@@ -44,7 +45,7 @@ def entries(folder: Path) -> list[Path]:
     except NotADirectoryError as error:
         raise InputError(f"{folder} is a file; expected a folder of folders of photos") from error
     except OSError as error:
-        raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
+        raise InputError(f"cannot read the folder {folder}: {reason_of(error, 'read')}") from error
     return [folder / name for name in names]
 
 
@@ -77,7 +78,7 @@ def read_descriptions(
     except FileNotFoundError:
         return {}, {}
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise InputError(f"cannot read {path}: {reason_of(error, 'read')}") from error
     valid: dict[str, Table] = {}
     invalid: dict[str, list[str]] = {}
     for name, values in tables.items():

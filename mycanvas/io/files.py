@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from mycanvas.errors import StoreError
+from mycanvas.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,8 +33,24 @@ _REMEDIES: Mapping[int, str] = {
     errno.EEXIST: _PATH,
     errno.ENOENT: _PATH,
     errno.EISDIR: "a folder has this name; choose another",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "its symbolic link leads back to itself; remove it, or choose another place",
+    errno.EIO: "the disk failed; choose a place on another one",
 }
-"""How to fix an error of the file system, by its errno."""
+"""How to fix an error of the file system while writing, by its errno."""
+_READING: Mapping[int, str] = {
+    errno.EACCES: "give this user the right to read it",
+    errno.EPERM: "give this user the right to read it",
+    errno.ENOTDIR: "a part of this path is not a folder; correct the path",
+    errno.ENOENT: "correct the path, or restore the file",
+    errno.EISDIR: "expected a file, not a folder",
+    errno.ENAMETOOLONG: "correct the path, or rename the file",
+    errno.ELOOP: "its symbolic link leads back to itself; correct the link",
+    errno.EIO: "the disk failed; restore it from a copy",
+}
+"""The same, while reading."""
+
+Action = Literal["read", "write"]
 
 
 def user_cache(name: str) -> Path:
@@ -89,18 +105,29 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def os_errors(path: Path) -> Iterator[None]:
-    """Turn OSError into StoreError: which path cannot be written, why, and how to fix it."""
+def os_errors(path: Path | str, action: Action = "write") -> Iterator[None]:
+    """Turn OSError into an error that says which path cannot be read or written, why, and how to fix it.
+
+    Raises:
+        InputError: the path cannot be read.
+        StoreError: it cannot be written.
+    """
     try:
         yield
     except OSError as error:
-        remedy = remedy_for(error) or "choose another place"
-        raise StoreError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
+        raised = InputError if action == "read" else StoreError
+        raise raised(f"cannot {action} {path}: {reason_of(error, action)}") from error
 
 
-def remedy_for(error: OSError) -> str | None:
+def reason_of(error: OSError, action: Action) -> str:
+    """Why a path cannot be read or written, and how to fix it."""
+    other = "choose another place" if action == "write" else "give another path, or restore it from a copy"
+    return f"{error.strerror or error}; {remedy_for(error, action) or other}"
+
+
+def remedy_for(error: OSError, action: Action = "write") -> str | None:
     """How to fix an error of the file system; None where the error is of another kind."""
-    return _REMEDIES.get(error.errno or 0)
+    return (_READING if action == "read" else _REMEDIES).get(error.errno or 0)
 
 
 def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
@@ -133,6 +160,10 @@ def read_json_or_none(path: Path) -> Any | None:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    """The sha256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with os_errors(path, "read"), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

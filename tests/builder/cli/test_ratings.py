@@ -147,7 +147,7 @@ def test_other_files_in_the_output_are_not_replaced(tmp_path: Path, capsys: pyte
         (["data"], "missing --quality FILE or --preferences FILE", 2),
         (["--quality", "ratings.jsonl"], "missing DATASET: --quality FILE ranks its scenes", 2),
         (["data", "--preferences", "p.jsonl"], "--preferences needs no dataset, got data; add --quality FILE", 2),
-        (["--preferences", "absent.jsonl"], "absent.jsonl cannot be read", 1),
+        (["--preferences", "absent.jsonl"], "cannot read absent.jsonl", 1),
         (["data", "data", "--quality", "ratings.jsonl"], "Got unexpected extra argument", 2),
     ],
 )
