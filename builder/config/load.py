@@ -93,7 +93,7 @@ def _profile(name: str) -> dict[str, Any]:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise ConfigError(f"{path} is a folder; expected a build.toml. For a folder of photos, use --concepts {path}")
     try:
         return _located(read_toml(path), path.parent)

@@ -49,6 +49,15 @@ def entries(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
+def entry_flaw(path: Path) -> str | None:
+    """Why an entry of a folder cannot be read: its rights, a link that leads nowhere; None where it can be."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return f"cannot be read: {reason_of(error, 'read')}"
+    return None
+
+
 def may_hold_photos(path: Path) -> bool:
     """Whether a path is a folder, and not the output of a build, which holds pictures too."""
     return os.path.isdir(path) and not os.path.isdir(path / ".build")
@@ -172,5 +181,6 @@ def _files_named(place: Path, names: Sequence[str]) -> Iterator[Path]:
 def _text(path: Path) -> str:
     try:
         return UNWRITABLE.sub("", read_file(path).decode(errors="replace"))
-    except InputError:
+    except InputError as error:
+        log.warning("%s %s; its credits are not used", path, error)
         return ""

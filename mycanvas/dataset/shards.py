@@ -14,7 +14,7 @@ from itertools import pairwise, repeat
 from typing import Any
 
 from mycanvas.errors import InputError
-from mycanvas.io.files import os_errors, reason_of
+from mycanvas.io.files import os_errors
 
 Columns = dict[str, Any]
 """The small columns of one row, by name."""
@@ -186,7 +186,8 @@ def _reading() -> Iterator[None]:
         yield
     except (OSError, ValueError, ImportError, DatasetGenerationError) as error:
         if isinstance(error, OSError) and error.filename and error.strerror:
-            raise InputError(f"cannot read {error.filename}: {reason_of(error, 'read')}") from error
+            remedy = "check its rights and its disk"  # it may be of the cache of `datasets`, which is written
+            raise InputError(f"the dataset cannot be read: {error.filename}: {error.strerror}; {remedy}") from error
         raise InputError(f"the dataset cannot be read: {error}") from error
 
 

@@ -116,13 +116,19 @@ def os_errors(path: Path | str, action: Action = "write") -> Iterator[None]:
         yield
     except OSError as error:
         raised = InputError if action == "read" else StoreError
-        raise raised(f"cannot {action} {path}: {reason_of(error, action)}") from error
+        inner = f" ({error.filename})" if _is_within(error.filename, path) else ""
+        raise raised(f"cannot {action} {path}: {reason_of(error, action, inner)}") from error
 
 
-def reason_of(error: OSError, action: Action) -> str:
-    """Why a path cannot be read or written, and how to fix it."""
+def reason_of(error: OSError, action: Action, place: str = "") -> str:
+    """Why a path cannot be read or written, and how to fix it; place: put after the reason."""
     other = "choose another place" if action == "write" else "give another path, or restore it from a copy"
-    return f"{error.strerror or error}; {remedy_for(error, action) or other}"
+    return f"{error.strerror or error}{place}; {remedy_for(error, action) or other}"
+
+
+def _is_within(name: object, folder: Path | str) -> bool:
+    """Whether the name of an error is that of a file in a folder, and not of a temporary one."""
+    return isinstance(name, str) and Path(folder) in Path(name).parents and UNFINISHED not in name
 
 
 def remedy_for(error: OSError, action: Action = "write") -> str | None:
