@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -63,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: with code 1 if the command failed, with code 2 if it was used wrongly.
     """
     from mycanvas.errors import ConfigError, MyCanvasError
+    from mycanvas.io.files import access_error
 
     start_logging()
     print_any_character()
@@ -77,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except MyCanvasError as error:
         _fail(str(error), code=2 if isinstance(error, ConfigError) else 1)
     except OSError as error:
-        _fail(_explain(error), code=1)
+        _fail(str(access_error(error)), code=1)
     except MemoryError:
         _fail("memory ran out; use fewer --workers, or a lower --resolution", code=1)
 
@@ -87,16 +86,6 @@ def _raise_on_signal() -> None:
     for number in STOP_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
-
-
-def _explain(error: OSError) -> str:
-    """Describe an error of the file system that no command has described: the path, and the reason."""
-    from mycanvas.io.files import remedy_for
-
-    file = error.filename2 or error.filename
-    place = f"cannot access {os.fsdecode(file)}: " if isinstance(file, str | bytes | os.PathLike) else ""
-    remedy = remedy_for(error) if error.errno in {errno.ENOSPC, errno.EDQUOT} else None
-    return f"{place}{error.strerror or error}; {remedy or 'check this path, its rights and its disk'}"
 
 
 def _fail(message: str, *, code: int) -> NoReturn:

@@ -78,6 +78,10 @@ def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, s
     return request
 
 
+def _is_within(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def _check_output(config: BuildConfig) -> None:
     """Refuse an output folder that no dataset can be loaded from, or whose pictures would be read as photos."""
     if not is_utf8(output := os.path.abspath(config.output)):
@@ -85,7 +89,7 @@ def _check_output(config: BuildConfig) -> None:
             f"the path {shown(output)} is not UTF-8; rename its folders, or give --output a folder elsewhere"
         )
     for name, folder in (("concepts", config.concepts), ("backgrounds", config.backgrounds)):
-        if isinstance(folder, Path) and folder.is_dir() and config.output.resolve().is_relative_to(folder.resolve()):
+        if isinstance(folder, Path) and os.path.isdir(folder) and _is_within(config.output, folder):
             raise ConfigError(
                 f"the output {config.output} is in the folder of {name}, {folder}, where it would be read as photos; "
                 "give --output a folder elsewhere"

@@ -31,7 +31,7 @@ class _Entry(BaseModel):
 
 def find_list(source: Path) -> Path | None:
     """The list that a source of concepts is, or holds as CustomConcept101 does; None if it is a folder of folders."""
-    if all((source / name).exists() for name in CUSTOM_CONCEPT_101):
+    if all(os.path.exists(source / name) for name in CUSTOM_CONCEPT_101):
         return source / CUSTOM_CONCEPT_101[0]
     return source if source.suffix.lower() == ".json" else None
 

@@ -120,7 +120,7 @@ def _named(datasets: Iterable[str]) -> Iterator[tuple[str, str]]:
         if name is None:
             name = given
         if not name or not place or name in seen or UNWRITABLE.search(name):
-            raise ConfigError(f"each dataset needs a unique name, got {given!r}; write NAME=DATASET")
+            raise ConfigError(f"each dataset needs a unique, printable name, got {given!r}; write NAME=DATASET")
         seen.add(name)
         yield name, place
 

@@ -120,6 +120,14 @@ def os_errors(path: Path | str, action: Action = "write") -> Iterator[None]:
         raise raised(f"cannot {action} {path}: {reason_of(error, action, inner)}") from error
 
 
+def access_error(error: OSError) -> StoreError:
+    """Describe an error of the file system of which only the path is known, not what was done with it."""
+    file = error.filename2 or error.filename
+    place = f"cannot access {os.fsdecode(file)}: " if isinstance(file, str | bytes | os.PathLike) else ""
+    remedy = _ROOM if error.errno in {errno.ENOSPC, errno.EDQUOT} else "check this path, its rights and its disk"
+    return StoreError(f"{place}{error.strerror or error}; {remedy}")
+
+
 def reason_of(error: OSError, action: Action, place: str = "") -> str:
     """Why a path cannot be read or written, and how to fix it; place: put after the reason."""
     other = "choose another place" if action == "write" else "give another path, or restore it from a copy"
