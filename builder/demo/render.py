@@ -15,7 +15,7 @@ from builder.demo.photograph import VIEWS, photograph
 from builder.demo.playroom import ball, ball2, car, duck, robot, rocket, snowman
 from builder.demo.toy import Toy
 from builder.engines.local import LocalEngine
-from mycanvas.io.files import write_bytes, write_text
+from mycanvas.io.files import os_errors, write_bytes, write_text
 from mycanvas.models import cores
 
 SIZE = 512
@@ -62,13 +62,15 @@ def render_toys(
 
     Raises:
         StoreError: the folder cannot be written.
+        InputError: it cannot be read.
     """
     marker, version = folder / ".toys", _version(size)
     if _complete(folder, marker, version):
         if progress:
             progress(PICTURES)
         return
-    marker.unlink(missing_ok=True)
+    with os_errors(marker):
+        marker.unlink(missing_ok=True)
     tasks = [(folder, name, view, size) for name in TOYS for view in range(len(VIEWS))]
     with LocalEngine(workers or cores()) as engine:
         for _ in engine.map(_write_photograph, tasks):
@@ -97,7 +99,9 @@ def _complete(folder: Path, marker: Path, version: str) -> bool:
     for name in TOYS:
         for view in range(len(VIEWS)):
             files += [folder / "concepts" / name / f"{view}.jpg", folder / "alpha" / name / f"{view}.png"]
-    return marker.is_file() and marker.read_text() == version and all(file.is_file() for file in files)
+    with os_errors(folder, "read"):
+        same = marker.is_file() and marker.read_bytes() == version.encode()
+        return same and all(file.is_file() for file in files)
 
 
 def _version(size: int) -> str:

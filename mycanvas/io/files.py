@@ -136,7 +136,9 @@ def reason_of(error: OSError, action: Action, place: str = "") -> str:
 
 def _is_within(name: object, folder: Path | str) -> bool:
     """Whether the name of an error is that of a file in a folder, and not of a temporary one."""
-    return isinstance(name, str) and Path(folder) in Path(name).parents and UNFINISHED not in name
+    if not isinstance(name, str) or UNFINISHED in name:
+        return False
+    return Path(os.path.abspath(folder)) in Path(os.path.abspath(name)).parents
 
 
 def remedy_for(error: OSError, action: Action = "write") -> str | None:

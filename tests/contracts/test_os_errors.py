@@ -36,8 +36,13 @@ COMMANDS = {
     "build": ["build", "build.toml", "--output", "new"],
 }
 """The commands that need neither a model nor the Hub, in the folder `place`."""
-STEPS = {"build": 6, "select": 3, "export": 3}
-"""Of commands that take long or use many files, the failure of every third or sixth of them is tried."""
+WITH_MODELS = {
+    "evaluate": ["evaluate", "arm", "--dataset", "built", "--output", "new"],
+    "alignment": ["alignment", "ratings.jsonl", "--output", "new"],
+}
+"""Commands that read files before they load models."""
+STEPS = {"build": 6, "select": 3, "export": 3, "inspect": 2}
+"""Of commands that take long or use many files, the failure of every second, third or sixth of them is tried."""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +61,8 @@ def origin(
     plan = (folder / "built" / ".build" / "plan.jsonl").read_text().splitlines()
     ratings = [json.dumps({"rater": "ana", "item": json.loads(line)["id"], "score": 4}) for line in plan]
     (folder / "ratings.jsonl").write_text("\n".join(ratings))
+    (folder / "arm").mkdir()
+    (folder / "arm" / "images.jsonl").touch()
     return folder
 
 
@@ -139,6 +146,8 @@ def test_failure_of_any_path_is_named_and_leaves_nothing_unfinished(
         ("push", "read", f"built/data/{SHARD}", errno.EIO, "the disk failed; restore it from a copy"),
         ("select", "read", f"built/data/{SHARD}", errno.EACCES, "give this user the right to read it"),
         ("export", "read", f"built/data/{SHARD}", errno.EACCES, "give this user the right to read it"),
+        ("evaluate", "read", "arm/images.jsonl", errno.EACCES, "give this user the right to read it"),
+        ("alignment", "read", "ratings.jsonl", errno.EIO, "cannot be read as an image-caption dataset"),
         ("inspect", "write", "built/contact_sheet.png", errno.EROFS, "choose a place that you may write to"),
         ("prompts", "make", "new", errno.EROFS, "choose a place that you may write to"),
         ("export", "make", "new", errno.EDQUOT, "make room, then run the same command again"),
@@ -155,7 +164,7 @@ def test_message_says_why_and_what_to_do(
 ) -> None:
     path = place / name
     with watched(_failing(path, number, operation)):
-        code, said = run(capsys, *COMMANDS[command])
+        code, said = run(capsys, *{**COMMANDS, **WITH_MODELS}[command])
 
     assert code == (2 if command == "models" else 1), said
     assert os.strerror(number) in said
