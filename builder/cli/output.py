@@ -63,6 +63,8 @@ def print_any_character() -> None:
 
 def discard_output() -> None:
     """Drop output that stdout still buffers and cannot write, so that Python's exit does not fail on it again."""
+    if sys.stdout is None:  # it was closed before the program began
+        return
     try:
         sys.stdout.flush()
     except OSError:

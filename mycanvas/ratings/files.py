@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from mycanvas.errors import InputError
 from mycanvas.io.files import os_errors
+from mycanvas.io.regular import read_regular
 from mycanvas.io.text import UNWRITABLE
 from mycanvas.schema import SPLITS
 
@@ -113,7 +114,7 @@ def read_preferences(path: Path) -> tuple[Preference, ...]:
 
 def _read(path: Path, kind: type[Entry]) -> tuple[Entry, ...]:
     with os_errors(path, "read"):
-        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
+        lines = read_regular(path).removeprefix(codecs.BOM_UTF8).split(b"\n")
     found: dict[tuple[str, ...], Entry] = {}
     invalid: list[str] = []
     for number, line in enumerate(lines, start=1):

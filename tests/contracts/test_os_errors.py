@@ -255,6 +255,19 @@ def test_input_that_cannot_be_read_is_refused_by_name(
         assert name in said
 
 
+@pytest.mark.parametrize("command", ["ratings", "build"])
+def test_pipe_in_place_of_a_file_is_refused_by_name(
+    command: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [each.replace("ratings.jsonl", "pipe").replace("build.toml", "pipe") for each in COMMANDS[command]]
+    os.mkfifo(place / "pipe")
+
+    code, said = run(capsys, *arguments)
+
+    assert code == (2 if command == "build" else 1)
+    assert "pipe is not a regular file" in said
+
+
 def test_python_functions_raise_errors_of_the_package(place: Path) -> None:
     with fault(place / "built" / "README.md", errno.EACCES, "read"), pytest.raises(MyCanvasError, match=r"README\.md"):
         reselect("built", min_visible=0.1)

@@ -14,6 +14,7 @@ from typing import Any
 from builder.stages.layout.base import min_area
 from mycanvas.errors import InputError
 from mycanvas.io.files import os_errors
+from mycanvas.io.regular import read_regular
 
 SHOWN = 3
 """Number of examples in one prompt."""
@@ -130,7 +131,7 @@ def _read(file: Path) -> Any:
     with os_errors(file, "read"):
         if file.stat().st_size > LARGEST_FILE:
             raise InputError(f"{file} has more than {LARGEST_FILE >> 20} MB; give a smaller one in layout.llm.examples")
-        return json.loads(file.read_bytes())
+        return json.loads(read_regular(file))
 
 
 def _pictures(annotated: Any, described: Any) -> Iterator[Example]:
