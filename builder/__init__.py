@@ -55,10 +55,14 @@ def build(config: BuildConfig) -> Summary:
 
     from builder.pipeline.build import build as run
     from mycanvas.errors import ConfigError
+    from mycanvas.io.files import access_error
 
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise ConfigError('a worker process ran build() again; call it under `if __name__ == "__main__":`')
-    return run(config)
+    try:
+        return run(config)
+    except OSError as error:
+        raise access_error(error) from error
 
 
 def select(folder: str | os.PathLike[str], *, reset: bool = False, **thresholds: float | None) -> Summary:
@@ -74,5 +78,9 @@ def select(folder: str | os.PathLike[str], *, reset: bool = False, **thresholds:
         StoreError: the folder holds no finished build, or no scene would be kept.
     """
     from builder.pipeline.finalize import reselect
+    from mycanvas.io.files import access_error
 
-    return reselect(Path(folder), thresholds, reset=reset)
+    try:
+        return reselect(Path(folder), thresholds, reset=reset)
+    except OSError as error:
+        raise access_error(error) from error

@@ -278,7 +278,12 @@ def _root(data_dir: str | os.PathLike[str] | None) -> str:
             'load_dataset("mycanvas") found no dataset: give data_dir=, set MYCANVAS_DATA to a built folder, '
             f"or run `mycanvas demo`, which writes ./{DEFAULT_FOLDER}"
         )
-    return os.path.expanduser(folder)
+    root = os.path.expanduser(folder)
+    try:
+        os.path.abspath(root).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the path {root!a} is not UTF-8, which `datasets` requires; rename its folders") from None
+    return root
 
 
 def _splits(names: Iterable[str], folder: str) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from builder.cli.options import PATH, encoder_option, json_option, runtime_options
-from builder.cli.output import print_result
+from builder.cli.output import print_lines, print_result
 
 
 @click.command()
@@ -50,4 +50,4 @@ def alignment(datasets: tuple[str, ...], output: Path | None, as_json: bool, **o
     measured = measure_datasets(datasets, **options)
     print_result(measured.table(), as_json)
     if output:
-        click.echo(f"report: {measured.write(output)}", err=as_json)
+        print_lines([f"report: {measured.write(output)}"], err=as_json)

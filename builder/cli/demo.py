@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from builder.cli.options import CONTACT_SHEET, DEFAULT_DATASET, PATH
-from builder.cli.output import print_result
+from builder.cli.output import print_lines, print_result
 
 DEFAULT_TOYS = Path("mycanvas_toys")
 DEFAULT_SAMPLES = 120
@@ -50,7 +50,7 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
     sheet = output / CONTACT_SHEET
     write_sheet(summary.folder, sheet)
     _load_and_print(output)
-    click.echo(f"contact sheet: {sheet}")
+    print_lines([f"contact sheet: {sheet}"])
 
 
 def _load_and_print(folder: Path) -> None:
@@ -60,7 +60,6 @@ def _load_and_print(folder: Path) -> None:
     import mycanvas  # noqa: F401  (registers the name)
 
     loaded = datasets.load_dataset("mycanvas", data_dir=str(folder))
-    click.echo(loaded)
     split = next(iter(loaded))
     row = loaded[split][0]
-    click.echo(f"{split}[0]: {row['image'].size[0]} x {row['image'].size[1]}, {row['prompt']!r}")
+    print_lines([str(loaded), f"{split}[0]: {row['image'].size[0]} x {row['image'].size[1]}, {row['prompt']!r}"])

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from builder.cli.options import PATH, Command, encoder_option, json_option, runtime_options
-from builder.cli.output import print_result
+from builder.cli.output import print_lines, print_result
 
 SETTINGS: tuple[tuple[str, Any, str], ...] = (
     ("threshold", click.FloatRange(0, 1), "Confidence that a detection must exceed.  [default: 0.1]"),
@@ -91,4 +91,4 @@ def evaluate(arms: tuple[str, ...], dataset: Path | None, output: Path | None, a
     run = score(open_dataset(dataset), arms, **options)
     print_result(run, as_json)
     if output:
-        click.echo(f"report: {write_report(run, output)}", err=as_json)
+        print_lines([f"report: {write_report(run, output)}"], err=as_json)

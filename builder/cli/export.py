@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from builder.cli.options import PATH, folder_argument
+from builder.cli.output import print_lines
 
 
 def complete_formats(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
@@ -44,7 +45,5 @@ def export(folder: Path, name: str, output: Path) -> None:
 
     done = run(folder, name, output, check=check_build)
     counts = ", ".join(f"{split} {count}" for split, count in done.counts.items())
-    click.echo(
-        f"{counted(sum(done.counts.values()), 'scene')} ({counts}) in {output}"
-        + ("" if done.written else ", as before")
-    )
+    scenes = counted(sum(done.counts.values()), "scene")
+    print_lines([f"{scenes} ({counts}) in {output}{'' if done.written else ', as before'}"])

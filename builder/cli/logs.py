@@ -6,6 +6,8 @@ import logging
 
 import click
 
+from mycanvas.io.text import printable
+
 LOGGER = "mycanvas"
 
 
@@ -13,7 +15,7 @@ class _Line(logging.Formatter):
     """The line of a message: "warning: MESSAGE", information without its level."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
+        line = printable(super().format(record))
         return line if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {line}"
 
 

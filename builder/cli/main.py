@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -21,6 +20,7 @@ from builder.cli.inspect import inspect
 from builder.cli.interrupt import STOPPED
 from builder.cli.logs import QUIET, VERBOSE, start_logging
 from builder.cli.models import models
+from builder.cli.output import discard_output, print_any_character, print_lines
 from builder.cli.prompts import prompts
 from builder.cli.push import push
 from builder.cli.ratings import ratings
@@ -61,8 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: with code 1 if the command failed, with code 2 if it was used wrongly.
     """
     from mycanvas.errors import ConfigError, MyCanvasError
+    from mycanvas.io.files import access_error
 
     start_logging()
+    print_any_character()
     _raise_on_signal()
     try:
         cli(arguments, prog_name="mycanvas", standalone_mode=False)
@@ -74,10 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except MyCanvasError as error:
         _fail(str(error), code=2 if isinstance(error, ConfigError) else 1)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        _discard_output()
-        _fail(f"cannot write the output: {error.strerror}", code=1)
+        _fail(str(access_error(error)), code=1)
+    except MemoryError:
+        _fail("memory ran out; use fewer --workers, or a lower --resolution", code=1)
 
 
 def _raise_on_signal() -> None:
@@ -87,14 +88,7 @@ def _raise_on_signal() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def _discard_output() -> None:
-    """Drop output that stdout still buffers and cannot write, so that Python's exit does not fail on it again."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _fail(message: str, *, code: int) -> None:
-    click.echo(f"error: {message}", err=True)
+def _fail(message: str, *, code: int) -> NoReturn:
+    discard_output()
+    print_lines([f"error: {message}"], err=True)
     sys.exit(code)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from mycanvas.io.text import is_utf8, shown
+
 Command = TypeVar("Command", bound=Callable[..., None])
 """A command's function, before click turns it into a command."""
 
 
 class _Path(click.Path):
-    """A path, as a pathlib.Path; an empty word, which pathlib takes for the current folder, is refused."""
+    """A path whose name is UTF-8: others cannot be written to configurations, cards and JSON.
+
+    An empty word, which pathlib takes for the current folder, is refused.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse a name that is empty or not UTF-8."""
         if value == "":
             self.fail('expected a path, got ""; the current folder is "."', param, ctx)
+        if not is_utf8(os.fsdecode(value)):
+            self.fail(f"the path {shown(os.fsdecode(value))} is not UTF-8; rename its folder or file", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from builder.cli.options import PATH
+from builder.cli.output import print_lines
 
 PER_COMPOSITION = 6
 """As in mycanvas.metrics.protocol, which would slow `mycanvas --help` down."""
@@ -40,4 +41,5 @@ def prompts(dataset: Path, output: Path, per_composition: int) -> None:
 
     written = unseen_prompts(open_dataset(dataset), per_composition)
     write_prompts(output, as_lines(written))
-    click.echo(f'{counted(len(written), "prompt")} in {output}; generate an image for each, named by its "file"')
+    count = counted(len(written), "prompt")
+    print_lines([f'{count} in {output}; generate an image for each, named by its "file"'])

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from builder.cli.options import PATH, json_option
-from builder.cli.output import print_json
+from builder.cli.output import print_json, print_lines
 
 
 @click.command()
@@ -51,7 +51,7 @@ def ratings(
     if as_json:
         print_json({table.key: table.values for table in tables})
     else:
-        click.echo("\n\n".join("\n".join(table.lines()) for table in tables))
+        print_lines(["\n\n".join("\n".join(table.lines()) for table in tables)])
     if output:
         for table in tables:
-            click.echo(f"report: {table.write(output)}", err=as_json)
+            print_lines([f"report: {table.write(output)}"], err=as_json)

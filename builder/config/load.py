@@ -15,6 +15,7 @@ from builder.config.schema import AssembledConfig, BuildConfig
 from builder.sources import ON_HUB
 from builder.stages.select import SelectConfig
 from mycanvas.errors import ConfigError
+from mycanvas.io.files import reason_of
 from mycanvas.io.messages import explain
 from mycanvas.io.toml import merge, read_toml
 
@@ -92,12 +93,12 @@ def _profile(name: str) -> dict[str, Any]:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise ConfigError(f"{path} is a folder; expected a build.toml. For a folder of photos, use --concepts {path}")
     try:
         return _located(read_toml(path), path.parent)
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+        raise ConfigError(f"cannot read {path}: {reason_of(error, 'read')}") from error
 
 
 def _located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from builder.stages.score.base import ScoreConfig
 from builder.stages.segment import SEGMENTERS
 from builder.stages.segment.base import SegmentConfig
 from builder.stages.select import SelectConfig
-from mycanvas.io.config_table import Location, Table
+from mycanvas.io.config_table import Location, Table, check_utf8
 from mycanvas.io.toml import flatten
 from mycanvas.models.device import cores
 
@@ -51,10 +51,10 @@ def _folder_or_hub(value: object) -> Path | str:
     if value == "":
         raise ValueError(f'expected a folder, or {ON_HUB}owner/name, got ""; the current folder is "."')
     if isinstance(value, str) and (value.startswith(ON_HUB) or "://" not in value):
-        return value if value.startswith(ON_HUB) else Path(value)
+        return value if value.startswith(ON_HUB) else check_utf8(Path(value))
     if not isinstance(value, Path):
         raise ValueError(f"expected a folder, or {ON_HUB}owner/name, got {value!r}")
-    return value
+    return check_utf8(value)
 
 
 class BuildConfig(PlanConfig):

@@ -17,7 +17,7 @@ from builder.demo.playroom import ball, ball2, car, duck, robot, rocket, snowman
 from builder.demo.toy import Toy
 from builder.engines.local import LocalEngine
 from mycanvas.errors import StoreError
-from mycanvas.io.files import unfinished_pattern, write_bytes, write_text
+from mycanvas.io.files import os_errors, unfinished_pattern, write_bytes, write_text
 from mycanvas.io.ownership import check_ownership
 from mycanvas.models import cores
 
@@ -68,6 +68,7 @@ def render_toys(
 
     Raises:
         StoreError: the folder holds something else, or cannot be written.
+        InputError: it cannot be read.
     """
     check_toys(folder)
     marker, version = folder / MARKER, _version(size)
@@ -133,7 +134,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _complete(folder: Path, marker: Path, version: str) -> bool:
-    return marker.is_file() and marker.read_text() == version and all(file.is_file() for file in _files(folder))
+    with os_errors(folder, "read"):
+        same = marker.is_file() and marker.read_bytes() == version.encode()
+        return same and all(file.is_file() for file in _files(folder))
 
 
 def _version(size: int) -> str:

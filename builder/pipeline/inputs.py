@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from builder.stages.backgrounds import procedural_backgrounds
 from mycanvas import __version__
 from mycanvas.errors import ConfigError
 from mycanvas.io.ownership import check_ownership
+from mycanvas.io.text import is_utf8, shown
 
 log = logging.getLogger("mycanvas")
 
@@ -92,7 +94,7 @@ def check_output(config: BuildConfig, concepts: Collection[str]) -> None:
         concepts: the names of its concepts.
 
     Raises:
-        ConfigError: the output folder is within an input folder.
+        ConfigError: the output folder is within an input folder, or its name is not UTF-8.
         StoreError: it holds something else, or a build of other concepts or settings.
     """
     _check_output_is_elsewhere(config)
@@ -108,10 +110,18 @@ def check_output(config: BuildConfig, concepts: Collection[str]) -> None:
         raise built_otherwise(folder.path, found)
 
 
+def _is_within(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def _check_output_is_elsewhere(config: BuildConfig) -> None:
-    """Refuse an output folder inside an input folder, where its pictures would be read as photos."""
+    """Refuse an output folder that no dataset can be loaded from, or whose pictures would be read as photos."""
+    if not is_utf8(output := os.path.abspath(config.output)):
+        raise ConfigError(
+            f"the path {shown(output)} is not UTF-8; rename its folders, or give --output a folder elsewhere"
+        )
     for name, folder in (("concepts", config.concepts), ("backgrounds", config.backgrounds)):
-        if isinstance(folder, Path) and folder.is_dir() and config.output.resolve().is_relative_to(folder.resolve()):
+        if isinstance(folder, Path) and os.path.isdir(folder) and _is_within(config.output, folder):
             raise ConfigError(
                 f"the output {config.output} is in the folder of {name}, {folder}, where it would be read as photos; "
                 "give --output a folder elsewhere"

@@ -66,10 +66,12 @@ def _paths(photos: Path, folder: Path) -> dict[str, str]:
     """The paths that build.toml sets: relative to its folder, unless the photos were given by an absolute path."""
     output: Path = folder / BuildConfig.model_fields["output"].default
     paths = {"concepts": photos}
-    if output.resolve().is_relative_to(photos.resolve()):  # a build refuses it
-        paths["output"] = photos.resolve().parent / output.name
+    real = Path(os.path.realpath(photos))
+    if Path(os.path.realpath(output)).is_relative_to(real):  # a build refuses it
+        paths["output"] = real.parent / output.name
     if not photos.is_absolute():
-        paths = {key: Path(os.path.relpath(path.resolve(), folder.resolve())) for key, path in paths.items()}
+        start = os.path.realpath(folder)
+        paths = {key: Path(os.path.relpath(os.path.realpath(path), start)) for key, path in paths.items()}
     try:
         return {key: str(path).encode().decode() for key, path in paths.items()}
     except UnicodeEncodeError:

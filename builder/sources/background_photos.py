@@ -13,11 +13,19 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from builder.records import BackgroundRef, Rejected
-from builder.sources.photo_folders import attribution_of, entries, find_photos, may_hold_photos, read_descriptions
-from builder.sources.picture_files import USUAL_SUFFIXES, is_picture, name_flaw, shown
+from builder.sources.photo_folders import (
+    attribution_of,
+    entries,
+    entry_flaw,
+    find_photos,
+    may_hold_photos,
+    read_descriptions,
+)
+from builder.sources.picture_files import USUAL_SUFFIXES, is_picture, name_flaw
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.images import decode
 from mycanvas.io.messages import counted
+from mycanvas.io.text import shown
 
 MIN_SIDE = 256
 """Fewest pixels of a photo's shorter side; a smaller photo, enlarged, is a blur behind its objects."""
@@ -113,7 +121,10 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
     unnamed = [entry for entry in found if name_flaw(entry.name) and os.path.isdir(entry)]
     scenes = [entry for entry in found if may_hold_photos(entry) and entry not in unnamed]
     loose = [entry for entry in found if not os.path.isdir(entry) and is_picture(entry)]
+    lost = {entry: flaw for entry in found if entry not in loose and (flaw := entry_flaw(entry))}
     if not scenes:
+        if lost:
+            raise InputError("\n".join(f"{entry} {flaw}" for entry, flaw in lost.items()))
         holds_photos = f"{folder} holds {counted(len(loose), 'photo')} and no folder"
         problem = holds_photos if loose else f"no folders in {folder}"
         raise InputError(f"{problem}; expected a folder for each scene, named after it: {folder}/garden/*.jpg")
@@ -121,6 +132,7 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
     refs: list[BackgroundRef] = []
     rejected = [_reject(photo.name, f"not in a scene's folder; move it to {folder}/<scene>/") for photo in loose]
     rejected += [_reject(scene.name, str(name_flaw(scene.name))) for scene in unnamed]
+    rejected += [_reject(entry.name, flaw) for entry, flaw in lost.items()]
     for scene in scenes:
         usable, unusable = find_photos(scene, _check_photo, "backgrounds", attribution_of(scene, collected=True))
         described = about[scene.name].model_dump()

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from builder.sources.concept_folders import EMPTY_TOKEN, ConceptFolder
-from builder.sources.picture_files import shown
+from mycanvas.io.text import shown
 
 MAX_NOUN_WORDS = 3
 """Five such nouns with their articles, and a background of six words, take 27 of the 30 words of a caption."""

@@ -17,12 +17,20 @@ from builder.records import Concept, PhotoFile, Rejected
 from builder.sources.concept_folders import ConceptDescription, ConceptFolder
 from builder.sources.concept_names import name_problems, noun_warning
 from builder.sources.concepts_list import CONCEPTS_LIST, find_list, read_concepts_list
-from builder.sources.photo_folders import attribution_of, entries, find_photos, may_hold_photos, read_descriptions
+from builder.sources.photo_folders import (
+    attribution_of,
+    entries,
+    entry_flaw,
+    find_photos,
+    may_hold_photos,
+    read_descriptions,
+)
 from builder.sources.photos import MIN_SIDE
-from builder.sources.picture_files import USUAL_SUFFIXES, is_picture, is_utf8, shown
+from builder.sources.picture_files import USUAL_SUFFIXES, is_picture
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.images import decode
 from mycanvas.io.messages import counted
+from mycanvas.io.text import is_utf8, shown
 
 log = logging.getLogger("mycanvas")
 
@@ -99,15 +107,18 @@ def _read_folder(source: Path) -> tuple[list[ConceptFolder], list[Rejected], lis
     unreadable = [entry for entry in found if not is_utf8(entry.name) and os.path.isdir(entry)]
     folders = [entry for entry in found if may_hold_photos(entry) and entry not in unreadable]
     loose = [entry.name for entry in found if not os.path.isdir(entry) and is_picture(entry)]
+    lost = {entry: flaw for entry in found if entry.name not in loose and (flaw := entry_flaw(entry))}
     if not folders:
         expected = f"expected a folder per concept: {source}/<concept>/*.jpg"
+        if lost:
+            raise InputError("\n".join(f"{entry} {flaw}" for entry, flaw in lost.items()))
         if loose:
             raise InputError(f"{source} holds {counted(len(loose), 'photo')} and no folder; {expected}")
         raise InputError(f"no folders in {source}; {expected}")
     if (source / CONCEPTS_LIST).is_file():
         log.warning("%s is not used beside concepts.toml; to use it, give the file itself", source / CONCEPTS_LIST)
     described, wrong = read_descriptions(
-        source / "concepts.toml", [folder.name for folder in folders], ConceptDescription
+        source / "concepts.toml", [entry.name for entry in (*folders, *lost)], ConceptDescription
     )
     concepts = [
         ConceptFolder(path=folder, described=described.get(folder.name, ConceptDescription()), collected=True)
@@ -116,6 +127,7 @@ def _read_folder(source: Path) -> tuple[list[ConceptFolder], list[Rejected], lis
     ]
     rejected = [_reject(name, "not in the folder of a concept") for name in loose]
     rejected += [_reject(entry.name, "its name is not UTF-8; rename it") for entry in unreadable]
+    rejected += [_reject(entry.name, flaw) for entry, flaw in lost.items()]
     return concepts, rejected, list(chain(*wrong.values()))
 
 
@@ -150,7 +162,7 @@ def photo_folders_of(source: Path) -> list[ConceptFolder]:
     """The folders of photos in a folder, without their descriptions; `find_concepts` says which names it accepts.
 
     Raises:
-        InputError: the source is not a folder, or cannot be read.
+        InputError: the source is not a folder, or it or a folder in it cannot be read.
     """
-    folders = [entry for entry in entries(source) if may_hold_photos(entry) and _holds_photos(entry)]
+    folders = [entry for entry in entries(source) if may_hold_photos(entry) and any(map(is_picture, entries(entry)))]
     return [ConceptFolder(path=folder, described=ConceptDescription(), collected=True) for folder in folders]

@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from builder.sources.concept_folders import TOKEN, ConceptDescription, ConceptFolder
 from mycanvas.errors import ConfigError, InputError
+from mycanvas.io.files import reason_of
 from mycanvas.io.messages import explain
 from mycanvas.io.regular import open_regular
 
@@ -34,7 +35,7 @@ def find_list(source: Path) -> Path | None:
 
     A folder that has both a list and a concepts.toml is one of folders, as concepts.toml describes them.
     """
-    if all((source / name).exists() for name in CUSTOM_CONCEPT_101):
+    if all(os.path.exists(source / name) for name in CUSTOM_CONCEPT_101):
         return source / CUSTOM_CONCEPT_101[0]
     if source.is_dir():
         held = source / CONCEPTS_LIST
@@ -78,7 +79,7 @@ def _read(path: Path) -> list[_Entry]:
     except RecursionError as error:
         raise ConfigError(f"{path} is nested too deeply; expected a list of entries") from error
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise InputError(f"cannot read {path}: {reason_of(error, 'read')}") from error
     except ValidationError as error:
         problems = [f"{path}: {explain(each, list(_Entry.model_fields))}" for each in error.errors()]
         raise ConfigError("\n".join(problems)) from error

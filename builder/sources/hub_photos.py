@@ -17,12 +17,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from builder.sources import ON_HUB
-from builder.sources.picture_files import OTHER_SUFFIXES, SUFFIXES, shown
+from builder.sources.picture_files import OTHER_SUFFIXES, SUFFIXES
 from mycanvas.errors import InputError
 from mycanvas.io.files import write_bytes
 from mycanvas.io.images import MAX_BYTES as MAX_PHOTO_BYTES
 from mycanvas.io.messages import counted
 from mycanvas.io.progress import tracked
+from mycanvas.io.text import shown
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, RepoFile

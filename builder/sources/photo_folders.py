@@ -13,11 +13,12 @@ from typing import TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from builder.records import PhotoFile, Rejected
-from builder.sources.picture_files import is_picture, refusal, shown
+from builder.sources.picture_files import is_picture, refusal
 from mycanvas.errors import InputError
+from mycanvas.io.files import reason_of
 from mycanvas.io.images import quiet_decoding, read_file
 from mycanvas.io.messages import explain, nearest
-from mycanvas.io.text import UNWRITABLE
+from mycanvas.io.text import UNWRITABLE, shown
 from mycanvas.io.toml import read_toml
 
 log = logging.getLogger("mycanvas")
@@ -44,8 +45,17 @@ def entries(folder: Path) -> list[Path]:
     except NotADirectoryError as error:
         raise InputError(f"{folder} is a file; expected a folder of folders of photos") from error
     except OSError as error:
-        raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
+        raise InputError(f"cannot read the folder {folder}: {reason_of(error, 'read')}") from error
     return [folder / name for name in names]
+
+
+def entry_flaw(path: Path) -> str | None:
+    """Why an entry of a folder cannot be read: its rights, a link that leads nowhere; None where it can be."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return f"cannot be read: {reason_of(error, 'read')}"
+    return None
 
 
 def may_hold_photos(path: Path) -> bool:
@@ -77,7 +87,7 @@ def read_descriptions(
     except FileNotFoundError:
         return {}, {}
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise InputError(f"cannot read {path}: {reason_of(error, 'read')}") from error
     valid: dict[str, Table] = {}
     invalid: dict[str, list[str]] = {}
     for name, values in tables.items():
@@ -171,5 +181,6 @@ def _files_named(place: Path, names: Sequence[str]) -> Iterator[Path]:
 def _text(path: Path) -> str:
     try:
         return UNWRITABLE.sub("", read_file(path).decode(errors="replace"))
-    except InputError:
+    except InputError as error:
+        log.warning("%s %s; its credits are not used", path, error)
         return ""

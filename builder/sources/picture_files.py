@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from mycanvas.io.formats import READABLE, START, format_of
 from mycanvas.io.regular import read_start
+from mycanvas.io.text import is_plain_name, is_utf8, shown
 
 USUAL_SUFFIXES = ".jpg, .jpeg, .png, .webp"
 """Those that messages recommend."""
@@ -19,9 +19,6 @@ OTHER_SUFFIXES = (
     *(".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
 )
 """Formats that are rejected with a reason, not ignored: a folder copied from a camera may hold nothing else."""
-
-_UNSHOWN = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters of names that terminals act on, that hide other characters, or that stand for bytes that are not UTF-8."""
 
 
 def is_picture(path: Path) -> bool:
@@ -45,27 +42,10 @@ def refusal(path: Path) -> str | None:
 
 def name_flaw(name: str) -> str | None:
     """Why the name of a file or folder cannot be used; None where it can be."""
-    if not _UNSHOWN.search(name):
+    if is_plain_name(name):
         return None
     wrong = "has a control character" if is_utf8(name) else "is not UTF-8"
     return f"its name {wrong}; rename it"
-
-
-def is_utf8(name: str) -> bool:
-    """Whether a name can be written as text: Linux allows any bytes."""
-    return not re.search("[\ud800-\udfff]", name)
-
-
-def shown(name: str) -> str:
-    r"""A name as messages show it: "a\n.jpg" with a backslash and an n, bytes that are not UTF-8 as "\xe9"."""
-    return _UNSHOWN.sub(_escape, name)
-
-
-def _escape(found: re.Match[str]) -> str:
-    character = found.group()
-    if "\udc80" <= character <= "\udcff":  # how Python keeps a byte that is not UTF-8
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode()
 
 
 def _format(path: Path) -> str | None:

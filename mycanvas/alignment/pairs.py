@@ -14,7 +14,8 @@ from typing import Any
 from mycanvas.alignment.columns import find_columns
 from mycanvas.alignment.open_splits import Part, open_parts, readable
 from mycanvas.dataset import Encoded
-from mycanvas.errors import ConfigError, InputError
+from mycanvas.errors import ConfigError
+from mycanvas.io.files import os_errors
 
 Read = Callable[[], Encoded]
 """Returns the bytes of an encoded picture."""
@@ -96,12 +97,9 @@ def _reader(value: Any, follow: bool) -> Read | None:
 def _content(path: str) -> bytes:
     import fsspec
 
-    try:
-        with fsspec.open(path, "rb") as file:
-            content: bytes = file.read()
-            return content
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened: {error}") from error
+    with os_errors(path, "read"), fsspec.open(path, "rb") as file:
+        content: bytes = file.read()
+        return content
 
 
 def _text(value: Any) -> str | None:

@@ -19,7 +19,7 @@ from mycanvas.errors import ConfigError
 from mycanvas.io.files import write_text
 from mycanvas.io.progress import tracked
 from mycanvas.io.tables import Table
-from mycanvas.io.text import split_named
+from mycanvas.io.text import UNWRITABLE, split_named
 from mycanvas.models import split_name
 from mycanvas.models.catalogue import ENCODER
 from mycanvas.models.encoders import load_encoder
@@ -119,8 +119,8 @@ def _named(datasets: Iterable[str]) -> Iterator[tuple[str, str]]:
         name, place = split_named(given)
         if name is None:
             name = given
-        if not name or not place or name in seen:
-            raise ConfigError(f"each dataset needs a unique name, got {given!r}; write NAME=DATASET")
+        if not name or not place or name in seen or UNWRITABLE.search(name):
+            raise ConfigError(f"each dataset needs a unique, printable name, got {given!r}; write NAME=DATASET")
         seen.add(name)
         yield name, place
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -48,7 +49,7 @@ class Dataset:
     @property
     def name(self) -> str:
         """The name of its folder."""
-        return Path(self.place).resolve().name
+        return os.path.basename(os.path.realpath(self.place))
 
     @property
     def splits(self) -> tuple[str, ...]:

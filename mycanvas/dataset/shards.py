@@ -14,6 +14,7 @@ from itertools import pairwise, repeat
 from typing import Any
 
 from mycanvas.errors import InputError
+from mycanvas.io.files import os_errors
 
 Columns = dict[str, Any]
 """The small columns of one row, by name."""
@@ -184,6 +185,9 @@ def _reading() -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, ImportError, DatasetGenerationError) as error:
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            remedy = "check its rights and its disk"  # it may be of the cache of `datasets`, which is written
+            raise InputError(f"the dataset cannot be read: {error.filename}: {error.strerror}; {remedy}") from error
         raise InputError(f"the dataset cannot be read: {error}") from error
 
 
@@ -194,14 +198,12 @@ def _opened(file: str) -> Iterator[Any]:
     import pyarrow as pa
 
     with ExitStack() as opened:
-        try:
+        with os_errors(file, "read"):
             if path := local_path(file):
                 source = opened.enter_context(pa.memory_map(path))
             else:
                 files, path = fsspec.core.url_to_fs(file)
                 source = opened.enter_context(files.open(path, "rb"))
-        except OSError as error:
-            raise InputError(f"{file} cannot be read: {error}") from error
         yield source
 
 

@@ -5,7 +5,7 @@
     OUT/.mycanvas-export.lock         there while a process writes
 
 Readers of image folders skip hidden names. An export that fails removes all of these; one that is killed leaves them,
-and the same command removes or finishes them.
+and so does one whose files are whole but cannot be moved; the same command removes or finishes them.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def _write(output: Path, identity: Mapping[str, Any], writer: Callable[[Path], N
         (output / leftover).unlink()
     files = _complete_files(output)  # an earlier run was killed while it moved them into place
     if files is None:
-        write_json(marker, {**identity, "finished": False})
         try:
+            write_json(marker, {**identity, "finished": False})
             if os.path.lexists(staging):
                 shutil.rmtree(staging)
             staging.mkdir()

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from mycanvas.io.text import is_utf8, shown
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -18,7 +20,14 @@ def _check_given(value: object) -> object:
     return value
 
 
-Location = Annotated[Path, BeforeValidator(_check_given), Field(strict=False)]
+def check_utf8(path: Path) -> Path:
+    """Refuse a path that is not UTF-8, which no configuration and no dataset can hold."""
+    if not is_utf8(str(path)):
+        raise ValueError(f"the path {shown(str(path))} is not UTF-8; rename its folder or file")
+    return path
+
+
+Location = Annotated[Path, BeforeValidator(_check_given), Field(strict=False), AfterValidator(check_utf8)]
 """A path, which a TOML file holds as text."""
 ModelName = Annotated[str, Field(min_length=1)]
 """A model: "owner/name" or "owner/name@revision" on the Hub, or a folder: "./models/name", "/data/name"."""

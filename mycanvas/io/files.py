@@ -11,9 +11,9 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from mycanvas.errors import StoreError
+from mycanvas.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,8 +36,24 @@ _REMEDIES: Mapping[int, str] = {
     errno.EEXIST: _PATH,
     errno.ENOENT: _PATH,
     errno.EISDIR: "a folder has this name; choose another",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "its symbolic link leads back to itself; remove it, or choose another place",
+    errno.EIO: "the disk failed; choose a place on another one",
 }
-"""How to fix an error of the file system, by its errno."""
+"""How to fix an error of the file system while writing, by its errno."""
+_READING: Mapping[int, str] = {
+    errno.EACCES: "give this user the right to read it",
+    errno.EPERM: "give this user the right to read it",
+    errno.ENOTDIR: "a part of this path is not a folder; correct the path",
+    errno.ENOENT: "correct the path, or restore the file",
+    errno.EISDIR: "expected a file, not a folder",
+    errno.ENAMETOOLONG: "correct the path, or rename the file",
+    errno.ELOOP: "its symbolic link leads back to itself; correct the link",
+    errno.EIO: "the disk failed; restore it from a copy",
+}
+"""The same, while reading."""
+
+Action = Literal["read", "write"]
 
 
 def user_cache(name: str) -> Path:
@@ -103,18 +119,45 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def os_errors(path: Path) -> Iterator[None]:
-    """Turn OSError into StoreError: which path cannot be written, why, and how to fix it."""
+def os_errors(path: Path | str, action: Action = "write") -> Iterator[None]:
+    """Turn OSError into an error that says which path cannot be read or written, why, and how to fix it.
+
+    Raises:
+        InputError: the path cannot be read.
+        StoreError: it cannot be written.
+    """
     try:
         yield
     except OSError as error:
-        remedy = remedy_for(error) or "choose another place"
-        raise StoreError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
+        raised = InputError if action == "read" else StoreError
+        inner = f" ({error.filename})" if _is_within(error.filename, path) else ""
+        raise raised(f"cannot {action} {path}: {reason_of(error, action, inner)}") from error
 
 
-def remedy_for(error: OSError) -> str | None:
+def access_error(error: OSError) -> StoreError:
+    """Describe an error of the file system of which only the path is known, not what was done with it."""
+    file = error.filename2 or error.filename
+    place = f"cannot access {os.fsdecode(file)}: " if isinstance(file, str | bytes | os.PathLike) else ""
+    remedy = _ROOM if error.errno in {errno.ENOSPC, errno.EDQUOT} else "check this path, its rights and its disk"
+    return StoreError(f"{place}{error.strerror or error}; {remedy}")
+
+
+def reason_of(error: OSError, action: Action, place: str = "") -> str:
+    """Why a path cannot be read or written, and how to fix it; place: put after the reason."""
+    other = "choose another place" if action == "write" else "give another path, or restore it from a copy"
+    return f"{error.strerror or error}{place}; {remedy_for(error, action) or other}"
+
+
+def _is_within(name: object, folder: Path | str) -> bool:
+    """Whether the name of an error is that of a file in a folder, and not of a temporary one."""
+    if not isinstance(name, str) or UNFINISHED in name:
+        return False
+    return Path(os.path.abspath(folder)) in Path(os.path.abspath(name)).parents
+
+
+def remedy_for(error: OSError, action: Action = "write") -> str | None:
     """How to fix an error of the file system; None where the error is of another kind."""
-    return _REMEDIES.get(error.errno or 0)
+    return (_READING if action == "read" else _REMEDIES).get(error.errno or 0)
 
 
 def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
@@ -127,6 +170,10 @@ def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    """The sha256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with os_errors(path, "read"), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

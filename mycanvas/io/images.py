@@ -23,6 +23,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from mycanvas.errors import InputError, MissingExtra
 from mycanvas.io.alpha import GREY, cutout_flaw, hide_invisible, is_transparent, on_grey, visible_alpha
 from mycanvas.io.colour import to_srgb
+from mycanvas.io.files import reason_of
 from mycanvas.io.formats import READABLE, format_of, heif_class, is_streamed
 from mycanvas.io.regular import open_regular
 
@@ -55,7 +56,7 @@ def read_file(path: Path) -> bytes:
     """Read a regular file of at most MAX_BYTES; symbolic links are followed.
 
     Raises:
-        InputError: the path is something else, is too large, or cannot be opened.
+        InputError: the path is something else, is too large, or cannot be read.
     """
     try:
         with open_regular(path) as file:
@@ -64,7 +65,7 @@ def read_file(path: Path) -> bytes:
                 raise InputError(f"too large: {size / 2**20:.0f} MiB; expected at most {MAX_BYTES // 2**20} MiB")
             return file.read()
     except OSError as error:
-        raise InputError(f"cannot be opened: {error.strerror}") from error
+        raise InputError(f"cannot be read: {reason_of(error, 'read')}") from error
 
 
 def decode(data: bytes | memoryview, side: int | None = None, *, min_side: int = 1) -> Decoded:

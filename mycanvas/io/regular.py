@@ -27,6 +27,20 @@ def open_regular(path: Path) -> BinaryIO:
     return open(os.open(path, flags), "rb")
 
 
+def read_regular(path: Path) -> bytes:
+    """Read a regular file; symbolic links are followed.
+
+    Raises:
+        InputError: the path is something else; the message names it.
+        OSError: it cannot be read.
+    """
+    try:
+        with open_regular(path) as file:
+            return file.read()
+    except InputError as error:
+        raise InputError(f"{path} is {error}") from error
+
+
 def read_start(path: Path, size: int) -> bytes:
     """The first bytes of a regular file; empty if there is no such file or it cannot be read."""
     try:

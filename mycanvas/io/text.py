@@ -7,6 +7,38 @@ import re
 UNWRITABLE = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Characters that JSON can hold, but files and terminals must not get: control characters and lone surrogates."""
 
+_UNSHOWN = r"\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_IN_NAMES = re.compile(f"[{_UNSHOWN}\t\n]")
+_IN_TEXT = re.compile(f"[{_UNSHOWN}]")
+"""Characters that terminals act on, that hide other characters, or that stand for bytes that are not UTF-8."""
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name can be written as text: Linux allows any bytes."""
+    return not re.search("[\ud800-\udfff]", name)
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name is UTF-8 and has no character that terminals act on."""
+    return not _IN_NAMES.search(name)
+
+
+def shown(name: str) -> str:
+    r"""A name as messages show it: "a\n.jpg" with a backslash and an n, bytes that are not UTF-8 as "\xe9"."""
+    return _IN_NAMES.sub(_escape, name)
+
+
+def printable(text: str) -> str:
+    """Text as a terminal gets it: as `shown`, but with its line breaks and tabs."""
+    return _IN_TEXT.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found.group()
+    if "\udc80" <= character <= "\udcff":  # how Python keeps a byte that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
 
 def split_named(argument: str) -> tuple[str | None, str]:
     """Split "NAME=PLACE" into name and place; the name is None if only a place is given, which may contain "="."""

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from mycanvas.dataset import Concept
 from mycanvas.errors import InputError
+from mycanvas.io.files import os_errors
 from mycanvas.io.images import read_file
 from mycanvas.io.messages import counted
+from mycanvas.io.regular import read_regular
 from mycanvas.io.text import UNWRITABLE
 from mycanvas.metrics.pictures import Picture, composition_concepts
 from mycanvas.metrics.protocol import KEYS, Prompt
@@ -101,9 +103,10 @@ def _entries(path: Path) -> Iterator[tuple[str, Prompt]]:
 def _lines(path: Path) -> Iterator[tuple[str, object]]:
     """Each line's place and value; empty lines are skipped."""
     try:
-        text = path.read_text(encoding="utf-8-sig")  # editors on Windows write a byte order mark
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        with os_errors(path, "read"):
+            text = read_regular(path).decode("utf-8-sig")  # editors on Windows write a byte order mark
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read {path}: {error}; save it as UTF-8") from error
     for number, line in enumerate(text.split("\n"), start=1):
         place = f"{path}, line {number}"
         if line.strip():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,7 @@ def _named_folders(arms: Sequence[str]) -> Iterator[tuple[str, Path]]:
     for arm in arms:
         name, path = split_named(arm)
         if name is None:
-            name = Path(arm).resolve().name
+            name = os.path.basename(os.path.realpath(arm))
         if not name or not path or name in seen or UNWRITABLE.search(name):
             raise ConfigError(f"each folder needs a name of its own, got {arm!r}; write NAME=DIR")
         seen.add(name)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from mycanvas.errors import ModelError
+from mycanvas.io.files import os_errors
 from mycanvas.io.hub_errors import check_repository, hub_errors
 from mycanvas.models.onnx_files import onnx_file
 
@@ -63,14 +64,19 @@ def fetch(name: str, kind: Kind, *, variant: str | None = None, offline: bool = 
 
     Raises:
         ModelError: it is not on this machine and cannot be downloaded, a part is missing, or it has no safetensors.
+        InputError: a file of a local folder, or an ONNX file, cannot be read.
         MissingExtra: rembg is not installed, and a session of it must be downloaded.
     """
     if kind == "onnx":
         file = onnx_file(name, offline=offline)
-        with file.open("rb") as content:
+        with os_errors(file, "read"), file.open("rb") as content:
             return Snapshot(path=file, revision=hashlib.file_digest(content, "sha256").hexdigest()[:16])
     local = is_local(name)
-    snapshot = _local(Path(name).expanduser()) if local else _from_hub(name, kind, variant, offline=offline)
+    if local:
+        with os_errors(Path(name).expanduser(), "read"):
+            snapshot = _local(Path(name).expanduser())
+    else:
+        snapshot = _from_hub(name, kind, variant, offline=offline)
     try:
         missing = _missing(snapshot.path, variant)
     except (ValueError, TypeError, LookupError, AttributeError) as error:

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mycanvas.errors import InputError
+from mycanvas.io.files import os_errors
+from mycanvas.io.regular import read_regular
 from mycanvas.io.text import UNWRITABLE
 from mycanvas.schema import SPLITS
 
@@ -111,10 +113,8 @@ def read_preferences(path: Path) -> tuple[Preference, ...]:
 
 
 def _read(path: Path, kind: type[Entry]) -> tuple[Entry, ...]:
-    try:
-        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    with os_errors(path, "read"):
+        lines = read_regular(path).removeprefix(codecs.BOM_UTF8).split(b"\n")
     found: dict[tuple[str, ...], Entry] = {}
     invalid: list[str] = []
     for number, line in enumerate(lines, start=1):

@@ -13,6 +13,8 @@ from typing import Any
 
 from builder.stages.layout.base import min_area
 from mycanvas.errors import InputError
+from mycanvas.io.files import os_errors
+from mycanvas.io.regular import read_regular
 
 SHOWN = 3
 """Number of examples in one prompt."""
@@ -109,25 +111,27 @@ def digest_of_examples(folder: Path) -> str:
 
 
 def _digest(file: Path) -> bytes:
-    with file.open("rb") as content:
+    with os_errors(file, "read"), file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").digest()
 
 
 def _pair(folder: Path) -> tuple[Path, Path]:
-    pairs = [
-        (instances, captions)
-        for instances in sorted(folder.glob("instances_*.json"))
-        if (captions := instances.with_name(instances.name.replace("instances_", "captions_", 1))).is_file()
-    ]
-    if not pairs:
-        raise InputError(f"no instances_*.json with its captions_*.json in {folder}; correct layout.llm.examples")
-    return min(pairs, key=lambda pair: pair[0].stat().st_size)
+    with os_errors(folder, "read"):
+        pairs = [
+            (instances, captions)
+            for instances in sorted(folder.glob("instances_*.json"))
+            if (captions := instances.with_name(instances.name.replace("instances_", "captions_", 1))).is_file()
+        ]
+        if not pairs:
+            raise InputError(f"no instances_*.json with its captions_*.json in {folder}; correct layout.llm.examples")
+        return min(pairs, key=lambda pair: pair[0].stat().st_size)
 
 
 def _read(file: Path) -> Any:
-    if file.stat().st_size > LARGEST_FILE:
-        raise InputError(f"{file} has more than {LARGEST_FILE >> 20} MB; give a smaller one in layout.llm.examples")
-    return json.loads(file.read_bytes())
+    with os_errors(file, "read"):
+        if file.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{file} has more than {LARGEST_FILE >> 20} MB; give a smaller one in layout.llm.examples")
+        return json.loads(read_regular(file))
 
 
 def _pictures(annotated: Any, described: Any) -> Iterator[Example]:

@@ -15,6 +15,9 @@ from pydantic import Field, field_validator
 from mycanvas.io.config_table import ModelName, Table
 from mycanvas.models.required import RequiredModel
 
+_URL = re.compile(r"https?://(?!/)[^\s@?=#\0-\x1f\x7f-\x9f]+")
+"""A URL that holds no secret: a rejected scene's reason has the URL, and the card lists the reasons."""
+
 
 class ChatConfig(Table):
     """Which language model answers, and how patiently it is asked."""
@@ -37,10 +40,10 @@ class ChatConfig(Table):
     @field_validator("base_url")
     @classmethod
     def _check_url(cls, url: str | None) -> str | None:
-        if url is not None and not (re.fullmatch(r"https?://[^\s@/]+[^\s@]*", url) and _has_host(url)):
+        if url is not None and not (_URL.fullmatch(url) and _has_host(url)):
             raise ValueError(  # without the value, which may hold a password
-                "base_url must begin with http:// or https:// and hold no name or password; the key comes from the "
-                'environment, as OPENAI_API_KEY. An example: "http://localhost:8000/v1"'
+                "base_url must begin with http:// or https:// and hold no name, password or key (no @, ?, = or #); "
+                'the key comes from the environment, as OPENAI_API_KEY. An example: "http://localhost:8000/v1"'
             )
         return url
 

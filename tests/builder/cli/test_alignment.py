@@ -135,8 +135,8 @@ def test_other_files_in_the_output_are_refused_before_anything_is_measured(
     ("arguments", "message", "code"),
     [
         ([], "Missing argument '[NAME=]DATASET...'", 2),
-        (["a=x/y", "a=x/z"], "each dataset needs a unique name, got 'a=x/z'; write NAME=DATASET", 2),
-        (["=x/y"], "each dataset needs a unique name, got '=x/y'", 2),
+        (["a=x/y", "a=x/z"], "each dataset needs a unique, printable name, got 'a=x/z'; write NAME=DATASET", 2),
+        (["=x/y"], "each dataset needs a unique, printable name, got '=x/y'", 2),
         (["a=x/y", "--split", "b=train"], "b=train: no dataset is named b; the datasets are a", 2),
         (["absent"], "absent does not exist", 1),
         (["absent", "--limit", "0"], "Invalid value for '--limit'", 2),

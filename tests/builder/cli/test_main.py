@@ -72,7 +72,7 @@ def test_only_the_command_line_prints() -> None:
     files = [path for room in ("mycanvas", "builder", "dataset_card") for path in (ROOT / room).rglob("*.py")]
     printing = {path for path in files if any(_prints(node) for node in ast.walk(ast.parse(path.read_text())))}
 
-    assert ROOT / "builder/cli/demo.py" in printing
+    assert ROOT / "builder/cli/output.py" in printing
     assert {path.parent for path in printing} == {ROOT / "builder/cli"}
 
 

@@ -17,7 +17,7 @@ from mycanvas.io.files import atomic, write_text
         (errno.EDQUOT, "Disk quota exceeded; make room, then run the same command again"),
         (errno.EACCES, "Permission denied; choose a place that you may write to"),
         (errno.EROFS, "Read-only file system; choose a place that you may write to"),
-        (errno.ENAMETOOLONG, "File name too long; choose another place"),
+        (errno.ENAMETOOLONG, "File name too long; choose a shorter name"),
     ],
 )
 def test_error_message_has_a_remedy_for_each_errno(tmp_path: Path, number: int, remedy: str) -> None:

@@ -237,8 +237,15 @@ def test_reach_refuses_a_server_that_does_not_accept_the_key(status: int) -> Non
         Server(ChatConfig(model="m", base_url=server.url)).reach()
 
 
-@pytest.mark.parametrize("url", ["ftp://server/v1", "file:///etc/passwd", "server:8000", "http://me:secret@server/v1"])
-def test_base_url_is_http_and_holds_no_password(url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("ftp://server/v1", "file:///etc/passwd", "server:8000", "http://me:secret@server/v1", "http:///v1"),
+        *("https://server/v1?api_key=secret", "https://server/v1/?key=secret", "https://server/v1#secret"),
+        *("https://server/v1;token=secret", "https://server/\x1b[31msecret", "https://server?secret"),
+    ],
+)
+def test_base_url_is_http_and_holds_no_password_and_no_key(url: str) -> None:
     with pytest.raises(ConfigError, match=r"layout.llm.base_url: base_url must begin with http") as refused:
         parse_config({"concepts": "photos", "layout": {"llm": {"base_url": url}}})
 
