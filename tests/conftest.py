@@ -17,11 +17,11 @@ SHARED_PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "photos"
 
 @pytest.fixture(scope="session")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The rendered toys, 224 pixels wide: `concepts/<toy>/*.jpg`, and their exact alpha in `alpha/<toy>/*.png`."""
+    """All rendered toys, 128 pixels wide: `concepts/<toy>/*.jpg`, and their exact alpha in `alpha/<toy>/*.png`."""
     from builder.demo.render import render_toys
 
     folder = tmp_path_factory.mktemp("toys")
-    render_toys(folder, size=224)  # at their full size of 512, rendering and cutting out take four times as long
+    render_toys(folder, size=128)
     return folder
 
 
@@ -97,6 +97,15 @@ def chat_server(tiny_model: Callable[[str], Path]) -> Iterator[ChatServer]:
 
     with serve(speaks(tiny_model("llm"))) as server:
         yield server
+
+
+def photograph_toy(path: Path, name: str, view: int) -> None:
+    """One photograph of one toy, 224 x 224, as the demo renders it."""
+    from builder.demo.photograph import photograph
+    from builder.demo.render import TOYS
+
+    picture, _ = photograph(TOYS[name], view, 224)
+    Image.fromarray(picture).save(path, "JPEG", quality=95, subsampling=0)
 
 
 def draw_shape(path: Path, kind: int, view: int) -> None:

@@ -102,7 +102,7 @@ def test_mattes_do_not_depend_on_batch_or_threads(network: Path) -> None:
     photos = [bright_photo(disc((120, 100 + 30 * i), 30, (50 + 5 * i, 60)), 150 + 20 * i) for i in range(5)]
 
     def mattes(batch_size: int, threads: int) -> list[Matte]:
-        config = RembgConfig(file=network, batch_size=batch_size)
+        config = RembgConfig(model="u2net", file=network, batch_size=batch_size)
         runtime = Runtime(device="cpu", threads=threads, models={str(network): network})
         return list(Rembg.load(config, runtime).matte(photos))
 
