@@ -16,22 +16,15 @@ SHARED_PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "photos"
 
 
 @pytest.fixture(scope="session")
-def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All rendered toys, 128 pixels wide: `concepts/<toy>/*.jpg`, and their exact alpha in `alpha/<toy>/*.png`."""
-    from builder.demo.render import render_toys
-
-    folder = tmp_path_factory.mktemp("toys")
-    render_toys(folder, size=128)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def photos(request: pytest.FixtureRequest) -> Path:
-    """A folder of concepts: real photos where this checkout has them beside it, else the toys."""
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of concepts: real photos where this checkout has them beside it, else one photo of each of two toys."""
     if SHARED_PHOTOS.is_dir():
         return SHARED_PHOTOS / "concepts"
-    toys: Path = request.getfixturevalue("toys")
-    return toys / "concepts"
+    folder = tmp_path_factory.mktemp("photos")
+    for name in ("duck", "teapot"):
+        (folder / name).mkdir()
+        photograph_toy(folder / name / "1.jpg", name, view=1)
+    return folder
 
 
 @pytest.fixture(scope="session")

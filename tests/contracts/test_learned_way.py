@@ -42,7 +42,7 @@ backend = "rembg"
 min_quality = 0.0
 keep_best = true
 [segment.rembg]
-model = "isnet-general-use"
+model = "u2net"
 file = "{network}"
 rounds = 2
 [layout]
@@ -75,14 +75,14 @@ detector = "{models["owlvit"]}"
 
 
 @pytest.fixture(scope="module")
-def built(tiny_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(tiny_model: Callable[[str], Path], grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two scenes of two toys each."""
     folder = tmp_path_factory.mktemp("learned")
     photos = folder / "photos"
     for name in ("ball", "mug"):
         (photos / name).mkdir(parents=True)
         photograph_toy(photos / name / "0.jpg", name, view=0)
-    main(["build", str(write_settings(folder, tiny_model, photos, "out"))])
+    main(["build", str(write_settings(folder, tiny_model, photos, "out")), "--backgrounds", str(grounds)])
     return folder / "out"
 
 
