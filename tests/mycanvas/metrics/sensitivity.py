@@ -34,6 +34,7 @@ SIDE = 64
 SCORES = ("cp_clip", "identity", "recall")
 LEAST, MOST_SPOILT = 3, 3
 """Scenes with so many objects are used, and so many of their objects are spoilt, at most."""
+COUNTS = range(1, MOST_SPOILT + 1)
 
 Window = tuple[slice, slice]
 """Rows and columns of a box."""
@@ -119,9 +120,8 @@ def measure(dataset: Dataset, most_scenes: int = 100) -> dict[str, Curve]:
 
     whole, curves = mean_scores(list(pictures.values())), {}
     for name, spoil in WAYS.items():
-        means = [whole]
-        for count in range(1, MOST_SPOILT + 1):
-            means.append(mean_scores([_spoilt(scene, scenes, pictures, spoil, count) for scene in scenes]))
+        spoilt = ([_spoilt(scene, scenes, pictures, spoil, count) for scene in scenes] for count in COUNTS)
+        means = [whole, *map(mean_scores, spoilt)]
         values = {score: tuple(mean[score] for mean in means) for score in SCORES}
         curves[name] = Curve(scenes=len(scenes), means=values)
     return curves
