@@ -23,7 +23,7 @@ from mycanvas import __version__
 from mycanvas.dataset import Dataset, Encoded, Scene, open_dataset
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import read_checked_or_none, write_checked
-from mycanvas.io.files import sha256_of
+from mycanvas.io.files import os_errors, sha256_of
 from mycanvas.io.messages import counted
 from mycanvas.io.progress import tracked
 
@@ -153,7 +153,7 @@ def prepare(folder: BuildFolder, checked: Checked, repo_id: str, license: str | 
         sizes[CONCEPTS if shard.path.startswith(CONCEPTS) else "default"] += shard.size
     dataset = open_dataset(folder.path)
     previews = list(_previews(dataset))
-    own_card = (folder.path / CARD).read_text(encoding="utf-8")
+    own_card = _read_card(folder.path / CARD)
     sizes["all"] = sizes["default"]
     pictures = [preview for preview, _ in previews]
     card = hub_card(own_card, repo_id, sizes, license, pictures, len(checked.photos), checked.held_back)
@@ -168,6 +168,17 @@ def prepare(folder: BuildFolder, checked: Checked, repo_id: str, license: str | 
     return Publication(
         shards=shards, small=small | {preview.path: picture for preview, picture in previews}, splits=splits
     )
+
+
+def _read_card(file: Path) -> str:
+    try:
+        with os_errors(file, "read"):
+            return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise StoreError(
+            f"{file} is not UTF-8: {error.reason} at byte {error.start}; correct it, or delete it and run: "
+            f"mycanvas select {file.parent}"
+        ) from None
 
 
 def _shards(folder: BuildFolder, checked: Checked, *, keep: bool) -> Iterator[Shard]:

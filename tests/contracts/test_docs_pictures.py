@@ -21,9 +21,9 @@ REMAKE = "it is not the picture that the code makes now; look at both, then run:
 
 
 @pytest.fixture(scope="module")
-def made(toys: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Image.Image]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Image.Image]:
     assert set(COMPOSITIONS[REMADE]) >= {CUT_OUT[1]}
-    return make_pictures(toys, tmp_path_factory.mktemp("pictures"), [COMPOSITIONS[REMADE]], [CUT_OUT[1]])
+    return make_pictures(tmp_path_factory.mktemp("pictures"), [COMPOSITIONS[REMADE]], [CUT_OUT[1]])
 
 
 def test_the_contact_sheet_is_what_the_demo_makes(made: Mapping[str, Image.Image]) -> None:

@@ -30,8 +30,6 @@ PROGRAM = """
 import json, multiprocessing, operator, pickle, subprocess, sys
 from pathlib import Path
 import datasets, mycanvas
-from builder.pipeline.clean import clean
-from builder.pipeline.finalize import reselect
 
 folder, change, scratch = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 ids = operator.itemgetter("id")
@@ -57,6 +55,9 @@ def own_process(file):
     return done.stdout.strip().split("|")
 
 def main():
+    from builder.pipeline.clean import clean
+    from builder.pipeline.finalize import reselect
+
     datasets.disable_progress_bars()
     load = lambda **more: datasets.load_dataset("mycanvas", "all", data_dir=folder, split="train", **more)
     rows, stream, before = load(), load(streaming=True), load()["id"][:]

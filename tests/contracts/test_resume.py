@@ -46,8 +46,8 @@ def whole(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory)
     return output
 
 
-def test_four_workers_write_the_bytes_of_one(shapes: Path, grounds: Path, whole: Path, tmp_path: Path) -> None:
-    build(config_for(shapes, grounds, tmp_path / "out", workers=4))
+def test_several_workers_write_the_bytes_of_one(shapes: Path, grounds: Path, whole: Path, tmp_path: Path) -> None:
+    build(config_for(shapes, grounds, tmp_path / "out", workers=2))
 
     assert but_where(bytes_of(tmp_path / "out")) == but_where(bytes_of(whole))
 

@@ -26,7 +26,7 @@ def test_toys_are_rendered_built_and_loaded_by_name(
     monkeypatch.setattr("builder.demo.render.render_toys", render)
     output, toys = tmp_path / "out", tmp_path / "toys"
     paths = ["--output", str(output), "--toys", str(toys)]
-    main(["demo", *paths, "--samples", "6", "--resolution", "128", "--workers", "1"])
+    main(["demo", *paths, "--samples", "2", "--resolution", "128", "--workers", "1"])
     printed = capsys.readouterr().out
 
     assert rendered == [toys]

@@ -237,19 +237,19 @@ def test_defaults_in_help_are_those_of_the_settings() -> None:
 
 def test_photos_to_scores_end_to_end(photos: Path, grounds: Path, run: Run, tmp_path: Path) -> None:
     """Cut out, compose, load, detect, encode: real photos where there are any."""
-    for name in sorted(path.name for path in photos.iterdir() if path.is_dir())[:5]:
+    for name in sorted(path.name for path in photos.iterdir() if path.is_dir())[:2]:
         (tmp_path / "photos" / name).mkdir(parents=True)
-        shutil.copy(sorted((photos / name).iterdir())[0], tmp_path / "photos" / name)
+        shutil.copy(min((photos / name).iterdir()), tmp_path / "photos" / name)
     settings = tmp_path / "build.toml"
     settings.write_text(
-        f'concepts = "photos"\nbackgrounds = "{grounds}"\noutput = "out"\nsamples = 6\nresolution = 256\nworkers = 1\n'
+        f'concepts = "photos"\nbackgrounds = "{grounds}"\noutput = "out"\nsamples = 3\nresolution = 192\nworkers = 1\n'
         "[segment]\nkeep_best = true\n[select]\nduplicate_bits = -1\nmin_visible = 0.0\nmax_overlap = 1.0\n"
     )
     main(["build", str(settings)])
     found = json.loads(run("--dataset", tmp_path / "out", "--references", "masked", "--json"))
 
     pictures = found["arms"]["out"]["pictures"]
-    assert len(pictures) >= 3
+    assert len(pictures) == 3
     assert all(-1 <= picture["cp_clip"] <= 1 for picture in pictures)
     assert all(picture["identity"] <= picture["cp_clip"] + 1e-9 for picture in pictures if picture["cp_clip"] > 0)
     assert len({picture["ti_clip"] for picture in pictures}) == len(pictures)

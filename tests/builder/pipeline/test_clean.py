@@ -23,7 +23,7 @@ KEY = TOKEN * 2
 def once(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build on painted backgrounds."""
     output = tmp_path_factory.mktemp("painted") / "out"
-    arguments = ["--concepts", shapes, "--output", output, "--samples", 6, "--resolution", 128, "--workers", 1]
+    arguments = ["--concepts", shapes, "--output", output, "--samples", 2, "--resolution", 128, "--workers", 1]
     main(["build", *map(str, arguments)])
     return output
 
@@ -125,7 +125,7 @@ def test_cleaned_build_resumes_and_selects_again_without_making_anything(built: 
     made = {path: path.stat().st_mtime_ns for place in ("cutouts", "candidates", "backgrounds")
             for path in (built / ".build" / place).iterdir()}  # fmt: skip
 
-    arguments = ["--concepts", shapes, "--output", built, "--samples", 6, "--resolution", 128, "--workers", 1]
+    arguments = ["--concepts", shapes, "--output", built, "--samples", 2, "--resolution", 128, "--workers", 1]
     main(["build", *map(str, arguments)])
     reselect(built, {"min_visible": 0.1})
 
