@@ -149,13 +149,13 @@ class CardFacts:
         return sum(split.rows for split in self.splits)
 
     @property
-    def photos_of_concepts(self) -> tuple[Credit, ...]:
-        """The source photos."""
+    def concept_photos(self) -> tuple[Credit, ...]:
+        """The source photos of all concepts."""
         return tuple(chain.from_iterable(concept.photos for concept in self.concepts))
 
     @property
-    def photos_of_places(self) -> tuple[Credit, ...]:
-        """The photos of backgrounds."""
+    def background_photos(self) -> tuple[Credit, ...]:
+        """The photos of all backgrounds."""
         return tuple(chain.from_iterable(background.photos for background in self.backgrounds))
 
 
@@ -174,7 +174,7 @@ def render_card(facts: CardFacts) -> str:
     Returns:
         Markdown with YAML front matter; the same facts give the same text.
     """
-    photos = (*facts.photos_of_concepts, *facts.photos_of_places)
+    photos = (*facts.concept_photos, *facts.background_photos)
     return _template().render(
         facts=facts,
         scores=SCORE_FIELDS,
@@ -207,7 +207,7 @@ def licensed(license: str) -> Markdown:
 
 def _unattributed(facts: CardFacts) -> str:
     """The numbers of photos without a stated maker or license: "2 of 6 source photos"; empty where all have one."""
-    kinds = {"source photos": facts.photos_of_concepts, "photos of places": facts.photos_of_places}
+    kinds = {"source photos": facts.concept_photos, "background photos": facts.background_photos}
     counts = {kind: [photo.attribution for photo in photos].count(None) for kind, photos in kinds.items()}
     return " and ".join(f"{count} of {len(kinds[kind])} {kind}" for kind, count in counts.items() if count)
 

@@ -80,7 +80,7 @@ def _with_fewer_photos(
 ) -> str:
     """Correct the rows of the config `concepts` in the metadata, and return the text with them.
 
-    The table of makers also has photos that are not published; the text above it lists them.
+    The table of makers keeps the photos that are not published; the text above it lists them.
     """
     described = published + len(held_back)
     for info in head.get("dataset_info", []):

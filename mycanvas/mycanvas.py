@@ -38,7 +38,7 @@ DEFAULT_FOLDER = "mycanvas_data"
 MANIFEST = ".build/selected.json"
 """The file that a build replaces last. It names the current shards with their sha256, rows and bytes."""
 FORMAT = 2
-"""The latest version of the manifest that is read."""
+"""The version of the manifest that is read."""
 STORE = ".build/shards"
 """The folder of shards by content, <sha256>.arrow. A shard there never changes; data/ has links to the current ones."""
 SHARD_NAME = re.compile(r"(?P<split>\w+(?:\.\w+)*)-(?P<index>\d{5})-of-(?P<count>\d{5})\.(?P<kind>arrow|parquet)")
@@ -205,10 +205,10 @@ def _recorded(files: Any, path: str, root: str) -> dict[str, Any] | None:
     """The manifest of a build, or None where there is none to read: in a copy of a dataset without its .build folder.
 
     Raises:
-        ValueError: the build has not finished, or its manifest is damaged.
+        ValueError: the build has not finished, or its manifest is damaged or of another version of this program.
     """
     try:
-        values = _checked(files.cat_file(posixpath.join(path, MANIFEST)))
+        values = _checked_manifest(files.cat_file(posixpath.join(path, MANIFEST)))
     except (FileNotFoundError, NotADirectoryError):
         if not files.exists(posixpath.join(path, ".build")):
             return None
@@ -217,19 +217,24 @@ def _recorded(files: Any, path: str, root: str) -> dict[str, Any] | None:
         ) from None
     if values is None:
         raise ValueError(f"{posixpath.join(root, MANIFEST)} is damaged; restore it with: {_select(root)}")
+    if values["format"] < FORMAT:
+        raise ValueError(f"{root} was built by an earlier version of mycanvas; build into another folder")
     if values["format"] > FORMAT:
         raise ValueError(f"{root} was built by a later version of mycanvas; run: pip install --upgrade mycanvas")
     return values if values["files"] else None
 
 
-def _checked(content: bytes) -> dict[str, Any] | None:
-    """The values of a manifest; None if it is damaged. Its checksum is of the other values."""
+def _checked_manifest(content: bytes) -> dict[str, Any] | None:
+    """The values of a manifest, of any version; None if it is damaged. Its checksum is of the other values."""
     try:
         values = json.loads(content)
+        if not values.keys() & {"format", "checksum"}:
+            return {"format": 1}  # the first version had neither key
         written = values.pop("checksum")
         others = json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
-        whole = hashlib.sha256(others).hexdigest() == written
-        whole &= isinstance(values["files"], dict) and isinstance(values["bytes"], dict)
+        whole = hashlib.sha256(others).hexdigest() == written and isinstance(values["format"], int)
+        if values["format"] == FORMAT:
+            whole &= isinstance(values["files"], dict) and isinstance(values["bytes"], dict)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
     return values if whole else None

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         _fail(str(access_error(error)), code=1)
     except MemoryError:
-        _fail("memory ran out; use fewer --workers, or a lower --resolution", code=1)
+        _fail("memory ran out; end other programs, or build with fewer --workers or a lower --resolution", code=1)
 
 
 def _raise_on_signal() -> None:

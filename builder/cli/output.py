@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import click
 
 from mycanvas.errors import StoreError
+from mycanvas.io.files import reason_of
 from mycanvas.io.text import printable
 
 
@@ -45,18 +46,18 @@ def print_lines(lines: Iterable[str], *, err: bool = False) -> None:
     """Print lines to stdout, or to stderr, without the characters that terminals act on.
 
     Raises:
-        StoreError: they cannot be written: the disk is full.
+        StoreError: they cannot be written, as to a file on a full disk.
     """
     try:
         click.echo(printable("\n".join(lines)), err=err)
     except OSError as error:
         if error.errno == errno.EPIPE:  # its reader has ended; click exits
             raise
-        raise StoreError(f"cannot write the output: {error.strerror}") from error
+        raise StoreError(f"cannot write the output: {reason_of(error, 'write')}") from error
 
 
 def print_any_character() -> None:
-    """Let stdout escape characters that its encoding lacks, as stderr does, rather than fail."""
+    """Make stdout escape characters that its encoding lacks, as stderr does, rather than fail."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

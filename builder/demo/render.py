@@ -46,7 +46,7 @@ TOYS: Mapping[str, Toy] = {
 """Every toy, by its name."""
 
 MARKER = ".toys"
-"""File that identifies a folder of toys: the version of finished ones, empty before."""
+"""The file that identifies a folder of toys. It holds their version once all are rendered, and is empty before."""
 
 PICTURES = len(TOYS) * len(VIEWS)
 """How many photographs `render_toys` makes."""
@@ -101,10 +101,10 @@ def _write_photograph(task: tuple[Path, str, int, int]) -> None:
 
 
 def check_toys(folder: Path) -> None:
-    """Refuse a folder, before anything is written to it, unless it is new, empty or holds only toys.
+    """Refuse a folder that is neither new, empty nor of toys, or that has other files among the photos of its toys.
 
     Raises:
-        StoreError: it holds another file, or cannot be read.
+        StoreError: it holds such files, or cannot be read.
     """
     if not check_ownership(folder, MARKER, _is_unfinished_marker, option="--toys"):
         return

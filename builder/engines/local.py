@@ -57,7 +57,7 @@ class LocalEngine:
             submitted = [self._pool.submit(logged, work, task) for task in tasks]
         try:
             for done in as_completed(submitted):
-                yield report(done.result())
+                yield report(done)
         except BrokenProcessPool as error:
             raise StoreError(
                 "a worker process was killed, perhaps because memory ran out; "

@@ -1,9 +1,10 @@
-"""Carry the log messages of worker processes to the main process, which alone knows how and whether to report them."""
+"""Carry the log messages of worker processes to the main process, which formats them and drops repeated ones."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
 from typing import Generic, TypeVar
@@ -20,8 +21,12 @@ class Logged(Generic[Result]):
     records: tuple[logging.LogRecord, ...]
 
 
+_RECORDS = "log_records"
+"""The attribute of a task's error that holds the messages, pickled with it."""
+
+
 class _Collector(QueueHandler):
-    """Keeps the messages of this process, in a form that can be pickled, until they are taken."""
+    """Keeps the messages of this process, in a form that can be pickled, until `take`."""
 
     def __init__(self) -> None:
         super().__init__(None)  # type: ignore[arg-type]  # `enqueue` uses no queue
@@ -44,19 +49,25 @@ def log_levels() -> Mapping[str, int]:
 
 
 def collect_logs(levels: Mapping[str, int]) -> None:
-    """Keep what this worker logs; levels: of the main process."""
+    """Keep what this worker logs; levels: the result of `log_levels` in the main process."""
     logging.getLogger().handlers = [_collector]
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
 
 
 def logged(work: Callable[[Task], Result], task: Task) -> Logged[Result]:
-    """Run a task in a worker; return what it logged with its result."""
-    return Logged(work(task), _collector.take())
+    """Run a task in a worker; return its result, or raise its error, with what it logged."""
+    try:
+        return Logged(work(task), _collector.take())
+    except Exception as error:
+        error.__dict__[_RECORDS] = _collector.take()
+        raise
 
 
-def report(done: Logged[Result]) -> Result:
-    """Log in this process what a task logged in its worker; return the task's result."""
-    for record in done.records:
+def report(done: Future[Logged[Result]]) -> Result:
+    """Log in this process what a task logged in its worker; return the task's result, or raise its error."""
+    error = done.exception()
+    records = error.__dict__.pop(_RECORDS, ()) if error else done.result().records
+    for record in records:
         logging.getLogger(record.name).handle(record)
-    return done.result
+    return done.result().result

@@ -30,14 +30,14 @@ import pyarrow as pa
 from pydantic import Field
 
 from builder.pipeline.no_build import reason_and_remedy
-from builder.pipeline.own_files import LOCK, own_files
+from builder.pipeline.own_files import LOCK, MARKER, may_be_left_first, own_files
 from builder.pipeline.rows import Row, batches, candidate_schema
 from builder.pipeline.source_photos import Sources
 from builder.records import Rejected
 from mycanvas.errors import StoreError
-from mycanvas.io.checked import digest, read_checked, read_checked_or_none, write_checked
-from mycanvas.io.files import os_errors, sha256_of, write_stream
-from mycanvas.io.ownership import locked
+from mycanvas.io.checked import REMAKE, digest, read_checked, read_checked_or_none, write_checked
+from mycanvas.io.files import has_sha256, os_errors, sha256_of, write_stream
+from mycanvas.io.ownership import check_ownership, locked
 
 MODEL = "model "
 """Prefix of a model's name in a request; the value is the model's revision."""
@@ -100,13 +100,13 @@ class BuildFolder:
         """
         folder = cls(path)
         if not os.path.isfile(folder.request_file):
-            raise StoreError(f"{path} {reason_and_remedy(path, folder.request_file.relative_to(path).as_posix())}")
+            raise StoreError(f"{path} {reason_and_remedy(path)}")
         return folder
 
     @property
     def request_file(self) -> Path:
         """Everything that the scenes depend on; this file identifies the folder as a build."""
-        return self.hidden / "build.json"
+        return self.path / MARKER
 
     @property
     def plan_file(self) -> Path:
@@ -156,6 +156,14 @@ class BuildFolder:
             name.removeprefix(MODEL): str(value) for name, value in self.request().items() if name.startswith(MODEL)
         }
 
+    def check_ownership(self) -> bool:
+        """Return whether the folder holds a build; refuse it if it holds foreign files and no build.
+
+        Raises:
+            StoreError: it holds something else, or cannot be read.
+        """
+        return check_ownership(self.path, MARKER, may_be_left_first)
+
     def locked(self) -> AbstractContextManager[None]:
         """Hold the folder's lock, so that no other process changes it.
 
@@ -175,7 +183,7 @@ class BuildFolder:
         return read_checked(self.plan_file, Plan).scenes if self.plan_file.is_file() else ()
 
     def is_planned_for(self, request: Mapping[str, Any]) -> bool:
-        """Whether the plan was drawn for a request, also if build.json is damaged."""
+        """Whether the plan was drawn for a request; build.json is not read, as it may be damaged."""
         plan = read_checked_or_none(self.plan_file, Plan)
         return plan is not None and plan.request == digest(request)
 
@@ -208,7 +216,7 @@ class BuildFolder:
         """
         file = self.candidate_file(shard)
         marker = read_checked_or_none(file.with_suffix(".json"), Marker)
-        if marker is None or not file.is_file() or marker.sha256 != sha256_of(file):
+        if marker is None or not has_sha256(file, marker.sha256):
             return None
         return marker if config in {None, marker.config} else None
 
@@ -228,7 +236,7 @@ class BuildFolder:
             marker = self.marker(int(match["shard"]))
             if marker is None:
                 file = path.with_suffix(".arrow")
-                raise StoreError(f"{file} is damaged or missing; run the same `mycanvas build` again to remake it")
+                raise StoreError(f"{file} is damaged or missing; {REMAKE}")
             yield int(match["shard"]), marker
 
     def write_candidates(self, shard: int, rows: Sequence[Row], rejected: Sequence[Rejected], config: str) -> Marker:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mycanvas.errors import StoreError
 from mycanvas.io.tables import table_lines
+from mycanvas.io.text import shown
 
 SHOWN = 12
 """Differences that a message lists; the others are counted."""
@@ -25,7 +26,7 @@ _PARTS: Mapping[str, Sequence[str]] = {
 
 
 def built_otherwise(folder: Path, lines: Sequence[str]) -> StoreError:
-    """The error that a folder was built from another request; lines: the result of `changes`."""
+    """The error for a folder that was built from another request; lines: the result of `changes`."""
     first, last = "was built with another configuration", "Use another --output, or the same configuration to resume."
     return StoreError("\n".join([f"{folder} {first}", *lines, last]))
 
@@ -51,7 +52,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if exchanged:
         names = [name for name in names if _concept_of(name) not in exchanged]
     rows = [("  concepts", f"were {_listed(was)}, now {_listed(has)}")] if exchanged else []
-    rows += [(f"  {_printable(name)}", _difference(name, before.get(name), now.get(name))) for name in names]
+    rows += [(f"  {shown(name)}", _difference(name, before.get(name), now.get(name))) for name in names]
     more = [f"  … and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else []
     return [*(table_lines(rows[:SHOWN], align="left") if rows else []), *more]
 
@@ -72,12 +73,12 @@ def _concepts(request: Mapping[str, Any]) -> list[str]:
 
 def _concept_of(name: str) -> str | None:
     """The concept that a name is about: "dog6" for "concept dog6" and "photo dog6/00.jpg"."""
-    kind, _, thing = name.partition(" ")
-    return thing if kind == "concept" else thing.split("/")[0] if kind == "photo" else None
+    kind, _, item = name.partition(" ")
+    return item if kind == "concept" else item.split("/")[0] if kind == "photo" else None
 
 
 def _listed(names: Sequence[str]) -> str:
-    return _format(", ".join(map(_printable, names)) or None).strip('"')
+    return _format(", ".join(map(shown, names)) or None).strip('"')
 
 
 def _difference(name: str, was: Any, now: Any) -> str:
@@ -101,7 +102,3 @@ def _format(value: Any) -> str:
         return "not given"
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
-
-
-def _printable(name: str) -> str:
-    return name if name.isprintable() else repr(name)[1:-1]

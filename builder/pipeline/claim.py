@@ -8,10 +8,9 @@ from typing import Any
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.changes import built_otherwise, changes
-from builder.pipeline.own_files import may_be_left_first, unfinished_files
+from builder.pipeline.own_files import unfinished_files
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import write_checked
-from mycanvas.io.ownership import check_ownership
 
 
 @contextmanager
@@ -25,8 +24,7 @@ def claim(folder: BuildFolder, request: Mapping[str, Any]) -> Iterator[None]:
     Raises:
         StoreError: the folder holds something else, was built from another request, is in use or cannot be written.
     """
-    marker = folder.request_file.relative_to(folder.path).as_posix()
-    check_ownership(folder.path, marker, may_be_left_first)
+    folder.check_ownership()
     with folder.locked():
         _store_request(folder, request)
         for leftover in unfinished_files(folder.path):
@@ -35,7 +33,7 @@ def claim(folder: BuildFolder, request: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:
-    """Write the request, or compare it with the stored one if scenes may already depend on that."""
+    """Write the request; if scenes may already depend on the stored one, compare the two instead."""
     # Until there is a plan, nothing depends on the request: the configuration may still change.
     planned = folder.plan_file.is_file() or folder.has_markers()
     if not (folder.request_file.is_file() and planned) or _is_lost(folder, request):

@@ -1,7 +1,7 @@
 """Free space in a build folder: files of ours that are not needed to load, resume or re-select.
 
-A file is ours if its folder and its name are as this program writes them. Nothing else is deleted, and no symbolic link
-is followed.
+A file is ours if its folder and its name are those that this program writes. Nothing else is deleted, and no symbolic
+link within the build folder is followed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mycanvas.io.tables import table_lines
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cleaned:
-    """Files that are not needed: kind -> path -> size in bytes. deleted: whether they are gone."""
+    """Files that are not needed: kind -> path -> size in bytes. deleted: whether they were deleted."""
 
     folder: Path
     files: Mapping[str, Mapping[Path, int]]
@@ -79,19 +79,22 @@ def remove_push_files(folder: BuildFolder) -> None:
 
 
 def _ours(folder: BuildFolder, place: str) -> Iterator[tuple[Path, re.Match[str]]]:
-    """Our files in one of the folders of NAMES that is no symbolic link."""
-    parts = (Path(place), *Path(place).parents)[:-1]
-    if not any((folder.path / part).is_symlink() for part in parts):
-        yield from own_files(folder.path, place)
+    """Our files in one of the folders of NAMES, as own_files gives them; none behind a symbolic link."""
+    return ((file, match) for file, match in own_files(folder.path, place) if not _is_behind_link(folder, file))
+
+
+def _is_behind_link(folder: BuildFolder, file: Path) -> bool:
+    """Whether a folder between the build folder and a file is a symbolic link."""
+    return any(folder.path in place.parents and place.is_symlink() for place in file.parents)
 
 
 def _unfinished(folder: BuildFolder) -> Iterator[Path]:
     """Files that a killed process was writing."""
-    return unfinished_files(folder.path)
+    return (file for file in unfinished_files(folder.path) if not _is_behind_link(folder, file))
 
 
 def _earlier_shards(folder: BuildFolder) -> Iterator[Path]:
-    """Shards of earlier selections; none where the manifest is missing or damaged: then nothing says which are used."""
+    """Shards that the manifest does not name; none where it is missing or damaged, as any may be in use then."""
     manifest = last_manifest(folder)
     if manifest:
         used = set(manifest.files.values())
@@ -130,7 +133,7 @@ _KINDS: Mapping[str, Callable[[BuildFolder], Iterator[Path] | list[Path]]] = {
 
 
 def _delete(files: Mapping[Path, int]) -> None:
-    """Delete files, markers first: without it, the rest of its files are made again."""
+    """Delete files, markers first: files without a marker are made again, files of a marker must all exist."""
     for file in sorted(files, key=lambda file: file.suffix != ".json"):
         with os_errors(file):
             file.unlink(missing_ok=True)

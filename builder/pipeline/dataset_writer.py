@@ -1,7 +1,7 @@
-"""Write the dataset in a build folder: shards and card. Files of others are not touched.
+"""Write the dataset in a build folder: shards and card. Foreign files are left alone.
 
-A shard is stored by its content, .build/shards/<sha256>.arrow, and data/<split>-NNNNN-of-NNNNN.arrow is a hard link to
-it. A program that has loaded the dataset reads the former, which stays when another selection replaces the latter.
+A shard is stored by its content, as .build/shards/<sha256>.arrow, and data/<split>-NNNNN-of-NNNNN.arrow is a hard link
+to it. Programs that loaded the dataset read the stored shard, which stays when another selection replaces the link.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from builder.pipeline.prepared_files import read_encoded
 from builder.pipeline.rows import BATCH_ROWS, Row, batches
 from builder.pipeline.source_photos import CutoutUse
 from mycanvas.errors import StoreError
-from mycanvas.io.files import atomic, os_errors, sha256_of, sync_folder, unfinished, write_stream, write_text
+from mycanvas.io.files import has_sha256, os_errors, sha256_of, sync_folder, unfinished, write_stream, write_text
 from mycanvas.schema import SPLITS, concepts_schema, dataset_schema
 
 log = logging.getLogger("mycanvas")
@@ -55,13 +55,13 @@ def store_concepts(folder: BuildFolder, photos: Iterable[CutoutUse], known: Shar
     Args:
         folder: the build folder.
         photos: of all concepts.
-        known: the shards that were made from the same photos; one that is whole is not written again.
+        known: the earlier shards, if they were made from the same photos; a whole one is not written again.
 
     Raises:
         StoreError: a file of a cut-out is missing or damaged.
     """
     name = f"concepts/{CONCEPTS_SHARD}"
-    if name in known and _is_stored(folder, known[name]):
+    if name in known and has_sha256(folder.shard_file(known[name]), known[name]):
         return {name: known[name]}
     rows = batches(_concept_rows(folder, photos), concepts_schema())
     return {name: _store(folder, concepts_schema(), rows)}
@@ -80,18 +80,11 @@ def link_shards(folder: BuildFolder, shards: Shards, before: Manifest | None) ->
     Raises:
         StoreError: a file that is not of this build has the name of a shard.
     """
-    stored = {_identity(file) for file, _ in own_files(folder.path, ".build/shards")}
-    earlier = {}
-    for place in ("data", "concepts"):
-        for file, _ in own_files(folder.path, place):
-            name = f"{place}/{file.name}"
-            named = before is not None and name in before.files
-            if named or _identity(file) in stored or folder.shard_file(sha256_of(file)).is_file():
-                earlier[name] = file
+    earlier = _named_shards(folder, before)
     for name, digest in shards.items():
         target = folder.path / name
         if os.path.lexists(target) and name not in earlier:
-            raise StoreError(f"{target} is no file of this build; move it, then run the same command again")
+            raise StoreError(f"{target} is not a file of this build; move it, then run the same command again")
         _link(folder.shard_file(digest), target)
     for name in earlier.keys() - shards.keys():
         with os_errors(earlier[name]):
@@ -99,6 +92,19 @@ def link_shards(folder: BuildFolder, shards: Shards, before: Manifest | None) ->
     for changed in (folder.shards, folder.path / "data", folder.path / "concepts"):
         if changed.is_dir():
             sync_folder(changed)
+
+
+def _named_shards(folder: BuildFolder, before: Manifest | None) -> dict[str, Path]:
+    """Find the files in the dataset that are shards of this build: by the manifest, or by their content."""
+    stored = {_identity(file) for file, _ in own_files(folder.path, ".build/shards")}
+    found = {}
+    for place in ("data", "concepts"):
+        for file, _ in own_files(folder.path, place):
+            name = f"{place}/{file.name}"
+            in_manifest = before is not None and name in before.files
+            if in_manifest or _identity(file) in stored or folder.shard_file(sha256_of(file)).is_file():
+                found[name] = file
+    return found
 
 
 def write_card(folder: BuildFolder, text: str, before: Manifest | None) -> str:
@@ -163,16 +169,11 @@ def _store(folder: BuildFolder, schema: pa.Schema, rows: Iterable[pa.RecordBatch
     digest = sha256_of(written)
     file = folder.shard_file(digest)
     with os_errors(file):
-        if _is_stored(folder, digest):
+        if has_sha256(file, digest):
             written.unlink()
         else:
             written.replace(file)
     return digest
-
-
-def _is_stored(folder: BuildFolder, digest: str) -> bool:
-    file = folder.shard_file(digest)
-    return file.is_file() and sha256_of(file) == digest
 
 
 def _link(source: Path, target: Path) -> None:
@@ -190,12 +191,14 @@ def _link(source: Path, target: Path) -> None:
 
 
 def link(source: Path, target: Path, make: Callable[[Path, Path], None] = os.link) -> None:
-    """Make a hard link, or a copy where the file system has no hard links."""
+    """Make a hard link, or a copy where the file system has no hard links; `target` must not exist."""
     try:
         make(source, target)
     except OSError:
-        with source.open("rb") as content, atomic(target) as copy:
+        with source.open("rb") as content, target.open("xb") as copy:
             shutil.copyfileobj(content, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
 
 
 def _identity(file: Path) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Make the dataset from the candidates: select, copy the kept bytes, write the card, and last the marker."""
+"""Make the dataset from the candidates: select, copy the kept bytes, write the card, and last the manifest."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COLUMNS = ("id", "composition", "scores", "fingerprint", "caption")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """The result of a build or a selection. photos: of a build, which decides their use; none of a selection."""
+    """The result of a build or a selection. photos: all source photos; empty for a selection, which changes none."""
 
     folder: BuildFolder
     funnel: Funnel
@@ -83,7 +83,7 @@ def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = F
             f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}" for name, value in changes.items()
         ]
         summary = finalize(folder, config, " ".join(options) or "[select]")
-        return replace(summary, photos=())  # a selection does not change them
+        return replace(summary, photos=())
 
 
 def last_selection(folder: BuildFolder) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import MODEL, BuildFolder
 from builder.pipeline.changes import built_otherwise, changes
-from builder.pipeline.own_files import may_be_left_first
 from builder.records import BackgroundRef, Concept, Rejected
 from builder.sources.background_photos import find_backgrounds
 from builder.sources.concepts import find_concepts
@@ -20,7 +19,6 @@ from builder.sources.hub_datasets import fetch_concepts
 from builder.stages.backgrounds import procedural_backgrounds
 from mycanvas import __version__
 from mycanvas.errors import ConfigError
-from mycanvas.io.ownership import check_ownership
 from mycanvas.io.text import is_utf8, shown
 
 log = logging.getLogger("mycanvas")
@@ -87,7 +85,7 @@ def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, s
 
 
 def check_output(config: BuildConfig, concepts: Collection[str]) -> None:
-    """Refuse an output folder before there are photos, as far as it can be known then: `claim` checks the rest.
+    """Refuse an output folder that the build is sure to refuse, before its photos exist; `claim` checks the rest.
 
     Args:
         config: of the build.
@@ -99,9 +97,7 @@ def check_output(config: BuildConfig, concepts: Collection[str]) -> None:
     """
     _check_output_is_elsewhere(config)
     folder = BuildFolder(config.output)
-    marker = folder.request_file.relative_to(folder.path).as_posix()
-    built = check_ownership(folder.path, marker, may_be_left_first)
-    if not (built and folder.plan_file.is_file()):
+    if not (folder.check_ownership() and folder.plan_file.is_file()):
         return
     before, names = folder.request(), {f"concept {name}" for name in concepts}
     now = {"mycanvas": __version__, **config.identity()} | {name: before.get(name, True) for name in names}

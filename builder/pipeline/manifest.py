@@ -16,7 +16,7 @@ from builder.pipeline.funnel import Funnel
 from dataset_card import digest_in
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import read_checked, read_checked_or_none, write_checked
-from mycanvas.io.files import sha256_of
+from mycanvas.io.files import has_sha256
 
 Shards = Mapping[str, str]
 """The sha256 of each shard of a dataset, by its path in the folder: "data/objects_4-00000-of-00001.arrow"."""
@@ -24,9 +24,9 @@ Shards = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MadeFrom:
-    """Everything that a dataset depends on; the same values give the same dataset.
+    """Everything that the dataset of a build depends on; the same values give the same dataset.
 
-    select: the thresholds. candidates: the sha256 of each file of candidates. sources: the digest of sources.json.
+    select: the thresholds. candidates: the sha256 of each file of candidates. sources: the digest of the sources.
     """
 
     select: dict[str, Any]
@@ -67,7 +67,7 @@ def last_manifest(folder: BuildFolder) -> Manifest | None:
 
 
 def write_manifest(folder: BuildFolder, shards: Shards, card: str, made_from: MadeFrom, funnel: Funnel) -> None:
-    """Replace the manifest: from now on readers read these shards."""
+    """Replace the manifest: readers that load the dataset from now on read these shards."""
     manifest = Manifest(
         files=dict(shards),
         rows={name: _rows(folder.shard_file(digest)) for name, digest in shards.items()},
@@ -85,20 +85,17 @@ def digest_of(shards: Shards) -> str:
 
 
 def is_current(folder: BuildFolder, manifest: Manifest) -> bool:
-    """Whether every shard is whole, under its name and by content, and the card describes them."""
-    card = folder.path / "README.md"
-    if not card.is_file() or digest_in(card.read_text(encoding="utf-8", errors="replace")) != digest_of(manifest.files):
-        return False
+    """Whether every shard is whole, under its name and where it is stored, and the card describes them."""
     stored = all(folder.shard_file(digest).is_file() for digest in manifest.files.values())
-    return stored and not _lost(folder, manifest.files)
+    return stored and card_describes(folder, manifest) and not _lost(folder, manifest.files)
 
 
-def is_whole(folder: BuildFolder, name: str, digest: str) -> bool:
-    """Whether a shard has the content that was written, under its name and, if it is there, where it is stored."""
-    file, same = folder.path / name, folder.shard_file(digest)
-    if not file.is_file() or sha256_of(file) != digest:
+def card_describes(folder: BuildFolder, manifest: Manifest) -> bool:
+    """Whether the card was written for the shards of a manifest."""
+    card = folder.path / "README.md"
+    if not card.is_file():
         return False
-    return not same.is_file() or file.samefile(same) or sha256_of(same) == digest
+    return digest_in(card.read_text(encoding="utf-8", errors="replace")) == digest_of(manifest.files)
 
 
 def check_whole(folder: BuildFolder) -> None:
@@ -123,7 +120,15 @@ def check_build(path: Path) -> None:
 
 def _lost(folder: BuildFolder, shards: Shards) -> list[str]:
     """The names of the shards that are missing or damaged."""
-    return [name for name, digest in shards.items() if not is_whole(folder, name, digest)]
+    return [name for name, digest in shards.items() if not _is_whole(folder, name, digest)]
+
+
+def _is_whole(folder: BuildFolder, name: str, digest: str) -> bool:
+    """Whether a shard has its content under its name and, if it is stored too, where it is stored."""
+    file, stored = folder.path / name, folder.shard_file(digest)
+    if not has_sha256(file, digest):
+        return False
+    return not stored.is_file() or file.samefile(stored) or has_sha256(stored, digest)
 
 
 def _rows(file: Path) -> int:

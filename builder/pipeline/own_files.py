@@ -1,4 +1,4 @@
-"""The names of the files of a build folder, so that files of others there are recognised and left alone."""
+"""The names of the files of a build folder; all other files there are foreign and left alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from pathlib import Path
 from mycanvas.io.files import os_errors, unfinished_pattern
 from mycanvas.schema import SPLITS
 
+MARKER = ".build/build.json"
+"""The file that identifies a folder as a build."""
+LOCK = "lock"
+"""The file in .build that exists while a command writes to the folder."""
 CONCEPTS_SHARD = "train-00000-of-00001.arrow"
 
 NAMES: Mapping[str, str] = {
@@ -23,11 +27,9 @@ NAMES: Mapping[str, str] = {
     ".build/push": r"[0-9a-f]{64}\.(json|parquet)",
     ".build/shards": r"(?P<sha256>[0-9a-f]{64})\.arrow",
 }
-"""Regular expressions of the names, by the folder within OUT. The replies of a language model are in addition."""
-
-LOCK = "lock"
-"""The file in .build that is there while a command writes to the folder."""
+"""Regular expressions of the names, by the folder within OUT; the folders of replies have names of their own."""
 _REPLY = r"[0-9a-f]{32}\.json"
+"""A regular expression of the name of a language model's reply, in a folder of .build/replies."""
 
 
 def own_files(output: Path, place: str) -> Iterator[tuple[Path, re.Match[str]]]:
@@ -39,7 +41,7 @@ def own_files(output: Path, place: str) -> Iterator[tuple[Path, re.Match[str]]]:
 
 
 def unfinished_files(output: Path) -> Iterator[Path]:
-    """Find the files of a build that were being written when a process was killed."""
+    """Find the unfinished files of a build, which killed processes left."""
     replies = output / ".build" / "replies"
     folders = sorted(entry.name for entry in replies.iterdir()) if replies.is_dir() else []
     names = {**NAMES, **{f".build/replies/{folder}": _REPLY for folder in folders}}
@@ -49,7 +51,7 @@ def unfinished_files(output: Path) -> Iterator[Path]:
 
 
 def may_be_left_first(name: str) -> bool:
-    """Whether a build that was killed before it wrote build.json may have left an entry, such as ".build/lock"."""
+    """Whether an entry, such as ".build/lock", may be of a build that was killed before it wrote its marker."""
     folder, _, name = name.partition("/")
     return folder == ".build" and (name == LOCK or bool(re.fullmatch(unfinished_pattern(r"build\.json"), name)))
 

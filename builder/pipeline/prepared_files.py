@@ -14,11 +14,9 @@ import numpy as np
 from builder.pipeline.build_folder import BuildFolder
 from builder.records import Background, Cutout, Photo, Rejected, Rgb, Rgba
 from mycanvas.errors import StoreError
-from mycanvas.io.checked import read_checked, read_checked_or_none, write_checked
-from mycanvas.io.files import sha256_of, write_bytes
+from mycanvas.io.checked import REMAKE, read_checked, read_checked_or_none, write_checked
+from mycanvas.io.files import has_sha256, write_bytes
 from mycanvas.io.images import encode_photo, encode_png
-
-_REMAKE = "run the same `mycanvas build` again to remake it"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +66,7 @@ def is_cut_out(folder: BuildFolder, key: str) -> bool:
     """Whether all files of a photo and its cut-out are there and whole."""
     marker = read_checked_or_none(folder.cutout_file(key, "json"), CutoutMarker)
     return marker is not None and all(
-        _is_whole(folder.cutout_file(key, kind), digest) for kind, digest in marker.files.items()
+        has_sha256(folder.cutout_file(key, kind), digest) for kind, digest in marker.files.items()
     )
 
 
@@ -78,7 +76,7 @@ def cutout_marker(folder: BuildFolder, key: str) -> CutoutMarker:
     Raises:
         StoreError: it is missing or damaged.
     """
-    return read_checked(folder.cutout_file(key, "json"), CutoutMarker, _REMAKE)
+    return read_checked(folder.cutout_file(key, "json"), CutoutMarker)
 
 
 def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
@@ -101,14 +99,15 @@ def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
 
 
 def read_encoded(folder: BuildFolder, key: str) -> tuple[bytes, bytes | None]:
-    """Read the JPEG of a photo and the PNG of its mask; None: there is no cut-out.
+    """Read the JPEG of a photo and the PNG of its mask, which is None where there is no cut-out.
 
     Raises:
         StoreError: a file is missing or damaged.
     """
     files = cutout_marker(folder, key).files
     photo = _read(folder.cutout_file(key, "photo.jpg"), files.get("photo.jpg"))
-    return photo, _read(folder.cutout_file(key, "mask.png"), files["mask.png"]) if "mask.png" in files else None
+    mask = _read(folder.cutout_file(key, "mask.png"), files["mask.png"]) if "mask.png" in files else None
+    return photo, mask
 
 
 def write_painted(folder: BuildFolder, name: str, painted: Background) -> None:
@@ -123,7 +122,7 @@ def write_painted(folder: BuildFolder, name: str, painted: Background) -> None:
 def is_painted(folder: BuildFolder, name: str) -> bool:
     """Whether a background was painted and is whole."""
     marker = read_checked_or_none(folder.painted_file(name, "json"), PaintedMarker)
-    return marker is not None and _is_whole(folder.painted_file(name, "png"), marker.sha256)
+    return marker is not None and has_sha256(folder.painted_file(name, "png"), marker.sha256)
 
 
 def read_painted(folder: BuildFolder, name: str) -> Background:
@@ -132,7 +131,7 @@ def read_painted(folder: BuildFolder, name: str) -> Background:
     Raises:
         StoreError: a file is missing or damaged.
     """
-    marker = read_checked(folder.painted_file(name, "json"), PaintedMarker, _REMAKE)
+    marker = read_checked(folder.painted_file(name, "json"), PaintedMarker)
     path = folder.painted_file(name, "png")
     pixels: Rgb | None = cv2.imdecode(np.frombuffer(_read(path, marker.sha256), np.uint8), cv2.IMREAD_COLOR)
     if pixels is None:
@@ -140,19 +139,15 @@ def read_painted(folder: BuildFolder, name: str) -> Background:
     return Background(pixels=cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), horizon=marker.horizon, ground=marker.ground)
 
 
-def _is_whole(file: Path, digest: str) -> bool:
-    return file.is_file() and sha256_of(file) == digest
-
-
 def _read(file: Path, digest: str | None) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise StoreError(f"cannot read {file}: {error.strerror}; {_REMAKE}") from error
+        raise StoreError(f"cannot read {file}: {error.strerror or error}; {REMAKE}") from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise _damaged(file)
     return content
 
 
 def _damaged(file: Path) -> StoreError:
-    return StoreError(f"{file} is damaged or missing; {_REMAKE}")
+    return StoreError(f"{file} is damaged or missing; {REMAKE}")

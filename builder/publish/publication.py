@@ -16,14 +16,14 @@ from PIL import Image
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.clean import push_files
-from builder.pipeline.manifest import check_whole, is_current, read_manifest
+from builder.pipeline.manifest import card_describes, check_whole, read_manifest
 from builder.publish.parquet import write_parquet, writers
 from dataset_card import Preview, digest_in, hub_card
 from mycanvas import __version__
 from mycanvas.dataset import Dataset, Encoded, Scene, open_dataset
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import read_checked_or_none, write_checked
-from mycanvas.io.files import os_errors, sha256_of
+from mycanvas.io.files import has_sha256, os_errors, sha256_of
 from mycanvas.io.messages import counted
 from mycanvas.io.progress import tracked
 
@@ -108,7 +108,7 @@ def check_publishable(folder: BuildFolder, license: str | None, *, all_photos: b
     path = folder.path
     manifest = read_manifest(folder)
     check_whole(folder)
-    if not is_current(folder, manifest):
+    if not card_describes(folder, manifest):
         raise StoreError(
             f"{path}: the card, README.md, was not written for the files that are there now; "
             f"run: mycanvas select {path}"
@@ -212,7 +212,7 @@ def _shard(dataset: Path, checked: Checked, kept: Path, place: Path, named: tupl
     marker = kept / f"{arrow}.json"
     file = marker.with_suffix(".parquet")
     found = read_checked_or_none(marker, _Prepared)
-    if found is None or not file.is_file() or sha256_of(file) != found.sha256:
+    if found is None or not has_sha256(file, found.sha256):
         marker, file = place / marker.name, place / file.name
         write_parquet(dataset / name, file, checked.photos if name.startswith(CONCEPTS) else None)
         found = _Prepared(size=file.stat().st_size, sha256=sha256_of(file))

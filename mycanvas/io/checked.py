@@ -2,8 +2,8 @@
 
     {"format": 2, "checksum": "…", …}
 
-The sum is that of all other keys, as `canonical` writes them. So a file that was damaged, even if it still is JSON, is
-noticed. These two keys keep their meaning in later formats.
+The checksum is the `digest` of all other keys, so that damage is noticed even where the file still is JSON. Both keys
+keep their meaning in later formats.
 """
 
 from __future__ import annotations
@@ -17,51 +17,48 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from mycanvas.errors import StoreError
+from mycanvas.errors import InputError, StoreError
 from mycanvas.io.files import write_json
+from mycanvas.io.regular import read_regular
 
 FORMAT = 2
 """The version of a build's files. Files of version 1 had neither of the two keys."""
 
-_OWN_KEYS = {"format", "checksum"}
+REMAKE = "run the same `mycanvas build` again to remake it"
+"""The remedy for a file that a build can restore."""
 
-REBUILD = "run the same `mycanvas build` again to write it again"
+_OWN_KEYS = {"format", "checksum"}
 
 _T = TypeVar("_T")
 
 
-def canonical(values: Any) -> bytes:
-    """JSON of which equal values have equal bytes."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
-
-
 def digest(values: Any) -> str:
-    """The sha256 of JSON values, in hexadecimal."""
-    return hashlib.sha256(canonical(values)).hexdigest()
+    """The sha256, in hexadecimal, of values as JSON with sorted keys and no spaces."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the two keys to values, as JSON types.
+def with_checksum(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the keys `format` and `checksum` to values, which become JSON types.
 
     Raises:
         ValueError: `values` has one of these keys.
     """
     if values.keys() & _OWN_KEYS:
         raise ValueError(f"the keys {' and '.join(sorted(_OWN_KEYS))} are reserved")
-    content = json.loads(json.dumps({**values, "format": FORMAT}))  # as it is read: keys are text
+    content = json.loads(json.dumps({**values, "format": FORMAT}))  # as it is read: each key is text
     return {**content, "checksum": digest(content)}
 
 
 def write_checked(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a file with the result of `checked`, whole or not at all.
+    """Write values with their format and checksum as a JSON file, whole or not at all.
 
     Raises:
         StoreError: it cannot be written.
     """
-    write_json(path, checked(values))
+    write_json(path, with_checksum(values))
 
 
-def read_checked(path: Path, kind: type[_T], remedy: str = REBUILD) -> _T:
+def read_checked(path: Path, kind: type[_T], remedy: str = REMAKE) -> _T:
     """Read a file that `write_checked` wrote.
 
     Args:
@@ -73,14 +70,16 @@ def read_checked(path: Path, kind: type[_T], remedy: str = REBUILD) -> _T:
         StoreError: it cannot be read, is damaged, or was written by another version of this program.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror or error}; {remedy}") from error
+    except InputError as error:
+        raise StoreError(f"{error}; move it, then {remedy}") from error
     return parse_checked(content, str(path), kind, remedy)
 
 
 def read_checked_or_none(path: Path, kind: type[_T]) -> _T | None:
-    """Read a file as `read_checked` does; None where it is missing or damaged, so that its subject is made again.
+    """Read a file as `read_checked` does; None where it is missing or damaged, and is to be made again.
 
     Raises:
         StoreError: it was written by a later version of this program.
@@ -93,33 +92,35 @@ def read_checked_or_none(path: Path, kind: type[_T]) -> _T | None:
         return None
 
 
-def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REBUILD) -> _T:
-    """Read the content of a file; otherwise as `read_checked`.
+def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REMAKE) -> _T:
+    """Check and convert the content of a file that `write_checked` wrote.
 
     Args:
-        content: of the file.
+        content: the bytes of the file.
         name: its path or URL, for the message.
         kind: as for `read_checked`.
         remedy: as for `read_checked`.
+
+    Raises:
+        StoreError: it is damaged, or was written by another version of this program.
     """
     damaged = StoreError(f"{name} is damaged; {remedy}")
     try:
         values = json.loads(content)
-    except (ValueError, RecursionError):
+        if isinstance(values, dict) and not values.keys() & _OWN_KEYS:
+            raise StoreError(f"{name} was written by an earlier version of mycanvas; build into another --output")
+        checksum, version = values.pop("checksum"), values["format"]
+        if checksum != digest(values):
+            raise damaged
+    except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
         raise damaged from None
-    if not isinstance(values, dict):
-        raise damaged
-    if not values.keys() & _OWN_KEYS:
-        raise StoreError(f"{name} was written by an earlier version of mycanvas; build into another --output")
-    expected = values.pop("checksum", None)
-    if expected != digest(values):
-        raise damaged
-    version = values.pop("format", None)
     if isinstance(version, int) and version > FORMAT:
         raise _Later(
             f"{name} was written by a later version of mycanvas (format {version}, this one reads {FORMAT}); "
             "upgrade with: pip install --upgrade mycanvas"
         )
+    if values.pop("format") != FORMAT:
+        raise damaged
     try:
         found: _T = _adapter(kind).validate_python(values)  # type: ignore[arg-type]
     except ValidationError:

@@ -51,7 +51,7 @@ _READING: Mapping[int, str] = {
     errno.ELOOP: "its symbolic link leads back to itself; correct the link",
     errno.EIO: "the disk failed; restore it from a copy",
 }
-"""The same, while reading."""
+"""How to fix an error of the file system while reading, by its errno."""
 
 Action = Literal["read", "write"]
 
@@ -100,7 +100,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
 
 
 def unfinished(path: Path) -> Path:
-    """A new name for a file while it is written: no other process uses or foresees it."""
+    """A new temporary name beside a file, for its content until it is whole; no other process uses or foresees it."""
     return path.with_name(f".{path.name}.{secrets.token_hex(_RANDOM_BYTES)}{UNFINISHED}")
 
 
@@ -149,7 +149,7 @@ def reason_of(error: OSError, action: Action, place: str = "") -> str:
 
 
 def _is_within(name: object, folder: Path | str) -> bool:
-    """Whether the name of an error is that of a file in a folder, and not of a temporary one."""
+    """Whether the path in an error is in a folder and is not a temporary name."""
     if not isinstance(name, str) or UNFINISHED in name:
         return False
     return Path(os.path.abspath(folder)) in Path(os.path.abspath(name)).parents
@@ -177,3 +177,12 @@ def sha256_of(path: Path) -> str:
     """
     with os_errors(path, "read"), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def has_sha256(path: Path, digest: str) -> bool:
+    """Whether a file exists and has this sha256.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return path.is_file() and sha256_of(path) == digest

@@ -71,7 +71,8 @@ def locked(file: Path, folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            file.unlink(missing_ok=True)
+            if _is_at(descriptor, file):
+                file.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
 
@@ -85,7 +86,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def _is_at(descriptor: int, file: Path) -> bool:
-    """Whether an open file still has its name: the process that held its lock before may have removed it."""
+    """Whether an open file still has its name: another process may have removed it, or moved its folder."""
     try:
         return os.path.samestat(os.fstat(descriptor), file.lstat())
     except FileNotFoundError:

@@ -333,7 +333,8 @@ def test_full_stdout_is_reported_in_one_line(unbuffered: str) -> None:
         command = [sys.executable, "-m", "builder", "models"]
         ended = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
 
-    assert ended.stderr == "error: cannot write the output: No space left on device\n"
+    reason = "No space left on device; make room, then run the same command again"
+    assert ended.stderr == f"error: cannot write the output: {reason}\n"
     assert ended.returncode == 1
 
 

@@ -22,7 +22,7 @@ from builder.pipeline.dataset_writer import link
 from builder.pipeline.finalize import reselect
 from builder.pipeline.manifest import check_whole, read_manifest
 from mycanvas.errors import StoreError
-from mycanvas.io.checked import checked
+from mycanvas.io.checked import digest, with_checksum
 
 FEWER = {"per_composition": 1}
 
@@ -98,9 +98,9 @@ def built(build_shapes: Callable[[int, int], Path]) -> Path:
 def live(built: Path, tmp_path: Path) -> Path:
     """A copy of a build that a test may change, with its links."""
     copy = Path(shutil.copytree(built, tmp_path / "live"))
-    for name, digest in json.loads((copy / ".build/selected.json").read_text())["files"].items():
+    for name, sha256 in json.loads((copy / ".build/selected.json").read_text())["files"].items():
         (copy / name).unlink()
-        (copy / name).hardlink_to(copy / f".build/shards/{digest}.arrow")
+        (copy / name).hardlink_to(copy / f".build/shards/{sha256}.arrow")
     return copy
 
 
@@ -283,9 +283,26 @@ def test_a_shard_of_another_size_is_refused_by_name(live: Path, times: float) ->
 @pytest.mark.parametrize("content", ["", "{", "null", '{"files": []}', '{"files": {"data/x": "1"}, "bytes": 3}'])
 def test_a_damaged_manifest_is_named(live: Path, content: str) -> None:
     values = json.loads(content) if content.startswith('{"') else None
-    (live / ".build/selected.json").write_text(json.dumps(checked(values)) if values else content)
+    (live / ".build/selected.json").write_text(json.dumps(with_checksum(values)) if values else content)
 
     with pytest.raises(ValueError, match=r"selected\.json is damaged; restore it with: mycanvas select"):
+        load(live)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        ({"files": {"data/x": "1"}, "rows": {}}, "was built by an earlier version of mycanvas; build into another"),
+        ({"shards": [], "format": 3}, "was built by a later version of mycanvas; run: pip install --upgrade mycanvas"),
+    ],
+)
+def test_a_manifest_of_another_version_is_not_taken_for_damage(
+    live: Path, manifest: dict[str, object], message: str
+) -> None:
+    content = {**manifest, "checksum": digest(manifest)} if "format" in manifest else manifest
+    (live / ".build/selected.json").write_text(json.dumps(content))
+
+    with pytest.raises(ValueError, match=message):
         load(live)
 
 

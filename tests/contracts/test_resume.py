@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import signal
@@ -15,28 +14,10 @@ from pathlib import Path
 import datasets
 import pytest
 
-from builder.config import BuildConfig, parse_config
 from builder.pipeline.build import build
 from builder.pipeline.finalize import reselect
 from mycanvas.errors import ConfigError, StoreError
-
-SAMPLES, SIDE = 16, 160
-
-
-def config_for(shapes: Path, grounds: Path, output: Path, **changes: object) -> BuildConfig:
-    values = {"concepts": shapes, "backgrounds": grounds, "output": output, "samples": SAMPLES}
-    return parse_config({**values, "resolution": SIDE, "shard_size": 4, "workers": 1, **changes})
-
-
-def bytes_of(output: Path) -> dict[str, str]:
-    """The sha256 of every file that a build leaves."""
-    files = sorted(path for path in output.rglob("*") if path.is_file())
-    return {str(path.relative_to(output)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def but_where(files: dict[str, str]) -> dict[str, str]:
-    """Without the file that holds the output's own path and the number of workers."""
-    return {name: digest for name, digest in files.items() if name != ".build/config.json"}
+from tests.contracts.small_builds import SAMPLES, SIDE, but_where, bytes_of, config_for
 
 
 @pytest.fixture(scope="module")
@@ -184,15 +165,13 @@ def test_changed_attribution_is_written_to_the_photos_and_the_card(
         assert not list(output.glob("README.edited*")), number
 
 
-@pytest.mark.parametrize("where", ["ball", "yard"])
-def test_attribution_of_a_concept_or_a_background_is_part_of_the_dataset(
-    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, where: str
+def test_changed_attribution_of_a_background_is_written_to_the_card(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path
 ) -> None:
-    output = Path(shutil.copytree(whole, tmp_path / "out"))
-    copies = [Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in (shapes, grounds)]
-    next(copy for copy in copies if (copy / where).is_dir()).joinpath(where, "ATTRIBUTION").write_text("Jo, CC0-1.0")
+    output, credited = Path(shutil.copytree(whole, tmp_path / "out")), shutil.copytree(grounds, tmp_path / "grounds")
+    (credited / "yard" / "ATTRIBUTION").write_text("Jo, CC0-1.0")
 
-    build(config_for(*copies, output))
+    build(config_for(shapes, credited, output))
 
     assert "Jo, CC0-1.0" in (output / "README.md").read_text()
 
@@ -277,15 +256,6 @@ def test_a_listed_composition_twice_is_refused(shapes: Path, grounds: Path, tmp_
         build(config_for(shapes, grounds, tmp_path / "out", compositions=[["ball", "ring"], ["ring", "ball"]]))
 
 
-def test_folder_with_foreign_files_is_left_as_it_is(shapes: Path, grounds: Path, tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("do not lose me")
-
-    with pytest.raises(StoreError, match=r"something else \(thesis.tex\)"):
-        build(config_for(shapes, grounds, tmp_path))
-
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-
-
 FIRST_MOMENTS = (".build", ".build/lock", f".build/.build.json.{'0f' * 8}.unfinished")
 
 
@@ -301,57 +271,3 @@ def test_build_that_was_killed_in_its_first_moments_starts_again(
     build(config_for(shapes, grounds, output))
 
     assert but_where(bytes_of(output)) == but_where(bytes_of(whole))
-
-
-@pytest.mark.parametrize("name", [".build/.build.json.1764.unfinished", ".build/.notes.unfinished", ".build/notes"])
-def test_folder_with_a_foreign_file_in_place_of_a_build_is_refused(
-    shapes: Path, grounds: Path, tmp_path: Path, name: str
-) -> None:
-    (tmp_path / ".build").mkdir()
-    (tmp_path / name).write_text("mine")
-
-    with pytest.raises(StoreError, match=f"holds something else \\({name}\\)"):
-        build(config_for(shapes, grounds, tmp_path))
-
-    assert (tmp_path / name).read_text() == "mine"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "data/.photo.jpg.unfinished",
-        ".build/cutouts/.mine.0123456789abcdef.unfinished",
-        ".build/shards/mine.arrow",
-        ".build/candidates/mine.json",
-        ".build/candidates/999.arrow",
-        "concepts/mine.arrow",
-    ],
-)
-def test_files_of_others_in_a_build_are_neither_read_nor_changed(
-    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, name: str
-) -> None:
-    output = Path(shutil.copytree(whole, tmp_path / "out"))
-    before = but_where(bytes_of(output))
-    (output / name).write_text("mine")
-
-    build(config_for(shapes, grounds, output))
-    reselect(output, {"min_visible": 0.61})
-    reselect(output, {}, reset=True)
-
-    assert (output / name).read_text() == "mine"
-    assert {path: digest for path, digest in but_where(bytes_of(output)).items() if path != name} == before
-
-
-def test_a_foreign_file_with_the_name_of_a_new_shard_is_not_overwritten(
-    shapes: Path, grounds: Path, whole: Path, tmp_path: Path
-) -> None:
-    output = Path(shutil.copytree(whole, tmp_path / "out"))
-    (output / ".build" / "selected.json").unlink()
-    mine = output / "data" / "objects_4-00000-of-00001.arrow"
-    mine.unlink()
-    mine.write_text("mine")
-
-    with pytest.raises(StoreError, match="is no file of this build; move it, then run the same command again"):
-        build(config_for(shapes, grounds, output))
-
-    assert mine.read_text() == "mine"

@@ -131,11 +131,11 @@ def test_every_photo_has_its_attribution_or_a_note_that_it_has_none() -> None:
     assert "\nNo maker or license is stated for 2 of 3 source photos.\n" in card
 
 
-def test_photos_of_places_are_counted_by_themselves() -> None:
+def test_background_photos_are_counted_by_themselves() -> None:
     yard = BackgroundFacts(name="yard", phrase="in a yard", photos=(Credit(id="yard/0.jpg"), Credit(id="yard/1.jpg")))
     card = render_card(replace(FACTS, backgrounds=(*FACTS.backgrounds, yard)))
 
-    assert "No maker or license is stated for 2 of 3 source photos and 2 of 3 photos of places." in card
+    assert "No maker or license is stated for 2 of 3 source photos and 2 of 3 background photos." in card
 
 
 def test_photos_of_one_maker_share_a_line() -> None:

@@ -13,7 +13,7 @@ import pytest
 from datasets import Image, Value, load_dataset, load_dataset_builder
 
 from mycanvas import SPLITS
-from mycanvas.io.checked import checked, write_checked
+from mycanvas.io.checked import with_checksum, write_checked
 from mycanvas.schema import concepts_features, features
 
 Write = Callable[[Path, Iterable[str]], Path]
@@ -294,7 +294,7 @@ def test_the_error_of_a_missing_split_survives_streaming(built: Path) -> None:
 
 def test_a_remote_folder_is_checked_against_its_manifest(remote: str) -> None:
     files = {"data/objects_4-00000-of-00001.arrow": "0" * 64, "data/objects_5-00000-of-00001.arrow": "1" * 64}
-    manifest = json.dumps(checked({"files": files, "bytes": {}})).encode()
+    manifest = json.dumps(with_checksum({"files": files, "bytes": {}})).encode()
     fsspec.filesystem("memory").pipe("/remote/.build/selected.json", manifest)
 
     with pytest.raises(ValueError, match=r"memory://remote/data/objects_5-00000-of-00001\.arrow is missing"):

@@ -11,6 +11,7 @@ import pytest
 from builder.cli.logs import start_logging
 from builder.cli.main import cli, main
 from builder.engines.local import LocalEngine
+from mycanvas.errors import StoreError
 
 log = logging.getLogger("mycanvas")
 
@@ -92,6 +93,23 @@ def test_warnings_of_workers_look_the_same_and_are_reported_once(
         list(engine.map(log.debug, ["a detail"]))
 
     assert sorted(capfd.readouterr().err.splitlines()) == ["a", "b", "warning: no cup", "warning: no dog"]
+
+
+def warn_and_fail(cause: str) -> None:
+    log.warning("the disk is slow")
+    raise StoreError(cause)
+
+
+def test_warnings_of_a_task_that_fails_are_reported(
+    capfd: pytest.CaptureFixture[str], bare_root: Callable[[], None]
+) -> None:
+    bare_root()
+    start_logging()
+
+    with LocalEngine(2) as engine, pytest.raises(StoreError, match="the disk is full"):
+        list(engine.map(warn_and_fail, ["the disk is full"] * 2))
+
+    assert capfd.readouterr().err == "warning: the disk is slow\n"
 
 
 def test_a_quiet_build_reports_nothing_but_its_result(

@@ -103,6 +103,23 @@ def test_foreign_files_are_neither_listed_nor_deleted(built: Path) -> None:
     assert bytes_of(built) == before
 
 
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("data", ".objects_4-00000-of-00001.arrow"),
+        (".build/cutouts", f".{KEY}.mask.png"),
+        (".build/replies", f"0f/.{KEY}.json"),
+    ],
+)
+def test_unfinished_files_behind_a_linked_folder_are_kept(built: Path, tmp_path: Path, place: str, name: str) -> None:
+    (left,) = write(tmp_path / "elsewhere", f"{name}.{TOKEN}.unfinished")
+    shutil.rmtree(built / place, ignore_errors=True)
+    (built / place).symlink_to(tmp_path / "elsewhere")
+
+    assert "unfinished" not in clean(built, delete=True).files
+    assert (tmp_path / "elsewhere" / left).is_file()
+
+
 @pytest.mark.parametrize("link", ["a folder", "a file"])
 def test_symbolic_links_are_not_followed(built: Path, tmp_path: Path, link: str) -> None:
     name = f"{'ab' * 32}.parquet"

@@ -15,7 +15,7 @@ from PIL import Image
 
 from mycanvas.dataset import Dataset, Photo, concepts_of, open_dataset, planned_splits
 from mycanvas.errors import InputError, StoreError
-from mycanvas.io.checked import checked, write_checked
+from mycanvas.io.checked import with_checksum, write_checked
 from mycanvas.schema import concepts_schema, dataset_schema
 from tests.mycanvas.conftest import encoded, write_shard
 
@@ -153,7 +153,6 @@ def test_views_outlive_the_reading_of_their_shard(built: Path) -> None:
 MEMORY = """
 import resource, sys
 from mycanvas.dataset import open_dataset
-from mycanvas.io.checked import checked, write_checked
 
 dataset = open_dataset(sys.argv[1])
 next(dataset.scenes())
@@ -260,7 +259,7 @@ def test_planned_scenes_have_a_split_even_if_they_were_not_kept(built: Path) -> 
 
 
 def test_a_remote_plan_is_read(remote: str) -> None:
-    plan = json.dumps(checked({"scenes": [{"id": "lost", "num_objects": 4}]})).encode()
+    plan = json.dumps(with_checksum({"scenes": [{"id": "lost", "num_objects": 4}]})).encode()
     fsspec.filesystem("memory").pipe("/dataset/.build/plan.json", plan)
 
     assert planned_splits(remote) == {"lost": "objects_4"}

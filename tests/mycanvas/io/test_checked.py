@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from mycanvas.errors import StoreError
-from mycanvas.io.checked import FORMAT, checked, digest, read_checked, read_checked_or_none, write_checked
+from mycanvas.io.checked import FORMAT, digest, read_checked, read_checked_or_none, with_checksum, write_checked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +42,9 @@ def test_every_flipped_bit_is_noticed(file: Path) -> None:
             assert read_checked_or_none(file, dict[str, Any]) in (None, values)  # white space has no meaning
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b"1", b"[" * 100_000, b'{"format": 2}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"\xff", b"1", b"[" * 100_000, b'{"format": 2}', b'{"checksum": 1}']
+)
 def test_another_content_is_damage(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
@@ -56,6 +59,23 @@ def test_values_of_another_form_are_damage(file: Path, values: dict[str, Any]) -
 
     with pytest.raises(StoreError, match="is damaged"):
         read_checked(file, Wheel)
+
+
+@pytest.mark.parametrize("version", ["2", None, 1])
+def test_a_version_that_was_never_written_is_damage(file: Path, version: object) -> None:
+    values = {"spokes": 12, "format": version}
+    file.write_text(json.dumps({**values, "checksum": digest(values)}))
+
+    with pytest.raises(StoreError, match=r"wheel\.json is damaged"):
+        read_checked(file, Wheel)
+
+
+def test_a_pipe_in_place_of_a_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "wheel.json")
+
+    with pytest.raises(StoreError, match=r"wheel\.json is a pipe or a device, not a regular file; move it, then run"):
+        read_checked(tmp_path / "wheel.json", Wheel)
+    assert read_checked_or_none(tmp_path / "wheel.json", Wheel) is None
 
 
 def test_a_missing_file_is_named_with_its_remedy(tmp_path: Path) -> None:
@@ -83,4 +103,4 @@ def test_an_earlier_version_is_named(file: Path) -> None:
 @pytest.mark.parametrize("key", ["format", "checksum"])
 def test_keys_of_the_format_are_reserved(key: str) -> None:
     with pytest.raises(ValueError, match="reserved"):
-        checked({key: 1})
+        with_checksum({key: 1})

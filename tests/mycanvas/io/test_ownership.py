@@ -93,6 +93,17 @@ def test_a_lock_that_a_killed_process_left_is_taken(tmp_path: Path) -> None:
         pass
 
 
+def test_the_lock_of_another_process_in_a_folder_that_was_exchanged_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+
+    with locked(tmp_path / "out" / "lock", tmp_path / "out"):
+        (tmp_path / "out").rename(tmp_path / "moved")
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "lock").touch()
+
+    assert (tmp_path / "out" / "lock").exists()
+
+
 def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "lock").symlink_to(tmp_path / "mine")
