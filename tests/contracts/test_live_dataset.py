@@ -23,6 +23,7 @@ from builder.pipeline.finalize import reselect
 from builder.pipeline.manifest import check_whole, read_manifest
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import digest, with_checksum
+from tests.faults import watched
 
 FEWER = {"per_composition": 1}
 
@@ -204,8 +205,11 @@ def test_a_copy_is_made_where_links_are_refused(tmp_path: Path, error: int) -> N
     def refuse(source: Path, target: Path) -> None:
         raise OSError(error, os.strerror(error), str(source), None, str(target))
 
-    link(tmp_path / "shard", tmp_path / "name", refuse)
+    opened: list[Path] = []
+    with watched(lambda operation, path: opened.append(path) if operation == "write" else None):
+        link(tmp_path / "shard", tmp_path / "name", refuse)
 
+    assert opened == [tmp_path / "name"]  # another name would stay when the process is killed
     assert (tmp_path / "name").read_bytes() == b"rows"
     assert (tmp_path / "name").stat().st_nlink == 1
 
