@@ -71,12 +71,14 @@ def test_photos_that_cannot_be_read_are_counted_with_their_concept() -> None:
     ]
 
 
-def test_sources_are_read_as_they_were_written() -> None:
+def test_sources_are_read_as_they_were_written(tmp_path: Path) -> None:
     sources = Sources(
         photos=(cutout("cup", 0, 0.9),), backgrounds=(), unreadable={"a/0.jpg": "x"}, unreadable_backgrounds={"b": "y"}
     )
 
-    assert Sources.from_json(asdict(sources)) == sources
+    write_checked(tmp_path / "sources.json", asdict(sources))
+
+    assert read_checked(tmp_path / "sources.json", Sources) == sources
 
 
 def test_quality_is_rounded_down() -> None:
