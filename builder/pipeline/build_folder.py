@@ -31,7 +31,7 @@ import pyarrow as pa
 from builder.pipeline.rows import Row, batches, candidate_schema
 from builder.records import Rejected
 from mycanvas.errors import StoreError
-from mycanvas.io.files import read_json_or_none, sha256_of, write_json, write_stream
+from mycanvas.io.files import os_errors, read_json_or_none, sha256_of, write_json, write_stream
 
 MODEL = "model "
 """Prefix of a model's name in a request; the value is the model's revision."""
@@ -72,9 +72,12 @@ class BuildFolder:
 
         Raises:
             StoreError: the folder holds no build.
+            InputError: it cannot be read.
         """
         folder = cls(path)
-        if not os.path.isfile(folder.request_file):
+        with os_errors(folder.request_file, "read"):
+            found = folder.request_file.is_file()
+        if not found:
             raise StoreError(f"{path} {_reason_and_remedy(path)}")
         return folder
 

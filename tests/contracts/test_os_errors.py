@@ -141,6 +141,7 @@ def test_failure_of_any_path_is_named_and_leaves_nothing_unfinished(
         ("build", "list", "photos", errno.EIO, "the disk failed; restore it from a copy"),
         ("build", "list", "places", errno.EACCES, "give this user the right to read it"),
         ("push", "read", "built/README.md", errno.EACCES, DENIED),
+        ("inspect", "stat", "built/.build/build.json", errno.EACCES, "give this user the right to read it"),
         ("select", "read", "built/README.md", errno.EIO, "Input/output error"),
         ("inspect", "read", f"built/data/{SHARD}", errno.EACCES, "give this user the right to read it"),
         ("push", "read", f"built/data/{SHARD}", errno.EIO, "the disk failed; restore it from a copy"),
@@ -218,11 +219,25 @@ def test_folder_of_photos_without_the_right_to_enter_it_is_refused(
         if operation == "stat" and path.parent == place / "photos":
             raise PermissionError(errno.EACCES, DENIED, str(path))
 
-    with watched(deny):
-        code, said = run(capsys, *COMMANDS["build"])
+    for command in ("build", "init"):
+        with watched(deny):
+            code, said = run(capsys, *COMMANDS[command])
 
-    assert code == 1
-    assert f"photos/ball cannot be read: {DENIED}; give this user the right to read it" in said
+        assert code == 1
+        assert f"photos/ball cannot be read: {DENIED}; give this user the right to read it" in said
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_folder_without_rights_is_refused_by_name(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in (place / "built", place / "built" / ".build"):
+        folder.chmod(0)
+        try:
+            code, said = run(capsys, *COMMANDS["inspect"])
+        finally:
+            folder.chmod(0o755)
+
+        assert code == 1
+        assert f"cannot read built/.build/build.json: {DENIED}; give this user the right to read it" in said
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "circle", "ratings.jsonl/new"])
