@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check check-long bench clean
 
 demo: $(VENV)/.installed  ## render toys, build a dataset from them, load it by name
 	$(BIN)/mycanvas demo
@@ -19,6 +19,9 @@ check: $(VENV)/.installed-dev  ## style, types, structure and tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(PYTEST)
+
+check-long: $(VENV)/.installed-dev  ## campaigns of many minutes
+	$(BIN)/pytest -m long -s
 
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios in one run
 	$(BIN)/python -m tests.benchmarks

@@ -51,6 +51,9 @@ of the photos before you share or use this dataset."""
 LICENSED = "License: {}, as stated by the creator of this dataset for its source photos."
 """The card's text on the license when it is known."""
 
+CREDITS = "## License and attribution"
+"""The heading of the card's table of makers."""
+
 PLACE = "path/to/this/folder"
 """The card's placeholder for the path of the dataset."""
 
@@ -146,11 +149,14 @@ class CardFacts:
         return sum(split.rows for split in self.splits)
 
     @property
-    def photos(self) -> tuple[Credit, ...]:
-        """All photos, of concepts and of backgrounds."""
-        of_concepts = (concept.photos for concept in self.concepts)
-        of_backgrounds = (background.photos for background in self.backgrounds)
-        return tuple(chain.from_iterable((*of_concepts, *of_backgrounds)))
+    def photos_of_concepts(self) -> tuple[Credit, ...]:
+        """The source photos."""
+        return tuple(chain.from_iterable(concept.photos for concept in self.concepts))
+
+    @property
+    def photos_of_places(self) -> tuple[Credit, ...]:
+        """The photos of backgrounds."""
+        return tuple(chain.from_iterable(background.photos for background in self.backgrounds))
 
 
 class Markdown(str):
@@ -168,6 +174,7 @@ def render_card(facts: CardFacts) -> str:
     Returns:
         Markdown with YAML front matter; the same facts give the same text.
     """
+    photos = (*facts.photos_of_concepts, *facts.photos_of_places)
     return _template().render(
         facts=facts,
         scores=SCORE_FIELDS,
@@ -181,8 +188,10 @@ def render_card(facts: CardFacts) -> str:
             key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.parameters.items()
         },
         compositions=sorted(facts.compositions.items(), key=lambda item: (-item[1], item[0])),
-        credits=_credits(facts.photos),
-        unattributed=sum(photo.attribution is None for photo in facts.photos),
+        heading=Markdown(CREDITS),
+        photos=len(photos),
+        credits=_credits(photos),
+        unattributed=_unattributed(facts),
     )
 
 
@@ -194,6 +203,13 @@ def dump_yaml(values: Yaml) -> str:
 def licensed(license: str) -> Markdown:
     """Return the card's sentence about a known license."""
     return Markdown(LICENSED.format(escaped(license)))
+
+
+def _unattributed(facts: CardFacts) -> str:
+    """The numbers of photos without a stated maker or license: "2 of 6 source photos"; empty where all have one."""
+    kinds = {"source photos": facts.photos_of_concepts, "photos of places": facts.photos_of_places}
+    counts = {kind: [photo.attribution for photo in photos].count(None) for kind, photos in kinds.items()}
+    return " and ".join(f"{count} of {len(kinds[kind])} {kind}" for kind, count in counts.items() if count)
 
 
 def _credits(photos: Sequence[Credit]) -> list[tuple[str | None, list[Credit]]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from dataset_card.card import LICENSED, PLACE, UNLICENSED, dump_yaml, license_yaml, licensed
+from dataset_card.card import CREDITS, LICENSED, LONG, PLACE, UNLICENSED, dump_yaml, escaped, license_yaml, licensed
 
 _HEAD = re.compile(r"---\n(?P<yaml>.*?\n)---\n(?P<body>.*)", re.DOTALL)
 _LICENSE = re.compile("|".join((re.escape(UNLICENSED), re.escape(LICENSED).replace(r"\{\}", ".*"))))
@@ -40,7 +40,8 @@ def hub_card(
     sizes: Mapping[str, int],
     license: str | None = None,
     previews: Sequence[Preview] = (),
-    photos: tuple[int, int] | None = None,
+    published: int = 0,
+    held_back: Sequence[str] = (),
 ) -> str:
     """Convert the card of a folder for the Hub. Text that people have added to the card is kept.
 
@@ -50,7 +51,8 @@ def hub_card(
         sizes: config -> total size of its Parquet files in bytes.
         license: replaces the license in the card; None keeps the card's.
         previews: images to show above the first section.
-        photos: number of published source photos, and of all that the card describes; None: all are published.
+        published: number of published source photos.
+        held_back: ids of the source photos that the card describes and that are not published.
 
     Returns:
         The text of the Hub's README.md.
@@ -61,8 +63,8 @@ def hub_card(
             files["path"] = re.sub(r"\.arrow$", ".parquet", files["path"])
     for info in head.get("dataset_info", []):
         info["download_size"] = sizes.get(info["config_name"], 0)
-    if photos and photos[0] != photos[1]:
-        body = _with_fewer_photos(head, body, photos, sizes)
+    if held_back:
+        body = _with_fewer_photos(head, body, published, held_back, sizes)
     if license:
         head = {key: value for key, value in head.items() if key != "license_name"} | license_yaml(license)
         body = _LICENSE.sub(lambda _: licensed(license), body)
@@ -73,9 +75,14 @@ def hub_card(
     return f"---\n{dump_yaml(head)}---\n{body}"
 
 
-def _with_fewer_photos(head: Mapping[str, Any], body: str, photos: tuple[int, int], sizes: Mapping[str, int]) -> str:
-    """Correct the rows of the config `concepts` in the metadata, and return the text with them."""
-    published, described = photos
+def _with_fewer_photos(
+    head: Mapping[str, Any], body: str, published: int, held_back: Sequence[str], sizes: Mapping[str, int]
+) -> str:
+    """Correct the rows of the config `concepts` in the metadata, and return the text with them.
+
+    The table of makers also has photos that are not published; the text above it lists them.
+    """
+    described = published + len(held_back)
     for info in head.get("dataset_info", []):
         if info["config_name"] == "concepts":
             (split,) = info["splits"]
@@ -83,7 +90,12 @@ def _with_fewer_photos(head: Mapping[str, Any], body: str, photos: tuple[int, in
             info["dataset_size"] = split["num_bytes"]
     body = body.replace(f"\n| concepts | train | {described} |", f"\n| concepts | train | {published} |")
     of = f"has one row per source photo that a scene shows ({published} of {described})"
-    return body.replace("The config `concepts` has one row per source photo", f"The config `concepts` {of}")
+    body = body.replace("The config `concepts` has one row per source photo", f"The config `concepts` {of}")
+    listed = f"Not published, because no scene shows them: {', '.join(map(escaped, held_back))}."
+    if len(held_back) > LONG:
+        title = f"Photos below that are not published: {len(held_back)}"
+        listed = f"<details>\n<summary>{title}</summary>\n\n{listed}\n\n</details>"
+    return body.replace(f"\n{CREDITS}\n", f"\n{CREDITS}\n\n{listed}\n", 1)
 
 
 def _picture(preview: Preview) -> str:

@@ -8,6 +8,7 @@ it, it needs nothing else of the project.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import posixpath
@@ -36,6 +37,8 @@ DEFAULT_FOLDER = "mycanvas_data"
 
 MANIFEST = ".build/selected.json"
 """The file that a build replaces last. It names the current shards with their sha256, rows and bytes."""
+FORMAT = 2
+"""The latest version of the manifest that is read."""
 STORE = ".build/shards"
 """The folder of shards by content, <sha256>.arrow. A shard there never changes; data/ has links to the current ones."""
 SHARD_NAME = re.compile(r"(?P<split>\w+(?:\.\w+)*)-(?P<index>\d{5})-of-(?P<count>\d{5})\.(?P<kind>arrow|parquet)")
@@ -205,18 +208,31 @@ def _recorded(files: Any, path: str, root: str) -> dict[str, Any] | None:
         ValueError: the build has not finished, or its manifest is damaged.
     """
     try:
-        values = json.loads(files.cat_file(posixpath.join(path, MANIFEST)))
-        if isinstance(values, dict) and all(isinstance(values.get(key, {}), dict) for key in ("files", "bytes")):
-            return values if values.get("files") else None
+        values = _checked(files.cat_file(posixpath.join(path, MANIFEST)))
     except (FileNotFoundError, NotADirectoryError):
         if not files.exists(posixpath.join(path, ".build")):
             return None
         raise ValueError(
             f"{root} is being built, or its build was stopped; run the same `mycanvas build` to finish it"
         ) from None
-    except ValueError:
-        pass
-    raise ValueError(f"{posixpath.join(root, MANIFEST)} is damaged; restore it with: {_select(root)}")
+    if values is None:
+        raise ValueError(f"{posixpath.join(root, MANIFEST)} is damaged; restore it with: {_select(root)}")
+    if values["format"] > FORMAT:
+        raise ValueError(f"{root} was built by a later version of mycanvas; run: pip install --upgrade mycanvas")
+    return values if values["files"] else None
+
+
+def _checked(content: bytes) -> dict[str, Any] | None:
+    """The values of a manifest; None if it is damaged. Its checksum is of the other values."""
+    try:
+        values = json.loads(content)
+        written = values.pop("checksum")
+        others = json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
+        whole = hashlib.sha256(others).hexdigest() == written
+        whole &= isinstance(values["files"], dict) and isinstance(values["bytes"], dict)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return None
+    return values if whole else None
 
 
 def _list(files: Any, folder: str) -> dict[str, dict[str, Any]]:

@@ -16,22 +16,15 @@ SHARED_PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "photos"
 
 
 @pytest.fixture(scope="session")
-def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The rendered toys, 224 pixels wide: `concepts/<toy>/*.jpg`, and their exact alpha in `alpha/<toy>/*.png`."""
-    from builder.demo.render import render_toys
-
-    folder = tmp_path_factory.mktemp("toys")
-    render_toys(folder, size=224)  # at their full size of 512, rendering and cutting out take four times as long
-    return folder
-
-
-@pytest.fixture(scope="session")
-def photos(request: pytest.FixtureRequest) -> Path:
-    """A folder of concepts: real photos where this checkout has them beside it, else the toys."""
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of concepts: real photos where this checkout has them beside it, else one photo of each of two toys."""
     if SHARED_PHOTOS.is_dir():
         return SHARED_PHOTOS / "concepts"
-    toys: Path = request.getfixturevalue("toys")
-    return toys / "concepts"
+    folder = tmp_path_factory.mktemp("photos")
+    for name in ("duck", "teapot"):
+        (folder / name).mkdir()
+        photograph_toy(folder / name / "1.jpg", name, view=1)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +90,15 @@ def chat_server(tiny_model: Callable[[str], Path]) -> Iterator[ChatServer]:
 
     with serve(speaks(tiny_model("llm"))) as server:
         yield server
+
+
+def photograph_toy(path: Path, name: str, view: int) -> None:
+    """One photograph of one toy, 224 x 224, as the demo renders it."""
+    from builder.demo.photograph import photograph
+    from builder.demo.render import TOYS
+
+    picture, _ = photograph(TOYS[name], view, 224)
+    Image.fromarray(picture).save(path, "JPEG", quality=95, subsampling=0)
 
 
 def draw_shape(path: Path, kind: int, view: int) -> None:

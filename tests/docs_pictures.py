@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,16 +13,15 @@ import numpy as np
 from PIL import Image
 
 from builder.config import load_config
-from builder.demo.render import TOYS, render_toys
+from builder.demo.render import TOYS
 from builder.inspect.contact_sheet import contact_sheet
 from builder.pipeline.build import build
 from mycanvas.dataset import Photo, open_dataset
 from mycanvas.io.images import decode, decode_rgb
+from tests.conftest import photograph_toy
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SHEET, CUTOUT = "demo.jpg", "cutout.jpg"
-TOY_SIZE = 224
-"""Width of the toys' photographs, that of the fixture `toys`: the demo's are 512 pixels wide."""
 COMPOSITIONS = (
     ("duck", "teapot"),
     ("mushroom", "robot"),
@@ -38,12 +36,12 @@ RESOLUTION, COLUMNS, SQUARE, GAP = 320, 3, 8, 12
 
 
 def make_pictures(
-    toys: Path, work: Path, compositions: Sequence[Sequence[str]] = COMPOSITIONS, cut_out: Sequence[str] = CUT_OUT
+    work: Path, compositions: Sequence[Sequence[str]] = COMPOSITIONS, cut_out: Sequence[str] = CUT_OUT
 ) -> Mapping[str, Image.Image]:
     """Build a small demo dataset in an empty folder, and draw each picture by its file name."""
     for name in sorted({name for names in compositions for name in names}):
         (work / "concepts" / name).mkdir(parents=True)
-        shutil.copy(toys / "concepts" / name / "1.jpg", work / "concepts" / name)
+        photograph_toy(work / "concepts" / name / "1.jpg", name, view=1)
         text = f'[{name}]\nclass_noun = "{TOYS[name].class_noun}"\nheight_cm = {TOYS[name].height_cm:g}\n'
         with (work / "concepts" / "concepts.toml").open("a") as file:
             file.write(text)
@@ -82,8 +80,7 @@ def beside(pictures: Sequence[Image.Image]) -> Image.Image:
 def main() -> None:
     """Write the pictures into docs/images."""
     with tempfile.TemporaryDirectory() as folder:
-        render_toys(Path(folder) / "toys", size=TOY_SIZE)
-        for name, picture in make_pictures(Path(folder) / "toys", Path(folder)).items():
+        for name, picture in make_pictures(Path(folder)).items():
             picture.save(IMAGES / name, quality=80)
 
 

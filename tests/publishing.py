@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -123,13 +124,32 @@ def expected(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
 
 def edit_captions(folder: Path, number: int) -> None:
     """Change the captions of so many kept scenes, as a person who corrects them would, and select again."""
-    build_folder = BuildFolder.open(folder)
     kept = [name for split, rows in shards_of(folder).items() if split != "concepts" for name in rows][:number]
+
+    def edit(row: dict[str, Any]) -> None:
+        if row["id"] in kept:
+            row["caption"] = f"{row['caption'][:-1]}, seen again."
+
+    _change_rows(folder, edit)
+
+
+def enlarge_pictures(folder: Path, size: int) -> None:
+    """Append so many random bytes to each scene's picture: to everything but a viewer, a picture of more pixels."""
+    random = np.random.default_rng(0)
+
+    def enlarge(row: dict[str, Any]) -> None:
+        row["image"]["bytes"] += random.bytes(size)
+
+    _change_rows(folder, enlarge)
+
+
+def _change_rows(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change every generated scene, and select again."""
+    build_folder = BuildFolder.open(folder)
     for index, marker in list(build_folder.markers()):
         rows = list(build_folder.candidates(index))
         for row in rows:
-            if row["id"] in kept:
-                row["caption"] = f"{row['caption'][:-1]}, seen again."
+            change(row)
         build_folder.write_candidates(index, rows, marker.rejected, marker.config)
     reselect(folder, {})
 

@@ -29,13 +29,20 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
       mycanvas demo --output mycanvas_data
     """
     from builder.config import load_config
-    from builder.demo.render import PICTURES, render_toys
+    from builder.demo.render import PICTURES, TOYS, check_toys, render_toys
     from builder.inspect.summary import write_sheet
     from builder.pipeline.build import build
+    from builder.pipeline.inputs import check_output
+    from mycanvas.errors import ConfigError
     from mycanvas.io.progress import Progress
 
     values = {"concepts": toys / "concepts", "output": output, "samples": samples, "resolution": resolution}
     config = load_config(None, None, {**values, "workers": workers, "license": "CC0-1.0"})
+    places = output.resolve(), toys.resolve()
+    if places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0]):
+        raise ConfigError(f"expected --output and --toys outside of each other, got {output} and {toys}")
+    check_toys(toys)
+    check_output(config, TOYS)
     with Progress("rendering", PICTURES, "photo") as progress:
         render_toys(toys, progress.update, config.workers)
     summary = build(config)

@@ -39,9 +39,11 @@ def export(folder: Path, name: str, output: Path) -> None:
     Example:
       mycanvas export mycanvas_data --format coco --output mycanvas_coco
     """
-    from builder.pipeline.dataset_writer import check_build
+    from builder.pipeline.manifest import check_build
     from mycanvas.export import export as run
+    from mycanvas.io.messages import counted
 
     done = run(folder, name, output, check=check_build)
     counts = ", ".join(f"{split} {count}" for split, count in done.counts.items())
-    print_lines([f"{sum(done.counts.values())} scenes ({counts}) in {output}{'' if done.written else ', as before'}"])
+    scenes = counted(sum(done.counts.values()), "scene")
+    print_lines([f"{scenes} ({counts}) in {output}{'' if done.written else ', as before'}"])

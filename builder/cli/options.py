@@ -16,10 +16,15 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 
 class _Path(click.Path):
-    """A path whose name is UTF-8: others cannot be written to configurations, cards and JSON."""
+    """A path whose name is UTF-8: others cannot be written to configurations, cards and JSON.
+
+    An empty word, which pathlib takes for the current folder, is refused.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse a name that is not UTF-8."""
+        """Refuse a name that is empty or not UTF-8."""
+        if value == "":
+            self.fail('expected a path, got ""; the current folder is "."', param, ctx)
         if not is_utf8(os.fsdecode(value)):
             self.fail(f"the path {shown(os.fsdecode(value))} is not UTF-8; rename its folder or file", param, ctx)
         return super().convert(value, param, ctx)

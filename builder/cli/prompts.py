@@ -35,9 +35,11 @@ def prompts(dataset: Path, output: Path, per_composition: int) -> None:
       mycanvas prompts mycanvas_data --output generated/images.jsonl
     """
     from mycanvas.dataset import open_dataset
+    from mycanvas.io.messages import counted
     from mycanvas.io.reports import write_prompts
     from mycanvas.metrics.protocol import as_lines, unseen_prompts
 
     written = unseen_prompts(open_dataset(dataset), per_composition)
     write_prompts(output, as_lines(written))
-    print_lines([f'{len(written)} prompts in {output}; generate an image for each, named by its "file"'])
+    count = counted(len(written), "prompt")
+    print_lines([f'{count} in {output}; generate an image for each, named by its "file"'])

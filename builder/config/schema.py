@@ -48,6 +48,8 @@ Stage = TypeVar("Stage", bound=Table)
 
 
 def _folder_or_hub(value: object) -> Path | str:
+    if value == "":
+        raise ValueError(f'expected a folder, or {ON_HUB}owner/name, got ""; the current folder is "."')
     if isinstance(value, str) and (value.startswith(ON_HUB) or "://" not in value):
         return value if value.startswith(ON_HUB) else check_utf8(Path(value))
     if not isinstance(value, Path):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,9 @@ from builder.demo.photograph import VIEWS, photograph
 from builder.demo.playroom import ball, ball2, car, duck, robot, rocket, snowman
 from builder.demo.toy import Toy
 from builder.engines.local import LocalEngine
-from mycanvas.io.files import os_errors, write_bytes, write_text
+from mycanvas.errors import StoreError
+from mycanvas.io.files import os_errors, unfinished_pattern, write_bytes, write_text
+from mycanvas.io.ownership import check_ownership
 from mycanvas.models import cores
 
 SIZE = 512
@@ -42,6 +45,9 @@ TOYS: Mapping[str, Toy] = {
 }
 """Every toy, by its name."""
 
+MARKER = ".toys"
+"""File that identifies a folder of toys: the version of finished ones, empty before."""
+
 PICTURES = len(TOYS) * len(VIEWS)
 """How many photographs `render_toys` makes."""
 
@@ -61,16 +67,16 @@ def render_toys(
         size: width and height of each photograph in pixels.
 
     Raises:
-        StoreError: the folder cannot be written.
+        StoreError: the folder holds something else, or cannot be written.
         InputError: it cannot be read.
     """
-    marker, version = folder / ".toys", _version(size)
+    check_toys(folder)
+    marker, version = folder / MARKER, _version(size)
     if _complete(folder, marker, version):
         if progress:
             progress(PICTURES)
         return
-    with os_errors(marker):
-        marker.unlink(missing_ok=True)
+    write_text(marker, "")
     tasks = [(folder, name, view, size) for name in TOYS for view in range(len(VIEWS))]
     with LocalEngine(workers or cores()) as engine:
         for _ in engine.map(_write_photograph, tasks):
@@ -94,14 +100,43 @@ def _write_photograph(task: tuple[Path, str, int, int]) -> None:
     write_bytes(folder / "alpha" / name / f"{view}.png", encoded.getvalue())
 
 
-def _complete(folder: Path, marker: Path, version: str) -> bool:
-    files = [folder / "concepts" / "concepts.toml"]
+def check_toys(folder: Path) -> None:
+    """Refuse a folder, before anything is written to it, unless it is new, empty or holds only toys.
+
+    Raises:
+        StoreError: it holds another file, or cannot be read.
+    """
+    if not check_ownership(folder, MARKER, _is_unfinished_marker, option="--toys"):
+        return
+    expected = set(_files(folder))
+    foreign = [
+        path
+        for path in sorted((folder / "concepts").rglob("*"))
+        if path not in expected and not path.name.startswith(".") and (path.is_symlink() or not path.is_dir())
+    ]
+    if foreign:
+        raise StoreError(
+            f"{folder} holds files that the demo did not render, such as {foreign[0].relative_to(folder)}; move them "
+            "elsewhere, or give --toys a new or empty folder"
+        )
+
+
+def _is_unfinished_marker(name: str) -> bool:
+    return bool(re.fullmatch(unfinished_pattern(re.escape(MARKER)), name))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    yield folder / "concepts" / "concepts.toml"
     for name in TOYS:
         for view in range(len(VIEWS)):
-            files += [folder / "concepts" / name / f"{view}.jpg", folder / "alpha" / name / f"{view}.png"]
+            yield folder / "concepts" / name / f"{view}.jpg"
+            yield folder / "alpha" / name / f"{view}.png"
+
+
+def _complete(folder: Path, marker: Path, version: str) -> bool:
     with os_errors(folder, "read"):
         same = marker.is_file() and marker.read_bytes() == version.encode()
-        return same and all(file.is_file() for file in files)
+        return same and all(file.is_file() for file in _files(folder))
 
 
 def _version(size: int) -> str:

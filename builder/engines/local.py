@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -14,6 +14,7 @@ from types import FrameType, TracebackType
 from typing import Self, TypeVar
 
 from builder.engines.base import STOP_SIGNALS
+from builder.engines.worker_logs import collect_logs, log_levels, logged, report
 from mycanvas.errors import StoreError
 
 Task = TypeVar("Task")
@@ -49,12 +50,14 @@ class LocalEngine:
         if not self._pool:
             # Spawned, not forked: a fork copies locks that threads of pyarrow or OpenCV may hold.
             spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=spawn, initializer=_start_worker)
+            self._pool = ProcessPoolExecutor(
+                self.workers, mp_context=spawn, initializer=_start_worker, initargs=(log_levels(),)
+            )
         with _delayed_interrupt():
-            submitted = [self._pool.submit(work, task) for task in tasks]
+            submitted = [self._pool.submit(logged, work, task) for task in tasks]
         try:
             for done in as_completed(submitted):
-                yield done.result()
+                yield report(done.result())
         except BrokenProcessPool as error:
             raise StoreError(
                 "a worker process was killed, perhaps because memory ran out; "
@@ -99,9 +102,10 @@ def _kill_workers(_number: int, _frame: FrameType | None) -> None:
         process.kill()
 
 
-def _start_worker() -> None:
+def _start_worker(levels: Mapping[str, int]) -> None:
     """Ignore Ctrl-C, so that the parent can cancel waiting tasks while running ones finish; exit if the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    collect_logs(levels)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 

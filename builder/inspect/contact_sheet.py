@@ -14,6 +14,8 @@ from mycanvas.io.images import PALETTE
 
 COLUMNS = 6
 TILE = 320
+GAP = 12
+"""Pixels between neighbouring tiles, so that their captions do not run together."""
 CAPTION = 34
 LABEL = 14
 """Height of a token's label, which is above its box, not on the object."""
@@ -27,9 +29,10 @@ def contact_sheet(scenes: Iterable[Scene], limit: int = 36, columns: int = COLUM
     """
     tiles = [_tile(scene) for scene in islice(scenes, limit)]
     lines = max(1, -(-len(tiles) // columns))
-    sheet = Image.new("RGB", (columns * TILE, lines * (TILE + CAPTION)), "white")
+    width, height = TILE + GAP, TILE + CAPTION + GAP
+    sheet = Image.new("RGB", (columns * width - GAP, lines * height - GAP), "white")
     for index, tile in enumerate(tiles):
-        sheet.paste(tile, (index % columns * TILE, index // columns * (TILE + CAPTION)))
+        sheet.paste(tile, (index % columns * width, index // columns * height))
     return sheet
 
 

@@ -16,13 +16,14 @@ from PIL import Image, PngImagePlugin
 
 from builder.inspect.contact_sheet import contact_sheet
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.dataset_writer import check_whole
 from builder.pipeline.funnel import Funnel
+from builder.pipeline.manifest import check_whole, read_manifest
 from builder.pipeline.source_photos import Sources, summary_lines
 from builder.stages.layout.replies import Tally, tally
 from mycanvas.dataset import Scene, open_dataset
 from mycanvas.errors import ConfigError, InputError, StoreError
-from mycanvas.io.files import read_json, write_bytes
+from mycanvas.io.files import write_bytes
+from mycanvas.io.messages import counted
 from mycanvas.io.tables import table_lines
 from mycanvas.schema import SCORES
 
@@ -60,7 +61,8 @@ class Inspection:
         """The numbers for a terminal, line by line."""
         head = ["score", *(f"{quantile:.0%}" for quantile in QUANTILES)]
         scores = [[name, *(f"{value:.3f}" for value in values)] for name, values in self.quantiles.items()]
-        lost = [f"{name}: {reason}" for name, reason in self.sources.unreadable.items()]
+        lost = [f"{name}: {reason}" for name, reason in self.sources.unreadable.items() if "/" not in name]
+        lost += [f"background {name}: {reason}" for name, reason in self.sources.unreadable_backgrounds.items()]
         return [
             *self.funnel.lines(),
             *self.replies.lines(),
@@ -69,9 +71,10 @@ class Inspection:
             *([f"objects placed by {_listed(self.placed_by)}"] if self.placed_by else []),
             *([f"captions written by {_listed(self.written_by)}"] if self.written_by else []),
             "",
+            f"scores of all {counted(sum(self.funnel.made.values()), 'generated scene')}, kept or not:",
             *table_lines([head, *scores]),
             "",
-            *summary_lines(self.sources.photos),
+            *summary_lines(self.sources.every_photo()),
             *([""] if lost else []),
             *lost,
         ]
@@ -86,17 +89,18 @@ def inspect_build(folder: BuildFolder) -> Inspection:
     """
     check_whole(folder)
     scenes = list(open_dataset(folder.path).scenes())
-    selected, shards = read_json(folder.selected_file), [index for index, _ in folder.markers()]
-    if len(shards) < len(selected["candidates"]):
-        lost = f"{len(selected['candidates']) - len(shards)} of {len(selected['candidates'])} files are missing"
+    manifest, shards = read_manifest(folder), [index for index, _ in folder.markers()]
+    expected = len(manifest.made_from.candidates)
+    if len(shards) < expected:
+        lost = f"{expected - len(shards)} of {expected} files are missing"
         raise StoreError(f"{folder.hidden / 'candidates'}: {lost}; run the same `mycanvas build` again to remake them")
     scores = [row["scores"] for index in shards for row in folder.candidates(index, ("scores",))]
     return Inspection(
         folder=folder.path,
-        funnel=Funnel.from_json(selected["funnel"]),
+        funnel=manifest.funnel.ordered(),
         compositions=dict(sorted(Counter(scene.composition for scene in scenes).items())),
         quantiles=_quantiles(scores),
-        sources=Sources.from_json(read_json(folder.sources_file)),
+        sources=folder.sources(),
         words_per_caption=float(np.mean([len(scene.caption.split()) for scene in scenes])),
         replies=tally(folder.replies),
         placed_by=_tally("placed_by", scenes),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from builder.config import BuildConfig, parse_config
 from builder.engines import ENGINES
-from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.build_folder import BuildFolder, Plan, PlannedScene
 from builder.pipeline.claim import claim
 from builder.pipeline.context import BuildContext
 from builder.pipeline.finalize import Summary, finalize, last_selection
@@ -23,9 +22,11 @@ from builder.pipeline.themes import find_themes
 from builder.records import Sample
 from builder.stages.plan import check_compositions, choose_compositions, draw_plan
 from mycanvas.errors import InputError
-from mycanvas.io.files import write_json, write_text
+from mycanvas.io.checked import digest, write_checked
 from mycanvas.models.device import cores
 from mycanvas.models.runtime import Runtime
+
+log = logging.getLogger("mycanvas")
 
 
 def build(config: BuildConfig) -> Summary:
@@ -54,7 +55,7 @@ def build(config: BuildConfig) -> Summary:
         make_scenes(context, samples, cutouts)
         if not config.select.model_fields_set:  # a selection made since stays until another is given
             config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
-        write_json(folder.config_file, config.model_dump(mode="json"))
+        write_checked(folder.config_file, config.model_dump(mode="json"))
         return finalize(folder, config)
 
 
@@ -76,8 +77,9 @@ def _write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse
         photos=cutouts,
         backgrounds=tuple(map(background_use, inputs.backgrounds)),
         unreadable={rejection.sample_id: rejection.reason for rejection in inputs.rejected},
+        unreadable_backgrounds={rejection.sample_id: rejection.reason for rejection in inputs.rejected_backgrounds},
     )
-    write_json(folder.sources_file, asdict(sources))
+    write_checked(folder.sources_file, asdict(sources))
 
 
 def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUse]) -> tuple[Sample, ...]:
@@ -89,26 +91,40 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
             usable[cutout.concept].append(cutout.id)
     concepts = [concept for concept in inputs.concepts if usable[concept.name]]
     if not concepts:
-        best = max((cutout.quality or 0.0 for cutout in cutouts), default=0.0)
-        raise InputError(
-            f"no photo gave a cut-out of quality {config.segment.min_quality:g} (the best has {format_quality(best)}); "
-            "use each concept's best with --keep-best, or give photos with an alpha channel"
+        raise InputError(_no_cutout(cutouts, config))
+    if len(concepts) == 1 and not config.compositions and 1 not in config.sizes:
+        log.warning(
+            "only the concept %s has a photo that can be used, so that every scene shows one object; "
+            "for scenes of several, add folders of other objects and build again with another --output",
+            concepts[0].name,
         )
     by_name = {concept.name: concept for concept in concepts}
     compositions = [tuple(by_name[name] for name in names) for names in choose_compositions(sorted(by_name), config)]
     themes = find_themes(context, compositions, inputs.backgrounds)
     samples = draw_plan(concepts, usable, inputs.backgrounds, config, themes)
-    lines = (json.dumps(_plan_line(sample)) + "\n" for sample in samples)
-    write_text(context.folder.plan_file, "".join(lines))
+    plan = Plan(request=digest(context.folder.request()), scenes=tuple(map(_planned, samples)))
+    write_checked(context.folder.plan_file, asdict(plan))
     return samples
 
 
-def _plan_line(sample: Sample) -> dict[str, Any]:
+def _no_cutout(cutouts: Sequence[CutoutUse], config: BuildConfig) -> str:
+    """Why no photo can be used, and how to fix it."""
+    qualities = [cutout.quality for cutout in cutouts if cutout.quality is not None]
+    if not qualities:
+        return "no photo gave a cut-out, for the reasons above; give photos of one object, or with an alpha channel"
+    return (
+        f"no photo gave a cut-out of quality {config.segment.min_quality:g} (the best has "
+        f"{format_quality(max(qualities))}); use each concept's best with --keep-best, or give photos with an alpha "
+        "channel"
+    )
+
+
+def _planned(sample: Sample) -> PlannedScene:
     background = sample.background
-    return {
-        "id": sample.id,
-        "composition": sample.composition,
-        "num_objects": len(sample.concepts),
-        "photos": sample.photo_ids,
-        "background": background.photo.id if background.photo else f"{background.scene}:{background.variant}",
-    }
+    return PlannedScene(
+        id=sample.id,
+        composition=sample.composition,
+        num_objects=len(sample.concepts),
+        photos=sample.photo_ids,
+        background=background.photo.id if background.photo else f"{background.scene}:{background.variant}",
+    )

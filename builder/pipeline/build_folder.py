@@ -3,7 +3,7 @@
     OUT/README.md                     the card
     OUT/data/<split>-NNNNN-of-NNNNN.arrow, OUT/concepts/train-NNNNN-of-NNNNN.arrow
     OUT/.build/build.json             the request: everything that the scenes depend on; another request is refused
-    OUT/.build/plan.jsonl             one line for each planned scene
+    OUT/.build/plan.json              the planned scenes
     OUT/.build/config.json            the whole configuration, with the last selection
     OUT/.build/sources.json           each photo with its cut-out, and the backgrounds
     OUT/.build/cutouts/<key>.*        cut-outs, named by the photo's content and the segmenter's parameters
@@ -13,25 +13,30 @@
     OUT/.build/shards/<sha256>.arrow  the dataset's shards, named by content; OUT/data and OUT/concepts link to them
     OUT/.build/selected.json          the manifest of the dataset, replaced last
 
-Every file is written whole or not at all (mycanvas/io/files.py).
+Every file is written whole or not at all (mycanvas/io/files.py). JSON files have a format version and a checksum
+(mycanvas/io/checked.py); markers hold the checksums of the files that they belong to.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
+from pydantic import Field
 
+from builder.pipeline.no_build import reason_and_remedy
+from builder.pipeline.own_files import LOCK, own_files
 from builder.pipeline.rows import Row, batches, candidate_schema
+from builder.pipeline.source_photos import Sources
 from builder.records import Rejected
 from mycanvas.errors import StoreError
-from mycanvas.io.files import os_errors, read_json_or_none, sha256_of, write_json, write_stream
+from mycanvas.io.checked import digest, read_checked, read_checked_or_none, write_checked
+from mycanvas.io.files import os_errors, sha256_of, write_stream
+from mycanvas.io.ownership import locked
 
 MODEL = "model "
 """Prefix of a model's name in a request; the value is the model's revision."""
@@ -53,6 +58,25 @@ class Marker:
     def retriable(self) -> bool:
         """Whether another run may add rows."""
         return any(rejection.retriable for rejection in self.rejected)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedScene:
+    """A scene of the plan. photos: the photo of each object. background: its photo's id, or "scene:variant"."""
+
+    id: str
+    composition: str
+    num_objects: Annotated[int, Field(ge=1, le=5)]
+    photos: tuple[str, ...]
+    background: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """The content of plan.json: all scenes, in order. request: the digest of the request in build.json."""
+
+    request: str
+    scenes: tuple[PlannedScene, ...]
 
 
 class BuildFolder:
@@ -78,7 +102,7 @@ class BuildFolder:
         with os_errors(folder.request_file, "read"):
             found = folder.request_file.is_file()
         if not found:
-            raise StoreError(f"{path} {_reason_and_remedy(path)}")
+            raise StoreError(f"{path} {reason_and_remedy(path, folder.request_file.relative_to(path).as_posix())}")
         return folder
 
     @property
@@ -88,8 +112,8 @@ class BuildFolder:
 
     @property
     def plan_file(self) -> Path:
-        """One line for each planned scene."""
-        return self.hidden / "plan.jsonl"
+        """The planned scenes."""
+        return self.hidden / "plan.json"
 
     @property
     def sources_file(self) -> Path:
@@ -124,14 +148,9 @@ class BuildFolder:
         """Read the request that the folder was built from.
 
         Raises:
-            StoreError: it is damaged.
+            StoreError: it is damaged, or of another version of this program.
         """
-        request = read_json_or_none(self.request_file)
-        if request is None:
-            raise StoreError(
-                f"{self.request_file} is damaged, so the configuration of this build is unknown; use another --output"
-            )
-        return dict(request)
+        return read_checked(self.request_file, dict[str, Any])
 
     def revisions(self) -> dict[str, str]:
         """Read the revision of each model of the build, by the model's name in the configuration."""
@@ -139,21 +158,36 @@ class BuildFolder:
             name.removeprefix(MODEL): str(value) for name, value in self.request().items() if name.startswith(MODEL)
         }
 
-    def plan(self) -> list[dict[str, Any]]:
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the folder's lock, so that no other process changes it.
+
+        Raises:
+            StoreError: another process holds it, or the folder cannot be written.
+        """
+        with os_errors(self.hidden):
+            self.hidden.mkdir(parents=True, exist_ok=True)
+        return locked(self.hidden / LOCK, self.path)
+
+    def plan(self) -> tuple[PlannedScene, ...]:
         """Read the planned scenes, in order; empty before there is a plan.
 
         Raises:
             StoreError: the plan is damaged.
         """
-        if not self.plan_file.is_file():
-            return []
-        try:
-            lines = [json.loads(line) for line in self.plan_file.read_text(encoding="utf-8").splitlines()]
-        except (OSError, ValueError):
-            lines = [None]
-        if not all(isinstance(line, dict) and {"id", "num_objects"} <= line.keys() for line in lines):
-            raise StoreError(f"{self.plan_file} is damaged; run the same `mycanvas build` again to restore it")
-        return lines
+        return read_checked(self.plan_file, Plan).scenes if self.plan_file.is_file() else ()
+
+    def is_planned_for(self, request: Mapping[str, Any]) -> bool:
+        """Whether the plan was drawn for a request, also if build.json is damaged."""
+        plan = read_checked_or_none(self.plan_file, Plan)
+        return plan is not None and plan.request == digest(request)
+
+    def sources(self) -> Sources:
+        """Read the photos with their cut-outs, and the backgrounds.
+
+        Raises:
+            StoreError: the file is missing or damaged.
+        """
+        return read_checked(self.sources_file, Sources)
 
     def cutout_file(self, key: str, kind: str) -> Path:
         """The path of a file of a cut-out; kind: "json" (its marker), "cutout.npy", "mask.png" or "photo.jpg"."""
@@ -175,13 +209,14 @@ class BuildFolder:
             config: the digest of the configuration that the shard must be made with; None: any.
         """
         file = self.candidate_file(shard)
-        values = read_json_or_none(file.with_suffix(".json"))
-        if values is None or not file.is_file():
+        marker = read_checked_or_none(file.with_suffix(".json"), Marker)
+        if marker is None or not file.is_file() or marker.sha256 != sha256_of(file):
             return None
-        if values["sha256"] != sha256_of(file) or config not in {None, values["config"]}:
-            return None
-        rejected = tuple(Rejected(**rejection) for rejection in values["rejected"])
-        return Marker(sha256=values["sha256"], rows=values["rows"], config=values["config"], rejected=rejected)
+        return marker if config in {None, marker.config} else None
+
+    def has_markers(self) -> bool:
+        """Whether a shard is finished."""
+        return any(file.suffix == ".json" for file, _ in own_files(self.path, ".build/candidates"))
 
     def markers(self) -> Iterator[tuple[int, Marker]]:
         """Read the number and the marker of each finished shard, in order.
@@ -189,12 +224,14 @@ class BuildFolder:
         Raises:
             StoreError: a file does not match its marker.
         """
-        for path in sorted((self.hidden / "candidates").glob("*.json")):
-            marker = self.marker(int(path.stem))
+        for path, match in own_files(self.path, ".build/candidates"):
+            if path.suffix != ".json":
+                continue
+            marker = self.marker(int(match["shard"]))
             if marker is None:
                 file = path.with_suffix(".arrow")
                 raise StoreError(f"{file} is damaged or missing; run the same `mycanvas build` again to remake it")
-            yield int(path.stem), marker
+            yield int(match["shard"]), marker
 
     def write_candidates(self, shard: int, rows: Sequence[Row], rejected: Sequence[Rejected], config: str) -> Marker:
         """Write one shard's scenes, then its marker."""
@@ -202,7 +239,7 @@ class BuildFolder:
         file.with_suffix(".json").unlink(missing_ok=True)
         write_stream(file, candidate_schema(), batches(rows, candidate_schema()))
         marker = Marker(sha256=sha256_of(file), rows=len(rows), config=config, rejected=tuple(rejected))
-        write_json(file.with_suffix(".json"), asdict(marker))
+        write_checked(file.with_suffix(".json"), asdict(marker))
         return marker
 
     def candidates(self, shard: int, columns: Sequence[str] | None = None) -> Iterator[Row]:
@@ -210,14 +247,3 @@ class BuildFolder:
         with pa.memory_map(str(self.candidate_file(shard))) as file, pa.ipc.open_stream(file) as stream:
             for batch in stream:
                 yield from (batch.select(list(columns)) if columns else batch).to_pylist()
-
-
-def _reason_and_remedy(path: Path) -> str:
-    """Why a path is not the folder of a build, and how to get one."""
-    if not os.path.exists(path):
-        return "does not exist; give the folder that `mycanvas build` or `mycanvas demo` wrote"
-    if not os.path.isdir(path):
-        return "is a file; give the folder that `mycanvas build` or `mycanvas demo` wrote"
-    if any((path / "data").glob("*-of-*.*")):
-        return "is a dataset without its .build folder, which holds all generated scenes; give the folder that has it"
-    return f"holds no build; make one with: mycanvas build --concepts DIR --output {shlex.quote(str(path))}"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from pathlib import Path
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.dataset_writer import data_files, digest_of, file_sums
 from builder.pipeline.funnel import Funnel
+from builder.pipeline.manifest import Shards, digest_of
 from builder.pipeline.required_models import backends_with_models, published
+from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, Sources
 from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, Credit, SplitFacts, render_card
 from mycanvas import __version__
@@ -23,28 +23,28 @@ def card_text(
     config: BuildConfig,
     sources: Sources,
     funnel: Funnel,
-    compositions: dict[str, int],
-    caption_words: float,
+    shards: Shards,
+    kept: Sequence[Row],
 ) -> str:
     """Render the dataset's README.md.
 
     Args:
-        folder: a build folder, with the dataset's files.
+        folder: a build folder, with the stored shards.
         config: of the build, selection included.
         sources: its photos and backgrounds.
         funnel: the numbers of planned, rejected, dropped and kept scenes.
-        compositions: number of kept scenes by composition.
-        caption_words: mean number of words in a kept caption.
+        shards: of the dataset.
+        kept: `composition` and `caption` of the kept scenes.
     """
-    files = data_files(folder)
-    splits = [_split(files, name, "data", rows) for name, rows in funnel.kept.items() if rows]
+    sizes = {name: folder.shard_file(digest).stat().st_size for name, digest in shards.items()}
+    splits = [_split(sizes, name, "data", rows) for name, rows in funnel.kept.items() if rows]
     facts = CardFacts(
         name="MyCanvas",
         splits=tuple(splits),
-        source_photos=_split(files, "train", "concepts", len(sources.photos)),
+        source_photos=_split(sizes, "train", "concepts", len(sources.photos)),
         concepts=_concepts(sources.photos),
         backgrounds=_backgrounds(sources),
-        compositions=compositions,
+        compositions=dict(Counter(row["composition"] for row in kept)),
         planned=sum(funnel.planned.values()),
         rejected=funnel.rejected,
         candidates=sum(funnel.made.values()),
@@ -53,10 +53,10 @@ def card_text(
         parameters=_parameters(config),
         backends=backends_with_models(config, folder.revisions()),
         config_digest=config.digest(),
-        shards_digest=digest_of(file_sums(folder)),
+        shards_digest=digest_of(shards),
         seed=config.seed,
         resolution=config.resolution,
-        caption_words=caption_words,
+        caption_words=sum(len(row["caption"].split()) for row in kept) / len(kept),
         license=config.license,
         version=__version__,
     )
@@ -72,9 +72,9 @@ def _parameters(config: BuildConfig) -> dict[str, Any]:
     }
 
 
-def _split(files: Sequence[Path], name: str, folder: str, rows: int) -> SplitFacts:
-    own = [file for file in files if file.parent.name == folder and file.name.startswith(f"{name}-")]
-    return SplitFacts(name=name, rows=rows, bytes=sum(file.stat().st_size for file in own), files=len(own))
+def _split(sizes: Mapping[str, int], name: str, folder: str, rows: int) -> SplitFacts:
+    own = [size for file, size in sizes.items() if file.startswith(f"{folder}/{name}-")]
+    return SplitFacts(name=name, rows=rows, bytes=sum(own), files=len(own))
 
 
 def _concepts(photos: Sequence[CutoutUse]) -> tuple[ConceptFacts, ...]:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from mycanvas.errors import StoreError
+from mycanvas.io.tables import table_lines
+
+SHOWN = 12
+"""Differences that a message lists; the others are counted."""
 MAX_VALUE = 60
 """Longest value in a message, in characters; longer ones are cut."""
 
@@ -18,22 +24,42 @@ _PARTS: Mapping[str, Sequence[str]] = {
 """Names of the parts of a value, for kinds of setting that a request may have several of, as in "photo dog6/00.jpg"."""
 
 
-def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Describe each name whose value differs, in one line; None equals a missing name.
+def built_otherwise(folder: Path, lines: Sequence[str]) -> StoreError:
+    """The error that a folder was built from another request; lines: the result of `changes`."""
+    first, last = "was built with another configuration", "Use another --output, or the same configuration to resume."
+    return StoreError("\n".join([f"{folder} {first}", *lines, last]))
 
-    If concepts were added or removed, the first line says so, and their photos have no lines of their own.
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Describe each name whose value differs, in one line of two columns; None equals a missing name.
+
+    If concepts were added or removed, the first line says so, and their photos have no lines of their own. If a backend
+    was replaced, settings that only one of the two requests has are not listed: they came or went with it.
 
     Args:
         before: the request of the build in the folder, from its build.json.
         now: the new request.
+
+    Returns:
+        The lines, indented; of more than SHOWN, the first ones and the number of the others.
     """
     names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    if any(name.endswith(".backend") for name in names):
+        names = [name for name in names if _is_item(name) or (name in before and name in now)]
     was, has = _concepts(before), _concepts(now)
     exchanged = set(was) ^ set(has)
     if exchanged:
         names = [name for name in names if _concept_of(name) not in exchanged]
-    first = [f"  {'concepts':<12}  were {_listed(was)}, now {_listed(has)}"] if exchanged else []
-    return first + [f"  {_printable(name):<12}  {_difference(name, before.get(name), now.get(name))}" for name in names]
+    rows = [("  concepts", f"were {_listed(was)}, now {_listed(has)}")] if exchanged else []
+    rows += [(f"  {_printable(name)}", _difference(name, before.get(name), now.get(name))) for name in names]
+    more = [f"  … and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else []
+    return [*(table_lines(rows[:SHOWN], align="left") if rows else []), *more]
+
+
+def _is_item(name: str) -> bool:
+    """Whether a name is that of a photo, a concept, a background or a model, not of a setting."""
+    kind, _, item = name.partition(" ")
+    return bool(item) and kind in _PARTS
 
 
 def _concepts(request: Mapping[str, Any]) -> list[str]:
@@ -55,14 +81,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _difference(name: str, was: Any, now: Any) -> str:
-    kind, _, item = name.partition(" ")
-    if not (item and kind in _PARTS):
+    if not _is_item(name):
         return f"was {_format(was)}, now {_format(now)}"
     if was is None or now is None:
         return "was added" if was is None else "was removed"
     if not (isinstance(was, list) and isinstance(now, list)):
         was, now = [was], [now]
-    parts = zip(_PARTS[kind], was, now, strict=False)
+    parts = zip(_PARTS[name.split(" ")[0]], was, now, strict=False)
     changed = [(part, old, new) for part, old, new in parts if old != new]
     described = [
         "has changed" if part == "content" else f"{part} was {_format(old)}, now {_format(new)}"

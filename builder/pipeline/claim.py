@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.changes import changes
+from builder.pipeline.changes import built_otherwise, changes
+from builder.pipeline.own_files import may_be_left_first, unfinished_files
 from mycanvas.errors import StoreError
-from mycanvas.io.files import UNFINISHED, os_errors, write_json
+from mycanvas.io.checked import write_checked
 from mycanvas.io.ownership import check_ownership
-
-CHANGES_SHOWN = 12
-BUILD_FILES = frozenset(f".build/{name}" for name in ("lock", "candidates", "cutouts", "sources.json", "config.json"))
-"""Files that a build may leave before it writes build.json, the file that identifies the folder as a build."""
 
 
 @contextmanager
@@ -30,18 +26,10 @@ def claim(folder: BuildFolder, request: Mapping[str, Any]) -> Iterator[None]:
         StoreError: the folder holds something else, was built from another request, is in use or cannot be written.
     """
     marker = folder.request_file.relative_to(folder.path).as_posix()
-    check_ownership(folder.path, marker, BUILD_FILES.__contains__)
-    with os_errors(folder.hidden):
-        (folder.hidden / "candidates").mkdir(parents=True, exist_ok=True)
-        (folder.hidden / "cutouts").mkdir(exist_ok=True)
-        lock = (folder.hidden / "lock").open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(f"{folder.path} is in use by another process; wait for it") from None
+    check_ownership(folder.path, marker, may_be_left_first)
+    with folder.locked():
         _store_request(folder, request)
-        for leftover in folder.path.rglob(f".*{UNFINISHED}"):
+        for leftover in unfinished_files(folder.path):
             leftover.unlink()
         yield
 
@@ -49,12 +37,21 @@ def claim(folder: BuildFolder, request: Mapping[str, Any]) -> Iterator[None]:
 def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:
     """Write the request, or compare it with the stored one if scenes may already depend on that."""
     # Until there is a plan, nothing depends on the request: the configuration may still change.
-    planned = folder.plan_file.is_file() or any((folder.hidden / "candidates").glob("*.json"))
-    if not (folder.request_file.is_file() and planned):
-        write_json(folder.request_file, request)
+    planned = folder.plan_file.is_file() or folder.has_markers()
+    if not (folder.request_file.is_file() and planned) or _is_lost(folder, request):
+        write_checked(folder.request_file, request)
         return
     found = changes(folder.request(), request)
     if found:
-        more = [f"  … and {len(found) - CHANGES_SHOWN} more"] if len(found) > CHANGES_SHOWN else []
-        lines = [f"{folder.path} was built with another configuration", *found[:CHANGES_SHOWN], *more]
-        raise StoreError("\n".join([*lines, "Use another --output, or the same configuration to resume."]))
+        raise built_otherwise(folder.path, found)
+
+
+def _is_lost(folder: BuildFolder, request: Mapping[str, Any]) -> bool:
+    """Whether the stored request is damaged and is known, by the plan, to equal this one."""
+    if not folder.is_planned_for(request):
+        return False
+    try:
+        folder.request()
+    except StoreError:
+        return True
+    return False

@@ -6,36 +6,18 @@ is followed.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.source_photos import Sources
-from mycanvas.errors import StoreError
-from mycanvas.io.files import UNFINISHED, os_errors, read_json
+from builder.pipeline.manifest import last_manifest
+from builder.pipeline.own_files import own_files, unfinished_files
+from mycanvas.io.files import os_errors
 from mycanvas.io.messages import byte_size, counted
 from mycanvas.io.tables import table_lines
-from mycanvas.schema import SPLITS
-
-_SHARD = rf"({'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.arrow"
-_NAMES: Mapping[str, str] = {
-    ".": r"README\.md",
-    "data": _SHARD,
-    "concepts": r"train-\d{5}-of-\d{5}\.arrow",
-    ".build": r"[a-z]+\.(json|jsonl|sha256)",
-    ".build/backgrounds": r"(?P<background>[\w-]+-\d+)\.(json|png)",
-    ".build/candidates": r"\d{5}\.(arrow|json)",
-    ".build/cutouts": r"(?P<key>[0-9a-f]{32})\.(json|cutout\.npy|mask\.png|photo\.jpg)",
-    ".build/push": r"[0-9a-f]{64}\.(json|parquet)",
-    ".build/staging": _SHARD,
-}
-"""The names of our files, by the folder within OUT."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,14 +53,13 @@ def clean(path: Path, *, delete: bool = False) -> Cleaned:
         StoreError: the folder holds no build, is in use, or a file cannot be deleted.
     """
     folder = BuildFolder.open(path)
-    with _locked(folder):
+    with folder.locked():
         found = {kind: {file: file.stat().st_size for file in find(folder)} for kind, find in _KINDS.items()}
         found = {kind: files for kind, files in found.items() if files}
         if delete:
             for files in found.values():
                 _delete(files)
-            for name in ("push", "staging"):
-                _remove_if_empty(folder.hidden / name)
+            _remove_if_empty(folder.hidden / "push")
     return Cleaned(folder=path, files=found, deleted=delete)
 
 
@@ -97,36 +78,31 @@ def remove_push_files(folder: BuildFolder) -> None:
     _remove_if_empty(folder.hidden / "push")
 
 
-def _ours(folder: BuildFolder, place: str, suffix: str = "") -> Iterator[tuple[Path, re.Match[str]]]:
-    """Our files in one of the folders of _NAMES; suffix: a pattern that the whole name has to have around ours."""
-    inner = folder.path / place
-    links = [part for part in (inner, inner.parent) if part != folder.path and part.is_symlink()]
-    if links or not inner.is_dir():
-        return
-    pattern = re.compile(suffix.format(_NAMES[place]) if suffix else _NAMES[place])
-    with os_errors(inner), os.scandir(inner) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            match = pattern.fullmatch(entry.name)
-            if match and entry.is_file(follow_symlinks=False):
-                yield inner / entry.name, match
+def _ours(folder: BuildFolder, place: str) -> Iterator[tuple[Path, re.Match[str]]]:
+    """Our files in one of the folders of NAMES that is no symbolic link."""
+    parts = (Path(place), *Path(place).parents)[:-1]
+    if not any((folder.path / part).is_symlink() for part in parts):
+        yield from own_files(folder.path, place)
 
 
 def _unfinished(folder: BuildFolder) -> Iterator[Path]:
-    """Files that a killed process was writing: ".NAME.<number or random letters>.unfinished"."""
-    for place in _NAMES:
-        for file, _ in _ours(folder, place, rf"\.({{}})\.\w+{re.escape(UNFINISHED)}"):
-            yield file
+    """Files that a killed process was writing."""
+    return unfinished_files(folder.path)
 
 
-def _staged(folder: BuildFolder) -> Iterator[Path]:
-    return (file for file, _ in _ours(folder, ".build/staging"))
+def _earlier_shards(folder: BuildFolder) -> Iterator[Path]:
+    """Shards of earlier selections; none where the manifest is missing or damaged: then nothing says which are used."""
+    manifest = last_manifest(folder)
+    if manifest:
+        used = set(manifest.files.values())
+        yield from (file for file, match in _ours(folder, ".build/shards") if match["sha256"] not in used)
 
 
 def _unplanned_cutouts(folder: BuildFolder) -> Iterator[Path]:
     """Files of cut-outs that no photo of the build has; none before there is a plan, when settings may still change."""
     if not folder.plan():
         return
-    keys = {photo.key for photo in Sources.from_json(read_json(folder.sources_file)).photos}
+    keys = {photo.key for photo in folder.sources().photos}
     for file, match in _ours(folder, ".build/cutouts"):
         if match["key"] not in keys:
             yield file
@@ -137,7 +113,7 @@ def _unplanned_backgrounds(folder: BuildFolder) -> Iterator[Path]:
     plan = folder.plan()
     if not plan:
         return
-    planned = {str(line.get("background")).replace(":", "-") for line in plan}
+    planned = {scene.background.replace(":", "-") for scene in plan}
     for file, match in _ours(folder, ".build/backgrounds"):
         if match["background"] not in planned:
             yield file
@@ -146,7 +122,7 @@ def _unplanned_backgrounds(folder: BuildFolder) -> Iterator[Path]:
 _KINDS: Mapping[str, Callable[[BuildFolder], Iterator[Path] | list[Path]]] = {
     "unfinished": _unfinished,
     "prepared for a push": push_files,
-    "not moved into the dataset": _staged,
+    "shards of earlier selections": _earlier_shards,
     "cut-outs that no plan needs": _unplanned_cutouts,
     "backgrounds that no plan needs": _unplanned_backgrounds,
 }
@@ -164,18 +140,3 @@ def _remove_if_empty(place: Path) -> None:
     if place.is_dir() and not place.is_symlink() and not any(place.iterdir()):
         with os_errors(place):
             place.rmdir()
-
-
-@contextmanager
-def _locked(folder: BuildFolder) -> Iterator[None]:
-    """Hold the build's lock, without the other effects of `BuildFolder.claim`, which deletes unfinished files."""
-    path = folder.hidden / "lock"
-    with os_errors(path):
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise StoreError(f"{folder.path} is in use by another process; wait for it") from None
-    finally:
-        os.close(lock)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -16,15 +15,17 @@ from builder.config import BuildConfig, parse_config, profile_selection
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.card import card_text
 from builder.pipeline.claim import claim
-from builder.pipeline.dataset_writer import mark_selected, read_marker, write_card, write_concepts, write_splits
+from builder.pipeline.dataset_writer import link_shards, store_concepts, store_splits, write_card
 from builder.pipeline.funnel import Funnel
+from builder.pipeline.manifest import MadeFrom, is_current, last_manifest, write_manifest
 from builder.pipeline.rows import Row
-from builder.pipeline.source_photos import CutoutUse, Sources, summary_lines
+from builder.pipeline.source_photos import CutoutUse, summary_lines
 from builder.records import Rejected
 from builder.stages.layout.replies import tally
 from builder.stages.select import Judged, Selection, idle_bounds, select
 from mycanvas.errors import StoreError
-from mycanvas.io.files import read_json, read_json_or_none
+from mycanvas.io.checked import digest, read_checked, read_checked_or_none
+from mycanvas.io.messages import counted
 from mycanvas.schema import split_of
 
 log = logging.getLogger("mycanvas")
@@ -73,9 +74,9 @@ def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = F
     """
     folder = BuildFolder.open(path)
     with claim(folder, folder.request()):
-        values = read_json_or_none(folder.config_file)
-        if values is None:
+        if not folder.config_file.is_file():
             raise StoreError(f"{path} is not finished; run the same `mycanvas build` again to finish it")
+        values = read_checked(folder.config_file, dict[str, Any])
         before = profile_selection(values["profile"]) if reset else last_selection(folder)
         config = parse_config({**values, "select": {**before, **changes}})
         options = [
@@ -87,7 +88,10 @@ def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = F
 
 def last_selection(folder: BuildFolder) -> dict[str, Any]:
     """Read the [select] of the dataset in the folder; before there is a dataset, that of the configuration."""
-    values = read_json_or_none(folder.selected_file) or read_json_or_none(folder.config_file)
+    manifest = last_manifest(folder)
+    if manifest:
+        return manifest.made_from.select
+    values = read_checked_or_none(folder.config_file, dict[str, Any])
     return dict(values["select"]) if values else {}
 
 
@@ -102,12 +106,17 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     Raises:
         StoreError: the build is not finished, a file is damaged, or no scene would be kept; an earlier dataset stays.
     """
-    made_from = _made_from(folder, config)
-    sources = Sources.from_json(read_json(folder.sources_file))
-    done = read_marker(folder)
-    if done and all(done.get(name) == value for name, value in made_from.items()):
-        return Summary(folder=folder, funnel=Funnel.from_json(done["funnel"]), photos=sources.photos)
-    planned = {line["id"]: split_of(line["num_objects"]) for line in folder.plan()}
+    sources = folder.sources()
+    made_from = MadeFrom(
+        select=config.select.model_dump(mode="json"),
+        license=config.license,
+        candidates=tuple(marker.sha256 for _, marker in folder.markers()),
+        sources=digest(asdict(sources)),
+    )
+    before = last_manifest(folder)
+    if before and before.made_from == made_from and is_current(folder, before):
+        return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.every_photo())
+    planned = {scene.id: split_of(scene.num_objects) for scene in folder.plan()}
     shards, rejected = _read_shards(folder)
     candidates = [row for rows in shards.values() for row in rows]
     _check_all_made(folder, planned, candidates, rejected)
@@ -116,18 +125,15 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     if not selection.kept:
         stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
         raise StoreError("\n".join([f"{folder.path}: no scene would be kept by {selected_by}{stays}", *funnel.lines()]))
-    _write_dataset(folder, config, sources, shards, planned, set(selection.kept), funnel)
-    mark_selected(folder, {**made_from, "funnel": asdict(funnel)})
-    return Summary(folder=folder, funnel=funnel, photos=sources.photos)
-
-
-def _made_from(folder: BuildFolder, config: BuildConfig) -> dict[str, Any]:
-    """Everything that the dataset depends on; the same values give the same dataset."""
-    return {
-        "select": config.select.model_dump(),
-        "license": config.license,
-        "candidates": [marker.sha256 for _, marker in folder.markers()],
-    }
+    ids = set(selection.kept)
+    kept = {index: [row for row in made if row["id"] in ids] for index, made in shards.items()}
+    splits = [(index, {row["id"]: planned[row["id"]] for row in own}) for index, own in kept.items()]
+    known = before.files if before and before.made_from.sources == made_from.sources else {}
+    stored = store_concepts(folder, sources.photos, known) | store_splits(folder, splits)
+    link_shards(folder, stored, before)
+    text = card_text(folder, config, sources, funnel, stored, list(chain.from_iterable(kept.values())))
+    write_manifest(folder, stored, write_card(folder, text, before), made_from, funnel)
+    return Summary(folder=folder, funnel=funnel, photos=sources.every_photo())
 
 
 def _read_shards(folder: BuildFolder) -> tuple[dict[int, list[Row]], list[Rejected]]:
@@ -152,9 +158,8 @@ def _check_all_made(
         )
     missing = set(planned) - known
     if missing or not planned:
-        raise StoreError(
-            f"{folder.path}: {len(missing)} scenes are not made yet; run the same `mycanvas build` again first"
-        )
+        left = f"{counted(len(missing), 'scene')} {'is' if len(missing) == 1 else 'are'} not made yet"
+        raise StoreError(f"{folder.path}: {left}; run the same `mycanvas build` again first")
 
 
 def _select(candidates: Sequence[Row], config: BuildConfig) -> Selection:
@@ -168,22 +173,3 @@ def _select(candidates: Sequence[Row], config: BuildConfig) -> Selection:
             "the bound on %s has no effect: score.backend %r does not measure it", score, config.backend_name("score")
         )
     return select(judged, config.select)
-
-
-def _write_dataset(
-    folder: BuildFolder,
-    config: BuildConfig,
-    sources: Sources,
-    shards: Mapping[int, Sequence[Row]],
-    planned: Mapping[str, str],
-    kept: Set[str],
-    funnel: Funnel,
-) -> None:
-    """Write the source photos, the kept scenes and the card."""
-    rows = {index: [row for row in made if row["id"] in kept] for index, made in shards.items()}
-    write_concepts(folder, sources.photos)
-    write_splits(folder, [(index, {row["id"]: planned[row["id"]] for row in own}) for index, own in rows.items()])
-    all_rows = list(chain.from_iterable(rows.values()))
-    compositions = dict(Counter(row["composition"] for row in all_rows))
-    words = sum(len(row["caption"].split()) for row in all_rows) / len(all_rows)
-    write_card(folder, card_text(folder, config, sources, funnel, compositions, words))

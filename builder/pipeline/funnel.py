@@ -49,15 +49,14 @@ class Funnel:
             kept=_by_split(planned[name] for name in selection.kept),
         )
 
-    @classmethod
-    def from_json(cls, counts: Mapping[str, Mapping[str, int]]) -> Funnel:
-        """Read the result of `asdict`, and restore the order of the keys, which our JSON files sort."""
-        return cls(
-            planned=_by_split(counts["planned"]),
-            rejected=_most_first(counts["rejected"]),
-            made=_by_split(counts["made"]),
-            dropped=_most_first(counts["dropped"]),
-            kept=_by_split(counts["kept"]),
+    def ordered(self) -> Funnel:
+        """Restore the order of the keys, which our JSON files sort."""
+        return Funnel(
+            planned=_by_split(self.planned),
+            rejected=_most_first(self.rejected),
+            made=_by_split(self.made),
+            dropped=_most_first(self.dropped),
+            kept=_by_split(self.kept),
         )
 
     def lines(self) -> list[str]:

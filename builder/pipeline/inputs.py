@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from builder.config import BuildConfig
-from builder.pipeline.build_folder import MODEL
+from builder.pipeline.build_folder import MODEL, BuildFolder
+from builder.pipeline.changes import built_otherwise, changes
+from builder.pipeline.own_files import may_be_left_first
 from builder.records import BackgroundRef, Concept, Rejected
 from builder.sources.background_photos import find_backgrounds
 from builder.sources.concepts import find_concepts
@@ -18,6 +20,7 @@ from builder.sources.hub_datasets import fetch_concepts
 from builder.stages.backgrounds import procedural_backgrounds
 from mycanvas import __version__
 from mycanvas.errors import ConfigError
+from mycanvas.io.ownership import check_ownership
 from mycanvas.io.text import is_utf8, shown
 
 log = logging.getLogger("mycanvas")
@@ -25,11 +28,12 @@ log = logging.getLogger("mycanvas")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inputs:
-    """The concepts and backgrounds of a build. rejected: photos and folders that are not used."""
+    """The concepts and backgrounds of a build. rejected, rejected_backgrounds: photos and folders that are not used."""
 
     concepts: tuple[Concept, ...]
     backgrounds: tuple[BackgroundRef, ...]
     rejected: tuple[Rejected, ...]
+    rejected_backgrounds: tuple[Rejected, ...] = ()
 
 
 def find_inputs(config: BuildConfig) -> Inputs:
@@ -40,7 +44,7 @@ def find_inputs(config: BuildConfig) -> Inputs:
         InputError: there is no usable photo.
         HubError: a dataset on the Hub is not available.
     """
-    _check_output(config)
+    _check_output_is_elsewhere(config)
     concepts = find_concepts(config.concepts if isinstance(config.concepts, Path) else fetch_concepts(config.concepts))
     for rejection in concepts.rejected:
         log.warning("%s is left out: %s", rejection.sample_id, rejection.reason)
@@ -49,8 +53,12 @@ def find_inputs(config: BuildConfig) -> Inputs:
     found = find_backgrounds(config.backgrounds)
     for rejection in found.rejected:
         log.warning("background %s is left out: %s", rejection.sample_id, rejection.reason)
-    rejected = (*concepts.rejected, *found.rejected)
-    return Inputs(concepts=concepts.concepts, backgrounds=found.backgrounds, rejected=rejected)
+    return Inputs(
+        concepts=concepts.concepts,
+        backgrounds=found.backgrounds,
+        rejected=concepts.rejected,
+        rejected_backgrounds=found.rejected,
+    )
 
 
 def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, str]) -> dict[str, Any]:
@@ -78,11 +86,35 @@ def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, s
     return request
 
 
+def check_output(config: BuildConfig, concepts: Collection[str]) -> None:
+    """Refuse an output folder before there are photos, as far as it can be known then: `claim` checks the rest.
+
+    Args:
+        config: of the build.
+        concepts: the names of its concepts.
+
+    Raises:
+        ConfigError: the output folder is within an input folder, or its name is not UTF-8.
+        StoreError: it holds something else, or a build of other concepts or settings.
+    """
+    _check_output_is_elsewhere(config)
+    folder = BuildFolder(config.output)
+    marker = folder.request_file.relative_to(folder.path).as_posix()
+    built = check_ownership(folder.path, marker, may_be_left_first)
+    if not (built and folder.plan_file.is_file()):
+        return
+    before, names = folder.request(), {f"concept {name}" for name in concepts}
+    now = {"mycanvas": __version__, **config.identity()} | {name: before.get(name, True) for name in names}
+    known = {name: value for name, value in before.items() if name in now or name.startswith("concept ")}
+    if found := changes(known, now):
+        raise built_otherwise(folder.path, found)
+
+
 def _is_within(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
-def _check_output(config: BuildConfig) -> None:
+def _check_output_is_elsewhere(config: BuildConfig) -> None:
     """Refuse an output folder that no dataset can be loaded from, or whose pictures would be read as photos."""
     if not is_utf8(output := os.path.abspath(config.output)):
         raise ConfigError(

@@ -36,9 +36,12 @@ def with_backend(
     """
     loaded_from = repr((kind, table, runtime))
     if stage not in _loaded or _loaded[stage][0] != loaded_from:
-        for other in [*_loaded] if kind.learned and runtime.memory == "low" else [stage]:
-            _loaded.pop(other, None)  # frees memory for the new one
-        release_memory()
+        replaced = [*_loaded] if kind.learned and runtime.memory == "low" else [stage] if stage in _loaded else []
+        had_model = any(_loaded[other][1].learned for other in replaced)
+        for other in replaced:
+            del _loaded[other]  # frees memory for the new one
+        if had_model:  # collecting garbage takes longer than a small build makes a scene
+            release_memory()
         _loaded[stage] = (loaded_from, kind.load(table, runtime))
         limit_threads(runtime.threads)
     backend = _loaded[stage][1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,22 +10,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import BuildContext
 from builder.pipeline.loaded_backends import with_backend
+from builder.pipeline.prepared_files import (
+    cutout_marker,
+    is_cut_out,
+    is_painted,
+    read_painted,
+    write_cutout,
+    write_painted,
+)
 from builder.pipeline.source_photos import CutoutUse, choose_cutouts
-from builder.records import Background, BackgroundRef, Concept, Cutout, PhotoFile, Rejected, Rgb, Rgba, Sample
+from builder.records import Background, BackgroundRef, Concept, PhotoFile, Sample
 from builder.sources.photos import read_photo
 from builder.stages.backgrounds import paint_scene
 from builder.stages.segment import SEGMENTERS, segment
 from builder.stages.segment.base import GATE
 from mycanvas import __version__
-from mycanvas.errors import StoreError
-from mycanvas.io.files import read_json, read_json_or_none, write_bytes, write_json
-from mycanvas.io.images import encode_photo, encode_png
 from mycanvas.io.progress import Progress, tracked
 from mycanvas.models.runtime import Runtime
 
@@ -91,7 +94,7 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
 
 def _read_use(folder: BuildFolder, concept: Concept, photo: PhotoFile, key: str) -> CutoutUse:
     """Read the marker of a cut-out; whether it is used is decided later."""
-    marker = read_json(folder.cutout_file(key, "json"))
+    marker = cutout_marker(folder, key)
     return CutoutUse(
         id=photo.id,
         concept=concept.name,
@@ -100,8 +103,8 @@ def _read_use(folder: BuildFolder, concept: Concept, photo: PhotoFile, key: str)
         height_cm=concept.height_cm,
         attribution=photo.attribution,
         key=key,
-        quality=marker["quality"],
-        reason=marker["reason"],
+        quality=marker.quality,
+        reason=marker.reason,
     )
 
 
@@ -131,19 +134,10 @@ def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
 def cut_out(task: CutoutTask) -> int:
     """Cut out the photos whose cut-outs are not in the build folder yet; return the number of photos of the task."""
     folder = BuildFolder(task.folder)
-    missing = [(photo, key) for photo, key in zip(task.photos, task.keys, strict=True) if not _is_complete(folder, key)]
+    missing = [(photo, key) for photo, key in zip(task.photos, task.keys, strict=True) if not is_cut_out(folder, key)]
     if missing:
         _segment_photos(folder, missing, task)
     return len(task.photos)
-
-
-def _is_complete(folder: BuildFolder, key: str) -> bool:
-    """Whether all files of a cut-out are in the build folder."""
-    marker = read_json_or_none(folder.cutout_file(key, "json"))
-    if marker is None:
-        return False
-    kinds = ["photo.jpg"] if marker["quality"] is None else ["photo.jpg", "mask.png", "cutout.npy"]
-    return all(folder.cutout_file(key, kind).is_file() for kind in kinds)
 
 
 def _segment_photos(folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]], task: CutoutTask) -> None:
@@ -157,65 +151,25 @@ def _segment_photos(folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]
         lambda backend: list(segment(photos, backend, config.segment, config.seed)),
     )
     for photo, (_, key), result in zip(photos, missing, results, strict=True):
-        write_bytes(folder.cutout_file(key, "photo.jpg"), encode_photo(photo.pixels, photo.alpha))
-        write_json(folder.cutout_file(key, "json"), _write_cutout(folder, key, result))
-
-
-def _write_cutout(folder: BuildFolder, key: str, result: Cutout | Rejected) -> dict[str, float | bool | str | None]:
-    """Write the pixels of a cut-out, if there is one; return the content of its marker."""
-    if isinstance(result, Rejected):
-        return {"quality": None, "reason": result.reason}
-    if result.mask is not None:
-        write_bytes(folder.cutout_file(key, "mask.png"), encode_png(result.mask.astype(np.uint8) * 255))
-    buffer = io.BytesIO()
-    np.save(buffer, result.rgba)  # twice as large as a PNG; but reading a PNG takes as long as making a scene
-    write_bytes(folder.cutout_file(key, "cutout.npy"), buffer.getvalue())
-    return {"quality": result.quality, "cut_off": result.cut_off, "reason": None}
-
-
-def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
-    """Read a cut-out that `cut_out` made. Its pixels are memory-mapped: loaded when accessed, and shared by workers.
-
-    Raises:
-        StoreError: its files are damaged.
-    """
-    marker = read_json(folder.cutout_file(key, "json"))
-    path = folder.cutout_file(key, "cutout.npy")
-    try:
-        rgba: Rgba = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError):
-        raise _damaged(path) from None
-    return Cutout(photo_id=photo_id, rgba=rgba, quality=marker["quality"], cut_off=marker["cut_off"])
+        write_cutout(folder, key, photo, result)
 
 
 @one_thread()
 def paint(task: PaintTask) -> None:
     """Paint one background and write it, unless it is in the build folder already."""
     folder, name = BuildFolder(task.folder), _painted_name(task.background)
-    if read_json_or_none(folder.painted_file(name, "json")) and folder.painted_file(name, "png").is_file():
-        return
-    painted = paint_scene(task.background)
-    write_bytes(folder.painted_file(name, "png"), encode_png(painted.pixels))
-    write_json(folder.painted_file(name, "json"), {"horizon": painted.horizon, "ground": painted.ground})
+    if not is_painted(folder, name):
+        write_painted(folder, name, paint_scene(task.background))
 
 
-def read_painted(folder: BuildFolder, background: BackgroundRef) -> Background:
+def read_background(folder: BuildFolder, background: BackgroundRef) -> Background:
     """Read a background that `paint` made.
 
     Raises:
-        StoreError: its files are damaged.
+        StoreError: its files are missing or damaged.
     """
-    name = _painted_name(background)
-    path = folder.painted_file(name, "png")
-    pixels: Rgb | None = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise _damaged(path)
-    return Background(pixels=cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), **read_json(folder.painted_file(name, "json")))
+    return read_painted(folder, _painted_name(background))
 
 
 def _painted_name(background: BackgroundRef) -> str:
     return f"{background.scene}-{background.variant}"
-
-
-def _damaged(path: Path) -> StoreError:
-    return StoreError(f"{path} is damaged or missing; delete the .json beside it and run the same command again")

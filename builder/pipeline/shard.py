@@ -11,7 +11,8 @@ from pathlib import Path
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import BuildContext
-from builder.pipeline.prepare import one_thread, read_cutout, read_painted
+from builder.pipeline.prepare import one_thread, read_background
+from builder.pipeline.prepared_files import read_cutout
 from builder.pipeline.required_models import backends_with_models
 from builder.pipeline.rows import candidate_row
 from builder.pipeline.source_photos import CutoutUse
@@ -148,7 +149,7 @@ def read_settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTas
 
 @lru_cache(maxsize=1)
 def _background_source(path: Path, resolution: int) -> BackgroundSource:
-    return BackgroundSource(resolution, partial(read_painted, BuildFolder(path)))
+    return BackgroundSource(resolution, partial(read_background, BuildFolder(path)))
 
 
 @lru_cache(maxsize=CUTOUTS_HELD)

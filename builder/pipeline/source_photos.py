@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from builder.records import BackgroundRef
 from builder.stages.segment.base import SegmentConfig
+from mycanvas.io.messages import counted
 from mycanvas.io.tables import table_lines
 
 log = logging.getLogger("mycanvas")
@@ -50,21 +50,26 @@ class BackgroundUse:
 class Sources:
     """The content of sources.json.
 
-    photos: the cut-out of each photo, in the order of the concepts. unreadable: photo id -> why it could not be read.
+    photos: the cut-out of each photo, in the order of the concepts.
+    unreadable: id of a photo, or name of a folder, of concepts -> why it could not be read.
+    unreadable_backgrounds: the same for backgrounds.
     """
 
     photos: tuple[CutoutUse, ...]
     backgrounds: tuple[BackgroundUse, ...]
     unreadable: Mapping[str, str]
+    unreadable_backgrounds: Mapping[str, str] = field(default_factory=dict)
 
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Sources:
-        """Read the result of `dataclasses.asdict`."""
-        return cls(
-            photos=tuple(CutoutUse(**photo) for photo in values["photos"]),
-            backgrounds=tuple(BackgroundUse(**background) for background in values["backgrounds"]),
-            unreadable=values["unreadable"],
-        )
+    def every_photo(self) -> tuple[CutoutUse, ...]:
+        """The photos of all concepts, with those that could not be read."""
+        return self.photos + tuple(
+            CutoutUse(
+                id=name, concept=name.split("/")[0], token="", class_noun="", height_cm=None, attribution=None, key="",
+                reason=reason,
+            )
+            for name, reason in self.unreadable.items()
+            if "/" in name
+        )  # fmt: skip
 
 
 def background_use(background: BackgroundRef) -> BackgroundUse:
@@ -96,7 +101,8 @@ def _used(concept: str, cutouts: Sequence[CutoutUse], config: SegmentConfig) -> 
     """Ids of the photos of one concept whose cut-outs scenes may show."""
     qualities = {cutout.id: cutout.quality for cutout in cutouts if cutout.quality is not None}
     if not qualities:
-        log.warning("concept %s is left out: no object was found in any of its photos", concept)
+        reasons = "; ".join(dict.fromkeys(cutout.reason for cutout in cutouts if cutout.reason))
+        log.warning("concept %s is left out: none of its photos gave a cut-out (%s)", concept, reasons)
         return set()
     used = {photo_id for photo_id, quality in qualities.items() if quality >= config.min_quality}
     if used:
@@ -106,7 +112,7 @@ def _used(concept: str, cutouts: Sequence[CutoutUse], config: SegmentConfig) -> 
         return {best}
     log.warning(
         "concept %s is left out: its best cut-out, of %s, has quality %s, below segment.min_quality %g; "
-        "--keep-best uses it all the same",
+        "to use it all the same, build again with --keep-best and another --output",
         *(concept, best, format_quality(qualities[best]), config.min_quality),
     )
     return set()
@@ -132,6 +138,7 @@ def summary_lines(photos: Sequence[CutoutUse]) -> list[str]:
             for photo in own
             if not photo.used
         ]
-        used = f"{len(own) - len(unused)} of {len(own)} photos used"
+        used = f"{len(own) - len(unused)} of {counted(len(own), 'photo')} used"
         rows.append((name, used + (f"; not {', '.join(unused)}" if unused else "")))
-    return [*table_lines(rows, align="left"), f"{sum(photo.used for photo in photos)} of {len(photos)} photos used"]
+    used = f"{sum(photo.used for photo in photos)} of {counted(len(photos), 'photo')} used"
+    return [*table_lines(rows, align="left"), used]

@@ -16,14 +16,15 @@ from PIL import Image
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.clean import push_files
-from builder.pipeline.dataset_writer import data_files, read_marker
-from builder.pipeline.source_photos import Sources
+from builder.pipeline.manifest import check_whole, is_current, read_manifest
 from builder.publish.parquet import write_parquet, writers
 from dataset_card import Preview, digest_in, hub_card
 from mycanvas import __version__
 from mycanvas.dataset import Dataset, Encoded, Scene, open_dataset
 from mycanvas.errors import StoreError
-from mycanvas.io.files import read_json, sha256_of, write_json
+from mycanvas.io.checked import read_checked_or_none, write_checked
+from mycanvas.io.files import os_errors, sha256_of
+from mycanvas.io.messages import counted
 from mycanvas.io.progress import tracked
 
 CARD, DIGESTS, CONCEPTS = "README.md", "mycanvas.json", "concepts"
@@ -38,6 +39,14 @@ class Shard:
 
     path: str
     local: Path | None
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Prepared:
+    """The marker of a Parquet file."""
+
     size: int
     sha256: str
 
@@ -77,12 +86,12 @@ class Checked:
     """A build that may be published.
 
     sums: the sha256 of each of its shards, by its name in the folder. photos: ids of the source photos to publish.
-    held_back: the number of the others.
+    held_back: ids of the others, in the order of the dataset.
     """
 
     sums: Mapping[str, str]
     photos: frozenset[str]
-    held_back: int
+    held_back: tuple[str, ...]
 
 
 def check_publishable(folder: BuildFolder, license: str | None, *, all_photos: bool = False) -> Checked:
@@ -97,31 +106,33 @@ def check_publishable(folder: BuildFolder, license: str | None, *, all_photos: b
         StoreError: the build is not finished, its card describes other files, or a license is missing.
     """
     path = folder.path
-    if not folder.selected_file.is_file():
-        raise StoreError(f"{path} is not finished; run the same `mycanvas build` again to finish it")
-    done = read_marker(folder)
-    if done is None:
+    manifest = read_manifest(folder)
+    check_whole(folder)
+    if not is_current(folder, manifest):
         raise StoreError(
             f"{path}: the card, README.md, was not written for the files that are there now; "
             f"run: mycanvas select {path}"
         )
     dataset = open_dataset(folder.path)
-    photos = frozenset(dataset.photo_ids())
-    published = photos if all_photos else photos & dataset.shown_photos()
-    if not (license or done["license"]):
+    photos = tuple(dataset.photo_ids())
+    published = frozenset(photos) if all_photos else dataset.shown_photos() & set(photos)
+    if not (license or manifest.made_from.license):
         _check_photos(folder, published)
-    sums = {name: done["files"][name] for name in (f"{file.parent.name}/{file.name}" for file in data_files(folder))}
-    return Checked(sums=sums, photos=published, held_back=len(photos - published))
+    held_back = tuple(name for name in photos if name not in published)
+    return Checked(sums=manifest.files, photos=published, held_back=held_back)
 
 
 def _check_photos(folder: BuildFolder, published: Collection[str]) -> None:
     """Raise StoreError if the license of a published photo, or of the photo of a background, is not stated."""
-    sources = Sources.from_json(read_json(folder.sources_file))
-    stated = [photo.attribution for photo in sources.photos if photo.id in published]
-    stated += [background.attribution for background in sources.backgrounds if background.photo_id]
-    if unknown := stated.count(None):
+    sources = folder.sources()
+    stated = {
+        "source photo": [photo.attribution for photo in sources.photos if photo.id in published],
+        "background photo": [background.attribution for background in sources.backgrounds if background.photo_id],
+    }
+    unknown = [f"{own.count(None)} of {counted(len(own), kind)}" for kind, own in stated.items() if None in own]
+    if unknown:
         raise StoreError(
-            f"{folder.path}: {unknown} of its {len(stated)} photos have no stated maker or license; "
+            f"{folder.path}: no maker or license is stated for {' and '.join(unknown)}; "
             "state one for the whole with --license (such as CC-BY-4.0), or in concepts.toml and ATTRIBUTION files"
         )
 
@@ -142,10 +153,10 @@ def prepare(folder: BuildFolder, checked: Checked, repo_id: str, license: str | 
         sizes[CONCEPTS if shard.path.startswith(CONCEPTS) else "default"] += shard.size
     dataset = open_dataset(folder.path)
     previews = list(_previews(dataset))
-    own_card = (folder.path / CARD).read_text(encoding="utf-8")
+    own_card = _read_card(folder.path / CARD)
     sizes["all"] = sizes["default"]
-    photos = (len(checked.photos), len(checked.photos) + checked.held_back)
-    card = hub_card(own_card, repo_id, sizes, license, [preview for preview, _ in previews], photos)
+    pictures = [preview for preview, _ in previews]
+    card = hub_card(own_card, repo_id, sizes, license, pictures, len(checked.photos), checked.held_back)
     splits = _splits(dataset, checked.photos)
     digests = {
         "mycanvas": __version__,
@@ -157,6 +168,17 @@ def prepare(folder: BuildFolder, checked: Checked, repo_id: str, license: str | 
     return Publication(
         shards=shards, small=small | {preview.path: picture for preview, picture in previews}, splits=splits
     )
+
+
+def _read_card(file: Path) -> str:
+    try:
+        with os_errors(file, "read"):
+            return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise StoreError(
+            f"{file} is not UTF-8: {error.reason} at byte {error.start}; correct it, or delete it and run: "
+            f"mycanvas select {file.parent}"
+        ) from None
 
 
 def _shards(folder: BuildFolder, checked: Checked, *, keep: bool) -> Iterator[Shard]:
@@ -189,16 +211,17 @@ def _shard(dataset: Path, checked: Checked, kept: Path, place: Path, named: tupl
     path = Path(name).with_suffix(".parquet").as_posix()
     marker = kept / f"{arrow}.json"
     file = marker.with_suffix(".parquet")
-    if not (marker.is_file() and file.is_file() and file.stat().st_size == read_json(marker)["size"]):
+    found = read_checked_or_none(marker, _Prepared)
+    if found is None or not file.is_file() or sha256_of(file) != found.sha256:
         marker, file = place / marker.name, place / file.name
         write_parquet(dataset / name, file, checked.photos if name.startswith(CONCEPTS) else None)
-        write_json(marker, {"size": file.stat().st_size, "sha256": sha256_of(file)})
-    found = read_json(marker)
+        found = _Prepared(size=file.stat().st_size, sha256=sha256_of(file))
+        write_checked(marker, asdict(found))
     if place == kept:
-        return Shard(path=path, local=file, **found)
+        return Shard(path=path, local=file, **asdict(found))
     if file.parent == place:
         file.unlink()
-    return Shard(path=path, local=None, **found)
+    return Shard(path=path, local=None, **asdict(found))
 
 
 def _splits(dataset: Dataset, photos: Collection[str]) -> dict[str, Rows]:

@@ -176,7 +176,7 @@ def push(
             commit=commit,
             splits=publication.splits,
             photos=photos,
-            held_back=checked.held_back,
+            held_back=len(checked.held_back),
             reached=remote.reached,
             creates=not remote.exists,
             private=private,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from builder.publish.publication import CARD, DIGESTS, Publication, git_name
 from mycanvas.errors import ConfigError, HubError
-from mycanvas.io.files import read_json_or_none
 from mycanvas.schema import SPLITS
 
 if TYPE_CHECKING:
@@ -101,7 +101,11 @@ def dropped_files(publication: Publication, remote: Remote) -> tuple[str, ...]:
 
 def _check_card(api: HfApi, repo_id: str, revision: str | None, card: str) -> None:
     """Raise HubError if the card was edited on the Hub: a push would replace it. card: its current git blob id."""
-    pushed = read_json_or_none(Path(api.hf_hub_download(repo_id, DIGESTS, repo_type="dataset", revision=revision)))
+    file = Path(api.hf_hub_download(repo_id, DIGESTS, repo_type="dataset", revision=revision))
+    try:
+        pushed = json.loads(file.read_bytes())
+    except ValueError:
+        pushed = None
     if isinstance(pushed, dict) and pushed.get("card", card) != card:
         raise HubError(
             f"the card of {repo_id} was edited on the Hub since the last push, and this push would replace it; copy "

@@ -16,7 +16,7 @@ from pathlib import Path
 from builder.records import Concept, PhotoFile, Rejected
 from builder.sources.concept_folders import ConceptDescription, ConceptFolder
 from builder.sources.concept_names import name_problems, noun_warning
-from builder.sources.concepts_list import find_list, read_concepts_list
+from builder.sources.concepts_list import CONCEPTS_LIST, find_list, read_concepts_list
 from builder.sources.photo_folders import (
     attribution_of,
     entries,
@@ -57,8 +57,9 @@ def find_concepts(source: Path) -> FoundConcepts:
     concept holds twice is used once.
 
     Args:
-        source: the folder of concept folders, a concepts_list.json, or the folder of CustomConcept101. Folders in a
-            list are relative to it; where a list has one token for all, tokens come from the folders' names.
+        source: the folder of concept folders, a concepts_list.json or its folder, or the folder of CustomConcept101.
+            Folders in a list are relative to it; where a list has one token for all, tokens come from the folders'
+            names.
 
     Raises:
         InputError: there is no source, or no concept with a usable photo.
@@ -87,12 +88,12 @@ def find_concepts(source: Path) -> FoundConcepts:
         if photos:
             concepts.append(_concept(folder, photos))
         else:
-            none_usable = f"none of its {len(unusable)} pictures can be used"
+            none_usable = f"its {counted(len(unusable), 'picture')} cannot be used"
             rejected.append(_reject(folder.name, none_usable if unusable else f"no {USUAL_SUFFIXES} file in it"))
     if not concepts:
         first = "\n".join(f"  {each.sample_id}: {each.reason}" for each in rejected[:5])
         raise InputError(
-            f"no usable photo in any of the {len(folders)} folders of {source}; the first reasons:\n{first}"
+            f"no usable photo in {counted(len(folders), 'folder')} of {source}; the first reasons:\n{first}"
         )
     return FoundConcepts(concepts=tuple(concepts), rejected=tuple(rejected))
 
@@ -113,6 +114,8 @@ def _read_folder(source: Path) -> tuple[list[ConceptFolder], list[Rejected], lis
         if loose:
             raise InputError(f"{source} holds {counted(len(loose), 'photo')} and no folder; {expected}")
         raise InputError(f"no folders in {source}; {expected}")
+    if (source / CONCEPTS_LIST).is_file():
+        log.warning("%s is not used beside concepts.toml; to use it, give the file itself", source / CONCEPTS_LIST)
     described, wrong = read_descriptions(
         source / "concepts.toml", [entry.name for entry in (*folders, *lost)], ConceptDescription
     )

@@ -15,6 +15,7 @@ from mycanvas.io.files import reason_of
 from mycanvas.io.messages import explain
 from mycanvas.io.regular import open_regular
 
+CONCEPTS_LIST = "concepts_list.json"
 CUSTOM_CONCEPT_101 = ("dataset.json", "benchmark_dataset")
 """The entries of the folder of CustomConcept101: a list as in concepts_list.json, and the folders that it names."""
 
@@ -30,9 +31,15 @@ class _Entry(BaseModel):
 
 
 def find_list(source: Path) -> Path | None:
-    """The list that a source of concepts is, or holds as CustomConcept101 does; None if it is a folder of folders."""
+    """The list that a source of concepts is, or holds; None if it is a folder of folders.
+
+    A folder that has both a list and a concepts.toml is one of folders, as concepts.toml describes them.
+    """
     if all(os.path.exists(source / name) for name in CUSTOM_CONCEPT_101):
         return source / CUSTOM_CONCEPT_101[0]
+    if source.is_dir():
+        held = source / CONCEPTS_LIST
+        return held if held.is_file() and not (source / "concepts.toml").exists() else None
     return source if source.suffix.lower() == ".json" else None
 
 

@@ -22,7 +22,8 @@ _HEAD = """\
 #
 # class_noun   the noun for the object in captions, without an article
 # token        stands for this very object in prompts, in angle brackets
-# height_cm    rough height of the real object in centimetres; objects with a height are drawn to scale
+# height_cm    rough height of the real object in centimetres, so that objects are drawn to scale; without it, an object
+#              is as large as the others of its scene on average
 # attribution  who made the photos, and under which license: "Jane Doe, CC BY 4.0"
 """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from numbers import Real
 from typing import Any
 
 from mycanvas.dataset.names import SHOWN, check_id
@@ -70,7 +69,7 @@ def _is_texts(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_boxes(value: object) -> bool:
@@ -82,7 +81,7 @@ def _is_box(value: object) -> bool:
 
 
 def _is_scores(value: object) -> bool:
-    return isinstance(value, dict) and all(score is None or isinstance(score, Real) for score in value.values())
+    return isinstance(value, dict) and all(score is None or isinstance(score, (int, float)) for score in value.values())
 
 
 _TEXT = ("text", _is_text)

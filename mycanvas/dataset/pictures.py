@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 
+from mycanvas.dataset.headers import plain_size
 from mycanvas.dataset.records import Encoded
 from mycanvas.errors import InputError
 
@@ -25,9 +26,13 @@ def picture_kind(content: Encoded, kinds: list[str], name: str) -> tuple[str, tu
     Raises:
         InputError: it is of another kind, has a damaged header, or has more than mycanvas.io.images.MAX_PIXELS.
     """
-    from PIL import Image, UnidentifiedImageError
-
     from mycanvas.io.images import MAX_PIXELS
+
+    plain = plain_size(bytes(content[:HEAD]))
+    if plain and plain[0] in kinds and plain[1][0] * plain[1][1] <= MAX_PIXELS:
+        return plain
+
+    from PIL import Image, UnidentifiedImageError
 
     limit = f"{MAX_PIXELS // 10**6} million pixels"
     try:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from mycanvas.dataset.reader import open_dataset
 from mycanvas.dataset.shards import local_path
 from mycanvas.errors import InputError
+from mycanvas.io.checked import parse_checked
 from mycanvas.schema import split_of
 
-PLAN = ".build/plan.jsonl"
-"""One JSON object for each planned scene, with `id` and `num_objects`; a copy without .build has none."""
+PLAN = ".build/plan.json"
+"""The planned scenes; a copy without .build has none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Scene:
+    id: str
+    num_objects: Annotated[int, Field(ge=1, le=5)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Plan:
+    """The part of a plan that is read here."""
+
+    scenes: tuple[_Scene, ...]
 
 
 def planned_splits(place: Path | str) -> dict[str, str]:
@@ -22,7 +39,8 @@ def planned_splits(place: Path | str) -> dict[str, str]:
         place: a built folder, or an fsspec URL of one; it need not be finished where there is a plan.
 
     Raises:
-        InputError: the plan is damaged; or there is none, and the dataset cannot be read.
+        InputError: the plan cannot be read; or there is none, and the dataset cannot be read.
+        StoreError: the plan is damaged.
     """
     planned = _read_plan(str(place))
     if planned:
@@ -40,9 +58,8 @@ def _read_plan(place: str) -> dict[str, str]:
         plan = posixpath.join(path, PLAN)
         if not files.isfile(plan):
             return {}
-        lines = [json.loads(line) for line in files.cat_file(plan).decode("utf-8").splitlines()]
-        return {line["id"]: split_of(line["num_objects"]) for line in lines}
-    except (OSError, ValueError, TypeError, KeyError, ImportError) as error:
-        raise InputError(
-            f"{posixpath.join(place, PLAN)} is damaged ({error}); run the same `mycanvas build` again to write it again"
-        ) from error
+        content = files.cat_file(plan)
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"cannot read {posixpath.join(place, PLAN)}: {error}") from error
+    scenes = parse_checked(content, posixpath.join(place, PLAN), _Plan).scenes
+    return {scene.id: split_of(scene.num_objects) for scene in scenes}

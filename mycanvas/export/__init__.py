@@ -73,7 +73,7 @@ def export(folder: Path, name: str, output: Path, check: Callable[[Path], object
     from mycanvas.io.progress import Progress
 
     if name not in FORMATS:
-        raise ConfigError(f"there is no format {name!r}; {nearest(name.lower(), tuple(FORMATS))}")
+        raise ConfigError(f"there is no format {name!r}; {nearest(name.lower(), tuple(FORMATS), similarity=0.7)}")
     _check_package(name)
     check(folder)
     source = open_source(folder)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mycanvas.errors import StoreError
-from mycanvas.io.files import UNFINISHED, os_errors, sync_folder, write_json
+from mycanvas.io.files import os_errors, sync_folder, unfinished_pattern, write_json
 from mycanvas.io.ownership import check_ownership, locked
 
 MARKER = ".mycanvas-export.json"
@@ -47,7 +48,7 @@ def write_export(output: Path, identity: Mapping[str, Any], writer: Callable[[Pa
     with os_errors(output):
         output.mkdir(parents=True, exist_ok=True)
     try:
-        with locked(output / LOCK):
+        with locked(output / LOCK, output):
             if _is_finished(output, identity):
                 return False
             with os_errors(output):
@@ -150,7 +151,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _is_unfinished_marker(name: str) -> bool:
-    return name.startswith(f".{MARKER}.") and name.endswith(UNFINISHED)
+    return bool(re.fullmatch(unfinished_pattern(re.escape(MARKER)), name))
 
 
 def _read(marker: Path) -> dict[str, Any]:

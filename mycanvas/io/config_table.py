@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mycanvas.io.text import is_utf8, shown
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _check_given(value: object) -> object:
+    if value == "":
+        raise ValueError('expected a path, got ""; the current folder is "."')
+    return value
 
 
 def check_utf8(path: Path) -> Path:
@@ -21,7 +27,7 @@ def check_utf8(path: Path) -> Path:
     return path
 
 
-Location = Annotated[Path, Field(strict=False), AfterValidator(check_utf8)]
+Location = Annotated[Path, BeforeValidator(_check_given), Field(strict=False), AfterValidator(check_utf8)]
 """A path, which a TOML file holds as text."""
 ModelName = Annotated[str, Field(min_length=1)]
 """A model: "owner/name" or "owner/name@revision" on the Hub, or a folder: "./models/name", "/data/name"."""

@@ -6,6 +6,8 @@ import errno
 import hashlib
 import json
 import os
+import re
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 UNFINISHED = ".unfinished"
 """The suffix of a file that is being written; a file that keeps it was left by a process that was killed."""
+_RANDOM_BYTES = 8
 
 _ROOM = "make room, then run the same command again"
 _PERMISSION = "choose a place that you may write to"
@@ -70,8 +73,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write a JSON file with sorted keys, whole or not at all."""
-    write_text(path, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write an ASCII JSON file with sorted keys, whole or not at all."""
+    write_text(path, json.dumps(values, indent=1, sort_keys=True) + "\n")
 
 
 @contextmanager
@@ -81,18 +84,29 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
     Raises:
         StoreError: it cannot be written; the message says how to fix it. Nothing of the file is left.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+    temporary = unfinished(path)
     with os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
+            try:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
-            sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+        sync_folder(path.parent)
+
+
+def unfinished(path: Path) -> Path:
+    """A new name for a file while it is written: no other process uses or foresees it."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(_RANDOM_BYTES)}{UNFINISHED}")
+
+
+def unfinished_pattern(name: str) -> str:
+    """A regular expression of the results of `unfinished`, for names that match a regular expression."""
+    return rf"\.(?:{name})\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}{re.escape(UNFINISHED)}"
 
 
 def sync_folder(folder: Path) -> None:
@@ -154,26 +168,6 @@ def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch
     with atomic(path) as file, pa.ipc.new_stream(file, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file that this program wrote.
-
-    Raises:
-        StoreError: it is missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot read {path}: {error}; run the same `mycanvas build` again") from error
-
-
-def read_json_or_none(path: Path) -> Any | None:
-    """Read a JSON file as `read_json` does; None where it is missing or damaged, so that its subject is made again."""
-    try:
-        return read_json(path)
-    except StoreError:
-        return None
 
 
 def sha256_of(path: Path) -> str:

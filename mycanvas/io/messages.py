@@ -57,9 +57,9 @@ def closest(name: str, known: Iterable[str], *, similarity: float = 0.5) -> str 
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=similarity)), None)
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
+def nearest(name: str, known: Sequence[str], *, similarity: float = 0.5) -> str:
     """A hint for an unknown name: "did you mean samples?"; where none is like it: "known: samples, seed"."""
-    near = closest(name, known)
+    near = closest(name, known, similarity=similarity)
     return f"did you mean {near}?" if near else f"known: {', '.join(known)}"
 
 
@@ -80,13 +80,26 @@ def explain(error: ErrorDetails, known: Sequence[str]) -> str:
         error: its place, its type and the value that was given.
         known: the keys that are allowed in that place.
     """
-    place = ".".join(str(part) for part in error["loc"])
+    place = _place(error["loc"])
     if error["type"] == "extra_forbidden":
         return f"unknown key {place}; {nearest(str(error['loc'][-1]), known)}"
     if error["type"] == "missing":
         return f"{place} is missing"
     problem = _problem(error)
     return f"{place}: {problem}" if place else problem
+
+
+def _place(location: Sequence[str | int]) -> str:
+    """A place in a configuration: "segment.backend", or "entry 2 of compositions", counted from 1."""
+    parts: list[str] = []
+    for before, part in zip((0, *location), location, strict=False):
+        if isinstance(part, int):
+            parts.append(f"entry {part + 1}")
+        elif isinstance(before, str):
+            parts[-1] += f".{part}"
+        else:
+            parts.append(part)
+    return " of ".join(reversed(parts))
 
 
 def _problem(error: ErrorDetails) -> str:

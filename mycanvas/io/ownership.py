@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -15,7 +16,7 @@ SHOWN = 3
 """Names of foreign files that the message lists."""
 
 
-def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool]) -> bool:
+def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool], option: str = "--output") -> bool:
     """Refuse a folder that holds foreign files.
 
     Args:
@@ -24,6 +25,7 @@ def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool]) -
             folder is the command's.
         is_ours: whether a command that was interrupted before it wrote the marker may have left this entry. Entries of
             the folder are named "name", those of the marker's own subfolder ".build/name".
+        option: of the command line, by which the folder is given; for messages.
 
     Returns:
         Whether the marker is there.
@@ -32,34 +34,40 @@ def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool]) -
         StoreError: the folder is a file, cannot be read, or holds an entry that is not ours.
     """
     if folder.exists() and not folder.is_dir():
-        raise StoreError(f"{folder} is a file; give --output a folder")
+        raise StoreError(f"{folder} is a file; give {option} a folder")
     with os_errors(folder):
         if (folder / marker).is_file():
             return True
         foreign = [name for name in _entries(folder, PurePosixPath(marker).parent) if not is_ours(name)]
     if foreign:
         shown = ", ".join(foreign[:SHOWN]) + (", …" if len(foreign) > SHOWN else "")
-        raise StoreError(f"{folder} holds something else ({shown}); give --output a new or empty folder")
+        raise StoreError(f"{folder} holds something else ({shown}); give {option} a new or empty folder")
     return False
 
 
 @contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Hold the lock of the folder that a file is in. The file is removed at the end, or left by a killed process.
+def locked(file: Path, folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder. The lock's file is removed at the end, or left by a killed process.
 
     Args:
-        file: an empty file that only this program makes; a symbolic link is refused.
+        file: an empty file that only this program makes.
+        folder: what the lock protects, for messages.
 
     Raises:
-        StoreError: another process holds the lock, or the file cannot be made.
+        StoreError: another process holds the lock, or the file cannot be made or is something else.
     """
+    if file.is_symlink():
+        raise StoreError(f"{file} is a symbolic link, not the lock of mycanvas; remove it")
     with os_errors(file):
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     try:
         with os_errors(file):
+            found = os.fstat(descriptor)
+            if found.st_size or not stat.S_ISREG(found.st_mode):
+                raise StoreError(f"{file} is not the lock of mycanvas, which is an empty file; move it")
             held = _lock(descriptor) and _is_at(descriptor, file)
         if not held:
-            raise StoreError(f"{file.parent} is in use by another process; wait for it")
+            raise StoreError(f"{folder} is in use by another process; wait for it")
         try:
             yield
         finally:

@@ -23,7 +23,7 @@ def open_regular(path: Path) -> BinaryIO:
     if stat.S_ISDIR(mode):
         raise InputError("a folder; expected a file")
     if not stat.S_ISREG(mode):
-        raise InputError("not a regular file")
+        raise InputError("a pipe or a device, not a regular file")
     return open(os.open(path, flags), "rb")
 
 

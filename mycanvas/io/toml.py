@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import tomllib
@@ -33,6 +34,8 @@ def read_toml(path: Path) -> dict[str, Any]:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise ConfigError(f"{path} is larger than {MAX_BYTES // 2**20} MiB; expected a few lines of TOML")
+        if b"\0" in data and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ConfigError(f"{path} is not a text file; expected TOML")
         text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         if _DEEP_KEY.search(text):
             raise RecursionError

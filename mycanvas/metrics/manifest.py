@@ -6,6 +6,8 @@ Both come from outside: every line is checked, and no file outside of the folder
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ from mycanvas.dataset import Concept
 from mycanvas.errors import InputError
 from mycanvas.io.files import os_errors
 from mycanvas.io.images import read_file
+from mycanvas.io.messages import counted
 from mycanvas.io.regular import read_regular
 from mycanvas.io.text import UNWRITABLE
 from mycanvas.metrics.pictures import Picture, composition_concepts
@@ -39,13 +42,24 @@ def read_generated(folder: Path, concepts: Mapping[str, Concept]) -> tuple[Pictu
     """
     manifest = folder / MANIFEST
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; expected one with generated pictures and {MANIFEST}")
+        given = "is not a folder" if folder.exists() else "does not exist"
+        raise InputError(
+            f"{folder} {given}; expected one with generated pictures and {MANIFEST}; {_first_step(manifest)}"
+        )
     if not manifest.is_file():
         expected = f"a line for each picture: {', '.join(KEYS[:3])}"
-        raise InputError(f"{folder} has no {MANIFEST} ({expected}), nor the data/ of a built dataset")
+        raise InputError(
+            f"{folder} has no {MANIFEST} ({expected}), nor the data/ of a built dataset; {_first_step(manifest)}"
+        )
     pictures = []
     files: dict[Path, str] = {}
-    for place, prompt in _entries(manifest):
+    entries = list(_entries(manifest))
+    if not any(os.path.exists(folder / prompt.file) for _, prompt in entries):
+        raise InputError(
+            f"{folder} has none of the {counted(len(entries), 'picture')} that its {MANIFEST} lists, such as "
+            f'{entries[0][1].file}; generate one for each line from its "prompt", and save it there under its "file"'
+        )
+    for place, prompt in entries:
         try:
             path = _resolve(folder, prompt.file)
             shown = composition_concepts(prompt.composition, concepts)
@@ -63,6 +77,10 @@ def read_generated(folder: Path, concepts: Mapping[str, Concept]) -> tuple[Pictu
             )
         )
     return tuple(pictures)
+
+
+def _first_step(manifest: Path) -> str:
+    return f"write the prompts with: mycanvas prompts DATASET --output {shlex.quote(str(manifest))}"
 
 
 def _entries(path: Path) -> Iterator[tuple[str, Prompt]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from builder.inspect.contact_sheet import GAP as TILE_GAP
 from tests.docs_pictures import COLUMNS, COMPOSITIONS, CUT_OUT, CUTOUT, GAP, IMAGES, SHEET, make_pictures
 
 ROOT = Path(__file__).parents[2]
@@ -20,14 +21,14 @@ REMAKE = "it is not the picture that the code makes now; look at both, then run:
 
 
 @pytest.fixture(scope="module")
-def made(toys: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Image.Image]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Image.Image]:
     assert set(COMPOSITIONS[REMADE]) >= {CUT_OUT[1]}
-    return make_pictures(toys, tmp_path_factory.mktemp("pictures"), [COMPOSITIONS[REMADE]], [CUT_OUT[1]])
+    return make_pictures(tmp_path_factory.mktemp("pictures"), [COMPOSITIONS[REMADE]], [CUT_OUT[1]])
 
 
 def test_the_contact_sheet_is_what_the_demo_makes(made: Mapping[str, Image.Image]) -> None:
     tile = made[SHEET]
-    left, top = REMADE % COLUMNS * tile.width, REMADE // COLUMNS * tile.height
+    left, top = REMADE % COLUMNS * (tile.width + TILE_GAP), REMADE // COLUMNS * (tile.height + TILE_GAP)
     shown = Image.open(IMAGES / SHEET).crop((left, top, left + tile.width, top + tile.height))
 
     assert largest_difference(shown, tile) < 12, REMAKE

@@ -74,13 +74,13 @@ def test_model_that_follows_its_instructions_places_every_scene(
 ) -> None:
     made = provenances(sensibly)
     counts = tally(sensibly / ".build" / "replies")
-    plan = [json.loads(line) for line in (sensibly / ".build" / "plan.jsonl").read_text().splitlines()]
+    plan = json.loads((sensibly / ".build" / "plan.json").read_text())["scenes"]
 
     main(["inspect", str(sensibly)])
     page = capsys.readouterr().out
 
     assert {row["placed_by"] for row in made} == {"llm"}
-    assert counts.accepted == SAMPLES + len({line["composition"] for line in plan})
+    assert counts.accepted == SAMPLES + len({scene["composition"] for scene in plan})
     assert not counts.refused
     assert f"language model: {counts.accepted} replies, {counts.accepted} accepted, 0 refused" in page
     assert f"objects placed by llm: {len(made)}" in page
@@ -186,7 +186,7 @@ def test_a_server_that_refuses_what_is_asked_is_an_error_before_there_is_a_plan(
     with refuses as server, pytest.raises(ModelError, match="no json_schema here"):
         build(config(tmp_path / "out", server.url))
 
-    assert not (tmp_path / "out" / ".build" / "plan.jsonl").exists()
+    assert not (tmp_path / "out" / ".build" / "plan.json").exists()
 
 
 def test_unusable_replies_cost_no_scene(config: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

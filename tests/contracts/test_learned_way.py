@@ -14,6 +14,7 @@ import pytest
 
 import mycanvas  # noqa: F401  (makes the name known)
 from builder.cli.main import main
+from tests.conftest import photograph_toy
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
 
@@ -41,7 +42,7 @@ backend = "rembg"
 min_quality = 0.0
 keep_best = true
 [segment.rembg]
-model = "isnet-general-use"
+model = "u2net"
 file = "{network}"
 rounds = 2
 [layout]
@@ -74,14 +75,14 @@ detector = "{models["owlvit"]}"
 
 
 @pytest.fixture(scope="module")
-def built(toys: Path, tiny_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(tiny_model: Callable[[str], Path], grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two scenes of two toys each."""
     folder = tmp_path_factory.mktemp("learned")
     photos = folder / "photos"
     for name in ("ball", "mug"):
         (photos / name).mkdir(parents=True)
-        shutil.copy(toys / "concepts" / name / "0.jpg", photos / name)
-    main(["build", str(write_settings(folder, tiny_model, photos, "out"))])
+        photograph_toy(photos / name / "0.jpg", name, view=0)
+    main(["build", str(write_settings(folder, tiny_model, photos, "out")), "--backgrounds", str(grounds)])
     return folder / "out"
 
 

@@ -17,9 +17,12 @@ import pytest
 
 import mycanvas  # noqa: F401  # registers the loader
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.dataset_writer import check_whole, data_files, link, read_marker, unused_shards
+from builder.pipeline.clean import clean
+from builder.pipeline.dataset_writer import link
 from builder.pipeline.finalize import reselect
+from builder.pipeline.manifest import check_whole, read_manifest
 from mycanvas.errors import StoreError
+from mycanvas.io.checked import checked
 
 FEWER = {"per_composition": 1}
 
@@ -27,9 +30,6 @@ PROGRAM = """
 import json, multiprocessing, operator, pickle, subprocess, sys
 from pathlib import Path
 import datasets, mycanvas
-from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.dataset_writer import unused_shards
-from builder.pipeline.finalize import reselect
 
 folder, change, scratch = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 ids = operator.itemgetter("id")
@@ -55,6 +55,9 @@ def own_process(file):
     return done.stdout.strip().split("|")
 
 def main():
+    from builder.pipeline.clean import clean
+    from builder.pipeline.finalize import reselect
+
     datasets.disable_progress_bars()
     load = lambda **more: datasets.load_dataset("mycanvas", "all", data_dir=folder, split="train", **more)
     rows, stream, before = load(), load(streaming=True), load()["id"][:]
@@ -65,8 +68,7 @@ def main():
         reselect(Path(folder), {"per_composition": 1})
     elif change == "clean":
         reselect(Path(folder), {"per_composition": 1})
-        for file in unused_shards(BuildFolder.open(Path(folder))):
-            file.unlink()
+        clean(Path(folder), delete=True)
     else:
         target = next(Path(folder, "data").glob("objects_le3-*"))
         other = scratch / "other.arrow"
@@ -209,16 +211,16 @@ def test_a_copy_is_made_where_links_are_refused(tmp_path: Path, error: int) -> N
 
 
 def test_shards_of_an_earlier_selection_are_listed_as_unused(live: Path) -> None:
-    folder, before = BuildFolder.open(live), load(live)
-    assert unused_shards(folder) == []
+    before = load(live)
+    assert clean(live).files == {}
     (live / ".build/shards/notes.arrow").touch()
 
     reselect(live, FEWER)
 
-    unused = unused_shards(folder)
+    unused = clean(live).files["shards of earlier selections"]
     assert {Path(entry["filename"]).resolve() for entry in before.cache_files} == {file.resolve() for file in unused}
     (live / ".build/selected.json").unlink()
-    assert unused_shards(folder) == []
+    assert clean(live).files == {}
 
 
 def test_shard_names_of_somebody_else_are_neither_removed_nor_counted(live: Path) -> None:
@@ -229,8 +231,7 @@ def test_shard_names_of_somebody_else_are_neither_removed_nor_counted(live: Path
     reselect(live, FEWER)
 
     assert [(live / name).read_bytes() for name in names] == [b"mine"] * 3
-    assert not {live / name for name in names} & set(data_files(BuildFolder.open(live)))
-    assert read_marker(BuildFolder.open(live)) is not None
+    assert not set(names) & set(read_manifest(BuildFolder.open(live)).files)
     assert len(load(live)) > 0
 
 
@@ -281,7 +282,8 @@ def test_a_shard_of_another_size_is_refused_by_name(live: Path, times: float) ->
 
 @pytest.mark.parametrize("content", ["", "{", "null", '{"files": []}', '{"files": {"data/x": "1"}, "bytes": 3}'])
 def test_a_damaged_manifest_is_named(live: Path, content: str) -> None:
-    (live / ".build/selected.json").write_text(content)
+    values = json.loads(content) if content.startswith('{"') else None
+    (live / ".build/selected.json").write_text(json.dumps(checked(values)) if values else content)
 
     with pytest.raises(ValueError, match=r"selected\.json is damaged; restore it with: mycanvas select"):
         load(live)

@@ -16,7 +16,7 @@ from tests.conftest import draw_shape
 from tests.documents import DOCUMENTS, ROOT, Block, blocks
 
 README = ROOT / "README.md"
-SMALL = ("--samples", "6", "--resolution", "128", "--workers", "1")
+SMALL = ("--samples", "3", "--resolution", "128", "--workers", "1")
 """Added to every `build`: the later of two equal options counts."""
 SMALL_IN_PYTHON = "samples=2, resolution=128, workers=1"
 GUARD = 'if __name__ == "__main__":'

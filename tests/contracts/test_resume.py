@@ -12,6 +12,7 @@ import time
 from glob import glob
 from pathlib import Path
 
+import datasets
 import pytest
 
 from builder.config import BuildConfig, parse_config
@@ -28,8 +29,8 @@ def config_for(shapes: Path, grounds: Path, output: Path, **changes: object) -> 
 
 
 def bytes_of(output: Path) -> dict[str, str]:
-    """The sha256 of every file that a build leaves, but the lock."""
-    files = sorted(path for path in output.rglob("*") if path.is_file() and path.name != "lock")
+    """The sha256 of every file that a build leaves."""
+    files = sorted(path for path in output.rglob("*") if path.is_file())
     return {str(path.relative_to(output)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -45,24 +46,27 @@ def whole(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory)
     return output
 
 
-def test_four_workers_write_the_bytes_of_one(shapes: Path, grounds: Path, whole: Path, tmp_path: Path) -> None:
-    build(config_for(shapes, grounds, tmp_path / "out", workers=4))
+def test_several_workers_write_the_bytes_of_one(shapes: Path, grounds: Path, whole: Path, tmp_path: Path) -> None:
+    build(config_for(shapes, grounds, tmp_path / "out", workers=2))
 
     assert but_where(bytes_of(tmp_path / "out")) == but_where(bytes_of(whole))
 
 
 MOMENTS = (
+    ("open", ".build/lock"),
+    ("open", ".build/.build.json.*"),
+    ("os.rename", ".build/build.json"),
     ("os.rename", ".build/cutouts/*.mask.png"),
-    ("os.remove", ".build/.plan.jsonl.*"),
-    ("open", ".build/candidates/.00001.arrow.*"),
-    ("os.remove", ".build/candidates/.00003.arrow.*"),
-    ("os.rename", ".build/staging/objects_4*"),
-    ("os.link", ".build/shards/*"),
+    ("open", ".build/candidates/.00000.arrow.*"),
+    ("os.rename", ".build/candidates/00001.arrow"),
+    ("open", ".build/candidates/.00003.json.*"),
+    ("os.rename", ".build/shards/*"),
     ("os.rename", "data/objects_le3*"),
+    ("os.link", "data/.objects_4*"),
     ("os.rename", "README.md"),
 )
-"""Where builds are killed, in turn: before a file is opened for writing or renamed from its temporary name (the first
-path pattern below the output that matches), or, before that name is removed, when the file has just been written."""
+"""Where builds are killed, in turn: before a file is opened for writing, made as a link, or renamed from its temporary
+name (the first path below the output that matches)."""
 
 KILLED = """
 import fnmatch, json, os, signal, sys
@@ -122,12 +126,13 @@ def test_a_damaged_shard_is_made_again(shapes: Path, grounds: Path, whole: Path,
     assert but_where(bytes_of(output)) == but_where(bytes_of(whole))
 
 
-DAMAGED = ("README.md", "data/*.arrow", "concepts/*.arrow", ".build/plan.jsonl", ".build/selected.json")
-ALSO = (".build/sources.json", ".build/config.json", ".build/candidates/00001.json", ".build/cutouts/*.json")
+DAMAGED = ("README.md", "data/*.arrow", "concepts/*.arrow", ".build/plan.json", ".build/selected.json")
+ALSO = (".build/sources.json", ".build/config.json", ".build/candidates/00001.json")
+PREPARED = (".build/cutouts/*.json", ".build/cutouts/*.npy", ".build/cutouts/*.png", ".build/cutouts/*.jpg")
 
 
 @pytest.mark.parametrize("flaw", ["gone", "cut short"])
-@pytest.mark.parametrize("pattern", [*DAMAGED, *ALSO])
+@pytest.mark.parametrize("pattern", [*DAMAGED, *ALSO, *PREPARED])
 def test_lost_or_damaged_file_is_restored_by_the_same_build(
     shapes: Path, grounds: Path, whole: Path, tmp_path: Path, pattern: str, flaw: str
 ) -> None:
@@ -147,14 +152,59 @@ def test_lost_or_damaged_file_is_restored_by_the_same_build(
     assert {name: digest for name, digest in after.items() if name not in edited} == before or edited
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{", b"\xff\xfe\x00", b"null\n", b'{"id": "x"}\n'])
+def test_damaged_request_is_restored_by_the_same_build_only(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path
+) -> None:
+    output = Path(shutil.copytree(whole, tmp_path / "out"))
+    before = bytes_of(output)
+    request = output / ".build" / "build.json"
+    request.write_bytes(request.read_bytes().replace(b"ball", b"bell"))
+
+    with pytest.raises(StoreError, match=r"build\.json is damaged; run the same `mycanvas build` again"):
+        build(config_for(shapes, grounds, output, seed=7))
+    build(config_for(shapes, grounds, output))
+
+    assert but_where(bytes_of(output)) == but_where(before)
+
+
+def test_changed_attribution_is_written_to_the_photos_and_the_card(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path
+) -> None:
+    output, credited = Path(shutil.copytree(whole, tmp_path / "out")), shutil.copytree(shapes, tmp_path / "shapes")
+    for number, maker in enumerate(("Jo, CC0-1.0", "Ida, CC-BY-4.0")):
+        (credited / "ball" / "ATTRIBUTION").write_text(maker)
+        build(config_for(credited, grounds, output))
+
+        photos = datasets.load_dataset("mycanvas", "concepts", data_dir=str(output), split="train")
+        stated = {
+            row["attribution"] for row in photos.select_columns(["concept", "attribution"]) if row["concept"] == "ball"
+        }
+        assert stated == {maker}
+        assert maker.split(",")[0] in (output / "README.md").read_text()
+        assert not list(output.glob("README.edited*")), number
+
+
+@pytest.mark.parametrize("where", ["ball", "yard"])
+def test_attribution_of_a_concept_or_a_background_is_part_of_the_dataset(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, where: str
+) -> None:
+    output = Path(shutil.copytree(whole, tmp_path / "out"))
+    copies = [Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in (shapes, grounds)]
+    next(copy for copy in copies if (copy / where).is_dir()).joinpath(where, "ATTRIBUTION").write_text("Jo, CC0-1.0")
+
+    build(config_for(*copies, output))
+
+    assert "Jo, CC0-1.0" in (output / "README.md").read_text()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"\xff\xfe\x00", b"null\n", b'{"checksum": "x"}\n'])
 def test_a_plan_that_is_damaged_or_gone_is_named_by_select(whole: Path, tmp_path: Path, content: bytes | None) -> None:
-    plan = Path(shutil.copytree(whole, tmp_path / "out")) / ".build" / "plan.jsonl"
+    plan = Path(shutil.copytree(whole, tmp_path / "out")) / ".build" / "plan.json"
     plan.unlink()
     if content is not None:
         plan.write_bytes(content)
 
-    with pytest.raises(StoreError, match=r"plan\.jsonl (is damaged|lacks 16 of the scenes made); run the same `myc"):
+    with pytest.raises(StoreError, match=r"plan\.json (is damaged|lacks 16 of the scenes made); run the same `myc"):
         reselect(tmp_path / "out", {"min_visible": 0.1})
 
 
@@ -162,7 +212,7 @@ def test_another_configuration_is_refused_even_if_the_plan_is_gone(
     shapes: Path, grounds: Path, whole: Path, tmp_path: Path
 ) -> None:
     output = Path(shutil.copytree(whole, tmp_path / "out"))
-    (output / ".build" / "plan.jsonl").unlink()
+    (output / ".build" / "plan.json").unlink()
 
     with pytest.raises(StoreError, match="was 0, now 7"):
         build(config_for(shapes, grounds, output, seed=7))
@@ -234,3 +284,74 @@ def test_folder_with_foreign_files_is_left_as_it_is(shapes: Path, grounds: Path,
         build(config_for(shapes, grounds, tmp_path))
 
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+FIRST_MOMENTS = (".build", ".build/lock", f".build/.build.json.{'0f' * 8}.unfinished")
+
+
+@pytest.mark.parametrize("left", [FIRST_MOMENTS[:1], FIRST_MOMENTS[:2], FIRST_MOMENTS])
+def test_build_that_was_killed_in_its_first_moments_starts_again(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, left: tuple[str, ...]
+) -> None:
+    output = tmp_path / "out"
+    (output / ".build").mkdir(parents=True)
+    for name in left[1:]:
+        (output / name).touch()
+
+    build(config_for(shapes, grounds, output))
+
+    assert but_where(bytes_of(output)) == but_where(bytes_of(whole))
+
+
+@pytest.mark.parametrize("name", [".build/.build.json.1764.unfinished", ".build/.notes.unfinished", ".build/notes"])
+def test_folder_with_a_foreign_file_in_place_of_a_build_is_refused(
+    shapes: Path, grounds: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / ".build").mkdir()
+    (tmp_path / name).write_text("mine")
+
+    with pytest.raises(StoreError, match=f"holds something else \\({name}\\)"):
+        build(config_for(shapes, grounds, tmp_path))
+
+    assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "data/.photo.jpg.unfinished",
+        ".build/cutouts/.mine.0123456789abcdef.unfinished",
+        ".build/shards/mine.arrow",
+        ".build/candidates/mine.json",
+        ".build/candidates/999.arrow",
+        "concepts/mine.arrow",
+    ],
+)
+def test_files_of_others_in_a_build_are_neither_read_nor_changed(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, name: str
+) -> None:
+    output = Path(shutil.copytree(whole, tmp_path / "out"))
+    before = but_where(bytes_of(output))
+    (output / name).write_text("mine")
+
+    build(config_for(shapes, grounds, output))
+    reselect(output, {"min_visible": 0.61})
+    reselect(output, {}, reset=True)
+
+    assert (output / name).read_text() == "mine"
+    assert {path: digest for path, digest in but_where(bytes_of(output)).items() if path != name} == before
+
+
+def test_a_foreign_file_with_the_name_of_a_new_shard_is_not_overwritten(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path
+) -> None:
+    output = Path(shutil.copytree(whole, tmp_path / "out"))
+    (output / ".build" / "selected.json").unlink()
+    mine = output / "data" / "objects_4-00000-of-00001.arrow"
+    mine.unlink()
+    mine.write_text("mine")
+
+    with pytest.raises(StoreError, match="is no file of this build; move it, then run the same command again"):
+        build(config_for(shapes, grounds, output))
+
+    assert mine.read_text() == "mine"

@@ -1,4 +1,4 @@
-"""From photos to rows that are loaded by name: the real segmenter, layout, pictures and captions."""
+"""From photos and cut-outs to rows that are loaded by name: the real segmenter, layout, pictures and captions."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ import mycanvas  # noqa: F401  (makes the name known)
 from builder.cli.main import main
 from mycanvas import SPLITS
 
-CONCEPTS, PHOTOS_EACH, SAMPLES = 5, 1, 12
+PHOTOS, CUTOUTS = 2, ("ball", "box", "cone")
+"""How many concepts have a photo, and those that have a ready cut-out: segmenting takes most of the time."""
+SIDE = 192
 
 
 @pytest.fixture(scope="module")
-def built(photos: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build of a few concepts, of real photos where there are any."""
+def built(photos: Path, shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build of concepts with one picture each; the photos are real where there are any."""
     folder = tmp_path_factory.mktemp("whole")
-    names = sorted(path.name for path in photos.iterdir() if path.is_dir())
-    for name in names[:: max(1, len(names) // CONCEPTS)][:CONCEPTS]:
-        (folder / "photos" / name).mkdir(parents=True)
-        for photo in sorted((photos / name).iterdir())[:PHOTOS_EACH]:
-            shutil.copy(photo, folder / "photos" / name)
+    found = sorted(path for path in photos.iterdir() if path.is_dir() and path.name not in CUTOUTS)
+    for source in (*found[:: len(found) // PHOTOS][:PHOTOS], *(shapes / name for name in CUTOUTS)):
+        (folder / "photos" / source.name).mkdir(parents=True)
+        shutil.copy(min(source.iterdir()), folder / "photos" / source.name)
     settings = folder / "build.toml"
     shutil.copytree(grounds, folder / "grounds")
     settings.write_text(
-        f'concepts = "photos"\nbackgrounds = "grounds"\noutput = "out"\nsamples = {SAMPLES}\n'
-        "resolution = 320\nworkers = 2\n[segment]\nkeep_best = true\n[select]\nduplicate_bits = -1\n"
+        f'concepts = "photos"\nbackgrounds = "grounds"\noutput = "out"\nsamples = 9\n'
+        f"resolution = {SIDE}\nworkers = 1\n[segment]\nkeep_best = true\n[select]\nduplicate_bits = -1\n"
     )
     main(["build", str(settings)])
     return folder / "out"
@@ -53,7 +54,7 @@ def test_every_split_has_rows_and_all_together_are_one(built: Path, scenes: Any)
 def test_boxes_are_the_extents_of_the_masks_values_in_every_row(scenes: Any) -> None:
     for row in (row for rows in scenes.values() for row in rows):
         mask = np.asarray(row["mask"])
-        assert mask.shape == (320, 320)
+        assert mask.shape == (SIDE, SIDE)
         assert row["mask"].mode == "P"
         assert set(np.unique(mask)) == set(range(len(row["boxes"]) + 1))
         for value, (x, y, width, height) in enumerate(row["boxes"], start=1):
@@ -92,8 +93,8 @@ def test_provenance_says_what_made_a_row(scenes: Any) -> None:
 def test_source_photos_come_with_masks_of_their_size(built: Path) -> None:
     rows = datasets.load_dataset("mycanvas", "concepts", data_dir=str(built), split="train")
 
-    assert len(rows) == CONCEPTS * PHOTOS_EACH
-    assert sum(rows["used"]) >= CONCEPTS - 1
+    assert len(rows) == PHOTOS + len(CUTOUTS)
+    assert all(rows["used"])
     for row in rows:
         if row["mask"] is not None:
             assert row["mask"].size == row["image"].size
@@ -103,4 +104,4 @@ def test_source_photos_come_with_masks_of_their_size(built: Path) -> None:
 def test_the_folder_loads_without_this_package(built: Path, scenes: Any) -> None:
     for split, rows in datasets.load_dataset(str(built)).items():
         assert rows["id"] == scenes[split]["id"]
-    assert len(datasets.load_dataset(str(built), "concepts", split="train")) == CONCEPTS * PHOTOS_EACH
+    assert len(datasets.load_dataset(str(built), "concepts", split="train")) == PHOTOS + len(CUTOUTS)

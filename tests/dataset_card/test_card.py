@@ -128,7 +128,14 @@ def test_every_photo_has_its_attribution_or_a_note_that_it_has_none() -> None:
         ["not stated", "mug/1.jpg (not used), ball/0.jpg"],
         ["Bo", "garden/0.jpg"],
     ]
-    assert "2 of 4 source photos have no stated maker or license" in card
+    assert "\nNo maker or license is stated for 2 of 3 source photos.\n" in card
+
+
+def test_photos_of_places_are_counted_by_themselves() -> None:
+    yard = BackgroundFacts(name="yard", phrase="in a yard", photos=(Credit(id="yard/0.jpg"), Credit(id="yard/1.jpg")))
+    card = render_card(replace(FACTS, backgrounds=(*FACTS.backgrounds, yard)))
+
+    assert "No maker or license is stated for 2 of 3 source photos and 2 of 3 photos of places." in card
 
 
 def test_photos_of_one_maker_share_a_line() -> None:

@@ -109,6 +109,22 @@ CROISSANT = frozenset({"bool", "int8", "int32", "float32", "string"})
 """Our types that the Hub maps to Croissant types; it leaves columns of other types out of the derived metadata."""
 
 
+def test_photos_that_are_not_published_are_listed() -> None:
+    card = hub_card(CARD, "jane/toys", SIZES, published=1, held_back=["mug/1.jpg", "mug/[2].jpg"])
+
+    (section,) = re.findall(r"\n## License and attribution\n(.*)\n## ", card, re.DOTALL)
+    assert "\nNot published, because no scene shows them: mug/1.jpg, mug/\\[2\\].jpg.\n" in section
+    assert "one row per source photo that a scene shows (1 of 3)" in card
+    assert "Not published" not in hub_card(CARD, "jane/toys", SIZES, published=2)
+
+
+def test_a_long_list_of_photos_that_are_not_published_is_folded_away() -> None:
+    card = hub_card(CARD, "jane/toys", SIZES, held_back=[f"mug/{index}.jpg" for index in range(30)])
+
+    assert "<summary>Photos below that are not published: 30</summary>" in card
+    assert card.count("<details>") == card.count("</details>") == 1
+
+
 @pytest.mark.parametrize("columns", [features(), concepts_features()], ids=["scenes", "photos"])
 def test_the_hub_can_describe_every_column_in_croissant(columns: Features) -> None:
     assert all(map(_described, columns.values()))

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import mycanvas  # noqa: F401  # registers the loader
+from mycanvas.io.checked import write_checked
 from mycanvas.schema import SCORES, concepts_schema, dataset_schema
 
 Write = Callable[[Path, Iterable[str]], Path]
@@ -71,7 +72,7 @@ def built(tmp_path: Path, write_scenes: Write) -> Path:
     write_scenes(folder / "data/objects_le3-00001-of-00002.arrow", ["a3", "a4"])
     write_scenes(folder / "data/objects_4-00000-of-00001.arrow", ["b0", "b1"])
     write_scenes(folder / ".build/candidates/objects_4-00000-of-00001.arrow", ["rejected"])
-    (folder / ".build/selected.json").write_text("{}")
+    write_checked(folder / ".build/selected.json", {"files": {}, "bytes": {}})
     photo = encoded(Image.new("RGB", (8, 8)), "JPEG")
     found = {"bytes": encoded(Image.new("L", (8, 8), 255), "PNG"), "path": None}
     dog = {"concept": "dog6", "concept_token": "<dog6>", "class_name": "dog"}

@@ -13,6 +13,7 @@ import pytest
 from datasets import Image, Value, load_dataset, load_dataset_builder
 
 from mycanvas import SPLITS
+from mycanvas.io.checked import checked, write_checked
 from mycanvas.schema import concepts_features, features
 
 Write = Callable[[Path, Iterable[str]], Path]
@@ -284,8 +285,8 @@ def test_two_folders_of_the_same_name_are_not_confused(built: Path, tmp_path: Pa
 
 
 def test_the_error_of_a_missing_split_survives_streaming(built: Path) -> None:
-    manifest = {"files": {"data/objects_5-00000-of-00001.arrow": "0" * 64}}
-    (built / ".build/selected.json").write_text(json.dumps(manifest))
+    lost = "data/objects_5-00000-of-00001.arrow"
+    write_checked(built / ".build/selected.json", {"files": {lost: "0" * 64}, "bytes": {lost: 1}})
 
     with pytest.raises(ValueError, match=r"objects_5-00000-of-00001\.arrow is missing; restore it with"):
         load_dataset("mycanvas", data_dir=str(built), streaming=True)
@@ -293,7 +294,8 @@ def test_the_error_of_a_missing_split_survives_streaming(built: Path) -> None:
 
 def test_a_remote_folder_is_checked_against_its_manifest(remote: str) -> None:
     files = {"data/objects_4-00000-of-00001.arrow": "0" * 64, "data/objects_5-00000-of-00001.arrow": "1" * 64}
-    fsspec.filesystem("memory").pipe("/remote/.build/selected.json", json.dumps({"files": files}).encode())
+    manifest = json.dumps(checked({"files": files, "bytes": {}})).encode()
+    fsspec.filesystem("memory").pipe("/remote/.build/selected.json", manifest)
 
     with pytest.raises(ValueError, match=r"memory://remote/data/objects_5-00000-of-00001\.arrow is missing"):
         load_dataset("mycanvas", data_dir=remote)

@@ -38,8 +38,9 @@ def estimate_ground(pixels: Rgb) -> tuple[float, float]:
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) * np.array([0.5, 1, 1], np.float32)
     strip = lab[-_STRIP:].reshape(-1, 3)[::3]
     middle = lab[:, _SIDE // 6 : -_SIDE // 6]
-    distances = np.linalg.norm(middle[:, :, None] - strip, axis=3)
-    alike = np.partition(distances, _SUPPORT, axis=2)[:, :, _SUPPORT] < _ALIKE
+    # One array for each channel: a sum over an axis of three numbers takes three times as long.
+    first, second, third = ((middle[..., None, channel] - strip[:, channel]) ** 2 for channel in range(3))
+    alike = np.count_nonzero(np.sqrt(first + (second + third)) < _ALIKE, axis=2) > _SUPPORT
     share = np.convolve(alike.mean(axis=1), np.full(5, 0.2), "same")
     other = np.flatnonzero(share[:-_STRIP] < _SHARE)
     end = (other[-1] + 1) / _SIDE if len(other) else 0.0

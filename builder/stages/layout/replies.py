@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from mycanvas.io.files import read_json_or_none, write_json
+from mycanvas.io.checked import read_checked_or_none, write_checked
 from mycanvas.models.llm.chat import NoReply, Reply, Request
 
 ACCEPTED = "accepted"
 
 Task = Literal["theme", "boxes"]
 """Kind of question: for a composition's backgrounds and sizes, or for a scene's boxes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Entry:
+    """The content of a reply's file. verdict, text: None if there was no reply."""
+
+    task: Task
+    of: str
+    verdict: str | None
+    troubles: tuple[str, ...]
+    text: str | None
 
 
 class Replies:
@@ -30,8 +41,8 @@ class Replies:
     def find(self, request: Request) -> Reply | None:
         """The stored reply to exactly this request, if there is one."""
         known = self._read(request)
-        # An entry without a verdict holds no reply, only the troubles of a failed request.
-        return Reply(text=known["text"], troubles=tuple(known["troubles"])) if known and known["verdict"] else None
+        # An entry without a text holds no reply, only the troubles of a failed request.
+        return Reply(text=known.text, troubles=known.troubles) if known and known.text is not None else None
 
     def keep(self, request: Request, answer: Reply | NoReply, verdict: str | None, task: Task, of: str) -> None:
         """Store an answer.
@@ -46,15 +57,15 @@ class Replies:
         if self._folder is None:
             return
         known = self._read(request)
-        earlier = known["troubles"] if known and not known["verdict"] else []
+        earlier = known.troubles if known and known.text is None else ()
         text = answer.text if isinstance(answer, Reply) else None
-        values = {"task": task, "of": of, "verdict": verdict, "troubles": [*earlier, *answer.troubles], "text": text}
-        if values != known:
-            write_json(self._file(self._folder, request), values)
+        entry = _Entry(task=task, of=of, verdict=verdict, troubles=(*earlier, *answer.troubles), text=text)
+        if entry != known:
+            write_checked(self._file(self._folder, request), asdict(entry))
 
-    def _read(self, request: Request) -> dict[str, Any] | None:
+    def _read(self, request: Request) -> _Entry | None:
         """Read a stored answer; None if there is none or it is damaged, so that the request is sent again."""
-        return _read_entry(self._file(self._folder, request)) if self._folder else None
+        return read_checked_or_none(self._file(self._folder, request), _Entry) if self._folder else None
 
     @staticmethod
     def _file(folder: Path, request: Request) -> Path:
@@ -87,13 +98,7 @@ class Tally:
             yield f"its server: {sum(self.troubles.values())} requests failed{_listed(self.troubles)}"
 
 
-_ENTRY = {"task", "of", "verdict", "troubles", "text"}
 _NAMES: Mapping[Task, str] = {"theme": "compositions", "boxes": "scenes"}
-
-
-def _read_entry(file: Path) -> dict[str, Any] | None:
-    entry = read_json_or_none(file)
-    return entry if isinstance(entry, dict) and entry.keys() == _ENTRY else None
 
 
 def tally(folder: Path) -> Tally:
@@ -104,16 +109,16 @@ def tally(folder: Path) -> Tally:
     answered: dict[Task, set[str]] = {"theme": set(), "boxes": set()}
     accepted = 0
     for file in sorted(folder.glob("*/*.json")):
-        entry = _read_entry(file)
+        entry = read_checked_or_none(file, _Entry)
         if entry is None:
             continue
-        asked[entry["task"]].add(entry["of"])
-        troubles.update(entry["troubles"])
-        if entry["verdict"] == ACCEPTED:
+        asked[entry.task].add(entry.of)
+        troubles.update(entry.troubles)
+        if entry.verdict == ACCEPTED:
             accepted += 1
-            answered[entry["task"]].add(entry["of"])
-        elif entry["verdict"]:
-            refused[entry["verdict"]] += 1
+            answered[entry.task].add(entry.of)
+        elif entry.verdict:
+            refused[entry.verdict] += 1
     return Tally(
         accepted=accepted,
         refused=dict(refused.most_common()),

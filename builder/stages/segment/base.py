@@ -19,6 +19,8 @@ CUT_OFF_BOTTOM, CUT_OFF_SIDE = 0.03, 0.2
 """Quality lost per fraction of the outline on the photo's frame: an object should be seen whole."""
 TORN = 100
 """Quality lost per unit of tear (see `outline.tear`): a tear of 1 % of the object's size costs a quality of 1."""
+BLANK = 10
+"""Range of the values 0 to 255 of each channel, up to which a photo shows nothing."""
 MAX_COVERAGE = 0.95
 """An "object" that fills more of its photo is the background."""
 
@@ -83,6 +85,8 @@ def find_flaw(alpha: Alpha, photo: Photo, config: SegmentConfig) -> str | None:
     solid = alpha >= 0.5
     if not solid.any():
         return "no object found"
+    if photo.alpha is None and np.ptp(photo.pixels, axis=(0, 1)).max() <= BLANK:
+        return "no object found: the photo has one colour"
     coverage = float(solid.mean())
     if photo.alpha is None and coverage > MAX_COVERAGE:
         return f"the object fills {coverage:.0%} of the photo, expected at most {MAX_COVERAGE:.0%}"

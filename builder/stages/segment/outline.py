@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 SIDE = 300
 """Size in pixels (root of the area) to which a larger object is scaled down before its outline is measured."""
@@ -37,6 +36,8 @@ def tear(mask: NDArray[np.bool_]) -> float:
     outline = max(outlines, key=cv2.contourArea, default=np.zeros((0, 1, 2)))[:, 0].astype(np.float64)
     if len(outline) < 2:
         return 0.0
+    from scipy.ndimage import gaussian_filter1d  # takes 0.25 s to import, see saliency.py
+
     smooth = gaussian_filter1d(outline, SMOOTH * size, axis=0, mode="wrap")
     roughness = np.hypot(*(outline - smooth).T)
     y = smooth[:, 1]

@@ -1,7 +1,9 @@
 """Saliency of a photo: one map in [0, 1] from four classical cues, without a trained model.
 
 Each cue measures in its own way how a place differs from the photo's frame; the fused map favours the middle.
-Nothing here calls BLAS or draws random numbers, so a map does not depend on threads or on earlier calls.
+Nothing here calls BLAS or draws random numbers, so a map does not depend on threads or on earlier calls. SciPy and
+scikit-image take half a second to import; functions import them, because commands and workers that cut out nothing do
+not need them.
 """
 
 from __future__ import annotations
@@ -11,10 +13,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
-from scipy.spatial.distance import cdist
-from skimage.segmentation import slic
 
 from builder.records import Rgb
 
@@ -98,6 +96,9 @@ class Superpixels:
     @classmethod
     def of(cls, rgb: Rgb, lab: NDArray[np.float32]) -> Superpixels:
         """SLIC superpixels of a photo (Achanta et al., 2012)."""
+        from scipy.spatial.distance import cdist
+        from skimage.segmentation import slic
+
         slic_labels = slic(cv2.GaussianBlur(rgb, (3, 3), 0), n_segments=SUPERPIXELS, compactness=12, max_num_iter=5)
         labels: NDArray[np.intp] = np.unique(slic_labels, return_inverse=True)[1].reshape(rgb.shape[0], rgb.shape[1])
         n = int(labels.max()) + 1
@@ -132,6 +133,10 @@ class Superpixels:
 
 def robust_background(grid: Superpixels) -> Values:
     """Saliency optimised from boundary connectivity (Zhu et al., CVPR 2014, equations 3-9)."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import dijkstra
+    from scipy.spatial.distance import cdist
+
     n = len(grid.lab)
     clip = grid.contour()
     frame = np.flatnonzero(grid.frame)
@@ -158,6 +163,9 @@ def robust_background(grid: Superpixels) -> Values:
 
 def geodesic_distance(grid: Superpixels) -> Values:
     """Length of the shortest colour path to the frame (Wei et al., ECCV 2012); the object may touch the frame."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import dijkstra
+
     n = len(grid.lab)
     clip = grid.contour()
     frame = np.flatnonzero(grid.frame)

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from builder.records import Alpha, Rgb
 from builder.stages.segment.base import Matte, Segmenter
@@ -104,6 +103,8 @@ def residue(rgb: Rgb, mask: Mask) -> float:
     Distances are in units of the root of the object's area. The pixels are those of a band 0.06 wide beside the object.
     One is counted if fewer than ten of about 1500 pixels, sampled between 0.15 and 1.2, are within 6 of it in Lab.
     """
+    from scipy.spatial import cKDTree  # takes 0.2 s to import, see saliency.py
+
     unit = float(np.sqrt(mask.sum()))
     away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
     lab = cv2.GaussianBlur(to_lab(rgb), (0, 0), 1)

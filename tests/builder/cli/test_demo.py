@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def test_toys_are_rendered_built_and_loaded_by_name(
     monkeypatch.setattr("builder.demo.render.render_toys", render)
     output, toys = tmp_path / "out", tmp_path / "toys"
     paths = ["--output", str(output), "--toys", str(toys)]
-    main(["demo", *paths, "--samples", "6", "--resolution", "128", "--workers", "1"])
+    main(["demo", *paths, "--samples", "2", "--resolution", "128", "--workers", "1"])
     printed = capsys.readouterr().out
 
     assert rendered == [toys]
@@ -34,3 +35,79 @@ def test_toys_are_rendered_built_and_loaded_by_name(
     assert printed.endswith(f"contact sheet: {output / 'contact_sheet.png'}\n")
     assert (output / "contact_sheet.png").is_file()
     assert json.loads((output / ".build" / "config.json").read_text())["license"] == "CC0-1.0"
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """The error of a demo that must end before it renders."""
+
+    def render(*_: object) -> None:
+        raise AssertionError("rendered")
+
+    def run(*arguments: object) -> str:
+        with pytest.raises(SystemExit):
+            main(["demo", *map(str, arguments), "--workers", "1"])
+        return capsys.readouterr().err
+
+    monkeypatch.setattr("builder.demo.render.render_toys", render)
+    return run
+
+
+def contents(folder: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def test_folder_of_photos_is_refused_and_left_as_it_is(
+    refused: Callable[..., str], shapes: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(shapes, tmp_path / "mine" / "concepts")
+    before = contents(tmp_path)
+
+    message = refused("--toys", tmp_path / "mine", "--output", tmp_path / "out")
+
+    assert "mine holds something else (concepts); give --toys a new or empty folder" in message
+    assert contents(tmp_path) == before
+
+
+def test_photos_among_the_toys_are_refused(refused: Callable[..., str], shapes: Path, tmp_path: Path) -> None:
+    (tmp_path / "toys" / "concepts").mkdir(parents=True)
+    (tmp_path / "toys" / ".toys").touch()
+    for name in (".DS_Store", "concepts.toml"):
+        (tmp_path / "toys" / "concepts" / name).touch()
+    shutil.copytree(shapes / "ball", tmp_path / "toys" / "concepts" / "mine")
+
+    message = refused("--toys", tmp_path / "toys", "--output", tmp_path / "out")
+
+    assert "files that the demo did not render, such as concepts/mine/0.png; move them elsewhere, or give" in message
+
+
+def test_output_is_checked_before_rendering(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").touch()
+
+    message = refused("--output", tmp_path / "out", "--toys", tmp_path / "toys")
+
+    assert "out holds something else (notes.txt); give --output a new or empty folder" in message
+    assert not (tmp_path / "toys").exists()
+
+
+def test_output_of_another_build_is_refused_before_rendering(
+    refused: Callable[..., str], build_shapes: Callable[[int, int], Path], tmp_path: Path
+) -> None:
+    message = refused("--output", build_shapes(4, 128), "--toys", tmp_path / "toys", "--samples", 4)
+
+    assert (
+        "was built with another configuration\n  concepts    were ball, ball2, box, cone, ring, slab, now ball,"
+        in message
+    )
+    assert "\n  resolution  was 128, now 1024\nUse another --output" in message
+
+
+@pytest.mark.parametrize(("output", "toys"), [("a", "a"), ("a/b", "a"), ("a", "a/b")])
+def test_output_and_toys_within_each_other_are_refused(
+    refused: Callable[..., str], tmp_path: Path, output: str, toys: str
+) -> None:
+    assert "expected --output and --toys outside of each other" in refused(
+        "--output", tmp_path / output, "--toys", tmp_path / toys
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -193,11 +193,11 @@ def test_unwritable_output_is_refused_before_anything_is_measured(
         (["made"], "missing --dataset DIR", 2),
         (["--dataset", "BUILT", "--prompts", "nowhere"], "--prompts without DIR", 2),
         (["--dataset", "nowhere"], "nowhere does not exist", 1),
-        (["nowhere", "--dataset", "BUILT"], "nowhere is not a folder", 1),
+        (["nowhere", "--dataset", "BUILT"], "nowhere does not exist", 1),
         (["a=BUILT", "a=BUILT", "--dataset", "BUILT"], "a name of its own", 2),
         (["a=", "--dataset", "BUILT"], "a name of its own, got 'a='", 2),
         (["\udcff=BUILT", "--dataset", "BUILT"], r"a name of its own, got '\udcff=", 2),
-        (["runs/lr=1/made", "--dataset", "BUILT"], "runs/lr=1/made is not a folder", 1),
+        (["runs/lr=1/made", "--dataset", "BUILT"], "runs/lr=1/made does not exist", 1),
         (["BUILT", "--dataset", "BUILT", "--prompts", "nowhere"], "cannot read nowhere", 1),
         (["--dataset", "BUILT", "--detector", "./nowhere"], "Not on this machine", 1),
         (["--dataset", "BUILT", "--device", "toaster"], "toaster", 2),
@@ -237,19 +237,19 @@ def test_defaults_in_help_are_those_of_the_settings() -> None:
 
 def test_photos_to_scores_end_to_end(photos: Path, grounds: Path, run: Run, tmp_path: Path) -> None:
     """Cut out, compose, load, detect, encode: real photos where there are any."""
-    for name in sorted(path.name for path in photos.iterdir() if path.is_dir())[:5]:
+    for name in sorted(path.name for path in photos.iterdir() if path.is_dir())[:2]:
         (tmp_path / "photos" / name).mkdir(parents=True)
-        shutil.copy(sorted((photos / name).iterdir())[0], tmp_path / "photos" / name)
+        shutil.copy(min((photos / name).iterdir()), tmp_path / "photos" / name)
     settings = tmp_path / "build.toml"
     settings.write_text(
-        f'concepts = "photos"\nbackgrounds = "{grounds}"\noutput = "out"\nsamples = 6\nresolution = 256\nworkers = 1\n'
+        f'concepts = "photos"\nbackgrounds = "{grounds}"\noutput = "out"\nsamples = 3\nresolution = 192\nworkers = 1\n'
         "[segment]\nkeep_best = true\n[select]\nduplicate_bits = -1\nmin_visible = 0.0\nmax_overlap = 1.0\n"
     )
     main(["build", str(settings)])
     found = json.loads(run("--dataset", tmp_path / "out", "--references", "masked", "--json"))
 
     pictures = found["arms"]["out"]["pictures"]
-    assert len(pictures) >= 3
+    assert len(pictures) == 3
     assert all(-1 <= picture["cp_clip"] <= 1 for picture in pictures)
     assert all(picture["identity"] <= picture["cp_clip"] + 1e-9 for picture in pictures if picture["cp_clip"] > 0)
     assert len({picture["ti_clip"] for picture in pictures}) == len(pictures)

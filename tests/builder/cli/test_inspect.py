@@ -30,13 +30,14 @@ def test_counts_of_the_funnel_agree(capsys: pytest.CaptureFixture[str], built: P
     assert sum(funnel["planned"].values()) - sum(funnel["rejected"].values()) == sum(funnel["made"].values())
     assert sum(funnel["made"].values()) - sum(funnel["dropped"].values()) == sum(funnel["kept"].values())
     with Image.open(built.parent / "sheet.png") as sheet:
-        assert sheet.width == 6 * 320
+        assert sheet.width == 6 * 320 + 5 * 12
 
 
 def test_page_shows_funnel_scores_and_photos(capsys: pytest.CaptureFixture[str], built: Path) -> None:
     page = run(capsys, built)
 
     assert "planned" in page
+    assert "\nscores of all 12 generated scenes, kept or not:\nscore " in page
     assert "sharpness" in page
     assert "ball2  2 of 2 photos used" in page
     assert "\n12 of 12 photos used\n" in page

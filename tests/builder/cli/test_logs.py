@@ -10,6 +10,7 @@ import pytest
 
 from builder.cli.logs import start_logging
 from builder.cli.main import cli, main
+from builder.engines.local import LocalEngine
 
 log = logging.getLogger("mycanvas")
 
@@ -77,6 +78,20 @@ def test_a_repeated_warning_is_reported_once(capsys: pytest.CaptureFixture[str],
     assert capsys.readouterr().err.splitlines() == [
         "warning: concept cup is left out", "composing", "warning: concept dog is left out", "composing", "composing",
     ]  # fmt: skip
+
+
+def test_warnings_of_workers_look_the_same_and_are_reported_once(
+    capfd: pytest.CaptureFixture[str], bare_root: Callable[[], None]
+) -> None:
+    bare_root()
+    start_logging()
+
+    with LocalEngine(2) as engine:
+        for report, messages in ((log.warning, ["no cup", "no dog", "no cup"]), (log.info, ["a", "b"])):
+            assert list(engine.map(report, messages)) == [None] * len(messages)
+        list(engine.map(log.debug, ["a detail"]))
+
+    assert sorted(capfd.readouterr().err.splitlines()) == ["a", "b", "warning: no cup", "warning: no dog"]
 
 
 def test_a_quiet_build_reports_nothing_but_its_result(

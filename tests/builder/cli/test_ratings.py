@@ -40,7 +40,7 @@ def test_ranks_of_scenes_that_are_not_kept_count_too(
     built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     planned = BuildFolder.open(built).plan()
-    rows = [{"rater": "ana", "item": row["id"], "score": 1 + index % 5} for index, row in enumerate(planned)]
+    rows = [{"rater": "ana", "item": scene.id, "score": 1 + index % 5} for index, scene in enumerate(planned)]
     ratings = write(tmp_path / "ratings.jsonl", rows)
     text = run(capsys, built, "--quality", ratings)
     found = json.loads(run(capsys, built, "--quality", ratings, "--json"))["quality"]
@@ -66,8 +66,8 @@ def test_dataset_without_its_build_folder_has_the_kept_scenes(
 
 def test_damaged_plan_is_an_error(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = shutil.copytree(built, tmp_path / "copy")
-    plan = copy / ".build" / "plan.jsonl"
-    plan.write_text('{"id": "a0"}\n')
+    plan = copy / ".build" / "plan.json"
+    plan.write_bytes(plan.read_bytes()[:-9])
     ratings = write(tmp_path / "ratings.jsonl", [{"rater": "ana", "item": "a0", "score": 5}])
     with pytest.raises(SystemExit) as ended:
         run(capsys, copy, "--quality", ratings)
@@ -114,7 +114,7 @@ def test_preference_table_of_the_poster_s_arms_fits_80_columns(
 def test_both_tables_are_separated_and_written_over_earlier_reports(
     built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scene = BuildFolder.open(built).plan()[0]["id"]
+    scene = BuildFolder.open(built).plan()[0].id
     ratings = write(tmp_path / "ratings.jsonl", [{"rater": "ana", "item": scene, "score": 5}])
     both = [built, "--quality", ratings, "--preferences", write(tmp_path / "preferences.jsonl", [PREFERENCE])]
     for _ in range(2):

@@ -92,7 +92,8 @@ def test_use_of_photos_is_printed_by_build_and_inspect_only(capsys: pytest.Captu
 def test_none_removes_a_bound_and_reset_restores_the_profile(capsys: pytest.CaptureFixture[str], built: Path) -> None:
     def bounds(*arguments: object) -> dict[str, float | None]:
         run(capsys, built, *arguments)
-        selected: dict[str, float | None] = json.loads((built / ".build" / "selected.json").read_text())["select"]
+        manifest = json.loads((built / ".build" / "selected.json").read_text())
+        selected: dict[str, float | None] = manifest["made_from"]["select"]
         return selected
 
     assert bounds("--max-seam", 0.9, "--max-border", "none")["max_border"] is None

@@ -26,7 +26,7 @@ def test_command_line_overrides_file_and_file_overrides_profile(tmp_path: Path) 
         ({"samples": 0}, "^samples: expected a whole number of at least 1, got 0$"),
         ({"layout": {"max_overlap": 1.7}}, r"^layout.max_overlap: expected a number of at most 1, got 1.7$"),
         ({"resolution": "big"}, "^resolution: expected a whole number, got 'big'$"),
-        ({"sizes": [2, 6]}, "^sizes.1: expected a whole number of at most 5, got 6$"),
+        ({"sizes": [2, 6]}, "^entry 2 of sizes: expected a whole number of at most 5, got 6$"),
         ({"segment": {"backend": "magic"}}, "^segment.backend: expected .*'tricut'.*, got 'magic'$"),
         ({"select": {"min_visible": float("nan")}}, "^select.min_visible: expected a finite number, got nan$"),
         ({"select": {"min_visible": 80}}, "^select.min_visible: expected a number of at most 1, got 80"),

@@ -10,9 +10,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from builder.demo.photograph import VIEWS, photograph
-from builder.demo.render import PICTURES, TOYS, render_toys
+from builder.demo.render import PICTURES, TOYS, check_toys, render_toys
+from mycanvas.errors import StoreError
 
+SIZE = 64
 EVERY_VIEW = [(name, view) for name in TOYS for view in range(len(VIEWS))]
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All toys, in this process: to start others takes as long as to render."""
+    folder = tmp_path_factory.mktemp("toys")
+    render_toys(folder, workers=1, size=SIZE)
+    return folder
 
 
 def _alpha(toys: Path, name: str, view: int) -> NDArray[np.uint8]:
@@ -76,9 +86,23 @@ def test_the_same_view_gives_the_same_pixels() -> None:
     assert np.array_equal(first[1], second[1])
 
 
+def test_rendering_that_was_interrupted_resumes_and_other_folders_are_refused(tmp_path: Path) -> None:
+    (tmp_path / ".toys").touch()
+    (tmp_path / "alpha").mkdir()
+    check_toys(tmp_path)
+
+    (tmp_path / ".toys").rename(tmp_path / "..toys.1764.unfinished")
+    (tmp_path / "alpha").rmdir()
+    check_toys(tmp_path)
+
+    (tmp_path / "alpha").mkdir()
+    with pytest.raises(StoreError, match=r"something else \(alpha\)"):
+        render_toys(tmp_path)
+
+
 def test_a_complete_folder_is_left_as_it_is_and_still_counted(toys: Path) -> None:
     file = toys / "concepts" / "duck" / "0.jpg"
     before, done = file.stat().st_mtime_ns, list[int]()
-    render_toys(toys, done.append, size=_alpha(toys, "duck", 0).shape[1])
+    render_toys(toys, done.append, size=SIZE)
     assert file.stat().st_mtime_ns == before
     assert sum(done) == PICTURES

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from builder.cli.main import main
-from builder.inspect.contact_sheet import COLUMNS, TILE, contact_sheet
+from builder.inspect.contact_sheet import CAPTION, COLUMNS, GAP, TILE, contact_sheet
 from mycanvas.dataset import Scene
 from mycanvas.errors import InputError
 
@@ -54,7 +54,20 @@ def scene() -> Scene:
     ],
 )
 def test_any_box_and_text_is_drawn(scene: Scene, changed: dict[str, Any]) -> None:
-    assert contact_sheet([replace(scene, **changed)]).width == COLUMNS * TILE
+    assert contact_sheet([replace(scene, **changed)]).width == COLUMNS * (TILE + GAP) - GAP
+
+
+def test_tiles_do_not_touch(scene: Scene) -> None:
+    sheet = contact_sheet([scene] * 4, columns=2)
+    between = [
+        sheet.crop((TILE, 0, TILE + GAP, sheet.height)),
+        sheet.crop((0, TILE + CAPTION, sheet.width, TILE + CAPTION + GAP)),
+    ]
+
+    assert [strip.getcolors() for strip in between] == [
+        [(GAP * sheet.height, (255, 255, 255))],
+        [(GAP * sheet.width, (255, 255, 255))],
+    ]
 
 
 def bomb(content: bytes) -> bytes:

@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from builder.pipeline.changes import changes
+from builder.pipeline.changes import SHOWN, changes
 
 
 @pytest.mark.parametrize(
     ("name", "was", "now", "expected"),
     [
-        ("seed", 0, 7, "  seed          was 0, now 7"),
+        ("seed", 0, 7, "  seed  was 0, now 7"),
         ("samples_per_composition", None, 3, "  samples_per_composition  was not given, now 3"),
         ("concept cup", ["<cup>", "cup", None], ["<cup>", "mug", 9.5], 'class_noun was "cup", now "mug", '
          "height_cm was not given, now 9.5"),
-        ("concept cup", None, ["<cup>", "cup", None], "  concepts      were not given, now cup"),
+        ("concept cup", None, ["<cup>", "cup", None], "  concepts  were not given, now cup"),
         ("photo cup/1.png", "234ae", None, "  photo cup/1.png  was removed"),
         ("photo cup/1.png", None, "234ae", "  photo cup/1.png  was added"),
         ("photo cup/1.png", "234ae", "99f00", "  photo cup/1.png  has changed"),
@@ -50,10 +50,10 @@ def test_other_concepts_are_named_first_and_without_their_photos() -> None:
     now = shared | {"concept cat": ["<cat>", "cat", None], "photo cat/0.png": "3", "photo mug/0.png": "4", "seed": 1}
 
     assert changes(before, now) == [
-        "  concepts      were dog6, mug, now cat, mug",
+        "  concepts           were dog6, mug, now cat, mug",
         "  background yard 0  was removed",
-        "  photo mug/0.png  has changed",
-        "  seed          was not given, now 1",
+        "  photo mug/0.png    has changed",
+        "  seed               was not given, now 1",
     ]
 
 
@@ -64,3 +64,27 @@ def test_changed_photos_of_the_same_concepts_are_listed() -> None:
         "  photo mug/0.png  was removed",
         "  photo mug/1.png  was added",
     ]
+
+
+def test_settings_of_a_replaced_backend_are_not_listed() -> None:
+    before = {"segment.backend": "tricut", "segment.min_side": 64, "repaint.blend.reach": 1}
+    now = {
+        "segment.backend": "rembg",
+        "segment.min_side": 32,
+        "segment.rembg.rounds": 3,
+        "dtype": "auto",
+        "repaint.blend.reach": 2,
+    }
+
+    assert changes(before, now) == [
+        "  repaint.blend.reach  was 1, now 2",
+        '  segment.backend      was "tricut", now "rembg"',
+        "  segment.min_side     was 64, now 32",
+    ]
+
+
+def test_many_changes_are_counted() -> None:
+    lines = changes({}, {f"photo mug/{index:02}.png": "1" for index in range(SHOWN + 3)})
+
+    assert len(lines) == SHOWN + 1
+    assert lines[-1] == "  … and 3 more"

@@ -15,14 +15,15 @@ from builder.pipeline.clean import clean
 from builder.pipeline.finalize import reselect
 from mycanvas.errors import StoreError
 
-KEY = "0123456789abcdef" * 2
+TOKEN = "0123456789abcdef"
+KEY = TOKEN * 2
 
 
 @pytest.fixture(scope="module")
 def once(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build on painted backgrounds."""
     output = tmp_path_factory.mktemp("painted") / "out"
-    arguments = ["--concepts", shapes, "--output", output, "--samples", 6, "--resolution", 128, "--workers", 1]
+    arguments = ["--concepts", shapes, "--output", output, "--samples", 2, "--resolution", 128, "--workers", 1]
     main(["build", *map(str, arguments)])
     return output
 
@@ -44,14 +45,14 @@ def write(folder: Path, *names: str) -> list[str]:
 
 
 LEFT = (
-    ".build/.plan.jsonl.1764.unfinished",
-    ".build/candidates/.00001.arrow.k3_x9a.unfinished",
-    f".build/cutouts/.{KEY}.mask.png.12.unfinished",
-    "data/.objects_4-00000-of-00001.arrow.7.unfinished",
-    ".README.md.99.unfinished",
+    f".build/.plan.json.{TOKEN}.unfinished",
+    f".build/candidates/.00001.arrow.{TOKEN}.unfinished",
+    f".build/cutouts/.{KEY}.mask.png.{TOKEN}.unfinished",
+    f"data/.objects_4-00000-of-00001.arrow.{TOKEN}.unfinished",
+    f".README.md.{TOKEN}.unfinished",
     f".build/push/{'ab' * 32}.parquet",
     f".build/push/{'ab' * 32}.json",
-    ".build/staging/objects_5-00000-of-00001.arrow",
+    f".build/shards/{'ef' * 32}.arrow",
     f".build/cutouts/{KEY}.json",
     f".build/cutouts/{KEY}.cutout.npy",
     ".build/backgrounds/garden-977.png",
@@ -59,13 +60,14 @@ LEFT = (
 """Files that a killed build or push, or a plan that was given up, leaves."""
 
 FOREIGN = (
-    ".build/.mine.1764.unfinished",
-    ".build/cutouts/.mine.png.12.unfinished",
-    "data/.mine.arrow.7.unfinished",
+    f".build/.mine.{TOKEN}.unfinished",
+    f".build/cutouts/.mine.png.{TOKEN}.unfinished",
+    f"data/.mine.arrow.{TOKEN}.unfinished",
     "photos/.IMG_1.jpg.3.unfinished",
     ".build/push/notes.txt",
     ".build/push/model.parquet",
-    ".build/staging/objects_4-mine-of-three.arrow",
+    ".build/shards/mine.arrow",
+    ".build/.plan.json.mine.unfinished",
     ".build/cutouts/mine.png",
     ".build/backgrounds/garden.png",
     "data/objects_4-mine-of-three.arrow",
@@ -123,7 +125,7 @@ def test_cleaned_build_resumes_and_selects_again_without_making_anything(built: 
     made = {path: path.stat().st_mtime_ns for place in ("cutouts", "candidates", "backgrounds")
             for path in (built / ".build" / place).iterdir()}  # fmt: skip
 
-    arguments = ["--concepts", shapes, "--output", built, "--samples", 6, "--resolution", 128, "--workers", 1]
+    arguments = ["--concepts", shapes, "--output", built, "--samples", 2, "--resolution", 128, "--workers", 1]
     main(["build", *map(str, arguments)])
     reselect(built, {"min_visible": 0.1})
 
@@ -131,7 +133,7 @@ def test_cleaned_build_resumes_and_selects_again_without_making_anything(built: 
 
 
 def test_before_there_is_a_plan_cut_outs_are_kept(built: Path) -> None:
-    (built / ".build" / "plan.jsonl").unlink()
+    (built / ".build" / "plan.json").unlink()
     write(built, f".build/cutouts/{KEY}.json", ".build/backgrounds/garden-977.png")
 
     assert clean(built, delete=True).files == {}
@@ -163,7 +165,6 @@ def test_a_folder_without_a_build_is_refused(
 
 def test_lock_that_is_a_link_is_not_followed(built: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
-    (built / ".build" / "lock").unlink()
     (built / ".build" / "lock").symlink_to(tmp_path / "mine")
 
     with pytest.raises(StoreError, match="lock"):

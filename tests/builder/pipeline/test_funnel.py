@@ -8,7 +8,7 @@ import pytest
 from builder.pipeline.funnel import Funnel
 from builder.records import Rejected
 from builder.stages.select import Selection
-from mycanvas.io.files import read_json, write_json
+from mycanvas.io.checked import read_checked, write_checked
 
 
 @pytest.fixture
@@ -42,6 +42,6 @@ def test_splits_keep_their_order_and_frequent_reasons_come_first(funnel: Funnel)
 
 
 def test_stored_funnel_reads_back_equal(funnel: Funnel, tmp_path: Path) -> None:
-    write_json(tmp_path / "funnel.json", asdict(funnel))
+    write_checked(tmp_path / "funnel.json", asdict(funnel))
 
-    assert Funnel.from_json(read_json(tmp_path / "funnel.json")).lines() == funnel.lines()
+    assert read_checked(tmp_path / "funnel.json", Funnel).ordered().lines() == funnel.lines()

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import pytest
 
-from builder.pipeline.source_photos import CutoutUse, choose_cutouts, format_quality
+from builder.pipeline.source_photos import CutoutUse, Sources, choose_cutouts, format_quality, summary_lines
 from builder.stages.segment.base import SegmentConfig
 
 
@@ -43,7 +45,38 @@ def test_concept_without_a_usable_cutout_is_reported_with_the_reason(caplog: pyt
 
     low, none = caplog.messages
     assert "concept cup is left out: its best cut-out, of cup/0.jpg, has quality 0.799, below" in low
-    assert none == "concept dog is left out: no object was found in any of its photos"
+    assert low.endswith("; to use it all the same, build again with --keep-best and another --output")
+    assert none == "concept dog is left out: none of its photos gave a cut-out (no object found)"
+
+
+def test_left_out_concept_is_reported_with_every_reason_once(caplog: pytest.LogCaptureFixture) -> None:
+    cutouts = [cutout("dog", number, None) for number in range(3)]
+    cutouts[1] = replace(cutouts[1], reason="the object is too small")
+
+    choose_cutouts(cutouts, SegmentConfig())
+
+    assert caplog.messages == [
+        "concept dog is left out: none of its photos gave a cut-out (no object found; the object is too small)"
+    ]
+
+
+def test_photos_that_cannot_be_read_are_counted_with_their_concept() -> None:
+    unreadable = {"cup/1.jpg": "damaged", "owl/0.jpg": "not a picture", "owl": "its 1 picture cannot be used"}
+    sources = Sources(photos=(replace(cutout("cup", 0, 0.9), used=True),), backgrounds=(), unreadable=unreadable)
+
+    assert summary_lines(sources.every_photo()) == [
+        "cup  1 of 2 photos used; not 1.jpg (damaged)",
+        "owl  0 of 1 photo used; not 0.jpg (not a picture)",
+        "1 of 3 photos used",
+    ]
+
+
+def test_sources_are_read_as_they_were_written() -> None:
+    sources = Sources(
+        photos=(cutout("cup", 0, 0.9),), backgrounds=(), unreadable={"a/0.jpg": "x"}, unreadable_backgrounds={"b": "y"}
+    )
+
+    assert Sources.from_json(asdict(sources)) == sources
 
 
 def test_quality_is_rounded_down() -> None:

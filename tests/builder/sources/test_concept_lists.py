@@ -9,7 +9,7 @@ import pytest
 
 from builder.sources.concepts import find_concepts
 from mycanvas.errors import ConfigError, InputError
-from tests.builder.sources.concept_folders import entry, listing, picture
+from tests.builder.sources.concept_folders import described, entry, listing, picture
 
 
 def test_custom_diffusions_concepts_list_is_understood(pets: Path) -> None:
@@ -39,6 +39,22 @@ def test_custom_concept_101_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
     assert dog.photos[0].attribution == "Unsplash License"
 
 
+def test_a_folder_that_holds_a_list_is_read_as_the_list(pets: Path) -> None:
+    listing(pets, entry("./dog6", "photo of a dog", "a photo of a puppy"))
+
+    (dog,) = find_concepts(pets).concepts
+
+    assert (dog.name, dog.class_noun) == ("dog6", "puppy")
+
+
+def test_a_list_beside_concepts_toml_is_not_used_and_reported(pets: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = listing(pets, entry("./dog6", "photo of a dog", "a photo of a puppy"))
+    described(pets, '[dog6]\nclass_noun = "hound"\n')
+
+    assert [concept.class_noun for concept in find_concepts(pets).concepts] == ["cat", "hound"]
+    assert caplog.messages == [f"{path} is not used beside concepts.toml; to use it, give the file itself"]
+
+
 @pytest.mark.parametrize(
     ("entries", "error", "message"),
     [
@@ -49,11 +65,11 @@ def test_custom_concept_101_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
             ConfigError,
             "the same token <new1>",
         ),
-        ([{"instance_prompt": "a <new1> cat"}], ConfigError, "0.instance_data_dir is missing"),
-        ([{}, "cat2"], ConfigError, r"(?s)0.instance_data_dir is missing\n.*1: expected a table"),
+        ([{"instance_prompt": "a <new1> cat"}], ConfigError, "instance_data_dir of entry 1 is missing"),
+        ([{}, "cat2"], ConfigError, r"(?s)instance_data_dir of entry 1 is missing\n.*entry 2: expected a table"),
         ([entry("no"), entry("none")], InputError, r"(?s)instance_data_dir no is not .*instance_data_dir none is not"),
         ([entry("cat2", "", '"cat"')], ConfigError, "cannot be the class noun of cat2: .*, or class_prompt in"),
-        (["cat2"], ConfigError, "0: expected a table of keys and values, got 'cat2'"),
+        (["cat2"], ConfigError, "entry 1: expected a table of keys and values, got 'cat2'"),
         ([], ConfigError, "list.json lists no folder of photos"),
     ],
 )

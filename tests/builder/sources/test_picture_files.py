@@ -160,7 +160,9 @@ def test_pipe_in_place_of_a_photo_is_left_out_and_not_waited_for(tmp_path: Path)
     for name in ("pipe.jpg", "pipe", "pipe.heic"):
         os.mkfifo(root / "mug" / name)
 
-    assert left_out(root) == {f"mug/{name}": "not a regular file" for name in ("pipe.heic", "pipe.jpg")}
+    assert left_out(root) == {
+        f"mug/{name}": "a pipe or a device, not a regular file" for name in ("pipe.heic", "pipe.jpg")
+    }
 
 
 @pytest.mark.parametrize("name", ["concepts.toml", "backgrounds.toml"])
@@ -168,14 +170,14 @@ def test_pipe_in_place_of_a_description_is_refused(tmp_path: Path, name: str) ->
     root = folder_of(tmp_path, {"good.jpg": encoded("JPEG", 1)})
     os.mkfifo(root / name)
 
-    with pytest.raises(ConfigError, match=f"{name} is not a regular file; expected a TOML file"):
+    with pytest.raises(ConfigError, match=f"{name} is a pipe or a device, not a regular file; expected a TOML file"):
         (find_concepts if name == "concepts.toml" else find_backgrounds)(root)
 
 
 def test_pipe_in_place_of_a_concepts_list_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "list.json")
 
-    with pytest.raises(InputError, match="is not a regular file; expected a JSON file"):
+    with pytest.raises(InputError, match="is a pipe or a device, not a regular file; expected a JSON file"):
         read_concepts_list(tmp_path / "list.json")
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from builder.config import parse_config
 from builder.pipeline.build import build
 from builder.pipeline.finalize import reselect
+from mycanvas.io.checked import read_checked, write_checked
 from tests.hub.fake_hub import FakeHub, serve
 from tests.publishing import Run, program
 
@@ -71,6 +72,6 @@ def built(finished: Path, tmp_path: Path) -> Path:
     """A finished build of one's own, whose maker states a license."""
     folder = shutil.copytree(finished, tmp_path / "out")
     config = folder / ".build" / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "license": "CC-BY-4.0"}))
+    write_checked(config, {**read_checked(config, dict[str, Any]), "license": "CC-BY-4.0"})
     reselect(folder, {})
     return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from huggingface_hub import DatasetCard
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import reselect
+from mycanvas.io.checked import read_checked, write_checked
 from tests.hub.fake_hub import FakeHub
 from tests.publishing import Run, read, refused, rows_at, shards_of
 
@@ -82,19 +84,21 @@ def test_dataset_with_fewer_photos_loads_and_its_card_counts_them(
     assert counts["concepts"] == len(shown(narrow))
     assert f"one row per source photo that a scene shows ({len(shown(narrow))} of {total})" in card.text
     assert f"\n| concepts | train | {len(shown(narrow))} |" in card.text
+    others = sorted(shards_of(narrow)["concepts"].keys() - shown(narrow))
+    assert f"Not published, because no scene shows them: {', '.join(others)}." in card.text
 
 
 def test_license_of_a_photo_that_is_not_published_does_not_matter(run: Run, finished: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(finished, tmp_path / "out")
     keep_three(folder)
     file = folder / ".build" / "sources.json"
-    sources = json.loads(file.read_text())
+    sources = read_checked(file, dict[str, Any])
     for each in (*sources["photos"], *sources["backgrounds"]):
         each["attribution"] = None if "concept" in each and each["id"] not in shown(folder) else "Jo, CC0"
-    file.write_text(json.dumps(sources))
+    write_checked(file, sources)
 
     assert run("push", folder, "me/x", "--dry-run").code == 0
-    assert "photos have no stated maker" in refused(run("push", folder, "me/x", "--dry-run", "--all-photos"))
+    assert "no maker or license is stated for" in refused(run("push", folder, "me/x", "--dry-run", "--all-photos"))
 
 
 def test_dry_run_says_what_is_published_and_recommends_private(run: Run, narrow: Path, name: str) -> None:

@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 from huggingface_hub import DatasetCard
 
-from builder.config import parse_config
-from builder.pipeline.build import build
 from tests.hub.fake_hub import FakeHub, serve
 from tests.publishing import (
     Run,
     edit_captions,
+    enlarge_pictures,
     environment,
     expected,
     program,
@@ -81,28 +80,26 @@ def test_killed_push_publishes_nothing_and_the_next_push_sends_only_the_rest(
     assert published(hub, name) == 1
 
 
-def test_ten_edited_captions_send_only_their_chunks(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+def test_ten_edited_captions_send_only_their_chunks(built: Path, tmp_path: Path) -> None:
     """Over Xet, by the real client: what is new is what it puts into its store of chunks."""
-    output = tmp_path / "out"
-    values = {"concepts": shapes, "backgrounds": grounds, "output": output, "samples": 45, "license": "CC0-1.0"}
-    build(parse_config({**values, "resolution": 768, "workers": 1}))
+    enlarge_pictures(built, 200_000)
     with serve(tmp_path / "hub", cas=tmp_path / "cas") as hub, program(hub, tmp_path / "home") as run:
 
         def publish() -> tuple[int, dict[str, int]]:
             before = hub.xet_bytes()
-            done = run("push", output, "me/scenes", "--json")
+            done = run("push", built, "me/scenes", "--json")
             assert done.code == 0, done.err
             return hub.xet_bytes() - before, json.loads(done.out)["send"]
 
         whole, _ = publish()
         again, nothing = publish()
-        edit_captions(output, 10)
+        edit_captions(built, 10)
         edited, changed = publish()
 
         assert (again, nothing) == (0, {})
         assert {Path(path).parts[0] for path in changed} == {"data", "README.md", "mycanvas.json"}
         assert (edited < 0.1 * sum(changed.values()), edited < 0.02 * whole) == (True, True)
-        assert rows_at(hub, "me/scenes") == shards_of(output)
+        assert rows_at(hub, "me/scenes") == shards_of(built)
 
 
 def test_a_dry_run_says_exactly_what_is_sent_and_touches_nothing(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mycanvas.io.checked import read_checked, write_checked
 from tests.hub.fake_hub import FakeHub
 from tests.publishing import Done, Run, environment, published, refused
 
@@ -35,7 +36,11 @@ def test_card_of_other_shards_is_refused_until_it_is_rewritten(run: Run, built: 
 
     message = refused(run("push", built, name))
 
-    assert f"was not written for the files that are there now; run: mycanvas select {built}" in message
+    flaw = (
+        f"{shard} is damaged; restore it with" if what == "a shard" else "was not written for the files that are there"
+    )
+    assert flaw in message
+    assert f": mycanvas select {built}" in message
     assert run("select", built).code == 0
     assert run("push", built, name).code == 0
 
@@ -43,20 +48,23 @@ def test_card_of_other_shards_is_refused_until_it_is_rewritten(run: Run, built: 
 def test_photos_without_a_stated_license_are_not_published(run: Run, finished: Path, name: str) -> None:
     message = refused(run("push", finished, name, "--dry-run"))
 
-    assert "of its 14 photos have no stated maker or license; state one for the whole with --license" in message
+    assert (
+        "no maker or license is stated for 12 of 12 source photos and 2 of 2 background photos; "
+        "state one for the whole with --license"
+    ) in message
     assert run("push", finished, name, "--dry-run", "--license", "CC0-1.0").code == 0
 
 
 def test_every_published_photo_needs_a_license(run: Run, finished: Path, tmp_path: Path, name: str) -> None:
     folder = shutil.copytree(finished, tmp_path / "out")
     file = folder / ".build" / "sources.json"
-    sources = json.loads(file.read_text())
+    sources = read_checked(file, dict[str, Any])
     for each in (*sources["photos"], *sources["backgrounds"]):
         each["attribution"] = "Jo, CC0"
     sources["photos"][0] |= {"used": False, "attribution": None}
-    file.write_text(json.dumps(sources))
+    write_checked(file, sources)
 
-    assert "1 of its 14 photos have no stated maker" in refused(run("push", folder, name, "--dry-run"))
+    assert "no maker or license is stated for 1 of 12 source photos;" in refused(run("push", folder, name, "--dry-run"))
 
 
 @pytest.mark.parametrize("license", ["", " ", "unknown", "other", "?"])

@@ -120,8 +120,9 @@ def test_an_output_that_is_a_file_is_refused(dataset: Path, out: Path) -> None:
 def test_an_unknown_format_names_the_nearest(dataset: Path, out: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no format 'web-data-set'; did you mean webdataset\?"):
         export(dataset, "web-data-set", out)
-    with pytest.raises(ConfigError, match=f"there is no format 'zzz'; known: {', '.join(FORMATS)}"):
-        export(dataset, "zzz", out)
+    for name in ("zzz", "voc", "parquet"):
+        with pytest.raises(ConfigError, match=f"there is no format '{name}'; known: {', '.join(FORMATS)}"):
+            export(dataset, name, out)
     assert not out.exists()
 
 

@@ -109,7 +109,7 @@ def test_the_same_command_finishes_a_killed_export(killed: list[Path]) -> None:
 @pytest.mark.parametrize("name", sorted(set(FORMATS) - {"mds"}))
 def test_a_second_export_into_the_same_folder_is_refused(dataset: Path, out: Path, name: str) -> None:
     out.mkdir()
-    with locked(out / LOCK), pytest.raises(StoreError, match="out is in use by another process; wait for it"):
+    with locked(out / LOCK, out), pytest.raises(StoreError, match="out is in use by another process; wait for it"):
         export(dataset, name, out)
 
     assert list(out.iterdir()) == []
@@ -199,7 +199,7 @@ def test_links_in_place_of_our_files_are_not_followed(out: Path, tmp_path: Path,
     (tmp_path / "mine/photo.jpg").write_text("mine")
     (out / name).symlink_to(tmp_path / "mine" / ("photo.jpg" if name == LOCK else ""))
 
-    with pytest.raises(StoreError, match="cannot write"):
+    with pytest.raises(StoreError, match=r"cannot write|is a symbolic link"):
         write_export(out, IDENTITY, write)
 
     assert (tmp_path / "mine/photo.jpg").read_text() == "mine"

@@ -71,7 +71,17 @@ def test_message_says_what_was_expected_and_given(name: str, value: object, expe
 
 def test_message_names_the_place_within_a_table_or_list() -> None:
     assert message(inner={"needed": 1.5}) == "inner.needed: expected a whole number, got 1.5"
-    assert message(sizes=[1, "x"]) == "sizes.1: expected a whole number, got 'x'"
+    assert message(sizes=[1, "x"]) == "entry 2 of sizes: expected a whole number, got 'x'"
+
+
+def test_a_place_within_lists_is_counted_from_one() -> None:
+    class Listing(BaseModel):
+        groups: list[list[Inner]]
+
+    with pytest.raises(ValidationError) as wrong:
+        Listing.model_validate({"groups": [[], [{"needed": "x"}]]})
+
+    assert explain(wrong.value.errors()[0], []).startswith("needed of entry 1 of entry 2 of groups: expected a whole")
 
 
 def test_unknown_key_names_the_nearest_known_one() -> None:

@@ -75,8 +75,11 @@ def test_marker_at_the_top_is_compared_with_the_top_only(tmp_path: Path) -> None
 
 
 def test_a_lock_is_held_once_and_its_file_is_removed(tmp_path: Path) -> None:
-    with locked(tmp_path / "lock"):
-        with pytest.raises(StoreError, match="is in use by another process; wait for it"), locked(tmp_path / "lock"):
+    with locked(tmp_path / "lock", tmp_path):
+        with (
+            pytest.raises(StoreError, match="is in use by another process; wait for it"),
+            locked(tmp_path / "lock", tmp_path),
+        ):
             pass
         assert (tmp_path / "lock").exists()
 
@@ -86,7 +89,7 @@ def test_a_lock_is_held_once_and_its_file_is_removed(tmp_path: Path) -> None:
 def test_a_lock_that_a_killed_process_left_is_taken(tmp_path: Path) -> None:
     (tmp_path / "lock").touch()
 
-    with locked(tmp_path / "lock"):
+    with locked(tmp_path / "lock", tmp_path):
         pass
 
 
@@ -94,7 +97,19 @@ def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "lock").symlink_to(tmp_path / "mine")
 
-    with pytest.raises(StoreError, match=r"cannot write .*lock"), locked(tmp_path / "lock"):
+    with (
+        pytest.raises(StoreError, match="lock is a symbolic link"),
+        locked(tmp_path / "lock", tmp_path),
+    ):
         pass
 
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_file_in_place_of_a_lock_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("mine")
+
+    with pytest.raises(StoreError, match="is not the lock of mycanvas"), locked(tmp_path / "lock", tmp_path):
+        pass
+
+    assert (tmp_path / "lock").read_text() == "mine"

@@ -38,9 +38,17 @@ def test_file_that_is_not_utf8_a_folder_or_a_pipe_is_refused(tmp_path: Path) -> 
     (tmp_path / "latin.toml").write_bytes(b'a = "caf\xe9"')
     os.mkfifo(tmp_path / "pipe.toml")
 
-    for path, message in (("latin.toml", "is not UTF-8"), ("pipe.toml", "is not a regular file"), ("", "is a folder")):
+    for path, message in (("latin.toml", "is not UTF-8"), ("pipe.toml", "is a pipe or a device"), ("", "is a folder")):
         with pytest.raises(ConfigError, match=message):
             read_toml(tmp_path / path)
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"PK\x03\x04\x14\0\0\0", b'a = "\0"'])
+def test_file_that_is_not_text_is_refused_as_such(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "build.toml").write_bytes(content)
+
+    with pytest.raises(ConfigError, match=r"build\.toml is not a text file; expected TOML"):
+        read_toml(tmp_path / "build.toml")
 
 
 def test_text_of_several_lines_and_tabs_is_kept(tmp_path: Path) -> None:

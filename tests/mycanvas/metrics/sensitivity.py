@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mycanvas.dataset import Dataset, open_dataset
 from mycanvas.errors import ConfigError
-from mycanvas.io.images import Rgb, decode_rgb
+from mycanvas.io.images import Rgb, decode_rgb, encode_png
 from mycanvas.metrics.evaluate import evaluate
 from mycanvas.metrics.pictures import Picture, dataset_pictures
 from mycanvas.metrics.references import encode_references
@@ -28,12 +28,13 @@ from mycanvas.models.checkpoint import Picture as Pixels
 from mycanvas.models.checkpoint import as_rgb
 from mycanvas.models.detectors import Detection
 from mycanvas.models.encoders import Embeddings
-from tests.mycanvas.metrics.fakes import FixedDetector, png
+from tests.mycanvas.metrics.fakes import FixedDetector
 
 SIDE = 64
 SCORES = ("cp_clip", "identity", "recall")
 LEAST, MOST_SPOILT = 3, 3
 """Scenes with so many objects are used, and so many of their objects are spoilt, at most."""
+COUNTS = range(1, MOST_SPOILT + 1)
 
 Window = tuple[slice, slice]
 """Rows and columns of a box."""
@@ -109,29 +110,35 @@ def measure(dataset: Dataset, most_scenes: int = 100) -> dict[str, Curve]:
     encoder, settings = Histograms(), Settings(references="masked")
     references = encode_references(concepts.values(), encoder, settings)
     pictures = {scene.id: decode_rgb(scene.read()) for scene in scenes}
-    curves = {}
+
+    def mean_scores(pixels: Sequence[Rgb]) -> dict[str, float]:
+        shown = [_showing(scene, picture) for scene, picture in zip(scenes, pixels, strict=True)]
+        boxes = zip(pixels, map(_own_boxes, scenes), strict=True)
+        detector = FixedDetector({picture.tobytes(): found for picture, found in boxes})
+        found = evaluate(shown, references, encoder, detector, settings).pictures
+        return {score: float(np.mean([picture.scores[score] for picture in found])) for score in SCORES}
+
+    whole, curves = mean_scores(list(pictures.values())), {}
     for name, spoil in WAYS.items():
-        means: dict[str, list[float]] = {score: [] for score in SCORES}
-        for count in range(MOST_SPOILT + 1):
-            spoilt = [_spoilt(scene, scenes, pictures, spoil, count) for scene in scenes]
-            detector = FixedDetector({decode_rgb(scene.read()).tobytes(): _own_boxes(scene) for scene in spoilt})
-            found = evaluate(spoilt, references, encoder, detector, settings).pictures
-            for score in SCORES:
-                means[score].append(float(np.mean([picture.scores[score] for picture in found])))
-        curves[name] = Curve(scenes=len(scenes), means={score: tuple(values) for score, values in means.items()})
+        spoilt = ([_spoilt(scene, scenes, pictures, spoil, count) for scene in scenes] for count in COUNTS)
+        means = [whole, *map(mean_scores, spoilt)]
+        values = {score: tuple(mean[score] for mean in means) for score in SCORES}
+        curves[name] = Curve(scenes=len(scenes), means=values)
     return curves
 
 
-def _spoilt(
-    scene: Picture, scenes: Sequence[Picture], pictures: Mapping[str, Rgb], spoil: Spoil, count: int
-) -> Picture:
+def _showing(scene: Picture, pixels: Rgb) -> Picture:
+    file = encode_png(pixels)
+    return replace(scene, read=lambda: file)
+
+
+def _spoilt(scene: Picture, scenes: Sequence[Picture], pictures: Mapping[str, Rgb], spoil: Spoil, count: int) -> Rgb:
     strangers = {}
     for other in scenes:
         for concept, window in zip(other.concepts, _windows(other), strict=True):
             if concept not in scene.concepts:
                 strangers.setdefault(concept.name, pictures[other.id][window])
-    file = png(spoil(pictures[scene.id], _windows(scene), count, list(strangers.values())))
-    return replace(scene, read=lambda: file)
+    return spoil(pictures[scene.id], _windows(scene), count, list(strangers.values()))
 
 
 def _own_boxes(scene: Picture) -> list[Detection]:

@@ -85,10 +85,24 @@ def test_a_manifest_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     assert [one.id for one in read_generated(tmp_path, CONCEPTS)] == ["a.png"]
 
 
+def test_prompts_whose_pictures_are_not_generated_yet_give_the_next_step(tmp_path: Path) -> None:
+    folder = write(tmp_path, LINE, LINE | {"file": "b.png"})
+    (folder / "a.png").unlink()
+
+    with pytest.raises(
+        InputError, match=r"has none of the 2 pictures that its images\.jsonl lists.*; generate one for"
+    ):
+        read_generated(folder, CONCEPTS)
+
+
 def test_folders_without_pictures_to_score_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not a folder"):
+    step = "write the prompts with: mycanvas prompts DATASET --output"
+    with pytest.raises(InputError, match=rf"nowhere does not exist.*; {step} \S+/nowhere/images\.jsonl"):
         read_generated(tmp_path / "nowhere", CONCEPTS)
-    with pytest.raises(InputError, match=r"has no images\.jsonl"):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is not a folder"):
+        read_generated(tmp_path / "file", CONCEPTS)
+    with pytest.raises(InputError, match=rf"has no images\.jsonl.*; {step} "):
         read_generated(tmp_path, CONCEPTS)
     with pytest.raises(InputError, match="holds no line"):
         read_generated(write(tmp_path, "", ""), CONCEPTS)

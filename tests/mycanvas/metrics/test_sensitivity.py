@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from builder.cli.main import main
 from mycanvas.dataset import open_dataset
 from tests.mycanvas.metrics.sensitivity import MOST_SPOILT, Curve, as_svg, measure
 
-CONCEPTS = 8
-
 
 @pytest.fixture(scope="module")
-def curves(photos: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Curve]:
-    """Curves of scenes made from real photos where there are any, of concepts with different classes."""
+def curves(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Curve]:
+    """Curves of scenes of shapes with different classes."""
     folder = tmp_path_factory.mktemp("sensitivity")
-    named: dict[str, Path] = {}
-    for path in sorted(path for path in photos.iterdir() if path.is_dir()):
-        named.setdefault(path.name.rstrip("0123456789"), path)
-    for path in list(named.values())[:CONCEPTS]:
-        (folder / "photos" / path.name).mkdir(parents=True)
-        with Image.open(sorted(path.iterdir())[0]) as photo:
-            photo.thumbnail((512, 512))
-            photo.save(folder / "photos" / path.name / "photo.png")
+    for name in ("ball", "box", "cone", "ring", "slab"):
+        shutil.copytree(shapes / name, folder / "photos" / name)
     settings = folder / "build.toml"
     settings.write_text(
-        f'concepts = "photos"\nbackgrounds = "{grounds}"\noutput = "out"\nsamples = 18\nresolution = 320\n'
-        "[segment]\nkeep_best = true\n[select]\nduplicate_bits = -1\n"
+        f'concepts = "photos"\nbackgrounds = "{grounds}"\noutput = "out"\nsamples = 14\nsizes = [3, 4]\n'
+        "resolution = 192\nworkers = 1\n[select]\nduplicate_bits = -1\n"
     )
     main(["build", str(settings)])
     return measure(open_dataset(folder / "out"))

@@ -74,7 +74,10 @@ class FixedMattes:
 
 
 def photo(name: str, size: tuple[int, int] = (200, 200), alpha: np.ndarray | None = None) -> Photo:
-    return Photo(id=name, pixels=np.full((*size, 3), 128, np.uint8), alpha=alpha)
+    pixels = np.full((*size, 3), 128, np.uint8)
+    if alpha is None:
+        pixels[-1] = 100  # a photo of one colour is rejected
+    return Photo(id=name, pixels=pixels, alpha=alpha)
 
 
 def square(size: tuple[int, int] = (200, 200), half: int = 50) -> np.ndarray:

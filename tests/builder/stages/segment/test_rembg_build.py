@@ -19,7 +19,7 @@ from tests.builder.stages.segment.bright_objects import bright_photo, changed, d
 
 
 @pytest.fixture
-def toml(tmp_path: Path, network: Path) -> Path:
+def toml(tmp_path: Path, network: Path, grounds: Path) -> Path:
     """A classic build.toml with rembg's cut-outs, for three bright objects and an empty photo."""
     for index, name in enumerate(("ball", "moon", "pill")):
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -30,8 +30,9 @@ def toml(tmp_path: Path, network: Path) -> Path:
     shutil.copy(network, tmp_path / "own.onnx")
     settings = tmp_path / "build.toml"
     settings.write_text(
-        'concepts = "photos"\noutput = "out"\nsamples = 6\nsizes = [2, 3]\nresolution = 256\nworkers = 1\n'
-        f'[segment]\nbackend = "rembg"\nmin_quality = 0.5\n[segment.rembg]\nfile = "{tmp_path / "own.onnx"}"\n'
+        f'concepts = "photos"\nbackgrounds = "{grounds}"\noutput = "out"\nsamples = 4\nsizes = [2, 3]\n'
+        'resolution = 128\nworkers = 1\n[segment]\nbackend = "rembg"\nmin_quality = 0.5\n'
+        f'[segment.rembg]\nmodel = "u2net"\nfile = "{tmp_path / "own.onnx"}"\n'
         "[select]\nduplicate_bits = -1\nmin_visible = 0\nmax_overlap = 1\nmax_border = 1\n"
     )
     return settings
@@ -43,7 +44,7 @@ def test_classic_build_with_rembg_makes_a_dataset_and_refuses_other_weights(
     main(["build", str(toml)])
 
     rows = datasets.load_dataset("mycanvas", "all", data_dir=str(toml.parent / "out"), split="train")
-    assert len(rows) == 6
+    assert len(rows) == 4
     assert f"own.onnx@{fetch(str(toml.parent / 'own.onnx'), 'onnx').revision}" in rows[0]["provenance"]
     sources = datasets.load_dataset("mycanvas", "concepts", data_dir=str(toml.parent / "out"), split="train")
     qualities = {row["id"]: row["quality"] for row in sources}
@@ -74,4 +75,4 @@ def test_cut_outs_of_another_network_are_not_reused(
     shutil.copy(network, toml.parent / "own.onnx")
     main(["build", str(toml)])
 
-    assert len(datasets.load_dataset("mycanvas", "all", data_dir=str(toml.parent / "out"), split="train")) == 6
+    assert len(datasets.load_dataset("mycanvas", "all", data_dir=str(toml.parent / "out"), split="train")) == 4

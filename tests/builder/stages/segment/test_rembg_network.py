@@ -39,8 +39,8 @@ def test_network_with_a_fixed_batch_gets_padded_stacks(network: Path, tmp_path: 
 
     photos = [Photo(id=str(radius), pixels=bright_photo(disc(radius=radius))) for radius in (35, 40, 45)]
 
-    free = cut(photos, RembgConfig(file=network))
-    fixed = cut(photos, RembgConfig(file=changed(network, tmp_path, two)))
+    free = cut(photos, RembgConfig(model="u2net", file=network))
+    fixed = cut(photos, RembgConfig(model="u2net", file=changed(network, tmp_path, two)))
 
     assert all(isinstance(one, Cutout) for one in free)
     assert [one.mask.sum() for one in fixed if isinstance(one, Cutout)] == [
@@ -50,13 +50,13 @@ def test_network_with_a_fixed_batch_gets_padded_stacks(network: Path, tmp_path: 
 
 def test_network_that_fails_on_several_photos_gets_one_at_a_time(network: Path, tmp_path: Path) -> None:
     def one(model: Any) -> None:
-        model.graph.initializer.append(helper.make_tensor("shape", TensorProto.INT64, [4], [1, 1, 1024, 1024]))
+        model.graph.initializer.append(helper.make_tensor("shape", TensorProto.INT64, [4], [1, 1, 320, 320]))
         model.graph.node[1].output[0] = "saliency"
         model.graph.node.append(helper.make_node("Reshape", ["saliency", "shape"], ["mask"]))
 
     photos = [Photo(id=str(radius), pixels=bright_photo(disc(radius=radius))) for radius in (35, 40, 45)]
 
-    results = cut(photos, RembgConfig(file=changed(network, tmp_path, one)))
+    results = cut(photos, RembgConfig(model="u2net", file=changed(network, tmp_path, one)))
 
     assert all(isinstance(result, Cutout) for result in results)
 
@@ -102,7 +102,7 @@ def test_mattes_do_not_depend_on_batch_or_threads(network: Path) -> None:
     photos = [bright_photo(disc((120, 100 + 30 * i), 30, (50 + 5 * i, 60)), 150 + 20 * i) for i in range(5)]
 
     def mattes(batch_size: int, threads: int) -> list[Matte]:
-        config = RembgConfig(file=network, batch_size=batch_size)
+        config = RembgConfig(model="u2net", file=network, batch_size=batch_size)
         runtime = Runtime(device="cpu", threads=threads, models={str(network): network})
         return list(Rembg.load(config, runtime).matte(photos))
 

@@ -43,6 +43,17 @@ def test_unusable_object_is_rejected_with_actual_and_expected_values(alpha: np.n
     assert result.reason == reason
 
 
+@pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (120, 130, 140)])
+def test_photo_of_one_colour_is_rejected_wherever_the_segmenter_finds_an_object(colour: tuple[int, int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 6, (200, 200, 3))  # as JPEG leaves it
+    blank = Photo(id="blank", pixels=np.clip(noise + colour, 0, 255).astype(np.uint8))
+
+    (result,) = segment([blank], FixedMattes(square()), CONFIG, 512)
+
+    assert isinstance(result, Rejected)
+    assert result.reason == "no object found: the photo has one colour"
+
+
 def test_ready_cut_out_keeps_its_pixels_and_is_not_segmented() -> None:
     alpha = square() * np.float32(0.8)
     ready = photo("ready", alpha=alpha)

@@ -1,0 +1,64 @@
+"""The names of the files of a build folder, so that files of others there are recognised and left alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mycanvas.io.files import os_errors, unfinished_pattern
+from mycanvas.schema import SPLITS
+
+CONCEPTS_SHARD = "train-00000-of-00001.arrow"
+
+NAMES: Mapping[str, str] = {
+    ".": r"README\.md",
+    "data": rf"({'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.arrow",
+    "concepts": re.escape(CONCEPTS_SHARD),
+    ".build": r"(build|config|plan|selected|sources)\.json",
+    ".build/backgrounds": r"(?P<background>[\w-]+-\d+)\.(json|png)",
+    ".build/candidates": r"(?P<shard>\d{5})\.(arrow|json)",
+    ".build/cutouts": r"(?P<key>[0-9a-f]{32})\.(json|cutout\.npy|mask\.png|photo\.jpg)",
+    ".build/push": r"[0-9a-f]{64}\.(json|parquet)",
+    ".build/shards": r"(?P<sha256>[0-9a-f]{64})\.arrow",
+}
+"""Regular expressions of the names, by the folder within OUT. The replies of a language model are in addition."""
+
+LOCK = "lock"
+"""The file in .build that is there while a command writes to the folder."""
+_REPLY = r"[0-9a-f]{32}\.json"
+
+
+def own_files(output: Path, place: str) -> Iterator[tuple[Path, re.Match[str]]]:
+    """Find the files of a build in one of the folders of NAMES, sorted, each with the match of its name.
+
+    A symbolic link to a file is not ours.
+    """
+    return _matching(output / place, NAMES[place])
+
+
+def unfinished_files(output: Path) -> Iterator[Path]:
+    """Find the files of a build that were being written when a process was killed."""
+    replies = output / ".build" / "replies"
+    folders = sorted(entry.name for entry in replies.iterdir()) if replies.is_dir() else []
+    names = {**NAMES, **{f".build/replies/{folder}": _REPLY for folder in folders}}
+    for place, name in names.items():
+        for file, _ in _matching(output / place, unfinished_pattern(name)):
+            yield file
+
+
+def may_be_left_first(name: str) -> bool:
+    """Whether a build that was killed before it wrote build.json may have left an entry, such as ".build/lock"."""
+    folder, _, name = name.partition("/")
+    return folder == ".build" and (name == LOCK or bool(re.fullmatch(unfinished_pattern(r"build\.json"), name)))
+
+
+def _matching(folder: Path, pattern: str) -> Iterator[tuple[Path, re.Match[str]]]:
+    if not folder.is_dir():
+        return
+    with os_errors(folder), os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            match = re.fullmatch(pattern, entry.name)
+            if match and entry.is_file(follow_symlinks=False):
+                yield folder / entry.name, match

@@ -1,0 +1,158 @@
+"""Files of cut-outs and painted backgrounds in the build folder. Their markers hold the checksums of the others."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from builder.pipeline.build_folder import BuildFolder
+from builder.records import Background, Cutout, Photo, Rejected, Rgb, Rgba
+from mycanvas.errors import StoreError
+from mycanvas.io.checked import read_checked, read_checked_or_none, write_checked
+from mycanvas.io.files import sha256_of, write_bytes
+from mycanvas.io.images import encode_photo, encode_png
+
+_REMAKE = "run the same `mycanvas build` again to remake it"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CutoutMarker:
+    """The marker of a photo that was cut out.
+
+    quality, cut_off: of the cut-out; None where there is none, and then `reason` says why.
+    files: the sha256 of each file, by its kind: "photo.jpg", "mask.png" and "cutout.npy", or only the first.
+    """
+
+    quality: float | None
+    cut_off: bool | None
+    reason: str | None
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaintedMarker:
+    """The marker of a painted background: its geometry, and the sha256 of its PNG."""
+
+    horizon: float
+    ground: float
+    sha256: str
+
+
+def write_cutout(folder: BuildFolder, key: str, photo: Photo, result: Cutout | Rejected) -> None:
+    """Write a photo with its cut-out, if there is one, and last the marker."""
+    contents = {"photo.jpg": encode_photo(photo.pixels, photo.alpha)}
+    if isinstance(result, Cutout):
+        if result.mask is not None:
+            contents["mask.png"] = encode_png(result.mask.astype(np.uint8) * 255)
+        buffer = io.BytesIO()
+        np.save(buffer, result.rgba)  # twice as large as a PNG; but reading a PNG takes as long as making a scene
+        contents["cutout.npy"] = buffer.getvalue()
+    for kind, content in contents.items():
+        write_bytes(folder.cutout_file(key, kind), content)
+    marker = CutoutMarker(
+        quality=result.quality if isinstance(result, Cutout) else None,
+        cut_off=result.cut_off if isinstance(result, Cutout) else None,
+        reason=result.reason if isinstance(result, Rejected) else None,
+        files={kind: hashlib.sha256(content).hexdigest() for kind, content in contents.items()},
+    )
+    write_checked(folder.cutout_file(key, "json"), asdict(marker))
+
+
+def is_cut_out(folder: BuildFolder, key: str) -> bool:
+    """Whether all files of a photo and its cut-out are there and whole."""
+    marker = read_checked_or_none(folder.cutout_file(key, "json"), CutoutMarker)
+    return marker is not None and all(
+        _is_whole(folder.cutout_file(key, kind), digest) for kind, digest in marker.files.items()
+    )
+
+
+def cutout_marker(folder: BuildFolder, key: str) -> CutoutMarker:
+    """Read the marker of a photo that was cut out.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    return read_checked(folder.cutout_file(key, "json"), CutoutMarker, _REMAKE)
+
+
+def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
+    """Read a cut-out. Its pixels are memory-mapped: loaded when accessed, and shared by workers.
+
+    Its checksum is not compared: a build has just done that, by `is_cut_out`.
+
+    Raises:
+        StoreError: a file is missing or damaged.
+    """
+    marker = cutout_marker(folder, key)
+    path = folder.cutout_file(key, "cutout.npy")
+    try:
+        rgba: Rgba = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError, EOFError):
+        raise _damaged(path) from None
+    if marker.quality is None:
+        raise _damaged(path)
+    return Cutout(photo_id=photo_id, rgba=rgba, quality=marker.quality, cut_off=bool(marker.cut_off))
+
+
+def read_encoded(folder: BuildFolder, key: str) -> tuple[bytes, bytes | None]:
+    """Read the JPEG of a photo and the PNG of its mask; None: there is no cut-out.
+
+    Raises:
+        StoreError: a file is missing or damaged.
+    """
+    files = cutout_marker(folder, key).files
+    photo = _read(folder.cutout_file(key, "photo.jpg"), files.get("photo.jpg"))
+    return photo, _read(folder.cutout_file(key, "mask.png"), files["mask.png"]) if "mask.png" in files else None
+
+
+def write_painted(folder: BuildFolder, name: str, painted: Background) -> None:
+    """Write a painted background, and last its marker."""
+    content = encode_png(painted.pixels)
+    write_bytes(folder.painted_file(name, "png"), content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    marker = PaintedMarker(horizon=painted.horizon, ground=painted.ground, sha256=sha256)
+    write_checked(folder.painted_file(name, "json"), asdict(marker))
+
+
+def is_painted(folder: BuildFolder, name: str) -> bool:
+    """Whether a background was painted and is whole."""
+    marker = read_checked_or_none(folder.painted_file(name, "json"), PaintedMarker)
+    return marker is not None and _is_whole(folder.painted_file(name, "png"), marker.sha256)
+
+
+def read_painted(folder: BuildFolder, name: str) -> Background:
+    """Read a painted background.
+
+    Raises:
+        StoreError: a file is missing or damaged.
+    """
+    marker = read_checked(folder.painted_file(name, "json"), PaintedMarker, _REMAKE)
+    path = folder.painted_file(name, "png")
+    pixels: Rgb | None = cv2.imdecode(np.frombuffer(_read(path, marker.sha256), np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise _damaged(path)
+    return Background(pixels=cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), horizon=marker.horizon, ground=marker.ground)
+
+
+def _is_whole(file: Path, digest: str) -> bool:
+    return file.is_file() and sha256_of(file) == digest
+
+
+def _read(file: Path, digest: str | None) -> bytes:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise StoreError(f"cannot read {file}: {error.strerror}; {_REMAKE}") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise _damaged(file)
+    return content
+
+
+def _damaged(file: Path) -> StoreError:
+    return StoreError(f"{file} is damaged or missing; {_REMAKE}")
