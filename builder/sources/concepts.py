@@ -114,7 +114,7 @@ def _read_folder(source: Path) -> tuple[list[ConceptFolder], list[Rejected], lis
         if loose:
             raise InputError(f"{source} holds {counted(len(loose), 'photo')} and no folder; {expected}")
         raise InputError(f"no folders in {source}; {expected}")
-    if (source / CONCEPTS_LIST).is_file():
+    if os.path.isfile(source / CONCEPTS_LIST):
         log.warning("%s is not used beside concepts.toml; to use it, give the file itself", source / CONCEPTS_LIST)
     described, wrong = read_descriptions(
         source / "concepts.toml", [entry.name for entry in (*folders, *lost)], ConceptDescription
