@@ -19,7 +19,6 @@ Every file is written whole or not at all (mycanvas/io/files.py). JSON files hav
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -97,9 +96,12 @@ class BuildFolder:
 
         Raises:
             StoreError: the folder holds no build.
+            InputError: it cannot be read.
         """
         folder = cls(path)
-        if not os.path.isfile(folder.request_file):
+        with os_errors(folder.request_file, "read"):
+            found = folder.request_file.is_file()
+        if not found:
             raise StoreError(f"{path} {reason_and_remedy(path, folder.request_file.relative_to(path).as_posix())}")
         return folder
 
