@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
 from builder.pipeline.source_photos import CutoutUse, Sources, choose_cutouts, format_quality, summary_lines
 from builder.stages.segment.base import SegmentConfig
+from mycanvas.io.checked import read_checked, write_checked
 
 
 def cutout(concept: str, number: int, quality: float | None) -> CutoutUse:
