@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from mycanvas.errors import StoreError
-from mycanvas.io.files import write_json
+from mycanvas.errors import InputError, StoreError
+from mycanvas.io.files import os_errors, write_json
+from mycanvas.io.regular import read_regular
 
 FORMAT = 2
 """The version of a build's files. Files of version 1 had neither of the two keys."""
@@ -70,12 +71,16 @@ def read_checked(path: Path, kind: type[_T], remedy: str = REBUILD) -> _T:
         remedy: how to get the file back, for the message.
 
     Raises:
-        StoreError: it cannot be read, is damaged, or was written by another version of this program.
+        StoreError: it is missing, damaged, or was written by another version of this program.
+        InputError: it cannot be read, or is no regular file.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror or error}; {remedy}") from error
+        with os_errors(path, "read"):
+            content = read_regular(path)
+    except InputError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise _Lost(f"{path} is missing; {remedy}") from error
+        raise
     return parse_checked(content, str(path), kind, remedy)
 
 
@@ -83,13 +88,12 @@ def read_checked_or_none(path: Path, kind: type[_T]) -> _T | None:
     """Read a file as `read_checked` does; None where it is missing or damaged, so that its subject is made again.
 
     Raises:
-        StoreError: it was written by a later version of this program.
+        StoreError: it was written by another version of this program.
+        InputError: it cannot be read, or is no regular file.
     """
     try:
         return read_checked(path, kind)
-    except _Later:
-        raise
-    except StoreError:
+    except _Lost:
         return None
 
 
@@ -102,7 +106,7 @@ def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REBUI
         kind: as for `read_checked`.
         remedy: as for `read_checked`.
     """
-    damaged = StoreError(f"{name} is damaged; {remedy}")
+    damaged = _Lost(f"{name} is damaged; {remedy}")
     try:
         values = json.loads(content)
     except (ValueError, RecursionError):
@@ -116,7 +120,7 @@ def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REBUI
         raise damaged
     version = values.pop("format", None)
     if isinstance(version, int) and version > FORMAT:
-        raise _Later(
+        raise StoreError(
             f"{name} was written by a later version of mycanvas (format {version}, this one reads {FORMAT}); "
             "upgrade with: pip install --upgrade mycanvas"
         )
@@ -127,8 +131,8 @@ def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REBUI
     return found
 
 
-class _Later(StoreError):
-    """A file was written by a later version of this program."""
+class _Lost(StoreError):
+    """A file is missing or damaged."""
 
 
 @cache

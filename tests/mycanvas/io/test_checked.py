@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mycanvas.errors import StoreError
+from mycanvas.errors import InputError, StoreError
 from mycanvas.io.checked import FORMAT, checked, digest, read_checked, read_checked_or_none, write_checked
 
 
@@ -59,7 +61,7 @@ def test_values_of_another_form_are_damage(file: Path, values: dict[str, Any]) -
 
 
 def test_a_missing_file_is_named_with_its_remedy(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"cannot read .*wheel\.json: No such file or directory; look elsewhere"):
+    with pytest.raises(StoreError, match=r"wheel\.json is missing; look elsewhere"):
         read_checked(tmp_path / "wheel.json", Wheel, "look elsewhere")
     assert read_checked_or_none(tmp_path / "wheel.json", Wheel) is None
 
@@ -78,6 +80,21 @@ def test_an_earlier_version_is_named(file: Path) -> None:
 
     with pytest.raises(StoreError, match="was written by an earlier version of mycanvas; build into another --output"):
         read_checked(file, Wheel)
+
+
+@pytest.mark.parametrize(("make", "flaw"), [(os.mkdir, "is a folder"), (os.mkfifo, "is a pipe or a device")])
+def test_what_is_no_file_is_not_taken_for_damage(tmp_path: Path, make: Callable[[Path], None], flaw: str) -> None:
+    make(tmp_path / "wheel.json")
+
+    with pytest.raises(InputError, match=rf"wheel\.json {flaw}"):
+        read_checked_or_none(tmp_path / "wheel.json", Wheel)
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_damage(tmp_path: Path) -> None:
+    (tmp_path / "wheel.json").symlink_to("wheel.json")
+
+    with pytest.raises(InputError, match=r"cannot read .*wheel\.json: Too many levels of symbolic links"):
+        read_checked_or_none(tmp_path / "wheel.json", Wheel)
 
 
 @pytest.mark.parametrize("key", ["format", "checksum"])
