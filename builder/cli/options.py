@@ -30,7 +30,7 @@ class _Path(click.Path):
         return super().convert(value, param, ctx)
 
 
-PATH = _Path(path_type=Path)
+PATH = _Path(path_type=Path, readable=False)  # commands say why one is not
 
 DEFAULT_DATASET = Path("mycanvas_data")
 CONTACT_SHEET = "contact_sheet.png"

@@ -76,13 +76,13 @@ def _current_bounds(words: Sequence[str]) -> tuple[Mapping[str, float | None], s
     from builder.pipeline.build_folder import BuildFolder
     from builder.pipeline.finalize import last_selection
     from builder.stages.select import SelectConfig
-    from mycanvas.errors import StoreError
+    from mycanvas.errors import MyCanvasError
 
     defaults = SelectConfig().model_dump()
     for word in words:
         try:
             found = last_selection(BuildFolder.open(Path(word)))
-        except StoreError:
+        except MyCanvasError:
             continue
         return {**defaults, **found}, "now"
     return defaults, "default"

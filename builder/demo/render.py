@@ -104,7 +104,8 @@ def check_toys(folder: Path) -> None:
     """Refuse a folder that is neither new, empty nor of toys, or that has other files among the photos of its toys.
 
     Raises:
-        StoreError: it holds such files, or cannot be read.
+        StoreError: it holds such files.
+        InputError: it cannot be read.
     """
     if not check_ownership(folder, MARKER, _is_unfinished_marker, option="--toys"):
         return

@@ -19,7 +19,6 @@ Every file is written whole or not at all (mycanvas/io/files.py). JSON files hav
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -97,9 +96,12 @@ class BuildFolder:
 
         Raises:
             StoreError: the folder holds no build.
+            InputError: it cannot be read.
         """
         folder = cls(path)
-        if not os.path.isfile(folder.request_file):
+        with os_errors(folder.request_file, "read"):
+            found = folder.request_file.is_file()
+        if not found:
             raise StoreError(f"{path} {reason_and_remedy(path)}")
         return folder
 
@@ -160,7 +162,8 @@ class BuildFolder:
         """Return whether the folder holds a build; refuse it if it holds foreign files and no build.
 
         Raises:
-            StoreError: it holds something else, or cannot be read.
+            StoreError: it holds something else.
+            InputError: it cannot be read.
         """
         return check_ownership(self.path, MARKER, may_be_left_first)
 

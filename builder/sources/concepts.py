@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -110,12 +110,11 @@ def _read_folder(source: Path) -> tuple[list[ConceptFolder], list[Rejected], lis
     lost = {entry: flaw for entry in found if entry.name not in loose and (flaw := entry_flaw(entry))}
     if not folders:
         expected = f"expected a folder per concept: {source}/<concept>/*.jpg"
-        if lost:
-            raise InputError("\n".join(f"{entry} {flaw}" for entry, flaw in lost.items()))
+        _refuse_lost(lost)
         if loose:
             raise InputError(f"{source} holds {counted(len(loose), 'photo')} and no folder; {expected}")
         raise InputError(f"no folders in {source}; {expected}")
-    if (source / CONCEPTS_LIST).is_file():
+    if os.path.isfile(source / CONCEPTS_LIST):
         log.warning("%s is not used beside concepts.toml; to use it, give the file itself", source / CONCEPTS_LIST)
     described, wrong = read_descriptions(
         source / "concepts.toml", [entry.name for entry in (*folders, *lost)], ConceptDescription
@@ -129,6 +128,11 @@ def _read_folder(source: Path) -> tuple[list[ConceptFolder], list[Rejected], lis
     rejected += [_reject(entry.name, "its name is not UTF-8; rename it") for entry in unreadable]
     rejected += [_reject(entry.name, flaw) for entry, flaw in lost.items()]
     return concepts, rejected, list(chain(*wrong.values()))
+
+
+def _refuse_lost(lost: Mapping[Path, str]) -> None:
+    if lost:
+        raise InputError("\n".join(f"{entry} {flaw}" for entry, flaw in lost.items()))
 
 
 def _check_photo(data: bytes) -> str | None:
@@ -164,5 +168,8 @@ def photo_folders_of(source: Path) -> list[ConceptFolder]:
     Raises:
         InputError: the source is not a folder, or it or a folder in it cannot be read.
     """
-    folders = [entry for entry in entries(source) if may_hold_photos(entry) and any(map(is_picture, entries(entry)))]
+    found = entries(source)
+    folders = [entry for entry in found if may_hold_photos(entry) and any(map(is_picture, entries(entry)))]
+    if not folders:
+        _refuse_lost({entry: flaw for entry in found if (flaw := entry_flaw(entry))})
     return [ConceptFolder(path=folder, described=ConceptDescription(), collected=True) for folder in folders]

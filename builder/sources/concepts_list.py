@@ -37,9 +37,9 @@ def find_list(source: Path) -> Path | None:
     """
     if all(os.path.exists(source / name) for name in CUSTOM_CONCEPT_101):
         return source / CUSTOM_CONCEPT_101[0]
-    if source.is_dir():
+    if os.path.isdir(source):
         held = source / CONCEPTS_LIST
-        return held if held.is_file() and not (source / "concepts.toml").exists() else None
+        return held if os.path.isfile(held) and not os.path.exists(source / "concepts.toml") else None
     return source if source.suffix.lower() == ".json" else None
 
 

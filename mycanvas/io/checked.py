@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from mycanvas.errors import InputError, StoreError
-from mycanvas.io.files import write_json
+from mycanvas.errors import StoreError
+from mycanvas.io.files import os_errors, write_json
 from mycanvas.io.regular import read_regular
 
 FORMAT = 2
@@ -67,14 +67,14 @@ def read_checked(path: Path, kind: type[_T], remedy: str = REMAKE) -> _T:
         remedy: how to get the file back, for the message.
 
     Raises:
-        StoreError: it cannot be read, is damaged, or was written by another version of this program.
+        StoreError: it is missing, damaged, or was written by another version of this program.
+        InputError: it cannot be read, or is no regular file.
     """
-    try:
-        content = read_regular(path)
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror or error}; {remedy}") from error
-    except InputError as error:
-        raise StoreError(f"{error}; move it, then {remedy}") from error
+    with os_errors(path, "read"):
+        try:
+            content = read_regular(path)
+        except FileNotFoundError:
+            raise _Lost(f"{path} is missing; {remedy}") from None
     return parse_checked(content, str(path), kind, remedy)
 
 
@@ -82,13 +82,12 @@ def read_checked_or_none(path: Path, kind: type[_T]) -> _T | None:
     """Read a file as `read_checked` does; None where it is missing or damaged, and is to be made again.
 
     Raises:
-        StoreError: it was written by a later version of this program.
+        StoreError: it was written by another version of this program.
+        InputError: it cannot be read, or is no regular file.
     """
     try:
         return read_checked(path, kind)
-    except _Later:
-        raise
-    except StoreError:
+    except _Lost:
         return None
 
 
@@ -104,7 +103,7 @@ def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REMAK
     Raises:
         StoreError: it is damaged, or was written by another version of this program.
     """
-    damaged = StoreError(f"{name} is damaged; {remedy}")
+    damaged = _Lost(f"{name} is damaged; {remedy}")
     try:
         values = json.loads(content)
         if isinstance(values, dict) and not values.keys() & _OWN_KEYS:
@@ -115,7 +114,7 @@ def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REMAK
     except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
         raise damaged from None
     if isinstance(version, int) and version > FORMAT:
-        raise _Later(
+        raise StoreError(
             f"{name} was written by a later version of mycanvas (format {version}, this one reads {FORMAT}); "
             "upgrade with: pip install --upgrade mycanvas"
         )
@@ -128,8 +127,8 @@ def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REMAK
     return found
 
 
-class _Later(StoreError):
-    """A file was written by a later version of this program."""
+class _Lost(StoreError):
+    """A file is missing or damaged."""
 
 
 @cache

@@ -145,7 +145,8 @@ def access_error(error: OSError) -> StoreError:
 def reason_of(error: OSError, action: Action, place: str = "") -> str:
     """Why a path cannot be read or written, and how to fix it; place: put after the reason."""
     other = "choose another place" if action == "write" else "give another path, or restore it from a copy"
-    return f"{error.strerror or error}{place}; {remedy_for(error, action) or other}"
+    reason = os.strerror(error.errno) if error.errno else str(error)  # pyarrow's own words repeat the path
+    return f"{reason}{place}; {remedy_for(error, action) or other}"
 
 
 def _is_within(name: object, folder: Path | str) -> bool:

@@ -87,7 +87,7 @@ def test_messages_and_results_are_printed_without_control_characters(
     with pytest.raises(SystemExit):
         main(["inspect", f"{CLEARS}/missing"])
     main(["init", CLEARS, "--config", f"{CLEARS}.toml"])
-    logging.getLogger().handlers.clear()
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     start_logging()
     logging.getLogger("mycanvas").warning("%s is left out", CLEARS)
 

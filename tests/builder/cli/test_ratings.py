@@ -46,7 +46,7 @@ def test_ranks_of_scenes_that_are_not_kept_count_too(
     found = json.loads(run(capsys, built, "--quality", ratings, "--json"))["quality"]
 
     for split in found["splits"]:
-        own = [1 + index % 5 for index, row in enumerate(planned) if split_of(row["num_objects"]) == split]
+        own = [1 + index % 5 for index, scene in enumerate(planned) if split_of(scene.num_objects) == split]
         assert found["splits"][split]["counts"] == [own.count(rank) for rank in range(1, 6)]
     assert sum(row["total"] for row in found["splits"].values()) == len(planned) == 9
     assert text.startswith("Quality of scenes, 1 to 5: the rounded mean of 9 ratings by 1 person\n")

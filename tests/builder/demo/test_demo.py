@@ -91,7 +91,7 @@ def test_rendering_that_was_interrupted_resumes_and_other_folders_are_refused(tm
     (tmp_path / "alpha").mkdir()
     check_toys(tmp_path)
 
-    (tmp_path / ".toys").rename(tmp_path / f"..toys.{'0f' * 8}.unfinished")
+    (tmp_path / ".toys").rename(tmp_path / "..toys.0123456789abcdef.unfinished")
     (tmp_path / "alpha").rmdir()
     check_toys(tmp_path)
 
