@@ -113,13 +113,18 @@ def check_toys(folder: Path) -> None:
     foreign = [
         path
         for path in sorted((folder / "concepts").rglob("*"))
-        if path not in expected and not path.name.startswith(".") and (path.is_symlink() or not path.is_dir())
+        if path not in expected and not _is_hidden(path, folder) and (path.is_symlink() or not path.is_dir())
     ]
     if foreign:
         raise StoreError(
             f"{folder} holds files that the demo did not render, such as {foreign[0].relative_to(folder)}; move them "
             "elsewhere, or give --toys a new or empty folder"
         )
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    """Whether a build does not look at a path: its name, or that of a folder around it, begins with a dot."""
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _is_unfinished_marker(name: str) -> bool:

@@ -4,14 +4,14 @@
     OUT/data/<split>-NNNNN-of-NNNNN.arrow, OUT/concepts/train-NNNNN-of-NNNNN.arrow
     OUT/.build/build.json             the request: everything that the scenes depend on; another request is refused
     OUT/.build/plan.json              the planned scenes
-    OUT/.build/config.json            the whole configuration, with the last selection
+    OUT/.build/config.json            the whole configuration of the last build
     OUT/.build/sources.json           each photo with its cut-out, and the backgrounds
     OUT/.build/cutouts/<key>.*        cut-outs, named by the photo's content and the segmenter's parameters
     OUT/.build/backgrounds/<name>.*   painted backgrounds
     OUT/.build/replies/*/<key>.json   replies of a language model, named by the question
     OUT/.build/candidates/NNNNN.arrow every generated scene, with scores; NNNNN.json is its marker, written last
     OUT/.build/shards/<sha256>.arrow  the dataset's shards, named by content; OUT/data and OUT/concepts link to them
-    OUT/.build/selected.json          the manifest of the dataset, replaced last
+    OUT/.build/selected.json          the manifest of the dataset, with the last selection; replaced last
 
 Every file is written whole or not at all (mycanvas/io/files.py). JSON files have a format version and a checksum
 (mycanvas/io/checked.py); markers hold the checksums of the files that they belong to.
@@ -136,7 +136,7 @@ class BuildFolder:
 
     @property
     def config_file(self) -> Path:
-        """The configuration of the last run, with its selection."""
+        """The configuration of the last build; the thresholds of the last selection are in the manifest."""
         return self.hidden / "config.json"
 
     @property

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from builder.stages.layout import replies
 from mycanvas.io.files import os_errors, unfinished_pattern
 from mycanvas.schema import SPLITS
 
@@ -28,8 +29,6 @@ NAMES: Mapping[str, str] = {
     ".build/shards": r"(?P<sha256>[0-9a-f]{64})\.arrow",
 }
 """Regular expressions of the names, by the folder within OUT; the folders of replies have names of their own."""
-_REPLY = r"[0-9a-f]{32}\.json"
-"""A regular expression of the name of a language model's reply, in a folder of .build/replies."""
 
 
 def own_files(output: Path, place: str) -> Iterator[tuple[Path, re.Match[str]]]:
@@ -42,9 +41,9 @@ def own_files(output: Path, place: str) -> Iterator[tuple[Path, re.Match[str]]]:
 
 def unfinished_files(output: Path) -> Iterator[Path]:
     """Find the unfinished files of a build, which killed processes left."""
-    replies = output / ".build" / "replies"
-    folders = sorted(entry.name for entry in replies.iterdir()) if replies.is_dir() else []
-    names = {**NAMES, **{f".build/replies/{folder}": _REPLY for folder in folders}}
+    place = output / ".build" / "replies"
+    folders = sorted(entry.name for entry in place.iterdir()) if place.is_dir() else []
+    names = {**NAMES, **{f".build/replies/{folder}": replies.NAME for folder in folders}}
     for place, name in names.items():
         for file, _ in _matching(output / place, unfinished_pattern(name)):
             yield file

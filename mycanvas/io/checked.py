@@ -79,10 +79,10 @@ def read_checked(path: Path, kind: type[_T], remedy: str = REMAKE) -> _T:
 
 
 def read_checked_or_none(path: Path, kind: type[_T]) -> _T | None:
-    """Read a file as `read_checked` does; None where it is missing or damaged, and is to be made again.
+    """Read a file as `read_checked` does; None where it is missing, damaged or of an earlier version.
 
     Raises:
-        StoreError: it was written by another version of this program.
+        StoreError: it was written by a later version of this program.
         InputError: it cannot be read, or is no regular file.
     """
     try:
@@ -107,7 +107,7 @@ def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REMAK
     try:
         values = json.loads(content)
         if isinstance(values, dict) and not values.keys() & _OWN_KEYS:
-            raise StoreError(f"{name} was written by an earlier version of mycanvas; build into another --output")
+            raise _Lost(f"{name} was written by an earlier version of mycanvas; build into another --output")
         checksum, version = values.pop("checksum"), values["format"]
         if checksum != digest(values):
             raise damaged
@@ -128,7 +128,7 @@ def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REMAK
 
 
 class _Lost(StoreError):
-    """A file is missing or damaged."""
+    """A file is missing, damaged or of an earlier version."""
 
 
 @cache

@@ -10,7 +10,7 @@ A run is one command on one damaged copy. Its outcome is one of
     kept      as the same; the card that was damaged is kept, as if a person had edited it
     refused   it fails with an error of ours, or one that the loader documents, which names a part of the build
     later     `load` gives other pictures, and `inspect` refuses the same folder by name
-    fault     anything else: another exception, an error without a name, other rows without a word
+    fault     anything else: another exception, an error without a name, silently other rows
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ class Campaign:
             for view in range(2):
                 draw_shape(self.photos / name / f"{view}.png", index, view)
         self.restore()
-        built, said, problem = self.run("build")
-        assert built, said or problem
+        built, errors, problem = self.run("build")
+        assert built, errors or problem
         folder = BuildFolder.open(self.place)
         prepare(
             folder, check_publishable(folder, "CC0-1.0"), "me/x", "CC0-1.0", keep=True
@@ -192,26 +192,26 @@ class Campaign:
     def outcome(self, command: str) -> tuple[str, str]:
         """Run a command on the damaged copy; return the outcome and what was seen."""
         damaged = (self.place / CARD).read_bytes() if (self.place / CARD).is_file() else b""
-        result, said, problem = self.run(command)
-        if problem or "Traceback" in said:
-            return "fault", (problem or said)[:900]
+        result, errors, problem = self.run(command)
+        if problem or "Traceback" in errors:
+            return "fault", (problem or errors)[:900]
         if result is None:
-            named = str(self.place) in said
-            return ("refused", said) if named else ("fault", f"no name: {said}")
+            named = str(self.place) in errors
+            return ("refused", errors) if named else ("fault", f"no name: {errors}")
         expected = self.expected[command][0]
         if result == expected:
-            return "same", said
+            return "same", errors
         if (
             command in {"build", "select"}
             and {**result, CARD: expected[CARD]} == expected
             and (self.place / CARD).read_bytes() == damaged
         ):
-            return "kept", said
+            return "kept", errors
         if command == "load":
-            result, said, problem = self.run("inspect")
-            if result is None and not problem and str(self.place) in said:
-                return "later", said
-        return "fault", f"another result: {result} instead of {expected} ({said})"[:900]
+            result, errors, problem = self.run("inspect")
+            if result is None and not problem and str(self.place) in errors:
+                return "later", errors
+        return "fault", f"another result: {result} instead of {expected} ({errors})"[:900]
 
 
 def cases(whole: Path) -> Iterator[tuple[str, str, str, str]]:

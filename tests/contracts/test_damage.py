@@ -1,4 +1,4 @@
-"""No damage to a file of a build leads to a traceback, or to other rows without a word."""
+"""No damage to a file of a build leads to a traceback or silently to other rows."""
 
 from __future__ import annotations
 

@@ -57,9 +57,9 @@ def test_path_that_is_not_utf8_is_refused_by_name(
     with pytest.raises(SystemExit) as ended:
         main(arguments)
 
-    said = capsys.readouterr().err
+    errors = capsys.readouterr().err
     assert ended.value.code == 2
-    assert r"caf\xe9" in said or r"caf\udce9" in said
+    assert r"caf\xe9" in errors or r"caf\udce9" in errors
     assert sorted(tmp_path.rglob("*")) == before
 
 

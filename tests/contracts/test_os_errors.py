@@ -104,8 +104,8 @@ def operations(place: Path, capsys: pytest.CaptureFixture[str], command: str) ->
             found.setdefault((operation, kind), path)
 
     with watched(watch):
-        code, said = run(capsys, *COMMANDS[command])
-    assert code == 0, said
+        code, errors = run(capsys, *COMMANDS[command])
+    assert code == 0, errors
     return [(operation, path) for (operation, _), path in found.items()]
 
 
@@ -120,14 +120,14 @@ def test_failure_of_any_path_is_named_and_leaves_nothing_unfinished(
         _restore(origin, place)
         number = (errno.EACCES, errno.EIO)[index % 2] if operation != "stat" else errno.EACCES
         with fault(path, number, operation):
-            code, said = run(capsys, *COMMANDS[command])
+            code, errors = run(capsys, *COMMANDS[command])
 
-        case = f"{operation} {path.relative_to(place)}: {said}"
+        case = f"{operation} {path.relative_to(place)}: {errors}"
         assert code in {0, 1, 2}, case
         if code:
-            assert said.splitlines()[-1].startswith("error: "), case
+            assert errors.splitlines()[-1].startswith("error: "), case
             parts = path.relative_to(place).parts
-            assert any(part.removeprefix(".").split(".")[0] in said for part in parts), case
+            assert any(part.removeprefix(".").split(".")[0] in errors for part in parts), case
         if operation in {"read", "write", "make"}:
             assert not [each for each in place.rglob(".*.unfinished") if each.is_file()], case
 
@@ -165,12 +165,12 @@ def test_message_says_why_and_what_to_do(
 ) -> None:
     path = place / name
     with watched(_failing(path, number, operation)):
-        code, said = run(capsys, *{**COMMANDS, **WITH_MODELS}[command])
+        code, errors = run(capsys, *{**COMMANDS, **WITH_MODELS}[command])
 
-    assert code == (2 if command == "models" else 1), said
-    assert os.strerror(number) in said
-    assert path.name in said
-    assert message in said
+    assert code == (2 if command == "models" else 1), errors
+    assert os.strerror(number) in errors
+    assert path.name in errors
+    assert message in errors
 
 
 def _failing(path: Path, number: int, operation: Operation) -> Callable[[Operation, Path], None]:
@@ -192,9 +192,9 @@ def test_what_cannot_be_read_among_photos_is_left_out_by_name(
     (place / "places" / "away").symlink_to(place / "unmounted")
 
     with fault(place / "photos" / "ATTRIBUTION", errno.EACCES, "read"):
-        code, said = run(capsys, *COMMANDS["build"])
+        code, errors = run(capsys, *COMMANDS["build"])
 
-    assert code == 0, said
+    assert code == 0, errors
     remedy = "its symbolic link leads back to itself; correct the link"
     assert "away is left out: cannot be read: No such file or directory; correct the path" in caplog.text
     assert f"circle is left out: cannot be read: Too many levels of symbolic links; {remedy}" in caplog.text
@@ -221,10 +221,10 @@ def test_folder_of_photos_without_the_right_to_enter_it_is_refused(
 
     for command in ("build", "init"):
         with watched(deny):
-            code, said = run(capsys, *COMMANDS[command])
+            code, errors = run(capsys, *COMMANDS[command])
 
         assert code == 1
-        assert f"photos/ball cannot be read: {DENIED}; give this user the right to read it" in said
+        assert f"photos/ball cannot be read: {DENIED}; give this user the right to read it" in errors
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -232,12 +232,12 @@ def test_folder_without_rights_is_refused_by_name(place: Path, capsys: pytest.Ca
     for folder in (place / "built", place / "built" / ".build"):
         folder.chmod(0)
         try:
-            code, said = run(capsys, *COMMANDS["inspect"])
+            code, errors = run(capsys, *COMMANDS["inspect"])
         finally:
             folder.chmod(0o755)
 
         assert code == 1
-        assert f"cannot read built/.build/build.json: {DENIED}; give this user the right to read it" in said
+        assert f"cannot read built/.build/build.json: {DENIED}; give this user the right to read it" in errors
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "circle", "ratings.jsonl/new"])
@@ -250,11 +250,11 @@ def test_output_that_cannot_be_made_is_refused_by_name(
     arguments = [each.replace("new", name) for each in COMMANDS[command]]
     more = ["--sheet", f"{name}/sheet.png"] if command == "inspect" else []
 
-    code, said = run(capsys, *arguments, *more)
+    code, errors = run(capsys, *arguments, *more)
 
-    assert code == 1, said
-    assert name.split("/")[0] in said
-    assert said.splitlines()[-1].startswith("error: ")
+    assert code == 1, errors
+    assert name.split("/")[0] in errors
+    assert errors.splitlines()[-1].startswith("error: ")
     assert sorted(place.rglob("*")) == before
 
 
@@ -264,10 +264,10 @@ def test_input_that_cannot_be_read_is_refused_by_name(
 ) -> None:
     (place / "circle").symlink_to("circle")
     for name in ("x" * 300, "circle", "ratings.jsonl"):
-        code, said = run(capsys, *(name if each == "built" else each for each in COMMANDS[command]))
+        code, errors = run(capsys, *(name if each == "built" else each for each in COMMANDS[command]))
 
-        assert code == 1, said
-        assert name in said
+        assert code == 1, errors
+        assert name in errors
 
 
 @pytest.mark.parametrize("command", ["ratings", "build"])
@@ -277,11 +277,11 @@ def test_pipe_in_place_of_a_file_is_refused_by_name(
     arguments = [each.replace("ratings.jsonl", "pipe").replace("build.toml", "pipe") for each in COMMANDS[command]]
     os.mkfifo(place / "pipe")
 
-    code, said = run(capsys, *arguments)
+    code, errors = run(capsys, *arguments)
 
     assert code == (2 if command == "build" else 1)
-    assert "not a regular file" in said
-    assert "pipe" in said
+    assert "not a regular file" in errors
+    assert "pipe" in errors
 
 
 def test_python_functions_raise_errors_of_the_package(place: Path) -> None:
@@ -309,10 +309,10 @@ def _stored(built: Path) -> Path:
 
 def test_last_resort_names_the_path_and_the_reason(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with fault(place / "built", errno.ENOTCONN, "stat"):
-        code, said = run(capsys, *COMMANDS["inspect"])
+        code, errors = run(capsys, *COMMANDS["inspect"])
 
     reason = f"{os.strerror(errno.ENOTCONN)}; check this path, its rights and its disk"
-    assert (code, said.splitlines()[-1]) == (1, f"error: cannot access {place / 'built'}: {reason}")
+    assert (code, errors.splitlines()[-1]) == (1, f"error: cannot access {place / 'built'}: {reason}")
 
 
 def test_memory_that_runs_out_is_reported_in_one_line(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -321,9 +321,9 @@ def test_memory_that_runs_out_is_reported_in_one_line(place: Path, capsys: pytes
             raise MemoryError
 
     with watched(full):
-        code, said = run(capsys, *COMMANDS["build"])
+        code, errors = run(capsys, *COMMANDS["build"])
 
-    assert (code, said.splitlines()[-1]) == (
+    assert (code, errors.splitlines()[-1]) == (
         1,
         "error: memory ran out; end other programs, or build with fewer --workers or a lower --resolution",
     )

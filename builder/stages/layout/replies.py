@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +13,9 @@ from mycanvas.io.checked import read_checked_or_none, write_checked
 from mycanvas.models.llm.chat import NoReply, Reply, Request
 
 ACCEPTED = "accepted"
+
+NAME = r"[0-9a-f]{32}\.json"
+"""A regular expression of the name of a reply's file; all other files in the folder are foreign."""
 
 Task = Literal["theme", "boxes"]
 """Kind of question: for a composition's backgrounds and sizes, or for a scene's boxes."""
@@ -102,14 +106,14 @@ _NAMES: Mapping[Task, str] = {"theme": "compositions", "boxes": "scenes"}
 
 
 def tally(folder: Path) -> Tally:
-    """Count all replies that are stored in a folder, which may be missing."""
+    """Count all replies that are stored in a folder, which may be missing; damaged ones are not counted."""
     refused: Counter[str] = Counter()
     troubles: Counter[str] = Counter()
     asked: dict[Task, set[str]] = {"theme": set(), "boxes": set()}
     answered: dict[Task, set[str]] = {"theme": set(), "boxes": set()}
     accepted = 0
     for file in sorted(folder.glob("*/*.json")):
-        entry = read_checked_or_none(file, _Entry)
+        entry = read_checked_or_none(file, _Entry) if re.fullmatch(NAME, file.name) else None
         if entry is None:
             continue
         asked[entry.task].add(entry.of)

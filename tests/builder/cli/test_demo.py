@@ -72,7 +72,8 @@ def test_folder_of_photos_is_refused_and_left_as_it_is(
 def test_photos_among_the_toys_are_refused(refused: Callable[..., str], shapes: Path, tmp_path: Path) -> None:
     (tmp_path / "toys" / "concepts").mkdir(parents=True)
     (tmp_path / "toys" / ".toys").touch()
-    for name in (".DS_Store", "concepts.toml"):
+    (tmp_path / "toys" / "concepts" / ".git").mkdir()
+    for name in (".DS_Store", ".git/config", "concepts.toml"):
         (tmp_path / "toys" / "concepts" / name).touch()
     shutil.copytree(shapes / "ball", tmp_path / "toys" / "concepts" / "mine")
 

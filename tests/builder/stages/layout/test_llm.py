@@ -55,6 +55,16 @@ def test_damaged_stored_reply_is_requested_again(tmp_path: Path, content: str) -
     assert stored.read_bytes() == before
 
 
+def test_foreign_files_among_replies_are_not_counted(tmp_path: Path) -> None:
+    placed(Says(boxes()), tmp_path)
+    (stored,) = tmp_path.glob("*/*.json")
+    before = tally(tmp_path)
+    stored.with_name("copy of a reply.json").write_bytes(stored.read_bytes())
+    (stored.parent / "mine.json").mkdir()
+
+    assert tally(tmp_path) == before
+
+
 def bad_replies(canary: Path) -> dict[str, tuple[str | None, str]]:
     """Bad replies, each with the kind of complaint that it must be counted as."""
     code = f"__import__('pathlib').Path({str(canary)!r}).write_text('run')"
