@@ -41,8 +41,8 @@ def own_files(output: Path, place: str) -> Iterator[tuple[Path, re.Match[str]]]:
 
 def unfinished_files(output: Path) -> Iterator[Path]:
     """Find the unfinished files of a build, which killed processes left."""
-    place = output / ".build" / "replies"
-    folders = sorted(entry.name for entry in place.iterdir()) if place.is_dir() else []
+    parent = output / ".build" / "replies"
+    folders = sorted(entry.name for entry in parent.iterdir()) if parent.is_dir() else []
     names = {**NAMES, **{f".build/replies/{folder}": replies.NAME for folder in folders}}
     for place, name in names.items():
         for file, _ in _matching(output / place, unfinished_pattern(name)):
