@@ -85,10 +85,10 @@ def read_checked(path: Path, kind: type[_T], remedy: str = REBUILD) -> _T:
 
 
 def read_checked_or_none(path: Path, kind: type[_T]) -> _T | None:
-    """Read a file as `read_checked` does; None where it is missing or damaged, so that its subject is made again.
+    """Read a file as `read_checked` does; None where it is missing, damaged or of an earlier version.
 
     Raises:
-        StoreError: it was written by another version of this program.
+        StoreError: it was written by a later version of this program.
         InputError: it cannot be read, or is no regular file.
     """
     try:
@@ -114,7 +114,7 @@ def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REBUI
     if not isinstance(values, dict):
         raise damaged
     if not values.keys() & _OWN_KEYS:
-        raise StoreError(f"{name} was written by an earlier version of mycanvas; build into another --output")
+        raise _Lost(f"{name} was written by an earlier version of mycanvas; build into another --output")
     expected = values.pop("checksum", None)
     if expected != digest(values):
         raise damaged
@@ -132,7 +132,7 @@ def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REBUI
 
 
 class _Lost(StoreError):
-    """A file is missing or damaged."""
+    """A file is missing, damaged or of an earlier version."""
 
 
 @cache
