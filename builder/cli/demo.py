@@ -34,12 +34,12 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
     from builder.pipeline.build import build
     from builder.pipeline.inputs import check_output
     from mycanvas.errors import ConfigError
+    from mycanvas.io.files import is_inside
     from mycanvas.io.progress import Progress
 
     values = {"concepts": toys / "concepts", "output": output, "samples": samples, "resolution": resolution}
     config = load_config(None, None, {**values, "workers": workers, "license": "CC0-1.0"})
-    places = output.resolve(), toys.resolve()
-    if places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0]):
+    if is_inside(output, toys) or is_inside(toys, output):
         raise ConfigError(f"expected --output and --toys outside of each other, got {output} and {toys}")
     check_toys(toys)
     check_output(config, TOYS)

@@ -19,6 +19,7 @@ from builder.sources.hub_datasets import fetch_concepts
 from builder.stages.backgrounds import procedural_backgrounds
 from mycanvas import __version__
 from mycanvas.errors import ConfigError
+from mycanvas.io.files import is_inside
 from mycanvas.io.text import is_utf8, shown
 
 log = logging.getLogger("mycanvas")
@@ -106,10 +107,6 @@ def check_output(config: BuildConfig, concepts: Collection[str]) -> None:
         raise built_otherwise(folder.path, found)
 
 
-def _is_within(path: Path, folder: Path) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-
-
 def _check_output_is_elsewhere(config: BuildConfig) -> None:
     """Refuse an output folder that no dataset can be loaded from, or whose pictures would be read as photos."""
     if not is_utf8(output := os.path.abspath(config.output)):
@@ -117,7 +114,7 @@ def _check_output_is_elsewhere(config: BuildConfig) -> None:
             f"the path {shown(output)} is not UTF-8; rename its folders, or give --output a folder elsewhere"
         )
     for name, folder in (("concepts", config.concepts), ("backgrounds", config.backgrounds)):
-        if isinstance(folder, Path) and os.path.isdir(folder) and _is_within(config.output, folder):
+        if isinstance(folder, Path) and os.path.isdir(folder) and is_inside(config.output, folder):
             raise ConfigError(
                 f"the output {config.output} is in the folder of {name}, {folder}, where it would be read as photos; "
                 "give --output a folder elsewhere"

@@ -10,6 +10,7 @@ from builder.config.schema import BuildConfig
 from builder.pipeline.own_files import MARKER
 from builder.sources.concepts import photo_folders_of
 from mycanvas.errors import InputError
+from mycanvas.io.files import is_inside
 
 
 def reason_and_remedy(path: Path) -> str:
@@ -17,7 +18,7 @@ def reason_and_remedy(path: Path) -> str:
     give = "give the folder that `mycanvas build` or `mycanvas demo` wrote"
     if not os.path.exists(path):
         return f"does not exist; {give}"
-    built = [place for place in path.absolute().parents if os.path.isfile(place / MARKER)]
+    built = [place for place in Path(os.path.abspath(path)).parents if os.path.isfile(place / MARKER)]
     if built:
         return f"is a part of a dataset; give its folder: {_quoted(_short(built[0]))}"
     if not os.path.isdir(path):
@@ -50,8 +51,7 @@ def _is_empty(folder: Path) -> bool:
 def _output_beside(photos: Path) -> Path:
     """The default output, or one beside the photos if the default would be among them, which a build refuses."""
     output: Path = BuildConfig.model_fields["output"].default
-    inside = output.resolve().is_relative_to(photos.resolve())
-    return photos.resolve().parent / output if inside else output
+    return Path(os.path.realpath(photos)).parent / output if is_inside(output, photos) else output
 
 
 def _build(concepts: Path, output: Path) -> str:

@@ -14,7 +14,7 @@ from builder.sources import ON_HUB
 from builder.sources.concepts_list import find_list
 from builder.sources.concepts_template import concepts_template
 from mycanvas.errors import ConfigError, InputError, StoreError
-from mycanvas.io.files import write_text
+from mycanvas.io.files import is_inside, write_text
 
 log = logging.getLogger("mycanvas")
 
@@ -66,9 +66,8 @@ def _paths(photos: Path, folder: Path) -> dict[str, str]:
     """The paths that build.toml sets: relative to its folder, unless the photos were given by an absolute path."""
     output: Path = folder / BuildConfig.model_fields["output"].default
     paths = {"concepts": photos}
-    real = Path(os.path.realpath(photos))
-    if Path(os.path.realpath(output)).is_relative_to(real):  # a build refuses it
-        paths["output"] = real.parent / output.name
+    if is_inside(output, photos):  # a build refuses it
+        paths["output"] = Path(os.path.realpath(photos)).parent / output.name
     if not photos.is_absolute():
         start = os.path.realpath(folder)
         paths = {key: Path(os.path.relpath(os.path.realpath(path), start)) for key, path in paths.items()}

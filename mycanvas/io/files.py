@@ -61,6 +61,11 @@ def user_cache(name: str) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mycanvas" / name
 
 
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path is in a folder, or the folder itself, with symbolic links followed; neither need exist."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all."""
     write_bytes(path, text.encode())

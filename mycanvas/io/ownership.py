@@ -31,11 +31,13 @@ def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool], o
         Whether the marker is there.
 
     Raises:
-        StoreError: the folder is a file, or holds an entry that is not ours.
+        StoreError: the folder is a file or a broken link, or holds an entry that is not ours.
         InputError: it cannot be read.
     """
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file; give {option} a folder")
+    if folder.is_symlink() and not folder.exists():
+        raise StoreError(f"{folder} is a symbolic link that leads nowhere; correct it, or give {option} a folder")
     with os_errors(folder, "read"):
         if (folder / marker).is_file():
             return True

@@ -104,6 +104,18 @@ def test_output_of_another_build_is_refused_before_rendering(
     assert "\n  resolution  was 128, now 1024\nUse another --output" in message
 
 
+@pytest.mark.parametrize("option", ["--output", "--toys"])
+def test_a_link_that_leads_back_to_itself_is_refused_before_rendering(
+    refused: Callable[..., str], tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    paths = {"--output": tmp_path / "out", "--toys": tmp_path / "toys", option: tmp_path / "circle"}
+
+    message = refused(*(word for pair in paths.items() for word in pair))
+
+    assert f"circle is a symbolic link that leads nowhere; correct it, or give {option} a folder" in message
+
+
 @pytest.mark.parametrize(("output", "toys"), [("a", "a"), ("a/b", "a"), ("a", "a/b")])
 def test_output_and_toys_within_each_other_are_refused(
     refused: Callable[..., str], tmp_path: Path, output: str, toys: str

@@ -38,6 +38,22 @@ def test_part_of_a_dataset_names_the_dataset(
     assert refusal(Path("out") / part).endswith("give its folder: out")
 
 
+def test_folder_beside_a_dataset_is_not_a_part_of_it(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (built.parent / "other").mkdir()
+    monkeypatch.chdir(built)
+
+    assert refusal(Path("../other")).startswith("../other holds no build; make one with")
+
+
+def test_folder_of_photos_beside_a_broken_output_is_named(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mycanvas_data").symlink_to("mycanvas_data")
+
+    assert "is a folder of photos, not of a build" in refusal(shapes)
+
+
 def test_folder_around_a_dataset_names_the_dataset(built: Path, tmp_path: Path) -> None:
     assert refusal(tmp_path).endswith(f"holds no build, but out in it does; give that folder: {built}")
 

@@ -65,6 +65,13 @@ def test_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
         check(tmp_path / "out")
 
 
+def test_broken_link_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to(tmp_path / "unmounted")
+
+    with pytest.raises(StoreError, match="out is a symbolic link that leads nowhere; correct it, or give --output"):
+        check(tmp_path / "out")
+
+
 def test_marker_at_the_top_is_compared_with_the_top_only(tmp_path: Path) -> None:
     write(tmp_path, "images/a.png")
 
