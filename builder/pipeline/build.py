@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from builder.config import BuildConfig, parse_config
 from builder.engines import ENGINES
-from builder.pipeline.build_folder import BuildFolder, Plan, PlannedScene
+from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.claim import claim
 from builder.pipeline.context import BuildContext
 from builder.pipeline.finalize import Summary, finalize, last_selection
@@ -18,6 +18,7 @@ from builder.pipeline.prepare import cut_out_all, paint_all
 from builder.pipeline.required_models import fetch_required_models
 from builder.pipeline.shard import make_scenes
 from builder.pipeline.source_photos import CutoutUse, Sources, background_use, format_quality
+from builder.pipeline.stored_records import Plan, PlannedScene
 from builder.pipeline.themes import find_themes
 from builder.records import Sample
 from builder.stages.plan import check_compositions, choose_compositions, draw_plan

@@ -21,17 +21,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pyarrow as pa
-from pydantic import Field
 
 from builder.pipeline.no_build import reason_and_remedy
 from builder.pipeline.own_files import LOCK, MARKER, may_be_left_first, own_files
 from builder.pipeline.rows import Row, batches, candidate_schema
 from builder.pipeline.source_photos import Sources
+from builder.pipeline.stored_records import Marker, Plan, PlannedScene
 from builder.records import Rejected
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import REMAKE, digest, read_checked, read_checked_or_none, write_checked
@@ -40,43 +40,6 @@ from mycanvas.io.ownership import check_ownership, locked
 
 MODEL = "model "
 """Prefix of a model's name in a request; the value is the model's revision."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Marker:
-    """The marker of a finished file of candidates.
-
-    sha256: of the file. config: the digest of the configuration that the candidates were made with.
-    """
-
-    sha256: str
-    rows: int
-    config: str
-    rejected: tuple[Rejected, ...]
-
-    @property
-    def retriable(self) -> bool:
-        """Whether another run may add rows."""
-        return any(rejection.retriable for rejection in self.rejected)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlannedScene:
-    """A scene of the plan. photos: the photo of each object. background: its photo's id, or "scene:variant"."""
-
-    id: str
-    composition: str
-    num_objects: Annotated[int, Field(ge=1, le=5)]
-    photos: tuple[str, ...]
-    background: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """The content of plan.json: all scenes, in order. request: the digest of the request in build.json."""
-
-    request: str
-    scenes: tuple[PlannedScene, ...]
 
 
 class BuildFolder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -111,7 +112,7 @@ def check_publishable(folder: BuildFolder, license: str | None, *, all_photos: b
     if not card_describes(folder, manifest):
         raise StoreError(
             f"{path}: the card, README.md, was not written for the files that are there now; "
-            f"run: mycanvas select {path}"
+            f"run: mycanvas select {shlex.quote(str(path))}"
         )
     dataset = open_dataset(folder.path)
     photos = tuple(dataset.photo_ids())
@@ -177,12 +178,12 @@ def _read_card(file: Path) -> str:
     except UnicodeDecodeError as error:
         raise StoreError(
             f"{file} is not UTF-8: {error.reason} at byte {error.start}; correct it, or delete it and run: "
-            f"mycanvas select {file.parent}"
+            f"mycanvas select {shlex.quote(str(file.parent))}"
         ) from None
 
 
 def _shards(folder: BuildFolder, checked: Checked, *, keep: bool) -> Iterator[Shard]:
-    """Write each Arrow shard as Parquet, named by the sum of what it is made from: only again when that changes."""
+    """Write each Arrow shard as Parquet, unless it was written before from the same rows."""
     sums = {name: _sum_of_rows(name, arrow, checked) for name, arrow in checked.sums.items()}
     kept = folder.hidden / "push"
     with TemporaryDirectory(prefix="mycanvas-") as temporary, ThreadPoolExecutor(writers()) as pool:
