@@ -22,7 +22,7 @@ def campaign(scratch: Path, every: int) -> dict[str, Any]:
     return found
 
 
-def test_some_damages_are_named_or_healed(tmp_path: Path) -> None:
+def test_some_damages_are_named_or_repaired(tmp_path: Path) -> None:
     found = campaign(tmp_path, 61)
 
     assert found["faults"] == []
@@ -31,7 +31,7 @@ def test_some_damages_are_named_or_healed(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_all_damages_are_named_or_healed(tmp_path: Path) -> None:
+def test_all_damages_are_named_or_repaired(tmp_path: Path) -> None:
     found = campaign(tmp_path, 1)
 
     print(json.dumps(found))

@@ -13,13 +13,6 @@ from mycanvas.errors import StoreError
 from tests.contracts.small_builds import but_where, bytes_of, config_for
 
 
-@pytest.fixture(scope="module")
-def whole(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("whole") / "out"
-    build(config_for(shapes, grounds, output))
-    return output
-
-
 def test_folder_with_foreign_files_is_left_as_it_is(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("do not lose me")
 

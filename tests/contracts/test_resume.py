@@ -20,13 +20,6 @@ from mycanvas.errors import ConfigError, StoreError
 from tests.contracts.small_builds import SAMPLES, SIDE, but_where, bytes_of, config_for
 
 
-@pytest.fixture(scope="module")
-def whole(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("whole") / "out"
-    build(config_for(shapes, grounds, output))
-    return output
-
-
 def test_several_workers_write_the_bytes_of_one(shapes: Path, grounds: Path, whole: Path, tmp_path: Path) -> None:
     build(config_for(shapes, grounds, tmp_path / "out", workers=2))
 
