@@ -78,14 +78,15 @@ def link_shards(folder: BuildFolder, shards: Shards, before: Manifest | None) ->
         before: the manifest of the earlier dataset, if there is one.
 
     Raises:
-        StoreError: a file that is not of this build has the name of a shard.
+        StoreError: a file that is not of this build has the name of a shard; then nothing is changed.
     """
     earlier = _named_shards(folder, before)
-    for name, digest in shards.items():
+    for name in sorted(shards.keys() - earlier.keys()):
         target = folder.path / name
-        if os.path.lexists(target) and name not in earlier:
+        if os.path.lexists(target):
             raise StoreError(f"{target} is not a file of this build; move it, then run the same command again")
-        _link(folder.shard_file(digest), target)
+    for name, digest in shards.items():
+        _link(folder.shard_file(digest), folder.path / name)
     for name in earlier.keys() - shards.keys():
         with os_errors(earlier[name]):
             earlier[name].unlink()

@@ -74,3 +74,17 @@ def test_a_foreign_file_with_the_name_of_a_new_shard_is_not_overwritten(
         build(config_for(shapes, grounds, output))
 
     assert mine.read_text() == "mine"
+
+
+def test_a_link_with_the_name_of_a_shard_is_refused_before_any_shard_is_replaced(whole: Path, tmp_path: Path) -> None:
+    output = Path(shutil.copytree(whole, tmp_path / "out"))
+    (tmp_path / "mine").write_text("mine")
+    foreign = output / "data" / "objects_5-00000-of-00001.arrow"
+    foreign.unlink()
+    foreign.symlink_to(tmp_path / "mine")
+    before = {path: path.read_bytes() for place in ("data", "concepts") for path in (output / place).iterdir()}
+
+    with pytest.raises(StoreError, match=r"objects_5-00000-of-00001\.arrow is not a file of this build; move it"):
+        reselect(output, {"per_composition": 1})
+
+    assert {path: path.read_bytes() for path in before} == before
