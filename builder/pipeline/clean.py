@@ -133,7 +133,7 @@ _KINDS: Mapping[str, Callable[[BuildFolder], Iterator[Path] | list[Path]]] = {
 
 
 def _delete(files: Mapping[Path, int]) -> None:
-    """Delete files, markers first: files without a marker are made again, files of a marker must all exist."""
+    """Delete files, markers first, so that an interruption leaves no marker whose files are gone."""
     for file in sorted(files, key=lambda file: file.suffix != ".json"):
         with os_errors(file):
             file.unlink(missing_ok=True)

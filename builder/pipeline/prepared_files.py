@@ -63,7 +63,7 @@ def write_cutout(folder: BuildFolder, key: str, photo: Photo, result: Cutout | R
 
 
 def is_cut_out(folder: BuildFolder, key: str) -> bool:
-    """Whether all files of a photo and its cut-out are there and whole."""
+    """Whether all files of a photo and its cut-out exist and are whole."""
     marker = read_checked_or_none(folder.cutout_file(key, "json"), CutoutMarker)
     return marker is not None and all(
         has_sha256(folder.cutout_file(key, kind), digest) for kind, digest in marker.files.items()
