@@ -20,6 +20,7 @@ from builder.sources.photo_folders import (
     find_photos,
     may_hold_photos,
     read_descriptions,
+    refuse_unreadable,
 )
 from builder.sources.picture_files import USUAL_SUFFIXES, is_picture, name_flaw
 from mycanvas.errors import ConfigError, InputError
@@ -123,8 +124,7 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
     loose = [entry for entry in found if not os.path.isdir(entry) and is_picture(entry)]
     lost = {entry: flaw for entry in found if entry not in loose and (flaw := entry_flaw(entry))}
     if not scenes:
-        if lost:
-            raise InputError("\n".join(f"{entry} {flaw}" for entry, flaw in lost.items()))
+        refuse_unreadable(lost)
         holds_photos = f"{folder} holds {counted(len(loose), 'photo')} and no folder"
         problem = holds_photos if loose else f"no folders in {folder}"
         raise InputError(f"{problem}; expected a folder for each scene, named after it: {folder}/garden/*.jpg")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -24,6 +24,7 @@ from builder.sources.photo_folders import (
     find_photos,
     may_hold_photos,
     read_descriptions,
+    refuse_unreadable,
 )
 from builder.sources.photos import MIN_SIDE
 from builder.sources.picture_files import USUAL_SUFFIXES, is_picture
@@ -110,7 +111,7 @@ def _read_folder(source: Path) -> tuple[list[ConceptFolder], list[Rejected], lis
     lost = {entry: flaw for entry in found if entry.name not in loose and (flaw := entry_flaw(entry))}
     if not folders:
         expected = f"expected a folder per concept: {source}/<concept>/*.jpg"
-        _refuse_lost(lost)
+        refuse_unreadable(lost)
         if loose:
             raise InputError(f"{source} holds {counted(len(loose), 'photo')} and no folder; {expected}")
         raise InputError(f"no folders in {source}; {expected}")
@@ -128,11 +129,6 @@ def _read_folder(source: Path) -> tuple[list[ConceptFolder], list[Rejected], lis
     rejected += [_reject(entry.name, "its name is not UTF-8; rename it") for entry in unreadable]
     rejected += [_reject(entry.name, flaw) for entry, flaw in lost.items()]
     return concepts, rejected, list(chain(*wrong.values()))
-
-
-def _refuse_lost(lost: Mapping[Path, str]) -> None:
-    if lost:
-        raise InputError("\n".join(f"{entry} {flaw}" for entry, flaw in lost.items()))
 
 
 def _check_photo(data: bytes) -> str | None:
@@ -171,5 +167,5 @@ def photo_folders_of(source: Path) -> list[ConceptFolder]:
     found = entries(source)
     folders = [entry for entry in found if may_hold_photos(entry) and any(map(is_picture, entries(entry)))]
     if not folders:
-        _refuse_lost({entry: flaw for entry in found if (flaw := entry_flaw(entry))})
+        refuse_unreadable({entry: flaw for entry in found if (flaw := entry_flaw(entry))})
     return [ConceptFolder(path=folder, described=ConceptDescription(), collected=True) for folder in folders]

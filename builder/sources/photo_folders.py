@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,6 +56,12 @@ def entry_flaw(path: Path) -> str | None:
     except OSError as error:
         return f"cannot be read: {reason_of(error, 'read')}"
     return None
+
+
+def refuse_unreadable(flaws: Mapping[Path, str]) -> None:
+    """Raise InputError with the path and the flaw of each entry that cannot be read, if there are any."""
+    if flaws:
+        raise InputError("\n".join(f"{entry} {flaw}" for entry, flaw in flaws.items()))
 
 
 def may_hold_photos(path: Path) -> bool:
