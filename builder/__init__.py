@@ -23,7 +23,8 @@ def load_config(
     """Read and check the configuration of a build.
 
     Args:
-        path: a build.toml; folders in it are relative to it. None: only the profile and the options.
+        path: a build.toml; folders in it, and the default output, are relative to it. None: only the profile and the
+            options.
         profile: the profile below both; None: the one that the file names, else "classic".
         options: top-level keys of build.toml, which replace those of the file: `samples=300`, `concepts="photos"`.
             A stage's table is a dict, merged into that of the file: `segment={"keep_best": True}`.

@@ -15,7 +15,7 @@ from builder.cli.output import print_result
 @config_argument
 @click.option("--concepts", help="Photos: DIR/<concept>/*.jpg, concepts_list.json, or hf://owner/name on the Hub.")
 @click.option("--backgrounds", type=PATH, help="Photos: DIR/<scene>/*.jpg.  [default: painted backgrounds]")
-@click.option("--output", type=PATH, help=f"Folder for the dataset.  [default: {DEFAULT_DATASET}]")
+@click.option("--output", type=PATH, help=f"Folder for the dataset.  [default: {DEFAULT_DATASET}, beside build.toml]")
 @profile_option("Which models to run: classic, gen4gen or modern.  [default: classic]")
 @click.option("--samples", type=int, help="Scenes to generate in all, spread over the compositions.  [default: 300]")
 @click.option("--resolution", type=int, help="Width and height of a scene in pixels.  [default: 1024]")

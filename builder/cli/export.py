@@ -19,7 +19,7 @@ def complete_formats(_context: click.Context, _option: click.Parameter, begun: s
 
 @click.command()
 @folder_argument
-@click.option("--format", "name", required=True, help="One of the formats below.", shell_complete=complete_formats)
+@click.option("--format", "name", required=True, help="One of the formats above.", shell_complete=complete_formats)
 @click.option("--output", type=PATH, required=True, help="A new or empty folder.")
 def export(folder: Path, name: str, output: Path) -> None:
     """Write a dataset in a format that other tools read.
@@ -27,11 +27,11 @@ def export(folder: Path, name: str, output: Path) -> None:
     Images are copied, not encoded again.
 
     \b
-    coco              boxes and masks (RLE), one file per split; pycocotools, FiftyOne
+    coco              boxes and masks (RLE), one file per split; needs mycanvas[export]
     custom-diffusion  concepts_list.json of the source photos, and the scenes of each composition
     imagefolder       images, masks and metadata.jsonl; load_dataset("imagefolder"), diffusers' trainers
     kohya             images, captions and dataset.toml; sd-scripts
-    mds               MosaicML streaming's shards; needs mosaicml-streaming
+    mds               MosaicML streaming's shards; needs mycanvas[mds]
     webdataset        tar shards; webdataset
     yolo              images, boxes and data.yaml; Ultralytics, supervision
 

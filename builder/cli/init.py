@@ -19,8 +19,8 @@ def init(photos: Path, config: Path) -> None:
     """Write the files that describe a build.
 
     PHOTOS holds a folder of photos per concept. PHOTOS/concepts.toml describes the concepts, by the names
-    of their folders; build.toml has every option, with its values, default and meaning. Files that exist
-    are not overwritten.
+    of their folders; build.toml has every option, with its values, default and meaning. A concepts.toml
+    that exists is kept.
 
     \b
     Example:

@@ -29,7 +29,7 @@ def load_config(path: Path | None, profile: str | None, overrides: Mapping[str, 
     """Load a configuration from a profile, a TOML file that overrides it, and values that override both.
 
     Args:
-        path: a build.toml, or None. Relative folders in it are relative to the file.
+        path: a build.toml, or None. Relative folders in it, and the default of `output`, are relative to the file.
         profile: the name of a file in builder/config/profiles; None: the one named in the TOML file, else "classic".
         overrides: top-level values of the command line; None means "not given".
 
@@ -96,7 +96,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     if os.path.isdir(path):
         raise ConfigError(f"{path} is a folder; expected a build.toml. For a folder of photos, use --concepts {path}")
     try:
-        return _located(read_toml(path), path.parent)
+        return _located({"output": str(BuildConfig.model_fields["output"].default), **read_toml(path)}, path.parent)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {reason_of(error, 'read')}") from error
 

@@ -70,7 +70,7 @@ class BuildConfig(PlanConfig):
     concepts: Annotated[Path | str, PlainValidator(_folder_or_hub)]
     """Photos: a folder with a folder of photos per concept, a concepts_list.json, or "hf://owner/name" on the Hub."""
     output: Location = Path("mycanvas_data")
-    """Folder for the dataset."""
+    """Folder for the dataset; the default is beside build.toml."""
     backgrounds: Location | None = None
     """Folder with a folder of photos per scene; not given: painted backgrounds."""
     resolution: Annotated[int, Field(ge=128, le=4096)] = 1024

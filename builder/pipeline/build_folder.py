@@ -201,7 +201,7 @@ class BuildFolder:
                 continue
             marker = self.marker(int(match["shard"]))
             if marker is None:
-                file = path.with_suffix(".arrow")
+                file = path if read_checked_or_none(path, Marker) is None else path.with_suffix(".arrow")
                 raise StoreError(f"{file} is damaged or missing; {REMAKE}")
             yield int(match["shard"]), marker
 

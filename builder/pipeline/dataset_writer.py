@@ -119,7 +119,7 @@ def write_card(folder: BuildFolder, text: str, before: Manifest | None) -> str:
                 number += 1
                 kept = card.with_name(f"README.edited-{number}.md")
             card.rename(kept)
-            log.warning("%s was edited; your version is now %s", card, kept.name)
+            log.warning("%s %s edited; it is now %s", card, "was" if before else "may have been", kept.name)
     write_text(card, text)
     return new
 

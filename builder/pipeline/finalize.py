@@ -87,10 +87,12 @@ def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = F
 
 
 def last_selection(folder: BuildFolder) -> dict[str, Any]:
-    """Read the [select] of the dataset in the folder; before there is a dataset, that of the configuration."""
+    """Read the [select] of the dataset in the folder; if there is none, or its file is damaged, that of the build."""
     manifest = last_manifest(folder)
     if manifest:
         return manifest.made_from.select
+    if folder.selected_file.is_file():
+        log.warning("%s is damaged; thresholds of an earlier `mycanvas select` are lost", folder.selected_file)
     values = read_checked_or_none(folder.config_file, dict[str, Any])
     return dict(values["select"]) if values else {}
 

@@ -21,41 +21,48 @@ log = logging.getLogger("mycanvas")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StarterFiles:
-    """The files that were written."""
+    """concepts.toml, which was written or was there already, and the configuration, which was written."""
 
     concepts: Path
+    kept: bool
     config: Path
 
     def lines(self) -> list[str]:
         """The files, and the next command."""
+        described = "class nouns and attributions of your photos"
         return [
-            f"wrote {self.concepts}: class nouns and attributions of your photos; look at them first",
+            f"kept {self.concepts}, as it was"
+            if self.kept
+            else f"wrote {self.concepts}: {described}; look at them first",
             f"wrote {self.config}: every option of a build",
             f"build it:  mycanvas build {shlex.quote(str(self.config))}",
         ]
 
 
 def write_starter_files(photos: Path, config: Path) -> StarterFiles:
-    """Write `photos`/concepts.toml and `config`; both or neither.
+    """Write `photos`/concepts.toml and `config`, both or neither; a concepts.toml that is there already is kept.
 
     Raises:
         ConfigError: names of folders or paths that no build accepts.
         InputError: no folder of photos.
-        StoreError: one of the files exists, or cannot be written.
+        StoreError: `config` exists, or a file cannot be written.
     """
     if str(photos).startswith(ON_HUB) or find_list(photos):
         raise ConfigError(f"{photos} describes its concepts itself; init expects a folder: PHOTOS/<concept>/*.jpg")
-    files = StarterFiles(concepts=photos / "concepts.toml", config=config)
+    concepts = photos / "concepts.toml"
+    files = StarterFiles(concepts=concepts, kept=os.path.lexists(concepts), config=config)
     template = concepts_template(photos)
     text = build_toml(_paths(photos, config.parent))
-    for file in (files.concepts, files.config):
-        if os.path.lexists(file):
-            raise StoreError(f"{file} exists already, and init overwrites nothing; rename or delete it first")
-    write_text(files.concepts, template.text)
+    if os.path.lexists(config):
+        raise StoreError(f"{config} exists already, and init overwrites nothing; give another file with --config")
+    if files.kept:
+        write_text(config, text)
+        return files
+    write_text(concepts, template.text)
     try:
-        write_text(files.config, text)
+        write_text(config, text)
     except StoreError:
-        files.concepts.unlink()
+        concepts.unlink()
         raise
     for stand_in in template.stand_ins:
         log.warning("%s; change it in %s", stand_in, files.concepts)

@@ -134,7 +134,8 @@ def _check_photos(folder: BuildFolder, published: Collection[str]) -> None:
     if unknown:
         raise StoreError(
             f"{folder.path}: no maker or license is stated for {' and '.join(unknown)}; "
-            "state one for the whole with --license (such as CC-BY-4.0), or in concepts.toml and ATTRIBUTION files"
+            "state one for the whole with --license (such as CC-BY-4.0), or write it in concepts.toml or in an "
+            "ATTRIBUTION.txt beside the folders of photos, and run the same `mycanvas build` again"
         )
 
 

@@ -90,7 +90,7 @@ class Push:
         lines = []
         if not self.reached:
             lines.append(
-                f"the Hub cannot be reached: not known are whether {self.repo_id} exists, what it holds already, and "
+                f"the Hub cannot be reached, so it is unknown whether {self.repo_id} exists, what it holds, and "
                 "whether you may write there; the files above are those of a first push"
             )
         if self.creates and not self.private:

@@ -41,7 +41,9 @@ def entries(folder: Path) -> list[Path]:
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except FileNotFoundError as error:
-        raise InputError(f"{folder} does not exist") from error
+        raise InputError(
+            f"{folder} does not exist; expected a folder of folders of photos; correct the path"
+        ) from error
     except NotADirectoryError as error:
         raise InputError(f"{folder} is a file; expected a folder of folders of photos") from error
     except OSError as error:

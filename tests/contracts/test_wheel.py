@@ -19,16 +19,22 @@ PACKAGES = ("mycanvas", "builder", "dataset_card")
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """A wheel of a copy of the sources: building one leaves files beside them."""
-    folder = tmp_path_factory.mktemp("wheel")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources: building a wheel leaves files beside them."""
+    folder = tmp_path_factory.mktemp("wheel") / "mycanvas"
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in PACKAGES:
-        shutil.copytree(ROOT / name, folder / "source" / name, ignore=ignore)
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, folder / "source")
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path) -> zipfile.ZipFile:
+    folder = source.parent
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*command, "--wheel-dir", folder, folder / "source"], check=True, timeout=300)
+    subprocess.run([*command, "--wheel-dir", folder, source], check=True, timeout=300)
     (path,) = folder.glob("*.whl")
     return zipfile.ZipFile(path)
 
@@ -66,6 +72,24 @@ def test_its_command_is_mycanvas(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
 
     assert wheel.read(name).decode().split() == ["[console_scripts]", "mycanvas", "=", "builder.cli.entry_point:run"]
+
+
+def test_editable_install_is_found_beside_the_folder_of_the_clone(source: Path, tmp_path: Path) -> None:
+    """As by a script next to the clone, `mycanvas/`, or next to a dataset of that name."""
+    build = f"from setuptools import build_meta; build_meta.build_editable({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, timeout=300, capture_output=True)
+    (editable,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(editable).extractall(tmp_path / "site")
+    script = f"""
+import importlib.util, site, sys
+sys.path.insert(0, {str(source.parent)!r})
+site.addsitedir({str(tmp_path / "site")!r})
+print(importlib.util.find_spec("mycanvas").origin)
+"""
+
+    found = subprocess.run([sys.executable, "-I", "-S", "-c", script], check=True, timeout=60, capture_output=True)
+
+    assert found.stdout.decode().strip() == str(source / "mycanvas" / "__init__.py")
 
 
 def test_every_extra_is_one_that_the_code_names() -> None:

@@ -49,24 +49,34 @@ def test_commented_lines_of_a_concept_may_be_uncommented(photos: Path, tmp_path:
     assert all(photo.attribution is None for concept in found for photo in concept.photos)
 
 
-@pytest.mark.parametrize("existing", ["concepts.toml", "build.toml"])
 @pytest.mark.parametrize("kind", ["file", "broken link"])
-def test_an_existing_file_is_left_as_it_is_and_nothing_is_written(
-    capsys: pytest.CaptureFixture[str], photos: Path, tmp_path: Path, existing: str, kind: str
+def test_an_existing_build_toml_is_left_as_it_is_and_nothing_is_written(
+    capsys: pytest.CaptureFixture[str], photos: Path, tmp_path: Path, kind: str
 ) -> None:
-    files = {"concepts.toml": photos / "concepts.toml", "build.toml": tmp_path / "build.toml"}
+    config = tmp_path / "build.toml"
     if kind == "file":
-        files[existing].write_text("mine")
+        config.write_text("mine")
     else:
-        files[existing].symlink_to(tmp_path / "nowhere")
+        config.symlink_to(tmp_path / "nowhere")
 
-    message = failed(capsys, "init", photos, "--config", tmp_path / "build.toml")
+    message = failed(capsys, "init", photos, "--config", config)
 
-    assert f"{existing} exists already" in message
-    (other,) = files.keys() - {existing}
-    assert not files[other].exists()
+    assert "build.toml exists already" in message
+    assert not (photos / "concepts.toml").exists()
     assert not (tmp_path / "nowhere").exists()
-    assert kind != "file" or files[existing].read_text() == "mine"
+    assert kind != "file" or config.read_text() == "mine"
+
+
+def test_an_existing_concepts_toml_is_kept_beside_a_new_build_toml(
+    capsys: pytest.CaptureFixture[str], photos: Path, tmp_path: Path
+) -> None:
+    (photos / "concepts.toml").write_text("# mine")
+
+    main(["init", str(photos), "--config", str(tmp_path / "build.toml")])
+
+    assert (photos / "concepts.toml").read_text() == "# mine"
+    assert load_config(tmp_path / "build.toml", None, {}).concepts == photos
+    assert f"kept {photos / 'concepts.toml'}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

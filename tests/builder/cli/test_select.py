@@ -153,6 +153,31 @@ def test_card_that_is_not_text_is_kept_too(capsys: pytest.CaptureFixture[str], b
     assert (built / "README.md").read_text().startswith("---\n")
 
 
+def test_lost_thresholds_of_a_damaged_selection_are_reported(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, built: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(built, tmp_path / "copy")
+    (copy / ".build" / "selected.json").write_text("{")
+
+    run(capsys, copy)
+
+    assert "selected.json is damaged; thresholds of an earlier `mycanvas select` are lost" in caplog.text
+    assert "README.md may have been edited; it is now README.edited" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["00000.json", "00000.arrow"])
+def test_damaged_file_of_a_shard_is_named(
+    capsys: pytest.CaptureFixture[str], built: Path, tmp_path: Path, name: str
+) -> None:
+    copy = shutil.copytree(built, tmp_path / "copy")
+    (copy / ".build" / "candidates" / name).write_text("{")
+
+    with pytest.raises(SystemExit):
+        main(["select", str(copy)])
+
+    assert f"{name} is damaged or missing" in capsys.readouterr().err
+
+
 def test_stopped_build_is_named(capsys: pytest.CaptureFixture[str], built: Path, tmp_path: Path) -> None:
     stopped = shutil.copytree(built, tmp_path / "stopped")
     (stopped / ".build" / "config.json").unlink()

@@ -95,7 +95,7 @@ def test_a_folder_without_one_usable_photo_is_an_error_that_gives_the_reasons(tm
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere does not exist"):
+    with pytest.raises(InputError, match="nowhere does not exist; expected a folder of folders of photos"):
         find_backgrounds(tmp_path / "nowhere")
 
 

@@ -97,7 +97,7 @@ def test_photos_without_a_folder_of_their_own_are_explained(tmp_path: Path) -> N
 
 
 def test_a_missing_or_empty_folder_or_a_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match="none does not exist; expected a folder of folders of photos"):
         find_concepts(tmp_path / "none")
     with pytest.raises(InputError, match="no folders in"):
         find_concepts(tmp_path)

@@ -132,7 +132,7 @@ def test_dry_run_works_offline_and_says_what_it_cannot_know(
     values = json.loads(run("push", built, name, "--dry-run", "--json", token=token, limits=limits).out)
 
     assert done.code == 0, done.err
-    assert f"the Hub cannot be reached: not known are whether {name} exists" in done.out
+    assert f"the Hub cannot be reached, so it is unknown whether {name} exists" in done.out
     assert "the files above are those of a first push" in done.out
     assert (values["hub_reached"], values["keep"], values["delete"]) == (False, 0, [])
     assert "cannot " in refused(run("push", built, name, token="hf_mine", limits=limits))
