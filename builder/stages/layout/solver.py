@@ -110,8 +110,8 @@ def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], sq
     """Relative heights, the largest 1.0.
 
     An object's size is its height relative to the tallest, or its longer side relative to the longest, whichever is
-    more: sunglasses are low, but half as wide as a dog. A power law compresses a range of sizes that is wider than
-    SIZE_RATIOS. An object of unknown height gets the geometric mean of the known ones' areas.
+    more: a low object may be wide. A power law compresses a range of sizes that is wider than SIZE_RATIOS. An object of
+    unknown height gets the geometric mean of the known ones' areas.
 
     Args:
         heights: real heights in one unit, None where unknown.
