@@ -45,7 +45,7 @@ class Concept:
     """One object to learn, with its photos.
 
     name: the folder's name ("dog6"). token: its name in prompts ("<dog6>"). class_noun: its name in captions ("dog").
-    height_cm: its approximate real height, None if unknown.
+    height_cm: its approximate real height, None if unknown. height_guessed: it comes from the class noun.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Concept:
     class_noun: str
     height_cm: float | None
     photos: tuple[PhotoFile, ...]
+    height_guessed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

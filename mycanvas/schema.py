@@ -116,8 +116,9 @@ def concepts_schema() -> pa.Schema:
     """The Arrow schema of a source photo (config `concepts`), with the metadata of `dataset_schema`.
 
     id: "dog6/00.jpg". mask: single-channel PNG, 255 = object; null when no object was found.
-    height_cm: the concept's rough real height, or null. quality: the segmenter's confidence in the mask, or null.
-    used: whether scenes may show the photo: its quality was sufficient. attribution: maker and license, or null.
+    height_cm: the concept's rough real height, given or typical of its class noun, or null.
+    quality: the segmenter's confidence in the mask, or null. attribution: maker and license, or null.
+    used: whether scenes may show the photo: its quality was sufficient.
     """
     import pyarrow as pa
 

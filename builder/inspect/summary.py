@@ -18,7 +18,7 @@ from builder.inspect.contact_sheet import contact_sheet
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.manifest import check_whole, read_manifest
-from builder.pipeline.source_photos import Sources, summary_lines
+from builder.pipeline.source_photos import Sources, height_lines, summary_lines
 from builder.stages.layout.replies import Tally, tally
 from mycanvas.dataset import Scene, open_dataset
 from mycanvas.errors import ConfigError, InputError, StoreError
@@ -77,6 +77,7 @@ class Inspection:
             *summary_lines(self.sources.every_photo()),
             *([""] if lost else []),
             *lost,
+            *height_lines(self.sources.photos),
         ]
 
 

@@ -19,7 +19,7 @@ from builder.pipeline.dataset_writer import link_shards, store_concepts, store_s
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.manifest import MadeFrom, is_current, last_manifest, write_manifest
 from builder.pipeline.rows import Row
-from builder.pipeline.source_photos import CutoutUse, summary_lines
+from builder.pipeline.source_photos import CutoutUse, height_lines, summary_lines
 from builder.records import Rejected
 from builder.stages.layout.replies import tally
 from builder.stages.select import Judged, Selection, idle_bounds, select
@@ -50,7 +50,7 @@ class Summary:
         """Format the result for a terminal, with the commands to run next."""
         path, typed = json.dumps(str(self.folder.path), ensure_ascii=False), shlex.quote(str(self.folder.path))
         return [
-            *([*summary_lines(self.photos), ""] if self.photos else []),
+            *([*summary_lines(self.photos), *height_lines(self.photos), ""] if self.photos else []),
             *self.funnel.lines(),
             *tally(self.folder.replies).lines(),
             "",

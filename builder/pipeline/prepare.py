@@ -101,6 +101,7 @@ def _read_use(folder: BuildFolder, concept: Concept, photo: PhotoFile, key: str)
         token=concept.token,
         class_noun=concept.class_noun,
         height_cm=concept.height_cm,
+        height_guessed=concept.height_guessed,
         attribution=photo.attribution,
         key=key,
         quality=marker.quality,

@@ -19,7 +19,7 @@ log = logging.getLogger("mycanvas")
 class CutoutUse:
     """The cut-out of one source photo, and whether the build uses it.
 
-    id, attribution: of the photo. concept, token, class_noun, height_cm: of the concept in the photo.
+    id, attribution: of the photo. concept, token, class_noun, height_cm, height_guessed: of the concept in the photo.
     key: the name of the cut-out's files in the build folder.
     quality: of the cut-out; None if there is no cut-out, and then `reason` says why. used: scenes may show it.
     """
@@ -34,6 +34,7 @@ class CutoutUse:
     quality: float | None = None
     reason: str | None = None
     used: bool = False
+    height_guessed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,3 +143,13 @@ def summary_lines(photos: Sequence[CutoutUse]) -> list[str]:
         rows.append((name, used + (f"; not {', '.join(unused)}" if unused else "")))
     used = f"{sum(photo.used for photo in photos)} of {counted(len(photos), 'photo')} used"
     return [*table_lines(rows, align="left"), used]
+
+
+def height_lines(photos: Sequence[CutoutUse]) -> list[str]:
+    """Format the heights that were guessed, one concept a line, below a blank line and a title; nothing if none was."""
+    guessed = {photo.concept: photo for photo in photos if photo.height_guessed}
+    if not guessed:
+        return []
+    rows = [(name, f"{photo.height_cm:g} cm", photo.class_noun) for name, photo in sorted(guessed.items())]
+    title = "heights guessed from the class nouns; to set one, write height_cm in concepts.toml:"
+    return ["", title, *table_lines(rows, align="left")]

@@ -17,6 +17,7 @@ from builder.records import Concept, PhotoFile, Rejected
 from builder.sources.concept_folders import ConceptDescription, ConceptFolder
 from builder.sources.concept_names import name_problems, noun_warning
 from builder.sources.concepts_list import CONCEPTS_LIST, find_list, read_concepts_list
+from builder.sources.heights import guess_height, height_warning
 from builder.sources.photo_folders import (
     attribution_of,
     entries,
@@ -54,8 +55,8 @@ def find_concepts(source: Path) -> FoundConcepts:
     A concept is a folder of photos; hidden files and those that are no pictures are ignored, and so are folders in it.
     Its name is the folder's; its class noun is the name without trailing digits ("rc_car2": "rc car"), its token the
     name in angle brackets, with "-" in place of characters that a token cannot have. `concepts.toml` overrides noun and
-    token, and adds height and attribution; without it, the attribution is that of `attribution_of`. A photo that a
-    concept holds twice is used once.
+    token, and adds height and attribution; without it, the height is that of `guess_height`, and the attribution that
+    of `attribution_of`. A photo that a concept holds twice is used once.
 
     Args:
         source: the folder of concept folders, a concepts_list.json or its folder, or the folder of CustomConcept101.
@@ -96,6 +97,8 @@ def find_concepts(source: Path) -> FoundConcepts:
         raise InputError(
             f"no usable photo in {counted(len(folders), 'folder')} of {source}; the first reasons:\n{first}"
         )
+    if warning := height_warning(concepts):
+        log.warning(warning)
     return FoundConcepts(concepts=tuple(concepts), rejected=tuple(rejected))
 
 
@@ -145,11 +148,14 @@ def _holds_photos(folder: Path) -> bool:
 
 
 def _concept(folder: ConceptFolder, photos: Sequence[PhotoFile]) -> Concept:
+    given = folder.described.height_cm
+    height = guess_height(folder.class_noun) if given is None else given
     return Concept(
         name=folder.name,
         token=folder.token,
         class_noun=folder.class_noun,
-        height_cm=folder.described.height_cm,
+        height_cm=height,
+        height_guessed=given is None and height is not None,
         photos=tuple(photos),
     )
 

@@ -10,11 +10,15 @@ from pathlib import Path
 from builder.sources.concept_folders import ConceptDescription, ConceptFolder
 from builder.sources.concept_names import name_problems
 from builder.sources.concepts import photo_folders_of
+from builder.sources.heights import guess_height
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.toml import toml_string
 
 ANY_NOUN = "object"
 """The class noun of a folder whose name gives none."""
+
+EXAMPLE_CM = 30
+"""The commented height of a concept whose class noun has no typical one."""
 
 _HEAD = """\
 # What the photos show, for mycanvas build: a table for each folder of photos. A line that begins with "#" and a key is
@@ -22,8 +26,8 @@ _HEAD = """\
 #
 # class_noun   the noun for the object in captions, without an article
 # token        stands for this very object in prompts, in angle brackets
-# height_cm    rough height of the real object in centimetres, so that objects are drawn to scale; without it, an object
-#              is as large as the others of its scene on average
+# height_cm    rough height of the real object in centimetres, as it stands or lies on its photos, so that objects are
+#              drawn to scale; without it, the height of a typical object of this noun, which is the value below
 # attribution  who made the photos, and under which license: "Jane Doe, CC BY 4.0"
 """
 
@@ -74,4 +78,6 @@ def _lines(folders: Sequence[ConceptFolder]) -> Iterator[str]:
         name = folder.name if re.fullmatch("[A-Za-z0-9_-]+", folder.name) else toml_string(folder.name)
         yield from ("", f"[{name}]", f"class_noun = {toml_string(folder.class_noun)}")
         yield f"{'' if folder.described.token else '# '}token = {toml_string(folder.token)}"
-        yield from ("# height_cm = 30", '# attribution = ""')
+        height = guess_height(folder.class_noun)
+        yield f"# height_cm = {height or EXAMPLE_CM:g}" + ("" if height else "  # no typical one is known: replace it")
+        yield '# attribution = ""'

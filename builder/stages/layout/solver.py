@@ -107,10 +107,11 @@ def _solve(setting: Setting, config: LayoutConfig, rng: np.random.Generator) -> 
 
 
 def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], squeeze: float = 0.0) -> list[float]:
-    """Relative heights within SIZE_RATIOS, the largest 1.0.
+    """Relative heights, the largest 1.0.
 
-    A power law compresses a wider range into the paper's 0.4 to 1.0. An object of unknown height gets the geometric
-    mean of the known ones' areas.
+    An object's size is its height relative to the tallest, or its longer side relative to the longest, whichever is
+    more: a low object may be wide. A power law compresses a range of sizes that is wider than SIZE_RATIOS. An object of
+    unknown height gets the geometric mean of the known ones' areas.
 
     Args:
         heights: real heights in one unit, None where unknown.
@@ -123,11 +124,13 @@ def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], sq
     typical = np.exp(np.mean(np.log((real * roots)[known]))) if known.any() else 1.0
     equal = typical / roots
     real = np.where(known, real, equal)
-    sizes = real ** (1 - squeeze) * equal**squeeze
-    ratios = np.log(sizes / sizes.max())
+    drawn = real ** (1 - squeeze) * equal**squeeze
+    longer = drawn * np.maximum(aspects, 1.0)
+    sizes = np.log(np.maximum(drawn / drawn.max(), longer / longer.max()))
     lowest = np.log(SIZE_RATIOS[0])
-    power = lowest / ratios.min() if ratios.min() < lowest else 1.0
-    return [float(ratio) for ratio in np.exp(ratios * power)]
+    power = lowest / sizes.min() if sizes.min() < lowest else 1.0
+    drawn *= np.exp(sizes * (power - 1))
+    return [float(height) for height in drawn / drawn.max()]
 
 
 def _objects(setting: Setting, cuts: Sequence[bool], squeeze: float) -> list[_Object]:

@@ -12,6 +12,8 @@ import pytest
 from builder.cli.main import main
 from builder.config import load_config
 from builder.sources.concepts import find_concepts
+from builder.sources.concepts_template import EXAMPLE_CM
+from builder.sources.heights import guess_height
 
 
 @pytest.fixture
@@ -45,8 +47,22 @@ def test_commented_lines_of_a_concept_may_be_uncommented(photos: Path, tmp_path:
 
     found = find_concepts(photos).concepts
 
-    assert {(concept.token, concept.height_cm) for concept in found if concept.name == "ball2"} == {("<ball2>", 30)}
+    heights = {concept.name: (concept.height_cm, concept.height_guessed) for concept in found}
+    assert {concept.token for concept in found} == {f"<{name}>" for name in heights}
+    assert (heights["ball2"], heights["slab"]) == ((guess_height("ball"), False), (EXAMPLE_CM, False))
     assert all(photo.attribution is None for concept in found for photo in concept.photos)
+
+
+def test_written_heights_are_the_guesses_of_a_build_and_examples_say_so(photos: Path, tmp_path: Path) -> None:
+    main(["init", str(photos), "--config", str(tmp_path / "build.toml")])
+
+    lines = (photos / "concepts.toml").read_text(encoding="utf-8").splitlines()
+    written = {name: lines[lines.index(f"[{name}]") + 3] for name in ("ball", "box", "slab")}
+    assert written == {
+        "ball": "# height_cm = 22",
+        "box": "# height_cm = 25",
+        "slab": "# height_cm = 30  # no typical one is known: replace it",
+    }
 
 
 @pytest.mark.parametrize("kind", ["file", "broken link"])

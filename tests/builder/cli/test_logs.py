@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -116,7 +117,9 @@ def test_a_quiet_build_reports_nothing_but_its_result(
     capsys: pytest.CaptureFixture[str], bare_root: Callable[[], None], shapes: Path, grounds: Path, tmp_path: Path
 ) -> None:
     bare_root()
-    arguments = ["--concepts", shapes, "--backgrounds", grounds, "--output", tmp_path / "out", "--samples", 4]
+    photos = shutil.copytree(shapes, tmp_path / "photos")
+    (photos / "concepts.toml").write_text("[cone]\nheight_cm = 30\n[slab]\nheight_cm = 10\n")
+    arguments = ["--concepts", photos, "--backgrounds", grounds, "--output", tmp_path / "out", "--samples", 4]
     main([*map(str, ["build", *arguments, "--resolution", 128, "--workers", 1, "--quiet"])])
 
     printed = capsys.readouterr()

@@ -21,7 +21,7 @@ def reasons(found: FoundConcepts) -> dict[str, str]:
 def test_each_folder_is_a_concept_with_its_photos_in_order(pets: Path) -> None:
     cat, dog = find_concepts(pets).concepts
 
-    assert (cat.name, cat.token, cat.class_noun, cat.height_cm) == ("cat2", "<cat2>", "cat", None)
+    assert (cat.name, cat.token, cat.class_noun) == ("cat2", "<cat2>", "cat")
     assert [photo.id for photo in cat.photos] == ["cat2/a.JPG", "cat2/b.png"]
     assert dog.photos[0].sha256 == hashlib.sha256((pets / "dog6" / "x.webp").read_bytes()).hexdigest()
     assert not find_concepts(pets).rejected

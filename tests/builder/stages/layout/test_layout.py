@@ -267,6 +267,14 @@ def test_wider_range_of_sizes_is_compressed_to_the_papers_in_order() -> None:
     assert relative_sizes([100, 30, 1], [1, 1, 1]) == pytest.approx([1, 0.4**0.2614, 0.4], abs=1e-3)
 
 
+def test_range_that_is_compressed_is_that_of_heights_or_of_longer_sides() -> None:
+    dog, sunglasses = relative_sizes([45, 5], [0.7, 2.7])
+
+    assert dog == 1
+    assert sunglasses * 2.7 == pytest.approx(0.4)
+    assert relative_sizes([30, 10], [2.0, 1.0]) == pytest.approx([1, 0.4])
+
+
 def test_unknown_height_gives_average_area() -> None:
     known, unknown = relative_sizes([30, None], [1.0, 4.0])
 

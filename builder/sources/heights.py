@@ -1,0 +1,79 @@
+"""Typical heights of objects by their class nouns, for concepts without a height_cm; the table is heights.toml."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from itertools import takewhile
+
+from builder.records import Concept
+from mycanvas.english import plural
+
+_SHOWN = 5
+"""Concepts that a warning lists; the others are counted."""
+_PREPOSITIONS = {"at", "by", "for", "from", "in", "of", "on", "with"}
+_PLUSH = {"cuddly", "plush", "plushie", "plushy", "stuffed"}
+_TOY = {"lego", "miniature", "model", "origami", "rc", "toy"}
+
+
+def guess_height(noun: str) -> float | None:
+    """The typical height of an object in centimetres; None if the table has neither its noun nor the head of it.
+
+    A "red coffee mug" is as tall as a mug, a "cup of tea" as a cup, a "pair of shoes" as a shoe. All plushies have one
+    height; toys and models ("toy dog") are no taller than a toy.
+    """
+    words = re.findall(r"\w+", re.sub("['’]", "", noun.casefold()))
+    head = list(takewhile(lambda word: word not in _PREPOSITIONS, words))
+    whole = _heights().get("".join(words))
+    return next(filter(None, (whole, _of_compound(head), _of_compound(words[len(head) + 1 :]))), None)
+
+
+def _of_compound(words: Sequence[str]) -> float | None:
+    """The height by the longest known end of the words, scaled if a word before it says that it is no real one."""
+    heights = _heights()
+    ends = (start for start in range(len(words)) if "".join(words[start:]) in heights)
+    start = next(ends, len(words) - 1)
+    size, qualities = heights.get("".join(words[start:])), set(words[:start])
+    if qualities & _PLUSH:
+        return heights["plushie"]
+    if qualities & _TOY:
+        return min(size or heights["toy"], heights["toy"])
+    return size
+
+
+def height_warning(concepts: Sequence[Concept]) -> str | None:
+    """A warning about the concepts without a height, with the way to set it; None if every concept has one."""
+    unknown = [concept for concept in concepts if concept.height_cm is None]
+    if not unknown:
+        return None
+    listed = ", ".join(f'{concept.name} ("{concept.class_noun}")' for concept in unknown[:_SHOWN])
+    more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+    return (
+        f"no typical height is known for the class noun of {listed}{more}; scenes show such an object as large as the "
+        f'others on average; to set its height in centimetres, write height_cm = … under ["{unknown[0].name}"] in '
+        "concepts.toml, or give it a common noun there as class_noun (class_prompt in concepts_list.json)"
+    )
+
+
+@cache
+def _heights() -> Mapping[str, float]:
+    """Heights by nouns and their plurals, written as one word: "hair dryer" and "hairdryer" are the same."""
+    nouns = dict(_entries())
+    return {_joined(plural(noun)): size for noun, size in nouns.items()} | {
+        _joined(noun): size for noun, size in nouns.items()
+    }
+
+
+def _entries() -> Iterator[tuple[str, float]]:
+    table = tomllib.loads((resources.files("builder.sources") / "heights.toml").read_text(encoding="utf-8"))
+    for group in table.values():
+        for size, nouns in group.items():
+            if size != "source":
+                yield from ((noun, float(size)) for noun in nouns.split(", "))
+
+
+def _joined(noun: str) -> str:
+    return re.sub(r"\W", "", noun)
