@@ -12,17 +12,21 @@ from mycanvas.models import KNOWN, RELEASE, Snapshot, is_local, size_of, split_n
 from mycanvas.models.required import RequiredModel, fetch_models
 
 
-def required_models(config: BuildConfig) -> tuple[RequiredModel, ...]:
-    """List every model that the stages of a build run on this machine, in the order of the stages."""
+def required_models(config: BuildConfig, stages: Sequence[str] | None = None) -> tuple[RequiredModel, ...]:
+    """List every model that the stages of a build run on this machine, in the order of the stages; None: all stages."""
     return tuple(
         model
-        for stage in config.backends()
+        for stage in (config.backends() if stages is None else stages)
         for model in config.backend(stage).required_models(config.backend_table(stage))
     )
 
 
-def fetch_required_models(config: BuildConfig) -> Mapping[str, Snapshot]:
+def fetch_required_models(config: BuildConfig, stages: Sequence[str] | None = None) -> Mapping[str, Snapshot]:
     """Find every required model on this machine, and download the missing ones.
+
+    Args:
+        config: of the build.
+        stages: those whose models are required; None: all.
 
     Returns:
         The snapshot of each model, by its name in the configuration.
@@ -41,7 +45,7 @@ def fetch_required_models(config: BuildConfig) -> Mapping[str, Snapshot]:
             "or name a folder that holds the model."
         )
 
-    found = fetch_models(required_models(config), remedy)
+    found = fetch_models(required_models(config, stages), remedy)
     return {model.name: snapshot for model, snapshot in found.items()}
 
 
