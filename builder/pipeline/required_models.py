@@ -8,7 +8,7 @@ from pathlib import Path
 
 from builder.config import BuildConfig
 from mycanvas.io.tables import table_lines
-from mycanvas.models import KNOWN, RELEASE, Snapshot, is_local, size_of, split_name
+from mycanvas.models import KNOWN, ONNX, RELEASE, Snapshot, is_local, size_of, split_name
 from mycanvas.models.required import RequiredModel, fetch_models
 
 
@@ -37,12 +37,15 @@ def fetch_required_models(config: BuildConfig, stages: Sequence[str] | None = No
     """
 
     def remedy(missing: Sequence[RequiredModel]) -> str:
+        if all(model.name.endswith(ONNX) for model in missing):
+            return "Correct segment.rembg.file, or remove it to use the published file of segment.rembg.model."
         if all(is_local(model.name) for model in missing):
             return "Name a folder that holds the model, or a repository on the Hub."
+        only_networks = all(model.kind == "onnx" for model in missing)
         download = f"mycanvas models --profile {config.profile} --download"
         return (
             f"On a machine with a network, run: {download} (with a build.toml: mycanvas models build.toml --download); "
-            "or name a folder that holds the model."
+            f"or {'give its file as segment.rembg.file' if only_networks else 'name a folder that holds the model'}."
         )
 
     found = fetch_models(required_models(config, stages), remedy)
@@ -103,9 +106,10 @@ def table_of_models(rows: Sequence[ModelRow]) -> list[str]:
     missing = [row for row in rows if not row.available]
     if missing:
         total = sum(row.gigabytes or 0 for row in missing)
+        size = f"{total:.0f}" if total >= 1 else f"{total:.1g}"
         lines += [
             "",
-            f"{len(missing)} of {len(rows)} are not on this machine, about {total:.0f} GB; fetch them with --download",
+            f"{len(missing)} of {len(rows)} are not on this machine, about {size} GB; fetch them with --download",
         ]
     return lines
 
@@ -127,4 +131,4 @@ def backends_with_models(config: BuildConfig, revisions: Mapping[str, str]) -> d
 
 def published(name: str) -> str:
     """Shorten a model's name for publication: no revision, and only the last part of a local path."""
-    return Path(name).name if is_local(name) or name.endswith(".onnx") else split_name(name)[0]
+    return Path(name).name if is_local(name) or name.endswith(ONNX) else split_name(name)[0]

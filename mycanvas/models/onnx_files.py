@@ -11,6 +11,8 @@ from pathlib import Path
 from mycanvas.errors import MissingExtra, ModelError
 from mycanvas.io.files import os_errors
 
+ONNX = ".onnx"
+"""The suffix by which the path of a file is told from the name of a session."""
 RELEASE = "v0.0.0"
 """The release of rembg's repository from which it downloads all networks; it checks them against their digests."""
 PUBLISHED: Mapping[str, str] = {
@@ -45,7 +47,7 @@ def onnx_file(name: str, *, offline: bool = False) -> Path:
         MissingExtra: rembg is not installed, and a session of it must be downloaded.
         ModelError: it is not on this machine and cannot be downloaded, or is not the file that rembg publishes.
     """
-    if name.endswith(".onnx"):
+    if name.endswith(ONNX):
         file = Path(name).expanduser()
         if not file.is_file():
             raise ModelError(f"there is no file {file}; give another .onnx file, or a session of rembg")

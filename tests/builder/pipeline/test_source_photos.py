@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from builder.pipeline.source_photos import CutoutUse, Sources, choose_cutouts, format_quality, summary_lines
-from builder.stages.segment.base import SegmentConfig
 from mycanvas.io.checked import read_checked, write_checked
 
 
@@ -25,25 +24,25 @@ def cutout(concept: str, number: int, quality: float | None) -> CutoutUse:
     )
 
 
-def used(cutouts: list[CutoutUse], config: SegmentConfig) -> list[str]:
+def used(cutouts: list[CutoutUse], *, keep_best: bool = False) -> list[str]:
     """The keys of the cut-outs that scenes may show."""
-    return [each.key for each in choose_cutouts(cutouts, config) if each.used]
+    return [each.key for each in choose_cutouts(cutouts, 0.8, keep_best=keep_best) if each.used]
 
 
 def test_cutouts_of_sufficient_quality_are_used() -> None:
     cutouts = [cutout("cup", 0, 0.8), cutout("cup", 1, 0.79), cutout("cup", 2, None), cutout("dog", 0, 0.9)]
 
-    assert used(cutouts, SegmentConfig(min_quality=0.8)) == ["cup0", "dog0"]
+    assert used(cutouts) == ["cup0", "dog0"]
 
 
 def test_keep_best_uses_the_best_cutout_only_of_a_concept_without_a_sufficient_one() -> None:
     cutouts = [cutout("cup", 0, 0.5), cutout("cup", 1, 0.6), cutout("dog", 0, 0.9), cutout("dog", 1, 0.7)]
 
-    assert used(cutouts, SegmentConfig(min_quality=0.8, keep_best=True)) == ["cup1", "dog0"]
+    assert used(cutouts, keep_best=True) == ["cup1", "dog0"]
 
 
 def test_concept_without_a_usable_cutout_is_reported_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
-    assert used([cutout("cup", 0, 0.7999), cutout("dog", 0, None)], SegmentConfig(min_quality=0.8)) == []
+    assert used([cutout("cup", 0, 0.7999), cutout("dog", 0, None)]) == []
 
     low, none = caplog.messages
     assert "concept cup is left out: its best cut-out, of cup/0.jpg, has quality 0.799, below" in low
@@ -55,7 +54,7 @@ def test_left_out_concept_is_reported_with_every_reason_once(caplog: pytest.LogC
     cutouts = [cutout("dog", number, None) for number in range(3)]
     cutouts[1] = replace(cutouts[1], reason="the object is too small")
 
-    choose_cutouts(cutouts, SegmentConfig())
+    choose_cutouts(cutouts, 0.8, keep_best=False)
 
     assert caplog.messages == [
         "concept dog is left out: none of its photos gave a cut-out (no object found; the object is too small)"
