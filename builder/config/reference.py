@@ -42,6 +42,26 @@ This page is generated from the schema: `python -m builder.config.reference docs
 """
 
 _TAIL = """\
+## Files of saliency networks
+
+With `segment.backend = "rembg"`, as in the profile `photo`, a session of rembg is downloaded once from its releases on
+GitHub to `~/.rembg/models/<session>/<session>.onnx`. A file that was copied there is used as well, if its checksum is
+the published one. `file` names a file at another place, and `model` the session that it belongs to:
+
+```toml
+# build.toml
+profile = "photo"
+concepts = "photos"
+[segment.rembg]
+model = "u2net"
+file = "u2net.onnx"
+```
+
+For a network of your own, `model` is a session with the same input: u2net (320 pixels a side), isnet-general-use (1024,
+values from -0.5 to 0.5) or birefnet-general (1024, normalised as for ImageNet, output without a sigmoid). The file of
+another session and a network of another input size are refused before any work. `segment.min_quality` and `rounds`
+follow `model` unless they are given.
+
 ## Shell completion
 
 Bash completes commands, options, and the values of `--profile` and `--format` after this line in `~/.bashrc`; for zsh

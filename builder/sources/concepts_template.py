@@ -24,6 +24,8 @@ _HEAD = """\
 # token        stands for this very object in prompts, in angle brackets
 # height_cm    rough height of the real object in centimetres, so that objects are drawn to scale; without it, an object
 #              is as large as the others of its scene on average
+# use          photos whose cut-outs are used whatever their quality: ["03.jpg"]
+# leave_out    photos whose cut-outs are not used: ["04.jpg"]
 # attribution  who made the photos, and under which license: "Jane Doe, CC BY 4.0"
 """
 

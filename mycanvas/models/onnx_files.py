@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +14,7 @@ ONNX = ".onnx"
 """The suffix by which the path of a file is told from the name of a session."""
 RELEASE = "v0.0.0"
 """The release of rembg's repository from which it downloads all networks; it checks them against their digests."""
-PUBLISHED: Mapping[str, str] = {
+PUBLISHED: dict[str, str] = {
     "isnet-general-use": "md5:fc16ebd8b0c10d971d3513d564d01e29",
     "isnet-anime": "md5:6f184e756bb3bd901c8849220a83e38e",
     "birefnet-general": "md5:7a35a0141cbbc80de11d9c9a28f52697",

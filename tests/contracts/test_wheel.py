@@ -68,6 +68,13 @@ def test_its_command_is_mycanvas(wheel: zipfile.ZipFile) -> None:
     assert wheel.read(name).decode().split() == ["[console_scripts]", "mycanvas", "=", "builder.cli.entry_point:run"]
 
 
+def test_extra_photo_brings_no_torch() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+    assert extras["photo"] == ["rembg[cpu]"]
+    assert set(extras["photo"]) < set(extras["models"])
+
+
 def test_every_extra_is_one_that_the_code_names() -> None:
     """`dev` is for this repository; `all` combines others."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from builder.pipeline.source_photos import CutoutUse, Sources, choose_cutouts, format_quality, summary_lines
+from builder.pipeline.source_photos import (
+    CutoutUse,
+    Sources,
+    choose_cutouts,
+    format_quality,
+    network_advice,
+    summary_lines,
+)
 from mycanvas.io.checked import read_checked, write_checked
 
 
@@ -84,3 +91,68 @@ def test_sources_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def test_quality_is_rounded_down() -> None:
     assert format_quality(0.79999) == "0.799"
+
+
+def test_mask_decides_before_concepts_toml_and_that_before_the_quality() -> None:
+    cutouts = [
+        replace(cutout("cup", 0, 1.0), masked=True, choice="leave_out"),
+        replace(cutout("cup", 1, 0.9), choice="leave_out"),
+        replace(cutout("cup", 2, 0.3), choice="use"),
+        cutout("cup", 3, 0.3),
+        cutout("cup", 4, 0.9),
+    ]
+
+    chosen = choose_cutouts(cutouts, 0.8, keep_best=False)
+
+    assert [(each.used, each.why) for each in chosen] == [
+        (True, "the mask beside the photo"),
+        (False, "leave_out in concepts.toml"),
+        (True, "use in concepts.toml"),
+        (False, "quality 0.300, below 0.8"),
+        (True, "quality 0.900, at least 0.8"),
+    ]
+    assert summary_lines(chosen) == [
+        "cup  3 of 5 photos used, 0.jpg by the mask beside the photo, 2.jpg by use in concepts.toml; "
+        "not 1.jpg (leave_out in concepts.toml), 3.jpg 0.300",
+        "3 of 5 photos used",
+    ]
+
+
+def test_photo_without_a_cutout_cannot_be_used_by_concepts_toml(caplog: pytest.LogCaptureFixture) -> None:
+    cutouts = [replace(cutout("cup", 0, None), choice="use"), cutout("cup", 1, 0.9)]
+
+    chosen = choose_cutouts(cutouts, 0.8, keep_best=False)
+
+    assert (chosen[0].used, chosen[0].why) == (False, "no object found")
+    assert caplog.messages == ["cup/0.jpg cannot be used, as concepts.toml has it: no object found"]
+
+
+def test_keep_best_passes_over_photos_that_concepts_toml_leaves_out(caplog: pytest.LogCaptureFixture) -> None:
+    cutouts = [
+        replace(cutout("cup", 0, 0.7), choice="leave_out"),
+        cutout("cup", 1, 0.5),
+        replace(cutout("dog", 0, 0.9), choice="leave_out"),
+    ]
+
+    chosen = choose_cutouts(cutouts, 0.8, keep_best=True)
+
+    assert [each.key for each in chosen if each.used] == ["cup1"]
+    assert chosen[1].why == "the best of its concept; quality 0.500, below 0.8"
+    assert caplog.messages == [
+        "concept dog is left out: none of its photos gave a cut-out (leave_out in concepts.toml)"
+    ]
+
+
+def test_a_network_is_advised_where_a_third_of_the_photos_is_refused() -> None:
+    refused = [cutout("cup", 0, 0.5), cutout("cup", 1, None)]
+    left_out = [replace(cutout("cup", index, 0.9), choice="leave_out") for index in range(10, 20)]
+    good = [cutout("dog", index, 0.9) for index in range(5)]
+
+    few, many = (
+        network_advice(choose_cutouts([*refused, *left_out, *good[:count]], 0.8, keep_best=False)) for count in (5, 4)
+    )
+
+    assert few is None
+    assert many is not None
+    assert many.startswith("2 of 6 photos gave no cut-out that can be used; ")
+    assert "pip install 'mycanvas[photo]', then build with --profile photo" in many
