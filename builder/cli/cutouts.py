@@ -34,7 +34,7 @@ def cutouts(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Cut out the objects of photos, and draw them on a contact sheet.
+    """Cut out the objects of photos, and draw a contact sheet.
 
     PHOTOS is as for `mycanvas build --concepts`. The sheet shows each photo, its cut-out, how far the segmenter
     trusts it, whether a build would use it, and why. A mask beside a photo (00.mask.png for 00.jpg) decides first,

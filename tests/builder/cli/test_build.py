@@ -111,6 +111,7 @@ def test_photos_without_an_object_give_one_reason_and_no_advice_that_fails(
     error = capsys.readouterr().err
     assert "concept wall is left out: none of its photos gave a cut-out (no object found" in caplog.text
     assert "no photo gave a cut-out, for the reasons above" in error
+    assert "3 of 3 photos gave no cut-out that can be used; a saliency network finds more objects" in caplog.text
     assert "--keep-best" not in error + caplog.text
 
 
@@ -121,6 +122,8 @@ def test_photos_without_an_object_give_one_reason_and_no_advice_that_fails(
         ("build", "--concepts", "photos", "--backgrounds", ""),
         ("build", "--concepts", ""),
         ("build", ""),
+        ("cutouts", ""),
+        ("cutouts", "photos", "--output", ""),
         ("inspect", ""),
         ("export", "data", "--format", "yolo", "--output", ""),
         ("demo", "--toys", ""),

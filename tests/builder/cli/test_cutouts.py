@@ -77,6 +77,16 @@ def test_a_build_of_the_same_folder_uses_the_cutouts_and_inspect_draws_them(
     assert {path: path.stat().st_mtime_ns for path in Path("out/.build/cutouts").iterdir()} == cutouts
 
 
+@pytest.mark.usefixtures("toml")
+def test_a_changed_mask_gives_another_cutout() -> None:
+    main(["cutouts", "photos", "--config", "build.toml"])
+    before = {path.name for path in Path("mycanvas_cutouts/.build/cutouts").glob("*.npy")}
+    Image.fromarray((disc(radius=40) * 255).astype("uint8")).save("photos/ball/4.mask.png")
+    main(["cutouts", "photos", "--config", "build.toml"])
+
+    assert len({path.name for path in Path("mycanvas_cutouts/.build/cutouts").glob("*.npy")} - before) == 1
+
+
 def test_only_the_models_that_cut_out_are_required(toml: Path) -> None:
     toml.write_text(f'{toml.read_text()}[caption]\nbackend = "vlm"\n[caption.vlm]\nmodel = "./gone"\n')
 

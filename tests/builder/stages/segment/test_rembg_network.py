@@ -101,8 +101,8 @@ def test_wrong_file_is_refused_before_any_work(network: Path, tmp_path: Path) ->
     Rembg.check(RembgConfig(file=network))
 
 
-def test_network_runs_without_torch(network: Path) -> None:
-    """As with the extra `photo`, in a process that finds no torch."""
+def test_network_runs_without_torch_and_missing_packages_are_named_with_their_extra(network: Path) -> None:
+    """In a process that finds neither torch nor rembg."""
     code = """
 import sys
 from importlib.machinery import PathFinder
@@ -111,23 +111,28 @@ from pathlib import Path
 class WithoutTorch:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        return None if name.split(".")[0] == "torch" else PathFinder.find_spec(name, path, target)
+        return None if name.split(".")[0] in {"torch", "rembg"} else PathFinder.find_spec(name, path, target)
 
 sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutTorch
 from mycanvas.errors import MissingExtra
 from mycanvas.models import pick_device
 from mycanvas.models.onnx import Network
+from mycanvas.models.required import RequiredModel, fetch_models
 print(Network(Path(sys.argv[1]), 64, device="auto", threads=1).fixed_batch)
-try:
-    pick_device("cpu")
-except MissingExtra as missing:
-    print(missing)
+network = RequiredModel(role="segment", name=sys.argv[1], kind="onnx")
+for work in (lambda: pick_device("cpu"), lambda: fetch_models([network], str)):
+    try:
+        work()
+    except MissingExtra as missing:
+        print(missing)
 """
     done = subprocess.run([sys.executable, "-c", code, network], capture_output=True, text=True, check=False)
 
-    assert done.stdout.splitlines() == ["None", "torch is not installed; run: pip install 'mycanvas[models]'"], (
-        done.stderr
-    )
+    assert done.stdout.splitlines() == [
+        "None",
+        "torch is not installed; run: pip install 'mycanvas[models]'",
+        "rembg is not installed; run: pip install 'mycanvas[photo]'",
+    ], done.stderr
 
 
 @pytest.mark.skipif(CUDA in onnxruntime.get_available_providers(), reason="this ONNX Runtime knows CUDA")
