@@ -20,6 +20,8 @@ from pydantic.fields import FieldInfo
 
 from builder.config.load import profile_names
 from builder.config.schema import AssembledConfig
+from builder.stages.segment import SEGMENTERS
+from builder.stages.segment.calibration import CALIBRATIONS, UNCALIBRATED
 from mycanvas.io.files import write_text
 from mycanvas.io.toml import toml_string
 
@@ -59,8 +61,11 @@ file = "u2net.onnx"
 
 For a network of your own, `model` is a session with the same input: u2net (320 pixels a side), isnet-general-use (1024,
 values from -0.5 to 0.5) or birefnet-general (1024, normalised as for ImageNet, output without a sigmoid). The file of
-another session and a network of another input size are refused before any work. `segment.min_quality` and `rounds`
-follow `model` unless they are given.
+another session and a network of another input size are refused before any work.
+
+Unless they are given, `segment.min_quality` and `rounds` are those of the segmenter or session:
+
+{calibrations}
 
 ## Shell completion
 
@@ -169,7 +174,15 @@ def page() -> str:
         default = option.text if option.default is None or option.text == NOT_GIVEN else f"`{option.default}`"
         cells = (f"`{option.name}`", option.range, default, option.meaning)
         lines.append(f"| {' | '.join(_escaped(cell) for cell in cells)} |")
-    return "\n".join([*lines, "", _TAIL])
+    return "\n".join([*lines, "", _TAIL.replace("{calibrations}", _calibrations())])
+
+
+def _calibrations() -> str:
+    lines = ["| segmenter or session | `min_quality` | `rounds` |", "| --- | --- | --- |"]
+    for name, found in [*CALIBRATIONS.items(), ("every other session", UNCALIBRATED)]:
+        rounds = "" if name in SEGMENTERS else f"{found.rounds}"
+        lines.append(f"| {name} | {found.min_quality:g} | {rounds} |")
+    return "\n".join(lines)
 
 
 def _escaped(cell: str) -> str:

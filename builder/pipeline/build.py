@@ -129,7 +129,7 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
 
 def _no_cutout(cutouts: Sequence[CutoutUse], config: BuildConfig) -> str:
     """Why no photo can be used, and how to fix it."""
-    qualities = [cutout.quality for cutout in cutouts if cutout.quality is not None]
+    qualities = [cutout.quality for cutout in cutouts if cutout.quality is not None and not cutout.choice]
     if not qualities:
         return "no photo gave a cut-out, for the reasons above; give photos of one object, or with an alpha channel"
     return (

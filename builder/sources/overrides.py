@@ -28,7 +28,7 @@ MASK = ".mask"
 
 def is_photo(path: Path) -> bool:
     """Whether a file is a picture and no mask."""
-    return is_picture(path) and not _is_mask(path)
+    return not _is_mask(path) and is_picture(path)
 
 
 def override_problems(folder: ConceptFolder) -> Iterator[str]:
@@ -56,7 +56,7 @@ def with_overrides(
         photos: those that are usable.
         stage: the stage that the rejections name.
     """
-    masks = {path.stem.removesuffix(MASK): path for path in entries(folder.path) if is_picture(path) and _is_mask(path)}
+    masks = {path.stem.removesuffix(MASK): path for path in entries(folder.path) if _is_mask(path) and is_picture(path)}
     if masks:
         stems = {path.stem for path in entries(folder.path) if is_photo(path)}
         for stem, path in masks.items():

@@ -31,7 +31,7 @@ class SegmentConfig(Table):
     min_side: Annotated[int, Field(ge=1)] = 64
     """An object whose longest side has fewer pixels in its photo is not used."""
     min_quality: Fraction | None = None
-    """Cut-outs of lower quality are not used; not given: 0.863 for tricut; for rembg, the value of the session."""
+    """Cut-outs of lower quality are not used; not given: as the segmenter, or the session of rembg, requires."""
     keep_best: bool = False
     """Use a concept's best cut-out even if none reaches min_quality."""
 

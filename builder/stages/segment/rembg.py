@@ -48,7 +48,7 @@ class RembgConfig(Table):
     file: Location | None = None
     """An ONNX file to run: that of session `model`, or a network of the same input size and normalisation."""
     rounds: Annotated[int, Field(ge=1, le=10)] | None = None
-    """How often the network runs, each time on the foreground that it found before (Gen4Gen: 3); not given: 1."""
+    """How often the network runs, each time on the foreground found before (Gen4Gen: 3); not given: that of `model`."""
     matting: bool = False
     """Estimate the alpha of the edge in closed form."""
     batch_size: Count = 4

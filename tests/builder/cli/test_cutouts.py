@@ -78,6 +78,21 @@ def test_a_build_of_the_same_folder_uses_the_cutouts_and_inspect_draws_them(
 
 
 @pytest.mark.usefixtures("toml")
+def test_concepts_toml_that_leaves_out_every_photo_is_the_reason_of_the_error(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    Path("photos/ball/4.mask.png").unlink()
+    names = [f'"{path.name}"' for path in Path("photos/ball").iterdir()]
+    Path("photos/concepts.toml").write_text(f"[ball]\nleave_out = [{', '.join(names)}]\n")
+
+    with pytest.raises(SystemExit):
+        main(["build", "build.toml", "--concepts", "photos", "--output", "out"])
+
+    assert "concept ball is left out: none of its photos gave a cut-out (leave_out in concepts.toml" in caplog.text
+    assert "no photo gave a cut-out, for the reasons above" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("toml")
 def test_a_changed_mask_gives_another_cutout() -> None:
     main(["cutouts", "photos", "--config", "build.toml"])
     before = {path.name for path in Path("mycanvas_cutouts/.build/cutouts").glob("*.npy")}
