@@ -56,7 +56,7 @@ def cutouts(
 
 def show_cutouts(folder: BuildFolder, sheet: Path, as_json: bool) -> None:
     """Draw the contact sheet of a folder's cut-outs, and print what became of each photo."""
-    from builder.inspect.cutout_sheet import draw_cutouts
+    from builder.inspect.cutout_sheet import MOST, draw_cutouts
     from builder.inspect.summary import write_sheet
     from builder.pipeline.source_photos import photos_as_json, summary_lines
 
@@ -65,4 +65,5 @@ def show_cutouts(folder: BuildFolder, sheet: Path, as_json: bool) -> None:
     if as_json:
         print_json({"folder": str(folder.path), "contact_sheet": str(sheet), "photos": photos_as_json(photos)})
     else:
-        print_lines([*summary_lines(photos), "", f"contact sheet: {sheet}"])
+        part = f" ({MOST} of {len(photos)} photos)" if len(photos) > MOST else ""
+        print_lines([*summary_lines(photos), "", f"contact sheet: {sheet}{part}"])

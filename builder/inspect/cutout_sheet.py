@@ -54,7 +54,7 @@ def _tile(folder: BuildFolder, photo: CutoutUse) -> Image.Image:
     draw, font = ImageDraw.Draw(tile), ImageFont.load_default(12)
     score = "no cut-out" if photo.quality is None else format_quality(photo.quality)
     verdict = "used" if photo.used else "not used"
-    draw.text((4, SIDE + 2), f"{photo.id}  {score}  {verdict}", fill=USED if photo.used else REFUSED, font=font)
+    draw.text((4, SIDE + 2), f"{verdict}  {score}  {photo.id}", fill=USED if photo.used else REFUSED, font=font)
     reason = wrapped(photo.why or photo.reason or "", font, _SIZE[0])
     draw.multiline_text((4, SIDE + 2 + HEAD), reason, fill="black", font=font, spacing=1)
     return tile

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from PIL import Image
 
 from builder.cli.main import main
 from builder.inspect.contact_sheet import GAP
-from builder.inspect.cutout_sheet import CAPTION, REFUSED, SIDE, USED
+from builder.inspect.cutout_sheet import CAPTION, MOST, REFUSED, SIDE, USED
+from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.source_photos import Sources
+from mycanvas.io.checked import write_checked
 from tests.builder.stages.segment.bright_objects import TinyModel, bright_photo, disc
 
 
@@ -119,6 +123,17 @@ def test_inspect_of_a_build_without_cutouts_gives_the_remedy(capsys: pytest.Capt
         main(["inspect", "mycanvas_cutouts", "--cutouts"])
 
     assert "mycanvas_cutouts has no cut-outs yet; run the same" in capsys.readouterr().err
+
+
+def test_a_sheet_of_many_photos_shows_some_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = BuildFolder(tmp_path)
+    unreadable = {f"ball/{index:03}.jpg": "damaged" for index in range(MOST + 1)}
+    write_checked(folder.request_file, {})
+    write_checked(folder.sources_file, asdict(Sources(photos=(), backgrounds=(), unreadable=unreadable)))
+
+    main(["inspect", str(tmp_path), "--cutouts"])
+
+    assert f"cutouts.png ({MOST} of {MOST + 1} photos)\n" in capsys.readouterr().out
 
 
 def test_a_mask_or_a_choice_that_changes_later_is_named(toml: Path, capsys: pytest.CaptureFixture[str]) -> None:
