@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,18 @@ IndexMask = NDArray[np.uint8]
 """uint8 [H, W]: i+1 where object i is visible, 0 on the background."""
 
 
+Choice = Literal["use", "leave_out"]
+"""A key of concepts.toml with which a user decides about the cut-out of a photo."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaskFile:
+    """A picture beside a photo that shows where its object is. sha256: of the file's bytes."""
+
+    path: Path
+    sha256: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhotoFile:
     """A readable photo on disk.
@@ -32,12 +45,15 @@ class PhotoFile:
     id: "<concept>/<file name>", unique in a build.
     sha256: of the file's bytes; the key of caches.
     attribution: the photo's author and license, if the folder gives them.
+    mask: the mask beside it. choice: what concepts.toml decides about its cut-out.
     """
 
     id: str
     path: Path
     sha256: str
     attribution: str | None = None
+    mask: MaskFile | None = None
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,13 +77,20 @@ class Photo:
     """One photo in memory, upright, RGB.
 
     alpha: the file's alpha channel, a ready-made cut-out; None if there is none and the object must be found.
+    mask: the mask beside the file, which is used instead of finding the object.
     cutout_side: longest side in pixels at which its cut-out is kept; None: as it is cut.
     """
 
     id: str
     pixels: Rgb
     alpha: Alpha | None = None
+    mask: Alpha | None = None
     cutout_side: int | None = None
+
+    @property
+    def given(self) -> Alpha | None:
+        """The object's outline as the user gave it: the mask, else the alpha; None if the object must be found."""
+        return self.alpha if self.mask is None else self.mask
 
     def rejected(self, stage: str, reason: str) -> Rejected:
         """This photo as a rejection."""

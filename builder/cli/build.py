@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from builder.cli.options import DEFAULT_DATASET, PATH, config_argument, json_option, profile_option
+from builder.cli.options import (
+    DEFAULT_DATASET,
+    PATH,
+    config_argument,
+    json_option,
+    min_quality_option,
+    profile_option,
+)
 from builder.cli.output import print_result
 
 
@@ -16,14 +23,22 @@ from builder.cli.output import print_result
 @click.option("--concepts", help="Photos: DIR/<concept>/*.jpg, concepts_list.json, or hf://owner/name on the Hub.")
 @click.option("--backgrounds", type=PATH, help="Photos: DIR/<scene>/*.jpg.  [default: painted backgrounds]")
 @click.option("--output", type=PATH, help=f"Folder for the dataset.  [default: {DEFAULT_DATASET}, beside build.toml]")
-@profile_option("Which models to run: classic, gen4gen or modern.  [default: classic]")
+@profile_option("Which models to run: classic, photo, gen4gen or modern.  [default: classic]")
 @click.option("--samples", type=int, help="Scenes to generate in all, spread over the compositions.  [default: 300]")
 @click.option("--resolution", type=int, help="Width and height of a scene in pixels.  [default: 1024]")
 @click.option("--seed", type=int, help="Seed of every random draw.  [default: 0]")
 @click.option("--workers", type=int, help="Processes.  [default: one per core]")
+@min_quality_option
 @click.option("--keep-best", is_flag=True, help="Keep the best cut-out of a concept that has no trusted one.")
 @json_option
-def build(config_file: Path | None, profile: str | None, keep_best: bool, as_json: bool, **overrides: Any) -> None:
+def build(
+    config_file: Path | None,
+    profile: str | None,
+    min_quality: float | None,
+    keep_best: bool,
+    as_json: bool,
+    **overrides: Any,
+) -> None:
     """Build a dataset from folders of photos.
 
     After an interruption, the same command resumes.
@@ -35,6 +50,8 @@ def build(config_file: Path | None, profile: str | None, keep_best: bool, as_jso
     from builder.config import load_config
     from builder.pipeline.build import build as run
 
-    if keep_best:
-        overrides["segment"] = {"keep_best": True}
+    segment: dict[str, Any] = {"keep_best": True} if keep_best else {}
+    if min_quality is not None:
+        segment["min_quality"] = min_quality
+    overrides["segment"] = segment or None
     print_result(run(load_config(config_file, profile, overrides)), as_json)

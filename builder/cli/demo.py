@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -30,7 +31,7 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
     """
     from builder.config import load_config
     from builder.demo.render import PICTURES, TOYS, check_toys, render_toys
-    from builder.inspect.summary import write_sheet
+    from builder.inspect.summary import draw_sheet, write_sheet
     from builder.pipeline.build import build
     from builder.pipeline.inputs import check_output
     from mycanvas.errors import ConfigError
@@ -48,7 +49,7 @@ def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int |
     summary = build(config)
     print_result(summary, as_json=False)
     sheet = output / CONTACT_SHEET
-    write_sheet(summary.folder, sheet)
+    write_sheet(sheet, partial(draw_sheet, summary.folder))
     _load_and_print(output)
     print_lines([f"contact sheet: {sheet}"])
 

@@ -12,6 +12,7 @@ import click
 from builder.cli.alignment import alignment
 from builder.cli.build import build
 from builder.cli.clean import clean
+from builder.cli.cutouts import cutouts
 from builder.cli.demo import demo
 from builder.cli.evaluate import evaluate
 from builder.cli.export import export
@@ -28,7 +29,10 @@ from builder.cli.select import select
 from builder.engines.base import STOP_SIGNALS
 from mycanvas import __version__
 
-COMMANDS = (demo, init, build, inspect, select, clean, models, push, export, prompts, evaluate, alignment, ratings)
+COMMANDS = (
+    *(demo, init, cutouts, build, inspect, select, clean, models),
+    *(push, export, prompts, evaluate, alignment, ratings),
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -36,12 +36,20 @@ DEFAULT_DATASET = Path("mycanvas_data")
 CONTACT_SHEET = "contact_sheet.png"
 """Name of the contact sheet in a dataset's folder, unless another path is given."""
 
+CUTOUT_SHEET = "cutouts.png"
+"""The same, for the contact sheet of cut-outs."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 folder_argument = click.argument("folder", metavar="DIR", type=PATH)
 """The folder of a built dataset."""
 
 config_argument = click.argument("config_file", metavar="[build.toml]", required=False, type=PATH)
+
+
+min_quality_option = click.option(
+    "--min-quality", type=float, help="Use cut-outs from this quality on, 0 to 1.  [default: that of the segmenter]"
+)
 
 
 def complete_profiles(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:

@@ -20,6 +20,8 @@ from pydantic.fields import FieldInfo
 
 from builder.config.load import profile_names
 from builder.config.schema import AssembledConfig
+from builder.stages.segment import SEGMENTERS
+from builder.stages.segment.calibration import CALIBRATIONS, UNCALIBRATED
 from mycanvas.io.files import write_text
 from mycanvas.io.toml import toml_string
 
@@ -42,6 +44,29 @@ This page is generated from the schema: `python -m builder.config.reference docs
 """
 
 _TAIL = """\
+## Files of saliency networks
+
+With `segment.backend = "rembg"`, as in the profile `photo`, a session of rembg is downloaded once from its releases on
+GitHub to `~/.rembg/models/<session>/<session>.onnx`. A file that was copied there is used as well, if its checksum is
+the published one. `file` names a file at another place, and `model` the session that it belongs to:
+
+```toml
+# build.toml
+profile = "photo"
+concepts = "photos"
+[segment.rembg]
+model = "u2net"
+file = "u2net.onnx"
+```
+
+For a network of your own, `model` is a session with the same input: u2net (320 pixels a side), isnet-general-use (1024,
+values from -0.5 to 0.5) or birefnet-general (1024, normalised as for ImageNet, output without a sigmoid). The file of
+another session and a network of another input size are refused before any work.
+
+Unless they are given, `segment.min_quality` and `rounds` are those of the segmenter or session:
+
+{calibrations}
+
 ## Shell completion
 
 Bash completes commands, options, and the values of `--profile` and `--format` after this line in `~/.bashrc`; for zsh
@@ -149,7 +174,15 @@ def page() -> str:
         default = option.text if option.default is None or option.text == NOT_GIVEN else f"`{option.default}`"
         cells = (f"`{option.name}`", option.range, default, option.meaning)
         lines.append(f"| {' | '.join(_escaped(cell) for cell in cells)} |")
-    return "\n".join([*lines, "", _TAIL])
+    return "\n".join([*lines, "", _TAIL.replace("{calibrations}", _calibrations())])
+
+
+def _calibrations() -> str:
+    lines = ["| segmenter or session | `min_quality` | `rounds` |", "| --- | --- | --- |"]
+    for name, found in [*CALIBRATIONS.items(), ("every other session", UNCALIBRATED)]:
+        rounds = "" if name in SEGMENTERS else f"{found.rounds}"
+        lines.append(f"| {name} | {found.min_quality:g} | {rounds} |")
+    return "\n".join(lines)
 
 
 def _escaped(cell: str) -> str:

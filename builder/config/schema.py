@@ -115,15 +115,26 @@ class BuildConfig(PlanConfig):
         """List the stages that run models."""
         return tuple(stage for stage in BACKENDS if self.backend(stage).learned)
 
+    def min_quality(self) -> float:
+        """Return the quality from which cut-outs are used: as given, else that of the segmenter."""
+        if self.segment.min_quality is not None:
+            return self.segment.min_quality
+        return SEGMENTERS[self.backend_name("segment")].min_quality(self.backend_table("segment"))
+
     def identity(self) -> dict[str, Any]:
         """Collect all settings that change the candidates' bytes, flat ("layout.scale" -> 1.0).
 
         Excluded are the settings of engine and workers, the selection, the paths of folders (photos and examples are
-        identified by their content) and the tables of backends that are not in use.
+        identified by their content) and the tables of backends that are not in use. Settings
+        that follow from others have their values.
         """
         exclude = NOT_IDENTITY if self.learned() else NOT_IDENTITY | {"dtype"}
-        values = self.model_dump(mode="json", exclude=set(exclude))
-        return {name: value for name, value in flatten(values).items() if self._is_identity(name)}
+        values = flatten(self.model_dump(mode="json", exclude=set(exclude)))
+        values["segment.min_quality"] = self.min_quality()
+        for stage, name in self.backends().items():
+            implied = self.backend(stage).implied(self.backend_table(stage))
+            values |= {f"{stage}.{name}.{key}": value for key, value in implied.items()}
+        return {name: value for name, value in values.items() if self._is_identity(name)}
 
     def _is_identity(self, name: str) -> bool:
         """Whether a key such as "repaint.diffusion.steps" changes bytes: only if its backend is in use."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from PIL import Image, ImageDraw, ImageFont
@@ -27,9 +27,13 @@ def contact_sheet(scenes: Iterable[Scene], limit: int = 36, columns: int = COLUM
     Raises:
         InputError: the image of a scene cannot be read.
     """
-    tiles = [_tile(scene) for scene in islice(scenes, limit)]
+    return arranged([_tile(scene) for scene in islice(scenes, limit)], columns, (TILE, TILE + CAPTION))
+
+
+def arranged(tiles: Sequence[Image.Image], columns: int, size: tuple[int, int]) -> Image.Image:
+    """Arrange tiles in rows of `columns`; size: width and height of each."""
     lines = max(1, -(-len(tiles) // columns))
-    width, height = TILE + GAP, TILE + CAPTION + GAP
+    width, height = size[0] + GAP, size[1] + GAP
     sheet = Image.new("RGB", (columns * width - GAP, lines * height - GAP), "white")
     for index, tile in enumerate(tiles):
         sheet.paste(tile, (index % columns * width, index // columns * height))
@@ -55,15 +59,16 @@ def _tile(scene: Scene) -> Image.Image:
         left, above = max(0, min(x, TILE - font.getlength(token) - 4)), max(0, y - LABEL)
         draw.rectangle((left, above, left + font.getlength(token) + 3, above + LABEL - 1), fill=colour)
         draw.text((left + 2, above), token, fill="white", font=font)
-    draw.multiline_text((4, TILE + 2), _wrapped(scene.caption, font), fill="black", font=font, spacing=1)
+    draw.multiline_text((4, TILE + 2), wrapped(scene.caption, font, TILE), fill="black", font=font, spacing=1)
     return tile
 
 
-def _wrapped(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+def wrapped(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+    """The text in at most two lines that fit into a tile of this width."""
     lines: list[str] = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) > TILE - 8:
+        if font.getlength(longer) > width - 8:
             lines.append(word)
         else:
             lines[-1] = longer

@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -109,8 +109,12 @@ def inspect_build(folder: BuildFolder) -> Inspection:
     )
 
 
-def write_sheet(folder: BuildFolder, file: Path) -> None:
+def write_sheet(file: Path, draw: Callable[[], Image.Image]) -> None:
     """Draw a contact sheet and write it as a PNG. An existing file is replaced only if it is a contact sheet.
+
+    Args:
+        file: the PNG.
+        draw: draws the sheet; it is called after the file's name was checked.
 
     Raises:
         ConfigError: the file's name does not end in .png.
@@ -126,7 +130,7 @@ def write_sheet(folder: BuildFolder, file: Path) -> None:
         raise StoreError(f"cannot write {file}: {file.parent} is not a folder; {other}")
     marked, buffer = PngImagePlugin.PngInfo(), io.BytesIO()
     marked.add_text("Software", MADE_BY)
-    draw_sheet(folder).save(buffer, format="PNG", pnginfo=marked)
+    draw().save(buffer, format="PNG", pnginfo=marked)
     try:
         write_bytes(file, buffer.getvalue())
     except StoreError as error:

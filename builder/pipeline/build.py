@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from builder.config import BuildConfig, parse_config
@@ -42,13 +43,7 @@ def build(config: BuildConfig) -> Summary:
     inputs = find_inputs(config)
     check_compositions(config.compositions, [concept.name for concept in inputs.concepts])
     folder = BuildFolder(config.output)
-    runtime = _runtime(config, folder)
-    if not folder.plan_file.is_file():  # with a plan, the stored replies may be enough
-        for stage in config.backends():
-            config.backend(stage).check(config.backend_table(stage))
-    request = build_request(config, inputs, runtime.revisions)
-    with claim(folder, request), ENGINES[config.engine](config.workers) as engine:
-        context = BuildContext(config=config, folder=folder, engine=engine, runtime=runtime)
+    with _started(config, folder, inputs, tuple(config.backends())) as context:
         cutouts = cut_out_all(context, inputs.concepts)
         _write_sources(folder, inputs, cutouts)
         samples = _make_plan(context, inputs, cutouts)
@@ -60,8 +55,33 @@ def build(config: BuildConfig) -> Summary:
         return finalize(folder, config)
 
 
-def _runtime(config: BuildConfig, folder: BuildFolder) -> Runtime:
-    models = fetch_required_models(config)
+def cut_out_only(config: BuildConfig) -> BuildFolder:
+    """Cut out the photos of a build, and decide which cut-outs it would use; `build` with the same output goes on.
+
+    Raises:
+        ConfigError, InputError, ModelError, StoreError: as `build`.
+    """
+    inputs = find_inputs(config)
+    folder = BuildFolder(config.output)
+    with _started(config, folder, inputs, ("segment",)) as context:
+        _write_sources(folder, inputs, cut_out_all(context, inputs.concepts))
+    return folder
+
+
+@contextmanager
+def _started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: Sequence[str]) -> Iterator[BuildContext]:
+    """Check that some stages can run, claim the folder and start the workers."""
+    runtime = _runtime(config, folder, stages)
+    if not folder.plan_file.is_file():  # with a plan, the stored replies may be enough
+        for stage in stages:
+            config.backend(stage).check(config.backend_table(stage))
+    request = build_request(config, inputs, runtime.revisions)
+    with claim(folder, request), ENGINES[config.engine](config.workers) as engine:
+        yield BuildContext(config=config, folder=folder, engine=engine, runtime=runtime)
+
+
+def _runtime(config: BuildConfig, folder: BuildFolder, stages: Sequence[str]) -> Runtime:
+    models = fetch_required_models(config, stages)
     return Runtime(
         device=config.device,
         dtype=config.dtype,
@@ -110,11 +130,11 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
 
 def _no_cutout(cutouts: Sequence[CutoutUse], config: BuildConfig) -> str:
     """Why no photo can be used, and how to fix it."""
-    qualities = [cutout.quality for cutout in cutouts if cutout.quality is not None]
+    qualities = [cutout.quality for cutout in cutouts if cutout.quality is not None and not cutout.choice]
     if not qualities:
         return "no photo gave a cut-out, for the reasons above; give photos of one object, or with an alpha channel"
     return (
-        f"no photo gave a cut-out of quality {config.segment.min_quality:g} (the best has "
+        f"no photo gave a cut-out of quality {config.min_quality():g} (the best has "
         f"{format_quality(max(qualities))}); use each concept's best with --keep-best, or give photos with an alpha "
         "channel"
     )

@@ -76,6 +76,8 @@ def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, s
     for concept in inputs.concepts:
         request[f"concept {concept.name}"] = [concept.token, concept.class_noun, concept.height_cm]
         request |= {f"photo {photo.id}": photo.sha256 for photo in concept.photos}
+        request |= {f"mask {photo.id}": photo.mask.sha256 for photo in concept.photos if photo.mask}
+        request |= {f"choice {photo.id}": photo.choice for photo in concept.photos if photo.choice}
     for background in inputs.backgrounds:
         if background.photo is None:
             request[f"background {background.scene} {background.variant}"] = background.phrase

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from builder.pipeline.prepared_files import (
     write_cutout,
     write_painted,
 )
-from builder.pipeline.source_photos import CutoutUse, choose_cutouts
+from builder.pipeline.source_photos import CutoutUse, choose_cutouts, network_advice
 from builder.records import Background, BackgroundRef, Concept, PhotoFile, Sample
 from builder.sources.photos import read_photo
 from builder.stages.backgrounds import paint_scene
@@ -32,6 +33,8 @@ from builder.stages.segment.base import GATE
 from mycanvas import __version__
 from mycanvas.io.progress import Progress, tracked
 from mycanvas.models.runtime import Runtime
+
+log = logging.getLogger("mycanvas")
 
 PHOTO_SIDE = 2048
 """Longest side in pixels to which a source photo is scaled before it is cut out and published."""
@@ -89,7 +92,10 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
     cutouts = [
         _read_use(context.folder, concept, photo, keys[photo.id]) for concept in concepts for photo in concept.photos
     ]
-    return choose_cutouts(cutouts, config.segment)
+    chosen = choose_cutouts(cutouts, config.min_quality(), keep_best=config.segment.keep_best)
+    if not config.backend("segment").learned and (advice := network_advice(chosen)):
+        log.warning(advice)
+    return chosen
 
 
 def _read_use(folder: BuildFolder, concept: Concept, photo: PhotoFile, key: str) -> CutoutUse:
@@ -106,6 +112,8 @@ def _read_use(folder: BuildFolder, concept: Concept, photo: PhotoFile, key: str)
         key=key,
         quality=marker.quality,
         reason=marker.reason,
+        masked=photo.mask is not None,
+        choice=photo.choice,
     )
 
 
@@ -118,6 +126,8 @@ def _cutout_key(photo: PhotoFile, context: BuildContext) -> str:
     networks = config.backend("segment").required_models(config.backend_table("segment"))
     revisions = {model.name: context.runtime.revisions[model.name] for model in networks}
     parts = [__version__, photo.sha256, PHOTO_SIDE, config.resolution, {**parameters, **revisions}]
+    if photo.mask:
+        parts.append(photo.mask.sha256)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

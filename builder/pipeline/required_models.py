@@ -8,21 +8,25 @@ from pathlib import Path
 
 from builder.config import BuildConfig
 from mycanvas.io.tables import table_lines
-from mycanvas.models import KNOWN, RELEASE, Snapshot, is_local, size_of, split_name
+from mycanvas.models import KNOWN, ONNX, RELEASE, Snapshot, is_local, size_of, split_name
 from mycanvas.models.required import RequiredModel, fetch_models
 
 
-def required_models(config: BuildConfig) -> tuple[RequiredModel, ...]:
-    """List every model that the stages of a build run on this machine, in the order of the stages."""
+def required_models(config: BuildConfig, stages: Sequence[str] | None = None) -> tuple[RequiredModel, ...]:
+    """List every model that the stages of a build run on this machine, in the order of the stages; None: all stages."""
     return tuple(
         model
-        for stage in config.backends()
+        for stage in (config.backends() if stages is None else stages)
         for model in config.backend(stage).required_models(config.backend_table(stage))
     )
 
 
-def fetch_required_models(config: BuildConfig) -> Mapping[str, Snapshot]:
+def fetch_required_models(config: BuildConfig, stages: Sequence[str] | None = None) -> Mapping[str, Snapshot]:
     """Find every required model on this machine, and download the missing ones.
+
+    Args:
+        config: of the build.
+        stages: those whose models are required; None: all.
 
     Returns:
         The snapshot of each model, by its name in the configuration.
@@ -33,15 +37,18 @@ def fetch_required_models(config: BuildConfig) -> Mapping[str, Snapshot]:
     """
 
     def remedy(missing: Sequence[RequiredModel]) -> str:
+        if all(model.name.endswith(ONNX) for model in missing):
+            return "Correct segment.rembg.file, or remove it to use the published file of segment.rembg.model."
         if all(is_local(model.name) for model in missing):
             return "Name a folder that holds the model, or a repository on the Hub."
+        only_networks = all(model.kind == "onnx" for model in missing)
         download = f"mycanvas models --profile {config.profile} --download"
         return (
             f"On a machine with a network, run: {download} (with a build.toml: mycanvas models build.toml --download); "
-            "or name a folder that holds the model."
+            f"or {'give its file as segment.rembg.file' if only_networks else 'name a folder that holds the model'}."
         )
 
-    found = fetch_models(required_models(config), remedy)
+    found = fetch_models(required_models(config, stages), remedy)
     return {model.name: snapshot for model, snapshot in found.items()}
 
 
@@ -99,9 +106,10 @@ def table_of_models(rows: Sequence[ModelRow]) -> list[str]:
     missing = [row for row in rows if not row.available]
     if missing:
         total = sum(row.gigabytes or 0 for row in missing)
+        size = f"{total:.0f}" if total >= 1 else f"{total:.1g}"
         lines += [
             "",
-            f"{len(missing)} of {len(rows)} are not on this machine, about {total:.0f} GB; fetch them with --download",
+            f"{len(missing)} of {len(rows)} are not on this machine, about {size} GB; fetch them with --download",
         ]
     return lines
 
@@ -123,4 +131,4 @@ def backends_with_models(config: BuildConfig, revisions: Mapping[str, str]) -> d
 
 def published(name: str) -> str:
     """Shorten a model's name for publication: no revision, and only the last part of a local path."""
-    return Path(name).name if is_local(name) or name.endswith(".onnx") else split_name(name)[0]
+    return Path(name).name if is_local(name) or name.endswith(ONNX) else split_name(name)[0]

@@ -6,13 +6,16 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from builder.records import BackgroundRef
-from builder.stages.segment.base import SegmentConfig
+from builder.records import BackgroundRef, Choice
 from mycanvas.io.messages import counted
 from mycanvas.io.tables import table_lines
 
 log = logging.getLogger("mycanvas")
+
+MANY = 1 / 3
+"""Fraction of the photos from which a segmenter without a network is said to have refused many."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +25,7 @@ class CutoutUse:
     id, attribution: of the photo. concept, token, class_noun, height_cm, height_guessed: of the concept in the photo.
     key: the name of the cut-out's files in the build folder.
     quality: of the cut-out; None if there is no cut-out, and then `reason` says why. used: scenes may show it.
+    masked: it was cut out by a mask beside it. choice: what concepts.toml decides about it. why: it is used or not.
     """
 
     id: str
@@ -35,6 +39,9 @@ class CutoutUse:
     reason: str | None = None
     used: bool = False
     height_guessed: bool = False
+    masked: bool = False
+    choice: Choice | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +73,7 @@ class Sources:
         return self.photos + tuple(
             CutoutUse(
                 id=name, concept=name.split("/")[0], token="", class_noun="", height_cm=None, attribution=None, key="",
-                reason=reason,
+                reason=reason, why=reason,
             )
             for name, reason in self.unreadable.items()
             if "/" in name
@@ -84,44 +91,86 @@ def background_use(background: BackgroundRef) -> BackgroundUse:
     )
 
 
-def choose_cutouts(cutouts: Sequence[CutoutUse], config: SegmentConfig) -> tuple[CutoutUse, ...]:
-    """Decide which cut-outs scenes may show: set `used`, and warn about every concept that has none.
+def choose_cutouts(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool) -> tuple[CutoutUse, ...]:
+    """Decide which cut-outs scenes may show: set `used` and `why`, and warn about every concept that has none.
+
+    A mask beside the photo decides first, then concepts.toml, then the quality.
 
     Args:
         cutouts: of all photos.
-        config: its `min_quality` and `keep_best` decide.
+        gate: the quality from which cut-outs are used.
+        keep_best: use a concept's best cut-out if it has no other.
     """
+    judged = [_judge(cutout, gate) for cutout in cutouts]
     by_concept: dict[str, list[CutoutUse]] = {}
-    for cutout in cutouts:
+    for cutout in judged:
         by_concept.setdefault(cutout.concept, []).append(cutout)
-    used = {photo_id for concept, own in by_concept.items() for photo_id in _used(concept, own, config)}
-    return tuple(replace(cutout, used=cutout.id in used) for cutout in cutouts)
-
-
-def _used(concept: str, cutouts: Sequence[CutoutUse], config: SegmentConfig) -> set[str]:
-    """Ids of the photos of one concept whose cut-outs scenes may show."""
-    qualities = {cutout.id: cutout.quality for cutout in cutouts if cutout.quality is not None}
-    if not qualities:
-        reasons = "; ".join(dict.fromkeys(cutout.reason for cutout in cutouts if cutout.reason))
-        log.warning("concept %s is left out: none of its photos gave a cut-out (%s)", concept, reasons)
-        return set()
-    used = {photo_id for photo_id, quality in qualities.items() if quality >= config.min_quality}
-    if used:
-        return used
-    best = max(qualities, key=lambda photo_id: (qualities[photo_id], photo_id))
-    if config.keep_best:
-        return {best}
-    log.warning(
-        "concept %s is left out: its best cut-out, of %s, has quality %s, below segment.min_quality %g; "
-        "to use it all the same, build again with --keep-best and another --output",
-        *(concept, best, format_quality(qualities[best]), config.min_quality),
+    best = {found.id for own in by_concept.values() if (found := _best_instead(own, gate, keep_best=keep_best))}
+    return tuple(
+        replace(cutout, used=True, why=f"the best of its concept; {cutout.why}") if cutout.id in best else cutout
+        for cutout in judged
     )
-    return set()
+
+
+def _judge(cutout: CutoutUse, gate: float) -> CutoutUse:
+    """Decide about one cut-out."""
+    if cutout.quality is None:
+        if cutout.choice == "use":
+            log.warning("%s cannot be used, as concepts.toml has it: %s", cutout.id, cutout.reason)
+        return replace(cutout, used=False, why=cutout.reason or "")
+    if cutout.masked:
+        return replace(cutout, used=True, why="the mask beside the photo")
+    if cutout.choice:
+        return replace(cutout, used=cutout.choice == "use", why=f"{cutout.choice} in concepts.toml")
+    used, quality = cutout.quality >= gate, format_quality(cutout.quality)
+    return replace(cutout, used=used, why=f"quality {quality}, {'at least' if used else 'below'} {gate:g}")
+
+
+def _best_instead(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool) -> CutoutUse | None:
+    """The cut-out of a concept to use although it is below the gate; None if there is another one, or none is kept."""
+    if any(cutout.used for cutout in cutouts):
+        return None
+    concept = cutouts[0].concept
+    below = {cutout: cutout.quality for cutout in cutouts if cutout.quality is not None and not cutout.choice}
+    if not below:
+        reasons = "; ".join(dict.fromkeys(cutout.why for cutout in cutouts))
+        log.warning("concept %s is left out: none of its photos gave a cut-out (%s)", concept, reasons)
+        return None
+    best = max(below, key=lambda cutout: (below[cutout], cutout.id))
+    if not keep_best:
+        log.warning(
+            "concept %s is left out: its best cut-out, of %s, has quality %s, below segment.min_quality %g; "
+            "to use it all the same, build again with --keep-best and another --output",
+            *(concept, best.id, format_quality(below[best]), gate),
+        )
+        return None
+    return best
+
+
+def network_advice(cutouts: Sequence[CutoutUse]) -> str | None:
+    """How to cut out more photos, where a segmenter without a network refused many; None where it did not.
+
+    Args:
+        cutouts: the result of `choose_cutouts`.
+    """
+    left = [cutout for cutout in cutouts if not (cutout.masked or cutout.choice)]
+    refused = sum(not cutout.used for cutout in left)
+    if not refused or refused < MANY * len(left):
+        return None
+    return (
+        f"{refused} of {counted(len(left), 'photo')} gave no cut-out that can be used; a saliency network finds more "
+        "objects in real photos: pip install 'mycanvas[photo]', then build with --profile photo and another --output"
+    )
 
 
 def format_quality(quality: float) -> str:
     """Format a quality with three digits, rounded down: a quality below a limit must not look equal to it."""
     return f"{math.floor(quality * 1000) / 1000:.3f}"
+
+
+def photos_as_json(photos: Sequence[CutoutUse]) -> list[dict[str, Any]]:
+    """The outcome of each photo, as JSON types."""
+    return [{"id": photo.id, "quality": photo.quality, "used": photo.used, "why": photo.why} for photo in photos]
 
 
 def summary_lines(photos: Sequence[CutoutUse]) -> list[str]:
@@ -133,16 +182,15 @@ def summary_lines(photos: Sequence[CutoutUse]) -> list[str]:
     rows = []
     for name in sorted({photo.concept for photo in photos}):
         own = [photo for photo in photos if photo.concept == name]
-        unused = [
-            f"{photo.id.split('/')[-1]} "
-            + (f"({photo.reason})" if photo.quality is None else format_quality(photo.quality))
-            for photo in own
-            if not photo.used
-        ]
-        used = f"{len(own) - len(unused)} of {counted(len(own), 'photo')} used"
-        rows.append((name, used + (f"; not {', '.join(unused)}" if unused else "")))
-    used = f"{sum(photo.used for photo in photos)} of {counted(len(photos), 'photo')} used"
-    return [*table_lines(rows, align="left"), used]
+        used, unused = ([photo for photo in own if photo.used is is_used] for is_used in (True, False))
+        line = f"{len(used)} of {counted(len(own), 'photo')} used"
+        if overruled := [f"{_file_name(photo)} by {photo.why}" for photo in used if photo.masked or photo.choice]:
+            line += f", {', '.join(overruled)}"
+        if unused:
+            line += f"; not {', '.join(f'{_file_name(photo)} {_refusal(photo)}' for photo in unused)}"
+        rows.append((name, line))
+    total = f"{sum(photo.used for photo in photos)} of {counted(len(photos), 'photo')} used"
+    return [*table_lines(rows, align="left"), total]
 
 
 def height_lines(photos: Sequence[CutoutUse]) -> list[str]:
@@ -153,3 +201,14 @@ def height_lines(photos: Sequence[CutoutUse]) -> list[str]:
     rows = [(name, f"{photo.height_cm:g} cm", photo.class_noun) for name, photo in sorted(guessed.items())]
     title = "heights guessed from the class nouns; to set one, write height_cm in concepts.toml:"
     return ["", title, *table_lines(rows, align="left")]
+
+
+def _file_name(photo: CutoutUse) -> str:
+    return photo.id.split("/")[-1]
+
+
+def _refusal(photo: CutoutUse) -> str:
+    """The quality of a cut-out that is not used, or why there is none."""
+    if photo.quality is None or photo.choice:
+        return f"({photo.why or photo.reason})"
+    return format_quality(photo.quality)

@@ -29,7 +29,7 @@ def _check_token(token: str) -> str:
 
 
 class ConceptDescription(BaseModel):
-    """One table of concepts.toml."""
+    """One table of concepts.toml. use, leave_out: photos whose cut-outs are used, or not, whatever their quality."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -37,6 +37,8 @@ class ConceptDescription(BaseModel):
     height_cm: Annotated[float, Field(gt=0, le=MAX_HEIGHT_CM, allow_inf_nan=False)] | None = None
     token: Annotated[str, AfterValidator(_check_token)] | None = None
     attribution: str | None = None
+    use: list[str] | None = None
+    leave_out: list[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,6 +18,7 @@ from builder.sources.concept_folders import ConceptDescription, ConceptFolder
 from builder.sources.concept_names import name_problems, noun_warning
 from builder.sources.concepts_list import CONCEPTS_LIST, find_list, read_concepts_list
 from builder.sources.heights import guess_height, height_warning
+from builder.sources.overrides import is_photo, override_problems, with_overrides
 from builder.sources.photo_folders import (
     attribution_of,
     entries,
@@ -55,8 +56,8 @@ def find_concepts(source: Path) -> FoundConcepts:
     A concept is a folder of photos; hidden files and those that are no pictures are ignored, and so are folders in it.
     Its name is the folder's; its class noun is the name without trailing digits ("rc_car2": "rc car"), its token the
     name in angle brackets, with "-" in place of characters that a token cannot have. `concepts.toml` overrides noun and
-    token, and adds height and attribution; without it, the height is that of `guess_height`, and the attribution that
-    of `attribution_of`. A photo that a concept holds twice is used once.
+    token, adds height and attribution, and decides about single photos (overrides.py); without it, the height is that
+    of `guess_height`, and the attribution that of `attribution_of`. A photo that a concept holds twice is used once.
 
     Args:
         source: the folder of concept folders, a concepts_list.json or its folder, or the folder of CustomConcept101.
@@ -72,7 +73,7 @@ def find_concepts(source: Path) -> FoundConcepts:
     source = list_file or source
     folders, rejected, problems = (read_concepts_list(list_file), [], []) if list_file else _read_folder(source)
     named = [folder for folder in folders if _holds_photos(folder.path)]
-    problems += name_problems(named)
+    problems += [*name_problems(named), *chain.from_iterable(map(override_problems, named))]
     if problems:
         raise ConfigError("\n".join(problems))
     for folder in named:
@@ -82,11 +83,12 @@ def find_concepts(source: Path) -> FoundConcepts:
     for folder in folders:
         try:
             attribution = folder.described.attribution or attribution_of(folder.path, collected=folder.collected)
-            photos, unusable = find_photos(folder.path, _check_photo, "concepts", attribution)
+            readable, unusable = find_photos(folder.path, _check_photo, "concepts", attribution, is_photo)
+            photos, wrongly_masked = with_overrides(folder, readable, "concepts")
         except InputError as error:
             rejected.append(_reject(folder.name, str(error)))
             continue
-        rejected += unusable
+        rejected += (unusable := [*unusable, *wrongly_masked])
         if photos:
             concepts.append(_concept(folder, photos))
         else:

@@ -28,6 +28,8 @@ _HEAD = """\
 # token        stands for this very object in prompts, in angle brackets
 # height_cm    rough height of the real object in centimetres, as it stands or lies on its photos, so that objects are
 #              drawn to scale; without it, the height of a typical object of this noun, which is the value below
+# use          photos whose cut-outs are used whatever their quality: ["03.jpg"]
+# leave_out    photos whose cut-outs are not used: ["04.jpg"]
 # attribution  who made the photos, and under which license: "Jane Doe, CC BY 4.0"
 """
 

@@ -114,7 +114,11 @@ def read_descriptions(
 
 
 def find_photos(
-    folder: Path, check: Callable[[bytes], str | None], stage: str, attribution: str | None
+    folder: Path,
+    check: Callable[[bytes], str | None],
+    stage: str,
+    attribution: str | None,
+    accept: Callable[[Path], bool] = is_picture,
 ) -> tuple[list[PhotoFile], list[Rejected]]:
     """Find the usable photos of a folder, each content once, and reject the others with a reason.
 
@@ -124,6 +128,7 @@ def find_photos(
             one that is, which is logged as a warning, or None.
         stage: the stage that the rejections name.
         attribution: who made the photos; None if unknown.
+        accept: whether a file is a photo; others are ignored.
 
     Raises:
         InputError: the folder itself cannot be read.
@@ -131,7 +136,7 @@ def find_photos(
     photos: dict[str, PhotoFile] = {}
     rejected: list[Rejected] = []
     for path in entries(folder):
-        if not is_picture(path):
+        if not accept(path):
             continue
         photo_id = shown(f"{folder.name}/{path.name}")
         try:

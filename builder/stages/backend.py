@@ -33,6 +33,11 @@ class Backend(Protocol):
         return {}
 
     @staticmethod
+    def implied(config: Any) -> Mapping[str, Any]:  # noqa: ARG004
+        """The values of settings that are not given and follow from others, by their keys; config: a `Config`."""
+        return {}
+
+    @staticmethod
     def served_model(config: Any) -> str | None:  # noqa: ARG004
         """The name of the model that a server runs for it; None without a server; config: a `Config`."""
         return None

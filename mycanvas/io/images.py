@@ -17,7 +17,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from mycanvas.errors import InputError, MissingExtra
@@ -101,6 +101,29 @@ def decode_rgb(data: bytes | memoryview) -> Rgb:
     image = _open(data, None, 1)
     pixels, alpha = to_srgb(image), _alpha(image)
     return np.asarray(pixels if alpha is None else on_grey(pixels, alpha))
+
+
+def decode_mask(data: bytes | memoryview) -> NDArray[np.float32]:
+    """Decode a mask to float32 [H, W] in [0, 1], upright: its alpha if parts are transparent, else brightness.
+
+    Brightness is that of the brightest channel, so that an object may have any bright colour. Call it within
+    `quiet_decoding`.
+
+    Raises:
+        InputError: as `decode`.
+    """
+    image = _open(data, None, 1)
+    alpha = _alpha(image)
+    values = np.asarray(to_srgb(image)).max(axis=2) if alpha is None else np.asarray(alpha)
+    return values.astype(np.float32) / np.float32(255)
+
+
+def upright_size(data: bytes | memoryview) -> tuple[int, int]:
+    """Width and height of a picture that `decode` accepts, upright. Call it within `quiet_decoding`."""
+    with _header(data, 1) as image:
+        width, height = image.size
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    return (height, width) if turned else (width, height)
 
 
 def cut_out(photo: Rgb, mask: bytes | memoryview) -> Rgb:

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from mycanvas.errors import ConfigError
+from mycanvas.errors import ConfigError, MissingExtra
 from mycanvas.io.messages import counted
 
 if TYPE_CHECKING:
@@ -24,8 +24,12 @@ def pick_device(name: str) -> torch.device:
 
     Raises:
         ConfigError: this machine has no such device.
+        MissingExtra: torch is not installed.
     """
-    import torch
+    try:
+        import torch
+    except ImportError as missing:
+        raise MissingExtra("torch", extra="models") from missing
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

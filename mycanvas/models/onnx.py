@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ class Network:
 
         Raises:
             ConfigError: this machine has no such device.
+            MissingExtra: a CUDA GPU is to be used, and torch is not installed.
             ModelError: the file is not a network of this input size that ONNX Runtime can run.
         """
         options = onnxruntime.SessionOptions()
@@ -88,7 +90,12 @@ class Network:
 
 
 def _providers(device: str) -> list[Any]:
-    """List the providers, preferred first. Finding a GPU imports torch, which also loads the CUDA libraries."""
+    """List the providers, preferred first. Finding a GPU imports torch, which also loads the CUDA libraries.
+
+    Without torch, networks run on the CPU unless `device` names a GPU.
+    """
+    if find_spec("torch") is None and not device.startswith("cuda"):
+        return ["CPUExecutionProvider"]
     if CUDA in onnxruntime.get_available_providers() and device.startswith(("auto", "cuda")):
         chosen = pick_device(device)
         if chosen.type == "cuda":

@@ -63,7 +63,7 @@ def fetch_models(
     """
     for package in (package for model in required for package in PACKAGES[model.kind]):
         if find_spec(package) is None:
-            raise MissingExtra(package, extra="models")
+            raise MissingExtra(package, extra="photo" if package in PACKAGES["onnx"] else "models")
     available = {model: found for model in required if (found := model.find())}
     missing = [model for model in required if model not in available]
     for model in missing:

@@ -32,6 +32,8 @@ CLEARS = "a\x1b[2J\u202eb"
         ["build", "--concepts", "photos", "--output", BYTES],
         ["build", "--concepts", "photos", "--backgrounds", BYTES, "--output", "new"],
         ["build", f"{BYTES}.toml"],
+        ["cutouts", BYTES],
+        ["cutouts", "photos", "--output", BYTES],
         ["init", BYTES],
         ["init", "photos", "--config", f"{BYTES}.toml"],
         ["inspect", BYTES],

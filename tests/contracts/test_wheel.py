@@ -92,6 +92,13 @@ print(importlib.util.find_spec("mycanvas").origin)
     assert found.stdout.decode().strip() == str(source / "mycanvas" / "__init__.py")
 
 
+def test_extra_photo_brings_no_torch() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+    assert extras["photo"] == ["rembg[cpu]"]
+    assert set(extras["photo"]) < set(extras["models"])
+
+
 def test_every_extra_is_one_that_the_code_names() -> None:
     """`dev` is for this repository; `all` combines others."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]

@@ -14,7 +14,7 @@ from builder.stages.segment.rembg import Rembg
 from builder.stages.segment.tricut import TriCut
 
 READY_QUALITY = 1.0
-"""The highest quality, given to a ready cut-out."""
+"""The highest quality, given to a ready cut-out and to one by a mask."""
 
 SEGMENTERS: Mapping[str, type[Segmenter]] = {"tricut": TriCut, "rembg": Rembg}
 
@@ -28,7 +28,7 @@ def segment(
     """Cut the object out of each photo; reject photos without a usable object.
 
     Args:
-        photos: a photo with an alpha is a ready cut-out and is not segmented.
+        photos: a photo with an alpha is a ready cut-out, and one with a mask is cut out by it; neither is segmented.
         segmenter: an instance of one of SEGMENTERS.
         config: `min_quality` is not applied here, as `keep_best` depends on all photos of a concept.
         seed: not used; segmenting is not random.
@@ -36,11 +36,11 @@ def segment(
     Yields:
         One result per photo, in order.
     """
-    windows = {photo.id: content(photo.pixels) if photo.alpha is None else np.s_[:, :] for photo in photos}
-    mattes = iter(segmenter.matte([photo.pixels[windows[photo.id]] for photo in photos if photo.alpha is None]))
+    windows = {photo.id: content(photo.pixels) if photo.given is None else np.s_[:, :] for photo in photos}
+    mattes = iter(segmenter.matte([photo.pixels[windows[photo.id]] for photo in photos if photo.given is None]))
     for photo in photos:
-        if photo.alpha is not None:
-            matte = Matte(alpha=photo.alpha, quality=READY_QUALITY)
+        if photo.given is not None:
+            matte = Matte(alpha=photo.given, quality=READY_QUALITY)
         else:
             matte = within_photo(next(mattes), windows[photo.id], photo)
         if flaw := find_flaw(matte.alpha, photo, config):
@@ -48,11 +48,12 @@ def segment(
             continue
         mask = matte.alpha >= 0.5
         # A ready cut-out that touches its frame was cropped to the object, not cut off by a camera.
-        cut_off_below = photo.alpha is None and ends_at_frame(mask[windows[photo.id]])
+        is_ready = photo.alpha is not None and photo.mask is None
+        cut_off_below = not is_ready and ends_at_frame(mask[windows[photo.id]])
         rgba = crop(photo.pixels, matte.alpha, photo.cutout_side or max(mask.shape), cut_off_below)
         yield Cutout(
             photo_id=photo.id,
-            rgba=rgba if photo.alpha is not None else feather(rgba),
+            rgba=rgba if is_ready else feather(rgba),
             quality=matte.quality,
             cut_off=cut_off_below,
             mask=mask,

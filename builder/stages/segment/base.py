@@ -13,7 +13,7 @@ from builder.records import Alpha, Photo, Rgb
 from builder.stages.backend import Backend
 from builder.stages.segment.frame import cut_off
 from builder.stages.segment.outline import tear
-from mycanvas.io.config_table import Table
+from mycanvas.io.config_table import Fraction, Table
 
 CUT_OFF_BOTTOM, CUT_OFF_SIDE = 0.03, 0.2
 """Quality lost per fraction of the outline on the photo's frame: an object should be seen whole."""
@@ -30,8 +30,8 @@ class SegmentConfig(Table):
 
     min_side: Annotated[int, Field(ge=1)] = 64
     """An object whose longest side has fewer pixels in its photo is not used."""
-    min_quality: float = 0.863
-    """Cut-outs of lower quality are not used; a cut-out's quality is from 0 to 1."""
+    min_quality: Fraction | None = None
+    """Cut-outs of lower quality are not used; not given: as the segmenter, or the session of rembg, requires."""
     keep_best: bool = False
     """Use a concept's best cut-out even if none reaches min_quality."""
 
@@ -63,6 +63,11 @@ class Segmenter(Backend, Protocol):
         """The number of photos cut out in one unit of work."""
         return 1
 
+    @staticmethod
+    def min_quality(config: Any) -> float:
+        """The quality from which its cut-outs are used, unless [segment] gives another; config: a `Config`."""
+        ...
+
 
 def within_photo(matte: Matte, window: tuple[slice, slice], photo: Photo) -> Matte:
     """Extend the matte of a photo's content to the whole photo; lower its quality if the object is cut off or torn.
@@ -85,10 +90,10 @@ def find_flaw(alpha: Alpha, photo: Photo, config: SegmentConfig) -> str | None:
     solid = alpha >= 0.5
     if not solid.any():
         return "no object found"
-    if photo.alpha is None and np.ptp(photo.pixels, axis=(0, 1)).max() <= BLANK:
+    if photo.given is None and np.ptp(photo.pixels, axis=(0, 1)).max() <= BLANK:
         return "no object found: the photo has one colour"
     coverage = float(solid.mean())
-    if photo.alpha is None and coverage > MAX_COVERAGE:
+    if photo.given is None and coverage > MAX_COVERAGE:
         return f"the object fills {coverage:.0%} of the photo, expected at most {MAX_COVERAGE:.0%}"
     longest = max(int(np.ptp(np.flatnonzero(solid.any(axis=axis)))) + 1 for axis in (0, 1))
     if longest < config.min_side:

@@ -7,7 +7,7 @@ the foreground of the round before (arXiv 2402.15504).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Protocol, Self, get_args
 
@@ -17,12 +17,14 @@ from pydantic import Field, field_validator
 
 from builder.records import Alpha, Rgb
 from builder.stages.segment.base import Matte, Segmenter
+from builder.stages.segment.calibration import calibration
 from builder.stages.segment.saliency import Map
 from builder.stages.segment.sessions import NETWORK_SPECS, UPLOADING, NetworkSpec, Session, Stack, normalise
 from builder.stages.segment.tricut import AGREEMENT, CLEARNESS, SEARCH_SIDE, contrast, iou, residue, resize, shrink
 from mycanvas.errors import MissingExtra, ModelError
 from mycanvas.io.config_table import Count, Location, Table
 from mycanvas.io.messages import nearest
+from mycanvas.models.onnx_files import ONNX, onnx_file, published_session
 from mycanvas.models.required import RequiredModel
 from mycanvas.models.runtime import Runtime
 
@@ -44,9 +46,9 @@ class RembgConfig(Table):
     model: Session = "isnet-general-use"
     """Name of a session of rembg."""
     file: Location | None = None
-    """An ONNX file to run instead, at the size and with the normalisation of `model`."""
-    rounds: Annotated[int, Field(ge=1, le=10)] = 3
-    """How often the network runs, each time on the foreground that it found before (Gen4Gen: 3)."""
+    """An ONNX file to run: that of session `model`, or a network of the same input size and normalisation."""
+    rounds: Annotated[int, Field(ge=1, le=10)] | None = None
+    """How often the network runs, each time on the foreground found before (Gen4Gen: 3); not given: that of `model`."""
     matting: bool = False
     """Estimate the alpha of the edge in closed form."""
     batch_size: Count = 4
@@ -57,6 +59,8 @@ class RembgConfig(Table):
     def _check_model(cls, model: object) -> object:
         if model in UPLOADING:
             raise ValueError(f"{model} sends photos to a service; {nearest('', get_args(Session))}")
+        if str(model).endswith(ONNX):
+            raise ValueError(f'{model} is a file; write file = "{model}", and in model the session that it belongs to')
         if model not in get_args(Session):
             raise ValueError(f"{model!r} is not a supported session of rembg; {nearest(str(model), get_args(Session))}")
         return model
@@ -64,7 +68,7 @@ class RembgConfig(Table):
     @field_validator("file")
     @classmethod
     def _check_file(cls, file: Path | None) -> Path | None:
-        if file is not None and file.suffix != ".onnx":
+        if file is not None and file.suffix != ONNX:
             raise ValueError(f"expected the path of an ONNX file ending in .onnx, got {str(file)!r}")
         return file
 
@@ -95,6 +99,32 @@ class Rembg(Segmenter):
         return config.batch_size
 
     @staticmethod
+    def min_quality(config: RembgConfig) -> float:
+        """The quality from which cut-outs of its session are used."""
+        return calibration(config.model).min_quality
+
+    @staticmethod
+    def implied(config: RembgConfig) -> Mapping[str, int]:
+        """The number of rounds: of its session, unless given."""
+        return {"rounds": config.rounds or calibration(config.model).rounds}
+
+    @staticmethod
+    def check(config: RembgConfig) -> None:
+        """Check that the network's file is of the session that is configured.
+
+        Raises:
+            MissingExtra: ONNX Runtime is not installed.
+            ModelError: the file belongs to another session, or is not a network of this session's input size.
+        """
+        file = onnx_file(config.name(), offline=True)
+        if config.file and (session := published_session(file)) not in {None, config.model}:
+            raise ModelError(
+                f"{file} is the network of session {session}, but [segment.rembg] model is {config.model}; "
+                f'set model = "{session}" or another file'
+            )
+        _network(config, file, device="cpu", threads=1)
+
+    @staticmethod
     def required_models(config: RembgConfig) -> tuple[RequiredModel, ...]:
         """The network's file."""
         return (RequiredModel(role="segment", name=config.name(), kind="onnx"),)
@@ -107,17 +137,13 @@ class Rembg(Segmenter):
             MissingExtra: ONNX Runtime is not installed.
             ModelError: the file is not a saliency network of the input size of `config.model`.
         """
-        try:
-            from mycanvas.models.onnx import Network
-        except ImportError as missing:
-            raise MissingExtra("rembg", extra="models") from missing
-        spec = NETWORK_SPECS[config.model]
-        file = runtime.model(config.name())
-        return cls(Network(file, spec.size, device=runtime.device, threads=runtime.threads), spec, config)
+        network = _network(config, runtime.model(config.name()), device=runtime.device, threads=runtime.threads)
+        return cls(network, NETWORK_SPECS[config.model], config)
 
     def __init__(self, network: SaliencyNetwork, spec: NetworkSpec, config: RembgConfig) -> None:
         self._network, self._spec, self._config = network, spec, config
         self._call_size = network.fixed_batch or config.batch_size
+        self._round_count = self.implied(config)["rounds"]
 
     def matte(self, photos: Sequence[Rgb]) -> Iterator[Matte]:
         """One matte per photo, in order. Its alpha is all 0 if there is no object.
@@ -135,7 +161,7 @@ class Rembg(Segmenter):
         """The maps of each photo, one per round; a photo whose last map shows no object gets no further round."""
         maps: list[list[Map]] = [[] for _ in photos]
         remaining = list(range(len(photos)))
-        for _ in range(self._config.rounds):
+        for _ in range(self._round_count):
             foregrounds = [_foreground(photos[index], maps[index]) for index in remaining]
             for index, new in zip(remaining, self._maps(foregrounds), strict=True):
                 maps[index].append(new)
@@ -179,6 +205,14 @@ class Rembg(Segmenter):
 
             alpha = matted(photo, alpha)
         return Matte(alpha=alpha, quality=quality_of(photo, maps, alpha))
+
+
+def _network(config: RembgConfig, file: Path, *, device: str, threads: int) -> SaliencyNetwork:
+    try:
+        from mycanvas.models.onnx import Network
+    except ImportError as missing:
+        raise MissingExtra("rembg", extra="photo") from missing
+    return Network(file, NETWORK_SPECS[config.model].size, device=device, threads=threads)
 
 
 def is_empty(found: Map) -> bool:

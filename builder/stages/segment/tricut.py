@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from builder.records import Alpha, Rgb
 from builder.stages.segment.base import Matte, Segmenter
+from builder.stages.segment.calibration import calibration
 from builder.stages.segment.grabcut import (
     Mask,
     band_trimap,
@@ -27,6 +28,7 @@ from builder.stages.segment.grabcut import (
     saliency_trimap,
 )
 from builder.stages.segment.saliency import LAB_OFFSET, Map, centred_barrier, saliency, to_lab
+from mycanvas.io.config_table import Table
 
 SEARCH_SIDE, CLOSE_SIDE, REFINE_SIDE = 256, 208, 512
 """Longest side in pixels: of the photo for the search, of the close-up, of the object whose edge is refined."""
@@ -51,6 +53,11 @@ Masks = Mapping[str, Mask]
 
 class TriCut(Segmenter):
     """The weight-free segmenter."""
+
+    @staticmethod
+    def min_quality(config: Table) -> float:  # noqa: ARG004 - it has no settings
+        """The quality from which its cut-outs are used."""
+        return calibration("tricut").min_quality
 
     def matte(self, photos: Sequence[Rgb]) -> Iterator[Matte]:
         """One matte per photo, in order."""

@@ -28,15 +28,16 @@ def test_json_has_the_counts_and_progress_goes_to_stderr(
     assert "100%" in printed.err
 
 
-def test_options_override_the_file_and_keep_best_is_a_setting_of_segment(
+def test_options_override_the_file_and_those_of_cutouts_are_settings_of_segment(
     shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "build.toml").write_text(f'concepts = "{shapes}"\noutput = "out"\nsamples = 300\n')
-    main(["build", str(tmp_path / "build.toml"), *SMALL, "--keep-best"])
+    main(["build", str(tmp_path / "build.toml"), *SMALL, "--keep-best", "--min-quality", "0.5"])
     config = json.loads((tmp_path / "out" / ".build" / "config.json").read_text())
 
     assert config["samples"] == 4
     assert config["segment"]["keep_best"] is True
+    assert config["segment"]["min_quality"] == 0.5
     assert f"mycanvas inspect {tmp_path / 'out'}" in capsys.readouterr().out
 
 
@@ -45,6 +46,7 @@ def test_options_override_the_file_and_keep_best_is_a_setting_of_segment(
     [
         ((), "concepts", 2),
         (("--concepts", "photos", "--samples", "0"), "samples: expected a whole number of at least 1, got 0", 2),
+        (("--concepts", "photos", "--min-quality", "80"), "segment.min_quality: expected a number of at most 1", 2),
         (("--concepts", "nowhere"), "nowhere", 1),
         (("--concepts", "photos", "--samples", "few"), "'few' is not a valid integer", 2),
     ],
@@ -109,6 +111,7 @@ def test_photos_without_an_object_give_one_reason_and_no_advice_that_fails(
     error = capsys.readouterr().err
     assert "concept wall is left out: none of its photos gave a cut-out (no object found" in caplog.text
     assert "no photo gave a cut-out, for the reasons above" in error
+    assert "3 of 3 photos gave no cut-out that can be used; a saliency network finds more objects" in caplog.text
     assert "--keep-best" not in error + caplog.text
 
 
@@ -119,6 +122,8 @@ def test_photos_without_an_object_give_one_reason_and_no_advice_that_fails(
         ("build", "--concepts", "photos", "--backgrounds", ""),
         ("build", "--concepts", ""),
         ("build", ""),
+        ("cutouts", ""),
+        ("cutouts", "photos", "--output", ""),
         ("inspect", ""),
         ("export", "data", "--format", "yolo", "--output", ""),
         ("demo", "--toys", ""),

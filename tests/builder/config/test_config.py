@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from builder.config import load_config, parse_config
+from builder.stages.segment.calibration import calibration
 from mycanvas.errors import ConfigError
 
 
@@ -160,3 +161,30 @@ def test_empty_string_unsets_an_optional_value_of_a_profile(tmp_path: Path) -> N
 def test_empty_string_is_refused_for_a_required_value() -> None:
     with pytest.raises(ConfigError, match=r"repaint\.diffusion\.model: expected text of at least 1 character, got ''"):
         parse_config({"concepts": "photos", "repaint": {"diffusion": {"model": ""}}})
+
+
+def test_photo_profile_differs_from_classic_only_in_how_objects_are_found() -> None:
+    classic, photo = (load_config(None, profile, {"concepts": "photos"}) for profile in ("classic", "photo"))
+
+    assert {**photo.backends(), "segment": "tricut"} == classic.backends()
+    assert photo.model_dump(exclude={"profile", "segment"}) == classic.model_dump(exclude={"profile", "segment"})
+
+
+@pytest.mark.parametrize("model", ["u2net", "isnet-general-use", "birefnet-general"])
+def test_gate_and_rounds_are_those_of_the_session_unless_given(model: str) -> None:
+    rembg = {"backend": "rembg", "rembg": {"model": model, "file": "own.onnx"}}
+    bare = parse_config({"concepts": "a", "segment": rembg})
+    given = parse_config(
+        {"concepts": "a", "segment": {**rembg, "min_quality": 0.5, "rembg": {"model": model, "rounds": 4}}}
+    )
+
+    expected = calibration(model)
+    assert bare.min_quality() == bare.identity()["segment.min_quality"] == expected.min_quality
+    assert bare.identity()["segment.rembg.rounds"] == expected.rounds
+    assert given.min_quality() == given.identity()["segment.min_quality"] == 0.5
+    assert given.identity()["segment.rembg.rounds"] == 4
+    assert parse_config({"concepts": "a"}).min_quality() == calibration("tricut").min_quality != expected.min_quality
+
+
+def test_paper_s_profile_keeps_its_three_rounds() -> None:
+    assert load_config(None, "gen4gen", {"concepts": "a"}).identity()["segment.rembg.rounds"] == 3

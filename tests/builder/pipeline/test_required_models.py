@@ -20,7 +20,7 @@ def test_classic_profile_requires_no_model(capsys: pytest.CaptureFixture[str]) -
     assert "runs no models" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("profile", ["gen4gen", "modern"])
+@pytest.mark.parametrize("profile", ["gen4gen", "modern", "photo"])
 def test_every_model_of_a_profile_is_pinned_and_its_size_and_license_are_known(profile: str) -> None:
     config = load_config(None, profile, {"concepts": "photos"})
 
@@ -31,8 +31,9 @@ def test_every_model_of_a_profile_is_pinned_and_its_size_and_license_are_known(p
         assert row.stage in config.learned()
 
 
-def test_modern_profile_requires_only_models_that_allow_commercial_use() -> None:
-    config = load_config(None, "modern", {"concepts": "photos"})
+@pytest.mark.parametrize("profile", ["modern", "photo"])
+def test_profile_requires_only_models_that_allow_commercial_use(profile: str) -> None:
+    config = load_config(None, profile, {"concepts": "photos"})
 
     assert all(row.commercial for row in list_required(config))
 
@@ -57,6 +58,17 @@ def test_all_missing_models_are_reported_together_with_the_command_that_fetches_
     assert str(tmp_path / "detector") in message
     assert "Name a folder" in message
     assert "--download" not in message
+
+
+def test_missing_file_of_a_network_is_reported_with_its_option(tmp_path: Path) -> None:
+    segment = {"rembg": {"file": tmp_path / "gone.onnx"}}
+    config = load_config(None, "photo", {"concepts": "photos", "segment": segment})
+
+    with pytest.raises(ModelError) as error:
+        fetch_required_models(config)
+
+    assert str(error.value).splitlines()[-1].startswith("Correct segment.rembg.file, or remove it")
+    assert "Hub" not in str(error.value)
 
 
 def test_missing_hub_model_is_reported_with_the_command_that_fetches_it() -> None:

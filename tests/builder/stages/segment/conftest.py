@@ -15,6 +15,7 @@ def home(tiny_model: TinyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Rembg's folder with one session in it."""
     for name in ("U2NET_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MODEL_CHECKSUM_DISABLED", "1")  # the file is a tiny network
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("REMBG_HOME", str(tmp_path / "rembg"))
     folder = tmp_path / "rembg" / "models" / "isnet-general-use"

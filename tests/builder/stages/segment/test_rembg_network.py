@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,50 @@ def test_file_that_is_no_network_of_this_size_is_refused(network: Path, tmp_path
     with pytest.raises(ModelError, match=r"320.* model runs at \[N, 3, 1024, 1024\]"):
         cut([], RembgConfig(file=changed(network, tmp_path, small)))
     assert cut([], RembgConfig(file=tmp_path / "changed.onnx", model="u2net")) == []
+
+
+def test_wrong_file_is_refused_before_any_work(network: Path, tmp_path: Path) -> None:
+    (tmp_path / "prose.onnx").write_text("Once upon a time")
+
+    with pytest.raises(ModelError, match="is not a network that ONNX Runtime"):
+        Rembg.check(RembgConfig(file=tmp_path / "prose.onnx"))
+    with pytest.raises(ModelError, match="there is no file"):
+        Rembg.check(RembgConfig(file=tmp_path / "gone.onnx"))
+    Rembg.check(RembgConfig(file=network))
+
+
+def test_network_runs_without_torch_and_missing_packages_are_named_with_their_extra(network: Path) -> None:
+    """In a process that finds neither torch nor rembg."""
+    code = """
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+class WithoutTorch:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return None if name.split(".")[0] in {"torch", "rembg"} else PathFinder.find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutTorch
+from mycanvas.errors import MissingExtra
+from mycanvas.models import pick_device
+from mycanvas.models.onnx import Network
+from mycanvas.models.required import RequiredModel, fetch_models
+print(Network(Path(sys.argv[1]), 64, device="auto", threads=1).fixed_batch)
+network = RequiredModel(role="segment", name=sys.argv[1], kind="onnx")
+for work in (lambda: pick_device("cpu"), lambda: fetch_models([network], str)):
+    try:
+        work()
+    except MissingExtra as missing:
+        print(missing)
+"""
+    done = subprocess.run([sys.executable, "-c", code, network], capture_output=True, text=True, check=False)
+
+    assert done.stdout.splitlines() == [
+        "None",
+        "torch is not installed; run: pip install 'mycanvas[models]'",
+        "rembg is not installed; run: pip install 'mycanvas[photo]'",
+    ], done.stderr
 
 
 @pytest.mark.skipif(CUDA in onnxruntime.get_available_providers(), reason="this ONNX Runtime knows CUDA")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import shutil
 from pathlib import Path
 from typing import Any, get_args
@@ -12,10 +14,11 @@ from PIL import Image
 
 from builder.config import parse_config
 from builder.records import Cutout, Photo
-from builder.stages.segment.rembg import RembgConfig, normalise, stretched
+from builder.stages.segment.rembg import Rembg, RembgConfig, normalise, stretched
 from builder.stages.segment.sessions import NETWORK_SPECS, UPLOADING, Session
 from mycanvas.errors import ConfigError, ModelError
 from mycanvas.models import KNOWN, fetch, size_of
+from mycanvas.models.onnx_files import PUBLISHED
 from tests.builder.stages.segment.bright_objects import bright_photo, cut, disc, iou
 
 
@@ -90,6 +93,7 @@ def test_each_session_has_the_input_and_output_of_rembg() -> None:
         ("isnet-general", "did you mean isnet-general-use?"),
         ("sam", "known: isnet-general-use,"),
         ("u2net_custom", "did you mean u2net"),
+        ("nets/u2net.onnx", 'nets/u2net.onnx is a file; write file = "nets/u2net.onnx", and in model the session'),
     ],
 )
 def test_unsupported_session_is_refused_by_name(model: str, hint: str) -> None:
@@ -107,6 +111,31 @@ def test_missing_session_is_an_error_offline(tmp_path: Path) -> None:
         fetch(str(tmp_path / "gone.onnx"), "onnx")
     with pytest.raises(ModelError, match="no session 'atlascloud' that runs on this machine"):
         fetch("atlascloud", "onnx")
+
+
+def test_digests_are_those_that_rembg_compares() -> None:
+    from rembg.sessions import sessions
+
+    assert set(PUBLISHED) == set(get_args(Session))
+    for name, digest in PUBLISHED.items():
+        assert f'"{digest}"' in inspect.getsource(sessions[name].download_models), name
+
+
+def test_session_file_of_other_content_is_refused_with_the_remedy(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fetch("isnet-general-use", "onnx", offline=True).path.is_relative_to(home)
+    monkeypatch.delenv("MODEL_CHECKSUM_DISABLED")
+
+    with pytest.raises(ModelError, match=r"is not the file that rembg publishes as isnet-general-use .*delete it"):
+        fetch("isnet-general-use", "onnx")
+
+
+def test_file_of_another_session_is_refused_before_any_work(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = hashlib.md5(network.read_bytes(), usedforsecurity=False).hexdigest()
+    monkeypatch.setitem(PUBLISHED, "u2netp", f"md5:{digest}")
+
+    Rembg.check(RembgConfig(model="u2netp", file=network))
+    with pytest.raises(ModelError, match=r'network of session u2netp, but .* model is u2net; set model = "u2netp"'):
+        Rembg.check(RembgConfig(model="u2net", file=network))
 
 
 @pytest.mark.usefixtures("home")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -108,3 +110,22 @@ def test_object_cut_off_below_has_a_hard_lower_edge(bar: int) -> None:
     opacity = result.rgba[..., 3]
     assert np.count_nonzero(opacity[-1] == 255) > 60
     assert np.concatenate([opacity[0], opacity[:, 0], opacity[:, -1]]).max() == 0
+
+
+def test_photo_with_a_mask_is_cut_out_by_it_and_not_segmented() -> None:
+    masked = replace(photo("masked"), mask=square(half=40))
+    results = segment([photo("a"), masked], FixedMattes(square(half=60)), CONFIG, 512)
+
+    found, by_mask = (result for result in results if isinstance(result, Cutout))
+    assert int(found.mask.sum()) == 120 * 120
+    assert np.array_equal(by_mask.mask, square(half=40) >= 0.5)
+    assert by_mask.quality == READY_QUALITY
+    edge = by_mask.rgba[..., 3]
+    assert ((edge > 0) & (edge < 255)).sum() > 100, "its edge is softened, as the colours there are mixed"
+
+
+def test_mask_may_fill_the_photo_and_end_at_its_frame() -> None:
+    (result,) = segment([replace(photo("close"), mask=np.ones((200, 200), np.float32))], FixedMattes(), CONFIG, 512)
+
+    assert isinstance(result, Cutout)
+    assert result.cut_off

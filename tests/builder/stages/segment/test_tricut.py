@@ -9,9 +9,9 @@ import pytest
 from builder.demo.photograph import photograph
 from builder.demo.render import TOYS
 from builder.records import Cutout, Photo, Rejected
+from builder.stages.segment.calibration import calibration
 from builder.stages.segment.tricut import residue
 from tests.builder.stages.segment.drawings import (
-    CONFIG,
     Drawing,
     ball,
     bottle,
@@ -23,6 +23,8 @@ from tests.builder.stages.segment.drawings import (
     low_ball,
     mug,
 )
+
+GATE = calibration("tricut").min_quality
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +42,7 @@ def test_drawn_objects_are_found_with_high_quality(drawings: list[Drawing]) -> N
     for (_, truth), result in zip(drawings, results, strict=True):
         assert isinstance(result, Cutout)
         assert iou(result.mask, truth) > 0.93, result.photo_id
-        assert result.quality >= CONFIG.min_quality, result.photo_id
+        assert result.quality >= GATE, result.photo_id
 
 
 def test_rendered_toys_are_cut_out_along_their_outline() -> None:
@@ -92,7 +94,7 @@ def test_photos_without_an_object_have_low_quality() -> None:
     ]
 
     for result in cut(empty):
-        assert isinstance(result, Rejected) or result.quality < CONFIG.min_quality
+        assert isinstance(result, Rejected) or result.quality < GATE
 
 
 def test_edge_has_the_object_s_own_colour() -> None:
@@ -137,7 +139,7 @@ def test_object_that_leaves_the_photo_below_is_found_with_high_quality() -> None
 
     assert isinstance(result, Cutout)
     assert iou(result.mask, truth) > 0.93
-    assert result.quality >= CONFIG.min_quality
+    assert result.quality >= GATE
 
 
 def test_toy_in_grass_is_found_with_low_quality() -> None:
@@ -151,7 +153,7 @@ def test_toy_in_grass_is_found_with_low_quality() -> None:
     assert isinstance(clear, Cutout)
     assert isinstance(hidden, Cutout)
     assert iou(hidden.mask, seen) > 0.95
-    assert hidden.quality < CONFIG.min_quality <= clear.quality
+    assert hidden.quality < GATE <= clear.quality
 
 
 def test_residue_is_high_if_a_part_of_the_object_is_left_out() -> None:

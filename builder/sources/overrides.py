@@ -1,0 +1,99 @@
+"""A user's decisions about the cut-outs of photos: masks beside them, and `use` and `leave_out` in concepts.toml.
+
+"00.mask.png" is the mask of the photo "00.jpg" in the same folder: white, or opaque, where the object is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from builder.records import Choice, MaskFile, PhotoFile, Rejected
+from builder.sources.concept_folders import ConceptFolder
+from builder.sources.photo_folders import entries
+from builder.sources.picture_files import is_picture
+from mycanvas.errors import InputError
+from mycanvas.io.images import decode_mask, quiet_decoding, read_file, upright_size
+from mycanvas.io.messages import nearest
+from mycanvas.io.text import shown
+
+log = logging.getLogger("mycanvas")
+
+MASK = ".mask"
+"""End of the name of a mask, before its suffix."""
+
+
+def is_photo(path: Path) -> bool:
+    """Whether a file is a picture and no mask."""
+    return not _is_mask(path) and is_picture(path)
+
+
+def override_problems(folder: ConceptFolder) -> Iterator[str]:
+    """The names in `use` and `leave_out` of a concept that no photo has, or that are in both; one line each."""
+    described = folder.described
+    if not (described.use or described.leave_out):
+        return
+    names = [path.name for path in entries(folder.path) if is_photo(path)]
+    place = f"{folder.path.parent / 'concepts.toml'}: {folder.name}"
+    for key, listed in (("use", described.use), ("leave_out", described.leave_out)):
+        for name in listed or ():
+            if name not in names:
+                yield f"{place}.{key}: no photo in {folder.path} is called {name}; {nearest(name, names)}"
+    for name in sorted({*(described.use or ())} & {*(described.leave_out or ())}):
+        yield f"{place}: {name} is both in use and in leave_out; remove it from one of them"
+
+
+def with_overrides(
+    folder: ConceptFolder, photos: Sequence[PhotoFile], stage: str
+) -> tuple[list[PhotoFile], list[Rejected]]:
+    """Add to each photo the mask beside it and the choice of concepts.toml; reject a photo with an unusable mask.
+
+    Args:
+        folder: the folder of the photos, with its description.
+        photos: those that are usable.
+        stage: the stage that the rejections name.
+    """
+    masks = {path.stem.removesuffix(MASK): path for path in entries(folder.path) if _is_mask(path) and is_picture(path)}
+    if masks:
+        stems = {path.stem for path in entries(folder.path) if is_photo(path)}
+        for stem, path in masks.items():
+            if stem not in stems:
+                log.warning("%s is not used: no photo beside it is called %s", shown(str(path)), shown(stem))
+    choices: dict[str, Choice] = dict.fromkeys(folder.described.use or (), "use")
+    choices |= dict.fromkeys(folder.described.leave_out or (), "leave_out")
+    found: list[PhotoFile] = []
+    rejected: list[Rejected] = []
+    for photo in photos:
+        mask = None
+        if beside := masks.get(photo.path.stem):
+            try:
+                mask = _mask_file(beside, photo)
+            except InputError as error:
+                reason = f"its mask {shown(beside.name)}: {error}"
+                rejected.append(Rejected(sample_id=photo.id, stage=stage, reason=reason))
+                continue
+        choice = choices.get(photo.path.name)
+        if mask and choice == "leave_out":
+            log.warning("%s is used although concepts.toml leaves it out: the mask beside it comes first", photo.id)
+        found.append(replace(photo, mask=mask, choice=choice))
+    return found, rejected
+
+
+def _is_mask(path: Path) -> bool:
+    return path.stem.endswith(MASK)
+
+
+def _mask_file(path: Path, photo: PhotoFile) -> MaskFile:
+    """Check that a mask shows an object, in a picture of the photo's size."""
+    data = read_file(path)
+    with quiet_decoding():
+        mask, size = decode_mask(data), upright_size(read_file(photo.path))
+    if mask.shape[::-1] != size:
+        own, other = (f"{width}x{height}" for width, height in (mask.shape[::-1], size))
+        raise InputError(f"{own} pixels; expected the size of the photo, {other}")
+    if not (mask >= 0.5).any():
+        raise InputError("black everywhere; expected white where the object is")
+    return MaskFile(path=path, sha256=hashlib.sha256(data).hexdigest())

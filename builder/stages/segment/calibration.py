@@ -1,0 +1,33 @@
+"""Settings that differ by segmenter or network: the gate on the quality of its cut-outs, and the number of rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """Defaults of one segmenter or session.
+
+    min_quality: cut-outs of lower quality are not used. rounds: how often a saliency network runs on each photo.
+    """
+
+    min_quality: float
+    rounds: int = 1
+
+
+UNCALIBRATED = Calibration(min_quality=0.8)
+"""Of sessions whose cut-outs nobody has judged yet."""
+
+CALIBRATIONS: Mapping[str, Calibration] = {
+    "tricut": Calibration(min_quality=0.863),  # set by people who judged cut-outs
+    "isnet-general-use": Calibration(min_quality=0.8),
+    "u2net": Calibration(min_quality=0.8),
+}
+"""By the name of a segmenter without networks, or of a session of rembg; others are UNCALIBRATED."""
+
+
+def calibration(name: str) -> Calibration:
+    """The defaults of a segmenter or session."""
+    return CALIBRATIONS.get(name, UNCALIBRATED)
