@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from builder.records import Rgb
 from builder.stages.backgrounds.noise import Field
+from builder.stages.backgrounds.palette import mix
 
 Rows = NDArray[np.floating]
 """One number per row of a picture."""
@@ -81,12 +82,12 @@ def tile_ground(tile: Rgb, metres: float, camera: Camera, size: int, top: int, *
     if patches is None:
         return ground
     shifted = _look_up(levels, x + _SHIFT[0], y + _SHIFT[1], level)
-    share = np.clip(_wrapped(patches, _fraction(x * _PATCH), _fraction(y * _PATCH)) * 2.5 + 0.5, 0, 1)[..., None]
-    return np.asarray(ground + (shifted - ground.astype(np.int16)) * share, np.uint8)
+    share = np.clip(_wrapped(patches, _fraction(x * _PATCH), _fraction(y * _PATCH)) * 2.5 + 0.5, 0, 1)
+    return mix(ground, shifted, share)
 
 
-def defocus(picture: Rgb, camera: Camera, blur: float, sharp_from: float) -> Rgb:
-    """The picture with its far ground out of focus.
+def defocus(picture: Rgb, camera: Camera, blur: float, sharp_from: float) -> None:
+    """Put the far ground and all beyond it out of focus, in place.
 
     The circle of confusion of ground at distance z, focused at f, is proportional to 1 - f/z, so it falls linearly with
     nearness: `blur` at the horizon, 0 at `sharp_from` and nearer.
@@ -101,11 +102,30 @@ def defocus(picture: Rgb, camera: Camera, blur: float, sharp_from: float) -> Rgb
     sigma = blur * size * np.clip(1 - camera.nearness(0, size) / sharp_from, 0, 1)
     rows = int(np.count_nonzero(sigma))
     step = blur * size / (_LEVELS - 1)
-    around = picture[: rows + round(3 * blur * size)]
-    levels = [around, *(_blurred(around, step * index) for index in range(1, _LEVELS))]
-    result = picture.copy()
-    result[:rows] = _between(lambda index, here: levels[index][:rows][here], sigma[:rows] / step)
-    return result
+    picture[:rows] = _between(lambda index, here: blurred(picture, step * index, here), sigma[:rows] / step)
+
+
+def blurred(picture: Rgb, sigma: float, rows: slice) -> Rgb:
+    """Some rows of a picture after a Gaussian blur of the whole.
+
+    A wide blur is done at half the size, or at a quarter, which loses nothing that such a blur would keep.
+    """
+    if sigma == 0:
+        return picture[rows]
+    part = 4 if sigma >= 8 else 2 if sigma >= 3 else 1
+    reach = round(3 * sigma / part + 1) * part
+    first = max(rows.start - reach, 0) // part * part
+    around = picture[first : -(-(rows.stop + reach) // part) * part]
+    soft = cv2.GaussianBlur(_reduced(around, part), (0, 0), sigma / part)
+    if part > 1:
+        soft = cv2.resize(soft, around.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(soft[rows.start - first : rows.stop - first], np.uint8)
+
+
+def _reduced(picture: Rgb, part: int) -> Rgb:
+    if part == 1:
+        return picture
+    return np.asarray(cv2.resize(picture, None, fx=1 / part, fy=1 / part, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _pyramid(tile: Rgb) -> list[Rgb]:
@@ -124,8 +144,9 @@ def _look_up(levels: Sequence[Rgb], x: Field, y: Field, level: Rows) -> Rgb:
 def _wrapped(tile: Tile, x: Field, y: Field) -> Tile:
     """A tile's interpolated values at positions from 0 to 1; the tile wraps around at its edges."""
     side = np.float32(len(tile))
-    around = np.pad(tile, [(1, 1), (1, 1), (0, 0)][: tile.ndim], mode="wrap")
-    return cv2.remap(around, x * side + 0.5, y * side + 0.5, cv2.INTER_LINEAR)  # type: ignore[no-any-return]
+    around = cv2.copyMakeBorder(tile, 1, 1, 1, 1, cv2.BORDER_WRAP)
+    half = np.float32(0.5)
+    return cv2.remap(around, x * side + half, y * side + half, cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def _fraction(place: Field) -> Field:
@@ -133,34 +154,18 @@ def _fraction(place: Field) -> Field:
     return np.asarray(place - np.floor(place), np.float32)
 
 
-def _between(picture_at: Callable[[int, NDArray[np.bool_]], Rgb], level: Rows) -> Rgb:
+def _between(picture_at: Callable[[int, slice], Rgb], level: Rows) -> Rgb:
     """Interpolate each row between the two of several pictures whose indices enclose the row's level.
 
     Args:
-        picture_at: (index, bool [rows]) -> the selected rows of the picture of that index.
-        level: float [rows], from 0 to the last index.
+        picture_at: (index, rows) -> these rows of the picture of that index.
+        level: float [rows], monotonic, from 0 to the last index.
     """
-    lower = np.ceil(level).astype(np.intp) - 1
-    lower[lower < 0] = 0
+    lower = np.maximum(np.ceil(level).astype(np.intp) - 1, 0)
+    ends = [0, *(np.flatnonzero(np.diff(lower)) + 1).tolist(), len(lower)]
     mixed: list[Rgb] = []
-    for index in _runs(lower):
-        here = lower == index
-        share = ((level - lower)[here] * 256).astype(np.uint16)[:, None, None]
-        mixed.append(
-            ((picture_at(index, here) * (256 - share) + picture_at(index + 1, here) * share) >> 8).astype(np.uint8)
-        )
+    for here in map(slice, ends, ends[1:]):
+        index = int(lower[here.start])
+        share = (level[here] - index).astype(np.float32)[:, None]
+        mixed.append(mix(picture_at(index, here), picture_at(index + 1, here), share))
     return np.concatenate(mixed)
-
-
-def _runs(values: NDArray[np.intp]) -> list[int]:
-    """The distinct values of a monotonic array, in its order."""
-    return [int(values[0]), *values[1:][np.diff(values) != 0].tolist()]
-
-
-def _blurred(picture: Rgb, sigma: float) -> Rgb:
-    """Gaussian blur; a wide one is done at half the size, which loses nothing that such a blur would keep."""
-    if sigma < 4:
-        return cv2.GaussianBlur(picture, (0, 0), sigma)  # type: ignore[no-any-return]
-    half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    soft = cv2.GaussianBlur(half, (0, 0), sigma / 2)
-    return cv2.resize(soft, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[no-any-return]

@@ -8,9 +8,9 @@ import numpy as np
 from builder.records import Background, Rgb
 from builder.stages.backgrounds import backdrops
 from builder.stages.backgrounds.backdrops import Backdrop
-from builder.stages.backgrounds.noise import fractal
-from builder.stages.backgrounds.palette import Colour, colour
-from builder.stages.backgrounds.perspective import Camera, tile_ground
+from builder.stages.backgrounds.noise import fractal, white
+from builder.stages.backgrounds.palette import Colour, colour, mix
+from builder.stages.backgrounds.perspective import Camera, blurred, tile_ground
 
 SIZE = 1152
 """Width and height in pixels of painted scenes: an eighth more than the default resolution, as room to crop."""
@@ -55,19 +55,18 @@ def haze(picture: Rgb, camera: Camera, shade: Colour, amount: float, *, depth: f
     """
     first = int(camera.horizon * SIZE) + 1
     share = amount * np.exp(-camera.nearness(first, SIZE) / depth)
-    share = share[share > 0.004][:, None, None].astype(np.float32)
-    part = picture[first : first + len(share)]
-    part[:] = part + (colour(shade) - part) * share
+    share = share[share > 0.004][:, None]
+    part = slice(first, first + len(share))
+    picture[part] = mix(picture[part], shade, share)
 
 
 def reflect(picture: Rgb, edge: float, amount: float) -> None:
     """Add the fading mirror image of the backdrop to a polished ground, in place."""
     first = round(edge * SIZE)
     depth = min(first, SIZE - first)
-    mirrored = cv2.GaussianBlur(picture[first - depth : first][::-1], (0, 0), SIZE * 0.008)
-    share = amount * np.linspace(1, 0.1, depth, dtype=np.float32)[:, None, None]
-    part = picture[first : first + depth]
-    part[:] = part * (1 - share) + mirrored * share
+    mirrored = blurred(picture, SIZE * 0.008, slice(first - depth, first))[::-1]
+    part = slice(first, first + depth)
+    picture[part] = mix(picture[part], mirrored, amount * np.linspace(1, 0.1, depth, dtype=np.float32)[:, None])
 
 
 def corner(picture: Rgb, edge: float) -> None:
@@ -110,8 +109,7 @@ def finish(picture: Rgb, rng: np.random.Generator, camera: Camera, ground: float
     slope = np.float32(rng.uniform(0.03, 0.08))
     corners = np.float32(0.065) * (row**2 + column**2) ** np.float32(1.5)
     light = (1 - slope * (np.float32(0.8) * column + np.float32(0.3) * row)) * (1 - corners)
-    tint = np.array([1 + warmth, 1, 1 - warmth], np.float32)
-    grain = np.float32(2.2) * rng.standard_normal((SIZE, SIZE), np.float32)
-    lit = picture * (light[..., None] * tint)
-    lit += grain[..., None]
-    return Background(pixels=np.clip(lit, 0, 255, out=lit).astype(np.uint8), horizon=camera.horizon, ground=ground)
+    tint = cv2.merge([light * np.float32(gain) for gain in (1 + warmth, 1, 1 - warmth)])
+    grain = np.rint(np.float32(2.2) * white((SIZE, SIZE), rng)).astype(np.int16)
+    lit = cv2.add(cv2.multiply(picture, tint, dtype=cv2.CV_16S), cv2.merge((grain, grain, grain)), dtype=cv2.CV_8U)
+    return Background(pixels=lit, horizon=camera.horizon, ground=ground)
