@@ -108,11 +108,14 @@ def trunks(backdrop: Backdrop, rng: np.random.Generator, base: float, palette: S
     for place in np.sort(rng.random(count)):
         width = rng.uniform(0.008, 0.03)
         foot = base + rng.uniform(-0.02, 0.01)
-        across = np.abs(columns() - place - 0.03 * (rows() - base) * rng.normal()) / width
+        lean = 0.03 * np.clip(rng.normal(), -2.5, 2.5)
+        near = slice(max(int((place - 0.12) * SIDE), 0), int((place + 0.12) * SIDE))
+        aside = columns()[:, near] - place
+        across = np.abs(aside - lean * (rows() - base)) / width
         inside = (1.2 - across) * width * SIDE / 2
         inside = np.where(rows() < foot, inside, 0)
-        shade = blend(palette, np.asarray(0.5 - 0.5 * (columns() - place) / width + 0 * rows(), np.float32))
-        cover(backdrop, shade, np.asarray(inside, np.float32))
+        shade = blend(palette, np.asarray(0.5 - 0.5 * aside / width + 0 * rows(), np.float32))
+        cover(backdrop[:, near], shade, np.asarray(inside, np.float32))
 
 
 def box(backdrop: Backdrop, left: float, top: float, right: float, bottom: float, shade: Colour) -> None:

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from builder.records import Rgb
 from builder.stages.backgrounds.materials import TILE, lit
-from builder.stages.backgrounds.noise import Field, fractal
+from builder.stages.backgrounds.noise import Field, fractal, soft
 from builder.stages.backgrounds.palette import Colour, blend, light_up, tint
 
 SHAPES = 24
 """Number of different stones in a tile of gravel."""
 _SIDE = 64
 """Width and height in pixels of a stone's shape."""
+_SHIFT, _SCALE = 4, 16
+"""Fractional bits of the coordinates of polygons, and the number of parts of a pixel."""
 _REACH = 1.6
 """Half the width of a stone's shape, in radii."""
 _SMALLEST, _LARGEST = 3, 42
@@ -26,24 +28,29 @@ _SMALLEST, _LARGEST = 3, 42
 def gravel(rng: np.random.Generator, palette: Sequence[Colour], count: int) -> Rgb:
     """Grit with `count` loose stones of many sizes on it."""
     grit = fractal((TILE, TILE), rng, 0.5, lowest=4)
-    rise = np.float32(0.5) * grit + np.float32(2.5) * fractal((TILE, TILE), rng, 1.8, lowest=1)
+    rise = np.float32(0.5) * grit + np.float32(2.5) * soft((TILE, TILE), rng, 1.8, lowest=1)
     pad = round(2 * _REACH * _LARGEST) + 2  # so that each stone that reaches into the tile is whole
-    rough, height, tone = (
+    height, tone, rough, spots = (
         cv2.copyMakeBorder(each, pad, pad, pad, pad, cv2.BORDER_WRAP)
-        for each in (grit, rise, np.float32(0.45) + np.float32(0.13) * grit)
+        for each in (
+            rise,
+            np.float32(0.45) + np.float32(0.13) * grit,
+            np.float32(0.25) * grit,
+            np.float32(0.07) * grit,
+        )
     )
     shapes = [_stone(rng) for _ in range(SHAPES)]
     radii = np.sort(np.clip(rng.lognormal(2.0, 0.65, count), _SMALLEST, _LARGEST))
     places, kinds = rng.integers(0, TILE, (count, 2)).tolist(), rng.integers(0, SHAPES, count).tolist()
-    for radius, (row, column), kind, shade in zip(radii, places, kinds, rng.uniform(0.2, 1, count), strict=True):
+    for radius, (row, column), kind, shade in zip(radii, places, kinds, rng.uniform(0.2, 1, count).astype(np.float32), strict=True):
         half = int(radius * _REACH) + 1
         side = 2 * half + 1
         dome = cv2.resize(shapes[kind], (side, side)) * np.float32(radius)
         for top, left in _copies(row, column, half):
             here = slice(top + pad - half, top + pad + half + 1), slice(left + pad - half, left + pad + half + 1)
             above = dome > np.maximum(height[here] - 2, np.float32(0.1 * radius))
-            np.copyto(height[here], dome + np.float32(0.25) * rough[here], where=above)
-            np.copyto(tone[here], np.float32(shade) + np.float32(0.07) * rough[here], where=above)
+            np.copyto(height[here], dome + rough[here], where=above)
+            np.copyto(tone[here], spots[here] + shade, where=above)
     middle = slice(pad, -pad), slice(pad, -pad)
     return light_up(tint(palette, tone[middle]), lit(height[middle]))
 
@@ -55,18 +62,17 @@ def leaves(rng: np.random.Generator, palette: Sequence[Colour], soil: Sequence[C
     places = rng.uniform(0, TILE, (count, 2))
     lengths = rng.uniform(45, 85, count)
     outlines, ribs = _leaves(rng, lengths)
-    outlines, ribs = (np.rint((each + places[:, None]) * 16).astype(np.int32) for each in (outlines, ribs))
-    depth = np.linspace(0.55, 1, count)[:, None]
-    tones = blend(palette, rng.random((1, count), np.float32))[0] * depth
-    leaf = zip(places.tolist(), lengths.tolist(), outlines, ribs, tones, strict=True)
-    for (column, row), length, outline, rib, tone in leaf:
+    outlines, ribs = (np.rint((each + places[:, None]) * _SCALE).astype(np.int32) for each in (outlines, ribs))
+    tones = blend(palette, rng.random((1, count), np.float32))[0] * np.linspace(0.55, 1, count)[:, None]
+    shades = ((factor * tones).tolist() for factor in (1, 0.35, 0.72))
+    leaf = zip(places.tolist(), lengths.tolist(), outlines, ribs, *shades, strict=True)
+    for (column, row), length, outline, rib, tone, shadow, dark in leaf:
         for down, across in _copies(row, column, length):
-            shift = np.array([across - column, down - row], np.float64) * 16
-            moved = outline + shift.astype(np.int32)
-            cv2.fillPoly(ground, [moved + (64, 80)], (0.35 * tone).tolist(), cv2.LINE_AA, 4)
-            cv2.fillPoly(ground, [moved], tone.tolist(), cv2.LINE_AA, 4)
-            line = rib + shift.astype(np.int32)
-            cv2.polylines(ground, [line], False, (0.72 * tone).tolist(), 1, cv2.LINE_AA, 4)
+            x, y = round(across - column) * _SCALE, round(down - row) * _SCALE
+            below = x + 4 * _SCALE, y + 5 * _SCALE
+            cv2.fillPoly(ground, [outline], shadow, cv2.LINE_AA, _SHIFT, below)
+            cv2.fillPoly(ground, [outline], tone, cv2.LINE_AA, _SHIFT, (x, y))
+            cv2.polylines(ground, [rib + (x, y) if x or y else rib], False, dark, 1, cv2.LINE_AA, _SHIFT)
     return light_up(ground, np.float32(0.05) * fractal((TILE, TILE), rng, 0.7, lowest=10) + 1)
 
 

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 Field = NDArray[np.float32]
 """float32 [H, W]."""
 
-_STEPS = (np.arange(256) + 0.5) / 256
-_NORMAL = np.array([NormalDist().inv_cdf(share) for share in _STEPS], np.float32)
-"""Normally distributed values for a random byte."""
-_PHASE = np.exp(2j * np.pi * _STEPS).astype(np.complex64)
-"""Points of the unit circle for a random byte."""
+_NORMAL = np.array([NormalDist().inv_cdf((byte + 0.5) / 256) for byte in range(256)], np.float32)
+"""Normally distributed values for random bytes."""
+_PART = 4
+"""A soft field is drawn at this fraction of its width and height."""
 
 
 def white(shape: tuple[int, int], rng: np.random.Generator) -> Field:
     """Independent values with a normal distribution: mean 0, standard deviation 1, 256 levels."""
-    return _NORMAL[_random_bytes(shape, rng)]
+    random = np.frombuffer(rng.bytes(shape[0] * shape[1]), np.uint8).reshape(shape)
+    return np.asarray(cv2.LUT(random, _NORMAL), np.float32)
 
 
 def fractal(
@@ -33,8 +33,6 @@ def fractal(
 ) -> Field:
     """Noise whose amplitude falls with frequency as 1/f^slope; mean 0, standard deviation 1, tileable.
 
-    The spectrum is drawn directly: exact amplitudes, random phases.
-
     Args:
         shape: rows and columns; the number of columns is even.
         rng: source of the random phases.
@@ -42,21 +40,42 @@ def fractal(
         stretch: how many times longer features are along (rows, columns).
         lowest: frequencies below this many cycles per tile are left out, so that its repetition does not show.
     """
-    from scipy.fft import irfft2  # most commands do not need it
-
     rows, columns = shape
-    down = np.fft.fftfreq(rows).astype(np.float32)[:, None] * np.float32(rows * stretch[0])
-    across = np.fft.rfftfreq(columns).astype(np.float32)[None, :] * np.float32(columns * stretch[1])
+    half = rows // 2 + 1
+    down = (np.arange(half, dtype=np.float32) * np.float32(stretch[0]))[:, None]
+    across = (np.arange(columns // 2 + 1, dtype=np.float32) * np.float32(stretch[1]))[None, :]
+    gain = _gain(down, across, slope, lowest)
+    # The spectrum of a real field, as OpenCV packs it: a column of real parts, then one of imaginary parts, and so on;
+    # the first and the last column, which are symmetric, are packed in the same way along the rows.
+    spectrum = white(shape, rng)
+    packed = (np.arange(rows) + 1) // 2
+    edges = spectrum[:, [0, -1]] * gain[packed][:, [0, -1]]
+    doubled = cv2.merge((gain, gain)).reshape(half, -1)[:, 1:-1]
+    spectrum[:half] *= doubled
+    spectrum[half:] *= doubled[rows - half : 0 : -1]
+    spectrum[:, [0, -1]] = edges
+    field: Field = cv2.idft(spectrum)
+    return field * np.float32(np.sqrt(field.size) / cv2.norm(field))
+
+
+def soft(shape: tuple[int, int], rng: np.random.Generator, slope: float, *, lowest: float) -> Field:
+    """The same as `fractal` for steep slopes, without its smallest features; rows and columns are multiples of 4."""
+    small = fractal((shape[0] // _PART, shape[1] // _PART), rng, slope, lowest=lowest)
+    around = cv2.copyMakeBorder(small, 2, 2, 2, 2, cv2.BORDER_WRAP)
+    edge = slice(2 * _PART, -2 * _PART)
+    large = cv2.resize(around, None, fx=_PART, fy=_PART, interpolation=cv2.INTER_CUBIC)[edge, edge]
+    return np.ascontiguousarray(large)
+
+
+def _gain(down: Field, across: Field, slope: float, lowest: float) -> Field:
+    """The amplitude of each pair of frequencies along rows and columns."""
     square = down**2 + across**2
     square[0, 0] = 1.0
     gain = cv2.pow(square, -slope / 2)
-    gain[square <= lowest**2] = 0.0
+    if lowest:
+        gain[square <= lowest**2] = 0.0
     gain[0, 0] = 0.0
-    gain[:, [0, -1]] *= np.float32(np.sqrt(2))  # of these columns, the inverse transform keeps half of the energy
-    spectrum = _PHASE[_random_bytes(gain.shape, rng)]
-    spectrum *= gain
-    field: Field = irfft2(spectrum, s=shape, overwrite_x=True)
-    return field * np.float32(np.sqrt(field.size) / cv2.norm(field))
+    return np.asarray(gain, np.float32)
 
 
 def relief(height: Field, light: tuple[float, float, float]) -> Field:
@@ -77,7 +96,3 @@ def relief(height: Field, light: tuple[float, float, float]) -> Field:
     slope_x += np.float32(1)
     lit /= np.sqrt(slope_x, out=slope_x)
     return np.maximum(lit, np.float32(0), out=lit)
-
-
-def _random_bytes(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.uint8]:
-    return np.frombuffer(rng.bytes(int(np.prod(shape))), np.uint8).reshape(shape)

@@ -44,26 +44,23 @@ def tint(palette: Sequence[Colour], share: Field) -> Rgb:
     return np.asarray(cv2.applyColorMap(_percentile(share), table[:, None]), np.uint8)
 
 
-def mix(first: Rgb, second: Rgb | Colour, share: NDArray[np.float32]) -> Rgb:
-    """Blend a second picture, or a colour, over a first one of the same size.
+def mix(first: Rgb, second: Rgb, share: Field) -> Rgb:
+    """Blend a second picture over a first one; share: the second's opacity, 0 to 1, of each pixel."""
+    return np.asarray(cv2.blendLinear(first, second, 1 - share, share), np.uint8)
 
-    Args:
-        first: uint8 [H, W, 3].
-        second: uint8 [H, W, 3].
-        share: opacity of the second, 0 to 1: float32 [H, W], or [H, 1] for one number per row.
 
-    Returns:
-        uint8 [H, W, 3].
-    """
+def mix_rows(first: Rgb, second: Rgb | Colour, shares: NDArray[np.floating]) -> None:
+    """Blend a second picture, or a colour, over a first one in place; shares: the second's opacity in each row."""
     if isinstance(second, str):
-        second = np.broadcast_to(colour(second).astype(np.uint8), first.shape)
-    over = np.ascontiguousarray(np.broadcast_to(share, first.shape[:2]))
-    return np.asarray(cv2.blendLinear(first, np.ascontiguousarray(second), 1 - over, over), np.uint8)
+        second = np.broadcast_to(np.tile(colour(second), (first.shape[1], 1)).astype(np.uint8), first.shape)
+    for row, other, share in zip(first, second, shares.tolist(), strict=True):
+        cv2.addWeighted(row, 1 - share, other, share, 0, dst=row)
 
 
 def light_up(colours: Rgb, light: Field) -> Rgb:
-    """Multiply colours by a light, float32 [H, W], where 1 changes nothing; uint8 [H, W, 3]."""
-    return np.asarray(cv2.multiply(colours, cv2.merge((light, light, light)), dtype=cv2.CV_8U), np.uint8)
+    """Multiply colours by a light, 0 to 2, where 1 changes nothing; uint8 [H, W, 3]."""
+    gain = cv2.convertScaleAbs(light, alpha=127.5)
+    return np.asarray(cv2.multiply(colours, cv2.merge((gain, gain, gain)), scale=1 / 127.5), np.uint8)
 
 
 @cache

@@ -9,11 +9,14 @@ from builder.records import Background, Rgb
 from builder.stages.backgrounds import backdrops
 from builder.stages.backgrounds.backdrops import Backdrop
 from builder.stages.backgrounds.noise import fractal, white
-from builder.stages.backgrounds.palette import Colour, colour, mix
+from builder.stages.backgrounds.palette import Colour, colour, light_up, mix_rows
 from builder.stages.backgrounds.perspective import Camera, blurred, tile_ground
 
 SIZE = 1152
 """Width and height in pixels of painted scenes: an eighth more than the default resolution, as room to crop."""
+
+GRAIN = np.float32(0.012)
+"""Standard deviation of the grain in a finished scene, as a fraction of the brightness."""
 
 
 def compose(
@@ -55,9 +58,8 @@ def haze(picture: Rgb, camera: Camera, shade: Colour, amount: float, *, depth: f
     """
     first = int(camera.horizon * SIZE) + 1
     share = amount * np.exp(-camera.nearness(first, SIZE) / depth)
-    share = share[share > 0.004][:, None]
-    part = slice(first, first + len(share))
-    picture[part] = mix(picture[part], shade, share)
+    share = share[share > 0.004]
+    mix_rows(picture[first : first + len(share)], shade, share)
 
 
 def reflect(picture: Rgb, edge: float, amount: float) -> None:
@@ -65,23 +67,19 @@ def reflect(picture: Rgb, edge: float, amount: float) -> None:
     first = round(edge * SIZE)
     depth = min(first, SIZE - first)
     mirrored = blurred(picture, SIZE * 0.008, slice(first - depth, first))[::-1]
-    part = slice(first, first + depth)
-    picture[part] = mix(picture[part], mirrored, amount * np.linspace(1, 0.1, depth, dtype=np.float32)[:, None])
+    mix_rows(picture[first : first + depth], mirrored, amount * np.linspace(1, 0.1, depth))
 
 
 def corner(picture: Rgb, edge: float) -> None:
     """Darken the floor next to the wall behind it, in place."""
     first, reach = round(edge * SIZE), round(0.035 * SIZE)
-    share = 0.5 * np.exp(-np.linspace(0, 4, reach, dtype=np.float32))[:, None, None]
-    part = picture[first : first + reach]
-    part[:] = part * (1 - share)
+    mix_rows(picture[first : first + reach], "000000", 0.5 * np.exp(-np.linspace(0, 4, reach)))
 
 
 def rim(picture: Rgb, edge: float, shade: Colour) -> None:
     """Draw the far edge of a table top or blanket, in place."""
     first = round(edge * SIZE)
-    part = picture[first - 3 : first + 1]
-    part[:] = 0.35 * part + 0.65 * colour(shade)
+    mix_rows(picture[first - 3 : first + 1], shade, np.full(4, 0.65))
 
 
 def wet(picture: Rgb, rng: np.random.Generator, edge: float, shade: Colour) -> None:
@@ -104,12 +102,12 @@ def finish(picture: Rgb, rng: np.random.Generator, camera: Camera, ground: float
         ground: highest row on which something may stand, as a fraction of the height.
         warmth: how much more red and less blue the light is; 0 is neutral.
     """
-    place = np.linspace(-1, 1, SIZE, dtype=np.float32)
+    place = np.linspace(-1, 1, SIZE // 8, dtype=np.float32)
     row, column = place[:, None], place[None, :]
     slope = np.float32(rng.uniform(0.03, 0.08))
     corners = np.float32(0.065) * (row**2 + column**2) ** np.float32(1.5)
     light = (1 - slope * (np.float32(0.8) * column + np.float32(0.3) * row)) * (1 - corners)
-    tint = cv2.merge([light * np.float32(gain) for gain in (1 + warmth, 1, 1 - warmth)])
-    grain = np.rint(np.float32(2.2) * white((SIZE, SIZE), rng)).astype(np.int16)
-    lit = cv2.add(cv2.multiply(picture, tint, dtype=cv2.CV_16S), cv2.merge((grain, grain, grain)), dtype=cv2.CV_8U)
-    return Background(pixels=lit, horizon=camera.horizon, ground=ground)
+    light = cv2.resize(light, (SIZE, SIZE)) + GRAIN * white((SIZE, SIZE), rng)
+    if warmth:
+        picture = cv2.multiply(picture, (1 + warmth, 1, 1 - warmth, 0))
+    return Background(pixels=light_up(picture, light), horizon=camera.horizon, ground=ground)
