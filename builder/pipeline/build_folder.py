@@ -166,7 +166,7 @@ class BuildFolder:
         return self.hidden / "cutouts" / f"{key}.{kind}"
 
     def painted_file(self, name: str, kind: str) -> Path:
-        """The path of a file of a painted background; kind: "json" (its geometry, also its marker) or "png"."""
+        """The path of a file of a painted background; kind: "json" (its marker) or "npy" (its pixels)."""
         return self.hidden / "backgrounds" / f"{name}.{kind}"
 
     def candidate_file(self, shard: int) -> Path:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from builder.pipeline.build_folder import BuildFolder
-from builder.records import Background, Cutout, Photo, Rejected, Rgb, Rgba
+from builder.records import Background, Cutout, Photo, Rejected
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import REMAKE, read_checked, read_checked_or_none, write_checked
 from mycanvas.io.files import has_sha256, write_bytes
@@ -35,7 +35,7 @@ class CutoutMarker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaintedMarker:
-    """The marker of a painted background: its geometry, and the sha256 of its PNG."""
+    """The marker of a painted background: its geometry, and the sha256 of its pixels' file."""
 
     horizon: float
     ground: float
@@ -48,9 +48,7 @@ def write_cutout(folder: BuildFolder, key: str, photo: Photo, result: Cutout | R
     if isinstance(result, Cutout):
         if result.mask is not None:
             contents["mask.png"] = encode_png(result.mask.astype(np.uint8) * 255)
-        buffer = io.BytesIO()
-        np.save(buffer, result.rgba)  # twice as large as a PNG; but reading a PNG takes as long as making a scene
-        contents["cutout.npy"] = buffer.getvalue()
+        contents["cutout.npy"] = _npy(result.rgba)
     for kind, content in contents.items():
         write_bytes(folder.cutout_file(key, kind), content)
     marker = CutoutMarker(
@@ -89,13 +87,9 @@ def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
     """
     marker = cutout_marker(folder, key)
     path = folder.cutout_file(key, "cutout.npy")
-    try:
-        rgba: Rgba = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError):
-        raise _damaged(path) from None
     if marker.quality is None:
         raise _damaged(path)
-    return Cutout(photo_id=photo_id, rgba=rgba, quality=marker.quality, cut_off=bool(marker.cut_off))
+    return Cutout(photo_id=photo_id, rgba=_mapped(path), quality=marker.quality, cut_off=bool(marker.cut_off))
 
 
 def read_encoded(folder: BuildFolder, key: str) -> tuple[bytes, bytes | None]:
@@ -112,8 +106,8 @@ def read_encoded(folder: BuildFolder, key: str) -> tuple[bytes, bytes | None]:
 
 def write_painted(folder: BuildFolder, name: str, painted: Background) -> None:
     """Write a painted background, and last its marker."""
-    content = encode_png(painted.pixels)
-    write_bytes(folder.painted_file(name, "png"), content)
+    content = _npy(painted.pixels)
+    write_bytes(folder.painted_file(name, "npy"), content)
     sha256 = hashlib.sha256(content).hexdigest()
     marker = PaintedMarker(horizon=painted.horizon, ground=painted.ground, sha256=sha256)
     write_checked(folder.painted_file(name, "json"), asdict(marker))
@@ -122,21 +116,33 @@ def write_painted(folder: BuildFolder, name: str, painted: Background) -> None:
 def is_painted(folder: BuildFolder, name: str) -> bool:
     """Whether a background was painted and is whole."""
     marker = read_checked_or_none(folder.painted_file(name, "json"), PaintedMarker)
-    return marker is not None and has_sha256(folder.painted_file(name, "png"), marker.sha256)
+    return marker is not None and has_sha256(folder.painted_file(name, "npy"), marker.sha256)
 
 
 def read_painted(folder: BuildFolder, name: str) -> Background:
-    """Read a painted background.
+    """Read a painted background. As with `read_cutout`, its pixels are memory-mapped and not compared.
 
     Raises:
         StoreError: a file is missing or damaged.
     """
     marker = read_checked(folder.painted_file(name, "json"), PaintedMarker)
-    path = folder.painted_file(name, "png")
-    pixels: Rgb | None = cv2.imdecode(np.frombuffer(_read(path, marker.sha256), np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise _damaged(path)
-    return Background(pixels=cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), horizon=marker.horizon, ground=marker.ground)
+    return Background(
+        pixels=_mapped(folder.painted_file(name, "npy")), horizon=marker.horizon, ground=marker.ground
+    )
+
+
+def _npy(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode pixels as .npy: larger than a PNG, but a PNG takes longer to write and read than a scene to make."""
+    buffer = io.BytesIO()
+    np.save(buffer, pixels)
+    return buffer.getvalue()
+
+
+def _mapped(path: Path) -> NDArray[np.uint8]:
+    try:
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError, EOFError):
+        raise _damaged(path) from None
 
 
 def _read(file: Path, digest: str | None) -> bytes:

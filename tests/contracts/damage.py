@@ -49,7 +49,7 @@ KINDS = (
     ".build/plan.json",
     ".build/selected.json",
     ".build/backgrounds/*.json",
-    ".build/backgrounds/*.png",
+    ".build/backgrounds/*.npy",
     ".build/candidates/*.arrow",
     ".build/candidates/*.json",
     ".build/cutouts/*.json",

@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from builder.records import Rgb
 from builder.stages.backgrounds.noise import Field, fractal
 from builder.stages.backgrounds.palette import Colour, blend, choose, colour
+from builder.stages.backgrounds.perspective import blurred
 
 SIDE = 384
 """Width and height of a backdrop in pixels; a picture is several times larger."""
@@ -106,11 +108,14 @@ def trunks(backdrop: Backdrop, rng: np.random.Generator, base: float, palette: S
     for place in np.sort(rng.random(count)):
         width = rng.uniform(0.008, 0.03)
         foot = base + rng.uniform(-0.02, 0.01)
-        across = np.abs(columns() - place - 0.03 * (rows() - base) * rng.normal()) / width
+        lean = 0.03 * np.clip(rng.normal(), -2.5, 2.5)
+        near = slice(max(int((place - 0.12) * SIDE), 0), int((place + 0.12) * SIDE))
+        aside = columns()[:, near] - place
+        across = np.abs(aside - lean * (rows() - base)) / width
         inside = (1.2 - across) * width * SIDE / 2
         inside = np.where(rows() < foot, inside, 0)
-        shade = blend(palette, np.asarray(0.5 - 0.5 * (columns() - place) / width + 0 * rows(), np.float32))
-        cover(backdrop, shade, np.asarray(inside, np.float32))
+        shade = blend(palette, np.asarray(0.5 - 0.5 * aside / width + 0 * rows(), np.float32))
+        cover(backdrop[:, near], shade, np.asarray(inside, np.float32))
 
 
 def box(backdrop: Backdrop, left: float, top: float, right: float, bottom: float, shade: Colour) -> None:
@@ -132,24 +137,24 @@ def lights(
     area: left, top, right, bottom; radius: both in fractions of the width.
     """
     left, top, right, bottom = area
-    glow = np.zeros_like(backdrop)
+    pad = int(radius * 1.15 * SIDE) + 3
+    glow = np.zeros((SIDE + 2 * pad, SIDE + 2 * pad, 3), np.float32)
     for _ in range(count):
         x, y = rng.uniform(left, right) * SIDE, rng.uniform(top, bottom) * SIDE
         size = radius * rng.uniform(0.55, 1.15) * SIDE
         shade = colour(choose(rng, shades)) * np.float32(rng.uniform(0.15, 0.6))
-        disc = np.zeros_like(backdrop)
-        centre = (round(x * 16), round(y * 16))
+        disc = np.zeros((2 * pad, 2 * pad, 3), np.float32)
+        centre = (round((x % 1 + pad) * 16), round((y % 1 + pad) * 16))
         cv2.circle(disc, centre, round(size * 16), shade.tolist(), -1, cv2.LINE_AA, 4)
         cv2.circle(disc, centre, round(size * 16), (shade * 1.25).tolist(), 1, cv2.LINE_AA, 4)
-        glow += disc
-    backdrop += cv2.GaussianBlur(glow, (0, 0), 0.8) * (1 - backdrop / 300)
+        glow[int(y) : int(y) + 2 * pad, int(x) : int(x) + 2 * pad] += disc
+    backdrop += cv2.GaussianBlur(glow[pad:-pad, pad:-pad], (0, 0), 0.8) * (1 - backdrop / 300)
 
 
-def enlarge(backdrop: Backdrop, size: int, blur: float) -> NDArray[np.uint8]:
+def enlarge(backdrop: Backdrop, size: int, blur: float) -> Rgb:
     """The backdrop enlarged to uint8 [size, size, 3] and blurred; blur: standard deviation, a fraction of its width."""
-    soft = cv2.GaussianBlur(backdrop, (0, 0), max(blur * SIDE, 0.3))
-    large = cv2.resize(np.clip(soft, 0, 255).astype(np.uint8), (size, size), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(large, np.uint8)
+    soft = blurred(np.clip(backdrop, 0, 255).astype(np.uint8), max(blur * SIDE, 0.3), slice(0, SIDE))
+    return np.asarray(cv2.resize(soft, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def sea(backdrop: Backdrop, rng: np.random.Generator, horizon: float, shore: float, palette: Sequence[Colour]) -> None:

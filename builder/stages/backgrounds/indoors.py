@@ -33,7 +33,7 @@ def wooden_table(rng: np.random.Generator, variant: int) -> Background:
     picture = compose(back, tile, 1.0, camera, edge, blur=0.017)
     reflect(picture, edge, 0.2)
     rim(picture, edge, wood[0])
-    picture = defocus(picture, camera, 0.008, 0.62)
+    defocus(picture, camera, 0.008, 0.62)
     return finish(picture, rng, camera, edge + 0.14)
 
 
@@ -53,7 +53,7 @@ def kitchen_floor(rng: np.random.Generator, variant: int) -> Background:
     picture = compose(back, tile, 1.3, camera, foot, blur=0.005)
     reflect(picture, foot, 0.2)
     corner(picture, foot)
-    picture = defocus(picture, camera, 0.005, 0.62)
+    defocus(picture, camera, 0.005, 0.62)
     return finish(picture, rng, camera, foot + 0.16)
 
 
@@ -81,7 +81,7 @@ def living_room(rng: np.random.Generator, variant: int) -> Background:
     picture = compose(back, materials.planks(rng, wood, 11, gap=1.8), 1.6, camera, foot, blur=0.005)
     reflect(picture, foot, 0.14)
     corner(picture, foot)
-    picture = defocus(picture, camera, 0.005, 0.6)
+    defocus(picture, camera, 0.005, 0.6)
     return finish(picture, rng, camera, foot + 0.15)
 
 

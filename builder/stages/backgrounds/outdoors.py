@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from builder.records import Background
-from builder.stages.backgrounds import backdrops, grass, materials
+from builder.stages.backgrounds import backdrops, grass, litter, materials
 from builder.stages.backgrounds.palette import choose, variant_of
 from builder.stages.backgrounds.perspective import Camera, defocus
 from builder.stages.backgrounds.picture import SIZE, compose, finish, haze, rim, wet
@@ -24,7 +24,7 @@ def meadow(rng: np.random.Generator, variant: int) -> Background:
     green = variant_of(variant, greens)
     picture = compose(back, materials.turf(rng, green), 1.0, camera, camera.horizon, blur=0.008, loose=rng)
     haze(picture, camera, green[2], 0.8, depth=0.2)
-    picture = defocus(picture, camera, 0.006, 0.5)
+    defocus(picture, camera, 0.006, 0.5)
     grass.grow(picture, rng, camera, green, metres=0.055, count=12000)
     petals = variant_of(variant, (("fdfdf5", "f4f0ff"), ("f6d743", "fbe98a"), ("d9527a", "f08ab0", "ffffff")))
     grass.bloom(picture, rng, camera, petals, "e2a51c", metres=0.028, count=int(rng.integers(60, 110)))
@@ -45,7 +45,7 @@ def beach(rng: np.random.Generator, variant: int) -> Background:
     tile = materials.sand(rng, variant_of(variant, sands), ripples=0, height=2.2)
     picture = compose(back, tile, 1.3, camera, shore, blur=0.004, loose=rng)
     wet(picture, rng, shore, "7b6a52")
-    picture = defocus(picture, camera, 0.006, 0.5)
+    defocus(picture, camera, 0.006, 0.5)
     return finish(picture, rng, camera, shore + 0.14)
 
 
@@ -59,7 +59,7 @@ def snow(rng: np.random.Generator, variant: int) -> Background:
     tile = materials.snow(rng, ("86a0c6", "cfdcee", "fafcff"))
     picture = compose(back, tile, 1.6, camera, camera.horizon + 0.005, blur=0.007, loose=rng)
     haze(picture, camera, "e6eef7", 0.8)
-    picture = defocus(picture, camera, 0.006, 0.5)
+    defocus(picture, camera, 0.006, 0.5)
     return finish(picture, rng, camera, camera.horizon + 0.2)
 
 
@@ -78,7 +78,7 @@ def desert(rng: np.random.Generator, variant: int) -> Background:
     tile = materials.sand(rng, sands, ripples=float(rng.integers(11, 15)), height=3.4)
     picture = compose(back, tile, 1.5, camera, camera.horizon + 0.01, blur=0.004, loose=rng)
     haze(picture, camera, sands[2], 0.6)
-    picture = defocus(picture, camera, 0.006, 0.5)
+    defocus(picture, camera, 0.006, 0.5)
     return finish(picture, rng, camera, camera.horizon + 0.2)
 
 
@@ -93,7 +93,7 @@ def street(rng: np.random.Generator, variant: int) -> Background:
     tile = materials.cobbles(rng, variant_of(variant, stones), "57514a", 14)
     picture = compose(back, tile, 1.5, camera, camera.horizon + 0.006, blur=0.009)
     haze(picture, camera, "8a6a58" if evening else "b5afa6", 0.7, depth=0.15)
-    picture = defocus(picture, camera, 0.006, 0.5)
+    defocus(picture, camera, 0.006, 0.5)
     return finish(picture, rng, camera, camera.horizon + 0.2, warmth=0.06 if evening else 0.0)
 
 
@@ -108,10 +108,10 @@ def picnic(rng: np.random.Generator, variant: int) -> Background:
     picture = compose(back, materials.turf(rng, green), 1.1, camera, camera.horizon, blur=0.014, loose=rng)
     haze(picture, camera, green[2], 0.9, depth=0.15)
     grass.grow(picture, rng, camera, green, metres=0.06, count=6000, nearest=0.45)
-    picture = defocus(picture, camera, 0.008, 0.62)
+    defocus(picture, camera, 0.008, 0.62)
     dye = variant_of(variant, (("b3202a", "f4efe6"), ("2b5c9e", "f1f3f4"), ("2f7a4d", "f4f2e8"), ("c98a1e", "f8f1de")))
     sheet = compose(back, materials.cloth(rng, *dye, 8), 1.0, camera, edge, blur=0)
-    sheet = defocus(sheet, camera, 0.005, 0.62)
+    defocus(sheet, camera, 0.005, 0.62)
     top = round(edge * SIZE)
     picture[top:] = sheet[top:]
     rim(picture, edge, "2b3c18")
@@ -128,10 +128,10 @@ def rocky_plain(rng: np.random.Generator, variant: int) -> Background:
     )
     backdrops.ridge(back, rng, camera.horizon + 0.01, 0.22, ("a9b3c2", "8f9cb0", "b3bcc8"), 1.3)
     backdrops.ridge(back, rng, camera.horizon + 0.01, 0.12, rock, 1.5)
-    tile = materials.gravel(rng, rock, 1100)
+    tile = litter.gravel(rng, rock, 1100)
     picture = compose(back, tile, 1.5, camera, camera.horizon + 0.006, blur=0.004, loose=rng)
     haze(picture, camera, rock[1], 0.6, depth=0.15)
-    picture = defocus(picture, camera, 0.006, 0.5)
+    defocus(picture, camera, 0.006, 0.5)
     return finish(picture, rng, camera, camera.horizon + 0.2)
 
 
@@ -145,10 +145,10 @@ def autumn(rng: np.random.Generator, variant: int) -> Background:
     backdrops.foliage(back, rng, camera.horizon + 0.01, 0.42, golds, 1500)
     backdrops.trunks(back, rng, camera.horizon + 0.02, ("1f1712", "4a3a2e", "7a6652"), 9)
     backdrops.lights(back, rng, (0, 0, 1, camera.horizon - 0.05), ("ffe9a8", "ffd070"), 24, 0.028)
-    tile = materials.leaves(rng, ("8a4316", golds[1], golds[2], "b5331f", "d0a040"), ("2a1d12", "54402a"), 750)
+    tile = litter.leaves(rng, ("8a4316", golds[1], golds[2], "b5331f", "d0a040"), ("2a1d12", "54402a"), 750)
     picture = compose(back, tile, 1.15, camera, camera.horizon + 0.006, blur=0.012, loose=rng)
     haze(picture, camera, golds[2], 0.45, depth=0.2)
-    picture = defocus(picture, camera, 0.007, 0.5)
+    defocus(picture, camera, 0.007, 0.5)
     return finish(picture, rng, camera, camera.horizon + 0.2)
 
 
@@ -167,5 +167,5 @@ def jetty(rng: np.random.Generator, variant: int) -> Background:
     tile = materials.planks(rng, wood, 10, joints=False, gap=6)
     picture = compose(back, tile, 1.4, camera, edge, blur=0.005)
     rim(picture, edge, "1f1a16")
-    picture = defocus(picture, camera, 0.005, 0.55)
+    defocus(picture, camera, 0.005, 0.55)
     return finish(picture, rng, camera, edge + 0.14)

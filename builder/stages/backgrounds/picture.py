@@ -8,12 +8,15 @@ import numpy as np
 from builder.records import Background, Rgb
 from builder.stages.backgrounds import backdrops
 from builder.stages.backgrounds.backdrops import Backdrop
-from builder.stages.backgrounds.noise import fractal
-from builder.stages.backgrounds.palette import Colour, colour
-from builder.stages.backgrounds.perspective import Camera, tile_ground
+from builder.stages.backgrounds.noise import fractal, white
+from builder.stages.backgrounds.palette import Colour, colour, light_up, mix_rows
+from builder.stages.backgrounds.perspective import Camera, blurred, tile_ground
 
 SIZE = 1152
 """Width and height in pixels of painted scenes: an eighth more than the default resolution, as room to crop."""
+
+GRAIN = np.float32(0.012)
+"""Standard deviation of the grain in a finished scene, as a fraction of the brightness."""
 
 
 def compose(
@@ -55,34 +58,28 @@ def haze(picture: Rgb, camera: Camera, shade: Colour, amount: float, *, depth: f
     """
     first = int(camera.horizon * SIZE) + 1
     share = amount * np.exp(-camera.nearness(first, SIZE) / depth)
-    share = share[share > 0.004][:, None, None].astype(np.float32)
-    part = picture[first : first + len(share)]
-    part[:] = part + (colour(shade) - part) * share
+    share = share[share > 0.004]
+    mix_rows(picture[first : first + len(share)], shade, share)
 
 
 def reflect(picture: Rgb, edge: float, amount: float) -> None:
     """Add the fading mirror image of the backdrop to a polished ground, in place."""
     first = round(edge * SIZE)
     depth = min(first, SIZE - first)
-    mirrored = cv2.GaussianBlur(picture[first - depth : first][::-1], (0, 0), SIZE * 0.008)
-    share = amount * np.linspace(1, 0.1, depth, dtype=np.float32)[:, None, None]
-    part = picture[first : first + depth]
-    part[:] = part * (1 - share) + mirrored * share
+    mirrored = blurred(picture, SIZE * 0.008, slice(first - depth, first))[::-1]
+    mix_rows(picture[first : first + depth], mirrored, amount * np.linspace(1, 0.1, depth))
 
 
 def corner(picture: Rgb, edge: float) -> None:
     """Darken the floor next to the wall behind it, in place."""
     first, reach = round(edge * SIZE), round(0.035 * SIZE)
-    share = 0.5 * np.exp(-np.linspace(0, 4, reach, dtype=np.float32))[:, None, None]
-    part = picture[first : first + reach]
-    part[:] = part * (1 - share)
+    mix_rows(picture[first : first + reach], "000000", 0.5 * np.exp(-np.linspace(0, 4, reach)))
 
 
 def rim(picture: Rgb, edge: float, shade: Colour) -> None:
     """Draw the far edge of a table top or blanket, in place."""
     first = round(edge * SIZE)
-    part = picture[first - 3 : first + 1]
-    part[:] = 0.35 * part + 0.65 * colour(shade)
+    mix_rows(picture[first - 3 : first + 1], shade, np.full(4, 0.65))
 
 
 def wet(picture: Rgb, rng: np.random.Generator, edge: float, shade: Colour) -> None:
@@ -105,13 +102,12 @@ def finish(picture: Rgb, rng: np.random.Generator, camera: Camera, ground: float
         ground: highest row on which something may stand, as a fraction of the height.
         warmth: how much more red and less blue the light is; 0 is neutral.
     """
-    place = np.linspace(-1, 1, SIZE, dtype=np.float32)
+    place = np.linspace(-1, 1, SIZE // 8, dtype=np.float32)
     row, column = place[:, None], place[None, :]
     slope = np.float32(rng.uniform(0.03, 0.08))
     corners = np.float32(0.065) * (row**2 + column**2) ** np.float32(1.5)
     light = (1 - slope * (np.float32(0.8) * column + np.float32(0.3) * row)) * (1 - corners)
-    tint = np.array([1 + warmth, 1, 1 - warmth], np.float32)
-    grain = np.float32(2.2) * rng.standard_normal((SIZE, SIZE), np.float32)
-    lit = picture * (light[..., None] * tint)
-    lit += grain[..., None]
-    return Background(pixels=np.clip(lit, 0, 255, out=lit).astype(np.uint8), horizon=camera.horizon, ground=ground)
+    light = cv2.resize(light, (SIZE, SIZE)) + GRAIN * white((SIZE, SIZE), rng)
+    if warmth:
+        picture = cv2.multiply(picture, (1 + warmth, 1, 1 - warmth, 0))
+    return Background(pixels=light_up(picture, light), horizon=camera.horizon, ground=ground)

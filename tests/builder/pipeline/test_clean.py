@@ -55,7 +55,7 @@ LEFT = (
     f".build/shards/{'ef' * 32}.arrow",
     f".build/cutouts/{KEY}.json",
     f".build/cutouts/{KEY}.cutout.npy",
-    ".build/backgrounds/garden-977.png",
+    ".build/backgrounds/garden-977.npy",
 )
 """Files that a killed build or push, or a plan that was given up, leaves."""
 
@@ -69,7 +69,7 @@ FOREIGN = (
     ".build/shards/mine.arrow",
     ".build/.plan.json.mine.unfinished",
     ".build/cutouts/mine.png",
-    ".build/backgrounds/garden.png",
+    ".build/backgrounds/garden.npy",
     "data/objects_4-mine-of-three.arrow",
     "thesis.tex",
 )
@@ -151,7 +151,7 @@ def test_cleaned_build_resumes_and_selects_again_without_making_anything(built: 
 
 def test_before_there_is_a_plan_cut_outs_are_kept(built: Path) -> None:
     (built / ".build" / "plan.json").unlink()
-    write(built, f".build/cutouts/{KEY}.json", ".build/backgrounds/garden-977.png")
+    write(built, f".build/cutouts/{KEY}.json", ".build/backgrounds/garden-977.npy")
 
     assert clean(built, delete=True).files == {}
 
@@ -190,6 +190,6 @@ def test_lock_that_is_a_link_is_not_followed(built: Path, tmp_path: Path) -> Non
 
 
 def test_the_painted_backgrounds_of_the_plan_are_kept(built: Path, build_shapes: Callable[[int, int], Path]) -> None:
-    assert list((built / ".build" / "backgrounds").glob("*.png"))
+    assert list((built / ".build" / "backgrounds").glob("*.npy"))
     assert clean(built).files == {}
     assert clean(build_shapes(4, 128)).files == {}
