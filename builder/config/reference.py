@@ -45,7 +45,7 @@ _TAIL = """\
 ## Cache of cut-outs
 
 Where the object is in a photo is found once for the photo and the settings of the segmenter, for builds of any output,
-resolution, seed and profile. It is kept in `~/.cache/mycanvas/mattes`, about 20 kB a photo. `mycanvas clean --cache`
+resolution, seed and profile. It is kept in `~/.cache/mycanvas/mattes`, about 30 kB a photo. `mycanvas clean --cache`
 lists these files, and with `--yes` deletes them.
 
 Two environment variables change it:

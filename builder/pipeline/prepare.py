@@ -54,7 +54,7 @@ class CutoutTask:
     keys: tuple[str, ...]
     config: BuildConfig
     runtime: Runtime
-    cache: Path | None
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +89,7 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
     config = context.config
     photos = [photo for concept in concepts for photo in concept.photos]
     keys = {photo.id: _cutout_key(photo, context) for photo in photos}
-    cache, size = cache_folder(), cache_size()
+    cache = cache_folder()
     step = SEGMENTERS[config.backend_name("segment")].batch_size(config.backend_table("segment"))
     tasks = [
         CutoutTask(
@@ -108,17 +108,17 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
             progress.update(report.photos)
             problems.append(report.problem)
     if cache:
-        _trim(cache, size, problems)
+        _bound_cache(cache, problems)
     cutouts = [
         _read_use(context.folder, concept, photo, keys[photo.id]) for concept in concepts for photo in concept.photos
     ]
     return choose_cutouts(cutouts, config.segment)
 
 
-def _trim(folder: Path, size: int, problems: Sequence[str | None]) -> None:
+def _bound_cache(folder: Path, problems: Sequence[str | None]) -> None:
     """Bound the size of the cache of mattes, and report the first of its problems."""
     cache = MatteCache(folder)
-    cache.trim(size)
+    cache.trim(cache_size())
     found = next(filter(None, [*problems, cache.problem]), None)
     if found:
         log.warning("the cache of cut-outs is not used in full: %s", found)

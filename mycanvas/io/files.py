@@ -64,14 +64,18 @@ OFF = "off"
 def user_cache(name: str) -> Path:
     """Return the folder of this name in the user's cache: $MYCANVAS_CACHE/NAME, else ~/.cache/mycanvas/NAME."""
     given = os.environ.get(CACHE)
-    if given and given != OFF:
-        return Path(given).expanduser() / name
+    if given and not _is_off(given):
+        return Path(os.path.expanduser(given)) / name
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mycanvas" / name
 
 
 def results_cache(name: str) -> Path | None:
     """Return `user_cache` for results that can be computed again; None if the user turned it off."""
-    return None if os.environ.get(CACHE) == OFF else user_cache(name)
+    return None if _is_off(os.environ.get(CACHE, "")) else user_cache(name)
+
+
+def _is_off(cache: str) -> bool:
+    return cache.lower() == OFF
 
 
 def is_inside(path: Path, folder: Path) -> bool:

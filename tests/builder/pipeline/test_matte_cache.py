@@ -147,7 +147,14 @@ def test_wrong_size_is_reported_and_has_no_effect(
 
 @pytest.mark.parametrize(
     ("given", "folder"),
-    [("off", None), ("/x/y", "/x/y/mattes"), ("~/y", "/home/me/y/mattes"), ("", "/home/me/.cache/mycanvas/mattes")],
+    [
+        ("off", None),
+        ("OFF", None),
+        ("~no_such_user/y", "~no_such_user/y/mattes"),
+        ("/x/y", "/x/y/mattes"),
+        ("~/y", "/home/me/y/mattes"),
+        ("", "/home/me/.cache/mycanvas/mattes"),
+    ],
 )
 def test_folder_is_set_by_the_environment(monkeypatch: pytest.MonkeyPatch, given: str, folder: str | None) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
