@@ -15,6 +15,14 @@ from tests.chat_server import ChatServer
 SHARED_PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "photos"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_user_cache() -> Iterator[None]:
+    """Keep the user's cache out of all tests, also of fixtures of the session; a test of the cache sets its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MYCANVAS_CACHE", "off")
+        yield
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of concepts: real photos where this checkout has them beside it, else one photo of each of two toys."""

@@ -67,6 +67,19 @@ Unless they are given, `segment.min_quality` and `rounds` are those of the segme
 
 {calibrations}
 
+## Cache of cut-outs
+
+Where the object is in a photo is found once for the photo and the settings of the segmenter, for builds of any output,
+resolution, seed and profile. It is kept in `~/.cache/mycanvas/mattes`, about 30 kB a photo. `mycanvas clean --cache`
+lists these files, and with `--yes` deletes them.
+
+Two environment variables change it:
+
+- `MYCANVAS_CACHE`: the folder of all caches of mycanvas instead of `~/.cache/mycanvas`. With `off`, neither cut-outs
+  nor embeddings are kept. Empty counts as not set.
+- `MYCANVAS_CACHE_SIZE`: its largest size after a build, such as `500MB` or `2GB`; the default is `1GB`. The cut-outs
+  that were not used for longest are deleted first.
+
 ## Shell completion
 
 Bash completes commands, options, and the values of `--profile` and `--format` after this line in `~/.bashrc`; for zsh

@@ -1,4 +1,4 @@
-"""Free space in a build folder: files of ours that are not needed to load, resume or re-select.
+"""Free space in a build folder, of files that are not needed to load, resume or re-select; or in the user's cache.
 
 A file is ours if its folder and its name are those that this program writes. Nothing else is deleted, and no symbolic
 link within the build folder is followed.
@@ -14,15 +14,17 @@ from typing import Any
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.manifest import last_manifest
+from builder.pipeline.matte_cache import cache_files, cache_folder
 from builder.pipeline.own_files import own_files, unfinished_files
-from mycanvas.io.files import os_errors
+from mycanvas.errors import ConfigError
+from mycanvas.io.files import CACHE, OFF, os_errors
 from mycanvas.io.messages import byte_size, counted
 from mycanvas.io.tables import table_lines
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cleaned:
-    """Files that are not needed: kind -> path -> size in bytes. deleted: whether they were deleted."""
+    """Files of a folder that are not needed: kind -> path -> size in bytes. deleted: whether they were deleted."""
 
     folder: Path
     files: Mapping[str, Mapping[Path, int]]
@@ -61,6 +63,23 @@ def clean(path: Path, *, delete: bool = False) -> Cleaned:
                 _delete(files)
             _remove_if_empty(folder.hidden / "push")
     return Cleaned(folder=path, files=found, deleted=delete)
+
+
+def clean_cache(*, delete: bool = False) -> Cleaned:
+    """Find, and if asked delete, the mattes in the user's cache; builds find them again.
+
+    Raises:
+        ConfigError: the cache is turned off.
+        InputError: it cannot be read.
+        StoreError: a file cannot be deleted.
+    """
+    folder = cache_folder()
+    if folder is None:
+        raise ConfigError(f'{CACHE} is "{OFF}": there is no cache; set it to a folder, or unset it for the default one')
+    files = {file.path: file.size for file in cache_files(folder)}
+    if delete:
+        _delete(files)
+    return Cleaned(folder=folder, files={"cut-outs of photos": files} if files else {}, deleted=delete)
 
 
 def push_files(folder: BuildFolder) -> list[Path]:

@@ -14,8 +14,10 @@ import cv2
 
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.cached_segmenter import CachedSegmenter, settings_key
 from builder.pipeline.context import BuildContext
 from builder.pipeline.loaded_backends import with_backend
+from builder.pipeline.matte_cache import MatteCache, cache_folder, cache_size
 from builder.pipeline.prepared_files import (
     cutout_marker,
     is_cut_out,
@@ -25,11 +27,11 @@ from builder.pipeline.prepared_files import (
     write_painted,
 )
 from builder.pipeline.source_photos import CutoutUse, choose_cutouts, network_advice
-from builder.records import Background, BackgroundRef, Concept, PhotoFile, Sample
+from builder.records import Background, BackgroundRef, Concept, PhotoFile, Rgb, Sample
 from builder.sources.photos import read_photo
 from builder.stages.backgrounds import paint_scene
 from builder.stages.segment import SEGMENTERS, segment
-from builder.stages.segment.base import GATE
+from builder.stages.segment.base import GATE, Matte
 from mycanvas import __version__
 from mycanvas.io.progress import Progress, tracked
 from mycanvas.models.runtime import Runtime
@@ -42,13 +44,25 @@ PHOTO_SIDE = 2048
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CutoutTask:
-    """Photos to cut out together. keys: the name of each cut-out's files, from the photo and the parameters."""
+    """Photos to cut out together.
+
+    keys: the name of each cut-out's files, from the photo and the parameters. cache: of mattes; None: there is none.
+    """
 
     folder: Path
     photos: tuple[PhotoFile, ...]
     keys: tuple[str, ...]
     config: BuildConfig
     runtime: Runtime
+    cache: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CutoutReport:
+    """The result of a task. photos: their number. problem: why the cache of mattes could not be used, if so."""
+
+    photos: int
+    problem: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +89,7 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
     config = context.config
     photos = [photo for concept in concepts for photo in concept.photos]
     keys = {photo.id: _cutout_key(photo, context) for photo in photos}
+    cache = cache_folder()
     step = SEGMENTERS[config.backend_name("segment")].batch_size(config.backend_table("segment"))
     tasks = [
         CutoutTask(
@@ -83,12 +98,17 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
             keys=tuple(keys[photo.id] for photo in batch),
             config=config,
             runtime=context.runtime,
+            cache=cache,
         )
         for batch in (photos[start : start + step] for start in range(0, len(photos), step))
     ]
+    problems = []
     with Progress("cutting out", len(photos), "photo") as progress:
-        for count in context.engine.map(cut_out, tasks):
-            progress.update(count)
+        for report in context.engine.map(cut_out, tasks):
+            progress.update(report.photos)
+            problems.append(report.problem)
+    if cache:
+        _bound_cache(cache, problems)
     cutouts = [
         _read_use(context.folder, concept, photo, keys[photo.id]) for concept in concepts for photo in concept.photos
     ]
@@ -96,6 +116,15 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
     if not config.backend("segment").learned and (advice := network_advice(chosen)):
         log.warning(advice)
     return chosen
+
+
+def _bound_cache(folder: Path, problems: Sequence[str | None]) -> None:
+    """Bound the size of the cache of mattes, and report the first of its problems."""
+    cache = MatteCache(folder)
+    cache.trim(cache_size())
+    found = next(filter(None, [*problems, cache.problem]), None)
+    if found:
+        log.warning("the cache of cut-outs is not used in full: %s", found)
 
 
 def _read_use(folder: BuildFolder, concept: Concept, photo: PhotoFile, key: str) -> CutoutUse:
@@ -142,25 +171,33 @@ def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
 
 
 @one_thread()
-def cut_out(task: CutoutTask) -> int:
-    """Cut out the photos whose cut-outs are not in the build folder yet; return the number of photos of the task."""
+def cut_out(task: CutoutTask) -> CutoutReport:
+    """Cut out the photos whose cut-outs are not in the build folder yet."""
     folder = BuildFolder(task.folder)
     missing = [(photo, key) for photo, key in zip(task.photos, task.keys, strict=True) if not is_cut_out(folder, key)]
+    cache = MatteCache(task.cache) if task.cache else None
     if missing:
-        _segment_photos(folder, missing, task)
-    return len(task.photos)
+        _segment_photos(folder, missing, task, cache)
+    return CutoutReport(photos=len(task.photos), problem=cache.problem if cache else None)
 
 
-def _segment_photos(folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]], task: CutoutTask) -> None:
+def _segment_photos(
+    folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]], task: CutoutTask, cache: MatteCache | None
+) -> None:
     config = task.config
+
+    def find(pixels: Sequence[Rgb]) -> list[Matte]:
+        return with_backend(
+            "segment",
+            SEGMENTERS[config.backend_name("segment")],
+            config.backend_table("segment"),
+            task.runtime,
+            lambda backend: list(backend.matte(pixels)),
+        )
+
     photos = [replace(read_photo(photo, PHOTO_SIDE), cutout_side=config.resolution) for photo, _ in missing]
-    results = with_backend(
-        "segment",
-        SEGMENTERS[config.backend_name("segment")],
-        config.backend_table("segment"),
-        task.runtime,
-        lambda backend: list(segment(photos, backend, config.segment, config.seed)),
-    )
+    segmenter = CachedSegmenter(find, cache, settings_key(config, task.runtime))
+    results = segment(photos, segmenter, config.segment, config.seed)
     for photo, (_, key), result in zip(photos, missing, results, strict=True):
         write_cutout(folder, key, photo, result)
 

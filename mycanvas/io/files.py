@@ -56,9 +56,26 @@ _READING: Mapping[int, str] = {
 Action = Literal["read", "write"]
 
 
+CACHE = "MYCANVAS_CACHE"
+"""The environment variable with the folder of the user's cache; OFF: results are not kept there."""
+OFF = "off"
+
+
 def user_cache(name: str) -> Path:
-    """Return the folder of this name in the user's cache: ~/.cache/mycanvas/NAME."""
+    """Return the folder of this name in the user's cache: $MYCANVAS_CACHE/NAME, else ~/.cache/mycanvas/NAME."""
+    given = os.environ.get(CACHE)
+    if given and not _is_off(given):
+        return Path(os.path.expanduser(given)) / name
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mycanvas" / name
+
+
+def results_cache(name: str) -> Path | None:
+    """Return `user_cache` for results that can be computed again; None if the user turned it off."""
+    return None if _is_off(os.environ.get(CACHE, "")) else user_cache(name)
+
+
+def _is_off(cache: str) -> bool:
+    return cache.lower() == OFF
 
 
 def is_inside(path: Path, folder: Path) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mycanvas.dataset import Concept, Encoded, Photo
 from mycanvas.errors import InputError, ModelError
-from mycanvas.io.files import user_cache
+from mycanvas.io.files import results_cache
 from mycanvas.io.images import Rgb, cut_out, decode_rgb, quiet_decoding
 from mycanvas.metrics.settings import Settings
 from mycanvas.models.encoders import Embeddings, Encoder
@@ -57,14 +57,15 @@ class Cache:
                 temporary.replace(self._folder / f"{digest}.npy")
 
 
-def cache_folder(encoder: str, root: Path | None = None) -> Path:
-    """The folder that keeps the embeddings of an encoder between runs.
+def cache_folder(encoder: str, root: Path | None = None) -> Path | None:
+    """The folder that keeps the embeddings of an encoder between runs; None if the user turned the cache off.
 
     Args:
         encoder: what distinguishes it from others: name, revision, precision.
         root: the folder of all encoders' folders; None: in the user's cache.
     """
-    return (root or user_cache("embeddings")) / _digest([encoder.encode()])
+    root = root or results_cache("embeddings")
+    return root / _digest([encoder.encode()]) if root else None
 
 
 def encode_references(

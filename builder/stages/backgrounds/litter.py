@@ -42,7 +42,9 @@ def gravel(rng: np.random.Generator, palette: Sequence[Colour], count: int) -> R
     shapes = [_stone(rng) for _ in range(SHAPES)]
     radii = np.sort(np.clip(rng.lognormal(2.0, 0.65, count), _SMALLEST, _LARGEST))
     places, kinds = rng.integers(0, TILE, (count, 2)).tolist(), rng.integers(0, SHAPES, count).tolist()
-    for radius, (row, column), kind, shade in zip(radii, places, kinds, rng.uniform(0.2, 1, count).astype(np.float32), strict=True):
+    for radius, (row, column), kind, shade in zip(
+        radii, places, kinds, rng.uniform(0.2, 1, count).astype(np.float32), strict=True
+    ):
         half = int(radius * _REACH) + 1
         side = 2 * half + 1
         dome = cv2.resize(shapes[kind], (side, side)) * np.float32(radius)

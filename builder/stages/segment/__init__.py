@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from builder.records import Cutout, Photo, Rejected
-from builder.stages.segment.base import Matte, SegmentConfig, Segmenter, find_flaw, within_photo
+from builder.stages.segment.base import Matte, MatteFinder, SegmentConfig, Segmenter, find_flaw, within_photo
 from builder.stages.segment.frame import content, ends_at_frame
 from builder.stages.segment.matte import crop, feather
 from builder.stages.segment.rembg import Rembg
@@ -21,7 +21,7 @@ SEGMENTERS: Mapping[str, type[Segmenter]] = {"tricut": TriCut, "rembg": Rembg}
 
 def segment(
     photos: Sequence[Photo],
-    segmenter: Segmenter,
+    segmenter: MatteFinder,
     config: SegmentConfig,
     seed: int,  # noqa: ARG001 - every stage takes one
 ) -> Iterator[Cutout | Rejected]:
@@ -29,7 +29,7 @@ def segment(
 
     Args:
         photos: a photo with an alpha is a ready cut-out, and one with a mask is cut out by it; neither is segmented.
-        segmenter: an instance of one of SEGMENTERS.
+        segmenter: an instance of one of SEGMENTERS, or its cache.
         config: `min_quality` is not applied here, as `keep_best` depends on all photos of a concept.
         seed: not used; segmenting is not random.
 

@@ -15,7 +15,7 @@ CUT_SHARE = 0.25
 
 def content(rgb: Rgb) -> tuple[slice, slice]:
     """Rows and columns of the photo without black letterbox bars; the whole photo if little would remain."""
-    bright = rgb.max(axis=2) > BLACK
+    bright = np.maximum.reduce([rgb[..., channel] for channel in range(3)]) > BLACK  # rgb.max(axis=2) takes 25x as long
     rows, columns = (_without_bars(bright.mean(axis=axis)) for axis in (1, 0))
     return rows, columns
 

@@ -63,15 +63,20 @@ def foreground(rgb: Rgb, trusted: Alpha) -> Rgb:
         trusted: float32 [H, W], 1 where a pixel shows the object alone, 0 where it may show nothing of it.
     """
     trusted = np.clip(2 * trusted - 1, 0, 1)  # a half-trusted pixel is half background
-    colour = rgb.astype(np.float32)
-    estimate = colour
+    windows = []
     for width in (91, 31, 9):
-        near = cv2.blur(trusted, (width, width))[..., None]
-        mean = cv2.blur(colour * trusted[..., None], (width, width)) / (near + np.float32(1e-6))
+        near = cv2.blur(trusted, (width, width))
         sure = np.minimum(near * width, 1)  # one row of trusted pixels in the window is enough
-        estimate = mean if width == 91 else sure * mean + (1 - sure) * estimate
-    mixed = trusted[..., None] * colour + (1 - trusted[..., None]) * estimate
-    return np.rint(mixed).astype(np.uint8)
+        windows.append((width, near + np.float32(1e-6), sure, 1 - sure))
+    mixed = np.empty_like(rgb)
+    for channel in range(3):  # NumPy is slow where the last axis has three values
+        weighted = rgb[..., channel] * trusted
+        estimate = weighted
+        for width, near, sure, unsure in windows:
+            mean = cv2.blur(weighted, (width, width)) / near
+            estimate = mean if width == 91 else sure * mean + unsure * estimate
+        mixed[..., channel] = np.rint(weighted + (1 - trusted) * estimate)
+    return mixed
 
 
 def _shrink(rgb: Rgb, alpha: Alpha, scale: float) -> tuple[Rgb, Alpha]:

@@ -79,6 +79,8 @@ def test_a_cache_that_cannot_be_written_is_ignored(tmp_path: Path) -> None:
 
 def test_each_encoder_has_its_own_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder("clip@1") is None  # tests turn the user's cache off
+    monkeypatch.delenv("MYCANVAS_CACHE")
 
     assert cache_folder("clip@1").parent == tmp_path / "mycanvas" / "embeddings"
     assert cache_folder("clip@1", tmp_path) != cache_folder("clip@2", tmp_path)

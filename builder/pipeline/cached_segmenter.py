@@ -1,0 +1,89 @@
+"""A segmenter that takes from the user's cache what was found before, and adds what was not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib import metadata, resources
+
+import numpy as np
+
+from builder.config import BuildConfig
+from builder.pipeline.matte_cache import MatteCache, levels_of
+from builder.records import Rgb
+from builder.stages.segment.base import Matte, MatteFinder
+from mycanvas import __version__
+from mycanvas.models.runtime import Runtime
+
+LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pymatting", "scipy")
+"""Packages whose versions may change a matte."""
+
+
+class CachedSegmenter(MatteFinder):
+    """Mattes of 8 bits, with and without a cache, so that it changes no byte of a build.
+
+    Args:
+        find: finds the mattes of photos.
+        cache: where mattes are kept; None: nowhere.
+        settings: text that changes whenever the mattes may change; see `settings_key`.
+    """
+
+    def __init__(
+        self, find: Callable[[Sequence[Rgb]], Sequence[Matte]], cache: MatteCache | None, settings: str
+    ) -> None:
+        self._find, self._cache, self._settings = find, cache, settings
+
+    def matte(self, photos: Sequence[Rgb]) -> Iterator[Matte]:
+        """One matte per photo, in order; those that the cache lacks are found together, before the first is given."""
+        if self._cache is None:
+            yield from map(_in_8_bits, self._find(photos) if photos else ())
+            return
+        keys = [self._key(photo) for photo in photos]
+        known = [self._cache.get(key, photo.shape[:2]) for key, photo in zip(keys, photos, strict=True)]
+        missing = [photo for photo, matte in zip(photos, known, strict=True) if matte is None]
+        found = iter(self._find(missing) if missing else ())
+        for key, matte in zip(keys, known, strict=True):
+            if matte is None:
+                matte = _in_8_bits(next(found))
+                self._cache.put(key, matte)
+            yield matte
+
+    def _key(self, photo: Rgb) -> str:
+        """A digest of a photo's pixels, which follow from its file, and of the settings."""
+        digest = hashlib.sha256(f"{self._settings} {photo.shape}".encode())
+        digest.update(np.ascontiguousarray(photo).data)
+        return digest.hexdigest()
+
+
+def settings_key(config: BuildConfig, runtime: Runtime) -> str:
+    """Text of all that a photo's matte depends on: the segmenter, its settings, models, code and libraries."""
+    backend, name = config.backend("segment"), config.backend_name("segment")
+    table = config.backend_table("segment")
+    own = {key: value for key, value in config.identity().items() if key.startswith(f"segment.{name}.")}
+    models = [runtime.revisions[model.name] for model in backend.required_models(table)]
+    device = [runtime.device, runtime.dtype] if backend.learned else []  # they change the rounding
+    parts = [name, own, dict(backend.identity(table)), models, device, _algorithm()]
+    return json.dumps(parts, sort_keys=True)
+
+
+def _in_8_bits(matte: Matte) -> Matte:
+    return replace(matte, alpha=levels_of(matte).astype(np.float32) / np.float32(255))
+
+
+@cache
+def _algorithm() -> str:
+    """A digest of the code that makes mattes, and of the versions of the libraries that it calls."""
+    files = resources.files("builder.stages.segment").iterdir()
+    code = {file.name: file.read_text("utf-8") for file in files if file.name.endswith(".py")}
+    versions = {name: _version(name) for name in LIBRARIES}
+    return hashlib.sha256(json.dumps([__version__, code, versions], sort_keys=True).encode()).hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
