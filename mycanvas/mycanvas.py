@@ -98,6 +98,7 @@ class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' c
             first = next(iter(files.values()))[0]
             with self._opened(first) as source:
                 self.info.features = datasets.Features.from_arrow_schema(read_schema(first, source))
+        self._schema = self.info.features.arrow_schema  # made from all features at each access
         return [
             datasets.SplitGenerator(
                 name=split, gen_kwargs={"files": list(paths), "loaded": [Loaded.now(path) for path in paths]}
@@ -112,7 +113,7 @@ class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' c
             with self._opened(file) as source:
                 for index, batch in enumerate(read_batches(file, source)):
                     table = pa.Table.from_batches([batch])
-                    yield f"{file}:{index}", table_cast(table, self.info.features.arrow_schema)
+                    yield f"{file}:{index}", table_cast(table, self._schema)
 
     def _opened(self, file: str) -> Any:
         """Open a shard; a URL with the token and the options that the builder was given."""
@@ -145,7 +146,7 @@ class MyCanvas(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets' c
         elsewhere = not self._output_dir.startswith(self._cache_dir)
         lengths = None
         if file_format == "arrow" and not (max_shard_size or downloaded or elsewhere):
-            lengths = _rows_as_written(files, self.info.features.arrow_schema)
+            lengths = _rows_as_written(files, self._schema)
         if lengths is None:
             super()._prepare_split(
                 split_generator, file_format=file_format, num_proc=num_proc, max_shard_size=max_shard_size
