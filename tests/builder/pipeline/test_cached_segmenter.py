@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -70,7 +72,21 @@ def test_another_photo_and_other_settings_are_found_again(tmp_path: Path) -> Non
     assert mattes(PHOTOS[:1], tmp_path)[1] == 0
 
 
-@pytest.mark.parametrize("change", ["empty", "cut", "flipped", "other alpha", "other size", "other format"])
+def packed(count: int) -> str:
+    return base64.b64encode(zlib.compress(bytes(count))).decode()
+
+
+CHANGES = {
+    "no alpha": {"alpha": "AAAA"},
+    "short alpha": {"alpha": packed(7)},
+    "long alpha": {"alpha": packed(10**6)},
+    "size": {"height": 10},
+}
+
+
+@pytest.mark.parametrize(
+    "change", ["empty", "cut", "flipped", "other format", "no alpha", "short alpha", "long alpha", "size"]
+)
 def test_damaged_entry_is_found_and_written_again(tmp_path: Path, change: str) -> None:
     expected, _ = mattes(PHOTOS[:1], tmp_path)
     (file,) = tmp_path.iterdir()
@@ -82,7 +98,7 @@ def test_damaged_entry_is_found_and_written_again(tmp_path: Path, change: str) -
     elif change == "other format":
         file.write_text(json.dumps({"quality": 1}))
     else:  # of somebody who can write correct checksums
-        write_checked(file, values | ({"alpha": "AAAA"} if change == "other alpha" else {"height": 10}))
+        write_checked(file, values | CHANGES[change])
 
     again, found = mattes(PHOTOS[:1], tmp_path)
 
