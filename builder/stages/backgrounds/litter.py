@@ -57,7 +57,7 @@ def gravel(rng: np.random.Generator, palette: Sequence[Colour], count: int) -> R
 
 def leaves(rng: np.random.Generator, palette: Sequence[Colour], soil: Sequence[Colour], count: int) -> Rgb:
     """Overlapping fallen leaves, each with a midrib and a shadow on those below."""
-    shade = np.float32(0.25) * fractal((TILE, TILE), rng, 1.0, lowest=4) + np.float32(0.5)
+    shade = np.float32(0.25) * soft((TILE, TILE), rng, 1.0, lowest=4) + np.float32(0.5)
     ground = tint(soil, shade)
     places = rng.uniform(0, TILE, (count, 2))
     lengths = rng.uniform(45, 85, count)

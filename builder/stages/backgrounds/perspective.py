@@ -168,7 +168,8 @@ def _look_up(levels: Sequence[Rgba], x: Field, y: Field, level: Rows) -> Rgba:
     seen = np.empty((*x.shape, 4), np.uint8)
     for here, index, share in _runs(level):
         seen[here] = _wrapped(levels[index], x[here], y[here])
-        mix_rows(seen[here], _wrapped(levels[index + 1], x[here], y[here]), share)
+        if share.any():
+            mix_rows(seen[here], _wrapped(levels[index + 1], x[here], y[here]), share)
     return seen
 
 
