@@ -126,9 +126,7 @@ def read_painted(folder: BuildFolder, name: str) -> Background:
         StoreError: a file is missing or damaged.
     """
     marker = read_checked(folder.painted_file(name, "json"), PaintedMarker)
-    return Background(
-        pixels=_mapped(folder.painted_file(name, "npy")), horizon=marker.horizon, ground=marker.ground
-    )
+    return Background(pixels=_mapped(folder.painted_file(name, "npy")), horizon=marker.horizon, ground=marker.ground)
 
 
 def _npy(pixels: NDArray[np.uint8]) -> bytes:
