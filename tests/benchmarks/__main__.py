@@ -5,7 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("bench_compose", "bench_export", "bench_loader", "bench_memory", "bench_metrics", "bench_repaint")
+BENCHMARKS = (
+    "bench_compose",
+    "bench_export",
+    "bench_loader",
+    "bench_memory",
+    "bench_metrics",
+    "bench_paint",
+    "bench_repaint",
+)
 
 
 def main() -> None:

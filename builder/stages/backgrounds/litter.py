@@ -59,12 +59,12 @@ def gravel(rng: np.random.Generator, palette: Sequence[Colour], count: int) -> R
 
 def leaves(rng: np.random.Generator, palette: Sequence[Colour], soil: Sequence[Colour], count: int) -> Rgb:
     """Overlapping fallen leaves, each with a midrib and a shadow on those below."""
-    shade = np.float32(0.25) * fractal((TILE, TILE), rng, 1.0, lowest=4) + np.float32(0.5)
+    shade = np.float32(0.25) * soft((TILE, TILE), rng, 1.0, lowest=4) + np.float32(0.5)
     ground = tint(soil, shade)
     places = rng.uniform(0, TILE, (count, 2))
     lengths = rng.uniform(45, 85, count)
-    outlines, ribs = _leaves(rng, lengths)
-    outlines, ribs = (np.rint((each + places[:, None]) * _SCALE).astype(np.int32) for each in (outlines, ribs))
+    shapes = _leaves(rng, lengths)
+    outlines, ribs = (np.rint((shape + places[:, None]) * _SCALE).astype(np.int32) for shape in shapes)
     tones = blend(palette, rng.random((1, count), np.float32))[0] * np.linspace(0.55, 1, count)[:, None]
     shades = ((factor * tones).tolist() for factor in (1, 0.35, 0.72))
     leaf = zip(places.tolist(), lengths.tolist(), outlines, ribs, *shades, strict=True)
@@ -74,7 +74,7 @@ def leaves(rng: np.random.Generator, palette: Sequence[Colour], soil: Sequence[C
             below = x + 4 * _SCALE, y + 5 * _SCALE
             cv2.fillPoly(ground, [outline], shadow, cv2.LINE_AA, _SHIFT, below)
             cv2.fillPoly(ground, [outline], tone, cv2.LINE_AA, _SHIFT, (x, y))
-            cv2.polylines(ground, [rib + (x, y) if x or y else rib], False, dark, 1, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(ground, [rib + np.array((x, y), np.int32)], False, dark, 1, cv2.LINE_AA, _SHIFT)
     return light_up(ground, np.float32(0.05) * fractal((TILE, TILE), rng, 0.7, lowest=10) + 1)
 
 
@@ -85,7 +85,7 @@ def _stone(rng: np.random.Generator) -> Field:
     squashed = across * np.float32(rng.uniform(0.65, 1)) + down * np.float32(rng.uniform(-0.4, 0.4))
     facets = np.cos(np.arctan2(down, squashed) * 3 + np.float32(rng.uniform(0, 6.3)))
     far = (down**2 + squashed**2) / (1 + np.float32(0.16) * facets) ** 2
-    return np.float32(0.75) * np.clip(1 - far, 0, 0.5) ** np.float32(0.6)
+    return np.asarray(0.75 * np.clip(1 - far, 0, 0.5) ** 0.6, np.float32)
 
 
 def _leaves(rng: np.random.Generator, lengths: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

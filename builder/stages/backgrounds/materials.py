@@ -74,8 +74,8 @@ def tiles(
 
     row, column = _grid()
     edge = np.minimum(_to_lines(column, TILE / count), _to_lines(row, TILE / count))
-    joint = np.clip((np.float32(gap) - edge) / 2 + np.float32(0.5), 0, 1)
-    worn = np.float32(0.06) * fractal((TILE, TILE), rng, 1.0, lowest=1) + 1
+    joint = np.asarray(np.clip((gap - edge) / 2 + 0.5, 0, 1), np.float32)
+    worn = np.float32(0.06) * soft((TILE, TILE), rng, 1.0, lowest=1) + 1
     worn -= np.float32(0.2) * _groove(edge - np.float32(gap), 4)
     return light_up(mix(colours, _plain(grout), joint), worn)
 
@@ -142,7 +142,7 @@ def snow(rng: np.random.Generator, palette: Sequence[Colour]) -> Rgb:
 
 def turf(rng: np.random.Generator, palette: Sequence[Colour]) -> Rgb:
     """Ground between blades of grass, and grass so far away that no single blade is drawn."""
-    clumps = fractal((TILE, TILE), rng, 1.0, lowest=3)
+    clumps = soft((TILE, TILE), rng, 1.0, lowest=3)
     blades = fractal((TILE, TILE), rng, 0.5, stretch=(3, 1), lowest=20)
     return tint(palette, np.float32(0.45) + np.float32(0.17) * clumps + np.float32(0.16) * blades)
 
@@ -166,7 +166,7 @@ def lit(height: Field) -> Field:
     around = cv2.resize(coarse, None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)[48:-48, 48:-48]
     open_sky = np.clip(1 - np.float32(0.07) * (around - height), 0.35, 1.1)
     open_sky *= relief(cv2.GaussianBlur(height, (0, 0), 0.8), LIGHT)
-    return open_sky
+    return np.asarray(open_sky, np.float32)
 
 
 def _nearest(values: Field, column: Field, row: Field) -> Field:

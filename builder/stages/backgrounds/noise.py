@@ -95,4 +95,4 @@ def relief(height: Field, light: tuple[float, float, float]) -> Field:
     slope_x += slope_y
     slope_x += np.float32(1)
     lit /= np.sqrt(slope_x, out=slope_x)
-    return np.maximum(lit, np.float32(0), out=lit)
+    return np.asarray(np.maximum(lit, np.float32(0), out=lit), np.float32)

@@ -34,8 +34,8 @@ def colour(text: Colour) -> NDArray[np.float32]:
 
 
 def blend(palette: Sequence[Colour], share: Field) -> NDArray[np.float32]:
-    """Colours along a palette: its first where `share` is 0, its last where it is 1. float32 [..., 3]."""
-    return _table(tuple(palette))[_percentile(share)]
+    """Colours along a palette: its first where `share` is 0, its last where it is 1. float32 [H, W, 3]."""
+    return tint(palette, share).astype(np.float32)
 
 
 def tint(palette: Sequence[Colour], share: Field) -> Rgb:

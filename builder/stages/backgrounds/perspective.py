@@ -159,7 +159,7 @@ def _pyramid(tile: Rgba) -> list[Rgba]:
 
 def _padded(tile: Tile) -> Tile:
     """A tile that continues by a pixel at each side, as its copies beside it do."""
-    return cv2.copyMakeBorder(tile, 1, 1, 1, 1, cv2.BORDER_WRAP)  # type: ignore[return-value]
+    return cv2.copyMakeBorder(tile, 1, 1, 1, 1, cv2.BORDER_WRAP)  # type: ignore[no-any-return]
 
 
 def _look_up(levels: Sequence[Rgba], x: Field, y: Field, level: Rows) -> Rgba:
@@ -168,14 +168,15 @@ def _look_up(levels: Sequence[Rgba], x: Field, y: Field, level: Rows) -> Rgba:
     seen = np.empty((*x.shape, 4), np.uint8)
     for here, index, share in _runs(level):
         seen[here] = _wrapped(levels[index], x[here], y[here])
-        mix_rows(seen[here], _wrapped(levels[index + 1], x[here], y[here]), share)
+        if share.any():
+            mix_rows(seen[here], _wrapped(levels[index + 1], x[here], y[here]), share)
     return seen
 
 
 def _wrapped(padded: Tile, x: Field, y: Field) -> Tile:
     """The interpolated values of a padded tile at positions from -0.5 to 0.5."""
     side, middle = np.float32(len(padded) - 2), np.float32((len(padded) - 1) / 2)
-    return cv2.remap(padded, x * side + middle, y * side + middle, cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return cv2.remap(padded, x * side + middle, y * side + middle, cv2.INTER_LINEAR)  # type: ignore[no-any-return]
 
 
 def _within(place: Field) -> Field:
