@@ -67,7 +67,7 @@ class Inspection:
             *self.funnel.lines(),
             *self.replies.lines(),
             "",
-            f"{len(self.compositions)} compositions, {self.words_per_caption:.1f} words per caption",
+            f"{counted(len(self.compositions), 'composition')}, {self.words_per_caption:.1f} words per caption",
             *([f"objects placed by {_listed(self.placed_by)}"] if self.placed_by else []),
             *([f"captions written by {_listed(self.written_by)}"] if self.written_by else []),
             "",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from mycanvas.io.checked import read_checked_or_none, write_checked
+from mycanvas.io.messages import counted
 from mycanvas.models.llm.chat import NoReply, Reply, Request
 
 ACCEPTED = "accepted"
@@ -95,14 +96,15 @@ class Tally:
         refused = sum(self.refused.values())
         if not (self.accepted or refused or self.troubles):
             return
-        line = f"language model: {self.accepted + refused} replies, {self.accepted} accepted, {refused} refused"
-        left = [f"{count} {_NAMES[task]}" for task, count in self.unanswered.items() if count]
+        total = counted(self.accepted + refused, "reply")
+        line = f"language model: {total}, {self.accepted} accepted, {refused} refused"
+        left = [counted(count, _NAMES[task]) for task, count in self.unanswered.items() if count]
         yield line + _listed(self.refused) + (f"; without a usable reply: {', '.join(left)}" if left else "")
         if self.troubles:
-            yield f"its server: {sum(self.troubles.values())} requests failed{_listed(self.troubles)}"
+            yield f"its server: {counted(sum(self.troubles.values()), 'request')} failed{_listed(self.troubles)}"
 
 
-_NAMES: Mapping[Task, str] = {"theme": "compositions", "boxes": "scenes"}
+_NAMES: Mapping[Task, str] = {"theme": "composition", "boxes": "scene"}
 
 
 def tally(folder: Path) -> Tally:

@@ -152,13 +152,13 @@ def test_wrong_size_is_reported_and_has_no_effect(
         ("OFF", None),
         ("~no_such_user/y", "~no_such_user/y/mattes"),
         ("/x/y", "/x/y/mattes"),
-        ("~/y", "/home/me/y/mattes"),
-        ("", "/home/me/.cache/mycanvas/mattes"),
+        ("~/y", "/home/jane/y/mattes"),
+        ("", "/home/jane/.cache/mycanvas/mattes"),
     ],
 )
 def test_folder_is_set_by_the_environment(monkeypatch: pytest.MonkeyPatch, given: str, folder: str | None) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", "/home/jane")
     monkeypatch.setenv("MYCANVAS_CACHE", given)
 
     assert cache_folder() == (Path(folder) if folder else None)

@@ -219,7 +219,7 @@ def test_scene_without_an_answer_is_retried_by_another_run(tmp_path: Path) -> No
     assert result == Rejected(sample_id="scene", stage="layout", reason=BUSY.reason, retriable=True)
     assert isinstance(afterwards, Layout)
     assert list(tally(tmp_path).lines()) == [
-        "language model: 1 replies, 1 accepted, 0 refused",
+        "language model: 1 reply, 1 accepted, 0 refused",
         "its server: 4 requests failed: HTTP 429 4",
     ]
 
