@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builder.config import BuildConfig
 from builder.engines.base import Engine
+from builder.engines.local import LocalEngine
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.required_models import required_models
+from mycanvas.models.device import cores
 from mycanvas.models.runtime import Runtime
 
 
@@ -22,3 +25,14 @@ class BuildContext:
     folder: BuildFolder
     engine: Engine
     runtime: Runtime
+
+    def has_language_model(self) -> bool:
+        """Whether this machine runs the language model of the layouts, in place of a server."""
+        return bool(required_models(self.config, ["layout"]))
+
+    def alone(self) -> BuildContext:
+        """The same build with this process as its only worker, on all cores.
+
+        It runs the language model: each worker would load its own copy, and log its progress only at the end of a task.
+        """
+        return replace(self, engine=LocalEngine(1), runtime=replace(self.runtime, threads=cores()))

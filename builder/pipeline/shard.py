@@ -81,9 +81,22 @@ def make_scenes(context: BuildContext, samples: Sequence[Sample], cutouts: Seque
         if index not in done
     ]
     finished = sum(len(shards[index]) for index in done)
+    if context.has_language_model():
+        _ask_for_layouts(context.alone(), tasks)
     with Progress("composing", len(samples), "scene", done=finished) as progress:
         for report in context.engine.map(make_shard, tasks):
             progress.update(report.planned)
+
+
+@one_thread()
+def _ask_for_layouts(context: BuildContext, tasks: Sequence[ShardTask]) -> None:
+    """Ask the language model for the layouts of all scenes; `make_shard` then finds its replies in the folder."""
+    stages = StageRunner(context.config, context.runtime)
+    with Progress("asking for layouts", sum(len(task.samples) for task in tasks), "scene") as progress:
+        for task in tasks:
+            settings = list(read_settings(task.samples, context.folder, task))
+            stages.run("layout", LAYOUTS, arrange, settings, context.config.layout)
+            progress.update(len(settings))
 
 
 @one_thread()

@@ -49,6 +49,8 @@ def find_themes(
     config = context.config
     if config.backend_name("layout") not in THEMES:
         return {}
+    if context.has_language_model():
+        context = context.alone()
     scenes = dict(sorted({background.scene: background.phrase for background in backgrounds}.items()))
     step = THEMES[config.backend_name("layout")].batch_size(config.backend_table("layout"))
     tasks = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from mycanvas.errors import ModelError
@@ -12,29 +12,31 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], Iterable[Result]]) -> list[Result]:
+def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], Iterable[Result]]) -> Iterator[Result]:
     """Run `run` on `size` items at a time; when the GPU's memory is full, halve the size and continue.
 
-    Returns:
-        One result per item, in order.
+    Yields:
+        One result per item, in order, as soon as its batch is done.
 
     Raises:
         ModelError: the GPU's memory is too small for one item.
     """
     import torch
 
-    done: list[Result] = []
-    while len(done) < len(items):
-        batch = items[len(done) : len(done) + size]
+    done = 0
+    while done < len(items):
+        batch = items[done : done + size]
         try:
-            done.extend(run(batch))
-            continue
+            results = list(run(batch))
         except torch.OutOfMemoryError as error:
             if len(batch) == 1:
                 raise ModelError(
                     "the GPU's memory is too small for a batch of one; use a smaller model or the CPU (--device cpu; "
                     'in build.toml, device = "cpu" or memory = "low")'
                 ) from error
+        else:
+            done += len(results)
+            yield from results
+            continue
         size = len(batch) // 2
         release_memory()
-    return done

@@ -98,7 +98,7 @@ class PretrainedDetector:
     ) -> Sequence[Sequence[Detection] | None]:
         """The detections of each picture; see Detector."""
         asked = [(as_rgb(picture), list(dict.fromkeys(names))) for picture, names in zip(pictures, labels, strict=True)]
-        named = iter(in_batches([each for each in asked if each[1]], self._batch_size, self._ask))
+        named = in_batches([each for each in asked if each[1]], self._batch_size, self._ask)
         return [self._tidy(picture, next(named)) if names else [] for picture, names in asked]
 
     def _tidy(self, picture: NDArray[np.uint8], raw: Raw | None) -> list[Detection] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -142,7 +142,8 @@ class PretrainedEncoder:
             features = checkpoint.model.get_text_features(input_ids=tokens["input_ids"], attention_mask=mask)
             return _directions(features.pooler_output)
 
-    def _stacked(self, rows: Sequence[Embeddings]) -> Embeddings:
+    def _stacked(self, embedded: Iterable[Embeddings]) -> Embeddings:
+        rows = list(embedded)
         return np.stack(rows) if rows else np.zeros((0, _width(self._checkpoint.model.config)), np.float32)
 
 

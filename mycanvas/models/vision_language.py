@@ -94,7 +94,8 @@ class LocalVisionLanguageModel:
         Raises:
             ModelError: the memory of the GPU is too small for one picture, or the chat template cannot be used.
         """
-        return in_batches(list(zip(images, requests, seeds, strict=True)), self._batch_size, self._answer_batch)
+        asked = list(zip(images, requests, seeds, strict=True))
+        return list(in_batches(asked, self._batch_size, self._answer_batch))
 
     def _answer_batch(self, batch: Sequence[tuple[Rgb, str, int | None]]) -> list[str]:
         chats = [

@@ -152,6 +152,17 @@ def test_a_real_model_on_this_machine_ends_in_a_dataset(
     assert not {"not JSON", "wrong names", "missing", "wrong form", "not finite"} & set(counts.refused)
 
 
+def test_a_model_on_this_machine_is_loaded_once_and_not_by_the_workers(
+    tiny_model: Callable[[str], Path], config: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mycanvas")
+
+    build(config(tmp_path / "out", None, model=str(tiny_model("llm")), samples=8, sizes=[2], workers=2, tries=1))
+
+    assert sum(message.startswith("the language model reads ") for message in caplog.messages) == 1
+    assert len(provenances(tmp_path / "out")) == 8
+
+
 def test_the_key_comes_from_the_environment_and_is_written_nowhere(
     config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

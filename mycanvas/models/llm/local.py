@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +18,43 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from mycanvas.errors import ModelError
+from mycanvas.io.messages import counted
+from mycanvas.io.progress import tracked
 from mycanvas.models import in_batches, pick_device, pick_dtype
 from mycanvas.models.llm.chat import ChatConfig, Reply, Request
 from mycanvas.models.loading import LOCAL, check_weights, quiet_transformers
 from mycanvas.models.runtime import Runtime
 
+log = logging.getLogger("mycanvas")
+
 MIN_TEMPERATURE = 1e-3
 """A lower temperature is raised to this: it already gives greedy decoding, without dividing by zero."""
+TIMED = (16, 8)
+"""Tokens of each request that are read, and tokens that are then written, to measure the model's speed."""
+SHORTEST = 1e-6
+"""Seconds that a measurement takes at least: a clock may not move."""
+REPLY = 100
+"""Tokens of a typical reply, used only to estimate its time."""
 
 
 class Local:
-    """Answers `batch_size` requests at a time, each with its own random generator."""
+    """Answers `batch_size` requests at a time, each with its own random generator.
 
-    def __init__(self, config: ChatConfig, runtime: Runtime) -> None:
-        """Find the model. The first request loads it: all replies may be in the cache."""
+    The first request loads the model, as all replies may be in the cache, and measures how fast it is.
+
+    Args:
+        config: the model, and the size of a batch.
+        runtime: device, precision, and where the model is.
+        clock: seconds that have passed.
+    """
+
+    def __init__(self, config: ChatConfig, runtime: Runtime, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._config, self._dtype = config, runtime.dtype
         self._device = pick_device(runtime.device)
         self._folder = runtime.model(config.model)
         self._model: Any = None
+        self._speeds = 0.0, 0.0  # tokens a second that the model reads and writes
 
     def _load(self) -> None:
         config = self._config
@@ -55,6 +76,8 @@ class Local:
         check_weights(self._config.model, loaded["missing_keys"])
         vocabulary_size = model.config.get_text_config().vocab_size
         self._vocabulary = llguidance.hf.from_tokenizer(self._tokenizer, n_vocab=vocabulary_size)
+        # `generate` takes what its caller leaves open from here, such as a repetition penalty, which would forbid JSON.
+        model.generation_config = GenerationConfig(pad_token_id=self._tokenizer.pad_token_id)
         self._model = model.to(self._device).eval()
 
     def complete(self, requests: Sequence[Request]) -> Iterator[Reply]:
@@ -64,12 +87,41 @@ class Local:
             ModelError: the model lacks weights, is not a language model, does not fit into memory, or has no usable
                 chat template.
         """
-        if requests and self._model is None:
+        if not requests:
+            return
+        if self._model is None:
             self._load()
-        yield from in_batches(requests, self._config.batch_size, self._generate)
+            self._measure(requests[: self._config.batch_size])
+        self._log_estimate(requests)
+        replies = in_batches(requests, self._config.batch_size, self._generate)
+        yield from tracked(replies, "asking the language model", len(requests), "reply")
 
-    @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def _generate(self, requests: Sequence[Request]) -> list[Reply]:
+    def _measure(self, requests: Sequence[Request]) -> None:
+        """Measure on the ends of some requests how fast the model reads and writes, before it works for minutes."""
+        read, written = TIMED
+        ends = {name: values[:, -read:] for name, values in self._tokenized(requests).items()}
+        reading = self._seconds(ends, 1)
+        writing = max(self._seconds(ends, 1 + written) - reading, SHORTEST)
+        self._speeds = len(requests) * read / max(reading, SHORTEST), len(requests) * written / writing
+        log.info("the language model reads %.1f and writes %.1f tokens a second on %s", *self._speeds, self._device)
+
+    def _log_estimate(self, requests: Sequence[Request]) -> None:
+        tokens = int(self._tokenized(requests)["attention_mask"].sum())
+        reads, writes = self._speeds
+        log.info(
+            "asking the language model for %s: about %.0f s, with requests of %d tokens and replies of %d",
+            *(counted(len(requests), "reply"), tokens / reads + len(requests) * REPLY / writes),
+            *(tokens // len(requests), REPLY),
+        )
+
+    def _seconds(self, inputs: Mapping[str, torch.Tensor], tokens: int) -> float:
+        """The time in which the model reads some requests and writes so many tokens for each."""
+        begun = self._clock()
+        self._model.generate(**inputs, generation_config=GenerationConfig(max_new_tokens=tokens, do_sample=False))
+        return self._clock() - begun
+
+    def _tokenized(self, requests: Sequence[Request]) -> Any:
+        """The requests as tokens [requests, longest] with their mask, padded on the left."""
         try:
             texts = [
                 self._tokenizer.apply_chat_template(request.messages(), add_generation_prompt=True, tokenize=False)
@@ -78,7 +130,11 @@ class Local:
         except TemplateError as error:
             raise ModelError(f"the chat template of {self._config.model} cannot be used: {error}") from error
         # The chat template has added the tokens that begin a text.
-        inputs = self._tokenizer(texts, padding=True, add_special_tokens=False, return_tensors="pt").to(self._device)
+        return self._tokenizer(texts, padding=True, add_special_tokens=False, return_tensors="pt").to(self._device)
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def _generate(self, requests: Sequence[Request]) -> list[Reply]:
+        inputs = self._tokenized(requests)
         length = inputs["input_ids"].shape[1]
         sampler = _SchemaSampler(requests, self._vocabulary, self._tokenizer.eos_token_id, length)
         tokens = self._model.generate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,18 @@ def test_every_command_shows_an_example_in_its_help(capsys: pytest.CaptureFixtur
     main([command, "--help"])
 
     assert f"mycanvas {command}" in capsys.readouterr().out.split("Example:")[1]
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
+def test_waiting_threads_spin_shortly_unless_the_user_says_otherwise(given: dict[str, str], expected: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"} | given
+    program = "import atexit, os, sys; sys.argv[1:] = ['--version']\n"
+    program += "atexit.register(lambda: print(os.environ['GOMP_SPINCOUNT']))\n"
+    program += "from builder.cli.entry_point import run; run()"
+
+    done = subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True)
+
+    assert done.stdout.split()[-1] == expected
 
 
 def test_every_command_has_a_module_of_its_name() -> None:

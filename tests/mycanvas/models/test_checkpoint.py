@@ -37,8 +37,19 @@ def test_batches_are_halved_when_memory_runs_out_and_all_results_are_kept() -> N
             raise torch.OutOfMemoryError("no room")
         return [2 * item for item in items]
 
-    assert in_batches(range(10), 8, doubled) == [2 * item for item in range(10)]
+    assert list(in_batches(range(10), 8, doubled)) == [2 * item for item in range(10)]
     assert asked == [8, 4, 2, 2, 2, 2, 2]
+
+
+def test_results_of_a_batch_do_not_wait_for_the_next() -> None:
+    asked: list[int] = []
+
+    def same(items: Sequence[int]) -> Sequence[int]:
+        asked.extend(items)
+        return items
+
+    assert next(in_batches(range(6), 2, same)) == 0
+    assert asked == [0, 1]
 
 
 def test_out_of_memory_on_one_picture_raises_an_error_that_says_what_to_do() -> None:
@@ -46,7 +57,7 @@ def test_out_of_memory_on_one_picture_raises_an_error_that_says_what_to_do() -> 
         raise torch.OutOfMemoryError("no room")
 
     with pytest.raises(ModelError, match="too small for a batch of one; use a smaller model"):
-        in_batches([1, 2, 3], 2, full)
+        list(in_batches([1, 2, 3], 2, full))
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "RGB"])

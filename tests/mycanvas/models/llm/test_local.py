@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -127,6 +128,33 @@ def test_model_that_lacks_weights_is_an_error(tiny_model: Callable[[str], Path],
 
     with pytest.raises(ModelError, match="lacks 1 of its weights"):
         list(local(tmp_path).complete(REQUESTS))
+
+
+def test_settings_of_the_checkpoint_do_not_change_the_replies(
+    replies: list[Reply], tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_model("llm"), tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "generation_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "repetition_penalty": 5.0, "use_cache": False}))
+
+    assert list(local(tmp_path).complete(REQUESTS)) == replies
+
+
+def test_speed_is_logged_before_the_first_reply(
+    tiny_model: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """By this clock, reading takes 2 s, and reading and writing take 6 s."""
+    ticks = iter((0.0, 2.0, 2.0, 8.0))
+    config = ChatConfig(model="tiny", batch_size=2)
+    chat = Local(config, Runtime(device="cpu", models={"tiny": tiny_model("llm")}), clock=lambda: next(ticks))
+    caplog.set_level("INFO", "mycanvas")
+
+    next(chat.complete(REQUESTS[:4]))
+
+    speed, estimate = caplog.messages
+    assert speed == "the language model reads 16.0 and writes 4.0 tokens a second on cpu"
+    seconds, length = map(int, re.findall(r"4 replies: about (\d+) s, with requests of (\d+) tokens", estimate)[0])
+    assert seconds == pytest.approx(4 * (length / 16 + 100 / 4), abs=1)
 
 
 def test_model_is_loaded_by_the_first_request(tmp_path: Path) -> None:
