@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
@@ -40,6 +41,9 @@ log = logging.getLogger("mycanvas")
 
 PHOTO_SIDE = 2048
 """Longest side in pixels to which a source photo is scaled before it is cut out and published."""
+_KEPT_BYTES = 30 * 2**20
+"""After a block of this size was allocated and freed, glibc reuses the memory of smaller ones: new pages cost more time
+than most operations on them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +80,7 @@ class PaintTask:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run OpenCV with one thread: some of its results depend on the number of threads, and workers run in parallel."""
+    np.empty(_KEPT_BYTES, np.uint8)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

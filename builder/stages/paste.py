@@ -61,8 +61,10 @@ def visible_mask(layers: Sequence[Layer], size: int) -> IndexMask:
     passing = np.ones((size, size), np.float32)
     for layer in reversed(layers):
         light, region = _region(passing, layer), _region(mask, layer)
-        region[(layer.alpha * light >= OPAQUE) & (region == 0)] = layer.index + 1
-        light *= 1 - layer.alpha
+        passed = layer.alpha * light
+        shown = (passed >= OPAQUE) & (region == 0)
+        region += shown.view(np.uint8) * np.uint8(layer.index + 1)
+        light -= passed
     return mask
 
 
