@@ -43,7 +43,7 @@ log = logging.getLogger("mycanvas")
 
 PHOTO_SIDE = 2048
 """Longest side in pixels to which a source photo is scaled before it is cut out and published."""
-_KEPT_BYTES = 30 * 2**20
+_KEPT_BYTES = 16 * 2**20
 """After a block of this size was allocated and freed, glibc reuses the memory of smaller ones: new pages cost more time
 than most operations on them."""
 

@@ -189,7 +189,8 @@ def encode_index_mask(mask: NDArray[np.uint8]) -> bytes:
     Written here, because Pillow takes twice the time: two numbers in a byte, no filter, and only runs compressed.
     """
     height, width = mask.shape
-    pairs = np.pad(mask, ((0, 0), (0, width % 2))).view("<u2")
+    even = np.pad(mask, ((0, 0), (0, 1))) if width % 2 else np.ascontiguousarray(mask)
+    pairs = even.view("<u2")
     rows = np.zeros((height, 1 + pairs.shape[1]), np.uint8)  # each begins with its filter: none
     np.bitwise_or(pairs << 4, pairs >> 8, out=rows[:, 1:], casting="unsafe")
     packer = zlib.compressobj(PNG_LEVEL, strategy=zlib.Z_RLE)

@@ -56,7 +56,8 @@ def facts(groups: Sequence[Group]) -> Mapping[str, list[Fact]]:
 
     left = all_hold(left_of)
     front = all_hold(in_front_of)
-    beside = [(one, other) for one, other in named(apart) if _neighbours(one, other, everything)]
+    single = named((one, other) for one, other in apart if len(one) == len(other) == 1)
+    beside = [(one, other) for one, other in single if _neighbours(one, other, everything)]
     found = {
         "left": [Fact(subject=one, relation="to the left of", target=other) for one, other in left],
         "right": [Fact(subject=other, relation="to the right of", target=one) for one, other in left],
@@ -78,7 +79,7 @@ def in_a_row(groups: Sequence[Group]) -> bool:
 
 def _neighbours(one: Sequence[Group], other: Sequence[Group], everything: Sequence[SceneObject]) -> bool:
     """Whether each side is a single object and the two are next to each other."""
-    if len(one) > 1 or len(other) > 1 or len(one[0]) > 1 or len(other[0]) > 1:
+    if len(one[0]) > 1 or len(other[0]) > 1:
         return False
     return next_to(one[0][0], other[0][0], everything)
 

@@ -121,7 +121,7 @@ def _moments(lab: Lab) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def _affine(colours: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
     """The 3 x 4 map of RGB in 0 to 255 nearest to colours -> target (both in 0 to 1), by ridge regression."""
     step = target - colours
-    mean, mean_step = colours.mean(axis=0, dtype=np.float64), step.mean(axis=0, dtype=np.float64)
+    mean, mean_step = (np.array(cv2.mean(values[None])[:3]) for values in (colours, step))
     pairs = np.hstack([colours - mean, step - mean_step])
     # OpenCV's product, not `@`: its sums do not depend on the number of BLAS threads.
     products = cv2.mulTransposed(pairs, aTa=True, scale=1 / len(pairs))

@@ -61,7 +61,7 @@ def cast_shadows(picture: Rgb, layers: Sequence[Layer], light: Light, strength: 
         shape = (side * MAP_SCALE, window.shape[0] * MAP_SCALE)
         full = cv2.resize(np.rint(window * 255).astype(np.uint8), shape, interpolation=cv2.INTER_LINEAR)
         full = full[: ground.shape[0], :size]
-        ground[:] = cv2.multiply(ground, cv2.merge([full, full, full]), scale=1 / 255)
+        cv2.multiply(ground, cv2.merge([full, full, full]), dst=ground, scale=1 / 255)
 
 
 def _shade(passing: Alpha, layer: Layer, light: Light, strength: float) -> None:

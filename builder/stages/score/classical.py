@@ -87,7 +87,7 @@ def _measure(scene: Scene) -> Mapping[str, float] | Rejected:
             {
                 "cutout": setting.cutouts[value - 1].quality,
                 "visible": canvas.visible[value - 1],
-                "overlap": (np.count_nonzero(mask[tight]) - np.count_nonzero(shown)) / shown.size,
+                "overlap": (cv2.countNonZero(mask[tight]) - np.count_nonzero(shown)) / shown.size,
                 "size": np.count_nonzero(shown) / mask.size,
                 "border": _border(shown, tight, mask.shape),
                 "sharpness": _sharpness(image[tight], shown),
