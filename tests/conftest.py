@@ -100,12 +100,12 @@ def chat_server(tiny_model: Callable[[str], Path]) -> Iterator[ChatServer]:
         yield server
 
 
-def photograph_toy(path: Path, name: str, view: int) -> None:
-    """One photograph of one toy, 224 x 224, as the demo renders it."""
+def photograph_toy(path: Path, name: str, view: int, side: int = 224) -> None:
+    """One photograph of one toy, `side` pixels square, as the demo renders it."""
     from builder.demo.photograph import photograph
     from builder.demo.render import TOYS
 
-    picture, _ = photograph(TOYS[name], view, 224)
+    picture, _ = photograph(TOYS[name], view, side)
     Image.fromarray(picture).save(path, "JPEG", quality=95, subsampling=0)
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import metadata, resources
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from builder.config import BuildConfig
-from builder.pipeline.matte_cache import MatteCache, levels_of
+from builder.pipeline.result_cache import MATTE, Result, ResultCache
 from builder.records import Rgb
 from builder.stages.segment.base import Matte, MatteFinder
 from mycanvas import __version__
@@ -32,7 +35,7 @@ class CachedSegmenter(MatteFinder):
     """
 
     def __init__(
-        self, find: Callable[[Sequence[Rgb]], Sequence[Matte]], cache: MatteCache | None, settings: str
+        self, find: Callable[[Sequence[Rgb]], Sequence[Matte]], cache: ResultCache | None, settings: str
     ) -> None:
         self._find, self._cache, self._settings = find, cache, settings
 
@@ -42,13 +45,13 @@ class CachedSegmenter(MatteFinder):
             yield from map(_in_8_bits, self._find(photos) if photos else ())
             return
         keys = [self._key(photo) for photo in photos]
-        known = [self._cache.get(key, photo.shape[:2]) for key, photo in zip(keys, photos, strict=True)]
+        known = [_unpacked(self._cache.get(key, MATTE), photo) for key, photo in zip(keys, photos, strict=True)]
         missing = [photo for photo, matte in zip(photos, known, strict=True) if matte is None]
         found = iter(self._find(missing) if missing else ())
         for key, matte in zip(keys, known, strict=True):
             if matte is None:
                 matte = _in_8_bits(next(found))
-                self._cache.put(key, matte)
+                self._cache.put(key, MATTE, _packed(matte))
             yield matte
 
     def _key(self, photo: Rgb) -> str:
@@ -65,19 +68,53 @@ def settings_key(config: BuildConfig, runtime: Runtime) -> str:
     own = {key: value for key, value in config.identity().items() if key.startswith(f"segment.{name}.")}
     models = [runtime.revisions[model.name] for model in backend.required_models(table)]
     device = [runtime.device, runtime.dtype] if backend.learned else []  # they change the rounding
-    parts = [name, own, dict(backend.identity(table)), models, device, _algorithm()]
+    parts = [name, own, dict(backend.identity(table)), models, device, _revision("builder.stages.segment")]
     return json.dumps(parts, sort_keys=True)
 
 
+def prepared_key(*parts: str) -> str:
+    """The key of files that depend on these texts and on the code of this program."""
+    return hashlib.sha256(json.dumps([*parts, _revision("builder", "mycanvas")]).encode()).hexdigest()
+
+
+def _levels(matte: Matte) -> NDArray[np.uint8]:
+    """The alpha of a matte times 255, uint8 [H, W]."""
+    return np.rint(matte.alpha * 255).astype(np.uint8)
+
+
 def _in_8_bits(matte: Matte) -> Matte:
-    return replace(matte, alpha=levels_of(matte).astype(np.float32) / np.float32(255))
+    return replace(matte, alpha=_levels(matte).astype(np.float32) / np.float32(255))
+
+
+def _packed(matte: Matte) -> Result:
+    return Result(facts={"quality": matte.quality}, files={"alpha": zlib.compress(_levels(matte).tobytes())})
+
+
+def _unpacked(result: Result | None, photo: Rgb) -> Matte | None:
+    """The matte that `_packed` packed; None if it is not of the photo's size. Never expands more than that needs."""
+    if result is None:
+        return None
+    expected = photo.shape[0] * photo.shape[1]
+    try:
+        quality = float(result.facts["quality"])
+        content = zlib.decompressobj().decompress(result.files["alpha"], expected + 1)
+    except (LookupError, TypeError, ValueError, zlib.error):
+        return None
+    if len(content) != expected:
+        return None
+    levels = np.frombuffer(content, np.uint8).reshape(photo.shape[:2])
+    return Matte(alpha=levels.astype(np.float32) / np.float32(255), quality=quality)
 
 
 @cache
-def _algorithm() -> str:
-    """A digest of the code that makes mattes, and of the versions of the libraries that it calls."""
-    files = resources.files("builder.stages.segment").iterdir()
-    code = {file.name: file.read_text("utf-8") for file in files if file.name.endswith(".py")}
+def _revision(*packages: str) -> str:
+    """A digest of the code of packages, and of the versions of the libraries that they call."""
+    code = {
+        f"{package}/{file.relative_to(root)}": hashlib.sha256(file.read_bytes()).hexdigest()
+        for package in packages
+        for root in [Path(str(resources.files(package)))]
+        for file in root.rglob("*.py")
+    }
     versions = {name: _version(name) for name in LIBRARIES}
     return hashlib.sha256(json.dumps([__version__, code, versions], sort_keys=True).encode()).hexdigest()
 

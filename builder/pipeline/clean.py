@@ -14,8 +14,8 @@ from typing import Any
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.manifest import last_manifest
-from builder.pipeline.matte_cache import cache_files, cache_folder
 from builder.pipeline.own_files import own_files, unfinished_files
+from builder.pipeline.result_cache import cache_files, cache_folder
 from mycanvas.errors import ConfigError
 from mycanvas.io.files import CACHE, OFF, os_errors
 from mycanvas.io.messages import byte_size, counted
@@ -79,7 +79,7 @@ def clean_cache(*, delete: bool = False) -> Cleaned:
     files = {file.path: file.size for file in cache_files(folder)}
     if delete:
         _delete(files)
-    return Cleaned(folder=folder, files={"cut-outs of photos": files} if files else {}, deleted=delete)
+    return Cleaned(folder=folder, files={"cut-outs and backgrounds": files} if files else {}, deleted=delete)
 
 
 def push_files(folder: BuildFolder) -> list[Path]:

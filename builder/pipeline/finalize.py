@@ -20,6 +20,7 @@ from builder.pipeline.funnel import Funnel
 from builder.pipeline.manifest import MadeFrom, is_current, last_manifest, write_manifest
 from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, height_lines, summary_lines
+from builder.pipeline.stored_records import Marker
 from builder.records import Rejected
 from builder.stages.layout.replies import tally
 from builder.stages.select import Judged, Selection, idle_bounds, select
@@ -109,17 +110,18 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
         StoreError: the build is not finished, a file is damaged, or no scene would be kept; an earlier dataset stays.
     """
     sources = folder.sources()
+    markers = list(folder.markers())
     made_from = MadeFrom(
         select=config.select.model_dump(mode="json"),
         license=config.license,
-        candidates=tuple(marker.sha256 for _, marker in folder.markers()),
+        candidates=tuple(marker.sha256 for _, marker in markers),
         sources=digest(asdict(sources)),
     )
     before = last_manifest(folder)
     if before and before.made_from == made_from and is_current(folder, before):
         return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.every_photo())
     planned = {scene.id: split_of(scene.num_objects) for scene in folder.plan()}
-    shards, rejected = _read_shards(folder)
+    shards, rejected = _read_shards(folder, markers)
     candidates = [row for rows in shards.values() for row in rows]
     _check_all_made(folder, planned, candidates, rejected)
     selection = _select(candidates, config)
@@ -138,11 +140,13 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     return Summary(folder=folder, funnel=funnel, photos=sources.every_photo())
 
 
-def _read_shards(folder: BuildFolder) -> tuple[dict[int, list[Row]], list[Rejected]]:
+def _read_shards(
+    folder: BuildFolder, markers: Sequence[tuple[int, Marker]]
+) -> tuple[dict[int, list[Row]], list[Rejected]]:
     """Read COLUMNS of each shard's candidates, and all rejections."""
     shards: dict[int, list[Row]] = {}
     rejected: list[Rejected] = []
-    for index, marker in folder.markers():
+    for index, marker in markers:
         rejected += marker.rejected
         shards[index] = list(folder.candidates(index, COLUMNS))
     return shards, rejected

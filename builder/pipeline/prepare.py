@@ -5,27 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.cached_segmenter import CachedSegmenter, settings_key
+from builder.pipeline.cached_segmenter import CachedSegmenter, prepared_key, settings_key
 from builder.pipeline.context import BuildContext
 from builder.pipeline.loaded_backends import with_backend
-from builder.pipeline.matte_cache import MatteCache, cache_folder, cache_size
 from builder.pipeline.prepared_files import (
     cutout_marker,
     is_cut_out,
     is_painted,
+    prepared_cutout,
+    prepared_painting,
     read_painted,
-    write_cutout,
-    write_painted,
+    write_prepared,
 )
+from builder.pipeline.result_cache import PREPARED, ResultCache, cache_folder, cache_size
 from builder.pipeline.source_photos import CutoutUse, choose_cutouts, network_advice
 from builder.records import Background, BackgroundRef, Concept, PhotoFile, Rgb, Sample
 from builder.sources.photos import read_photo
@@ -33,20 +36,23 @@ from builder.stages.backgrounds import paint_scene
 from builder.stages.segment import SEGMENTERS, segment
 from builder.stages.segment.base import GATE, Matte
 from mycanvas import __version__
-from mycanvas.io.progress import Progress, tracked
+from mycanvas.io.progress import Progress
 from mycanvas.models.runtime import Runtime
 
 log = logging.getLogger("mycanvas")
 
 PHOTO_SIDE = 2048
 """Longest side in pixels to which a source photo is scaled before it is cut out and published."""
+_KEPT_BYTES = 16 * 2**20
+"""After a block of this size was allocated and freed, glibc reuses the memory of smaller ones: new pages cost more time
+than most operations on them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CutoutTask:
     """Photos to cut out together.
 
-    keys: the name of each cut-out's files, from the photo and the parameters. cache: of mattes; None: there is none.
+    keys: the name of each cut-out's files, from the photo and the parameters. cache: of results; None: there is none.
     """
 
     folder: Path
@@ -58,24 +64,26 @@ class CutoutTask:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CutoutReport:
-    """The result of a task. photos: their number. problem: why the cache of mattes could not be used, if so."""
+class Report:
+    """The outcome of a task. made: the number of its photos or backgrounds. problem: of the cache, if it had one."""
 
-    photos: int
+    made: int
     problem: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaintTask:
-    """One background to paint."""
+    """One background to paint. cache: as for CutoutTask."""
 
     folder: Path
     background: BackgroundRef
+    cache: Path | None = None
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run OpenCV with one thread: some of its results depend on the number of threads, and workers run in parallel."""
+    np.empty(_KEPT_BYTES, np.uint8)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -102,13 +110,8 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
         )
         for batch in (photos[start : start + step] for start in range(0, len(photos), step))
     ]
-    problems = []
     with Progress("cutting out", len(photos), "photo") as progress:
-        for report in context.engine.map(cut_out, tasks):
-            progress.update(report.photos)
-            problems.append(report.problem)
-    if cache:
-        _bound_cache(cache, problems)
+        _bound_cache(cache, _problems(context.engine.map(cut_out, tasks), progress))
     cutouts = [
         _read_use(context.folder, concept, photo, keys[photo.id]) for concept in concepts for photo in concept.photos
     ]
@@ -118,13 +121,25 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
     return chosen
 
 
-def _bound_cache(folder: Path, problems: Sequence[str | None]) -> None:
-    """Bound the size of the cache of mattes, and report the first of its problems."""
-    cache = MatteCache(folder)
+def _problems(reports: Iterable[Report], progress: Progress) -> list[str]:
+    """Wait for all reports, and return the problems of the cache."""
+    problems = []
+    for report in reports:
+        progress.update(report.made)
+        if report.problem:
+            problems.append(report.problem)
+    return problems
+
+
+def _bound_cache(folder: Path | None, problems: Sequence[str]) -> None:
+    """Bound the size of the cache of results, and report the first of its problems."""
+    if folder is None:
+        return
+    cache = ResultCache(folder)
     cache.trim(cache_size())
     found = next(filter(None, [*problems, cache.problem]), None)
     if found:
-        log.warning("the cache of cut-outs is not used in full: %s", found)
+        log.warning("the cache of cut-outs and backgrounds is not used in full: %s", found)
 
 
 def _read_use(folder: BuildFolder, concept: Concept, photo: PhotoFile, key: str) -> CutoutUse:
@@ -165,26 +180,37 @@ def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
     # The same painted background may be in the plan with several phrases.
     painted = {replace(sample.background, phrase="") for sample in samples if sample.background.photo is None}
     ordered = sorted(painted, key=lambda background: (background.scene, background.variant))
-    tasks = [PaintTask(folder=context.folder.path, background=background) for background in ordered]
+    cache = cache_folder()
+    tasks = [PaintTask(folder=context.folder.path, background=background, cache=cache) for background in ordered]
     if tasks:
-        list(tracked(context.engine.map(paint, tasks), "painting", len(tasks), "background"))
+        with Progress("painting", len(tasks), "background") as progress:
+            _bound_cache(cache, _problems(context.engine.map(paint, tasks), progress))
 
 
 @one_thread()
-def cut_out(task: CutoutTask) -> CutoutReport:
-    """Cut out the photos whose cut-outs are not in the build folder yet."""
+def cut_out(task: CutoutTask) -> Report:
+    """Cut out the photos whose cut-outs are neither in the build folder nor in the cache yet."""
     folder = BuildFolder(task.folder)
-    missing = [(photo, key) for photo, key in zip(task.photos, task.keys, strict=True) if not is_cut_out(folder, key)]
-    cache = MatteCache(task.cache) if task.cache else None
+    cache = ResultCache(task.cache) if task.cache else None
+    settings = settings_key(task.config, task.runtime)
+    missing = []
+    for photo, key in zip(task.photos, task.keys, strict=True):
+        if is_cut_out(folder, key):
+            continue
+        known = cache.get(prepared_key(key, settings), PREPARED) if cache else None
+        if known:
+            write_prepared(known, partial(folder.cutout_file, key))
+        else:
+            missing.append((photo, key))
     if missing:
         _segment_photos(folder, missing, task, cache)
-    return CutoutReport(photos=len(task.photos), problem=cache.problem if cache else None)
+    return Report(made=len(task.photos), problem=cache.problem if cache else None)
 
 
 def _segment_photos(
-    folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]], task: CutoutTask, cache: MatteCache | None
+    folder: BuildFolder, missing: Sequence[tuple[PhotoFile, str]], task: CutoutTask, cache: ResultCache | None
 ) -> None:
-    config = task.config
+    config, settings = task.config, settings_key(task.config, task.runtime)
 
     def find(pixels: Sequence[Rgb]) -> list[Matte]:
         return with_backend(
@@ -196,18 +222,28 @@ def _segment_photos(
         )
 
     photos = [replace(read_photo(photo, PHOTO_SIDE), cutout_side=config.resolution) for photo, _ in missing]
-    segmenter = CachedSegmenter(find, cache, settings_key(config, task.runtime))
-    results = segment(photos, segmenter, config.segment, config.seed)
+    results = segment(photos, CachedSegmenter(find, cache, settings), config.segment, config.seed)
     for photo, (_, key), result in zip(photos, missing, results, strict=True):
-        write_cutout(folder, key, photo, result)
+        prepared = prepared_cutout(photo, result)
+        write_prepared(prepared, partial(folder.cutout_file, key))
+        if cache:
+            cache.put(prepared_key(key, settings), PREPARED, prepared)
 
 
 @one_thread()
-def paint(task: PaintTask) -> None:
-    """Paint one background and write it, unless it is in the build folder already."""
+def paint(task: PaintTask) -> Report:
+    """Paint one background and write it, unless it is in the build folder or in the cache already."""
     folder, name = BuildFolder(task.folder), _painted_name(task.background)
+    cache = ResultCache(task.cache) if task.cache else None
     if not is_painted(folder, name):
-        write_painted(folder, name, paint_scene(task.background))
+        key = prepared_key(name)
+        painted = cache.get(key, PREPARED) if cache else None
+        if painted is None:
+            painted = prepared_painting(paint_scene(task.background))
+            if cache:
+                cache.put(key, PREPARED, painted)
+        write_prepared(painted, partial(folder.painted_file, name))
+    return Report(made=1, problem=cache.problem if cache else None)
 
 
 def read_background(folder: BuildFolder, background: BackgroundRef) -> Background:

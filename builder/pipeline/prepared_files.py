@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.result_cache import Result
 from builder.records import Background, Cutout, Photo, Rejected
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import REMAKE, read_checked, read_checked_or_none, write_checked
@@ -42,22 +43,35 @@ class PaintedMarker:
     sha256: str
 
 
-def write_cutout(folder: BuildFolder, key: str, photo: Photo, result: Cutout | Rejected) -> None:
-    """Write a photo with its cut-out, if there is one, and last the marker."""
+def prepared_cutout(photo: Photo, result: Cutout | Rejected) -> Result:
+    """Encode a photo with its cut-out, if there is one."""
     contents = {"photo.jpg": encode_photo(photo.pixels, photo.alpha)}
     if isinstance(result, Cutout):
         if result.mask is not None:
             contents["mask.png"] = encode_png(result.mask.astype(np.uint8) * 255)
         contents["cutout.npy"] = _npy(result.rgba)
-    for kind, content in contents.items():
-        write_bytes(folder.cutout_file(key, kind), content)
     marker = CutoutMarker(
         quality=result.quality if isinstance(result, Cutout) else None,
         cut_off=result.cut_off if isinstance(result, Cutout) else None,
         reason=result.reason if isinstance(result, Rejected) else None,
         files={kind: hashlib.sha256(content).hexdigest() for kind, content in contents.items()},
     )
-    write_checked(folder.cutout_file(key, "json"), asdict(marker))
+    return Result(facts=asdict(marker), files=contents)
+
+
+def prepared_painting(painted: Background) -> Result:
+    """Encode a painted background."""
+    content = _npy(painted.pixels)
+    sha256 = hashlib.sha256(content).hexdigest()
+    marker = PaintedMarker(horizon=painted.horizon, ground=painted.ground, sha256=sha256)
+    return Result(facts=asdict(marker), files={"npy": content})
+
+
+def write_prepared(result: Result, file: Callable[[str], Path]) -> None:
+    """Write the files of a cut-out or of a painted background, and last the marker; file: the path of each kind."""
+    for kind, content in result.files.items():
+        write_bytes(file(kind), content)
+    write_checked(file("json"), result.facts)
 
 
 def is_cut_out(folder: BuildFolder, key: str) -> bool:
@@ -102,15 +116,6 @@ def read_encoded(folder: BuildFolder, key: str) -> tuple[bytes, bytes | None]:
     photo = _read(folder.cutout_file(key, "photo.jpg"), files.get("photo.jpg"))
     mask = _read(folder.cutout_file(key, "mask.png"), files["mask.png"]) if "mask.png" in files else None
     return photo, mask
-
-
-def write_painted(folder: BuildFolder, name: str, painted: Background) -> None:
-    """Write a painted background, and last its marker."""
-    content = _npy(painted.pixels)
-    write_bytes(folder.painted_file(name, "npy"), content)
-    sha256 = hashlib.sha256(content).hexdigest()
-    marker = PaintedMarker(horizon=painted.horizon, ground=painted.ground, sha256=sha256)
-    write_checked(folder.painted_file(name, "json"), asdict(marker))
 
 
 def is_painted(folder: BuildFolder, name: str) -> bool:

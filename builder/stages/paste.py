@@ -58,11 +58,13 @@ def visible_mask(layers: Sequence[Layer], size: int) -> IndexMask:
         size: width and height of the canvas in pixels.
     """
     mask = np.zeros((size, size), np.uint8)
-    passing = np.ones((size, size), np.float32)
+    passing = np.full((size, size), 255, np.uint8)
     for layer in reversed(layers):
         light, region = _region(passing, layer), _region(mask, layer)
-        region[(layer.alpha * light >= OPAQUE) & (region == 0)] = layer.index + 1
-        light *= 1 - layer.alpha
+        passed = cv2.multiply(cv2.convertScaleAbs(layer.alpha, alpha=255), light, scale=1 / 255)
+        shown = (passed >= round(255 * OPAQUE)) & (region == 0)
+        region += shown.view(np.uint8) * np.uint8(layer.index + 1)
+        cv2.subtract(light, passed, dst=light)
     return mask
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 BENCHMARKS = (
+    "bench_build",
     "bench_compose",
     "bench_export",
     "bench_loader",

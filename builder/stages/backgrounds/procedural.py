@@ -28,9 +28,6 @@ SCENES: Mapping[str, tuple[str, Callable[[np.random.Generator, int], Background]
 
 VARIANTS = 4
 """Variants of each scene; all variants of all scenes together fit the cache of `BackgroundSource`."""
-_KEPT_BYTES = 30 * 2**20
-"""After a block of this size was allocated and freed, glibc reuses the memory of smaller ones: new pages cost more time
-than most operations on them."""
 
 
 def procedural_backgrounds() -> tuple[BackgroundRef, ...]:
@@ -45,5 +42,4 @@ def procedural_backgrounds() -> tuple[BackgroundRef, ...]:
 def paint_scene(ref: BackgroundRef) -> Background:
     """Paint a procedural background, `picture.SIZE` pixels square. The same scene and variant give the same bytes."""
     _, painter = SCENES[ref.scene]
-    np.empty(_KEPT_BYTES, np.uint8)
     return painter(rng_for(0, f"{ref.scene}/{ref.variant}", "background"), ref.variant)

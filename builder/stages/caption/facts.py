@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations, pairwise, product
 from typing import TypeAlias
@@ -11,6 +11,8 @@ from builder.stages.caption.relations import SceneObject, between, in_front_of, 
 
 Group: TypeAlias = tuple[SceneObject, ...]
 """Objects of one class, left to right; a caption counts them together."""
+Side: TypeAlias = tuple[int, ...]
+"""Indices of the groups on one side of a relation."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,22 +38,26 @@ def grouped(objects: Sequence[SceneObject]) -> tuple[Group, ...]:
 def facts(groups: Sequence[Group]) -> Mapping[str, list[Fact]]:
     """Every fact about some of the groups, by kind; kinds without a fact are left out."""
     everything = tuple(chain.from_iterable(groups))
-    sides = [side for size in range(1, len(groups)) for side in combinations(groups, size)]
+    numbers = range(len(groups))
+    sides = [side for size in range(1, len(groups)) for side in combinations(numbers, size)]
     apart = [(one, other) for one, other in product(sides, sides) if not set(one) & set(other)]
+
+    def named(pairs: Iterable[tuple[Side, Side]]) -> list[tuple[tuple[Group, ...], tuple[Group, ...]]]:
+        return [(tuple(groups[i] for i in one), tuple(groups[i] for i in other)) for one, other in pairs]
 
     def all_hold(
         relation: Callable[[SceneObject, SceneObject], bool],
     ) -> list[tuple[tuple[Group, ...], tuple[Group, ...]]]:
-        held = {pair: relation(*pair) for pair in product(everything, everything)}
-        return [
-            (one, other)
-            for one, other in apart
-            if all(held[pair] for pair in product(chain.from_iterable(one), chain.from_iterable(other)))
-        ]
+        held = {
+            (i, j): i != j and all(relation(*pair) for pair in product(groups[i], groups[j]))
+            for i, j in product(numbers, numbers)
+        }
+        return named((one, other) for one, other in apart if all(held[pair] for pair in product(one, other)))
 
     left = all_hold(left_of)
     front = all_hold(in_front_of)
-    beside = [(one, other) for one, other in apart if _neighbours(one, other, everything)]
+    single = named((one, other) for one, other in apart if len(one) == len(other) == 1)
+    beside = [(one, other) for one, other in single if _neighbours(one, other, everything)]
     found = {
         "left": [Fact(subject=one, relation="to the left of", target=other) for one, other in left],
         "right": [Fact(subject=other, relation="to the right of", target=one) for one, other in left],
@@ -73,7 +79,7 @@ def in_a_row(groups: Sequence[Group]) -> bool:
 
 def _neighbours(one: Sequence[Group], other: Sequence[Group], everything: Sequence[SceneObject]) -> bool:
     """Whether each side is a single object and the two are next to each other."""
-    if len(one) > 1 or len(other) > 1 or len(one[0]) > 1 or len(other[0]) > 1:
+    if len(one[0]) > 1 or len(other[0]) > 1:
         return False
     return next_to(one[0][0], other[0][0], everything)
 

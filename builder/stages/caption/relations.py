@@ -86,9 +86,10 @@ def next_to(one: SceneObject, other: SceneObject, everything: Iterable[SceneObje
 
 def between(left: SceneObject, middle: SceneObject, right: SceneObject) -> bool:
     """Whether `middle` has `left` on its left and `right` on its right, and is neither far behind nor far in front."""
-    bases = sorted((left.base, right.base))
-    level = bases[0] - BETWEEN_STEP <= middle.base <= bases[1] + BETWEEN_STEP
-    return left_of(left, middle) and left_of(middle, right) and level
+    if not (left_of(left, middle) and left_of(middle, right)):
+        return False
+    lower, upper = sorted((left.base, right.base))
+    return lower - BETWEEN_STEP <= middle.base <= upper + BETWEEN_STEP
 
 
 def _shared_width(one: SceneObject, other: SceneObject) -> float:

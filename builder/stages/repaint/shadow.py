@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from builder.records import Alpha, Layer, Rgb
 
@@ -59,7 +61,7 @@ def cast_shadows(picture: Rgb, layers: Sequence[Layer], light: Light, strength: 
         shape = (side * MAP_SCALE, window.shape[0] * MAP_SCALE)
         full = cv2.resize(np.rint(window * 255).astype(np.uint8), shape, interpolation=cv2.INTER_LINEAR)
         full = full[: ground.shape[0], :size]
-        ground[:] = cv2.multiply(ground, cv2.merge([full, full, full]), scale=1 / 255)
+        cv2.multiply(ground, cv2.merge([full, full, full]), dst=ground, scale=1 / 255)
 
 
 def _shade(passing: Alpha, layer: Layer, light: Light, strength: float) -> None:
@@ -84,7 +86,7 @@ def _shade(passing: Alpha, layer: Layer, light: Light, strength: float) -> None:
         ]
     )
     flat = cv2.warpAffine(alpha, to_ground, foot.shape[::-1], flags=cv2.INTER_LINEAR)
-    shade *= 1 - strength * CAST_SHARE * cv2.GaussianBlur(flat, (0, 0), blur * 0.6)
+    shade *= 1 - strength * CAST_SHARE * _blurred(flat, blur * 0.6, blur * 0.6)
 
     left, top = round(layer.x / MAP_SCALE) - across, round(layer.y / MAP_SCALE) + height - low - along
     side = passing.shape[0]
@@ -102,7 +104,7 @@ def _shrunk(alpha: Alpha) -> Alpha:
 def _foot(foot: Alpha, start: int, low: int, blur: float) -> Alpha:
     """Fraction of light that the object's lower part, from row `start` down, blocks on the ground all around it."""
     near = np.clip((np.arange(foot.shape[0], dtype=np.float32) - start) / low, 0, 1)[:, None]
-    soft = cv2.GaussianBlur(foot * near, (0, 0), sigmaX=blur, sigmaY=blur * 0.45)
+    soft = _blurred(foot * near, blur, blur * 0.45)
     return np.asarray(np.minimum(2 * soft, 1), np.float32)
 
 
@@ -115,4 +117,10 @@ def _contact(foot: Alpha, start: int, low: int) -> Alpha:
     line = np.zeros_like(foot)
     for offset in range(-1, 3):
         line[lowest + offset, columns] = near
-    return np.asarray(cv2.GaussianBlur(line, (0, 0), sigmaX=1.5 + 0.025 * low, sigmaY=1.0 + 0.0125 * low), np.float32)
+    return _blurred(line, 1.5 + 0.025 * low, 1.0 + 0.0125 * low)
+
+
+def _blurred(shade: NDArray[np.floating[Any]], across: float, along: float) -> Alpha:
+    """Blur by these standard deviations, within three of them: no further part changes a value of 8 bits."""
+    window = (2 * round(3 * across) + 1, 2 * round(3 * along) + 1)
+    return np.asarray(cv2.GaussianBlur(shade, window, sigmaX=across, sigmaY=along), np.float32)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from PIL import Image
 from builder.cli.main import main
 from builder.config import BuildConfig, parse_config
 from builder.pipeline.build import build
-from builder.pipeline.matte_cache import cache_files
+from builder.pipeline.prepare import PaintTask, paint
+from builder.pipeline.result_cache import MATTE, ResultCache, cache_files
+from builder.records import BackgroundRef
 from mycanvas.errors import InputError
-from mycanvas.io.checked import write_checked
 from tests.builder.stages.segment.bright_objects import bright_photo, disc
 from tests.contracts.small_builds import but_where, bytes_of
 
@@ -25,7 +27,7 @@ from tests.contracts.small_builds import but_where, bytes_of
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the cache, which does not exist yet."""
     monkeypatch.setenv("MYCANVAS_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "mattes"
+    return tmp_path / "cache" / "results"
 
 
 @pytest.fixture
@@ -47,6 +49,11 @@ def config(tmp_path: Path, grounds: Path, tiny_model: Callable[[str], Path]) -> 
     return made
 
 
+def cutouts_of(output: Path) -> dict[str, bytes]:
+    """The files of the cut-outs of a build by name."""
+    return {file.name: file.read_bytes() for file in (output / ".build" / "cutouts").iterdir()}
+
+
 def test_bytes_of_a_build_are_the_same_without_a_cache_and_with_an_empty_and_a_full_one(
     cache: Path, config: Callable[..., BuildConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,37 +64,68 @@ def test_bytes_of_a_build_are_the_same_without_a_cache_and_with_an_empty_and_a_f
     monkeypatch.setenv("MYCANVAS_CACHE", "off")
     build(config("off"))
 
-    assert len(written) == 3
+    assert sorted(path.suffix for path in written) == [".matte"] * 3 + [".prepared"] * 3
     cold = but_where(bytes_of(tmp_path / "cold"))
     assert any(name.startswith("data/") for name in cold)
     assert but_where(bytes_of(tmp_path / "warm")) == cold
     assert but_where(bytes_of(tmp_path / "off")) == cold
 
 
-def test_build_with_another_resolution_and_seed_uses_the_cache(cache: Path, config: Callable[..., BuildConfig]) -> None:
+def test_build_with_another_resolution_uses_the_mattes(cache: Path, config: Callable[..., BuildConfig]) -> None:
     build(config("first"))
-    for file in cache_files(cache):
-        entry = {
-            key: value for key, value in json.loads(file.path.read_bytes()).items() if key not in {"format", "checksum"}
-        }
-        write_checked(file.path, entry | {"quality": 0.25})
+    results = ResultCache(cache)
+    for key in {file.path.stem for file in cache_files(cache) if file.path.suffix == MATTE}:
+        matte = results.get(key, MATTE)
+        assert matte
+        results.put(key, MATTE, replace(matte, facts={"quality": 0.25}))
 
     with pytest.raises(InputError, match=r"the best has 0\.250"):
         build(config("second", resolution=160, seed=5))
 
-    assert len(cache_files(cache)) == 3
+    assert len(cache_files(cache)) == 9
+
+
+def test_build_with_another_seed_and_output_reads_no_photo(
+    cache: Path, config: Callable[..., BuildConfig], tmp_path: Path
+) -> None:
+    build(config("first"))
+    for file in cache_files(cache):
+        if file.path.suffix == MATTE:
+            file.path.unlink()
+
+    build(config("second", seed=5))
+
+    assert {file.path.suffix for file in cache_files(cache)} == {".prepared"}
+    assert cutouts_of(tmp_path / "second") == cutouts_of(tmp_path / "first")
+
+
+def test_painted_backgrounds_are_taken_from_the_cache(cache: Path, tmp_path: Path) -> None:
+    snow = BackgroundRef(scene="snow", phrase="", variant=1)
+    for name in ("first", "second"):
+        report = paint(PaintTask(folder=tmp_path / name, background=snow, cache=cache))
+        assert report.problem is None
+    (entry,) = cache_files(cache)
+    used = entry.path.read_bytes()
+    entry.path.write_bytes(used[:-1])
+    paint(PaintTask(folder=tmp_path / "third", background=snow, cache=cache))
+
+    first, *others = (bytes_of(tmp_path / name) for name in ("first", "second", "third"))
+    assert len(first) == 2
+    assert others == [first, first]
+    assert entry.path.read_bytes() == used, "a damaged entry is made again"
 
 
 def test_size_of_the_cache_is_bounded_after_a_build(
     cache: Path, config: Callable[..., BuildConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(config("first"))
-    largest = max(file.size for file in cache_files(cache))
-    monkeypatch.setenv("MYCANVAS_CACHE_SIZE", f"{2 * largest / 1000}kB")
+    size = sum(file.size for file in cache_files(cache))
+    monkeypatch.setenv("MYCANVAS_CACHE_SIZE", f"{(size - 1) / 1000}kB")
 
     build(config("second"))
 
-    assert len(cache_files(cache)) == 2
+    assert sum(file.size for file in cache_files(cache)) < size
+    assert sorted(file.path.suffix for file in cache_files(cache)) == [".matte"] * 3 + [".prepared"] * 2
 
 
 def test_unusable_cache_is_one_warning(
@@ -98,14 +136,14 @@ def test_unusable_cache_is_one_warning(
     build(config("out"))
 
     (message,) = [message for message in caplog.messages if "cache" in message]
-    assert message.startswith("the cache of cut-outs is not used in full: cannot ")
+    assert message.startswith("the cache of cut-outs and backgrounds is not used in full: cannot ")
     assert str(cache) in message
     assert (tmp_path / "out" / "README.md").is_file()
 
 
 def test_clean_lists_and_frees_the_cache_and_nothing_else(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cache.mkdir(parents=True)
-    names = [f"{'ab' * 32}.json", f".{'cd' * 32}.json.0123456789abcdef.unfinished"]
+    names = [f"{'ab' * 32}.matte", f".{'cd' * 32}.prepared.0123456789abcdef.unfinished"]
     for name in (*names, "mine.json"):
         (cache / name).write_bytes(b"123456789" * 100)
         os.utime(cache / name, (0, 0))

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from builder.config import BuildConfig, parse_config
 from builder.pipeline.cached_segmenter import CachedSegmenter, settings_key
-from builder.pipeline.matte_cache import MatteCache
+from builder.pipeline.result_cache import MATTE, Result, ResultCache
 from builder.records import Rgb
 from builder.stages.segment.base import Matte
-from mycanvas.io.checked import read_checked, write_checked
 from mycanvas.models.runtime import Runtime
 
 PHOTOS = [np.random.default_rng(seed).integers(0, 256, (40, 30 + seed, 3), np.uint8) for seed in range(3)]
@@ -37,7 +33,7 @@ class Finder:
 def mattes(photos: Sequence[Rgb], folder: Path | None, settings: str = "tricut") -> tuple[list[Matte], int]:
     """The mattes of photos, by a segmenter with the cache in a folder, and how many of them were not in the cache."""
     finder = Finder()
-    cache = MatteCache(folder) if folder else None
+    cache = ResultCache(folder) if folder else None
     return list(CachedSegmenter(finder, cache, settings).matte(photos)), finder.count
 
 
@@ -72,33 +68,22 @@ def test_another_photo_and_other_settings_are_found_again(tmp_path: Path) -> Non
     assert mattes(PHOTOS[:1], tmp_path)[1] == 0
 
 
-def packed(count: int) -> str:
-    return base64.b64encode(zlib.compress(bytes(count))).decode()
-
-
-CHANGES = {
-    "no alpha": {"alpha": "AAAA"},
-    "short alpha": {"alpha": packed(7)},
-    "long alpha": {"alpha": packed(10**6)},
-    "size": {"height": 10},
-}
-
-
 @pytest.mark.parametrize(
-    "change", ["empty", "cut", "flipped", "other format", "no alpha", "short alpha", "long alpha", "size"]
+    "wrong",
+    [
+        Result(facts={"quality": 0.5}, files={"alpha": b"AAAA"}),
+        Result(facts={"quality": 0.5}, files={"alpha": zlib.compress(bytes(7))}),
+        Result(facts={"quality": 0.5}, files={"alpha": zlib.compress(bytes(10**6))}),
+        Result(facts={"quality": "high"}, files={"alpha": zlib.compress(bytes(40 * 30))}),
+        Result(facts={}, files={}),
+    ],
+    ids=["no alpha", "short alpha", "long alpha", "no quality", "nothing"],
 )
-def test_damaged_entry_is_found_and_written_again(tmp_path: Path, change: str) -> None:
+def test_entry_that_is_no_matte_of_the_photo_is_found_and_written_again(tmp_path: Path, wrong: Result) -> None:
     expected, _ = mattes(PHOTOS[:1], tmp_path)
     (file,) = tmp_path.iterdir()
     before = file.read_bytes()
-    values = read_checked(file, dict[str, Any])
-    if change in {"empty", "cut", "flipped"}:
-        flipped = before[:90] + bytes([before[90] ^ 1]) + before[91:]
-        file.write_bytes({"empty": b"", "cut": before[:-20], "flipped": flipped}[change])
-    elif change == "other format":
-        file.write_text(json.dumps({"quality": 1}))
-    else:  # of somebody who can write correct checksums
-        write_checked(file, values | CHANGES[change])
+    ResultCache(tmp_path).put(file.stem, MATTE, wrong)
 
     again, found = mattes(PHOTOS[:1], tmp_path)
 

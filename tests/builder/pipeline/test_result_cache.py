@@ -1,4 +1,4 @@
-"""The cache of mattes: bounded, shared by processes, and never a reason for a build to fail."""
+"""The cache of results: bounded, shared by processes, and never a reason for a build to fail."""
 
 from __future__ import annotations
 
@@ -8,32 +8,36 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from builder.pipeline.matte_cache import MatteCache, cache_files, cache_folder, cache_size
-from builder.stages.segment.base import Matte
+from builder.pipeline.result_cache import (
+    MATTE,
+    PREPARED,
+    Result,
+    ResultCache,
+    cache_files,
+    cache_folder,
+    cache_size,
+)
 from tests.faults import fault
 
-SHAPE = (20, 30)
 KEYS = [f"{number:064x}" for number in range(4)]
 TOKEN = "0123456789abcdef"
 
 
-def matte(level: float = 1.0) -> Matte:
-    return Matte(alpha=np.full(SHAPE, level, np.float32), quality=0.5)
+RESULT = Result(facts={"quality": 0.5}, files={"photo.jpg": b"\x00\n" * 99, "mask.png": b"", "cutout.npy": b"rgba"})
 
 
-def filled(folder: Path, keys: Sequence[str] = KEYS) -> MatteCache:
+def filled(folder: Path, keys: Sequence[str] = KEYS) -> ResultCache:
     """A cache whose entries were last used in the order of the keys."""
-    cache = MatteCache(folder)
+    cache = ResultCache(folder)
     for hour, key in enumerate(keys):
-        cache.put(key, matte())
-        os.utime(folder / f"{key}.json", (3600 * hour, 3600 * hour))
+        cache.put(key, PREPARED, RESULT)
+        os.utime(folder / f"{key}.prepared", (3600 * hour, 3600 * hour))
     return cache
 
 
-def kept(cache: MatteCache) -> set[str]:
+def kept(cache: ResultCache) -> set[str]:
     return {path.stem for path in cache.folder.iterdir()}
 
 
@@ -43,7 +47,7 @@ def test_least_recently_used_entries_go_first(tmp_path: Path) -> None:
 
     cache.trim(10 * size)
     assert kept(cache) == set(KEYS)
-    assert cache.get(KEYS[0], SHAPE)
+    assert cache.get(KEYS[0], PREPARED)
     cache.trim(2 * size)
     assert kept(cache) == {KEYS[0], KEYS[3]}
     cache.trim(0)
@@ -51,37 +55,84 @@ def test_least_recently_used_entries_go_first(tmp_path: Path) -> None:
     assert cache.problem is None
 
 
-def test_files_of_killed_processes_are_removed_too_and_others_stay(tmp_path: Path) -> None:
-    others = {"notes.txt", "mine.json", f".{KEYS[0]}.json.mine.unfinished", f"{KEYS[1]}.json"}
-    others |= {f".{KEYS[1]}.json.{TOKEN}.unfinished"}  # another process may still write it
-    for name in (f".{KEYS[0]}.json.{TOKEN}.unfinished", *others):
-        (tmp_path / name).write_text("mine")
-    os.utime(tmp_path / f".{KEYS[0]}.json.{TOKEN}.unfinished", (0, 0))
-    (tmp_path / f"{KEYS[1]}.json").unlink()
-    (tmp_path / f"{KEYS[1]}.json").symlink_to(tmp_path / "notes.txt")
+def test_result_is_read_as_it_was_written(tmp_path: Path) -> None:
+    cache = ResultCache(tmp_path)
+    cache.put(KEYS[0], PREPARED, RESULT)
 
-    MatteCache(tmp_path).trim(0)
+    assert cache.get(KEYS[0], PREPARED) == RESULT
+    assert cache.get(KEYS[0], MATTE) is None
+    assert cache.get(KEYS[1], PREPARED) is None
+
+
+def test_mattes_stay_longer_than_other_entries(tmp_path: Path) -> None:
+    cache = filled(tmp_path, KEYS[:2])
+    cache.put(KEYS[2], MATTE, RESULT)
+    os.utime(tmp_path / f"{KEYS[2]}.matte", (0, 0))
+
+    cache.trim((tmp_path / f"{KEYS[2]}.matte").stat().st_size)
+
+    assert [path.name for path in tmp_path.iterdir()] == [f"{KEYS[2]}.matte"]
+
+
+@pytest.mark.parametrize("change", ["empty", "cut", "longer", "header", "content", "no line"])
+def test_damaged_entry_is_missing(tmp_path: Path, change: str) -> None:
+    cache = filled(tmp_path, KEYS[:1])
+    file = tmp_path / f"{KEYS[0]}.prepared"
+    before = file.read_bytes()
+    header, _, content = before.partition(b"\n")
+    changes = {
+        "empty": b"",
+        "cut": before[:-1],
+        "longer": before + b"a",
+        "header": header.replace(b"0.5", b"0.6") + b"\n" + content,
+        "content": before[:-4] + b"RGBA",
+        "no line": header,
+    }
+    file.write_bytes(changes[change])
+
+    assert cache.get(KEYS[0], PREPARED) is None
+    assert cache.problem is None
+
+
+@pytest.mark.parametrize("kind", ["../photo.jpg", "", "photo/jpg", "."])
+def test_entry_whose_kinds_would_leave_the_folder_is_missing(tmp_path: Path, kind: str) -> None:
+    cache = ResultCache(tmp_path)
+    cache.put(KEYS[0], PREPARED, Result(facts={}, files={kind: b"x"}))
+
+    assert cache.get(KEYS[0], PREPARED) is None
+
+
+def test_files_of_killed_processes_are_removed_too_and_others_stay(tmp_path: Path) -> None:
+    others = {"notes.txt", "mine.json", f".{KEYS[0]}.prepared.mine.unfinished", f"{KEYS[1]}.prepared"}
+    others |= {f".{KEYS[1]}.prepared.{TOKEN}.unfinished"}  # another process may still write it
+    for name in (f".{KEYS[0]}.prepared.{TOKEN}.unfinished", *others):
+        (tmp_path / name).write_text("mine")
+    os.utime(tmp_path / f".{KEYS[0]}.prepared.{TOKEN}.unfinished", (0, 0))
+    (tmp_path / f"{KEYS[1]}.prepared").unlink()
+    (tmp_path / f"{KEYS[1]}.prepared").symlink_to(tmp_path / "notes.txt")
+
+    ResultCache(tmp_path).trim(0)
 
     assert {path.name for path in tmp_path.iterdir()} == others
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EIO])
 def test_cache_that_cannot_be_written_notes_why(tmp_path: Path, number: int) -> None:
-    cache = MatteCache(tmp_path / "cache")
+    cache = ResultCache(tmp_path / "cache")
 
     with fault(tmp_path / "cache", number, "make"):
-        cache.put(KEYS[0], matte())
+        cache.put(KEYS[0], PREPARED, RESULT)
 
     assert os.strerror(number) in str(cache.problem)
-    assert cache.get(KEYS[0], SHAPE) is None
+    assert cache.get(KEYS[0], PREPARED) is None
 
 
 @pytest.mark.parametrize("operation", ["read", "list", "delete"])
 def test_cache_that_cannot_be_read_listed_or_trimmed_notes_why(tmp_path: Path, operation: str) -> None:
     cache = filled(tmp_path)
 
-    with fault(tmp_path if operation == "list" else tmp_path / f"{KEYS[0]}.json", errno.EIO, operation) as failed:
-        found = cache.get(KEYS[0], SHAPE)
+    with fault(tmp_path if operation == "list" else tmp_path / f"{KEYS[0]}.prepared", errno.EIO, operation) as failed:
+        found = cache.get(KEYS[0], PREPARED)
         cache.trim(0)
 
     assert failed
@@ -90,12 +141,12 @@ def test_cache_that_cannot_be_read_listed_or_trimmed_notes_why(tmp_path: Path, o
 
 
 def test_folder_or_pipe_in_place_of_an_entry_is_noted(tmp_path: Path) -> None:
-    (tmp_path / f"{KEYS[0]}.json").mkdir()
-    os.mkfifo(tmp_path / f"{KEYS[1]}.json")
+    (tmp_path / f"{KEYS[0]}.prepared").mkdir()
+    os.mkfifo(tmp_path / f"{KEYS[1]}.prepared")
 
     for key in KEYS[:2]:
-        cache = MatteCache(tmp_path)
-        assert cache.get(key, SHAPE) is None
+        cache = ResultCache(tmp_path)
+        assert cache.get(key, PREPARED) is None
         assert key in str(cache.problem)
 
 
@@ -105,11 +156,11 @@ def test_cache_is_shared_while_entries_are_written_and_removed(tmp_path: Path) -
     wrong: list[str] = []
 
     def use(level: int) -> None:
-        cache = MatteCache(tmp_path)
+        cache = ResultCache(tmp_path)
         for turn in range(20):
-            cache.put(KEYS[turn % 4], matte())
-            found = cache.get(KEYS[(turn + level) % 4], SHAPE)
-            if found is not None and found.alpha.min() != 1:
+            cache.put(KEYS[turn % 4], PREPARED, RESULT)
+            found = cache.get(KEYS[(turn + level) % 4], PREPARED)
+            if found is not None and found != RESULT:
                 wrong.append(KEYS[turn % 4])
             cache.trim(200 * (turn % 3))
         problems.append(cache.problem)
@@ -150,10 +201,10 @@ def test_wrong_size_is_reported_and_has_no_effect(
     [
         ("off", None),
         ("OFF", None),
-        ("~no_such_user/y", "~no_such_user/y/mattes"),
-        ("/x/y", "/x/y/mattes"),
-        ("~/y", "/home/jane/y/mattes"),
-        ("", "/home/jane/.cache/mycanvas/mattes"),
+        ("~no_such_user/y", "~no_such_user/y/results"),
+        ("/x/y", "/x/y/results"),
+        ("~/y", "/home/jane/y/results"),
+        ("", "/home/jane/.cache/mycanvas/results"),
     ],
 )
 def test_folder_is_set_by_the_environment(monkeypatch: pytest.MonkeyPatch, given: str, folder: str | None) -> None:
