@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check check-long bench clean
+.PHONY: demo test check check-long bench quality clean
 
 demo: $(VENV)/.installed  ## render toys, build a dataset from them, load it by name
 	$(BIN)/mycanvas demo
@@ -25,6 +25,9 @@ check-long: $(VENV)/.installed-dev  ## campaigns of many minutes
 
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios in one run
 	$(BIN)/python -m tests.benchmarks
+
+quality: $(VENV)/.installed-dev  ## cut-outs against labels by eye; MYCANVAS_U2NET and MYCANVAS_ISNET name networks
+	$(BIN)/python -m tests.quality --draw quality_sheets
 
 clean:  ## remove the virtual environment
 	rm -rf $(VENV)

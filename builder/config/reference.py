@@ -82,16 +82,17 @@ torch is imported.
 
 ## Cache of cut-outs
 
-Where the object is in a photo is found once for the photo and the settings of the segmenter, for builds of any output,
-resolution, seed and profile. It is kept in `~/.cache/mycanvas/mattes`, about 30 kB a photo. `mycanvas clean --cache`
-lists these files, and with `--yes` deletes them.
+Each photo is cut out once, and each background painted once, for builds of any output and seed. With another
+resolution, the object's outline in a photo is still found once for the settings of the segmenter. The results are kept
+in `~/.cache/mycanvas/results`: about 30 kB a photo for outlines, 2 MB for cut-outs and 4 MB a painted background.
+`mycanvas clean --cache` lists these files, and with `--yes` deletes them.
 
 Two environment variables change it:
 
 - `MYCANVAS_CACHE`: the folder of all caches of mycanvas instead of `~/.cache/mycanvas`. With `off`, neither cut-outs
   nor embeddings are kept. Empty counts as not set.
-- `MYCANVAS_CACHE_SIZE`: its largest size after a build, such as `500MB` or `2GB`; the default is `1GB`. The cut-outs
-  that were not used for longest are deleted first.
+- `MYCANVAS_CACHE_SIZE`: its largest size after a build, such as `500MB` or `2GB`; the default is `1GB`. The results
+  that were not used for longest are deleted first, outlines last.
 
 ## Shell completion
 

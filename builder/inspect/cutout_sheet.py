@@ -39,10 +39,11 @@ def draw_cutouts(folder: BuildFolder) -> Image.Image:
     photos = folder.sources().every_photo()
     step = max(1.0, len(photos) / MOST)
     shown = [photos[int(index * step)] for index in range(min(len(photos), MOST))]
-    return arranged([_tile(folder, photo) for photo in shown], COLUMNS, _SIZE)
+    return arranged([draw_tile(folder, photo) for photo in shown], COLUMNS, _SIZE)
 
 
-def _tile(folder: BuildFolder, photo: CutoutUse) -> Image.Image:
+def draw_tile(folder: BuildFolder, photo: CutoutUse) -> Image.Image:
+    """Draw one photo with its cut-out, its score, the verdict and why."""
     tile = Image.new("RGB", _SIZE, "white")
     if photo.key:  # else the photo could not be read
         with Image.open(io.BytesIO(read_encoded(folder, photo.key)[0])) as image:

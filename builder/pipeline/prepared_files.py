@@ -24,12 +24,13 @@ from mycanvas.io.images import encode_photo, encode_png
 class CutoutMarker:
     """The marker of a photo that was cut out.
 
-    quality, cut_off: of the cut-out; None where there is none, and then `reason` says why.
+    quality, cut_off, thin: of the cut-out; None where there is none, and then `reason` says why.
     files: the sha256 of each file, by its kind: "photo.jpg", "mask.png" and "cutout.npy", or only the first.
     """
 
     quality: float | None
     cut_off: bool | None
+    thin: float | None
     reason: str | None
     files: Mapping[str, str]
 
@@ -53,6 +54,7 @@ def prepared_cutout(photo: Photo, result: Cutout | Rejected) -> Result:
     marker = CutoutMarker(
         quality=result.quality if isinstance(result, Cutout) else None,
         cut_off=result.cut_off if isinstance(result, Cutout) else None,
+        thin=result.thin if isinstance(result, Cutout) else None,
         reason=result.reason if isinstance(result, Rejected) else None,
         files={kind: hashlib.sha256(content).hexdigest() for kind, content in contents.items()},
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import Any
 
 from builder.records import BackgroundRef, Choice
@@ -14,6 +16,8 @@ from mycanvas.io.tables import table_lines
 
 log = logging.getLogger("mycanvas")
 
+THIN = 3
+"""Quality lost per fraction of a cut-out in thin parts, beyond the median of its concept."""
 MANY = 1 / 3
 """Fraction of the photos from which a segmenter without a network is said to have refused many."""
 
@@ -25,6 +29,7 @@ class CutoutUse:
     id, attribution: of the photo. concept, token, class_noun, height_cm, height_guessed: of the concept in the photo.
     key: the name of the cut-out's files in the build folder.
     quality: of the cut-out; None if there is no cut-out, and then `reason` says why. used: scenes may show it.
+    thin: fraction of the cut-out in thin parts.
     masked: it was cut out by a mask beside it. choice: what concepts.toml decides about it. why: it is used or not.
     """
 
@@ -39,6 +44,7 @@ class CutoutUse:
     reason: str | None = None
     used: bool = False
     height_guessed: bool = False
+    thin: float = 0.0
     masked: bool = False
     choice: Choice | None = None
     why: str = ""
@@ -101,7 +107,7 @@ def choose_cutouts(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool
         gate: the quality from which cut-outs are used.
         keep_best: use a concept's best cut-out if it has no other.
     """
-    judged = [_judge(cutout, gate) for cutout in cutouts]
+    judged = [_judge(cutout, gate) for cutout in _compared(cutouts)]
     by_concept: dict[str, list[CutoutUse]] = {}
     for cutout in judged:
         by_concept.setdefault(cutout.concept, []).append(cutout)
@@ -110,6 +116,24 @@ def choose_cutouts(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool
         replace(cutout, used=True, why=f"the best of its concept; {cutout.why}") if cutout.id in best else cutout
         for cutout in judged
     )
+
+
+def _compared(cutouts: Sequence[CutoutUse]) -> list[CutoutUse]:
+    """Lower the quality of cut-outs with thin parts that most photos of their concept do not show.
+
+    A string, twig or torn edge is rarely the object's own; where it is (glasses, a bicycle), all photos show it.
+    """
+    thin: defaultdict[str, list[float]] = defaultdict(list)
+    for cutout in cutouts:
+        if cutout.quality is not None:
+            thin[cutout.concept].append(cutout.thin)
+    usual = {concept: median(shares) for concept, shares in thin.items()}
+    return [
+        cutout
+        if cutout.quality is None or cutout.masked
+        else replace(cutout, quality=max(0.0, cutout.quality - THIN * max(0.0, cutout.thin - usual[cutout.concept])))
+        for cutout in cutouts
+    ]
 
 
 def _judge(cutout: CutoutUse, gate: float) -> CutoutUse:

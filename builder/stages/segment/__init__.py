@@ -10,6 +10,7 @@ from builder.records import Cutout, Photo, Rejected
 from builder.stages.segment.base import Matte, MatteFinder, SegmentConfig, Segmenter, find_flaw, within_photo
 from builder.stages.segment.frame import content, ends_at_frame
 from builder.stages.segment.matte import crop, feather
+from builder.stages.segment.outline import thin_share
 from builder.stages.segment.rembg import Rembg
 from builder.stages.segment.tricut import TriCut
 
@@ -57,4 +58,5 @@ def segment(
             quality=matte.quality,
             cut_off=cut_off_below,
             mask=mask,
+            thin=thin_share(mask),
         )

@@ -15,7 +15,7 @@ from builder.stages.segment.frame import cut_off
 from builder.stages.segment.outline import tear
 from mycanvas.io.config_table import Fraction, Table
 
-CUT_OFF_BOTTOM, CUT_OFF_SIDE = 0.03, 0.2
+CUT_OFF_BOTTOM, CUT_OFF_SIDE = 0.03, 0.5
 """Quality lost per fraction of the outline on the photo's frame: an object should be seen whole."""
 TORN = 100
 """Quality lost per unit of tear (see `outline.tear`): a tear of 1 % of the object's size costs a quality of 1."""

@@ -17,15 +17,18 @@ class Calibration:
     rounds: int = 1
 
 
-UNCALIBRATED = Calibration(min_quality=0.8)
+UNCALIBRATED = Calibration(min_quality=0.75)
 """Of sessions whose cut-outs nobody has judged yet."""
 
 CALIBRATIONS: Mapping[str, Calibration] = {
-    "tricut": Calibration(min_quality=0.863),  # set by people who judged cut-outs
-    "isnet-general-use": Calibration(min_quality=0.8),
-    "u2net": Calibration(min_quality=0.8),
+    "tricut": Calibration(min_quality=0.863),
+    "isnet-general-use": Calibration(min_quality=0.76),
+    "u2net": Calibration(min_quality=0.78),
 }
-"""By the name of a segmenter without networks, or of a session of rembg; others are UNCALIBRATED."""
+"""By the name of a segmenter without networks, or of a session of rembg; others are UNCALIBRATED.
+
+docs/quality.md tells how they were chosen.
+"""
 
 
 def calibration(name: str) -> Calibration:

@@ -1,4 +1,4 @@
-"""Detect torn cuts by their outline: grass in front of an object makes the lower end rough, and nothing else."""
+"""Measure outlines: torn lower ends, and thin parts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,32 @@ SOME, MOST = 40, 75
 GRID = 0.5
 """Roughness in pixels that every outline has, because it follows the grid of pixels."""
 
+THIN_SIDE, THIN = 256, 0.05
+"""Longest side in pixels at which thin parts are measured; half the width up to which a part is thin, per size."""
+
+
+def thin_share(mask: NDArray[np.bool_]) -> float:
+    """Fraction of an object's area in parts that are thin: twigs, strings, rims, remains of a torn cut.
+
+    It is what a morphological opening removes. The size is the root of the object's area.
+    """
+    if not mask.any():
+        return 0.0
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    solid = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
+    scale = THIN_SIDE / max(solid.shape)
+    if scale < 1:
+        solid = cv2.resize(solid, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    radius = max(1, round(THIN * float(np.sqrt((solid >= 0.5).sum()))))
+    whole = np.pad((solid >= 0.5).astype(np.uint8), radius)
+    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return 1 - float(cv2.morphologyEx(whole, cv2.MORPH_OPEN, element).sum() / max(1, whole.sum()))
+
 
 def tear(mask: NDArray[np.bool_]) -> float:
     """How much rougher an object's outline is at its lower end than elsewhere, as a fraction of the object's size.
 
+    Grass in front of an object makes its lower end rough, and nothing else.
     0 for fur (rough all around), for legs and corners (smooth in between) and for a good cut (smooth everywhere).
     Roughness is the distance of the outline from its smoothed version; size is the root of the object's area.
     """

@@ -34,6 +34,8 @@ FAINT = 10 / 255
 """Up to this alpha a pixel is background: networks leave a faint haze on it. The value is rembg's for matting."""
 SPECK = 0.01
 """The least size of a part of the object, as a fraction of the largest part."""
+SOFT, SOFT_SIDE = 0.5, 256
+"""Quality lost per fraction of the object that is half transparent, measured at this longest side in pixels."""
 UNSURE = 0.25
 """Saliency from this value to 1 minus it is undecided between object and background."""
 
@@ -228,7 +230,7 @@ def stretched(found: Map) -> Map:
 
 
 def quality_of(photo: Rgb, maps: Sequence[Map], alpha: Alpha) -> float:
-    """The quality of a matte, 0 to 1: 0.7 times the mean agreement of its maps + 0.3 (contrast - residue).
+    """The quality of a matte: 0.7 times its maps' mean agreement + 0.3 (contrast - residue) - 0.5 softness; at least 0.
 
     The weights and the second term are TriCut's. The agreement is averaged over the IoU of each earlier round with the
     last one, and the first map's stability: the IoU of its masks at thresholds 0.75 and 0.25 (the stability score of
@@ -243,7 +245,23 @@ def quality_of(photo: Rgb, maps: Sequence[Map], alpha: Alpha) -> float:
     stability = iou(maps[0] >= 1 - UNSURE, maps[0] >= UNSURE)
     agreements = [stability, *(iou(stretched(earlier) >= 0.5, last) for earlier in maps[:-1])]
     clearness = contrast(small, found) - residue(small, found)
-    return max(0.0, AGREEMENT * float(np.mean(agreements)) + CLEARNESS * clearness)
+    return max(0.0, AGREEMENT * float(np.mean(agreements)) + CLEARNESS * clearness - SOFT * softness(alpha))
+
+
+def softness(alpha: Alpha) -> float:
+    """Area in which an alpha is neither clear nor solid, as a fraction of the object's area, 0 to 1.
+
+    A hesitant network leaves see-through parts; fur and blur leave a narrow edge.
+    """
+    rows, columns = np.flatnonzero((alpha > 0).any(axis=1)), np.flatnonzero((alpha > 0).any(axis=0))
+    if not rows.size:
+        return 0.0
+    small: Alpha = alpha[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = SOFT_SIDE / max(small.shape)
+    if scale < 1:
+        small = np.asarray(cv2.resize(small, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.float32)
+    soft = np.count_nonzero((small > 0.05) & (small < 0.95))
+    return min(1.0, float(soft) / max(1.0, float(np.count_nonzero(small >= 0.5))))
 
 
 def _foreground(photo: Rgb, maps: Sequence[Map]) -> Rgb:

@@ -118,6 +118,19 @@ def test_mask_decides_before_concepts_toml_and_that_before_the_quality() -> None
     ]
 
 
+def test_thin_parts_that_most_photos_lack_lower_the_quality() -> None:
+    shares = (0.0, 0.01, 0.0, 0.1)
+    cups = [replace(cutout("cup", number, 0.9), thin=thin) for number, thin in enumerate(shares)]
+    glasses = [replace(cutout("glasses", number, 0.9), thin=0.4) for number in range(3)]
+    lone = replace(cutout("dog", 0, 0.9), thin=0.3)
+    masked = replace(cutout("cup", 9, 1.0), thin=0.5, masked=True)
+
+    chosen = choose_cutouts([*cups, *glasses, lone, masked], 0.8, keep_best=False)
+
+    assert [each.key for each in chosen if not each.used] == ["cup3"]
+    assert chosen[3].quality == pytest.approx(0.9 - 3 * (0.1 - 0.01))
+
+
 def test_photo_without_a_cutout_cannot_be_used_by_concepts_toml(caplog: pytest.LogCaptureFixture) -> None:
     cutouts = [replace(cutout("cup", 0, None), choice="use"), cutout("cup", 1, 0.9)]
 

@@ -1,4 +1,4 @@
-"""Tear: an outline that is rough at its lower end only."""
+"""Tear: an outline that is rough at its lower end only. Thin parts: strings, rims and tatters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from builder.stages.segment.outline import tear
+from builder.stages.segment.outline import tear, thin_share
 from tests.builder.stages.segment.drawings import (
     in_grass,
 )
@@ -44,3 +44,15 @@ def test_tiny_full_or_empty_masks_have_no_tear(size: tuple[int, int]) -> None:
     assert tear(np.ones(size, bool)) == 0
     assert tear(np.zeros(size, bool)) == 0
     assert tear(np.eye(*size, dtype=bool)) == 0
+
+
+@pytest.mark.parametrize("size", [120, 900])
+def test_thin_parts_are_measured_at_any_size(size: int) -> None:
+    whole = disc(size)
+    with_string = whole.astype(np.uint8)
+    cv2.line(with_string, (size // 2, 0), (size // 2, size // 3), 1, max(1, size // 30))
+
+    assert thin_share(whole) < 0.005
+    assert 0.008 < thin_share(with_string.astype(bool)) - thin_share(whole) < 0.02
+    assert thin_share(stool(size)) > 0.1
+    assert thin_share(np.zeros((5, 5), bool)) == 0

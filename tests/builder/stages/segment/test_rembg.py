@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from builder.records import Cutout, Photo, Rejected
-from builder.stages.segment.rembg import Rembg, RembgConfig
+from builder.stages.segment.rembg import Rembg, RembgConfig, softness
 from builder.stages.segment.sessions import NetworkSpec
 from tests.builder.stages.segment.bright_objects import SMALL_SPEC, FakeNetwork, bright_photo, cut, disc, iou, matte
 
@@ -128,6 +128,16 @@ def test_undecided_network_gives_low_quality() -> None:
     (unsure,) = matte(FakeNetwork(lambda stack: 0.7 * (stack.mean(axis=1) + 0.5)), photo, rounds=1)
 
     assert unsure.quality < sure.quality - 0.3
+
+
+@pytest.mark.parametrize("size", [200, 1000])
+def test_softness_is_the_share_of_see_through_area(size: int) -> None:
+    alpha = np.zeros((size, size), np.float32)
+    alpha[size // 10 : -size // 10, size // 10 : -size // 10] = 1
+    assert softness(alpha) < 0.03
+    alpha[size // 2 :][alpha[size // 2 :] == 1] = 0.6
+    assert softness(alpha) == pytest.approx(0.5, abs=0.03)
+    assert softness(np.zeros((4, 4), np.float32)) == 0
 
 
 def test_matting_sharpens_the_edge_of_a_coarse_map() -> None:

@@ -1,0 +1,60 @@
+"""Choose a gate on the quality of cut-outs, and judge it on subjects that it was not chosen on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, sqrt
+
+Z = 1.96
+"""Standard normal quantile of a 95 % interval."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """One labelled cut-out."""
+
+    subject: str
+    quality: float
+    usable: bool
+
+
+def chosen_gate(outcomes: Sequence[Outcome], precision: float) -> float:
+    """The lowest gate with which at least this fraction of the used cut-outs is usable; infinite if there is none."""
+    ordered = sorted(outcomes, key=lambda outcome: -outcome.quality)
+    gate, usable = inf, 0
+    for count, outcome in enumerate(ordered, start=1):
+        usable += outcome.usable
+        following = ordered[count].quality if count < len(ordered) else 0.0
+        if following < outcome.quality and usable >= precision * count:
+            gate = (outcome.quality + following) / 2
+    return gate
+
+
+def left_out(outcomes: Sequence[Outcome], precision: float) -> list[bool]:
+    """Whether each cut-out is used with the gate that the other subjects give."""
+    gates = {
+        subject: chosen_gate([other for other in outcomes if other.subject != subject], precision)
+        for subject in {outcome.subject for outcome in outcomes}
+    }
+    return [outcome.quality >= gates[outcome.subject] for outcome in outcomes]
+
+
+def used_with(used: Sequence[bool], outcomes: Sequence[Outcome]) -> str:
+    """Format the share used, the precision with its interval, and the recall."""
+    count = sum(used)
+    right = sum(is_used and outcome.usable for is_used, outcome in zip(used, outcomes, strict=True))
+    low, high = wilson(right, count)
+    usable = max(1, sum(outcome.usable for outcome in outcomes))
+    precision = right / max(1, count)
+    return f"{count / len(outcomes):6.2f}{precision:10.2f}{right / usable:7.2f}  ({low:.2f} to {high:.2f})"
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """The 95 % interval of a proportion (Wilson, 1927)."""
+    if not trials:
+        return 0.0, 1.0
+    share, weight = successes / trials, Z**2 / trials
+    centre = (share + weight / 2) / (1 + weight)
+    half = Z * sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
+    return max(0.0, centre - half), min(1.0, centre + half)

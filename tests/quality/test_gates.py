@@ -1,0 +1,38 @@
+"""The choice of a gate and its intervals, and the labels."""
+
+import pytest
+
+from tests.quality.__main__ import read_labels
+from tests.quality.gates import Outcome, chosen_gate, left_out, wilson
+
+
+def outcomes(*rows: tuple[str, float, bool]) -> list[Outcome]:
+    return [Outcome(subject=subject, quality=quality, usable=usable) for subject, quality, usable in rows]
+
+
+def test_lowest_gate_with_the_precision_is_chosen() -> None:
+    found = outcomes(("a", 0.9, True), ("a", 0.8, False), ("b", 0.7, True), ("b", 0.6, True), ("b", 0.2, False))
+    assert chosen_gate(found, 0.75) == pytest.approx(0.4)
+    assert chosen_gate(found, 0.9) == pytest.approx(0.85)
+
+
+def test_equal_qualities_are_not_parted() -> None:
+    assert chosen_gate(outcomes(("a", 0.9, True), ("b", 0.9, False)), 0.9) == float("inf")
+
+
+def test_a_subject_is_judged_by_the_gate_of_the_others() -> None:
+    # The others of "a" give a gate of 0.75, those of "b" one of 0.55.
+    found = outcomes(("a", 0.9, True), ("a", 0.6, True), ("a", 0.5, False), ("b", 0.8, True), ("b", 0.7, False))
+    assert left_out(found, 0.9) == [True, False, False, True, True]
+
+
+def test_interval_of_a_proportion() -> None:
+    assert wilson(8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
+    assert wilson(0, 0) == (0, 1)
+
+
+def test_labels_are_complete() -> None:
+    labels = read_labels()
+    assert len(labels) >= 300
+    assert {grade for grade, _ in labels.values()} == {0, 1, 2}
+    assert all(0 <= area <= 1 for _, area in labels.values())
