@@ -18,6 +18,7 @@ log = logging.getLogger("mycanvas")
 
 THIN = 3
 """Quality lost per fraction of a cut-out in thin parts, beyond the median of its concept."""
+USE_ANYWAY = "to use a refused photo, list it as use = [...] in concepts.toml, or put a mask beside it (00.mask.png)"
 MANY = 1 / 3
 """Fraction of the photos from which a segmenter without a network is said to have refused many."""
 
@@ -31,6 +32,7 @@ class CutoutUse:
     quality: of the cut-out; None if there is no cut-out, and then `reason` says why. used: scenes may show it.
     thin: fraction of the cut-out in thin parts.
     masked: it was cut out by a mask beside it. choice: what concepts.toml decides about it. why: it is used or not.
+    gate: the quality from which it is used, unless a mask or concepts.toml decides.
     """
 
     id: str
@@ -45,6 +47,7 @@ class CutoutUse:
     used: bool = False
     height_guessed: bool = False
     thin: float = 0.0
+    gate: float = 0.0
     masked: bool = False
     choice: Choice | None = None
     why: str = ""
@@ -147,7 +150,7 @@ def _judge(cutout: CutoutUse, gate: float) -> CutoutUse:
     if cutout.choice:
         return replace(cutout, used=cutout.choice == "use", why=f"{cutout.choice} in concepts.toml")
     used, quality = cutout.quality >= gate, format_quality(cutout.quality)
-    return replace(cutout, used=used, why=f"quality {quality}, {'at least' if used else 'below'} {gate:g}")
+    return replace(cutout, gate=gate, used=used, why=f"quality {quality}, {'at least' if used else 'below'} {gate:g}")
 
 
 def _best_instead(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool) -> CutoutUse | None:
@@ -214,7 +217,8 @@ def summary_lines(photos: Sequence[CutoutUse]) -> list[str]:
             line += f"; not {', '.join(f'{_file_name(photo)} {_refusal(photo)}' for photo in unused)}"
         rows.append((name, line))
     total = f"{sum(photo.used for photo in photos)} of {counted(len(photos), 'photo')} used"
-    return [*table_lines(rows, align="left"), total]
+    hint = [USE_ANYWAY] if any(photo.gate and not photo.used for photo in photos) else []
+    return [*table_lines(rows, align="left"), total, *hint]
 
 
 def height_lines(photos: Sequence[CutoutUse]) -> list[str]:
@@ -232,7 +236,7 @@ def _file_name(photo: CutoutUse) -> str:
 
 
 def _refusal(photo: CutoutUse) -> str:
-    """The quality of a cut-out that is not used, or why there is none."""
+    """The quality of a cut-out that is not used and its gate, or why there is none."""
     if photo.quality is None or photo.choice:
         return f"({photo.why or photo.reason})"
-    return format_quality(photo.quality)
+    return f"{format_quality(photo.quality)} < {photo.gate:g}"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from builder.pipeline.source_photos import (
+    USE_ANYWAY,
     CutoutUse,
     Sources,
     choose_cutouts,
@@ -113,8 +114,9 @@ def test_mask_decides_before_concepts_toml_and_that_before_the_quality() -> None
     ]
     assert summary_lines(chosen) == [
         "cup  3 of 5 photos used, 0.jpg by the mask beside the photo, 2.jpg by use in concepts.toml; "
-        "not 1.jpg (leave_out in concepts.toml), 3.jpg 0.300",
+        "not 1.jpg (leave_out in concepts.toml), 3.jpg 0.300 < 0.8",
         "3 of 5 photos used",
+        USE_ANYWAY,
     ]
 
 
