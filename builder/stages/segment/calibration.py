@@ -22,7 +22,7 @@ UNCALIBRATED = Calibration(min_quality=0.75)
 
 CALIBRATIONS: Mapping[str, Calibration] = {
     "tricut": Calibration(min_quality=0.863),
-    "isnet-general-use": Calibration(min_quality=0.76),
+    "isnet-general-use": Calibration(min_quality=0.78),
     "u2net": Calibration(min_quality=0.78),
 }
 """By the name of a segmenter without networks, or of a session of rembg; others are UNCALIBRATED.
