@@ -105,14 +105,14 @@ class Cutout:
     quality: the segmenter's estimate of how good the cut is, 0 to 1; higher is better.
     cut_off: the photo's lower edge cuts the object off: it ends in a straight line, not in feet.
     mask: bool [H, W] of the whole photo at the size in which it was read; None if only the cut-out is needed.
-    thin: fraction of the object's area in thin parts; see `outline.thin_share`.
+    thin: fraction of the object's area in thin parts (see `outline.thin_share`); None of a ready cut-out or a mask.
     """
 
     photo_id: str
     rgba: Rgba
     quality: float
     cut_off: bool = False
-    thin: float = 0.0
+    thin: float | None = None
     mask: NDArray[np.bool_] | None = None
 
 

@@ -155,7 +155,7 @@ def _read_use(folder: BuildFolder, concept: Concept, photo: PhotoFile, key: str)
         attribution=photo.attribution,
         key=key,
         quality=marker.quality,
-        thin=marker.thin or 0.0,
+        thin=marker.thin,
         reason=marker.reason,
         masked=photo.mask is not None,
         choice=photo.choice,

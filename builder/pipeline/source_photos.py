@@ -30,7 +30,7 @@ class CutoutUse:
     id, attribution: of the photo. concept, token, class_noun, height_cm, height_guessed: of the concept in the photo.
     key: the name of the cut-out's files in the build folder.
     quality: of the cut-out; None if there is no cut-out, and then `reason` says why. used: scenes may show it.
-    thin: fraction of the cut-out in thin parts.
+    thin: fraction of the cut-out in thin parts; None if the user gave its outline.
     masked: it was cut out by a mask beside it. choice: what concepts.toml decides about it. why: it is used or not.
     gate: the quality from which it is used, unless a mask or concepts.toml decides.
     """
@@ -46,7 +46,7 @@ class CutoutUse:
     reason: str | None = None
     used: bool = False
     height_guessed: bool = False
-    thin: float = 0.0
+    thin: float | None = None
     gate: float = 0.0
     masked: bool = False
     choice: Choice | None = None
@@ -128,12 +128,12 @@ def _compared(cutouts: Sequence[CutoutUse]) -> list[CutoutUse]:
     """
     thin: defaultdict[str, list[float]] = defaultdict(list)
     for cutout in cutouts:
-        if cutout.quality is not None:
+        if cutout.thin is not None:
             thin[cutout.concept].append(cutout.thin)
     usual = {concept: median(shares) for concept, shares in thin.items()}
     return [
         cutout
-        if cutout.quality is None or cutout.masked
+        if cutout.quality is None or cutout.thin is None
         else replace(cutout, quality=max(0.0, cutout.quality - THIN * max(0.0, cutout.thin - usual[cutout.concept])))
         for cutout in cutouts
     ]

@@ -58,5 +58,5 @@ def segment(
             quality=matte.quality,
             cut_off=cut_off_below,
             mask=mask,
-            thin=thin_share(mask),
+            thin=thin_share(mask) if photo.given is None else None,
         )

@@ -125,7 +125,7 @@ def test_thin_parts_that_most_photos_lack_lower_the_quality() -> None:
     cups = [replace(cutout("cup", number, 0.9), thin=thin) for number, thin in enumerate(shares)]
     glasses = [replace(cutout("glasses", number, 0.9), thin=0.4) for number in range(3)]
     lone = replace(cutout("dog", 0, 0.9), thin=0.3)
-    masked = replace(cutout("cup", 9, 1.0), thin=0.5, masked=True)
+    masked = replace(cutout("cup", 9, 1.0), masked=True)
 
     chosen = choose_cutouts([*cups, *glasses, lone, masked], 0.8, keep_best=False)
 
