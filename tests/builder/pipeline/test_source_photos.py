@@ -130,7 +130,7 @@ def test_thin_parts_that_most_photos_lack_lower_the_quality() -> None:
     chosen = choose_cutouts([*cups, *glasses, lone, masked], 0.8, keep_best=False)
 
     assert [each.key for each in chosen if not each.used] == ["cup3"]
-    assert chosen[3].quality == pytest.approx(0.9 - 3 * (0.1 - 0.01))
+    assert chosen[3].quality == pytest.approx(0.9 - 3 * (0.1 - 0.005))
 
 
 def test_photo_without_a_cutout_cannot_be_used_by_concepts_toml(caplog: pytest.LogCaptureFixture) -> None:
