@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf
 
-Z = 1.96
-"""Standard normal quantile of a 95 % interval."""
+from scipy.stats import binomtest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,20 +40,10 @@ def left_out(outcomes: Sequence[Outcome], precision: float) -> list[bool]:
 
 
 def used_with(used: Sequence[bool], outcomes: Sequence[Outcome]) -> str:
-    """Format the share used, the precision with its interval, and the recall."""
+    """Format the share used, the precision with its interval (Wilson's, of 95 %), and the recall."""
     count = sum(used)
     right = sum(is_used and outcome.usable for is_used, outcome in zip(used, outcomes, strict=True))
-    low, high = wilson(right, count)
+    low, high = binomtest(right, count).proportion_ci(method="wilson") if count else (0.0, 1.0)
     usable = max(1, sum(outcome.usable for outcome in outcomes))
     precision = right / max(1, count)
     return f"{count / len(outcomes):6.2f}{precision:10.2f}{right / usable:7.2f}  ({low:.2f} to {high:.2f})"
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a proportion (Wilson, 1927)."""
-    if not trials:
-        return 0.0, 1.0
-    share, weight = successes / trials, Z**2 / trials
-    centre = (share + weight / 2) / (1 + weight)
-    half = Z * sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
-    return max(0.0, centre - half), min(1.0, centre + half)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.quality.__main__ import read_labels
-from tests.quality.gates import Outcome, chosen_gate, left_out, wilson
+from tests.quality.gates import Outcome, chosen_gate, left_out, used_with
 
 
 def outcomes(*rows: tuple[str, float, bool]) -> list[Outcome]:
@@ -26,9 +26,10 @@ def test_a_subject_is_judged_by_the_gate_of_the_others() -> None:
     assert left_out(found, 0.9) == [True, False, False, True, True]
 
 
-def test_interval_of_a_proportion() -> None:
-    assert wilson(8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
-    assert wilson(0, 0) == (0, 1)
+def test_share_precision_recall_and_interval_are_formatted() -> None:
+    found = outcomes(*[("a", 0.9, True)] * 8, *[("a", 0.8, False)] * 2, *[("b", 0.1, True)] * 10)
+    assert used_with([True] * 10 + [False] * 10, found).split() == ["0.50", "0.80", "0.44", "(0.49", "to", "0.94)"]
+    assert used_with([False] * 20, found).split() == ["0.00", "0.00", "0.00", "(0.00", "to", "1.00)"]
 
 
 def test_labels_are_complete() -> None:
