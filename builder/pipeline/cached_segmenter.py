@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
-from importlib import metadata, resources
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.config import BuildConfig
 from builder.pipeline.result_cache import MATTE, Result, ResultCache
 from builder.records import Rgb
 from builder.stages.segment.base import Matte, MatteFinder
-from mycanvas import __version__
-from mycanvas.models.runtime import Runtime
-
-LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pymatting", "scipy")
-"""Packages whose versions may change a matte."""
 
 
 class CachedSegmenter(MatteFinder):
@@ -31,7 +21,7 @@ class CachedSegmenter(MatteFinder):
     Args:
         find: finds the mattes of photos.
         cache: where mattes are kept; None: nowhere.
-        settings: text that changes whenever the mattes may change; see `settings_key`.
+        settings: text that changes whenever the mattes may change; see `cache_keys.settings_key`.
     """
 
     def __init__(
@@ -61,22 +51,6 @@ class CachedSegmenter(MatteFinder):
         return digest.hexdigest()
 
 
-def settings_key(config: BuildConfig, runtime: Runtime) -> str:
-    """Text of all that a photo's matte depends on: the segmenter, its settings, models, code and libraries."""
-    backend, name = config.backend("segment"), config.backend_name("segment")
-    table = config.backend_table("segment")
-    own = {key: value for key, value in config.identity().items() if key.startswith(f"segment.{name}.")}
-    models = [runtime.revisions[model.name] for model in backend.required_models(table)]
-    device = [runtime.device, runtime.dtype] if backend.learned else []  # they change the rounding
-    parts = [name, own, dict(backend.identity(table)), models, device, _revision("builder.stages.segment")]
-    return json.dumps(parts, sort_keys=True)
-
-
-def prepared_key(*parts: str) -> str:
-    """The key of files that depend on these texts and on the code of this program."""
-    return hashlib.sha256(json.dumps([*parts, _revision("builder", "mycanvas")]).encode()).hexdigest()
-
-
 def _levels(matte: Matte) -> NDArray[np.uint8]:
     """The alpha of a matte times 255, uint8 [H, W]."""
     return np.rint(matte.alpha * 255).astype(np.uint8)
@@ -104,23 +78,3 @@ def _unpacked(result: Result | None, photo: Rgb) -> Matte | None:
         return None
     levels = np.frombuffer(content, np.uint8).reshape(photo.shape[:2])
     return Matte(alpha=levels.astype(np.float32) / np.float32(255), quality=quality)
-
-
-@cache
-def _revision(*packages: str) -> str:
-    """A digest of the code of packages, and of the versions of the libraries that they call."""
-    code = {
-        f"{package}/{file.relative_to(root)}": hashlib.sha256(file.read_bytes()).hexdigest()
-        for package in packages
-        for root in [Path(str(resources.files(package)))]
-        for file in root.rglob("*.py")
-    }
-    versions = {name: _version(name) for name in LIBRARIES}
-    return hashlib.sha256(json.dumps([__version__, code, versions], sort_keys=True).encode()).hexdigest()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

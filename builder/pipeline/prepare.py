@@ -16,7 +16,8 @@ import numpy as np
 
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.cached_segmenter import CachedSegmenter, prepared_key, settings_key
+from builder.pipeline.cache_keys import prepared_key, settings_key
+from builder.pipeline.cached_segmenter import CachedSegmenter
 from builder.pipeline.context import BuildContext
 from builder.pipeline.loaded_backends import with_backend
 from builder.pipeline.prepared_files import (

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from builder.config import BuildConfig, parse_config
-from builder.pipeline.cached_segmenter import CachedSegmenter, settings_key
+from builder.pipeline.cache_keys import settings_key
+from builder.pipeline.cached_segmenter import CachedSegmenter
 from builder.pipeline.result_cache import MATTE, Result, ResultCache
 from builder.records import Rgb
 from builder.stages.segment.base import Matte
