@@ -91,19 +91,24 @@ class Local:
             return
         if self._model is None:
             self._load()
-            self._measure(requests[: self._config.batch_size])
+            size = self._config.batch_size
+            list(in_batches(requests[:size], size, self._measure))
         self._log_estimate(requests)
         replies = in_batches(requests, self._config.batch_size, self._generate)
         yield from tracked(replies, "asking the language model", len(requests), "reply")
 
-    def _measure(self, requests: Sequence[Request]) -> None:
-        """Measure on the ends of some requests how fast the model reads and writes, before it works for minutes."""
+    def _measure(self, requests: Sequence[Request]) -> Sequence[Request]:
+        """Measure on the ends of some requests how fast the model reads and writes, before it works for minutes.
+
+        Returns the requests, as `in_batches` expects a result for each.
+        """
         read, written = TIMED
         ends = {name: values[:, -read:] for name, values in self._tokenized(requests).items()}
         reading = self._seconds(ends, 1)
         writing = max(self._seconds(ends, 1 + written) - reading, SHORTEST)
         self._speeds = len(requests) * read / max(reading, SHORTEST), len(requests) * written / writing
         log.info("the language model reads %.1f and writes %.1f tokens a second on %s", *self._speeds, self._device)
+        return requests
 
     def _log_estimate(self, requests: Sequence[Request]) -> None:
         tokens = int(self._tokenized(requests)["attention_mask"].sum())

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from builder.records import Concept
 from builder.stages.layout.ask import read_object
@@ -155,6 +156,19 @@ def test_speed_is_logged_before_the_first_reply(
     assert speed == "the language model reads 16.0 and writes 4.0 tokens a second on cpu"
     seconds, length = map(int, re.findall(r"4 replies: about (\d+) s, with requests of (\d+) tokens", estimate)[0])
     assert seconds == pytest.approx(4 * (length / 16 + 100 / 4), abs=1)
+
+
+def test_memory_that_is_too_small_for_the_measurement_is_an_error(
+    tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> float:
+        raise torch.OutOfMemoryError
+
+    chat = local(tiny_model("llm"))
+    monkeypatch.setattr(chat, "_seconds", full)
+
+    with pytest.raises(ModelError, match="memory is too small for a batch of one"):
+        list(chat.complete(REQUESTS))
 
 
 def test_model_is_loaded_by_the_first_request(tmp_path: Path) -> None:
