@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,7 +22,26 @@ def complete_formats(_context: click.Context, _option: click.Parameter, begun: s
 @folder_argument
 @click.option("--format", "name", required=True, help="One of the formats above.", shell_complete=complete_formats)
 @click.option("--output", type=PATH, required=True, help="A new or empty folder.")
-def export(folder: Path, name: str, output: Path) -> None:
+@click.option("--composition", multiple=True, metavar="NAME", help="Only its scenes; repeatable.  [default: all]")
+@click.option("--concept", metavar="NAME", help="Masks show its object alone; scenes without it are left out.")
+@click.option(
+    "--source",
+    type=click.Choice(["scenes", "photos", "both"]),
+    default="scenes",
+    show_default=True,
+    help="Pictures to train on; of both, one source photo for three scenes.",
+)
+@click.option("--regularization", type=PATH, metavar="DIR", help="Class pictures, DIR/CLASS/*.jpg.")
+@click.option("--holdout", type=int, default=0, metavar="N", help="Scenes for the trainer's validation.")
+@click.option(
+    "--triggers",
+    type=click.Choice(["tokens", "words"]),
+    default="tokens",
+    show_default=True,
+    help="How captions call a concept: its token, or a pseudo-word.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the draw of pseudo-words.")
+def export(folder: Path, name: str, output: Path, **options: Any) -> None:
     """Write a dataset in a format that other tools read.
 
     Images are copied, not encoded again.
@@ -30,20 +50,25 @@ def export(folder: Path, name: str, output: Path) -> None:
     coco              boxes and masks (RLE), one file per split; needs mycanvas[export]
     custom-diffusion  concepts_list.json of the source photos, and the scenes of each composition
     imagefolder       images, masks and metadata.jsonl; load_dataset("imagefolder"), diffusers' trainers
-    kohya             images, captions and dataset.toml; sd-scripts
     mds               MosaicML streaming's shards; needs mycanvas[mds]
     webdataset        tar shards; webdataset
     yolo              images, boxes and data.yaml; Ultralytics, supervision
 
     \b
+    Recipes for trainers: pictures, captions, masks, a configuration, and train.sh, which starts the training.
+    kohya             sd-scripts
+
+    \b
     Example:
       mycanvas export mycanvas_data --format coco --output mycanvas_coco
+      mycanvas export mycanvas_data --format kohya --source both --triggers words --output mycanvas_kohya
     """
     from builder.pipeline.manifest import check_build
     from mycanvas.export import export as run
+    from mycanvas.export.selection import Selection
     from mycanvas.io.messages import counted
 
-    done = run(folder, name, output, check=check_build)
+    done = run(folder, name, output, Selection(**options), check=check_build)
     counts = ", ".join(f"{split} {count}" for split, count in done.counts.items())
     scenes = counted(sum(done.counts.values()), "scene")
-    print_lines([f"{scenes} ({counts}) in {output}{'' if done.written else ', as before'}"])
+    print_lines([f"{scenes} ({counts}) in {output}{'' if done.written else ', as before'}", *done.usage])

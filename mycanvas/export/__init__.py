@@ -1,8 +1,9 @@
 """Export a dataset to other tools' formats: `mycanvas export`.
 
-A writer takes a Source and an empty folder. It holds one record batch of scenes at a time, and copies encoded pictures
-unchanged. output.py moves the files into place when all are written. JSON and YAML are ASCII, because some readers open
-them in the machine's own encoding. FiftyOne reads what `coco` writes.
+A writer takes a Source, which knows the options, and an empty folder. It holds one record batch of scenes at a time,
+and copies encoded pictures unchanged. Recipes for trainers share training_set.py and recipe.py. output.py moves the
+files into place when all are written. JSON and YAML are ASCII, because some readers open them in the machine's own
+encoding. FiftyOne reads what `coco` writes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from mycanvas.export.image_folder import write_image_folder
 from mycanvas.export.kohya import write_kohya
 from mycanvas.export.mds import write_mds
 from mycanvas.export.output import write_export
+from mycanvas.export.recipe import usage_of
+from mycanvas.export.selection import Selection, check_options
 from mycanvas.export.source import Source, open_source
 from mycanvas.export.webdataset import write_webdataset
 from mycanvas.export.yolo import write_yolo
@@ -34,6 +37,16 @@ FORMATS: Mapping[str, Callable[[Source, Path], None]] = {
     "yolo": write_yolo,
 }
 
+_PART = frozenset({"composition"})
+_TRAINING = _PART | {"source", "triggers", "seed"}
+_MASKED = _TRAINING | {"concept"}
+
+OPTIONS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(FORMATS, _PART),
+    "kohya": _MASKED | {"regularization", "holdout"},
+}
+"""The options of each format: names of fields of Selection. Others are refused."""
+
 PACKAGES: Mapping[str, tuple[str, str, str]] = {
     "coco": ("pycocotools", "pycocotools", "export"),
     "mds": ("streaming", "mosaicml-streaming", "mds"),
@@ -45,26 +58,35 @@ PACKAGES: Mapping[str, tuple[str, str, str]] = {
 class Exported:
     """The result of an export.
 
-    counts: the number of scenes in each split. written: False where the export was complete already.
+    counts: the number of chosen scenes in each split. written: False where the export was complete already.
+    usage: lines that say how to start the training; empty: the format is no recipe for a trainer.
     """
 
     format: str
     output: Path
     counts: Mapping[str, int]
     written: bool
+    usage: tuple[str, ...]
 
 
-def export(folder: Path, name: str, output: Path, check: Callable[[Path], object] = lambda _: None) -> Exported:
+def export(
+    folder: Path,
+    name: str,
+    output: Path,
+    selection: Selection | None = None,
+    check: Callable[[Path], object] = lambda _: None,
+) -> Exported:
     """Write a dataset in another format, with its progress on stderr.
 
     Args:
         folder: what `mycanvas build` wrote, or its copy in Parquet.
         name: a key of FORMATS.
         output: a new or empty folder, or one with the same export, finished or killed.
+        selection: the options; None: all scenes, by their tokens.
         check: called with the dataset's folder before anything is written; raises an error if the dataset is damaged.
 
     Raises:
-        ConfigError: there is no such format.
+        ConfigError: there is no such format, it lacks an option, or the options choose nothing.
         InputError: the dataset cannot be read.
         StoreError: the output holds other files, is in use by another process, or cannot be written.
         MissingExtra: the format's own package is not installed.
@@ -72,19 +94,22 @@ def export(folder: Path, name: str, output: Path, check: Callable[[Path], object
     import mycanvas
     from mycanvas.io.progress import Progress
 
+    selection = selection or Selection()
     if name not in FORMATS:
         raise ConfigError(f"there is no format {name!r}; {nearest(name.lower(), tuple(FORMATS), similarity=0.7)}")
+    check_options(name, selection, OPTIONS)
     _check_package(name)
     check(folder)
-    source = open_source(folder)
-    identity = {"format": name, "dataset": source.dataset.version, "mycanvas": mycanvas.__version__}
+    source = open_source(folder, selection)
+    options = {f"--{option}": value for option, value in selection.identity().items() if option in OPTIONS[name]}
+    identity = {"format": name, "dataset": source.dataset.version, "mycanvas": mycanvas.__version__, **options}
 
     def write(folder: Path) -> None:
         with Progress(f"exporting {name}", sum(source.counts.values()), "scene") as progress:
             FORMATS[name](replace(source, passed=progress.update), folder)
 
     written = write_export(output, identity, write)
-    return Exported(format=name, output=output, counts=source.counts, written=written)
+    return Exported(format=name, output=output, counts=source.counts, written=written, usage=usage_of(output))
 
 
 def _check_package(name: str) -> None:

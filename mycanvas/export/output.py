@@ -105,7 +105,8 @@ def _is_finished(output: Path, identity: Mapping[str, Any]) -> bool:
     finished, files = bool(marked.pop("finished", False)), marked.pop("files", {})
     if marked != identity:
         kind = "an export" if finished else "an unfinished export"
-        changed = ", ".join(key for key in identity if marked.get(key) != identity[key])
+        keys = [key for key in identity if marked.get(key) != identity[key]]
+        changed = "format" if "format" in keys else ", ".join(keys)
         since = ", or of this one before it changed" if changed == "dataset" else ""
         raise StoreError(f"{output} holds {kind} of another {changed}{since}; remove it, or give another --output")
     flaws = [flaw for name, size in files.items() if (flaw := _flaw(output, name, size))] if finished else []
