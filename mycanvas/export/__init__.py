@@ -14,20 +14,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mycanvas.errors import ConfigError, MissingExtra
+from mycanvas.export.ai_toolkit import write_ai_toolkit
 from mycanvas.export.coco import write_coco
 from mycanvas.export.custom_diffusion import write_custom_diffusion
+from mycanvas.export.diffsynth import write_diffsynth
+from mycanvas.export.diffusers import write_diffusers
 from mycanvas.export.image_folder import write_image_folder
 from mycanvas.export.kohya import write_kohya
 from mycanvas.export.mds import write_mds
+from mycanvas.export.musubi import write_musubi
+from mycanvas.export.onetrainer import write_onetrainer
 from mycanvas.export.output import write_export
 from mycanvas.export.recipe import usage_of
 from mycanvas.export.selection import Selection, check_options
+from mycanvas.export.simpletuner import write_simpletuner
 from mycanvas.export.source import Source, open_source
 from mycanvas.export.webdataset import write_webdataset
 from mycanvas.export.yolo import write_yolo
 from mycanvas.io.messages import nearest
 
 FORMATS: Mapping[str, Callable[[Source, Path], None]] = {
+    "ai-toolkit": write_ai_toolkit,
+    "diffsynth": write_diffsynth,
+    "diffusers": write_diffusers,
+    "musubi": write_musubi,
+    "onetrainer": write_onetrainer,
+    "simpletuner": write_simpletuner,
     "coco": write_coco,
     "custom-diffusion": write_custom_diffusion,
     "imagefolder": write_image_folder,
@@ -43,7 +55,13 @@ _MASKED = _TRAINING | {"concept"}
 
 OPTIONS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(FORMATS, _PART),
+    "ai-toolkit": _MASKED | {"regularization"},
+    "diffsynth": _TRAINING,
+    "diffusers": frozenset(),
     "kohya": _MASKED | {"regularization", "holdout"},
+    "musubi": _TRAINING,
+    "onetrainer": _MASKED | {"regularization", "holdout"},
+    "simpletuner": _MASKED | {"holdout"},
 }
 """The options of each format: names of fields of Selection. Others are refused."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mycanvas.export.recipe import TRIGGERS, toml_text, write_json, write_mask, write_picture, write_script
+from mycanvas.export.recipe import TRIGGERS, run_name, toml_text, write_json, write_mask, write_picture, write_script
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import HOLDOUT, PHOTOS, REGULARIZATION, SCENES, TrainingSet
 
@@ -37,7 +37,7 @@ def write_kohya(source: Source, output: Path) -> None:
     write_json(output / "sample_prompts.json", samples)
     write_json(output / TRIGGERS, pictures.trigger_table())
     arguments = {"MODEL": "an SDXL checkpoint or folder", "SD_SCRIPTS": "the folder of sd-scripts"}
-    write_script(output, arguments, [_command(source)])
+    write_script(output, arguments, [_command(run_name(source))], [pictures.summary()])
 
 
 def _config(pictures: TrainingSet) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def _buckets(size: tuple[int, int]) -> dict[str, Any]:
     return {"resolution": list(size), "min_bucket_reso": least, "max_bucket_reso": largest}
 
 
-def _command(source: Source) -> list[str]:
+def _command(name: str) -> list[str]:
     return [
         *("accelerate", "launch", "--num_cpu_threads_per_process", "1", "$SD_SCRIPTS/sdxl_train_network.py"),
         *("--pretrained_model_name_or_path", "$MODEL"),
@@ -75,5 +75,5 @@ def _command(source: Source) -> list[str]:
         *("--network_train_unet_only", "--learning_rate", "1e-4", "--max_train_steps", "2000", "--seed", "0"),
         *("--mixed_precision", "bf16", "--sdpa", "--gradient_checkpointing"),
         *("--sample_prompts", "sample_prompts.json", "--sample_every_n_steps", "500"),
-        *("--output_dir", "trained", "--output_name", source.dataset.name, "--save_model_as", "safetensors"),
+        *("--output_dir", "trained", "--output_name", name, "--save_model_as", "safetensors"),
     ]

@@ -6,17 +6,24 @@ Paths are relative to the exported folder, so that it can be copied to another m
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from mycanvas.export.source import Source
 from mycanvas.export.training_set import Picture
 from mycanvas.io.toml import toml_string
 
 SCRIPT = "train.sh"
 TRIGGERS = "triggers.json"
+
+
+def run_name(source: Source) -> str:
+    """A name for what is trained, after the dataset: letters, digits, ".", "_" and "-", safe in every configuration."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", source.dataset.name).strip(".-")[:80] or "mycanvas"
 
 
 def write_picture(output: Path, picture: Picture) -> None:
@@ -54,22 +61,26 @@ def toml_text(tables: Mapping[str, Any], prefix: str = "") -> str:
     return "".join(plain + nested)
 
 
-def write_script(output: Path, arguments: Mapping[str, str], commands: Sequence[Sequence[str]]) -> None:
+def write_script(
+    output: Path, arguments: Mapping[str, str], commands: Sequence[Sequence[str]], notes: Sequence[str] = ()
+) -> None:
     """Write `train.sh`, which takes arguments and runs commands in the exported folder.
 
     Args:
         output: the exported folder.
         arguments: the name of a variable -> its meaning.
-        commands: words; one that begins with "$" and a variable's name gets its value.
+        commands: words; "$NAME" in one stands for a variable's value.
+        notes: further lines for the user, before the code.
     """
     usage = " ".join(arguments)
-    lines = ["#!/bin/sh", f"# Start the training: sh {SCRIPT} {usage}".rstrip()]
+    lines = ["#!/bin/sh", f"# Start the training: sh {SCRIPT} {usage}"]
     lines += [f"#   {name}: {meaning}" for name, meaning in arguments.items()]
-    lines += ["set -eu", *(_ABSOLUTE if arguments else ())]
+    lines += [f"# {note}" for note in notes]
+    lines += ["set -eu", *_ABSOLUTE]
     for number, name in enumerate(arguments, 1):
         lines.append(f'{name}=$(absolute "${{{number}:?usage: sh {SCRIPT} {usage}}}")')
     lines.append('cd "$(dirname "$0")"')
-    lines += [_command(words, tuple(f"${name}" for name in arguments)) for words in commands]
+    lines += [_command(words, tuple(arguments)) for words in commands]
     (output / SCRIPT).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -87,8 +98,12 @@ _ABSOLUTE = (
 )
 
 
-def _command(words: Sequence[str], variables: tuple[str, ...]) -> str:
-    """A command of the shell; each option begins a line."""
-    quoted = [f'"{word}"' if variables and word.startswith(variables) else shlex.quote(word) for word in words]
-    separated = (" \\\n  " + word if word.startswith("--") else " " + word for word in quoted)
+def _command(words: Sequence[str], names: Sequence[str]) -> str:
+    """A command of the shell; each option begins a line.
+
+    Only a word of plain characters may hold a variable: captions and names are from outside.
+    """
+    variable = re.compile(rf"[\w=.-]*\$({'|'.join(names)})[\w./-]*")
+    quoted = [f'"{word}"' if variable.fullmatch(word) else shlex.quote(word) for word in words]
+    separated = (" \\\n  " + word if word.lstrip("'\"").startswith("--") else " " + word for word in quoted)
     return "".join(separated).removeprefix(" ")

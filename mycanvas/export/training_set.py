@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,7 +103,7 @@ class TrainingSet:
     @property
     def size(self) -> tuple[int, int]:
         """The most frequent width and height of scenes; of photos where there are no scenes."""
-        return max(self.sizes, key=lambda size: (self.sizes[size], size))
+        return most_frequent(self.sizes)
 
     @property
     def resolution(self) -> int:
@@ -115,6 +115,14 @@ class TrainingSet:
         """The trigger and the class of each concept by its name."""
         concepts = self._source.concepts
         return {each.name: {"trigger": self.triggers[each.name], "class": each.class_name} for each in concepts}
+
+    def summary(self) -> str:
+        """The pictures of an epoch, in words."""
+        repeats = self.repeats()
+        shown = {role: f"{count} of {role}" for role, count in self.counts.items() if role != HOLDOUT}
+        times = {role: f", {repeats[role]} times each" for role in shown if repeats[role] > 1}
+        held = f"; {self.counts[HOLDOUT]} held out" if self.counts[HOLDOUT] else ""
+        return f"Pictures: {' and '.join(text + times.get(role, '') for role, text in shown.items())}{held}."
 
     def repeats(self) -> dict[str, int]:
         """How often an epoch shows each picture of a role, so that there are three scenes for each source photo."""
@@ -234,6 +242,11 @@ class TrainingSet:
             )
         if not self.counts[SCENES] and not self.counts[PHOTOS]:
             raise InputError("nothing is left to train on")
+
+
+def most_frequent(sizes: Mapping[tuple[int, int], int]) -> tuple[int, int]:
+    """The most frequent width and height; of equally frequent ones the larger."""
+    return max(sizes, key=lambda size: (sizes[size], size))
 
 
 def balanced(scenes: int, photos: int) -> tuple[int, int]:
