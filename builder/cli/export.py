@@ -55,8 +55,15 @@ def export(folder: Path, name: str, output: Path, **options: Any) -> None:
     yolo              images, boxes and data.yaml; Ultralytics, supervision
 
     \b
-    Recipes for trainers: pictures, captions, masks, a configuration, and train.sh, which starts the training.
-    kohya             sd-scripts
+    Recipes for trainers: pictures, captions, masks if the trainer has them, a configuration, and train.sh, which
+    starts the training. docs/trainers.md says which options each has.
+    ai-toolkit        ostris/ai-toolkit; masks, class pictures
+    diffsynth         DiffSynth-Studio
+    diffusers         diffusers' scripts, which read the dataset as it is: the command, and how much memory it takes
+    kohya             sd-scripts; masks, class pictures, validation
+    musubi            musubi-tuner
+    onetrainer        OneTrainer; masks, class pictures, validation
+    simpletuner       SimpleTuner; masks, validation
 
     \b
     Example:
@@ -69,6 +76,6 @@ def export(folder: Path, name: str, output: Path, **options: Any) -> None:
     from mycanvas.io.messages import counted
 
     done = run(folder, name, output, Selection(**options), check=check_build)
-    counts = ", ".join(f"{split} {count}" for split, count in done.counts.items())
-    scenes = counted(sum(done.counts.values()), "scene")
-    print_lines([f"{scenes} ({counts}) in {output}{'' if done.written else ', as before'}", *done.usage])
+    splits = ", ".join(f"{split} {count}" for split, count in done.counts.items())
+    pictures = f"{counted(sum(done.counts.values()), 'scene')} ({splits})" if splits else "source photos"
+    print_lines([f"{pictures} in {output}{'' if done.written else ', as before'}", *done.usage])

@@ -76,7 +76,7 @@ PACKAGES: Mapping[str, tuple[str, str, str]] = {
 class Exported:
     """The result of an export.
 
-    counts: the number of chosen scenes in each split. written: False where the export was complete already.
+    counts: the number of chosen scenes in each split; empty if only source photos were chosen. written: False where the export was complete already.
     usage: lines that say how to start the training; empty: the format is no recipe for a trainer.
     """
 
@@ -127,7 +127,8 @@ def export(
             FORMATS[name](replace(source, passed=progress.update), folder)
 
     written = write_export(output, identity, write)
-    return Exported(format=name, output=output, counts=source.counts, written=written, usage=usage_of(output))
+    counts = source.counts if selection.shows_scenes else {}
+    return Exported(format=name, output=output, counts=counts, written=written, usage=usage_of(output))
 
 
 def _check_package(name: str) -> None:

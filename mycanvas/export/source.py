@@ -79,9 +79,9 @@ def open_source(folder: Path, selection: Selection) -> Source:
         if name not in contents.compositions:
             raise ConfigError(f"there is no composition {name!r}; {nearest(name, contents.compositions)}")
     total = sum(contents.counts.values())
-    if selection.given() and not total:
+    if selection.concept and not total:
         raise ConfigError(f"no scene of {', '.join(selection.composition) or folder} shows {selection.concept}")
-    if selection.holdout and selection.holdout >= total:
+    if selection.holdout >= total > 0:
         raise ConfigError(f"--holdout {selection.holdout} leaves no scene to train on; {total} are chosen")
     if selection.composition:
         concepts = [concept for concept in concepts if concept.token in contents.classes]
@@ -89,7 +89,7 @@ def open_source(folder: Path, selection: Selection) -> Source:
         folder=folder,
         dataset=dataset,
         selection=selection,
-        counts={split: count for split, count in contents.counts.items() if count or not selection.given()},
+        counts={split: count for split, count in contents.counts.items() if count},
         classes=contents.classes,
         concepts=concepts,
     )

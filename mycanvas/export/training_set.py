@@ -23,6 +23,7 @@ from mycanvas.export.masks import objects_of, size_of
 from mycanvas.export.photo_files import SUFFIXES
 from mycanvas.export.source import Source
 from mycanvas.export.triggers import triggers_of, with_triggers
+from mycanvas.io.files import os_errors
 from mycanvas.io.messages import counted
 
 if TYPE_CHECKING:
@@ -198,10 +199,9 @@ class TrainingSet:
         for path in sorted(folder.glob("*/*")):
             if path.suffix.lower() not in {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}:
                 continue
-            content = path.read_bytes()
+            with os_errors(path, "read"):
+                content = path.read_bytes()
             kind, size = picture_kind(content, list(SUFFIXES), str(path))
-            beside = path.with_suffix(".txt")
-            caption = beside.read_text("utf-8") if beside.is_file() else f"a photo of {with_article(path.parent.name)}"
             found += 1
             yield Picture(
                 role=REGULARIZATION,
@@ -209,7 +209,7 @@ class TrainingSet:
                 suffix=SUFFIXES[kind][0],
                 image=content,
                 size=size,
-                caption=one_line(caption, str(path)),
+                caption=_class_caption(path),
                 mask=np.full((size[1], size[0]), 255, np.uint8),
             )
         if not found:
@@ -240,12 +240,16 @@ class TrainingSet:
                 self._token_limit,
                 max(self._long),
             )
-        if not self.counts[SCENES] and not self.counts[PHOTOS]:
-            raise InputError("nothing is left to train on")
 
 
 def most_frequent(sizes: Mapping[tuple[int, int], int]) -> tuple[int, int]:
-    """The most frequent width and height; of equally frequent ones the larger."""
+    """The most frequent width and height; of equally frequent ones the larger.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not sizes:
+        raise InputError("nothing is left to train on: the dataset has no scene with a visible object")
     return max(sizes, key=lambda size: (sizes[size], size))
 
 
@@ -258,6 +262,18 @@ def balanced(scenes: int, photos: int) -> tuple[int, int]:
     numbers = range(1, MOST_REPEATS + 1)
     pairs = sorted(((a, b) for a in numbers for b in numbers), key=lambda pair: (sum(pair), error(pair)))
     return next((pair for pair in pairs if error(pair) <= CLOSE_ENOUGH), min(pairs, key=error))
+
+
+def _class_caption(path: Path) -> str:
+    """The caption beside a class picture; without one, its class, which is the name of its folder."""
+    beside = path.with_suffix(".txt")
+    if not beside.is_file():
+        return f"a photo of {with_article(path.parent.name)}"
+    try:
+        with os_errors(beside, "read"):
+            return one_line(beside.read_text("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{beside} is not UTF-8; save it as UTF-8") from error
 
 
 def _photo_mask(photo: Photo, size: tuple[int, int], name: str) -> NDArray[np.uint8]:
