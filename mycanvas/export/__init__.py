@@ -35,16 +35,16 @@ from mycanvas.io.messages import nearest
 
 FORMATS: Mapping[str, Callable[[Source, Path], None]] = {
     "ai-toolkit": write_ai_toolkit,
-    "diffsynth": write_diffsynth,
-    "diffusers": write_diffusers,
-    "musubi": write_musubi,
-    "onetrainer": write_onetrainer,
-    "simpletuner": write_simpletuner,
     "coco": write_coco,
     "custom-diffusion": write_custom_diffusion,
+    "diffsynth": write_diffsynth,
+    "diffusers": write_diffusers,
     "imagefolder": write_image_folder,
     "kohya": write_kohya,
     "mds": write_mds,
+    "musubi": write_musubi,
+    "onetrainer": write_onetrainer,
+    "simpletuner": write_simpletuner,
     "webdataset": write_webdataset,
     "yolo": write_yolo,
 }
@@ -76,7 +76,8 @@ PACKAGES: Mapping[str, tuple[str, str, str]] = {
 class Exported:
     """The result of an export.
 
-    counts: the number of chosen scenes in each split; empty if only source photos were chosen. written: False where the export was complete already.
+    counts: the number of chosen scenes in each split; empty if only source photos were chosen.
+    written: False where the export was complete already.
     usage: lines that say how to start the training; empty: the format is no recipe for a trainer.
     """
 

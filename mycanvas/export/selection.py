@@ -78,5 +78,5 @@ def check_options(name: str, selection: Selection, formats: Mapping[str, Collect
     """
     for option in selection.given():
         if option not in formats[name]:
-            others = [other for other, options in formats.items() if option in options]
+            others = sorted(other for other, options in formats.items() if option in options)
             raise ConfigError(f"the format {name} has no --{option}; formats that have it: {', '.join(others)}")

@@ -1,4 +1,4 @@
-"""What captions call a concept: its token, or a pseudo-word of letters only."""
+"""The trigger of a concept, which stands for it in captions: its token, or a pseudo-word of letters only."""
 
 from __future__ import annotations
 
