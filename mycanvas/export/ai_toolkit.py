@@ -9,12 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mycanvas.export.captions import Z_IMAGE
 from mycanvas.export.recipe import TRIGGERS, run_name, write_json, write_mask, write_picture, write_script
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import PHOTOS, REGULARIZATION, SCENES, TrainingSet
 
-TOKENS = 512
-"""Tokens that Z-Image's text encoder reads."""
 BACKGROUND_WEIGHT = 0.1
 """The least weight of a pixel in the loss, as in ai-toolkit's own interface."""
 _REPLACED = ("${", "[name]", "[trigger]")
@@ -23,7 +22,7 @@ _REPLACED = ("${", "[name]", "[trigger]")
 
 def write_ai_toolkit(source: Source, output: Path) -> None:
     """Write pictures, captions and masks, and last the configuration and the command."""
-    pictures = TrainingSet(source, TOKENS)
+    pictures = TrainingSet(source, Z_IMAGE)
     for picture in pictures:
         write_picture(output, picture)
         if picture.role != REGULARIZATION:

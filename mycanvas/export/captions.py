@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from mycanvas.errors import InputError
 
 _PIECES = re.compile(r"[^\W\d_]+|\d|(?:[^\w\s]|_)+")
 """The pieces that CLIP's tokenizer never joins: letters, one digit, other characters."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextEncoder:
+    """The text encoder of a model that is trained. tokens: of a caption that it reads; the rest is cut off."""
+
+    name: str
+    tokens: int
+
+
+CLIP = TextEncoder(name="CLIP", tokens=75)
+"""Of SDXL, without the tokens for start and end."""
+Z_IMAGE = TextEncoder(name="Z-Image's Qwen3", tokens=512)
+"""OneTrainer, musubi-tuner, DiffSynth, SimpleTuner and diffusers' pipeline cut captions at this length by default."""
 
 
 def one_line(caption: str, name: str) -> str:

@@ -9,19 +9,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mycanvas.export.captions import Z_IMAGE
 from mycanvas.export.recipe import TRIGGERS, write_json, write_picture, write_script
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import TrainingSet
 
-TOKENS = 512
-"""Tokens that Z-Image's text encoder reads."""
 SIDE_STEP = 16
 """Sides of pictures are cut to multiples of this."""
 
 
 def write_diffsynth(source: Source, output: Path) -> None:
     """Write pictures, then their rows and the command."""
-    pictures = TrainingSet(source, TOKENS)
+    pictures = TrainingSet(source, Z_IMAGE)
     rows: dict[str, list[str]] = {}
     for picture in pictures:
         write_picture(output, picture)

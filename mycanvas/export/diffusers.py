@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-from mycanvas.export.captions import least_clip_tokens
+from mycanvas.export.captions import CLIP, least_clip_tokens
 from mycanvas.export.masks import size_of
 from mycanvas.export.recipe import run_name, write_script
 from mycanvas.export.source import Source
@@ -19,8 +19,6 @@ from mycanvas.io.messages import byte_size, counted
 
 log = logging.getLogger("mycanvas")
 
-TOKENS = 75
-"""Tokens that the text encoders of SDXL read."""
 CHANNELS, FLOAT_BYTES = 3, 4
 
 
@@ -31,13 +29,13 @@ def write_diffusers(source: Source, output: Path) -> None:
     for scene in source.scenes():
         sizes[size_of(scene)] += 1
         prompt = prompt or scene.prompt
-        long += least_clip_tokens(scene.prompt) > TOKENS
+        long += least_clip_tokens(scene.prompt) > CLIP.tokens
     side = min(most_frequent(sizes))
     if uncut := sum(count for (width, height), count in sizes.items() if width != height):
         log.warning("%s not square: diffusers' scripts cut them to squares; use a trainer with buckets", _are(uncut))
     if long:
         log.warning(
-            "%s longer than the %d tokens that SDXL reads; the rest is cut off", counted(long, "prompt"), TOKENS
+            "%s longer than the %d tokens that CLIP reads; the rest is cut off", counted(long, "prompt"), CLIP.tokens
         )
     memory = memory_bytes(sizes, side)
     notes = [

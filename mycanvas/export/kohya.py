@@ -7,9 +7,11 @@ sd-scripts refuses the key of the masks.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mycanvas.export.captions import CLIP
 from mycanvas.export.recipe import TRIGGERS, run_name, toml_text, write_json, write_mask, write_picture, write_script
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import HOLDOUT, PHOTOS, REGULARIZATION, SCENES, TrainingSet
@@ -18,15 +20,15 @@ BUCKET_STEP = 64
 """Sides of sd-scripts' buckets are multiples of this; SD, SDXL, FLUX and its other models all accept it."""
 LEAST_BUCKET, LARGEST_BUCKET = 256, 1024
 """sd-scripts' own limits of a bucket's sides. It refuses a resolution beyond them, so they follow the scenes' size."""
-TOKENS = 225
-"""Tokens that sd-scripts reads with --max_token_length 225, in three parts of 75."""
+PARTS = 3
+"""sd-scripts reads a caption in up to three parts of 75 tokens, if --max_token_length is 225."""
 
 _HEAD = "# For --dataset_config of sd-scripts. Folders are relative to this one: run the trainer here.\n"
 
 
 def write_kohya(source: Source, output: Path) -> None:
     """Write pictures, captions and masks, and last the configuration and the command."""
-    pictures = TrainingSet(source, TOKENS)
+    pictures = TrainingSet(source, replace(CLIP, tokens=PARTS * CLIP.tokens))
     for picture in pictures:
         write_picture(output, picture)
         if picture.role in {SCENES, PHOTOS}:
@@ -70,7 +72,7 @@ def _command(name: str) -> list[str]:
         *("accelerate", "launch", "--num_cpu_threads_per_process", "1", "$SD_SCRIPTS/sdxl_train_network.py"),
         *("--pretrained_model_name_or_path", "$MODEL"),
         *("--dataset_config", "dataset.toml", "--masked_loss"),
-        *("--max_token_length", str(TOKENS)),
+        *("--max_token_length", str(PARTS * CLIP.tokens)),
         *("--network_module", "networks.lora", "--network_dim", "32", "--network_alpha", "32"),
         *("--network_train_unet_only", "--learning_rate", "1e-4", "--max_train_steps", "2000", "--seed", "0"),
         *("--mixed_precision", "bf16", "--sdpa", "--gradient_checkpointing"),

@@ -9,18 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mycanvas.export.captions import Z_IMAGE
 from mycanvas.export.recipe import TRIGGERS, run_name, toml_text, write_json, write_picture, write_script
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import PHOTOS, SCENES, TrainingSet
 
-TOKENS = 512
-"""Tokens that Z-Image's text encoder reads."""
 _HEAD = "# For --dataset_config of musubi-tuner. Folders are relative to this one: run the trainer here.\n"
 
 
 def write_musubi(source: Source, output: Path) -> None:
     """Write pictures and captions, and last the configuration and the commands."""
-    pictures = TrainingSet(source, TOKENS)
+    pictures = TrainingSet(source, Z_IMAGE)
     for picture in pictures:
         write_picture(output, picture)
     (output / "dataset.toml").write_text(_HEAD + toml_text(_config(pictures)), encoding="utf-8")

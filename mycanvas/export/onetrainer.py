@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mycanvas.errors import InputError
+from mycanvas.export.captions import Z_IMAGE
 from mycanvas.export.recipe import TRIGGERS, run_name, write_json, write_mask, write_picture, write_script
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import HOLDOUT, PHOTOS, REGULARIZATION, SCENES, TrainingSet
 
-TOKENS = 512
-"""Tokens that Z-Image's text encoder reads."""
 MASK = "-masklabel"
 """The end of a mask's stem. OneTrainer takes a picture whose own stem ends so, or with "-condlabel", for no picture."""
 BACKGROUND_WEIGHT = 0.1
@@ -26,7 +25,7 @@ _TYPES = {SCENES: "STANDARD", PHOTOS: "STANDARD", HOLDOUT: "VALIDATION", REGULAR
 
 def write_onetrainer(source: Source, output: Path) -> None:
     """Write pictures, captions and masks, and last the configuration and the command."""
-    pictures = TrainingSet(source, TOKENS)
+    pictures = TrainingSet(source, Z_IMAGE)
     for picture in pictures:
         if picture.stem.endswith((MASK, "-condlabel")):
             raise InputError(f"OneTrainer takes {picture.stem}{picture.suffix} for a mask; rename the picture")
@@ -95,7 +94,6 @@ def _config(pictures: TrainingSet, name: str) -> dict[str, Any]:
         "lora_rank": 32,
         "lora_alpha": 32.0,
         "train_dtype": "BFLOAT_16",
-        "weight_dtype": "BFLOAT_16",
         "output_dtype": "BFLOAT_16",
         "transformer": {"train": True, "weight_dtype": "FLOAT_8"},
         "text_encoder": {"train": False, "weight_dtype": "FLOAT_8"},

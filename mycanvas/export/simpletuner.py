@@ -10,12 +10,11 @@ import io
 from pathlib import Path
 from typing import Any
 
+from mycanvas.export.captions import Z_IMAGE
 from mycanvas.export.recipe import TRIGGERS, run_name, write_json, write_picture, write_script
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import HOLDOUT, PHOTOS, SCENES, Picture, TrainingSet
 
-TOKENS = 512
-"""Tokens that Z-Image's text encoder reads."""
 _ENCODINGS: dict[str, dict[str, Any]] = {
     ".jpg": {"format": "JPEG", "quality": 95},
     ".png": {"format": "PNG"},
@@ -26,7 +25,7 @@ _ENCODINGS: dict[str, dict[str, Any]] = {
 
 def write_simpletuner(source: Source, output: Path) -> None:
     """Write pictures, captions and masks, and last the configuration and the command."""
-    pictures = TrainingSet(source, TOKENS)
+    pictures = TrainingSet(source, Z_IMAGE)
     for picture in pictures:
         write_picture(output, picture)
         if picture.role != HOLDOUT:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from mycanvas.dataset import Encoded, Photo, Scene, file_name, picture_kind
 from mycanvas.english import with_article, with_token
 from mycanvas.errors import InputError
-from mycanvas.export.captions import least_clip_tokens, one_line
+from mycanvas.export.captions import CLIP, TextEncoder, least_clip_tokens, one_line
 from mycanvas.export.masks import objects_of, size_of
 from mycanvas.export.photo_files import SUFFIXES
 from mycanvas.export.source import Source
@@ -69,14 +69,14 @@ class TrainingSet:
 
     Args:
         source: the dataset.
-        token_limit: tokens of a caption that the trainer reads; longer captions are reported.
+        encoder: reads the captions; longer ones are reported.
 
     counts: pictures by role. sizes: pictures by width and height, of scenes and photos.
     triggers: what captions call a concept, by its name. prompts: captions for sample images, of different compositions.
     """
 
-    def __init__(self, source: Source, token_limit: int) -> None:
-        self._source, self._token_limit = source, token_limit
+    def __init__(self, source: Source, encoder: TextEncoder) -> None:
+        self._source, self._encoder = source, encoder
         self._stems: set[str] = set()
         self._long: list[int] = []
         self._without_objects = 0
@@ -138,7 +138,7 @@ class TrainingSet:
         if picture.role in {SCENES, HOLDOUT} or not self._source.selection.shows_scenes:
             self.sizes[picture.size] += 1
         tokens = least_clip_tokens(picture.caption)
-        if tokens > self._token_limit:
+        if tokens > self._encoder.tokens:
             self._long.append(tokens)
         return picture
 
@@ -233,11 +233,16 @@ class TrainingSet:
             shown = self._source.selection.concept or "any object"
             scenes = counted(self._without_objects, "scene")
             log.warning("%s left out: no pixel of %s is visible, and a black mask breaks trainers", scenes, shown)
+        if self._source.selection.triggers == "words" and self._encoder.name != CLIP.name:
+            log.warning(
+                "pseudo-words are short in CLIP's tokens; in those of %s this was not checked", self._encoder.name
+            )
         if self._long:
             log.warning(
-                "%s longer than the %d tokens that are read (the longest has at least %d); the rest is cut off",
+                "%s longer than the %d tokens that %s reads (the longest has at least %d); the rest is cut off",
                 counted(len(self._long), "caption"),
-                self._token_limit,
+                self._encoder.tokens,
+                self._encoder.name,
                 max(self._long),
             )
 
