@@ -234,9 +234,7 @@ class TrainingSet:
             scenes = counted(self._without_objects, "scene")
             log.warning("%s left out: no pixel of %s is visible, and a black mask breaks trainers", scenes, shown)
         if self._source.selection.triggers == "words" and self._encoder.name != CLIP.name:
-            log.warning(
-                "pseudo-words are short in CLIP's tokens; in those of %s this was not checked", self._encoder.name
-            )
+            log.warning("trigger words were checked with CLIP's tokenizer, not with that of %s", self._encoder.name)
         if self._long:
             log.warning(
                 "%s longer than the %d tokens that %s reads (the longest has at least %d); the rest is cut off",
