@@ -94,11 +94,11 @@ class TrainingSet:
         """
         selection = self._source.selection
         if selection.shows_scenes:
-            yield from map(self._counted, self._scenes())
+            yield from map(self._tally, self._scenes())
         if selection.shows_photos:
-            yield from map(self._counted, self._photos())
+            yield from map(self._tally, self._photos())
         if selection.regularization:
-            yield from map(self._counted, self._class_pictures(selection.regularization))
+            yield from map(self._tally, self._class_pictures(selection.regularization))
         self._report()
 
     @property
@@ -133,9 +133,9 @@ class TrainingSet:
             numbers[SCENES], numbers[PHOTOS] = balanced(scenes, photos)
         return numbers
 
-    def _counted(self, picture: Picture) -> Picture:
+    def _tally(self, picture: Picture) -> Picture:
         self.counts[picture.role] += 1
-        if picture.role in {SCENES, HOLDOUT} or not self._source.selection.shows_scenes:
+        if picture.role in ({SCENES, HOLDOUT} if self._source.selection.shows_scenes else {PHOTOS}):
             self.sizes[picture.size] += 1
         tokens = least_clip_tokens(picture.caption)
         if tokens > self._encoder.tokens:
