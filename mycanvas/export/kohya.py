@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from mycanvas.export.masks import size_of
@@ -33,19 +33,20 @@ num_repeats = 1
 
 def write_kohya(source: Source, output: Path) -> None:
     """Write images, captions (the prompts with tokens), and last the configuration."""
-    size = (0, 0)
+    sizes = set()
     for split in source.counts:
         (output / split).mkdir(exist_ok=True)
         for scene in source.scenes(split):
             (output / split / f"{scene.id}.jpg").write_bytes(scene.image)
             (output / split / f"{scene.id}.txt").write_text(scene.prompt, encoding="utf-8")
-            size = max(size, size_of(scene))
-    (output / "dataset.toml").write_text(_config(size, source.counts), encoding="utf-8")
+            sizes.add(size_of(scene))
+    (output / "dataset.toml").write_text(_config(sizes, source.counts), encoding="utf-8")
 
 
-def _config(size: tuple[int, int], splits: Iterable[str]) -> str:
-    width, height = size
-    least = max(BUCKET_STEP, min(LEAST_BUCKET, min(size) // BUCKET_STEP * BUCKET_STEP))
-    largest = max(LARGEST_BUCKET, -(-max(size) // BUCKET_STEP) * BUCKET_STEP)
+def _config(sizes: Collection[tuple[int, int]], splits: Iterable[str]) -> str:
+    """The configuration. Buckets have at most the area of `resolution`, so that is the size with the largest area."""
+    width, height = max(sizes, key=lambda size: (size[0] * size[1], size))
+    least = max(BUCKET_STEP, min(LEAST_BUCKET, min(map(min, sizes)) // BUCKET_STEP * BUCKET_STEP))
+    largest = max(LARGEST_BUCKET, -(-max(map(max, sizes)) // BUCKET_STEP) * BUCKET_STEP)
     head = _HEAD.format(width=width, height=height, least=least, largest=largest)
     return head + "".join(_SUBSET.format(folder=split) for split in splits)
