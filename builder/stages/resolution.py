@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import PlainValidator
+from pydantic import BeforeValidator
 
 from builder.records import Size
+from mycanvas.io.messages import SHOWN
 
 SMALLEST, LARGEST = 128, 4096
 """Range of a side in pixels."""
@@ -55,7 +56,7 @@ def sizes_of(resolution: Given | Sequence[Given]) -> tuple[Size, ...]:
 def _read_size(part: object, value: object) -> Size:
     text = str(part).strip() if isinstance(part, int | str) and not isinstance(part, bool) else ""
     if not re.fullmatch(r"-?\d{1,9}(\s*[x×]\s*-?\d{1,9})?", text):
-        raise ValueError(f"{_EXPECTED}, got {value!r}")
+        raise ValueError(f"{_EXPECTED}, got {repr(value)[:SHOWN]}")
     size = _parsed(text)
     if not all(SMALLEST <= side <= LARGEST for side in size):
         raise ValueError(f"sides must be from {SMALLEST} to {LARGEST} pixels, got {text}")
@@ -72,5 +73,5 @@ def _parsed(given: Given) -> Size:
     return Size(width, *height or [width])
 
 
-Resolution = Annotated[Given | tuple[Given, ...], PlainValidator(read_resolution)]
+Resolution = Annotated[Given | tuple[Given, ...], BeforeValidator(read_resolution)]
 """The type of the setting."""

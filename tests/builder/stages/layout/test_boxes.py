@@ -123,12 +123,12 @@ def test_cut_off_object_must_stand_on_the_lower_edge() -> None:
 
 
 def test_small_object_is_enlarged_by_at_most_a_quarter() -> None:
-    side = min_area(3, GRID) ** 0.5 / SCALE
+    side = min_area(3, GRID, GRID) ** 0.5 / SCALE
     said = {name: box(40 + 160 * i, 300, side + 1, side + 1) for i, name in enumerate(("cat", "dog6", "mug"))}
     smaller = {name: {**each, "width": side - 1} for name, each in said.items()}
 
     for placement in put(json.dumps(said)):
-        assert min_area(3, SIZE) <= placement.width * placement.height < min_area(3, SIZE) * 1.05
+        assert min_area(3, SIZE, SIZE) <= placement.width * placement.height < min_area(3, SIZE, SIZE) * 1.05
     with pytest.raises(Unusable, match="its box must be 103 wide and 103 high") as refused:
         put(json.dumps(smaller))
     assert refused.value.kind == "too small"
@@ -181,7 +181,7 @@ def test_examples_use_the_configured_grid_and_follow_the_rules() -> None:
                 assert min(each.values()) >= 0
                 assert each["x"] + each["width"] <= 200
                 assert ground <= each["y"] + each["height"] <= 200
-                assert each["width"] * each["height"] >= 0.95 * min_area(len(said), 200)
+                assert each["width"] * each["height"] >= 0.95 * min_area(len(said), 200, 200)
 
 
 def test_examples_differ_between_scenes_and_are_the_same_each_time_for_one() -> None:

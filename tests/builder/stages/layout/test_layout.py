@@ -22,6 +22,7 @@ from builder.records import (
     Rejected,
     Sample,
     Setting,
+    Size,
 )
 from builder.stages.layout import arrange
 from builder.stages.layout.base import LayoutConfig, find_flaw, hidden_shares, min_area
@@ -93,8 +94,8 @@ def test_every_layout_keeps_every_bound(
         assert place.x + place.width <= SIZE
         bottom = (place.y + place.height) / SIZE
         assert bottom == 1 if cut else ground - 1 / SIZE <= bottom <= 1
-        assert place.width * place.height >= min_area(len(things), SIZE)
-    assert max(hidden_shares(cutouts, layout.placements, SIZE)) <= LayoutConfig().max_overlap
+        assert place.width * place.height >= min_area(len(things), SIZE, SIZE)
+    assert max(hidden_shares(cutouts, layout.placements, Size(SIZE, SIZE))) <= LayoutConfig().max_overlap
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
@@ -253,7 +254,7 @@ def test_placements_within_the_bounds_are_kept() -> None:
 def test_only_the_further_object_counts_as_hidden() -> None:
     near = replace(RIGHT, x=70, y=180)
 
-    hidden = hidden_shares([cutout(), cutout()], (LEFT, near), SIZE)
+    hidden = hidden_shares([cutout(), cutout()], (LEFT, near), Size(SIZE, SIZE))
 
     assert hidden[0] == pytest.approx(0.391, abs=0.05)  # two discs, half a diameter apart
     assert hidden[1] == 0
