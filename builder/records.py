@@ -294,6 +294,7 @@ class Scene:
 class Captioned:
     """A scene with its caption; `prompt` is the caption with each concept's token before its own mention.
 
+    long_caption: every object with its size, place and neighbours.
     written_by: "vlm", "template", or "vlm+template" for a model's caption that the template completed; None if the
     backend has only one method.
     """
@@ -302,6 +303,7 @@ class Captioned:
     caption: str
     prompt: str
     written_by: str | None = None
+    long_caption: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

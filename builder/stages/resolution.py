@@ -18,8 +18,8 @@ SMALLEST, LARGEST = 128, 4096
 """Range of a side in pixels."""
 STEP = 8
 """Sides of a picture that is not square are multiples of this, the size of a cell of most image models' latents."""
-LONGEST = 3
-"""Largest ratio of the longer side to the shorter one: beyond it, objects of the least width are too low to see."""
+LONGEST = 2.5
+"""Largest ratio of the longer side to the shorter one: of four objects, few arrangements fit a taller picture."""
 
 _EXPECTED = "expected a side such as 1024, a size such as 1024x768, or a list such as 1024x1024,1152x896"
 
@@ -64,7 +64,7 @@ def _read_size(part: object, value: object) -> Size:
         nearest = Size(*(round(side / STEP) * STEP for side in size))
         raise ValueError(f"sides of a size must be multiples of {STEP}, got {text}; the nearest is {nearest}")
     if max(size) > LONGEST * min(size):
-        raise ValueError(f"the longer side must be at most {LONGEST} times the shorter one, got {text}")
+        raise ValueError(f"the longer side must be at most {LONGEST:g} times the shorter one, got {text}")
     return size
 
 
