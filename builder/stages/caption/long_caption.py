@@ -8,7 +8,7 @@ right; the others refer back to them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TypeVar
 
@@ -40,19 +40,14 @@ SHARES = {
     "nine tenths": 9 / 10,
 }
 """Sizes in words, fractions of the picture's height or width; the nearest one is stated."""
-PLACES = {
-    "on the far left": 0.2,
-    "on the left": 0.4,
-    "in the middle": 0.6,
-    "on the right": 0.8,
-    "on the far right": 1.0,
-}
+PLACES = {"on the far left": 0.2, "on the left": 0.4, "in the middle": 0.6, "on the right": 0.8}
 """Places in words, each up to this column, a fraction of the picture's width."""
+LAST_PLACE = "on the far right"
 DEEP, LEVEL = 0.06, 0.02
 """If the rows on which objects stand differ by DEEP, those within LEVEL of an end are in the foreground, or further
 back."""
 
-OPENINGS = ("a photo of {objects} {where}", "this photo shows {objects} {where}", "{where}, there is {objects}")
+OPENINGS = ("a photo of {objects} {where}", "this photo shows {objects} {where}", "{objects} {where}")
 VERBS = ("stands", "sits", "is")
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
 NEXT = ("next to", "beside")
@@ -71,7 +66,10 @@ class _Named:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Detail:
-    """Words on one object; each may be empty, except for name, verb and place."""
+    """Words on one object; each may be empty, except for name, verb and place.
+
+    repeated: the relation only repeats, from the other side, one that is stated before.
+    """
 
     name: str
     verb: str
@@ -81,24 +79,42 @@ class _Detail:
     share: str
     depth: str
     relation: str
+    repeated: bool
 
 
 def long_caption(scene: Scene, seed: int) -> str:
     """Describe a scene in at most MAX_WORDS words; the same scene and seed give the same words.
 
-    Every statement holds for the scene's boxes and placements. Where there are too many words, all objects lose their
-    depth, then the adjective of their size, then their neighbours.
+    Every statement holds for the scene's boxes and placements. Where there are too many words, the least important
+    ones are left out.
     """
     sample = scene.canvas.layout.setting.sample
     rng = rng_for(seed, sample.id, "long caption")
     named = _named(scene_objects(scene))
     opening = _opening(named, sample.background.phrase, rng)
     details = _details(named, rng)
-    for omitted in ((), ("depth",), ("depth", "adjective"), ("depth", "adjective", "relation")):
-        text = " ".join([opening, *(_sentence(detail, omitted) for detail in details)])
+    for shorter in _shortened(details):
+        text = " ".join([opening, *map(_sentence, shorter)])
         if len(text.split()) <= MAX_WORDS:
-            return text
-    return " ".join([opening, *(_sentence(detail, (*omitted, "share")) for detail in details)])
+            break
+    return text
+
+
+def _shortened(details: Sequence[_Detail]) -> Iterator[Sequence[_Detail]]:
+    """The details, then ever fewer of them: without depths, repeated relations, adjectives, other relations, shares."""
+    yield details
+    details = [replace(detail, depth="", place_first=True) for detail in details]
+    yield details
+    details = [replace(detail, relation="") if detail.repeated else detail for detail in details]
+    yield details
+    details = [replace(detail, adjective="") for detail in details]
+    yield details
+    for index in reversed(range(len(details))):
+        details[index] = replace(details[index], relation="")
+        yield details
+    for index in reversed(range(len(details))):
+        details[index] = replace(details[index], share="")
+        yield details
 
 
 def _named(items: Sequence[SceneObject]) -> list[_Named]:
@@ -129,16 +145,18 @@ def _details(named: Sequence[_Named], rng: np.random.Generator) -> list[_Detail]
         share, side = max((item.box[3], "tall"), (item.box[2], "wide"))
         nearest = min(SHARES, key=lambda words: abs(SHARES[words] - share))
         area = item.box[2] * item.box[3]
+        relation, repeated = _relation(index, named, stated, rng)
         found.append(
             _Detail(
                 name=each.known,
                 verb=_pick(VERBS, rng),
-                place=next((words for words, end in PLACES.items() if item.centre <= end), "on the far right"),
+                place=next((words for words, end in PLACES.items() if item.centre <= end), LAST_PLACE),
                 place_first=bool(rng.random() < 0.4),
                 adjective="large" if area >= LARGE else "small" if area <= SMALL else "",
                 share=f"about {nearest} as {side} as the picture",
                 depth=_depth(item.base, bases),
-                relation=_relation(index, named, stated, rng),
+                relation=relation,
+                repeated=repeated,
             )
         )
     return found
@@ -152,25 +170,29 @@ def _depth(base: float, bases: Sequence[float]) -> str:
     return "further back" if base <= min(bases) + LEVEL else ""
 
 
-def _relation(index: int, named: Sequence[_Named], stated: set[frozenset[str]], rng: np.random.Generator) -> str:
-    """Relate an object to a neighbour, preferably one of a pair that is not in `stated` yet; "" if nothing is known."""
-    one = named[index]
+def _relation(
+    index: int, named: Sequence[_Named], stated: set[frozenset[str]], rng: np.random.Generator
+) -> tuple[str, bool]:
+    """Relate an object to a neighbour, preferably one of a pair that is not in `stated`, to which the pair is added.
+
+    Returns:
+        The relation, "" if none is known, and whether its pair was in `stated`.
+    """
+    one, everything = named[index], [each.item for each in named]
     if 0 < index < len(named) - 1:
         left, right = named[index - 1], named[index + 1]
         if between(left.item, one.item, right.item) and rng.random() < 0.5:
             stated |= {frozenset((one.known, other.known)) for other in (left, right)}
-            return f"between {left.known} and {right.known}"
+            return f"between {left.known} and {right.known}", False
     nearest = sorted((other for other in named if other is not one), key=lambda other: abs(named.index(other) - index))
-    known = [
-        (other, how) for other in nearest for how in _relations(one.item, other.item, [n.item for n in named], rng)
-    ]
+    known = [(other, how) for other in nearest for how in _relations(one.item, other.item, everything, rng)]
     new = [pair for pair in known if frozenset((one.known, pair[0].known)) not in stated]
     chosen = next(chain(new, known), None)
     if chosen is None:
-        return ""
+        return "", False
     other, how = chosen
     stated.add(frozenset((one.known, other.known)))
-    return f"{how} {other.known}"
+    return f"{how} {other.known}", not new
 
 
 def _relations(
@@ -190,22 +212,19 @@ def _relations(
         yield "to the right of"
 
 
-def _sentence(detail: _Detail, omitted: Sequence[str]) -> str:
-    def part(name: str) -> str:
-        return "" if name in omitted else str(getattr(detail, name))
-
-    size = ", ".join(filter(None, (part("adjective"), part("share"))))
-    depth, relation = part("depth"), part("relation")
+def _sentence(detail: _Detail) -> str:
+    size = ", ".join(filter(None, (detail.adjective, detail.share)))
+    depth, relation = detail.depth, detail.relation
     if detail.place_first:
         place = f"{detail.place}, {depth}," if depth else detail.place
         text = f"{place} {detail.verb} {detail.name}"
         more = " and ".join(filter(None, (size, relation)))
         return _capitalised(f"{text}, {more}." if more else f"{text}.")
-    place = " ".join(filter(None, (detail.verb, detail.place, depth)))
+    place = " ".join(filter(None, (detail.verb, depth, detail.place)))
     place += f", {relation}" if relation else ""
     if not size:
         return _capitalised(f"{detail.name} {place}.")
-    comma = "," if part("adjective") else ""
+    comma = "," if detail.adjective and detail.share else ""
     return _capitalised(f"{detail.name} is {size}{comma} and {place}.")
 
 
