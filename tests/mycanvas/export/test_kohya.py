@@ -50,3 +50,14 @@ def test_the_trainer_accepts_every_resolution(foreign: Foreign, out: Path, side:
     assert 64 <= least <= side <= largest
     assert (least, largest) == (group["min_bucket_reso"], group["max_bucket_reso"])
     assert least <= side // 64 * 64  # a square bucket is within the limits
+
+
+def test_scenes_of_several_sizes_have_the_resolution_of_the_largest_area(foreign: Foreign, out: Path) -> None:
+    sizes = [(896, 1152), (1024, 1024), (1600, 640)]
+    export(foreign([{"image": picture(encoded(Image.new("RGB", size), "JPEG"))} for size in sizes]), "kohya", out)
+
+    (group,) = tomllib.loads((out / "dataset.toml").read_text())["datasets"]
+
+    assert group["resolution"] == [1024, 1024]
+    assert group["min_bucket_reso"] <= 640
+    assert group["max_bucket_reso"] == 1600

@@ -94,6 +94,37 @@ def test_mask_excludes_the_objects_and_sides_are_padded_to_a_multiple() -> None:
     np.testing.assert_array_equal(given.image[:141, :141], np.rint(original(scene)).astype(np.uint8))
 
 
+def test_sides_of_another_shape_are_padded_each_by_itself() -> None:
+    scene, pipeline = canvas(size=141, width=200), FakeInpainter()
+
+    (picture,) = painted_by_fake(pipeline, DiffusionConfig(), [scene])
+
+    (given,) = pipeline.given
+    assert given.image.shape == (144, 208, 3)
+    assert given.mask[141:].all()
+    assert given.mask[:, 200:].all()
+    assert not isinstance(picture, Rejected)
+    assert picture.shape == (141, 200, 3)
+
+
+@pytest.mark.parametrize("model", ["sdxl", "flux_fill"])
+def test_scenes_of_several_sizes_are_painted_in_order(tiny_model: TinyModel, model: str) -> None:
+    scenes = [
+        canvas("a"),
+        canvas("b", width=192),
+        canvas("c"),
+        canvas("d", size=192, width=136),
+        canvas("e", width=192),
+    ]
+
+    together = painted(settings(tiny_model(model), batch_size=2), scenes)
+
+    for scene, picture in zip(scenes, together, strict=True):
+        (alone,) = painted(settings(tiny_model(model), batch_size=1), [scene])
+        assert picture.shape[:2] == scene.mask.shape
+        assert np.abs(picture.astype(int) - alone).max() <= 1
+
+
 def test_noise_replaces_the_background_only() -> None:
     scene, pipeline = canvas(size=144), FakeInpainter()
 
