@@ -172,7 +172,7 @@ class Sample:
     """One scene of the plan: its concepts, their photos and its background.
 
     concepts, photo_ids: entry i of one belongs to entry i of the other; 1 to 5 of them.
-    sizes: the concepts' relative heights, if a theme gives them. size: of its picture.
+    sizes: the concepts' relative heights, if a theme gives them. picture_size: of its scene.
     """
 
     id: str
@@ -180,7 +180,7 @@ class Sample:
     photo_ids: tuple[str, ...]
     background: BackgroundRef
     sizes: tuple[float, ...] | None = None
-    size: Size = DEFAULT_SIZE
+    picture_size: Size = DEFAULT_SIZE
 
     @property
     def composition(self) -> str:

@@ -156,7 +156,7 @@ def read_settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTas
     backgrounds = _background_source(folder.path, task.config.scene_sizes())
     for sample in samples:
         cutouts = tuple(_cutout(folder.path, task.keys[photo_id], photo_id) for photo_id in sample.photo_ids)
-        background = backgrounds.load(sample.background, sample.size, task.config.seed, sample.id)
+        background = backgrounds.load(sample.background, sample.picture_size, task.config.seed, sample.id)
         yield Setting(sample=sample, cutouts=cutouts, background=background)
 
 

@@ -207,6 +207,12 @@ def _draw_sample(
     choices = [background for background in backgrounds if background.scene == scene]
     background = replace(choices[int(rng.integers(len(choices)))], phrase=phrase)
     sizes = tuple(theme.sizes[concept.name] for concept in members) if theme else None
-    shapes = config.scene_sizes()  # drawn apart, so that the rest of the plan does not depend on them
-    size = shapes[int(rng_for(config.seed, sample_id, "resolution").integers(len(shapes)))]
-    return Sample(id=sample_id, concepts=members, photo_ids=photo_ids, background=background, sizes=sizes, size=size)
+    every_size = config.scene_sizes()  # drawn apart, so that the rest of the plan does not depend on them
+    return Sample(
+        id=sample_id,
+        concepts=members,
+        photo_ids=photo_ids,
+        background=background,
+        sizes=sizes,
+        picture_size=every_size[int(rng_for(config.seed, sample_id, "resolution").integers(len(every_size)))],
+    )

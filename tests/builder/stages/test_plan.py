@@ -145,10 +145,10 @@ def test_sizes_of_scenes_are_drawn_by_seed_and_leave_the_rest_of_the_plan_alone(
     square = plan(samples=60)
     mixed = plan(samples=60, resolution=["512x512", "640x384", "384x640"])
 
-    counts = Counter(sample.size for sample in mixed)
+    counts = Counter(sample.picture_size for sample in mixed)
     assert set(counts) == {Size(512, 512), Size(640, 384), Size(384, 640)}
     assert min(counts.values()) >= 10
-    assert [replace(sample, size=Size(1024, 1024)) for sample in mixed] == list(square)
+    assert [replace(sample, picture_size=Size(1024, 1024)) for sample in mixed] == list(square)
     assert mixed == plan(samples=60, resolution=["512x512", "640x384", "384x640"])
     other = plan(samples=60, resolution=["512x512", "640x384", "384x640"], seed=1)
-    assert [sample.size for sample in other] != [sample.size for sample in mixed]
+    assert [sample.picture_size for sample in other] != [sample.picture_size for sample in mixed]
