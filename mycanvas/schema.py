@@ -82,6 +82,7 @@ def dataset_schema() -> pa.Schema:
     """The Arrow schema of a scene, with the metadata from which `datasets` reads its features.
 
     id: stable, from the plan. image: JPEG. caption: plain words. prompt: the caption with tokens.
+    long_caption: each object with its size, place and neighbours; null in scenes of an earlier version.
     boxes: COCO x, y, width, height in pixels of `image`, the object's visible extent.
     concept_tokens, class_names, source_images: entry i belongs to boxes[i].
     mask: palette PNG, value i+1 = visible pixels of object i, 0 = background.
@@ -97,6 +98,7 @@ def dataset_schema() -> pa.Schema:
             "image": _image(),
             "caption": pa.string(),
             "prompt": pa.string(),
+            "long_caption": pa.string(),
             "boxes": pa.list_(pa.list_(pa.float32(), 4)),
             "concept_tokens": strings,
             "class_names": strings,

@@ -171,10 +171,15 @@ def _cutout_key(photo: PhotoFile, context: BuildContext) -> str:
     parameters = {name: value for name, value in parameters.items() if name not in gate}
     networks = config.backend("segment").required_models(config.backend_table("segment"))
     revisions = {model.name: context.runtime.revisions[model.name] for model in networks}
-    parts = [__version__, photo.sha256, PHOTO_SIDE, config.resolution, {**parameters, **revisions}]
+    parts = [__version__, photo.sha256, PHOTO_SIDE, _cutout_side(config), {**parameters, **revisions}]
     if photo.mask:
         parts.append(photo.mask.sha256)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _cutout_side(config: BuildConfig) -> int:
+    """The longest side at which a cut-out is kept: no scene shows it larger."""
+    return max(map(max, config.scene_sizes()))
 
 
 def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
@@ -223,7 +228,7 @@ def _segment_photos(
             lambda backend: list(backend.matte(pixels)),
         )
 
-    photos = [replace(read_photo(photo, PHOTO_SIDE), cutout_side=config.resolution) for photo, _ in missing]
+    photos = [replace(read_photo(photo, PHOTO_SIDE), cutout_side=_cutout_side(config)) for photo, _ in missing]
     results = segment(photos, CachedSegmenter(find, cache, settings), config.segment, config.seed)
     for photo, (_, key), result in zip(photos, missing, results, strict=True):
         prepared = prepared_cutout(photo, result)

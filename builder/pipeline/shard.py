@@ -17,7 +17,7 @@ from builder.pipeline.required_models import backends_with_models
 from builder.pipeline.rows import candidate_row
 from builder.pipeline.source_photos import CutoutUse
 from builder.pipeline.stage_runner import StageRunner
-from builder.records import Candidate, Cutout, Rejected, Sample, Setting
+from builder.records import Candidate, Cutout, Rejected, Sample, Setting, Size
 from builder.stages.backgrounds import BackgroundSource
 from builder.stages.caption import CAPTIONERS, caption
 from builder.stages.layout import LAYOUTS, arrange
@@ -153,16 +153,16 @@ def read_settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTas
         MyCanvasError: a file is damaged, or a photo has changed. This stops the build and rejects no scene, because the
             user can fix it.
     """
-    backgrounds = _background_source(folder.path, task.config.resolution)
+    backgrounds = _background_source(folder.path, task.config.scene_sizes())
     for sample in samples:
         cutouts = tuple(_cutout(folder.path, task.keys[photo_id], photo_id) for photo_id in sample.photo_ids)
-        background = backgrounds.load(sample.background, task.config.seed, sample.id)
+        background = backgrounds.load(sample.background, sample.picture_size, task.config.seed, sample.id)
         yield Setting(sample=sample, cutouts=cutouts, background=background)
 
 
 @lru_cache(maxsize=1)
-def _background_source(path: Path, resolution: int) -> BackgroundSource:
-    return BackgroundSource(resolution, partial(read_background, BuildFolder(path)))
+def _background_source(path: Path, sizes: tuple[Size, ...]) -> BackgroundSource:
+    return BackgroundSource(sizes, partial(read_background, BuildFolder(path)))
 
 
 @lru_cache(maxsize=CUTOUTS_HELD)

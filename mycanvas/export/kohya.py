@@ -7,6 +7,7 @@ sd-scripts refuses the key of the masks.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,16 +55,18 @@ def _config(pictures: TrainingSet) -> dict[str, Any]:
         datasets.append({"subsets": [{"image_dir": REGULARIZATION, "num_repeats": 1}]})
     if pictures.counts[HOLDOUT]:
         datasets.append({"validation_split": 1.0, "subsets": [{"image_dir": HOLDOUT, "num_repeats": 1}]})
-    buckets = _buckets(pictures.size)
+    buckets = _buckets(pictures.sizes)
     return {
         "general": {"caption_extension": ".txt", "enable_bucket": True},
         "datasets": [{"batch_size": 1, **buckets, **dataset} for dataset in datasets],
     }
 
 
-def _buckets(size: tuple[int, int]) -> dict[str, Any]:
-    least = max(BUCKET_STEP, min(LEAST_BUCKET, min(size) // BUCKET_STEP * BUCKET_STEP))
-    largest = max(LARGEST_BUCKET, -(-max(size) // BUCKET_STEP) * BUCKET_STEP)
+def _buckets(sizes: Collection[tuple[int, int]]) -> dict[str, Any]:
+    """The limits of buckets. They have at most the area of `resolution`, so that is the size with the largest area."""
+    least = max(BUCKET_STEP, min(LEAST_BUCKET, min(map(min, sizes)) // BUCKET_STEP * BUCKET_STEP))
+    largest = max(LARGEST_BUCKET, -(-max(map(max, sizes)) // BUCKET_STEP) * BUCKET_STEP)
+    size = max(sizes, key=lambda size: (size[0] * size[1], size))
     return {"resolution": list(size), "min_bucket_reso": least, "max_bucket_reso": largest}
 
 

@@ -18,8 +18,8 @@ from tests.conftest import photograph_toy
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
 
-SAMPLES, SIDE = 2, 136
-"""A side that is no multiple of 16, as pipelines want it."""
+SAMPLES, SIZE = 2, (192, 136)
+"""One side is no multiple of 16, as pipelines want it."""
 
 
 def write_settings(folder: Path, tiny_model: Callable[[str], Path], concepts: Path, output: str) -> Path:
@@ -33,7 +33,7 @@ concepts = "{concepts}"
 output = "{output}"
 samples = {SAMPLES}
 sizes = [2]
-resolution = {SIDE}
+resolution = "{SIZE[0]}x{SIZE[1]}"
 workers = 1
 memory = "low"
 device = "cpu"
@@ -114,7 +114,7 @@ def test_published_files_hold_no_local_path_of_a_model(
 def test_boxes_masks_and_scores_are_whole(rows: Any) -> None:
     for row in rows:
         mask = np.asarray(row["mask"])
-        assert row["image"].size == (SIDE, SIDE) == mask.shape
+        assert row["image"].size == SIZE == mask.shape[::-1]
         for index, box in enumerate(row["boxes"]):
             ys, xs = np.nonzero(mask == index + 1)
             extent = [xs.min(), ys.min(), xs.max() - xs.min() + 1, ys.max() - ys.min() + 1]

@@ -1,8 +1,8 @@
 """A seeded solver: places objects on a ground plane in perspective, arranged as for a photograph.
 
-All lengths here are fractions of the canvas; rows grow downwards. An object whose base line is at row b, on a ground
-plane whose horizon is at row h, is drawn with a height proportional to its real height times (b - h). Objects are not
-mirrored: the print on a can would read backwards (Gen4Gen has its flip off, too).
+All lengths here are fractions of the canvas's width or height; rows grow downwards. An object whose base line is at row
+b, on a ground plane whose horizon is at row h, is drawn with a height proportional to its real height times (b - h).
+Objects are not mirrored: the print on a can would read backwards (Gen4Gen has its flip off, too).
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ MIN_PITCH = 0.15
 """Smallest distance of a base line below the horizon; nearer, a small step back would shrink an object to nothing."""
 
 DEPTHS = (0.10, 0.20)
-"""Range of the distance between the furthest and the nearest base line, if the ground is deep enough."""
+"""Range of the distance between the furthest and the nearest base line, if the ground is deep enough. A tall canvas has
+room for more of it: in proportion to its height over its width."""
 
 SAME_DEPTH = 0.035
 """Overlapping objects whose base lines differ by less than this would stand inside each other."""
@@ -52,7 +53,8 @@ SAME_DEPTH = 0.035
 class _Object:
     """One object to place.
 
-    index: in the sample. aspect: width / height. size: relative real height. cut: its photo cuts it off at the bottom.
+    index: in the sample. aspect: its width as a fraction of the canvas's, divided by its height as one.
+    size: relative real height. cut: its photo cuts it off at the bottom.
     """
 
     index: int
@@ -136,13 +138,14 @@ def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], sq
 def _objects(setting: Setting, cuts: Sequence[bool], squeeze: float) -> list[_Object]:
     aspects = [c.rgba.shape[1] / c.rgba.shape[0] for c in setting.cutouts]
     sizes = relative_sizes(setting.sample.heights, aspects, squeeze)
-    return [_Object(*of) for of in zip(range(len(sizes)), aspects, sizes, cuts, strict=True)]
+    canvas = setting.background.size.aspect
+    return [_Object(i, *of) for i, of in enumerate(zip([a / canvas for a in aspects], sizes, cuts, strict=True))]
 
 
 def _ground(background: Background, rng: np.random.Generator) -> _Ground:
     highest, lowest = NEAR_ROWS
     near = max(rng.uniform(min(max(highest, background.ground + DEEP), lowest - 0.03), lowest), background.ground)
-    far = max(near - rng.uniform(*DEPTHS), background.ground)
+    far = max(near - rng.uniform(*DEPTHS) / min(background.size.aspect, 1), background.ground)
     return _Ground(horizon=min(background.horizon, far - MIN_PITCH), far=far, near=near)
 
 
@@ -244,15 +247,15 @@ def _pack(bases: Sequence[float], widths: Sequence[float], rng: np.random.Genera
 
 
 def _to_pixels(stands: Sequence[_Stand], setting: Setting, ground: _Ground) -> tuple[Placement, ...]:
-    size = setting.background.pixels.shape[0]
+    size = setting.background.size
     placements: list[Placement] = []
     for stand in sorted(stands, key=lambda s: s.index):
         rows, columns = setting.cutouts[stand.index].rgba.shape[:2]
-        height = max(1, round(stand.height * size))
+        height = max(1, round(stand.height * size.height))
         width = max(1, round(height * columns / rows))
-        left = round((stand.left + stand.width / 2) * size - width / 2)
+        left = round((stand.left + stand.width / 2) * size.width - width / 2)
         depth = (1 - ground.horizon) / (stand.base - ground.horizon) - 1
         placements.append(
-            Placement(x=left, y=round(stand.base * size) - height, width=width, height=height, depth=depth)
+            Placement(x=left, y=round(stand.base * size.height) - height, width=width, height=height, depth=depth)
         )
     return tuple(placements)

@@ -18,5 +18,5 @@ class Repainter(Backend, Protocol):
     """Turns pasted objects into a finished picture, without moving them or changing their identity."""
 
     def repaint(self, canvases: Sequence[Canvas], seed: int) -> Iterable[Rgb | Rejected]:
-        """One uint8 [S, S, 3] picture per canvas, in order."""
+        """One uint8 [H, W, 3] picture per canvas, in order."""
         ...

@@ -43,14 +43,13 @@ def cast_shadows(picture: Rgb, layers: Sequence[Layer], light: Light, strength: 
     """Darken the ground under and beside each layer, in place.
 
     Args:
-        picture: uint8 [S, S, 3], the background.
+        picture: uint8 [H, W, 3], the background.
         layers: the objects; each stands on its lowest opaque row.
         light: the scene's light.
         strength: 0 to 1.
     """
-    size = picture.shape[0]
-    side = -(-size // MAP_SCALE)
-    passing = np.ones((side, side), np.float32)
+    height, width = (-(-side // MAP_SCALE) for side in picture.shape[:2])
+    passing = np.ones((height, width), np.float32)
     for layer in layers:
         _shade(passing, layer, light, strength)
     rows = np.flatnonzero(passing.min(axis=1) < 0.998)
@@ -58,9 +57,9 @@ def cast_shadows(picture: Rgb, layers: Sequence[Layer], light: Light, strength: 
         top, bottom = int(rows[0]), int(rows[-1]) + 1
         window = passing[max(0, top - 1) : bottom + 1]
         ground = picture[max(0, top - 1) * MAP_SCALE : (bottom + 1) * MAP_SCALE]
-        shape = (side * MAP_SCALE, window.shape[0] * MAP_SCALE)
+        shape = (width * MAP_SCALE, window.shape[0] * MAP_SCALE)
         full = cv2.resize(np.rint(window * 255).astype(np.uint8), shape, interpolation=cv2.INTER_LINEAR)
-        full = full[: ground.shape[0], :size]
+        full = full[: ground.shape[0], : ground.shape[1]]
         cv2.multiply(ground, cv2.merge([full, full, full]), dst=ground, scale=1 / 255)
 
 
@@ -89,9 +88,8 @@ def _shade(passing: Alpha, layer: Layer, light: Light, strength: float) -> None:
     shade *= 1 - strength * CAST_SHARE * _blurred(flat, blur * 0.6, blur * 0.6)
 
     left, top = round(layer.x / MAP_SCALE) - across, round(layer.y / MAP_SCALE) + height - low - along
-    side = passing.shape[0]
-    rows = slice(max(0, top), min(side, top + shade.shape[0]))
-    columns = slice(max(0, left), min(side, left + shade.shape[1]))
+    rows = slice(max(0, top), min(passing.shape[0], top + shade.shape[0]))
+    columns = slice(max(0, left), min(passing.shape[1], left + shade.shape[1]))
     passing[rows, columns] *= shade[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
 
 

@@ -62,8 +62,7 @@ def test_class_pictures_and_held_out_scenes_are_datasets_without_masks(dataset: 
 
 @pytest.mark.parametrize("side", [128, 129, 191, 192, 255, 512, 1000, 1024, 1025, 1536, 2048, 4096])
 def test_the_trainer_accepts_every_resolution(foreign: Foreign, out: Path, side: int) -> None:
-    image, mask = Image.new("RGB", (side, side)), Image.new("P", (side, side), 1)
-    export(foreign([{"image": picture(encoded(image, "JPEG")), "mask": picture(encoded(mask, "PNG"))}]), "kohya", out)
+    export(foreign([blank_scene((side, side))]), "kohya", out)
 
     (group,) = tomllib.loads((out / "dataset.toml").read_text())["datasets"]
 
@@ -73,3 +72,19 @@ def test_the_trainer_accepts_every_resolution(foreign: Foreign, out: Path, side:
     assert 64 <= least <= side <= largest
     assert (least, largest) == (group["min_bucket_reso"], group["max_bucket_reso"])
     assert least <= side // 64 * 64  # a square bucket is within the limits
+
+
+def test_scenes_of_several_sizes_have_the_resolution_of_the_largest_area(foreign: Foreign, out: Path) -> None:
+    sizes = [(896, 1152), (1024, 1024), (1600, 640)]
+    export(foreign([blank_scene(size) for size in sizes]), "kohya", out)
+
+    (group,) = tomllib.loads((out / "dataset.toml").read_text())["datasets"]
+
+    assert group["resolution"] == [1024, 1024]
+    assert group["min_bucket_reso"] <= 640
+    assert group["max_bucket_reso"] == 1600
+
+
+def blank_scene(size: tuple[int, int]) -> Row:
+    image, mask = Image.new("RGB", size), Image.new("P", size, 1)
+    return {"image": picture(encoded(image, "JPEG")), "mask": picture(encoded(mask, "PNG"))}
