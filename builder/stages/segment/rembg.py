@@ -20,7 +20,7 @@ from builder.stages.segment.base import Matte, Segmenter
 from builder.stages.segment.calibration import calibration
 from builder.stages.segment.saliency import Map
 from builder.stages.segment.sessions import NETWORK_SPECS, UPLOADING, NetworkSpec, Session, Stack, normalise
-from builder.stages.segment.tricut import AGREEMENT, CLEARNESS, SEARCH_SIDE, contrast, iou, residue, resize, shrink
+from builder.stages.segment.tricut import AGREEMENT, CLEARNESS, contrast, iou, residue, resize, shrink
 from mycanvas.errors import MissingExtra, ModelError
 from mycanvas.io.config_table import Count, Location, Table
 from mycanvas.io.messages import nearest
@@ -34,6 +34,8 @@ FAINT = 10 / 255
 """Up to this alpha a pixel is background: networks leave a faint haze on it. The value is rembg's for matting."""
 SPECK = 0.01
 """The least size of a part of the object, as a fraction of the largest part."""
+MEASURED_SIDE = 256
+"""Longest side in pixels at which contrast and residue are measured."""
 SOFT, SOFT_SIDE = 0.5, 256
 """Quality lost per fraction of the object that is half transparent, measured at this longest side in pixels."""
 UNSURE = 0.25
@@ -237,7 +239,7 @@ def quality_of(photo: Rgb, maps: Sequence[Map], alpha: Alpha) -> float:
     Segment Anything, Kirillov et al., ICCV 2023), which is low if the network was undecided. Stability uses the first
     map only, as later rounds see the object alone.
     """
-    small = shrink(photo, SEARCH_SIDE)
+    small = shrink(photo, MEASURED_SIDE)
     found = resize(alpha >= 0.5, small.shape) >= 0.5
     if not found.any() or found.all():
         return 0.0

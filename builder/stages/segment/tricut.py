@@ -30,23 +30,22 @@ from builder.stages.segment.grabcut import (
 from builder.stages.segment.saliency import LAB_OFFSET, Map, centred_barrier, saliency, to_lab
 from mycanvas.io.config_table import Table
 
-SEARCH_SIDE, CLOSE_SIDE, REFINE_SIDE = 256, 208, 512
+SEARCH_SIDE, CLOSE_SIDE, REFINE_SIDE = 192, 156, 400
 """Longest side in pixels: of the photo for the search, of the close-up, of the object whose edge is refined."""
 SURROUNDINGS, EDGE = 0.3, 0.06
 """Margin around the object in the close-up and when its edge is refined, as a fraction of its longest side."""
 CENTRE_SIGMA = 0.28
 """Assumed size of the object for the centre guess, as a fraction of each side of the photo."""
-WHOLE = {"centre": 2.4, "fused": 1.2, "barrier": 1.0}
-"""Weights of the guesses when the centre decides: finds objects of which only parts stand out."""
+BAND = 0.02
+"""Half the width of the band in which an edge is refined, as a fraction of the object's longest side."""
 SALIENT = {"centre": 1.5, "fused": 1.2, "barrier": 1.0}
-"""Weights of the guesses when the other two together decide: leaves out ground and neighbours in the middle."""
+"""Weights of the guesses: the centre decides unless the other two agree; they leave out ground in the middle."""
+WHOLE = {"centre": 2.4, "fused": 1.2, "barrier": 1.0}
+"""Weights with which the centre decides. A cut that changes with the weights is a weak one."""
 BLIND = 0.3
 """IoU below which the barrier has missed the object altogether: in dark or blurred scenes there are no barriers."""
 AGREEMENT, CLEARNESS = 0.7, 0.3
 """Weights, in the quality, of the agreement between the cuts and of the object's clear end at its edge."""
-PREFERENCE = 0.07
-"""Quality by which the SALIENT cut must exceed the WHOLE one to be used: parts agree more easily than a whole."""
-
 Window = tuple[slice, slice]
 Masks = Mapping[str, Mask]
 
@@ -66,25 +65,17 @@ class TriCut(Segmenter):
     def _matte(self, photo: Rgb) -> Matte:
         small = shrink(photo, SEARCH_SIDE)
         guesses = _guess(small)
-        found = _agree(small, guesses, WHOLE)
-        quality = _trust(photo, small, guesses, found)
-        salient = _agree(small, guesses, SALIENT)
-        if not np.array_equal(salient, found):
-            trust = _trust(photo, small, guesses, salient)
-            if trust > quality + PREFERENCE:
-                found, quality = salient, trust
+        found, whole = (_agree(small, guesses, votes) for votes in (SALIENT, WHOLE))
         if not found.any() or found.all():
             return Matte(alpha=np.full(photo.shape[:2], found.any(), np.float32), quality=0.0)
-        return Matte(alpha=_refine(photo, found), quality=quality)
+        return Matte(alpha=_refine(photo, found), quality=_trust(photo, small, (guesses["centre"], guesses["fused"], whole), found))
 
 
-def _trust(photo: Rgb, small: Rgb, guesses: Masks, found: Mask) -> float:
+def _trust(photo: Rgb, small: Rgb, others: Sequence[Mask], found: Mask) -> float:
     """Quality of a cut, 0 to 1: 0.7 times its mean IoU with other cuts (witnesses) + 0.3 (contrast - residue)."""
-    if not found.any() or found.all():
-        return 0.0
     # The barrier guess rarely finds a whole object, so it is no witness; close up it does better or finds nothing.
     ellipse, barrier = _second_look(photo, found)
-    witnesses = [iou(guesses["centre"], found), iou(guesses["fused"], found), ellipse]
+    witnesses = [*(iou(other, found) for other in others), ellipse]
     if barrier >= BLIND:
         witnesses.append(barrier)
     clearness = contrast(small, found) - residue(small, found)
@@ -138,7 +129,7 @@ def _guess(rgb: Rgb) -> Masks:
         "fused": saliency_trimap(fused),
         "barrier": saliency_trimap(barrier),
     }
-    return {name: clean(grabcut(rgb, trimap, iterations=3)) for name, trimap in trimaps.items()}
+    return {name: clean(grabcut(rgb, trimap, iterations=1)) for name, trimap in trimaps.items()}
 
 
 def _agree(rgb: Rgb, guesses: Masks, weights: Mapping[str, float]) -> Mask:
@@ -146,11 +137,11 @@ def _agree(rgb: Rgb, guesses: Masks, weights: Mapping[str, float]) -> Mask:
     votes = np.zeros(rgb.shape[:2], np.float32)
     for name, guess in guesses.items():
         votes += np.float32(weights[name] / sum(weights.values())) * guess
-    votes = cv2.GaussianBlur(votes, (0, 0), 1.5)
+    votes = cv2.GaussianBlur(votes, (0, 0), 1.1)
     trimap = np.where(votes >= 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     trimap[votes >= min(0.85, 0.97 * float(votes.max()))] = cv2.GC_FGD
     trimap[votes <= 0.12] = cv2.GC_BGD
-    return prune(clean(grabcut(rgb, trimap, iterations=3)))
+    return prune(clean(grabcut(rgb, trimap, iterations=2)))
 
 
 def _second_look(photo: Rgb, found: Mask) -> tuple[float, float]:
@@ -165,7 +156,7 @@ def _second_look(photo: Rgb, found: Mask) -> tuple[float, float]:
         return 0.0, 0.0
     lab = cv2.cvtColor(close, cv2.COLOR_RGB2LAB)
     trimaps = (ellipse_trimap(object_close), saliency_trimap(centred_barrier(close)))
-    ellipse, barrier = (iou(clean(grabcut(lab, trimap, iterations=3)), object_close) for trimap in trimaps)
+    ellipse, barrier = (iou(clean(grabcut(lab, trimap, iterations=2)), object_close) for trimap in trimaps)
     return ellipse, barrier
 
 
@@ -174,7 +165,7 @@ def _refine(photo: Rgb, found: Mask) -> Alpha:
     window = _around(found, photo.shape, EDGE)
     crop = shrink(photo[window], REFINE_SIDE)
     rough = _crop(found, window, photo.shape, crop.shape)
-    radius = max(2.0, 0.012 * max(crop.shape))
+    radius = max(2.0, BAND * max(crop.shape))
     cut = clean(grabcut(crop, band_trimap(rough, radius), iterations=1), part=0.05, hole=0.004)
     alpha = np.zeros(photo.shape[:2], np.float32)
     alpha[window] = _follow_edges(photo[window], cut)
@@ -233,4 +224,15 @@ def _around(mask: Mask, shape: tuple[int, ...], margin: float) -> Window:
 
 def _crop(mask: Mask, window: Window, shape: tuple[int, ...], size: tuple[int, ...]) -> Mask:
     """The part of a mask inside a window of an image of this shape, at another size."""
-    return resize(resize(mask, shape)[window] >= 0.5, size) >= 0.5
+    steps = [(part.stop - part.start) / length for part, length in zip(window, size, strict=False)]
+    scales = [small / length for small, length in zip(mask.shape, shape, strict=False)]
+    (y, dy), (x, dx) = (
+        ((part.start + step / 2) * scale - 0.5, step * scale)
+        for part, step, scale in zip(window, steps, scales, strict=True)
+    )
+    to_mask = np.array([[dx, 0, x], [0, dy, y]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    cropped = cv2.warpAffine(
+        mask.astype(np.float32), to_mask, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(cropped >= 0.5)
