@@ -39,6 +39,7 @@ MOST_REPEATS = 12
 CLOSE_ENOUGH = 0.1
 """A ratio of scenes to photos may differ by this fraction, for fewer repeats."""
 SAMPLE_PROMPTS = 4
+NOTHING = "nothing is left to train on: the dataset has no scene with a visible object"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +91,7 @@ class TrainingSet:
         """The pictures: scenes, then photos, then class pictures.
 
         Raises:
-            InputError: a picture or a mask cannot be read, or a caption is empty.
+            InputError: a picture or a mask cannot be read, a caption is empty, or there is nothing to train on.
         """
         selection = self._source.selection
         if selection.shows_scenes:
@@ -229,6 +230,8 @@ class TrainingSet:
 
     def _report(self) -> None:
         """Log what a user should know before training."""
+        if not self.sizes:
+            raise InputError(NOTHING)
         if self._without_objects:
             shown = self._source.selection.concept or "any object"
             scenes = counted(self._without_objects, "scene")
@@ -252,7 +255,7 @@ def most_frequent(sizes: Mapping[tuple[int, int], int]) -> tuple[int, int]:
         InputError: there is none.
     """
     if not sizes:
-        raise InputError("nothing is left to train on: the dataset has no scene with a visible object")
+        raise InputError(NOTHING)
     return max(sizes, key=lambda size: (sizes[size], size))
 
 
