@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from builder.cli.options import PATH, folder_argument
 from builder.cli.output import print_lines
+
+if TYPE_CHECKING:
+    from mycanvas.export.source import LayersOf
 
 
 def complete_formats(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
@@ -16,6 +19,13 @@ def complete_formats(_context: click.Context, _option: click.Parameter, begun: s
     from mycanvas.export import FORMATS
 
     return [name for name in FORMATS if name.startswith(begun)]
+
+
+def _layers(folder: Path) -> LayersOf:
+    """The layers of a build's scenes. Imported here: only one format needs the builder's stages."""
+    from builder.pipeline.take_apart import SceneLayers
+
+    return SceneLayers(folder)
 
 
 @click.command()
@@ -100,12 +110,11 @@ def export(folder: Path, name: str, output: Path, **options: Any) -> None:
       mycanvas export mycanvas_data --format kohya --source both --triggers words --output mycanvas_kohya
     """
     from builder.pipeline.manifest import check_build
-    from builder.pipeline.take_apart import SceneLayers
     from mycanvas.export import export as run
     from mycanvas.export.selection import Selection
     from mycanvas.io.messages import counted
 
-    done = run(folder, name, output, Selection(**options), check=check_build, layers=SceneLayers)
+    done = run(folder, name, output, Selection(**options), check=check_build, layers=_layers)
     splits = ", ".join(f"{split} {count}" for split, count in done.counts.items())
     pictures = f"{counted(sum(done.counts.values()), 'scene')} ({splits})" if splits else "source photos"
     print_lines([f"{pictures} in {output}{'' if done.written else ', as before'}", *done.usage])
