@@ -10,7 +10,9 @@ the scenes' folder.
 
 from __future__ import annotations
 
+import math
 import shutil
+from collections import Counter
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +21,7 @@ from mycanvas.export.ai_toolkit import REPLACED
 from mycanvas.export.pairs import Pair, write_pairs
 from mycanvas.export.recipe import run_name, write_json, write_script
 from mycanvas.export.source import Source
+from mycanvas.export.training_set import most_frequent
 
 SAMPLES = 4
 CONTROLS_OF_A_SAMPLE = 3
@@ -55,7 +58,8 @@ def _control(pair: Pair, index: int) -> str:
 
 
 def _config(source: Source, groups: dict[int, list[Pair]]) -> dict[str, Any]:
-    sides = {max(pair.size) for pair in chain.from_iterable(groups.values())}
+    sizes = Counter(pair.size for pair in chain.from_iterable(groups.values()))
+    resolution = round(math.sqrt(math.prod(most_frequent(sizes))))
     datasets = [
         {
             "folder_path": f"scenes_{count}",
@@ -63,7 +67,7 @@ def _config(source: Source, groups: dict[int, list[Pair]]) -> dict[str, Any]:
             "full_size_control_images": True,
             "caption_ext": "txt",
             "caption_dropout_rate": 0.05,
-            "resolution": sorted(sides),
+            "resolution": [resolution],
         }
         for count in groups
     ]

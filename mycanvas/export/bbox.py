@@ -7,6 +7,8 @@ pictures are trained whole.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from mycanvas.export.captions import one_line
 from mycanvas.export.masks import size_of
 from mycanvas.export.recipe import TRIGGERS, write_json
 from mycanvas.export.source import Source
+from mycanvas.export.training_set import most_frequent
 from mycanvas.export.triggers import trigger_table, triggers_of, with_triggers
 
 
@@ -23,15 +26,15 @@ def write_bbox(source: Source, output: Path) -> None:
     triggers = triggers_of(source.concepts, source.selection)
     by_token = {concept.token: triggers[concept.name] for concept in source.concepts}
     (output / "scenes").mkdir()
-    smallest = 0
+    sizes: Counter[tuple[int, int]] = Counter()
     for scene in source.scenes():
         path = output / "scenes" / f"{scene.id}.jpg"
         caption = with_triggers(scene.prompt, source.concepts, triggers)
         path.write_bytes(scene.image)
         path.with_suffix(".txt").write_text(one_line(caption, f"scene {scene.id}"), encoding="utf-8")
         path.with_suffix(".bbox").write_text(bbox_file(scene, size_of(scene), by_token), encoding="utf-8")
-        smallest = min(filter(None, (smallest, *size_of(scene))))
-    write_json(output / "multidatabackend.json", _backends(smallest))
+        sizes[size_of(scene)] += 1
+    write_json(output / "multidatabackend.json", _backends(round(math.sqrt(math.prod(most_frequent(sizes))))))
     write_json(output / TRIGGERS, trigger_table(source.concepts, triggers))
 
 

@@ -23,6 +23,7 @@ from mycanvas.errors import ConfigError, InputError
 from mycanvas.export.captions import one_line
 from mycanvas.export.recipe import run_name, toml_text, write_json, write_script
 from mycanvas.export.source import Source
+from mycanvas.export.training_set import most_frequent
 
 if TYPE_CHECKING:
     from mycanvas.io.layers import PictureLayer
@@ -68,8 +69,9 @@ def write_layers(source: Source, output: Path) -> None:
     _report(rows)
     write_json(output / "layers.json", rows)
     write_json(output / "metadata.json", [row for _, group in sorted(groups.items()) for row in group])
-    size = max(sizes, key=lambda each: (sizes[each], each))
-    (output / "dataset.toml").write_text(_HEAD + toml_text(_config(size, sorted(groups))), encoding="utf-8")
+    (output / "dataset.toml").write_text(
+        _HEAD + toml_text(_config(most_frequent(sizes), sorted(groups))), encoding="utf-8"
+    )
     arguments = {
         "MUSUBI": "the folder of musubi-tuner",
         "DIT": "qwen_image_layered_bf16.safetensors",

@@ -15,6 +15,7 @@ from typing import Any
 from mycanvas.export.pairs import Pair, write_pairs
 from mycanvas.export.recipe import run_name, toml_text, write_script
 from mycanvas.export.source import Source
+from mycanvas.export.training_set import most_frequent
 
 CONTROL_RESOLUTION = [1024, 1024]
 """Size of control images in Qwen's own code: references keep their shape, within as many pixels."""
@@ -30,9 +31,13 @@ def write_musubi_edit(source: Source, output: Path) -> None:
         lines = "".join(json.dumps(_row(pair)) + "\n" for pair in pairs)
         (output / f"pairs_{count}.jsonl").write_text(lines, encoding="utf-8")
     sizes = Counter(pair.size for pairs in groups.values() for pair in pairs)
-    size = max(sizes, key=lambda each: (sizes[each], each))
     config = {
-        "general": {"resolution": list(size), "batch_size": 1, "enable_bucket": True, "bucket_no_upscale": True},
+        "general": {
+            "resolution": list(most_frequent(sizes)),
+            "batch_size": 1,
+            "enable_bucket": True,
+            "bucket_no_upscale": True,
+        },
         "datasets": [_dataset(count) for count in groups],
     }
     (output / "dataset.toml").write_text(_HEAD + toml_text(config), encoding="utf-8")
