@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 SPLITS = ("objects_le3", "objects_4", "objects_5")
 """By the number of concepts in a scene; scenes of up to three are in the first."""
 
+MAX_OBJECTS = 5
+"""The most concepts in one scene."""
+
 SPLIT_TITLES = {"objects_le3": "<= 3 objects", "objects_4": "4 objects", "objects_5": "5 objects"}
 """Titles of the splits in tables, as on the poster."""
 
@@ -136,6 +139,36 @@ def concepts_schema() -> pa.Schema:
             "quality": pa.float32(),
             "used": pa.bool_(),
             "attribution": pa.string(),
+        }
+    )
+
+
+def pairs_schema() -> pa.Schema:
+    """The Arrow schema of a pair, references and the scene that shows them, with the metadata of `dataset_schema`.
+
+    id, boxes, concept_tokens, class_names, composition, num_objects, source_images: of the scene.
+    tgt_img: the scene. prompt: its caption in plain words. As many conditions as objects, in the order of `boxes`, and
+    null beyond: cond_img_0 to cond_img_4, the references, and cond_prompt_0 to cond_prompt_4, what they show.
+    reference_images: the photos of the references.
+    """
+    import pyarrow as pa
+
+    strings = pa.list_(pa.string())
+    conditions = range(MAX_OBJECTS)
+    return _schema(
+        {
+            "id": pa.string(),
+            "tgt_img": _image(),
+            "prompt": pa.string(),
+            **{f"cond_img_{index}": _image() for index in conditions},
+            **{f"cond_prompt_{index}": pa.string() for index in conditions},
+            "boxes": pa.list_(pa.list_(pa.float32(), 4)),
+            "concept_tokens": strings,
+            "class_names": strings,
+            "composition": pa.string(),
+            "num_objects": pa.int32(),
+            "source_images": strings,
+            "reference_images": strings,
         }
     )
 

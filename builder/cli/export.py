@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from builder.cli.options import PATH, folder_argument
 from builder.cli.output import print_lines
+
+if TYPE_CHECKING:
+    from mycanvas.export.source import LayersOf
 
 
 def complete_formats(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
@@ -16,6 +19,13 @@ def complete_formats(_context: click.Context, _option: click.Parameter, begun: s
     from mycanvas.export import FORMATS
 
     return [name for name in FORMATS if name.startswith(begun)]
+
+
+def _layers(folder: Path) -> LayersOf:
+    """The layers of a build's scenes. Imported here: only one format needs the builder's stages."""
+    from builder.pipeline.take_apart import SceneLayers
+
+    return SceneLayers(folder)
 
 
 @click.command()
@@ -39,6 +49,20 @@ def complete_formats(_context: click.Context, _option: click.Parameter, begun: s
     default="tokens",
     show_default=True,
     help="How captions call a concept: its token, or a pseudo-word.",
+)
+@click.option(
+    "--pairs",
+    type=click.Choice(["cross", "same"]),
+    default="cross",
+    show_default=True,
+    help="Reference of an object: another photo of it, or the photo that was pasted.",
+)
+@click.option(
+    "--references",
+    type=click.Choice(["cut-out", "whole"]),
+    default="cut-out",
+    show_default=True,
+    help="References show the object on white, or the whole photo.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw of pseudo-words.")
 def export(folder: Path, name: str, output: Path, **options: Any) -> None:
@@ -66,8 +90,23 @@ def export(folder: Path, name: str, output: Path, **options: Any) -> None:
     simpletuner       SimpleTuner; masks, validation
 
     \b
+    Pairs: a reference for each object, and the scene that shows them.
+    uno               JSON lists; UNO
+    omnigen2          JSONL and options; OmniGen2, OpenSubject
+    musubi-edit       JSONL and dataset.toml; musubi-tuner with Qwen-Image-Edit-2511, FLUX.2
+    ai-toolkit-edit   folders of references and config.json; ai-toolkit with Qwen-Image-Edit-2511, FLUX.2
+    pairs             Parquet with image columns, for load_dataset and mycanvas push --pairs
+
+    \b
+    Boxes and layers.
+    bbox              boxes in .bbox files and multidatabackend.json; SimpleTuner's grounding
+    ideogram4         captions of Ideogram 4, JSON with boxes; musubi-tuner, ai-toolkit, SimpleTuner
+    layers            RGBA layers for Qwen-Image-Layered; musubi-tuner, DiffSynth-Studio
+
+    \b
     Example:
       mycanvas export mycanvas_data --format coco --output mycanvas_coco
+      mycanvas export mycanvas_data --format uno --pairs same --output mycanvas_uno
       mycanvas export mycanvas_data --format kohya --source both --triggers words --output mycanvas_kohya
     """
     from builder.pipeline.manifest import check_build
@@ -75,7 +114,7 @@ def export(folder: Path, name: str, output: Path, **options: Any) -> None:
     from mycanvas.export.selection import Selection
     from mycanvas.io.messages import counted
 
-    done = run(folder, name, output, Selection(**options), check=check_build)
+    done = run(folder, name, output, Selection(**options), check=check_build, layers=_layers)
     splits = ", ".join(f"{split} {count}" for split, count in done.counts.items())
     pictures = f"{counted(sum(done.counts.values()), 'scene')} ({splits})" if splits else "source photos"
     print_lines([f"{pictures} in {output}{'' if done.written else ', as before'}", *done.usage])

@@ -15,36 +15,53 @@ from pathlib import Path
 
 from mycanvas.errors import ConfigError, MissingExtra
 from mycanvas.export.ai_toolkit import write_ai_toolkit
+from mycanvas.export.ai_toolkit_edit import write_ai_toolkit_edit
+from mycanvas.export.bbox import write_bbox
 from mycanvas.export.coco import write_coco
 from mycanvas.export.custom_diffusion import write_custom_diffusion
 from mycanvas.export.diffsynth import write_diffsynth
 from mycanvas.export.diffusers import write_diffusers
+from mycanvas.export.ideogram4 import write_ideogram4
 from mycanvas.export.image_folder import write_image_folder
 from mycanvas.export.kohya import write_kohya
+from mycanvas.export.layers import write_layers
 from mycanvas.export.mds import write_mds
 from mycanvas.export.musubi import write_musubi
+from mycanvas.export.musubi_edit import write_musubi_edit
+from mycanvas.export.omnigen2 import write_omnigen2
 from mycanvas.export.onetrainer import write_onetrainer
 from mycanvas.export.output import write_export
+from mycanvas.export.pair_table import write_pair_table
 from mycanvas.export.recipe import usage_of
 from mycanvas.export.selection import Selection, check_options
 from mycanvas.export.simpletuner import write_simpletuner
-from mycanvas.export.source import Source, open_source
+from mycanvas.export.source import LayersOf, Source, open_source
+from mycanvas.export.uno import write_uno
 from mycanvas.export.webdataset import write_webdataset
 from mycanvas.export.yolo import write_yolo
+from mycanvas.io.files import is_inside
 from mycanvas.io.messages import nearest
 
 FORMATS: Mapping[str, Callable[[Source, Path], None]] = {
     "ai-toolkit": write_ai_toolkit,
+    "ai-toolkit-edit": write_ai_toolkit_edit,
+    "bbox": write_bbox,
     "coco": write_coco,
     "custom-diffusion": write_custom_diffusion,
     "diffsynth": write_diffsynth,
     "diffusers": write_diffusers,
+    "ideogram4": write_ideogram4,
     "imagefolder": write_image_folder,
     "kohya": write_kohya,
+    "layers": write_layers,
     "mds": write_mds,
     "musubi": write_musubi,
+    "musubi-edit": write_musubi_edit,
+    "omnigen2": write_omnigen2,
     "onetrainer": write_onetrainer,
+    "pairs": write_pair_table,
     "simpletuner": write_simpletuner,
+    "uno": write_uno,
     "webdataset": write_webdataset,
     "yolo": write_yolo,
 }
@@ -52,6 +69,8 @@ FORMATS: Mapping[str, Callable[[Source, Path], None]] = {
 _PART = frozenset({"composition"})
 _TRAINING = _PART | {"source", "triggers", "seed"}
 _MASKED = _TRAINING | {"concept"}
+_WORDED = _PART | {"triggers", "seed"}
+_PAIRED = _PART | {"pairs", "references"}
 
 OPTIONS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(FORMATS, _PART),
@@ -62,6 +81,8 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "musubi": _TRAINING,
     "onetrainer": _MASKED | {"regularization", "holdout"},
     "simpletuner": _MASKED | {"holdout"},
+    **dict.fromkeys(("bbox", "ideogram4"), _WORDED),
+    **dict.fromkeys(("ai-toolkit-edit", "musubi-edit", "omnigen2", "pairs", "uno"), _PAIRED),
 }
 """The options of each format: names of fields of Selection. Others are refused."""
 
@@ -94,6 +115,7 @@ def export(
     output: Path,
     selection: Selection | None = None,
     check: Callable[[Path], object] = lambda _: None,
+    layers: Callable[[Path], LayersOf] | None = None,
 ) -> Exported:
     """Write a dataset in another format, with its progress on stderr.
 
@@ -103,9 +125,11 @@ def export(
         output: a new or empty folder, or one with the same export, finished or killed.
         selection: the options; None: all scenes, by their tokens.
         check: called with the dataset's folder before anything is written; raises an error if the dataset is damaged.
+        layers: takes the scenes of a dataset's folder apart, for the format "layers".
 
     Raises:
-        ConfigError: there is no such format, it lacks an option, or the options choose nothing.
+        ConfigError: there is no such format, it lacks an option, the options choose nothing, or the output is in the
+            dataset's folder.
         InputError: the dataset cannot be read.
         StoreError: the output holds other files, is in use by another process, or cannot be written.
         MissingExtra: the format's own package is not installed.
@@ -120,6 +144,13 @@ def export(
     _check_package(name)
     check(folder)
     source = open_source(folder, selection)
+    if is_inside(output, folder):
+        raise ConfigError(
+            f"the output {output} is in the dataset's folder {folder}, where readers would take it for a part of the "
+            "dataset; give --output a folder elsewhere"
+        )
+    if name == "layers" and layers:
+        source = replace(source, layers=layers(folder))
     options = {f"--{option}": value for option, value in selection.identity().items() if option in OPTIONS[name]}
     identity = {"format": name, "dataset": source.dataset.version, "mycanvas": mycanvas.__version__, **options}
 

@@ -16,7 +16,7 @@ from mycanvas.export.training_set import PHOTOS, REGULARIZATION, SCENES, Trainin
 
 BACKGROUND_WEIGHT = 0.1
 """The least weight of a pixel in the loss, as in ai-toolkit's own interface."""
-_REPLACED = ("${", "[name]", "[trigger]")
+REPLACED = ("${", "[name]", "[trigger]")
 """Parts of a configuration's text that ai-toolkit replaces."""
 
 
@@ -71,7 +71,7 @@ def _config(pictures: TrainingSet, name: str) -> dict[str, Any]:
             "height": height,
             "guidance_scale": 4,
             "sample_steps": 30,
-            "prompts": [prompt for prompt in pictures.prompts if not any(part in prompt for part in _REPLACED)],
+            "prompts": [prompt for prompt in pictures.prompts if not any(part in prompt for part in REPLACED)],
         },
     }
     return {

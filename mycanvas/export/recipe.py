@@ -69,7 +69,7 @@ def write_script(
     Args:
         output: the exported folder.
         arguments: the name of a variable -> its meaning.
-        commands: words; "$NAME" in one stands for a variable's value.
+        commands: words; "$NAME" in one stands for a variable's value, and "$HERE" for the exported folder.
         notes: further lines for the user, before the code.
     """
     usage = " ".join(arguments)
@@ -80,7 +80,9 @@ def write_script(
     for number, name in enumerate(arguments, 1):
         lines.append(f'{name}=$(absolute "${{{number}:?usage: sh {SCRIPT} {usage}}}")')
     lines.append('cd "$(dirname "$0")"')
-    lines += [_command(words, tuple(arguments)) for words in commands]
+    if any(word.startswith("$HERE") for words in commands for word in words):
+        lines.append("HERE=$(pwd)")
+    lines += [_command(words, (*arguments, "HERE")) for words in commands]
     (output / SCRIPT).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -11,6 +11,8 @@ from mycanvas.errors import ConfigError
 
 Pictures = Literal["scenes", "photos", "both"]
 Triggers = Literal["tokens", "words"]
+Pairs = Literal["cross", "same"]
+ReferenceStyle = Literal["cut-out", "whole"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +26,8 @@ class Selection:
     holdout: how many scenes are the validation set.
     triggers: what names a concept in captions: its token, or a pseudo-word.
     seed: of the draw of pseudo-words.
+    pairs: which photo stands for an object: another one of its concept than the one pasted, or that one.
+    references: how it is shown: its object on white, or the whole photo.
     """
 
     composition: tuple[str, ...] = ()
@@ -33,6 +37,8 @@ class Selection:
     holdout: int = 0
     triggers: Triggers = "tokens"
     seed: int = 0
+    pairs: Pairs = "cross"
+    references: ReferenceStyle = "cut-out"
 
     def __post_init__(self) -> None:
         if self.holdout < 0:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mycanvas.dataset import Concept, Dataset, Photo, Scene, check_on_this_machine, open_dataset, picture_kind
 from mycanvas.errors import ConfigError
 from mycanvas.export.selection import Selection
 from mycanvas.io.messages import nearest
+
+if TYPE_CHECKING:
+    from mycanvas.io.layers import PictureLayer
+
+LayersOf = Callable[[Scene], Sequence["PictureLayer"]]
+"""Gives the layers of a scene, back to front."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +31,7 @@ class Source:
         classes: the class name of each concept of these scenes by its token, sorted by token.
         concepts: without their photos, sorted by name; where compositions or a concept were chosen, only those.
         passed: called after each scene.
+        layers: gives the layers of a scene, back to front; None: they are not available.
     """
 
     folder: Path
@@ -33,6 +41,7 @@ class Source:
     classes: Mapping[str, str]
     concepts: Sequence[Concept]
     passed: Callable[[], object] = lambda: None
+    layers: LayersOf | None = None
 
     def scenes(self, split: str | None = None) -> Iterator[Scene]:
         """The chosen scenes of a split, or of all splits, in order; one record batch is in memory at a time.

@@ -22,7 +22,7 @@ from mycanvas.export.captions import CLIP, TextEncoder, least_clip_tokens, one_l
 from mycanvas.export.masks import objects_of, size_of
 from mycanvas.export.photo_files import SUFFIXES
 from mycanvas.export.source import Source
-from mycanvas.export.triggers import triggers_of, with_triggers
+from mycanvas.export.triggers import trigger_table, triggers_of, with_triggers
 from mycanvas.io.files import os_errors
 from mycanvas.io.messages import counted
 
@@ -115,8 +115,7 @@ class TrainingSet:
 
     def trigger_table(self) -> dict[str, dict[str, str]]:
         """The trigger and the class of each concept by its name."""
-        concepts = self._source.concepts
-        return {each.name: {"trigger": self.triggers[each.name], "class": each.class_name} for each in concepts}
+        return trigger_table(self._source.concepts, self.triggers)
 
     def summary(self) -> str:
         """The pictures of an epoch, in words."""

@@ -43,6 +43,11 @@ def triggers_of(concepts: Sequence[Concept], selection: Selection) -> dict[str, 
     return drawn
 
 
+def trigger_table(concepts: Sequence[Concept], triggers: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The trigger and the class of each concept by its name, for a file beside the export."""
+    return {each.name: {"trigger": triggers[each.name], "class": each.class_name} for each in concepts}
+
+
 def with_triggers(prompt: str, concepts: Sequence[Concept], triggers: Mapping[str, str]) -> str:
     """A prompt with each concept's trigger in place of its token, and the article that fits it.
 

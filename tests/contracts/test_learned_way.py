@@ -14,6 +14,10 @@ import pytest
 
 import mycanvas  # noqa: F401  (makes the name known)
 from builder.cli.main import main
+from builder.pipeline.take_apart import SceneLayers
+from mycanvas.dataset import open_dataset
+from mycanvas.io.images import decode_rgb
+from mycanvas.io.layers import flatten
 from tests.conftest import photograph_toy
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
@@ -125,3 +129,15 @@ def test_boxes_masks_and_scores_are_whole(rows: Any) -> None:
 def test_every_token_is_in_the_prompt_once(rows: Any) -> None:
     for row in rows:
         assert all(row["prompt"].count(token) == 1 for token in row["concept_tokens"])
+
+
+def test_layers_show_the_repainted_scenes(built: Path) -> None:
+    layers_of = SceneLayers(built)
+
+    for scene in open_dataset(built).scenes():
+        background, *objects = layers_of(scene)
+        stored, again = decode_rgb(scene.image), flatten([background, *objects])
+
+        assert sorted(layer.index for layer in objects if layer.index is not None) == [0, 1]
+        assert np.abs(again.astype(int) - stored).mean() < 2, "but for the JPEG of the objects"
+        assert (background.rgba[..., 3] == 0).any(), "nothing was painted behind the objects"

@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from builder.records import Alpha, Canvas, Layer, Rejected, Rgb, Size, size_of
+from builder.records import Alpha, Canvas, Layer, Rejected, Rgb, Rgba, Size, size_of
 from builder.seeds import rng_for, seed_for
 from builder.stages.repaint.base import Repainter
 from mycanvas.errors import MissingExtra
+from mycanvas.io.layers import PictureLayer
 from mycanvas.io.messages import nearest
 from mycanvas.models import in_batches
 from mycanvas.models.inpainting import MULTIPLE, Inpainter, InpaintingConfig, Painting
@@ -34,6 +35,8 @@ from mycanvas.models.runtime import Runtime
 
 OBJECT = 0.5
 """A pixel with at least this much foreground alpha is not painted over."""
+SEEN = 1 / 510
+"""The least transparency of the objects at which something of the ground is in an 8-bit picture."""
 BLACK = 2 / 255
 """A picture with no brighter value counts as black: a safety checker or an overflow made it."""
 
@@ -146,6 +149,24 @@ class Diffusion(Repainter):
                 merged = foreground.softened(self._config.smooth).over(picture.astype(np.float32) * 255)
                 yield np.clip(np.rint(merged), 0, 255).astype(np.uint8)
 
+    @staticmethod
+    def layers(config: DiffusionConfig, canvas: Canvas, picture: Rgb, seed: int) -> tuple[PictureLayer, ...]:  # noqa: ARG004
+        """The objects as they were pasted, over what the stored picture shows around them.
+
+        The model painted no ground behind an object, so the background is transparent where an object is solid. Shadows
+        are part of the painted background. The layers show the stored picture, not the one before it was encoded.
+        """
+        foreground = flatten(canvas.layers, canvas.mask.shape[0])
+        soft = foreground.softened(config.smooth).alpha
+        share = np.divide(soft, foreground.alpha, out=np.zeros_like(soft), where=foreground.alpha > 0)
+        objects = []
+        for layer in canvas.layers:
+            rows, columns = layer.alpha.shape
+            alpha = layer.alpha * share[layer.y : layer.y + rows, layer.x : layer.x + columns]
+            rgba = np.dstack([layer.rgb, np.rint(alpha * 255).astype(np.uint8)])
+            objects.append(PictureLayer(kind="object", index=layer.index, x=layer.x, y=layer.y, rgba=rgba))
+        return (PictureLayer(kind="background", rgba=_behind(objects, picture)), *objects)
+
     def _painting(self, canvas: Canvas, foreground: Foreground, seed: int) -> Painting:
         setting = canvas.layout.setting
         background = setting.background.pixels
@@ -178,6 +199,20 @@ def flatten(layers: Sequence[Layer], size: Size) -> Foreground:
         colour[place] = layer.rgb * layer.alpha[..., None] + colour[place] * clear[..., None]
         alpha[place] = layer.alpha + alpha[place] * clear
     return Foreground(colour=colour, alpha=alpha)
+
+
+def _behind(objects: Sequence[PictureLayer], picture: Rgb) -> Rgba:
+    """The ground that gives a picture when objects are blended over it; transparent where they are solid."""
+    colour, clear = np.zeros(picture.shape, np.float32), np.ones((*picture.shape[:2], 1), np.float32)
+    for layer in objects:
+        rows, columns = layer.rgba.shape[:2]
+        place = np.s_[layer.y : layer.y + rows, layer.x : layer.x + columns]
+        alpha = layer.rgba[..., 3:].astype(np.float32) / np.float32(255)
+        colour[place] += (layer.rgba[..., :3] - colour[place]) * alpha
+        clear[place] *= 1 - alpha
+    seen = clear >= SEEN
+    ground = np.divide(picture - colour, clear, out=np.zeros_like(colour), where=seen)
+    return np.dstack([np.clip(np.rint(ground), 0, 255).astype(np.uint8), seen.astype(np.uint8) * 255])
 
 
 def placeholders(canvas: Canvas) -> dict[str, str]:

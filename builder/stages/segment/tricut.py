@@ -68,7 +68,10 @@ class TriCut(Segmenter):
         found, whole = (_agree(small, guesses, votes) for votes in (SALIENT, WHOLE))
         if not found.any() or found.all():
             return Matte(alpha=np.full(photo.shape[:2], found.any(), np.float32), quality=0.0)
-        return Matte(alpha=_refine(photo, found), quality=_trust(photo, small, (guesses["centre"], guesses["fused"], whole), found))
+        return Matte(
+            alpha=_refine(photo, found),
+            quality=_trust(photo, small, (guesses["centre"], guesses["fused"], whole), found),
+        )
 
 
 def _trust(photo: Rgb, small: Rgb, others: Sequence[Mask], found: Mask) -> float:

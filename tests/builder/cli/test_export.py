@@ -86,7 +86,7 @@ def test_dataset_on_the_hub_must_be_downloaded_first(tmp_path: Path, capsys: pyt
 
 def test_help_lists_every_format() -> None:
     assert export.help
-    listed = re.findall(r"^ *([a-z-]+)  ", export.help, re.MULTILINE)
+    listed = re.findall(r"^ *([a-z0-9-]+)  ", export.help, re.MULTILINE)
     assert sorted(listed) == list(FORMATS)
 
 

@@ -21,7 +21,7 @@ from mycanvas.schema import dataset_schema
 from tests.mycanvas.conftest import encoded, write_shard
 from tests.mycanvas.export.conftest import Row
 
-WRITTEN_HERE = sorted(set(FORMATS) - {"mds"})
+WRITTEN_HERE = sorted(set(FORMATS) - {"layers", "mds"})
 WITH_PICTURES = sorted(set(WRITTEN_HERE) - {"diffusers"})
 Scene = Callable[[str], dict[str, Any]]
 
