@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from builder.records import Canvas, Rgb
+from builder.records import Canvas, Rgb, size_of
 from builder.stages.paste import visible_mask
 from builder.stages.repaint.blend import Blend, BlendConfig
 from builder.stages.repaint.diffusion import Diffusion, DiffusionConfig
@@ -21,7 +21,7 @@ SEED = 3
 def balls() -> Canvas:
     """Two balls, the second in front of the first."""
     made = canvas()
-    return replace(made, mask=visible_mask(made.layers, made.mask.shape[0]))
+    return replace(made, mask=visible_mask(made.layers, size_of(made.mask)))
 
 
 def blended_by_pillow(layers: tuple[PictureLayer, ...]) -> Rgb:
