@@ -156,7 +156,7 @@ class Diffusion(Repainter):
         The model painted no ground behind an object, so the background is transparent where an object is solid. Shadows
         are part of the painted background. The layers show the stored picture, not the one before it was encoded.
         """
-        foreground = flatten(canvas.layers, canvas.mask.shape[0])
+        foreground = flatten(canvas.layers, size_of(canvas.mask))
         soft = foreground.softened(config.smooth).alpha
         share = np.divide(soft, foreground.alpha, out=np.zeros_like(soft), where=foreground.alpha > 0)
         objects = []
