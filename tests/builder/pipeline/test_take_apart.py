@@ -89,3 +89,16 @@ def test_scene_with_another_mask_is_refused(built: Path) -> None:
 
     with pytest.raises(StoreError, match="other visible pixels"):
         SceneLayers(built)(first)
+
+
+def test_scenes_of_other_shapes_come_out_at_their_size(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    values = {"concepts": shapes, "backgrounds": grounds, "output": tmp_path / "out", "samples": 6, "workers": 1}
+    build(parse_config({**values, "resolution": ["192x128", "128x192"]}))
+    layers_of = SceneLayers(tmp_path / "out")
+
+    found = set()
+    for scene in open_dataset(tmp_path / "out").scenes():
+        stored, again = decode_rgb(scene.image), flatten(layers_of(scene))
+        found.add(again.shape[:2])
+        assert np.abs(decode_rgb(encode_jpeg(again)).astype(int) - stored).mean() < 0.5
+    assert found == {(128, 192), (192, 128)}
