@@ -8,7 +8,7 @@ COCO: x, y, width, height in pixels, origin at the top left.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -22,6 +22,8 @@ Rgba = NDArray[np.uint8]
 """uint8 [H, W, 4], straight (not premultiplied) alpha."""
 Alpha = NDArray[np.float32]
 """float32 [H, W] in [0, 1]."""
+ColourCounts = NDArray[np.uint16]
+"""uint16 [3, L, A, B]: pixels of each colour in an object, in its lowest part, and on the ground around its foot."""
 IndexMask = NDArray[np.uint8]
 """uint8 [H, W]: i+1 where object i is visible, 0 on the background."""
 
@@ -129,6 +131,8 @@ class Cutout:
     cut_off: the photo's lower edge cuts the object off: it ends in a straight line, not in feet.
     mask: bool [H, W] of the whole photo at the size in which it was read; None if only the cut-out is needed.
     thin: fraction of the object's area in thin parts (see `outline.thin_share`); None of a ready cut-out or a mask.
+    lost: how much lower the quality is for each visible flaw, by the flaw's name.
+    colours: see `colours.count_colours`; None if only the cut-out is needed.
     """
 
     photo_id: str
@@ -137,6 +141,8 @@ class Cutout:
     cut_off: bool = False
     thin: float | None = None
     mask: NDArray[np.bool_] | None = None
+    lost: Mapping[str, float] = field(default_factory=dict)
+    colours: ColourCounts | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

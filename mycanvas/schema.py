@@ -44,7 +44,9 @@ def _score(low: float, high: float | None, better: Literal["high", "low"], meani
 
 
 SCORE_FIELDS: Mapping[str, ScoreField] = {
-    "cutout": _score(0, 1, "high", "the segmenter's confidence in the object's cut-out"),
+    "cutout": _score(
+        0, 1, "high", "the quality of the object's cut-out: the segmenter's confidence in it, less for each flaw"
+    ),
     "visible": _score(0, 1, "high", "fraction of the object that no object in front hides"),
     "overlap": _score(0, 1, "low", "fraction of the object's box that shows other objects"),
     "size": _score(0, 1, "high", "the object's visible area, as a fraction of the image"),
@@ -57,6 +59,12 @@ SCORE_FIELDS: Mapping[str, ScoreField] = {
     "seam": _score(0, 1, "low", "fraction of the object's cut edge with a visible line"),
     "exposure": _score(
         0, 1, "low", "difference in lightness between the object and the background around it, in L* / 100"
+    ),
+    "floating": _score(
+        0, 1, "low", "how far the object's foot is above the ground, as a fraction of the image's height"
+    ),
+    "proportion": _score(
+        1, None, "low", "largest factor by which two objects' sizes differ from the ratio of their real heights"
     ),
     "alignment": _score(-1, 1, "high", "cosine of the embeddings of image and caption, by an image-text encoder"),
     "identity": _score(

@@ -137,10 +137,12 @@ def _kept_rows(folder: BuildFolder, kept: Kept, split: str) -> Iterator[pa.Recor
 
 
 def _with_every_column(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The columns of a scene; one that candidates of an earlier version lack is null."""
+    """The columns of a scene; a column or a score that candidates of an earlier version lack is null."""
     schema = dataset_schema()
     columns = [
-        batch.column(field.name) if field.name in batch.schema.names else pa.nulls(batch.num_rows, field.type)
+        batch.column(field.name).cast(field.type)
+        if field.name in batch.schema.names
+        else pa.nulls(batch.num_rows, field.type)
         for field in schema
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)

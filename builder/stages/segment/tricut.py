@@ -58,6 +58,11 @@ class TriCut(Segmenter):
         """The quality from which its cut-outs are used."""
         return calibration("tricut").min_quality
 
+    @staticmethod
+    def unlike_weight(config: Table) -> float:  # noqa: ARG004 - it has no settings
+        """Quality lost per unit of unlikeness to its siblings."""
+        return calibration("tricut").unlike
+
     def matte(self, photos: Sequence[Rgb]) -> Iterator[Matte]:
         """One matte per photo, in order."""
         return (self._matte(photo) for photo in photos)
