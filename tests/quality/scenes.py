@@ -75,17 +75,16 @@ def make(wanted: SceneBuild, photos: Path, u2net: Path | None, folder: Path) -> 
     concepts = folder / "concepts"
     _copy_concepts(photos / "concepts", concepts, wanted.leave_out)
     overrides: dict[str, Any] = {
+        **_network(wanted, u2net),
         "concepts": str(concepts),
         "output": folder / "out",
         "samples": wanted.samples,
         "seed": wanted.seed,
         "resolution": RESOLUTION,
-        "segment": {"min_quality": 0.0},
     }
+    overrides["segment"] = {**overrides.get("segment", {}), "min_quality": 0.0}
     if wanted.backgrounds:
         overrides["backgrounds"] = photos / "backgrounds"
-    if wanted.profile == "photo":
-        overrides["segment"]["rembg"] = {"model": "u2net", "file": u2net}
     with ExitStack() as patches:
         if wanted.careless:
             overrides["workers"] = 1
@@ -95,7 +94,7 @@ def make(wanted: SceneBuild, photos: Path, u2net: Path | None, folder: Path) -> 
 
 
 def _copy_concepts(source: Path, target: Path, leave_out: list[str]) -> None:
-    """Link the photos, and write a concepts.toml that leaves some out."""
+    """Copy the photos, and write a concepts.toml that leaves some out."""
     tables = tomllib.loads((source / "concepts.toml").read_text(encoding="utf-8"))
     lines = []
     for name, table in tables.items():
@@ -178,7 +177,9 @@ def print_scenes(photos: Path, u2net: Path | None) -> None:
             made = make(wanted, photos, u2net, Path(folder))
             scenes = judged_scenes(made, name, labels)
             segmenter = SEGMENTERS[wanted.profile]
-            config = load_config(None, wanted.profile, _network(wanted, u2net))
+            config = load_config(
+                None, wanted.profile, {"concepts": str(photos / "concepts"), **_network(wanted, u2net)}
+            )
             outcomes = {
                 photo.id: Outcome(subject=photo.concept, quality=photo.quality, usable=grade >= USABLE)
                 for photo in made.sources().photos
