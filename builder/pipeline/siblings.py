@@ -15,6 +15,8 @@ THIN = 3
 """Quality lost per fraction of a cut-out in thin parts, beyond the median of its concept."""
 GROUND, INTRUSION = 1, 0.5
 """Quality lost per fraction of a cut-out's lowest part that is ground, or that comes in at the photo's lower edge."""
+MOST = 30
+"""Siblings that a cut-out is compared with; of more, so many spread evenly."""
 
 
 def compare_siblings(
@@ -43,7 +45,8 @@ def _compared(
     usual = median(other.thin for other in concept if other.thin is not None)
     lost = {"thin parts": THIN * max(0.0, cutout.thin - usual)}
     own = colours.get(cutout.id)
-    siblings = [colours[other.id] for other in concept if other.id != cutout.id and other.id in colours]
+    others = [other.id for other in concept if other.id != cutout.id and other.id in colours]
+    siblings = [colours[other] for other in others[:: -(-len(others) // MOST) or 1]]
     if own is not None:
         lost["ground"] = GROUND * carried_ground(own, siblings)
         lost["something at the frame"] = INTRUSION * intrusion(own, siblings) if cutout.cut_off else 0.0

@@ -73,3 +73,12 @@ def test_a_photo_without_a_cutout_stays_as_it_is() -> None:
     missing = cutout(0, quality=None, thin=None)
 
     assert compare_siblings([missing], {}, 0.3) == [missing]
+
+
+def test_of_many_siblings_some_are_compared() -> None:
+    many = [cutout(number) for number in range(100)]
+    known = {each.id: colours() for each in many} | {many[50].id: colours(foot=GREEN, ground=GREEN)}
+
+    found = compare_siblings(many, known, 0.0)
+
+    assert [each.id for each in found if each.lost["ground"] > 0.5] == [many[50].id]
