@@ -44,9 +44,7 @@ def _score(low: float, high: float | None, better: Literal["high", "low"], meani
 
 
 SCORE_FIELDS: Mapping[str, ScoreField] = {
-    "cutout": _score(
-        0, 1, "high", "the segmenter's confidence in the object's cut-out, less what its flaws cost"
-    ),
+    "cutout": _score(0, 1, "high", "the segmenter's confidence in the object's cut-out, less what its flaws cost"),
     "visible": _score(0, 1, "high", "fraction of the object that no object in front hides"),
     "overlap": _score(0, 1, "low", "fraction of the object's box that shows other objects"),
     "size": _score(0, 1, "high", "the object's visible area, as a fraction of the image"),

@@ -63,34 +63,34 @@ def scene_builds() -> dict[str, SceneBuild]:
     return {name: SceneBuild(**table) for name, table in tables.items()}
 
 
-def make(wanted: SceneBuild, photos: Path, u2net: Path | None, folder: Path) -> BuildFolder:
+def make(spec: SceneBuild, photos: Path, u2net: Path | None, folder: Path) -> BuildFolder:
     """Build the scenes in a new folder.
 
     Args:
-        wanted: the build.
+        spec: the build.
         photos: a folder with the folders concepts and backgrounds.
         u2net: the network's file, which the profile photo needs.
         folder: an empty folder for the build and its concepts.
     """
     concepts = folder / "concepts"
-    _copy_concepts(photos / "concepts", concepts, wanted.leave_out)
+    _copy_concepts(photos / "concepts", concepts, spec.leave_out)
     overrides: dict[str, Any] = {
-        **_network(wanted, u2net),
+        **_network(spec, u2net),
         "concepts": str(concepts),
         "output": folder / "out",
-        "samples": wanted.samples,
-        "seed": wanted.seed,
+        "samples": spec.samples,
+        "seed": spec.seed,
         "resolution": RESOLUTION,
     }
     overrides["segment"] = {**overrides.get("segment", {}), "min_quality": 0.0}
-    if wanted.backgrounds:
+    if spec.backgrounds:
         overrides["backgrounds"] = photos / "backgrounds"
     with ExitStack() as patches:
-        if wanted.careless:
+        if spec.careless:
             overrides["workers"] = 1
             patches.enter_context(mock.patch.dict(LAYOUTS, solver=Careless))
             patches.enter_context(mock.patch("builder.stages.layout.find_flaw", return_value=None))
-        return build(load_config(None, wanted.profile, overrides)).folder
+        return build(load_config(None, spec.profile, overrides)).folder
 
 
 def _copy_concepts(source: Path, target: Path, leave_out: list[str]) -> None:
@@ -170,16 +170,14 @@ def print_scenes(photos: Path, u2net: Path | None) -> None:
     """Make the labelled builds and print a line for each, with the limits in force and with limits from others."""
     labels, grades = read_labels(), read_cutout_labels()
     print(f"\n{'':20} scenes labels  acceptable  kept precision recall  interval of the precision")
-    for name, wanted in scene_builds().items():
-        if wanted.profile == "photo" and u2net is None:
+    for name, spec in scene_builds().items():
+        if spec.profile == "photo" and u2net is None:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            made = make(wanted, photos, u2net, Path(folder))
+            made = make(spec, photos, u2net, Path(folder))
             scenes = judged_scenes(made, name, labels)
-            segmenter = SEGMENTERS[wanted.profile]
-            config = load_config(
-                None, wanted.profile, {"concepts": str(photos / "concepts"), **_network(wanted, u2net)}
-            )
+            segmenter = SEGMENTERS[spec.profile]
+            config = load_config(None, spec.profile, {"concepts": str(photos / "concepts"), **_network(spec, u2net)})
             outcomes = {
                 photo.id: Outcome(subject=photo.concept, quality=photo.quality, usable=grade >= USABLE)
                 for photo in made.sources().photos
@@ -187,7 +185,7 @@ def print_scenes(photos: Path, u2net: Path | None) -> None:
             }
             used = dict(zip(outcomes, left_out(list(outcomes.values()), precision_of(segmenter)), strict=True))
         acceptable = sum(each.ok for each in scenes) / max(1, len(scenes))
-        print(f"{name:20}{wanted.samples:7}{len(scenes):7}{acceptable:12.2f}", end="")
+        print(f"{name:20}{spec.samples:7}{len(scenes):7}{acceptable:12.2f}", end="")
         if not scenes:
             print()
             continue
@@ -201,5 +199,5 @@ def _outcomes(scenes: Sequence[JudgedScene]) -> list[Outcome]:
     return [Outcome(subject=each.scene.composition, quality=0.0, usable=each.ok) for each in scenes]
 
 
-def _network(wanted: SceneBuild, u2net: Path | None) -> dict[str, Any]:
-    return {"segment": {"rembg": {"model": "u2net", "file": u2net}}} if wanted.profile == "photo" else {}
+def _network(spec: SceneBuild, u2net: Path | None) -> dict[str, Any]:
+    return {"segment": {"rembg": {"model": "u2net", "file": u2net}}} if spec.profile == "photo" else {}
