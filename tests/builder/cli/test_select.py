@@ -198,7 +198,7 @@ def test_build_of_a_version_with_fewer_scores_is_selected_and_inspected(
         patched.setattr("builder.pipeline.rows.SCORES", earlier)
         built = build_shapes(6, 128)
 
-    printed = run(capsys, built, "--max-floating", "0.5")
+    printed = run(capsys, built, "--max-floating", "0.5", "--duplicate-bits", "-1")
     main(["inspect", str(built)])
     inspected = capsys.readouterr().out
 
