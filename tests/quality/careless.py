@@ -25,7 +25,7 @@ class Careless(Solver):
             rng = rng_for(seed, layout.setting.sample.id, "careless")
             places = list(layout.placements)
             index = int(rng.integers(len(places)))
-            size = layout.setting.background.pixels.shape[0]
+            size = layout.setting.background.size.height
             mistake = rng.random()
             if mistake < 1 / 3:
                 lift = round(float(rng.uniform(0.05, 0.4)) * size)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.records import Cutout, Placement, Rgb
+from builder.records import Cutout, Placement, Rgb, Size
 
 SIDE = 48
 """Cells a side of the map."""
@@ -30,7 +30,7 @@ GroundMap = NDArray[np.bool_]
 
 
 def ground_map(pixels: Rgb) -> GroundMap:
-    """Where a background, uint8 [S, S, 3], looks like the middle of its lower edge."""
+    """Where a background, uint8 [H, W, 3], looks like the middle of its lower edge."""
     small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) * np.array([0.5, 1, 1], np.float32)
     strip = lab[-STRIP:, SIDE // 4 : -SIDE // 4].reshape(-1, 3)[::2]
@@ -40,21 +40,19 @@ def ground_map(pixels: Rgb) -> GroundMap:
     return np.asarray((squares < ALIKE**2).mean(axis=2) > SUPPORT)
 
 
-def firmness(cutouts: Sequence[Cutout], placements: Sequence[Placement], ground: GroundMap, size: int) -> float:
+def firmness(cutouts: Sequence[Cutout], placements: Sequence[Placement], ground: GroundMap, size: Size) -> float:
     """Fraction of the cells at an object's foot that are ground: of the object that stands least firmly, 0 to 1."""
-    return min(
-        _on_ground(cutout, place, ground, SIDE / size) for cutout, place in zip(cutouts, placements, strict=True)
-    )
+    return min(_on_ground(cutout, place, ground, size) for cutout, place in zip(cutouts, placements, strict=True))
 
 
-def _on_ground(cutout: Cutout, place: Placement, ground: GroundMap, scale: float) -> float:
-    """The same for one object, 1 if its foot is not in the picture; scale: cells per pixel of the scene."""
+def _on_ground(cutout: Cutout, place: Placement, ground: GroundMap, size: Size) -> float:
+    """The same for one object, 1 if its foot is not in the picture; size: of the scene."""
     rows, columns = cutout.rgba.shape[:2]
     foot = np.flatnonzero((cutout.rgba[-max(1, round(FOOT * rows)) :, :, 3] >= 128).any(axis=0))
     if cutout.cut_off or not foot.size:
         return 1.0
-    left, right = (scale * (place.x + column / columns * place.width) for column in (foot[0], foot[-1] + 1))
-    base = scale * (place.y + place.height)
+    left, right = ((place.x + at / columns * place.width) / size.width * SIDE for at in (foot[0], foot[-1] + 1))
+    base = (place.y + place.height) / size.height * SIDE
     below = ground[
         max(0, int(base - 1.5)) : int(np.ceil(base + 1)), int(left) : max(int(left) + 1, int(np.ceil(right)))
     ]

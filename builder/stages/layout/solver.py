@@ -100,8 +100,7 @@ def _solve(setting: Setting, config: LayoutConfig, rng: np.random.Generator) -> 
     flaw: str | None = "no arrangement was tried"
     families = _families(len(setting.cutouts))
     cuts = [cutout.cut_off for cutout in setting.cutouts]
-    pixels = setting.background.pixels
-    map_of_ground = ground_map(pixels) if setting.sample.background.photo else None
+    map_of_ground = ground_map(setting.background.pixels) if setting.sample.background.photo else None
     loose: list[tuple[float, tuple[Placement, ...]]] = []
     for attempt in range(ATTEMPTS):
         if attempt % FAMILY_ATTEMPTS == 0:
@@ -113,7 +112,11 @@ def _solve(setting: Setting, config: LayoutConfig, rng: np.random.Generator) -> 
         flaw = find_flaw(setting, placements, config.max_overlap)
         if flaw is not None:
             continue
-        firm = 1.0 if map_of_ground is None else firmness(setting.cutouts, placements, map_of_ground, len(pixels))
+        firm = (
+            1.0
+            if map_of_ground is None
+            else firmness(setting.cutouts, placements, map_of_ground, setting.background.size)
+        )
         if firm >= FIRM:
             return Layout(setting=setting, placements=placements)
         loose.append((firm, placements))

@@ -19,10 +19,9 @@ def floating(layout: Layout) -> Iterator[float]:
     An object whose photo cuts it off below has its foot outside of the picture: it belongs on the lower edge.
     """
     background = layout.setting.background
-    size = len(background.pixels)
     for cutout, place in zip(layout.setting.cutouts, layout.placements, strict=True):
         lowest = 1.0 if cutout.cut_off else background.ground
-        yield max(0.0, lowest - (place.y + place.height) / size)
+        yield max(0.0, lowest - (place.y + place.height) / background.size.height)
 
 
 def proportion(layout: Layout) -> float:
@@ -43,9 +42,9 @@ def proportion(layout: Layout) -> float:
 
 def _at_one_distance(layout: Layout) -> Sequence[float]:
     background = layout.setting.background
-    size = len(background.pixels)
+    size = background.size.height
     return [
-        place.height / size / max(MIN_PITCH, (place.y + place.height) / size - background.horizon)
+        place.height / max(MIN_PITCH, (place.y + place.height) / size - background.horizon) / size
         for place in layout.placements
     ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builder.records import Layout, PhotoFile, Placement, Rgb
+from builder.records import Layout, PhotoFile, Placement, Rgb, Size
 from builder.stages.layout.footing import SIDE, firmness, ground_map
 from tests.builder.stages.layout.test_layout import SIZE, arranged, cutout, setting
 
@@ -37,13 +37,13 @@ def test_firmness_is_that_of_the_least_firm_object(x: float, firm: float) -> Non
     ground = ground_map(garden(0.25))
     places = [Placement(x=round(at * SIZE), y=200, width=40, height=60, depth=0.0) for at in (0.5, x)]
 
-    assert firmness([cutout(), cutout()], places, ground, SIZE) == firm
+    assert firmness([cutout(), cutout()], places, ground, Size(SIZE, SIZE)) == firm
 
 
 def test_an_object_cut_off_below_has_its_foot_outside_of_the_picture() -> None:
     place = Placement(x=0, y=SIZE - 60, width=40, height=60, depth=0.0)
 
-    assert firmness([cutout(cut_below=True)], [place], ground_map(garden(0.25)), SIZE) == 1
+    assert firmness([cutout(cut_below=True)], [place], ground_map(garden(0.25)), Size(SIZE, SIZE)) == 1
 
 
 def test_solver_keeps_objects_off_the_flower_bed_of_a_photo() -> None:
@@ -58,7 +58,7 @@ def test_solver_keeps_objects_off_the_flower_bed_of_a_photo() -> None:
             background = replace(given.background, pixels=pixels)
             layout = arranged(replace(given, sample=sample, background=background))
             assert isinstance(layout, Layout)
-            found.append(firmness(given.cutouts, layout.placements, ground, SIZE))
+            found.append(firmness(given.cutouts, layout.placements, ground, Size(SIZE, SIZE)))
         return float(np.mean(found))
 
     assert firmest(photo=PHOTO) > firmest(photo=None) + 0.1
