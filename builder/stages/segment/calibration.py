@@ -23,7 +23,7 @@ UNCALIBRATED = Calibration(min_quality=0.75)
 """Of sessions whose cut-outs nobody has judged yet."""
 
 CALIBRATIONS: Mapping[str, Calibration] = {
-    "tricut": Calibration(min_quality=0.818, unlike=0.3),
+    "tricut": Calibration(min_quality=0.81, unlike=0.3),
     "isnet-general-use": Calibration(min_quality=0.78),
     "u2net": Calibration(min_quality=0.78),
 }
