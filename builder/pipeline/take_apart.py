@@ -70,6 +70,7 @@ class SceneLayers:
         self._runtime = _runtime(self._config, self._folder)
         sources = self._folder.sources().photos
         self._keys = {photo.id: photo.key for photo in sources if photo.used and photo.key}
+        self._qualities = {photo.id: photo.quality or 0.0 for photo in sources if photo.id in self._keys}
         self._samples = {sample.id: sample for sample in self._plan(sources)}
 
     @one_thread()
@@ -97,6 +98,7 @@ class SceneLayers:
             shard=0,
             samples=(sample,),
             keys=self._keys,
+            qualities=self._qualities,
             config=self._config,
             runtime=self._runtime,
             provenance={},
