@@ -8,9 +8,9 @@ COCO: x, y, width, height in pixels, origin at the top left.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,33 @@ Rgba = NDArray[np.uint8]
 """uint8 [H, W, 4], straight (not premultiplied) alpha."""
 Alpha = NDArray[np.float32]
 """float32 [H, W] in [0, 1]."""
+ColourCounts = NDArray[np.uint16]
+"""uint16 [3, L, A, B]: pixels of each colour in an object, in its lowest part, and on the ground around its foot."""
 IndexMask = NDArray[np.uint8]
 """uint8 [H, W]: i+1 where object i is visible, 0 on the background."""
+
+
+class Size(NamedTuple):
+    """Width and height of a picture in pixels."""
+
+    width: int
+    height: int
+
+    @property
+    def aspect(self) -> float:
+        """Width / height; exactly 1 for a square."""
+        return self.width / self.height
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+DEFAULT_SIZE = Size(1024, 1024)
+
+
+def size_of(pixels: NDArray[np.generic]) -> Size:
+    """The size of an array of pixels, [H, W] or [H, W, C]."""
+    return Size(pixels.shape[1], pixels.shape[0])
 
 
 Choice = Literal["use", "leave_out"]
@@ -106,6 +131,8 @@ class Cutout:
     cut_off: the photo's lower edge cuts the object off: it ends in a straight line, not in feet.
     mask: bool [H, W] of the whole photo at the size in which it was read; None if only the cut-out is needed.
     thin: fraction of the object's area in thin parts (see `outline.thin_share`); None of a ready cut-out or a mask.
+    lost: how much lower the quality is for each visible flaw, by the flaw's name.
+    colours: see `colours.count_colours`; None if only the cut-out is needed.
     """
 
     photo_id: str
@@ -114,6 +141,8 @@ class Cutout:
     cut_off: bool = False
     thin: float | None = None
     mask: NDArray[np.bool_] | None = None
+    lost: Mapping[str, float] = field(default_factory=dict)
+    colours: ColourCounts | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,7 +178,7 @@ class Sample:
     """One scene of the plan: its concepts, their photos and its background.
 
     concepts, photo_ids: entry i of one belongs to entry i of the other; 1 to 5 of them.
-    sizes: the concepts' relative heights, if a theme gives them.
+    sizes: the concepts' relative heights, if a theme gives them. picture_size: of its scene.
     """
 
     id: str
@@ -157,6 +186,7 @@ class Sample:
     photo_ids: tuple[str, ...]
     background: BackgroundRef
     sizes: tuple[float, ...] | None = None
+    picture_size: Size = DEFAULT_SIZE
 
     @property
     def composition(self) -> str:
@@ -171,7 +201,7 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Background:
-    """A background in memory, square, as large as the scene.
+    """A background in memory, as large as the scene.
 
     horizon: the row where the ground plane vanishes, as a fraction of the height (0 top, 1 bottom); may be negative.
     ground: the highest row on which an object may stand, as a fraction of the height.
@@ -180,6 +210,11 @@ class Background:
     pixels: Rgb
     horizon: float
     ground: float
+
+    @property
+    def size(self) -> Size:
+        """Its width and height, which are those of the scene."""
+        return size_of(self.pixels)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -255,7 +290,7 @@ class Canvas:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
-    """The finished picture, uint8 [S, S, 3]."""
+    """The finished picture, uint8 [H, W, 3]."""
 
     canvas: Canvas
     image: Rgb
@@ -265,6 +300,7 @@ class Scene:
 class Captioned:
     """A scene with its caption; `prompt` is the caption with each concept's token before its own mention.
 
+    long_caption: every object with its size, place and neighbours.
     written_by: "vlm", "template", or "vlm+template" for a model's caption that the template completed; None if the
     backend has only one method.
     """
@@ -273,6 +309,7 @@ class Captioned:
     caption: str
     prompt: str
     written_by: str | None = None
+    long_caption: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -117,7 +117,7 @@ class CardFacts:
     profile: the profile on which the configuration is based. parameters: key ("layout.scale") -> value.
     backends: stage ("segment") -> backend ("tricut"), in the order of the stages.
     config_digest, shards_digest: sha256, in hexadecimal, of the configuration and of the dataset's files.
-    resolution: width and height of a scene in pixels. caption_words: mean number of words in a caption.
+    sizes: width and height of scenes in pixels; at least one. caption_words: mean number of words in a caption.
     license: SPDX identifier for the whole dataset, or None when the photos have no common one.
     version: version of mycanvas.
     """
@@ -138,10 +138,16 @@ class CardFacts:
     config_digest: str
     shards_digest: str
     seed: int
-    resolution: int
+    sizes: tuple[tuple[int, int], ...]
     caption_words: float
     license: str | None
     version: str
+
+    @property
+    def pixels(self) -> str:
+        """The sizes of scenes in words: "1024 × 1024 or 1152 × 896 pixels"."""
+        *others, last = (f"{width} × {height}" for width, height in self.sizes)
+        return f"{', '.join(others)} or {last} pixels" if others else f"{last} pixels"
 
     @property
     def rows(self) -> int:

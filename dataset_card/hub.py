@@ -14,6 +14,10 @@ from dataset_card.card import CREDITS, LICENSED, LONG, PLACE, UNLICENSED, dump_y
 
 _HEAD = re.compile(r"---\n(?P<yaml>.*?\n)---\n(?P<body>.*)", re.DOTALL)
 _LICENSE = re.compile("|".join((re.escape(UNLICENSED), re.escape(LICENSED).replace(r"\{\}", ".*"))))
+_PAIRS = (
+    "The config `pairs` has for each scene (`tgt_img`, `prompt`) a photo of each of its objects (`cond_img_0`, "
+    "`cond_prompt_0` and so on, in the order of `boxes`), to train models that take references."
+)
 _DIGEST = re.compile(r"shards sha256:([0-9a-f]{64})")
 
 
@@ -42,6 +46,7 @@ def hub_card(
     previews: Sequence[Preview] = (),
     published: int = 0,
     held_back: Sequence[str] = (),
+    pairs: Sequence[str] = (),
 ) -> str:
     """Convert the card of a folder for the Hub. Text that people have added to the card is kept.
 
@@ -53,6 +58,7 @@ def hub_card(
         previews: images to show above the first section.
         published: number of published source photos.
         held_back: ids of the source photos that the card describes and that are not published.
+        pairs: splits of the config `pairs`; empty: there is none.
 
     Returns:
         The text of the Hub's README.md.
@@ -61,6 +67,10 @@ def hub_card(
     for config in head["configs"]:
         for files in config["data_files"]:
             files["path"] = re.sub(r"\.arrow$", ".parquet", files["path"])
+    if pairs:
+        paths = [{"split": split, "path": f"pairs/{split}-*.parquet"} for split in pairs]
+        head["configs"].append({"config_name": "pairs", "data_files": paths})
+        body = body.replace("\n## ", f"\n{_PAIRS}\n\n## ", 1)
     for info in head.get("dataset_info", []):
         info["download_size"] = sizes.get(info["config_name"], 0)
     if held_back:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 SPLITS = ("objects_le3", "objects_4", "objects_5")
 """By the number of concepts in a scene; scenes of up to three are in the first."""
 
+MAX_OBJECTS = 5
+"""The most concepts in one scene."""
+
 SPLIT_TITLES = {"objects_le3": "<= 3 objects", "objects_4": "4 objects", "objects_5": "5 objects"}
 """Titles of the splits in tables, as on the poster."""
 
@@ -41,7 +44,7 @@ def _score(low: float, high: float | None, better: Literal["high", "low"], meani
 
 
 SCORE_FIELDS: Mapping[str, ScoreField] = {
-    "cutout": _score(0, 1, "high", "the segmenter's confidence in the object's cut-out"),
+    "cutout": _score(0, 1, "high", "the segmenter's confidence in the object's cut-out, less what its flaws cost"),
     "visible": _score(0, 1, "high", "fraction of the object that no object in front hides"),
     "overlap": _score(0, 1, "low", "fraction of the object's box that shows other objects"),
     "size": _score(0, 1, "high", "the object's visible area, as a fraction of the image"),
@@ -54,6 +57,12 @@ SCORE_FIELDS: Mapping[str, ScoreField] = {
     "seam": _score(0, 1, "low", "fraction of the object's cut edge with a visible line"),
     "exposure": _score(
         0, 1, "low", "difference in lightness between the object and the background around it, in L* / 100"
+    ),
+    "floating": _score(
+        0, 1, "low", "how far the object's foot is above the ground, as a fraction of the image's height"
+    ),
+    "proportion": _score(
+        1, None, "low", "largest factor by which two objects' sizes differ from the ratio of their real heights"
     ),
     "alignment": _score(-1, 1, "high", "cosine of the embeddings of image and caption, by an image-text encoder"),
     "identity": _score(
@@ -82,6 +91,7 @@ def dataset_schema() -> pa.Schema:
     """The Arrow schema of a scene, with the metadata from which `datasets` reads its features.
 
     id: stable, from the plan. image: JPEG. caption: plain words. prompt: the caption with tokens.
+    long_caption: each object with its size, place and neighbours; null in scenes of an earlier version.
     boxes: COCO x, y, width, height in pixels of `image`, the object's visible extent.
     concept_tokens, class_names, source_images: entry i belongs to boxes[i].
     mask: palette PNG, value i+1 = visible pixels of object i, 0 = background.
@@ -97,6 +107,7 @@ def dataset_schema() -> pa.Schema:
             "image": _image(),
             "caption": pa.string(),
             "prompt": pa.string(),
+            "long_caption": pa.string(),
             "boxes": pa.list_(pa.list_(pa.float32(), 4)),
             "concept_tokens": strings,
             "class_names": strings,
@@ -134,6 +145,36 @@ def concepts_schema() -> pa.Schema:
             "quality": pa.float32(),
             "used": pa.bool_(),
             "attribution": pa.string(),
+        }
+    )
+
+
+def pairs_schema() -> pa.Schema:
+    """The Arrow schema of a pair, references and the scene that shows them, with the metadata of `dataset_schema`.
+
+    id, boxes, concept_tokens, class_names, composition, num_objects, source_images: of the scene.
+    tgt_img: the scene. prompt: its caption in plain words. As many conditions as objects, in the order of `boxes`, and
+    null beyond: cond_img_0 to cond_img_4, the references, and cond_prompt_0 to cond_prompt_4, what they show.
+    reference_images: the photos of the references.
+    """
+    import pyarrow as pa
+
+    strings = pa.list_(pa.string())
+    conditions = range(MAX_OBJECTS)
+    return _schema(
+        {
+            "id": pa.string(),
+            "tgt_img": _image(),
+            "prompt": pa.string(),
+            **{f"cond_img_{index}": _image() for index in conditions},
+            **{f"cond_prompt_{index}": pa.string() for index in conditions},
+            "boxes": pa.list_(pa.list_(pa.float32(), 4)),
+            "concept_tokens": strings,
+            "class_names": strings,
+            "composition": pa.string(),
+            "num_objects": pa.int32(),
+            "source_images": strings,
+            "reference_images": strings,
         }
     )
 

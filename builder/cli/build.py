@@ -10,6 +10,8 @@ import click
 from builder.cli.options import (
     DEFAULT_DATASET,
     PATH,
+    RESOLUTION,
+    SIZES,
     config_argument,
     json_option,
     min_quality_option,
@@ -25,7 +27,7 @@ from builder.cli.output import print_result
 @click.option("--output", type=PATH, help=f"Folder for the dataset.  [default: {DEFAULT_DATASET}, beside build.toml]")
 @profile_option("Which models to run: classic, photo, gen4gen or modern.  [default: classic]")
 @click.option("--samples", type=int, help="Scenes to generate in all, spread over the compositions.  [default: 300]")
-@click.option("--resolution", type=int, help="Width and height of a scene in pixels.  [default: 1024]")
+@click.option("--resolution", metavar=SIZES, help=f"{RESOLUTION}  [default: 1024]")
 @click.option("--seed", type=int, help="Seed of every random draw.  [default: 0]")
 @click.option("--workers", type=int, help="Processes.  [default: one per core]")
 @min_quality_option

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli.options import CONTACT_SHEET, DEFAULT_DATASET, PATH
+from builder.cli.options import CONTACT_SHEET, DEFAULT_DATASET, PATH, RESOLUTION, SIZES
 from builder.cli.output import print_lines, print_result
 
 DEFAULT_TOYS = Path("mycanvas_toys")
@@ -20,9 +20,9 @@ DEFAULT_SAMPLES = 120
 @click.option(
     "--samples", type=click.IntRange(1), default=DEFAULT_SAMPLES, show_default=True, help="Scenes to generate."
 )
-@click.option("--resolution", type=int, default=1024, show_default=True, help="Width and height of a scene in pixels.")
+@click.option("--resolution", metavar=SIZES, default="1024", show_default=True, help=RESOLUTION)
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
-def demo(output: Path, toys: Path, samples: int, resolution: int, workers: int | None) -> None:
+def demo(output: Path, toys: Path, samples: int, resolution: str, workers: int | None) -> None:
     """Build a dataset from rendered toys, and load it by name.
 
     \b

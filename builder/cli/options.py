@@ -39,6 +39,11 @@ CONTACT_SHEET = "contact_sheet.png"
 CUTOUT_SHEET = "cutouts.png"
 """The same, for the contact sheet of cut-outs."""
 
+SIZES = "SIZE[,SIZE…]"
+"""The values of `--resolution`."""
+RESOLUTION = "Of a scene in pixels: 1024 (a square), 1024x768, or several, of which each scene draws one."
+"""The help of `--resolution`."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 folder_argument = click.argument("folder", metavar="DIR", type=PATH)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from builder.cli.options import folder_argument, json_option
+from builder.cli.options import PATH, folder_argument, json_option
 from builder.cli.output import print_result
 
 
@@ -18,6 +18,7 @@ from builder.cli.output import print_result
 @click.option("--revision", default="main", show_default=True, help="Branch; created if it does not exist.")
 @click.option("--license", help="License of the dataset, such as CC-BY-4.0.  [default: the build's]")
 @click.option("--all-photos", is_flag=True, help="Publish source photos that no scene shows, too.")
+@click.option("--pairs", type=PATH, metavar="DIR", help="Publish pairs too: what `export --format pairs` wrote.")
 @click.option("--dry-run", is_flag=True, help="Print what would be uploaded, and upload nothing.")
 @json_option
 def push(folder: Path, repo_id: str, as_json: bool, **options: Any) -> None:
@@ -31,6 +32,7 @@ def push(folder: Path, repo_id: str, as_json: bool, **options: Any) -> None:
     Example:
       mycanvas push mycanvas_data jane/mycanvas --dry-run
       mycanvas push mycanvas_data jane/mycanvas --private --license CC-BY-4.0
+      mycanvas push mycanvas_data jane/mycanvas --private --pairs mycanvas_pairs
     """
     from builder.publish.push import push as publish
 

@@ -43,7 +43,7 @@ class SelectCommand(click.Command):
 
 def _number(text: str) -> float | str:
     """A number, or "none" for no bound. None is left for options that are not given."""
-    if text == "none" or text.isdigit():
+    if text == "none" or text.removeprefix("-").isdigit():
         return text if text == "none" else int(text)
     try:
         return float(text)

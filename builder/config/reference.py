@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from builder.config.load import profile_names
 from builder.config.schema import AssembledConfig
+from builder.stages.resolution import LARGEST, SMALLEST
 from builder.stages.segment import SEGMENTERS
 from builder.stages.segment.calibration import CALIBRATIONS, UNCALIBRATED
 from mycanvas.io.files import write_text
@@ -151,6 +152,8 @@ def _option(table: str, name: str, field: FieldInfo) -> Option:
 def _range(name: str, field: FieldInfo) -> str:
     if name == "profile":
         return _one_of(profile_names())
+    if name == "resolution":
+        return f'a side from {SMALLEST} to {LARGEST}, a size such as "1024x768", or a list of these'
     if field.is_required():
         return "a path, or hf://owner/name"
     return _words(field.annotation, field.metadata)

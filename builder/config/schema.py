@@ -73,8 +73,6 @@ class BuildConfig(PlanConfig):
     """Folder for the dataset; the default is beside build.toml."""
     backgrounds: Location | None = None
     """Folder with a folder of photos per scene; not given: painted backgrounds."""
-    resolution: Annotated[int, Field(ge=128, le=4096)] = 1024
-    """Width and height of a scene in pixels."""
     engine: str = "local"
     """How shards are spread over workers."""
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores)

@@ -41,20 +41,24 @@ def arranged(tiles: Sequence[Image.Image], columns: int, size: tuple[int, int]) 
 
 
 def _tile(scene: Scene) -> Image.Image:
-    _, (width, _) = picture_kind(scene.image, ["JPEG"], f"the image of scene {scene.id}")
+    _, size = picture_kind(scene.image, ["JPEG"], f"the image of scene {scene.id}")
+    scale = TILE / max(size)
+    width, height = (max(1, round(side * scale)) for side in size)
     try:
         with Image.open(io.BytesIO(scene.image)) as image:
-            image.draft("RGB", (TILE, TILE))
-            pixels = image.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
+            image.draft("RGB", (width, height))
+            pixels = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"the image of scene {scene.id} is damaged: {error}") from error
     tile = Image.new("RGB", (TILE, TILE + CAPTION), "white")
-    tile.paste(pixels)
+    right, down = (TILE - width) // 2, (TILE - height) // 2
+    tile.paste(pixels, (right, down))
     draw, font = ImageDraw.Draw(tile), ImageFont.load_default(12)
     tokens = (" ".join(token.split()) for token in scene.concept_tokens)
     for index, (box, token) in enumerate(zip(scene.boxes, tokens, strict=True)):
         colour = tuple(PALETTE[3 * index + 3 : 3 * index + 6])
-        x, y, w, h = (value * TILE / width for value in box)
+        x, y, w, h = (value * scale for value in box)
+        x, y = x + right, y + down
         draw.rectangle((x, y, x + max(w - 1, 0), y + max(h - 1, 0)), outline=colour)
         left, above = max(0, min(x, TILE - font.getlength(token) - 4)), max(0, y - LABEL)
         draw.rectangle((left, above, left + font.getlength(token) + 3, above + LABEL - 1), fill=colour)

@@ -172,5 +172,5 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 
 def _quantiles(scores: Sequence[dict[str, float | None]]) -> dict[str, list[float]]:
-    columns = {name: [value for row in scores if (value := row[name]) is not None] for name in SCORES}
+    columns = {name: [value for row in scores if (value := row.get(name)) is not None] for name in SCORES}
     return {name: np.quantile(values, QUANTILES).tolist() for name, values in columns.items() if values}

@@ -61,7 +61,10 @@ def _in_8_bits(matte: Matte) -> Matte:
 
 
 def _packed(matte: Matte) -> Result:
-    return Result(facts={"quality": matte.quality}, files={"alpha": zlib.compress(_levels(matte).tobytes())})
+    return Result(
+        facts={"quality": matte.quality, "lost": dict(matte.lost)},
+        files={"alpha": zlib.compress(_levels(matte).tobytes())},
+    )
 
 
 def _unpacked(result: Result | None, photo: Rgb) -> Matte | None:
@@ -71,10 +74,11 @@ def _unpacked(result: Result | None, photo: Rgb) -> Matte | None:
     expected = photo.shape[0] * photo.shape[1]
     try:
         quality = float(result.facts["quality"])
+        lost = {str(name): float(value) for name, value in result.facts["lost"].items()}
         content = zlib.decompressobj().decompress(result.files["alpha"], expected + 1)
-    except (LookupError, TypeError, ValueError, zlib.error):
+    except (AttributeError, LookupError, TypeError, ValueError, zlib.error):
         return None
     if len(content) != expected:
         return None
     levels = np.frombuffer(content, np.uint8).reshape(photo.shape[:2])
-    return Matte(alpha=levels.astype(np.float32) / np.float32(255), quality=quality)
+    return Matte(alpha=levels.astype(np.float32) / np.float32(255), quality=quality, lost=lost)

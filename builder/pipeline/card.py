@@ -55,7 +55,7 @@ def card_text(
         config_digest=config.digest(),
         shards_digest=digest_of(shards),
         seed=config.seed,
-        resolution=config.resolution,
+        sizes=config.scene_sizes(),
         caption_words=sum(len(row["caption"].split()) for row in kept) / len(kept),
         license=config.license,
         version=__version__,

@@ -126,7 +126,6 @@ def write_card(folder: BuildFolder, text: str, before: Manifest | None) -> str:
 
 def _kept_rows(folder: BuildFolder, kept: Kept, split: str) -> Iterator[pa.RecordBatch]:
     """Yield a record batch of one row for each kept scene of a split: views of the candidates' bytes, not decoded."""
-    columns = dataset_schema().names
     for shard, ids in kept:
         if split not in ids.values():
             continue
@@ -134,7 +133,19 @@ def _kept_rows(folder: BuildFolder, kept: Kept, split: str) -> Iterator[pa.Recor
             for batch in stream:
                 for row, sample_id in enumerate(batch.column("id").to_pylist()):
                     if ids.get(sample_id) == split:
-                        yield batch.select(columns).slice(row, 1)
+                        yield _with_every_column(batch).slice(row, 1)
+
+
+def _with_every_column(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The columns of a scene; a column or a score that candidates of an earlier version lack is null."""
+    schema = dataset_schema()
+    columns = [
+        batch.column(field.name).cast(field.type)
+        if field.name in batch.schema.names
+        else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _join(rows: Iterator[pa.RecordBatch], count: int) -> Iterator[pa.RecordBatch]:

@@ -176,6 +176,6 @@ def _select(candidates: Sequence[Row], config: BuildConfig) -> Selection:
     ]
     for score in idle_bounds(judged, config.select):
         log.warning(
-            "the bound on %s has no effect: score.backend %r does not measure it", score, config.backend_name("score")
+            "the bound on %s has no effect: score.backend %r did not measure it", score, config.backend_name("score")
         )
     return select(judged, config.select)

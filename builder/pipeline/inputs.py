@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,17 +47,28 @@ def find_inputs(config: BuildConfig) -> Inputs:
     concepts = find_concepts(config.concepts if isinstance(config.concepts, Path) else fetch_concepts(config.concepts))
     for rejection in concepts.rejected:
         log.warning("%s is left out: %s", rejection.sample_id, rejection.reason)
+    backgrounds, rejected = find_build_backgrounds(config)
+    return Inputs(
+        concepts=concepts.concepts,
+        backgrounds=backgrounds,
+        rejected=concepts.rejected,
+        rejected_backgrounds=rejected,
+    )
+
+
+def find_build_backgrounds(config: BuildConfig) -> tuple[tuple[BackgroundRef, ...], tuple[Rejected, ...]]:
+    """Find and check the backgrounds of a build, and those that are left out, with a warning for each.
+
+    Raises:
+        ConfigError: phrases are invalid.
+        InputError: there is no usable photo.
+    """
     if config.backgrounds is None:
-        return Inputs(concepts=concepts.concepts, backgrounds=procedural_backgrounds(), rejected=concepts.rejected)
+        return procedural_backgrounds(), ()
     found = find_backgrounds(config.backgrounds)
     for rejection in found.rejected:
         log.warning("background %s is left out: %s", rejection.sample_id, rejection.reason)
-    return Inputs(
-        concepts=concepts.concepts,
-        backgrounds=found.backgrounds,
-        rejected=concepts.rejected,
-        rejected_backgrounds=found.rejected,
-    )
+    return found.backgrounds, found.rejected
 
 
 def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, str]) -> dict[str, Any]:
@@ -78,7 +89,14 @@ def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, s
         request |= {f"photo {photo.id}": photo.sha256 for photo in concept.photos}
         request |= {f"mask {photo.id}": photo.mask.sha256 for photo in concept.photos if photo.mask}
         request |= {f"choice {photo.id}": photo.choice for photo in concept.photos if photo.choice}
-    for background in inputs.backgrounds:
+    request |= background_request(inputs.backgrounds)
+    return request
+
+
+def background_request(backgrounds: Sequence[BackgroundRef]) -> dict[str, Any]:
+    """The part of a build's request that identifies its backgrounds."""
+    request: dict[str, Any] = {}
+    for background in backgrounds:
         if background.photo is None:
             request[f"background {background.scene} {background.variant}"] = background.phrase
         else:

@@ -26,10 +26,12 @@ from builder.pipeline.prepared_files import (
     is_painted,
     prepared_cutout,
     prepared_painting,
+    read_colours,
     read_painted,
     write_prepared,
 )
 from builder.pipeline.result_cache import PREPARED, ResultCache, cache_folder, cache_size
+from builder.pipeline.siblings import compare_siblings
 from builder.pipeline.source_photos import CutoutUse, choose_cutouts, network_advice
 from builder.records import Background, BackgroundRef, Concept, PhotoFile, Rgb, Sample
 from builder.sources.photos import read_photo
@@ -116,6 +118,9 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
     cutouts = [
         _read_use(context.folder, concept, photo, keys[photo.id]) for concept in concepts for photo in concept.photos
     ]
+    colours = {cutout.id: read_colours(context.folder, cutout.key) for cutout in cutouts if cutout.quality is not None}
+    weight = SEGMENTERS[config.backend_name("segment")].unlike_weight(config.backend_table("segment"))
+    cutouts = compare_siblings(cutouts, colours, weight)
     chosen = choose_cutouts(cutouts, config.min_quality(), keep_best=config.segment.keep_best)
     if not config.backend("segment").learned and (advice := network_advice(chosen)):
         log.warning(advice)
@@ -157,6 +162,8 @@ def _read_use(folder: BuildFolder, concept: Concept, photo: PhotoFile, key: str)
         key=key,
         quality=marker.quality,
         thin=marker.thin,
+        cut_off=bool(marker.cut_off),
+        lost=marker.lost,
         reason=marker.reason,
         masked=photo.mask is not None,
         choice=photo.choice,
@@ -171,10 +178,15 @@ def _cutout_key(photo: PhotoFile, context: BuildContext) -> str:
     parameters = {name: value for name, value in parameters.items() if name not in gate}
     networks = config.backend("segment").required_models(config.backend_table("segment"))
     revisions = {model.name: context.runtime.revisions[model.name] for model in networks}
-    parts = [__version__, photo.sha256, PHOTO_SIDE, config.resolution, {**parameters, **revisions}]
+    parts = [__version__, photo.sha256, PHOTO_SIDE, _cutout_side(config), {**parameters, **revisions}]
     if photo.mask:
         parts.append(photo.mask.sha256)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _cutout_side(config: BuildConfig) -> int:
+    """The longest side at which a cut-out is kept: no scene shows it larger."""
+    return max(map(max, config.scene_sizes()))
 
 
 def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
@@ -223,7 +235,7 @@ def _segment_photos(
             lambda backend: list(backend.matte(pixels)),
         )
 
-    photos = [replace(read_photo(photo, PHOTO_SIDE), cutout_side=config.resolution) for photo, _ in missing]
+    photos = [replace(read_photo(photo, PHOTO_SIDE), cutout_side=_cutout_side(config)) for photo, _ in missing]
     results = segment(photos, CachedSegmenter(find, cache, settings), config.segment, config.seed)
     for photo, (_, key), result in zip(photos, missing, results, strict=True):
         prepared = prepared_cutout(photo, result)

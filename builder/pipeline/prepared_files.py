@@ -5,27 +5,32 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.result_cache import Result
-from builder.records import Background, Cutout, Photo, Rejected
+from builder.records import Background, ColourCounts, Cutout, Photo, Rejected
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import REMAKE, read_checked, read_checked_or_none, write_checked
 from mycanvas.io.files import has_sha256, write_bytes
 from mycanvas.io.images import encode_photo, encode_png
+
+COLOURS = "colours.npy"
+"""The kind of the file with a cut-out's colours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CutoutMarker:
     """The marker of a photo that was cut out.
 
-    quality, cut_off, thin: of the cut-out; None where there is none, and then `reason` says why.
-    files: the sha256 of each file, by its kind: "photo.jpg", "mask.png" and "cutout.npy", or only the first.
+    quality, cut_off, thin, lost: of the cut-out; None or empty where there is none, and then `reason` says why.
+    files: the sha256 of each file, by its kind: "photo.jpg", "mask.png", "cutout.npy" and "colours.npy", or only the
+        first.
     """
 
     quality: float | None
@@ -33,6 +38,7 @@ class CutoutMarker:
     thin: float | None
     reason: str | None
     files: Mapping[str, str]
+    lost: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,10 +57,13 @@ def prepared_cutout(photo: Photo, result: Cutout | Rejected) -> Result:
         if result.mask is not None:
             contents["mask.png"] = encode_png(result.mask.astype(np.uint8) * 255)
         contents["cutout.npy"] = _npy(result.rgba)
+        if result.colours is not None:
+            contents[COLOURS] = _npy(result.colours)
     marker = CutoutMarker(
         quality=result.quality if isinstance(result, Cutout) else None,
         cut_off=result.cut_off if isinstance(result, Cutout) else None,
         thin=result.thin if isinstance(result, Cutout) else None,
+        lost=result.lost if isinstance(result, Cutout) else {},
         reason=result.reason if isinstance(result, Rejected) else None,
         files={kind: hashlib.sha256(content).hexdigest() for kind, content in contents.items()},
     )
@@ -79,9 +88,9 @@ def write_prepared(result: Result, file: Callable[[str], Path]) -> None:
 def is_cut_out(folder: BuildFolder, key: str) -> bool:
     """Whether all files of a photo and its cut-out exist and are whole."""
     marker = read_checked_or_none(folder.cutout_file(key, "json"), CutoutMarker)
-    return marker is not None and all(
-        has_sha256(folder.cutout_file(key, kind), digest) for kind, digest in marker.files.items()
-    )
+    if marker is None or (marker.quality is not None and COLOURS not in marker.files):
+        return False
+    return all(has_sha256(folder.cutout_file(key, kind), digest) for kind, digest in marker.files.items())
 
 
 def cutout_marker(folder: BuildFolder, key: str) -> CutoutMarker:
@@ -91,6 +100,15 @@ def cutout_marker(folder: BuildFolder, key: str) -> CutoutMarker:
         StoreError: it is missing or damaged.
     """
     return read_checked(folder.cutout_file(key, "json"), CutoutMarker)
+
+
+def read_colours(folder: BuildFolder, key: str) -> ColourCounts:
+    """Read the colours of a cut-out.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    return _mapped(folder.cutout_file(key, COLOURS))
 
 
 def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
@@ -136,14 +154,14 @@ def read_painted(folder: BuildFolder, name: str) -> Background:
     return Background(pixels=_mapped(folder.painted_file(name, "npy")), horizon=marker.horizon, ground=marker.ground)
 
 
-def _npy(pixels: NDArray[np.uint8]) -> bytes:
+def _npy(pixels: NDArray[np.uint8 | np.uint16]) -> bytes:
     """Encode pixels as .npy: larger than a PNG, but a PNG takes longer to write and read than a scene to make."""
     buffer = io.BytesIO()
     np.save(buffer, pixels)
     return buffer.getvalue()
 
 
-def _mapped(path: Path) -> NDArray[np.uint8]:
+def _mapped(path: Path) -> NDArray[Any]:
     try:
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError):

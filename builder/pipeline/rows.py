@@ -37,6 +37,7 @@ def candidate_row(candidate: Candidate, provenance: Mapping[str, Any]) -> Row:
         "image": {"bytes": encode_jpeg(scene.image), "path": None},
         "caption": captioned.caption,
         "prompt": captioned.prompt,
+        "long_caption": captioned.long_caption,
         "boxes": [list(box) for box in canvas.boxes],
         "concept_tokens": [concept.token for concept in sample.concepts],
         "class_names": [concept.class_noun for concept in sample.concepts],

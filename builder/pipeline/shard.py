@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,7 @@ from builder.pipeline.required_models import backends_with_models
 from builder.pipeline.rows import candidate_row
 from builder.pipeline.source_photos import CutoutUse
 from builder.pipeline.stage_runner import StageRunner
-from builder.records import Candidate, Cutout, Rejected, Sample, Setting
+from builder.records import Candidate, Cutout, Rejected, Sample, Setting, Size
 from builder.stages.backgrounds import BackgroundSource
 from builder.stages.caption import CAPTIONERS, caption
 from builder.stages.layout import LAYOUTS, arrange
@@ -38,14 +38,15 @@ CUTOUTS_HELD = 64
 class ShardTask:
     """One shard of the plan.
 
-    keys: photo id -> name of its cut-out's files. runtime: how the backends run, and where their models are.
-    provenance: stored in every row.
+    keys, qualities: photo id -> name of its cut-out's files, and its quality. runtime: how the backends run, and where
+    their models are. provenance: stored in every row.
     """
 
     folder: Path
     shard: int
     samples: tuple[Sample, ...]
     keys: Mapping[str, str]
+    qualities: Mapping[str, float]
     config: BuildConfig
     runtime: Runtime
     provenance: Mapping[str, str | int]
@@ -65,14 +66,15 @@ def make_scenes(context: BuildContext, samples: Sequence[Sample], cutouts: Seque
     digest = config.digest()
     shards = [samples[start : start + config.shard_size] for start in range(0, len(samples), config.shard_size)]
     done = {index for index in range(len(shards)) if (marker := folder.marker(index, digest)) and not marker.retriable}
-    keys = {cutout.id: cutout.key for cutout in cutouts if cutout.used and cutout.key}
+    used = {cutout.id: cutout for cutout in cutouts if cutout.used and cutout.key}
     made_by = backends_with_models(config, folder.revisions())
     tasks = [
         ShardTask(
             folder=folder.path,
             shard=index,
             samples=tuple(shard),
-            keys={photo_id: keys[photo_id] for sample in shard for photo_id in sample.photo_ids},
+            keys={photo_id: used[photo_id].key for sample in shard for photo_id in sample.photo_ids},
+            qualities={photo_id: used[photo_id].quality or 0.0 for sample in shard for photo_id in sample.photo_ids},
             config=config,
             runtime=context.runtime,
             provenance={"mycanvas": __version__, "seed": config.seed, "config": digest, **made_by},
@@ -153,16 +155,19 @@ def read_settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTas
         MyCanvasError: a file is damaged, or a photo has changed. This stops the build and rejects no scene, because the
             user can fix it.
     """
-    backgrounds = _background_source(folder.path, task.config.resolution)
+    backgrounds = _background_source(folder.path, task.config.scene_sizes())
     for sample in samples:
-        cutouts = tuple(_cutout(folder.path, task.keys[photo_id], photo_id) for photo_id in sample.photo_ids)
-        background = backgrounds.load(sample.background, task.config.seed, sample.id)
+        cutouts = tuple(
+            replace(_cutout(folder.path, task.keys[photo_id], photo_id), quality=task.qualities[photo_id])
+            for photo_id in sample.photo_ids
+        )
+        background = backgrounds.load(sample.background, sample.picture_size, task.config.seed, sample.id)
         yield Setting(sample=sample, cutouts=cutouts, background=background)
 
 
 @lru_cache(maxsize=1)
-def _background_source(path: Path, resolution: int) -> BackgroundSource:
-    return BackgroundSource(resolution, partial(read_background, BuildFolder(path)))
+def _background_source(path: Path, sizes: tuple[Size, ...]) -> BackgroundSource:
+    return BackgroundSource(sizes, partial(read_background, BuildFolder(path)))
 
 
 @lru_cache(maxsize=CUTOUTS_HELD)

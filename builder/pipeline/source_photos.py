@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import median
 from typing import Any
 
 from builder.records import BackgroundRef, Choice
@@ -16,8 +14,8 @@ from mycanvas.io.tables import table_lines
 
 log = logging.getLogger("mycanvas")
 
-THIN = 3
-"""Quality lost per fraction of a cut-out in thin parts, beyond the median of its concept."""
+NOTED, MOST_NOTED = 0.02, 2
+"""Least loss of quality that is named where a cut-out is refused, and the most that are named."""
 USE_ANYWAY = "to use a refused photo, list it as use = [...] in concepts.toml, or put a mask beside it (00.mask.png)"
 MANY = 1 / 3
 """Fraction of the photos from which a segmenter without a network is said to have refused many."""
@@ -30,7 +28,8 @@ class CutoutUse:
     id, attribution: of the photo. concept, token, class_noun, height_cm, height_guessed: of the concept in the photo.
     key: the name of the cut-out's files in the build folder.
     quality: of the cut-out; None if there is no cut-out, and then `reason` says why. used: scenes may show it.
-    thin: fraction of the cut-out in thin parts; None if the user gave its outline.
+    thin: fraction of the cut-out in thin parts; None if the user gave its outline. cut_off: the photo's lower edge cuts
+    it off. lost: how much lower its quality is for each flaw, by the flaw's name.
     masked: it was cut out by a mask beside it. choice: what concepts.toml decides about it. why: it is used or not.
     gate: the quality from which it is used, unless a mask or concepts.toml decides.
     """
@@ -51,6 +50,8 @@ class CutoutUse:
     masked: bool = False
     choice: Choice | None = None
     why: str = ""
+    cut_off: bool = False
+    lost: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,11 +107,11 @@ def choose_cutouts(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool
     A mask beside the photo decides first, then concepts.toml, then the quality.
 
     Args:
-        cutouts: of all photos.
+        cutouts: of all photos, compared with their siblings.
         gate: the quality from which cut-outs are used.
         keep_best: use a concept's best cut-out if it has no other.
     """
-    judged = [_judge(cutout, gate) for cutout in _compared(cutouts)]
+    judged = [_judge(cutout, gate) for cutout in cutouts]
     by_concept: dict[str, list[CutoutUse]] = {}
     for cutout in judged:
         by_concept.setdefault(cutout.concept, []).append(cutout)
@@ -119,24 +120,6 @@ def choose_cutouts(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool
         replace(cutout, used=True, why=f"the best of its concept; {cutout.why}") if cutout.id in best else cutout
         for cutout in judged
     )
-
-
-def _compared(cutouts: Sequence[CutoutUse]) -> list[CutoutUse]:
-    """Lower the quality of cut-outs with thin parts that most photos of their concept do not show.
-
-    A string, twig or torn edge is rarely the object's own; where it is (glasses, a bicycle), all photos show it.
-    """
-    thin: defaultdict[str, list[float]] = defaultdict(list)
-    for cutout in cutouts:
-        if cutout.thin is not None:
-            thin[cutout.concept].append(cutout.thin)
-    usual = {concept: median(shares) for concept, shares in thin.items()}
-    return [
-        cutout
-        if cutout.quality is None or cutout.thin is None
-        else replace(cutout, quality=max(0.0, cutout.quality - THIN * max(0.0, cutout.thin - usual[cutout.concept])))
-        for cutout in cutouts
-    ]
 
 
 def _judge(cutout: CutoutUse, gate: float) -> CutoutUse:
@@ -150,7 +133,15 @@ def _judge(cutout: CutoutUse, gate: float) -> CutoutUse:
     if cutout.choice:
         return replace(cutout, used=cutout.choice == "use", why=f"{cutout.choice} in concepts.toml")
     used, quality = cutout.quality >= gate, format_quality(cutout.quality)
-    return replace(cutout, gate=gate, used=used, why=f"quality {quality}, {'at least' if used else 'below'} {gate:g}")
+    why = f"quality {quality}, at least {gate:g}" if used else f"quality {quality}, below {gate:g}{_flaws(cutout)}"
+    return replace(cutout, gate=gate, used=used, why=why)
+
+
+def _flaws(cutout: CutoutUse) -> str:
+    """The flaws that lowered a quality most, with what they cost, in parentheses; empty if none did."""
+    most = sorted(cutout.lost.items(), key=lambda flaw: -flaw[1])[:MOST_NOTED]
+    noted = [f"{name} -{loss:.2f}" for name, loss in most if loss >= NOTED]
+    return f" ({', '.join(noted)})" if noted else ""
 
 
 def _best_instead(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool) -> CutoutUse | None:
@@ -158,17 +149,17 @@ def _best_instead(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool)
     if any(cutout.used for cutout in cutouts):
         return None
     concept = cutouts[0].concept
-    below = {cutout: cutout.quality for cutout in cutouts if cutout.quality is not None and not cutout.choice}
+    below = [(cutout.quality, cutout) for cutout in cutouts if cutout.quality is not None and not cutout.choice]
     if not below:
         reasons = "; ".join(dict.fromkeys(cutout.why for cutout in cutouts))
         log.warning("concept %s is left out: none of its photos gave a cut-out (%s)", concept, reasons)
         return None
-    best = max(below, key=lambda cutout: (below[cutout], cutout.id))
+    quality, best = max(below, key=lambda found: (found[0], found[1].id))
     if not keep_best:
         log.warning(
             "concept %s is left out: its best cut-out, of %s, has quality %s, below segment.min_quality %g; "
             "to use it all the same, build again with --keep-best and another --output",
-            *(concept, best.id, format_quality(below[best]), gate),
+            *(concept, best.id, format_quality(quality), gate),
         )
         return None
     return best
@@ -197,7 +188,10 @@ def format_quality(quality: float) -> str:
 
 def photos_as_json(photos: Sequence[CutoutUse]) -> list[dict[str, Any]]:
     """The outcome of each photo, as JSON types."""
-    return [{"id": photo.id, "quality": photo.quality, "used": photo.used, "why": photo.why} for photo in photos]
+    return [
+        {"id": photo.id, "quality": photo.quality, "used": photo.used, "why": photo.why, "lost": dict(photo.lost)}
+        for photo in photos
+    ]
 
 
 def summary_lines(photos: Sequence[CutoutUse]) -> list[str]:
@@ -239,4 +233,4 @@ def _refusal(photo: CutoutUse) -> str:
     """The quality of a cut-out that is not used and its gate, or why there is none."""
     if photo.quality is None or photo.choice:
         return f"({photo.why or photo.reason})"
-    return f"{format_quality(photo.quality)} < {photo.gate:g}"
+    return f"{format_quality(photo.quality)} < {photo.gate:g}{_flaws(photo)}"

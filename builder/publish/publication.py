@@ -18,6 +18,8 @@ from PIL import Image
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.clean import push_files
 from builder.pipeline.manifest import card_describes, check_whole, read_manifest
+from builder.publish.files import Rows, Shard
+from builder.publish.pairs import PAIRS, PairFiles, find_pairs
 from builder.publish.parquet import write_parquet, writers
 from dataset_card import Preview, digest_in, hub_card
 from mycanvas import __version__
@@ -35,16 +37,6 @@ PREVIEWS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Shard:
-    """A Parquet file. path: in the repository. local: on this machine; None: it was used only to estimate sizes."""
-
-    path: str
-    local: Path | None
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Prepared:
     """The marker of a Parquet file."""
 
@@ -53,24 +45,8 @@ class _Prepared:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rows:
-    """The rows of a split. ids: the sha256 of their ids in order, each followed by a line break."""
-
-    rows: int
-    ids: str
-
-    @classmethod
-    def count(cls, ids: Iterator[str]) -> Rows:
-        """Count and digest these ids."""
-        digest, rows = hashlib.sha256(), 0
-        for rows, name in enumerate(ids, start=1):  # noqa: B007 - counts them
-            digest.update(f"{name}\n".encode())
-        return cls(rows=rows, ids=digest.hexdigest())
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Publication:
-    """All files to publish. small: content by path. splits: by the split's name, or CONCEPTS."""
+    """All files to publish. small: content by path. splits: by the split's name, CONCEPTS, or "pairs/" and the name."""
 
     shards: tuple[Shard, ...]
     small: Mapping[str, bytes]
@@ -87,24 +63,29 @@ class Checked:
     """A build that may be published.
 
     sums: the sha256 of each of its shards, by its name in the folder. photos: ids of the source photos to publish.
-    held_back: ids of the others, in the order of the dataset.
+    held_back: ids of the others, in the order of the dataset. pairs: an export of pairs that is published too.
     """
 
     sums: Mapping[str, str]
     photos: frozenset[str]
     held_back: tuple[str, ...]
+    pairs: PairFiles | None = None
 
 
-def check_publishable(folder: BuildFolder, license: str | None, *, all_photos: bool = False) -> Checked:
+def check_publishable(
+    folder: BuildFolder, license: str | None, *, all_photos: bool = False, pairs: Path | None = None
+) -> Checked:
     """Check that a folder may be published as it is.
 
     Args:
         folder: a build.
         license: of the dataset, in place of the build's.
         all_photos: publish all source photos, not only those that scenes show.
+        pairs: an export of pairs to publish too.
 
     Raises:
-        StoreError: the build is not finished, its card describes other files, or a license is missing.
+        StoreError: the build is not finished, its card describes other files, a license is missing, or the pairs are of
+            another dataset or show photos that are not published.
     """
     path = folder.path
     manifest = read_manifest(folder)
@@ -120,7 +101,8 @@ def check_publishable(folder: BuildFolder, license: str | None, *, all_photos: b
     if not (license or manifest.made_from.license):
         _check_photos(folder, published)
     held_back = tuple(name for name in photos if name not in published)
-    return Checked(sums=manifest.files, photos=published, held_back=held_back)
+    files = find_pairs(pairs, dataset, published) if pairs else None
+    return Checked(sums=manifest.files, photos=published, held_back=held_back, pairs=files)
 
 
 def _check_photos(folder: BuildFolder, published: Collection[str]) -> None:
@@ -153,13 +135,17 @@ def prepare(folder: BuildFolder, checked: Checked, repo_id: str, license: str | 
     sizes = {CONCEPTS: 0, "default": 0}
     for shard in shards:
         sizes[CONCEPTS if shard.path.startswith(CONCEPTS) else "default"] += shard.size
+    pairs = checked.pairs
+    shards += pairs.shards if pairs else ()
     dataset = open_dataset(folder.path)
     previews = list(_previews(dataset))
     own_card = _read_card(folder.path / CARD)
     sizes["all"] = sizes["default"]
     pictures = [preview for preview, _ in previews]
-    card = hub_card(own_card, repo_id, sizes, license, pictures, len(checked.photos), checked.held_back)
+    paired = tuple(pairs.splits) if pairs else ()
+    card = hub_card(own_card, repo_id, sizes, license, pictures, len(checked.photos), checked.held_back, paired)
     splits = _splits(dataset, checked.photos)
+    splits |= {f"{PAIRS}/{split}": rows for split, rows in pairs.splits.items()} if pairs else {}
     digests = {
         "mycanvas": __version__,
         "shards": digest_in(own_card),

@@ -17,7 +17,8 @@ from urllib.parse import quote
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.claim import claim
 from builder.pipeline.clean import remove_push_files
-from builder.publish.publication import CONCEPTS, Publication, Rows, check_publishable, prepare
+from builder.publish.files import Rows
+from builder.publish.publication import CONCEPTS, Publication, check_publishable, prepare
 from builder.publish.remote import Remote, changed_files, check_repo_id, dropped_files, read_remote
 from dataset_card import HUB_LICENSES, license_yaml
 from mycanvas.errors import ConfigError, HubError
@@ -116,6 +117,7 @@ def push(
     revision: str = "main",
     license: str | None = None,
     all_photos: bool = False,
+    pairs: Path | None = None,
     dry_run: bool = False,
 ) -> Push:
     """Publish a built dataset, or its changes since the last push; an interrupted push resumes where it stopped.
@@ -130,6 +132,7 @@ def push(
         revision: the branch; it is created if it does not exist.
         license: SPDX identifier, in place of the build's.
         all_photos: publish all source photos, not only those that scenes show.
+        pairs: an export of pairs to publish too, as the config "pairs"; None: those of an earlier push are deleted.
         dry_run: only report what would be sent; write nothing, neither here nor on the Hub. It works offline too.
 
     Raises:
@@ -145,7 +148,7 @@ def push(
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(claim(folder, folder.request()))
-        checked = check_publishable(folder, license, all_photos=all_photos)
+        checked = check_publishable(folder, license, all_photos=all_photos, pairs=pairs)
         stack.enter_context(_no_bars())
         api = _client(anonymous=dry_run)
         remote = _look(api, repo_id, revision, private, offline=dry_run)
@@ -299,7 +302,8 @@ def _compare(repo_id: str, commit: str, splits: Mapping[str, Rows]) -> None:
     import datasets
 
     for split, sent in tracked(splits.items(), "reading back", len(splits), "split"):
-        config, part = ("concepts", "train") if split == CONCEPTS else ("default", split)
+        config, _, part = "concepts/train".rpartition("/") if split == CONCEPTS else split.rpartition("/")
+        config = config or "default"
         rows = datasets.load_dataset(repo_id, config, split=part, revision=commit, streaming=True, columns=["id"])
         found = Rows.count(row["id"] for row in rows)
         if found != sent:

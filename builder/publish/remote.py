@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 _SPLIT = f"({'|'.join(SPLITS)})"
-PUSHED_FILES = re.compile(rf"(data/{_SPLIT}|concepts/train)-\d{{5}}-of-\d{{5}}\.parquet|previews/{_SPLIT}-\d+\.jpg")
+PUSHED_FILES = re.compile(
+    rf"((data|pairs)/{_SPLIT}|concepts/train)-\d{{5}}-of-\d{{5}}\.parquet|previews/{_SPLIT}-\d+\.jpg"
+)
 """Paths that a push writes, and deletes when the dataset no longer has them; it deletes no other files."""
 DEFAULT_FILES = frozenset({".gitattributes", "README.md"})
 """The files of a new repository that was created on the Hub's web page."""

@@ -18,6 +18,7 @@ from builder.sources.concept_folders import ConceptDescription, ConceptFolder
 from builder.sources.concept_names import name_problems, noun_warning
 from builder.sources.concepts_list import CONCEPTS_LIST, find_list, read_concepts_list
 from builder.sources.heights import guess_height, height_warning
+from builder.sources.identity_nouns import identity_warning
 from builder.sources.overrides import is_photo, override_problems, with_overrides
 from builder.sources.photo_folders import (
     attribution_of,
@@ -99,7 +100,7 @@ def find_concepts(source: Path) -> FoundConcepts:
         raise InputError(
             f"no usable photo in {counted(len(folders), 'folder')} of {source}; the first reasons:\n{first}"
         )
-    if warning := height_warning(concepts):
+    for warning in filter(None, (height_warning(concepts), identity_warning(concepts))):
         log.warning(warning)
     return FoundConcepts(concepts=tuple(concepts), rejected=tuple(rejected))
 

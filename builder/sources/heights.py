@@ -31,11 +31,20 @@ def guess_height(noun: str) -> float | None:
     return next(filter(None, (whole, _of_compound(head), _of_compound(words[len(head) + 1 :]))), None)
 
 
+def known_end(words: Sequence[str]) -> int:
+    """The index at which the longest end of a noun's words begins that the table has; of the last word if it has none.
+
+    1 for "red", "alarm", "clock", as the table has alarm clocks.
+    """
+    plain = [re.sub(r"\W", "", word.casefold()) for word in words]
+    ends = (start for start in range(len(plain)) if "".join(plain[start:]) in _heights())
+    return next(ends, len(plain) - 1)
+
+
 def _of_compound(words: Sequence[str]) -> float | None:
     """The height by the longest known end of the words, scaled if a word before it says that it is no real one."""
     heights = _heights()
-    ends = (start for start in range(len(words)) if "".join(words[start:]) in heights)
-    start = next(ends, len(words) - 1)
+    start = known_end(words)
     size, qualities = heights.get("".join(words[start:])), set(words[:start])
     if qualities & _PLUSH:
         return heights["plushie"]

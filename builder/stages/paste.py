@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.records import Box, Canvas, IndexMask, Layer, Layout, Placement, Rejected, Rgb, Rgba
+from builder.records import Box, Canvas, IndexMask, Layer, Layout, Placement, Rejected, Rgb, Rgba, Size
 
 OPAQUE = 0.5
 """A pixel belongs to the object that contributes at least this fraction of it."""
@@ -31,7 +31,7 @@ def _paste(layout: Layout) -> Canvas | Rejected:
     setting = layout.setting
     near_to_far = sorted(range(len(layout.placements)), key=lambda i: (layout.placements[i].depth, i))
     layers = [_layer(i, setting.cutouts[i].rgba, layout.placements[i]) for i in reversed(near_to_far)]
-    mask = visible_mask(layers, setting.background.pixels.shape[0])
+    mask = visible_mask(layers, setting.background.size)
     boxes: dict[int, Box] = {}
     visible: dict[int, float] = {}
     for layer in layers:
@@ -50,15 +50,15 @@ def _paste(layout: Layout) -> Canvas | Rejected:
     )
 
 
-def visible_mask(layers: Sequence[Layer], size: int) -> IndexMask:
+def visible_mask(layers: Sequence[Layer], size: Size) -> IndexMask:
     """Index + 1 of the layer that contributes at least half of each pixel, behind those in front; 0 where none does.
 
     Args:
         layers: back to front.
-        size: width and height of the canvas in pixels.
+        size: of the canvas.
     """
-    mask = np.zeros((size, size), np.uint8)
-    passing = np.full((size, size), 255, np.uint8)
+    mask = np.zeros((size.height, size.width), np.uint8)
+    passing = np.full_like(mask, 255)
     for layer in reversed(layers):
         light, region = _region(passing, layer), _region(mask, layer)
         passed = cv2.multiply(cv2.convertScaleAbs(layer.alpha, alpha=255), light, scale=1 / 255)

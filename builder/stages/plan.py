@@ -13,8 +13,9 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from builder.records import BackgroundRef, Concept, Sample, Theme
+from builder.records import DEFAULT_SIZE, BackgroundRef, Concept, Sample, Size, Theme
 from builder.seeds import rng_for
+from builder.stages.resolution import Resolution, sizes_of
 from mycanvas.errors import ConfigError
 from mycanvas.io.config_table import Table
 from mycanvas.io.messages import nearest
@@ -34,7 +35,7 @@ DEFAULT_SAMPLES = 300
 Composition = tuple[str, ...]
 """Sorted names of the concepts of one scene."""
 
-Size = Annotated[int, Field(ge=1, le=MAX_OBJECTS)]
+Count = Annotated[int, Field(ge=1, le=MAX_OBJECTS)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -47,8 +48,10 @@ class PlanConfig(Table):
     """Scenes generated for each composition, instead of `samples`."""
     compositions: Annotated[tuple[Names, ...], Field(strict=False)] = ()
     """Which concepts meet, by name, such as [["dog6", "mug"]]; empty: drawn."""
-    sizes: Annotated[tuple[Size, ...], Field(min_length=1, strict=False)] = (2, 3, 4, 5)
+    sizes: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (2, 3, 4, 5)
     """How many concepts a drawn composition may have."""
+    resolution: Resolution = DEFAULT_SIZE.width
+    """Size of a scene in pixels: the side of a square, "<width>x<height>", or a list of which each scene draws one."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of every random draw of the build."""
 
@@ -57,6 +60,10 @@ class PlanConfig(Table):
         if {"samples", "samples_per_composition"} <= self.model_fields_set and self.samples_per_composition:
             raise ValueError("samples and samples_per_composition exclude each other; give one of them")
         return self
+
+    def scene_sizes(self) -> tuple[Size, ...]:
+        """The sizes that scenes may have."""
+        return sizes_of(self.resolution)
 
 
 def draw_plan(
@@ -86,7 +93,7 @@ def draw_plan(
         for index in range(count):
             members = tuple(by_name[name] for name in composition)
             theme = (themes or {}).get(composition)
-            samples.append(_draw_sample(f"{prefix}-{index:05d}", members, usable, backgrounds, theme, config.seed))
+            samples.append(_draw_sample(f"{prefix}-{index:05d}", members, usable, backgrounds, theme, config))
     return tuple(samples)
 
 
@@ -190,9 +197,9 @@ def _draw_sample(
     usable: Mapping[str, Sequence[str]],
     backgrounds: Sequence[BackgroundRef],
     theme: Theme | None,
-    seed: int,
+    config: PlanConfig,
 ) -> Sample:
-    rng = rng_for(seed, sample_id, "plan")
+    rng = rng_for(config.seed, sample_id, "plan")
     photo_ids = tuple(usable[concept.name][int(rng.integers(len(usable[concept.name])))] for concept in members)
     phrases = dict(sorted({background.scene: background.phrase for background in backgrounds}.items()))
     scenes = theme.backgrounds if theme else tuple(phrases.items())
@@ -200,4 +207,12 @@ def _draw_sample(
     choices = [background for background in backgrounds if background.scene == scene]
     background = replace(choices[int(rng.integers(len(choices)))], phrase=phrase)
     sizes = tuple(theme.sizes[concept.name] for concept in members) if theme else None
-    return Sample(id=sample_id, concepts=members, photo_ids=photo_ids, background=background, sizes=sizes)
+    every_size = config.scene_sizes()  # drawn apart, so that the rest of the plan does not depend on them
+    return Sample(
+        id=sample_id,
+        concepts=members,
+        photo_ids=photo_ids,
+        background=background,
+        sizes=sizes,
+        picture_size=every_size[int(rng_for(config.seed, sample_id, "resolution").integers(len(every_size)))],
+    )

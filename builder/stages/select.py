@@ -40,6 +40,8 @@ class SelectConfig(Table):
     min_sharpness: Fraction | None = _bound("Minimum", "sharpness")
     max_seam: Fraction | None = _bound("Maximum", "seam")
     max_exposure: Fraction | None = _bound("Maximum", "exposure")
+    max_floating: Fraction | None = _bound("Maximum", "floating", 0.03)
+    max_proportion: Annotated[float, Field(ge=1)] | None = _bound("Maximum", "proportion", 1.8)
     min_alignment: Cosine | None = _bound("Minimum", "alignment")
     min_identity: Cosine | None = _bound("Minimum", "identity")
     min_found: Fraction | None = _bound("Minimum", "found")

@@ -13,7 +13,7 @@ Columns = Mapping[str, Any]
 """Columns of one row, by name."""
 
 MAX_OBJECTS = 5
-_OPTIONAL = frozenset({"rank", "quality", "attribution", "height_cm", "used"})
+_OPTIONAL = frozenset({"long_caption", "rank", "quality", "attribution", "height_cm", "used"})
 
 
 def check_scene(row: Columns, place: str) -> None:
@@ -88,7 +88,7 @@ _TEXT = ("text", _is_text)
 _TEXTS = ("a list of texts", _is_texts)
 _NUMBER = ("a finite number", _is_number)
 _KINDS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
-    **dict.fromkeys(("id", "caption", "prompt", "background", "composition", "provenance"), _TEXT),
+    **dict.fromkeys(("id", "caption", "prompt", "long_caption", "background", "composition", "provenance"), _TEXT),
     **dict.fromkeys(("concept", "concept_token", "class_name", "attribution"), _TEXT),
     **dict.fromkeys(("concept_tokens", "class_names", "source_images"), _TEXTS),
     **dict.fromkeys(("rank", "quality", "height_cm"), _NUMBER),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -18,19 +18,23 @@ _SCENE = (
     *("id", "caption", "prompt", "boxes", "concept_tokens", "class_names"),
     *("background", "composition", "source_images", "scores", "rank", "provenance"),
 )
+_ADDED = ("long_caption",)
+"""Columns that datasets of earlier versions lack."""
 _PHOTO = ("id", "concept", "used", "quality", "attribution")
 _CONCEPT = ("id", "concept", "concept_token", "class_name", "height_cm")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contents:
-    """Facts about all scenes of a dataset.
+    """Facts about the scenes of a dataset.
 
     counts: the number of scenes in each split. classes: the class name of each concept by its token, sorted by token.
+    compositions: the names of all compositions, sorted.
     """
 
     counts: Mapping[str, int]
     classes: Mapping[str, str]
+    compositions: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,24 +96,30 @@ class Dataset:
                 check_scene(row, self.place)
                 yield row["id"]
 
-    def contents(self) -> Contents:
+    def contents(self, is_chosen: Callable[[str, Collection[str]], bool] = lambda *_: True) -> Contents:
         """Count the scenes, list their classes, and check that every id is unique and can name a file.
+
+        Args:
+            is_chosen: whether to count a scene, given its composition and its tokens. All ids are checked.
 
         Raises:
             InputError: an id is wrong or not unique, a token or class is missing, or a shard cannot be read.
         """
         counts = dict.fromkeys(self.files, 0)
         classes: dict[str, str] = {}
+        compositions: set[str] = set()
         seen: set[str] = set()
         for split, files in self.files.items():
-            for row, _ in read_rows(files, ("id", "concept_tokens", "class_names")):
+            for row, _ in read_rows(files, ("id", "concept_tokens", "class_names", "composition")):
                 check_scene(row, self.place)
                 if row["id"] in seen:
                     raise InputError(f"two scenes of {self.place} have the id {row['id']}")
                 seen.add(row["id"])
-                classes.update(zip(row["concept_tokens"], row["class_names"], strict=True))
-                counts[split] += 1
-        return Contents(counts=counts, classes=dict(sorted(classes.items())))
+                compositions.add(row["composition"])
+                if is_chosen(row["composition"], row["concept_tokens"]):
+                    classes.update(zip(row["concept_tokens"], row["class_names"], strict=True))
+                    counts[split] += 1
+        return Contents(counts=counts, classes=dict(sorted(classes.items())), compositions=sorted(compositions))
 
     def photos(self) -> Iterator[Photo]:
         """The source photos, in order.
@@ -188,7 +198,7 @@ class Dataset:
         return self.splits if split is None else (split,)
 
     def _scenes(self, split: str, only: Collection[int] | None = None) -> Iterator[Scene]:
-        for row, (image, mask) in read_rows(self.files[split], _SCENE, ("image", "mask"), only):
+        for row, (image, mask) in read_rows(self.files[split], _SCENE, ("image", "mask"), only, _ADDED):
             check_scene(row, self.place)
             yield Scene(
                 **{

@@ -19,6 +19,7 @@ class Scene:
 
     split: the split that its shard belongs to.
     image: a JPEG. mask: a palette PNG. Both are empty where the row has none.
+    long_caption: every object with its size, place and neighbours; None in a dataset of an earlier version.
     boxes: x, y, width, height in pixels of the image.
     concept_tokens, class_names, source_images: entry i belongs to boxes[i].
     composition: the names of its concepts, sorted and joined by "+".
@@ -41,6 +42,7 @@ class Scene:
     scores: Mapping[str, float | None]
     rank: int | None
     provenance: str
+    long_caption: str | None = None
 
     @property
     def num_objects(self) -> int:

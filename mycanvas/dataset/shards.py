@@ -117,7 +117,11 @@ def read_schema(file: str) -> Any:
 
 
 def read_rows(
-    files: Sequence[str], columns: Sequence[str], pictures: Sequence[str] = (), only: Collection[int] | None = None
+    files: Sequence[str],
+    columns: Sequence[str],
+    pictures: Sequence[str] = (),
+    only: Collection[int] | None = None,
+    added: Sequence[str] = (),
 ) -> Iterator[tuple[Columns, tuple[memoryview, ...]]]:
     """Each row's small columns, and views of its encoded pictures; an empty view where a picture is null.
 
@@ -126,6 +130,7 @@ def read_rows(
         columns: small columns.
         pictures: columns of pictures.
         only: positions of the rows to give, counted over all files; None: all rows.
+        added: further small columns, None in the rows of a shard that lacks them.
 
     Raises:
         InputError: a shard cannot be read, or lacks a column.
@@ -138,10 +143,13 @@ def read_rows(
             start += batch.num_rows
             if not chosen:
                 continue
-            small = batch.select(list(columns))
+            found = [name for name in added if name in batch.schema.names]
+            small = batch.select([*columns, *found])
             with _reading():
                 encoded = [_views(batch.column(name).field("bytes"), chosen) for name in pictures]
                 values = (small if len(chosen) == batch.num_rows else small.take(chosen)).to_pylist()
+            if len(found) < len(added):
+                values = [dict.fromkeys(added) | row for row in values]
             yield from zip(values, zip(*encoded, strict=True) if encoded else repeat(()), strict=bool(encoded))
 
 

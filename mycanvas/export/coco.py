@@ -74,7 +74,8 @@ def _head(source: Source, categories: Mapping[str, int]) -> dict[str, Any]:
 
 def _image(scene: Scene, number: int, objects: NDArray[np.uint8]) -> dict[str, Any]:
     height, width, _ = objects.shape
-    text = {"caption": scene.caption, "prompt": scene.prompt, "background": scene.background}
+    names = ("caption", "prompt", "long_caption", "background")
+    text = {name: getattr(scene, name) for name in names}
     return {"id": number, "file_name": f"{scene.id}.jpg", "width": width, "height": height, **text}
 
 

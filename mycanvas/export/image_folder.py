@@ -34,6 +34,7 @@ def _line(scene: Scene) -> dict[str, Any]:
         "id": scene.id,
         "split": scene.split,
         "caption": scene.caption,
+        "long_caption": scene.long_caption,
         "background": scene.background,
         "composition": scene.composition,
         "concept_tokens": scene.concept_tokens,

@@ -15,6 +15,7 @@ COLUMNS = {
     "mask": "png",
     **dict.fromkeys(("id", "caption", "prompt", "background", "composition", "provenance"), "str"),
     **dict.fromkeys(("boxes", "concept_tokens", "class_names", "source_images", "scores", "rank"), "json"),
+    "long_caption": "json",  # it may be null
 }
 """Column -> MDS encoding. Readers get PIL images, Python lists and numbers."""
 

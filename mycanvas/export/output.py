@@ -61,6 +61,22 @@ def write_export(output: Path, identity: Mapping[str, Any], writer: Callable[[Pa
     return True
 
 
+def read_identity(output: Path) -> dict[str, Any]:
+    """The identity of the finished export in a folder, with which it was written.
+
+    Raises:
+        StoreError: the folder holds no finished export, or files of it were removed or changed.
+    """
+    if not (output / MARKER).is_file():
+        raise StoreError(f"{output} holds no export; expected a folder that `mycanvas export` wrote")
+    marked = _read(output / MARKER)
+    marked.pop("files", None)
+    if not marked.pop("finished", False):
+        raise StoreError(f"the export in {output} is not finished; run the same `mycanvas export` again")
+    _is_finished(output, marked)  # compares the files
+    return marked
+
+
 def _write(output: Path, identity: Mapping[str, Any], writer: Callable[[Path], None]) -> None:
     marker, staging = output / MARKER, output / STAGING
     for leftover in filter(_is_unfinished_marker, os.listdir(output)):
@@ -105,7 +121,8 @@ def _is_finished(output: Path, identity: Mapping[str, Any]) -> bool:
     finished, files = bool(marked.pop("finished", False)), marked.pop("files", {})
     if marked != identity:
         kind = "an export" if finished else "an unfinished export"
-        changed = ", ".join(key for key in identity if marked.get(key) != identity[key])
+        keys = [key for key in identity if marked.get(key) != identity[key]]
+        changed = "format" if "format" in keys else ", ".join(keys)
         since = ", or of this one before it changed" if changed == "dataset" else ""
         raise StoreError(f"{output} holds {kind} of another {changed}{since}; remove it, or give another --output")
     flaws = [flaw for name, size in files.items() if (flaw := _flaw(output, name, size))] if finished else []

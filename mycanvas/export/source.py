@@ -2,72 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mycanvas.dataset import Concept, Dataset, Photo, Scene, check_on_this_machine, open_dataset, picture_kind
+from mycanvas.errors import ConfigError
+from mycanvas.export.selection import Selection
+from mycanvas.io.messages import nearest
+
+if TYPE_CHECKING:
+    from mycanvas.io.layers import PictureLayer
+
+LayersOf = Callable[[Scene], Sequence["PictureLayer"]]
+"""Gives the layers of a scene, back to front."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A dataset to export.
+    """A dataset to export, or the part of it that a selection chooses.
 
     Args:
         folder: the dataset's folder.
         dataset: its reader.
-        counts: the number of scenes in each split.
-        classes: the class name of each concept by its token, sorted by token.
-        concepts: without their photos, sorted by name.
+        selection: the options of the export.
+        counts: the number of chosen scenes in each split that has any.
+        classes: the class name of each concept of these scenes by its token, sorted by token.
+        concepts: without their photos, sorted by name; where compositions or a concept were chosen, only those.
         passed: called after each scene.
+        layers: gives the layers of a scene, back to front; None: they are not available.
     """
 
     folder: Path
     dataset: Dataset
+    selection: Selection
     counts: Mapping[str, int]
     classes: Mapping[str, str]
     concepts: Sequence[Concept]
     passed: Callable[[], object] = lambda: None
+    layers: LayersOf | None = None
 
-    def scenes(self, split: str) -> Iterator[Scene]:
-        """The scenes of a split, in order; one record batch is in memory at a time.
+    def scenes(self, split: str | None = None) -> Iterator[Scene]:
+        """The chosen scenes of a split, or of all splits, in order; one record batch is in memory at a time.
 
         Raises:
             InputError: a scene cannot be exported, or a shard cannot be read.
         """
-        for scene in self.dataset.scenes(split):
-            picture_kind(scene.image, ["JPEG"], f"the image of scene {scene.id} of {self.folder}")
-            picture_kind(scene.mask, ["PNG"], f"the mask of scene {scene.id} of {self.folder}")
-            yield scene
-            self.passed()
+        for name in self.counts if split is None else (split,):
+            for scene in self.dataset.scenes(name):
+                if not _is_chosen(self.selection, self.concepts, scene.composition, scene.concept_tokens):
+                    continue
+                picture_kind(scene.image, ["JPEG"], f"the image of scene {scene.id} of {self.folder}")
+                picture_kind(scene.mask, ["PNG"], f"the mask of scene {scene.id} of {self.folder}")
+                yield scene
+                self.passed()
 
     def photos(self) -> Iterator[Photo]:
-        """The source photos, in order.
+        """The source photos of the chosen concepts, in order.
 
         Raises:
             InputError: a shard cannot be read.
         """
-        return self.dataset.photos()
+        chosen = {concept.name for concept in self.concepts}
+        return (photo for photo in self.dataset.photos() if photo.concept in chosen)
 
 
-def open_source(folder: Path) -> Source:
+def open_source(folder: Path, selection: Selection) -> Source:
     """Open a dataset, count its scenes and check their ids; no picture is read.
 
     Args:
         folder: what `mycanvas build` wrote, or its copy in Parquet.
+        selection: the options of the export.
 
     Raises:
+        ConfigError: there is no such composition or concept, or no scene is chosen.
         InputError: there is no such dataset, or it is not on this machine; its shards cannot be read; an id is wrong
             or not unique.
     """
     check_on_this_machine(folder)
     dataset = open_dataset(folder)
-    contents = dataset.contents()
-    concepts = dataset.concepts(with_photos=False)
+    concepts = _chosen_concepts(dataset, selection)
+    contents = dataset.contents(lambda composition, tokens: _is_chosen(selection, concepts, composition, tokens))
+    for name in selection.composition:
+        if name not in contents.compositions:
+            raise ConfigError(f"there is no composition {name!r}; {nearest(name, contents.compositions)}")
+    total = sum(contents.counts.values())
+    if selection.concept and not total:
+        raise ConfigError(f"no scene of {', '.join(selection.composition) or folder} shows {selection.concept}")
+    if selection.holdout >= total > 0:
+        raise ConfigError(f"--holdout {selection.holdout} leaves no scene to train on; {total} are chosen")
+    if selection.composition:
+        concepts = [concept for concept in concepts if concept.token in contents.classes]
     return Source(
         folder=folder,
         dataset=dataset,
-        counts=contents.counts,
+        selection=selection,
+        counts={split: count for split, count in contents.counts.items() if count},
         classes=contents.classes,
-        concepts=[concepts[name] for name in sorted(concepts)],
+        concepts=concepts,
     )
+
+
+def _chosen_concepts(dataset: Dataset, selection: Selection) -> list[Concept]:
+    """All concepts, sorted by name; the chosen one alone where one is."""
+    concepts = dataset.concepts(with_photos=False)
+    if selection.concept is None:
+        return [concepts[name] for name in sorted(concepts)]
+    if selection.concept not in concepts:
+        raise ConfigError(f"there is no concept {selection.concept!r}; {nearest(selection.concept, sorted(concepts))}")
+    return [concepts[selection.concept]]
+
+
+def _is_chosen(selection: Selection, concepts: Sequence[Concept], composition: str, tokens: Collection[str]) -> bool:
+    """Whether a scene is of a chosen composition, and shows the chosen concept."""
+    if selection.composition and composition not in selection.composition:
+        return False
+    return selection.concept is None or concepts[0].token in tokens

@@ -95,7 +95,7 @@ class InpaintingConfig(Table):
 class Painting:
     """One picture to inpaint.
 
-    image: uint8 [S, S, 3], S a multiple of MULTIPLE. mask: bool [S, S], true where the picture is painted over.
+    image: uint8 [H, W, 3], H and W multiples of MULTIPLE. mask: bool [H, W], true where the picture is painted over.
     seed: of the picture's random draws.
     """
 
@@ -116,7 +116,7 @@ class Inpainter:
         """Inpaint a batch of pictures of one size.
 
         Returns:
-            float32 [N, S, S, 3] in [0, 1]; except for rounding, each picture depends on its own painting only.
+            float32 [N, H, W, 3] in [0, 1]; except for rounding, each picture depends on its own painting only.
 
         Raises:
             ModelError: the pipeline rejects its arguments.
@@ -125,14 +125,14 @@ class Inpainter:
 
         config = self._config
         name = type(self.pipeline).__name__
-        size = batch[0].mask.shape[0]
+        height, width = batch[0].mask.shape
         arguments = {
             "prompt": [painting.prompt for painting in batch],
             "negative_prompt": [config.negative_prompt] * len(batch),
             "image": [Image.fromarray(painting.image) for painting in batch],
             "mask_image": [Image.fromarray(painting.mask.astype(np.uint8) * 255) for painting in batch],
-            "height": size,
-            "width": size,
+            "height": height,
+            "width": width,
             "num_inference_steps": config.steps,
             "strength": config.strength,
             GUIDANCE.get(name, "guidance_scale"): config.guidance,

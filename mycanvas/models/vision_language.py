@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from jinja2 import TemplateError
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors import SafetensorError
 from transformers import (
     AutoModelForImageTextToText,
@@ -28,6 +28,8 @@ from mycanvas.models.runtime import Runtime
 TEMPERATURE = 0.7
 TOP_P = 0.9
 """Of random answers: varied words, but plausible ones."""
+PADDING = (122, 116, 104)
+"""The mean colour of CLIP's training images, with which LLaVA pads."""
 SPECIAL_TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
@@ -102,7 +104,7 @@ class LocalVisionLanguageModel:
             [
                 {
                     "role": "user",
-                    "content": [{"type": "image", "image": Image.fromarray(image)}, {"type": "text", "text": request}],
+                    "content": [{"type": "image", "image": self._whole(image)}, {"type": "text", "text": request}],
                 }
             ]
             for image, request, _ in batch
@@ -125,6 +127,13 @@ class LocalVisionLanguageModel:
         with torch.inference_mode():
             tokens = self.model.generate(**inputs, logits_processor=processors)
         return [self._text(row) for row in tokens[:, inputs["input_ids"].shape[1] :]]
+
+    def _whole(self, image: Rgb) -> Image.Image:
+        """The picture; padded to a square for a processor that would keep only the central one, as LLaVA-1.5's."""
+        picture = Image.fromarray(image)
+        if not getattr(getattr(self.processor, "image_processor", None), "do_center_crop", False):
+            return picture
+        return ImageOps.pad(picture, (max(picture.size),) * 2, color=PADDING)
 
     def _text(self, tokens: torch.Tensor) -> str:
         """Decode an answer; append "…" if it was cut off at max_tokens."""

@@ -226,6 +226,7 @@ def shard_task(bench: Bench, shard: int) -> ShardTask:
         shard=shard,
         samples=bench.shards[shard],
         keys=bench.keys,
+        qualities=dict.fromkeys(bench.keys, 1.0),
         config=bench.config,
         runtime=Runtime(),
         provenance={"seed": 0},

@@ -14,12 +14,16 @@ import pytest
 
 import mycanvas  # noqa: F401  (makes the name known)
 from builder.cli.main import main
+from builder.pipeline.take_apart import SceneLayers
+from mycanvas.dataset import open_dataset
+from mycanvas.io.images import decode_rgb
+from mycanvas.io.layers import flatten
 from tests.conftest import photograph_toy
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
 
-SAMPLES, SIDE = 2, 136
-"""A side that is no multiple of 16, as pipelines want it."""
+SAMPLES, SIZE = 2, (192, 136)
+"""One side is no multiple of 16, as pipelines want it."""
 
 
 def write_settings(folder: Path, tiny_model: Callable[[str], Path], concepts: Path, output: str) -> Path:
@@ -33,7 +37,7 @@ concepts = "{concepts}"
 output = "{output}"
 samples = {SAMPLES}
 sizes = [2]
-resolution = {SIDE}
+resolution = "{SIZE[0]}x{SIZE[1]}"
 workers = 1
 memory = "low"
 device = "cpu"
@@ -114,7 +118,7 @@ def test_published_files_hold_no_local_path_of_a_model(
 def test_boxes_masks_and_scores_are_whole(rows: Any) -> None:
     for row in rows:
         mask = np.asarray(row["mask"])
-        assert row["image"].size == (SIDE, SIDE) == mask.shape
+        assert row["image"].size == SIZE == mask.shape[::-1]
         for index, box in enumerate(row["boxes"]):
             ys, xs = np.nonzero(mask == index + 1)
             extent = [xs.min(), ys.min(), xs.max() - xs.min() + 1, ys.max() - ys.min() + 1]
@@ -125,3 +129,15 @@ def test_boxes_masks_and_scores_are_whole(rows: Any) -> None:
 def test_every_token_is_in_the_prompt_once(rows: Any) -> None:
     for row in rows:
         assert all(row["prompt"].count(token) == 1 for token in row["concept_tokens"])
+
+
+def test_layers_show_the_repainted_scenes(built: Path) -> None:
+    layers_of = SceneLayers(built)
+
+    for scene in open_dataset(built).scenes():
+        background, *objects = layers_of(scene)
+        stored, again = decode_rgb(scene.image), flatten([background, *objects])
+
+        assert sorted(layer.index for layer in objects if layer.index is not None) == [0, 1]
+        assert np.abs(again.astype(int) - stored).mean() < 2, "but for the JPEG of the objects"
+        assert (background.rgba[..., 3] == 0).any(), "nothing was painted behind the objects"

@@ -46,7 +46,14 @@ def desk(grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_commands_of_readme_make_what_it_says(desk: Path) -> None:
     made = {path.name for path in desk.iterdir()} - {"photos", "places", "build.toml"}
 
-    assert made == {"mycanvas_cutouts", "mycanvas_data", "mycanvas_pairs", "mycanvas_coco", "generated"}
+    assert made == {
+        "mycanvas_cutouts",
+        "mycanvas_data",
+        "mycanvas_pairs",
+        "mycanvas_coco",
+        "mycanvas_kohya",
+        "generated",
+    }
     assert {path.name.split("-")[0] for path in (desk / "mycanvas_pairs" / "data").iterdir()} == {"objects_le3"}
 
 

@@ -44,6 +44,7 @@ def scene() -> Callable[[str], dict[str, Any]]:
         "image": {"bytes": image, "path": None},
         "caption": "A dog stands to the left of a cat in a garden.",
         "prompt": "A <dog6> dog stands to the left of a <cat2> cat in a garden.",
+        "long_caption": "A photo of a dog and a cat in a garden. The dog is small and stands on the left.",
         "boxes": [[1, 2, 4, 4], [8, 4, 7, 6]],
         "concept_tokens": ["<dog6>", "<cat2>"],
         "class_names": ["dog", "cat"],

@@ -24,6 +24,7 @@ SCENE = Features(
         "image": Image(),
         "caption": Value("string"),
         "prompt": Value("string"),
+        "long_caption": Value("string"),
         "boxes": List(List(Value("float32"), length=4)),
         "concept_tokens": List(Value("string")),
         "class_names": List(Value("string")),

@@ -1,4 +1,4 @@
-"""Share of photos used, and precision by eye, of the cut-outs of each segmenter.
+"""Share of photos used, and precision by eye, of the cut-outs of each segmenter; then the same of the filter of scenes.
 
 Run: make quality, or
     python -m tests.quality [--photos ../shared/photos/concepts] [--u2net FILE] [--isnet FILE] [--draw FOLDER]
@@ -11,15 +11,11 @@ With --draw, the five worst of each segmenter, used and refused, are drawn there
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from PIL import Image
 
 from builder.config import load_config
 from builder.inspect.contact_sheet import arranged
@@ -27,15 +23,11 @@ from builder.inspect.cutout_sheet import draw_tile
 from builder.pipeline.build import cut_out_only
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.source_photos import CutoutUse
-from tests.quality.gates import Outcome, chosen_gate, left_out, used_with
+from tests.quality.cutouts import USABLE, grade_of, read_labels
+from tests.quality.gates import Outcome, chosen_gate, left_out, precision_of, used_with
+from tests.quality.scenes import print_scenes
 
-LABELS = Path(__file__).with_name("cutouts.csv")
 PHOTOS = Path("../shared/photos/concepts")
-USABLE = 1
-"""Lowest grade of a usable cut-out: 2 is clean, 1 has a small flaw, 0 is wrong."""
-SAME = 0.01
-"""Largest change of a cut-out's area, as a fraction of the photo, with which its label still counts."""
-PRECISION = 0.92
 WORST = 5
 
 
@@ -70,6 +62,8 @@ def main() -> None:
             print_line(run.name, len(folder.sources().photos), labelled, known)
             if given.draw:
                 draw_worst(folder, labelled, known, given.draw, run.name)
+    if (given.photos.parent / "backgrounds").is_dir():
+        print_scenes(given.photos.parent, given.u2net)
 
 
 def runs(u2net: Path | None, isnet: Path | None) -> Iterator[Run]:
@@ -81,28 +75,6 @@ def runs(u2net: Path | None, isnet: Path | None) -> Iterator[Run]:
             yield Run(name=f"{name}-{rounds}", profile="photo", segment={"rembg": rembg})
 
 
-def read_labels() -> dict[tuple[str, str], tuple[int, float]]:
-    """(segmenter, photo) -> (grade, area)."""
-    with LABELS.open(encoding="utf-8", newline="") as file:
-        return {
-            (row["segmenter"], row["photo"]): (int(row["grade"]), float(row["area"])) for row in csv.DictReader(file)
-        }
-
-
-def grade_of(
-    folder: BuildFolder, photo: CutoutUse, segmenter: str, labels: dict[tuple[str, str], tuple[int, float]]
-) -> int:
-    """The grade of a cut-out; -1 if it has no label, or has changed since."""
-    grade, area = labels.get((segmenter, photo.id), (-1, 0.0))
-    return grade if abs(covered(folder, photo) - area) <= SAME else -1
-
-
-def covered(folder: BuildFolder, photo: CutoutUse) -> float:
-    """The area of a photo's cut-out, as a fraction of the photo."""
-    with Image.open(folder.cutout_file(photo.key, "mask.png")) as mask:
-        return float(np.mean(np.asarray(mask) > 0))
-
-
 def print_line(name: str, photos: int, labelled: Sequence[CutoutUse], grades: dict[str, int]) -> None:
     """Print the share used and the precision, with the gate in force and with gates chosen on other subjects."""
     outcomes = [
@@ -112,12 +84,13 @@ def print_line(name: str, photos: int, labelled: Sequence[CutoutUse], grades: di
     if not outcomes:
         print(f"{name:10}{photos:7}{0:7}")
         return
+    precision = precision_of(name)
     now = used_with([photo.used for photo in labelled], outcomes)
-    apart = used_with(left_out(outcomes, PRECISION), outcomes)
+    apart = used_with(left_out(outcomes, precision), outcomes)
     usable = sum(outcome.usable for outcome in outcomes)
     print(
         f"{name:10}{photos:7}{len(outcomes):7}{usable:7}{'now':>7}{now}\n"
-        f"{'':31}{chosen_gate(outcomes, PRECISION):7.3f}{apart}  chosen for precision {PRECISION:g}"
+        f"{'':31}{chosen_gate(outcomes, precision):7.3f}{apart}  chosen for precision {precision:g}"
     )
 
 

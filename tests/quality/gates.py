@@ -8,6 +8,9 @@ from math import inf
 
 from scipy.stats import binomtest
 
+PRECISION, PRECISION_OF_TRICUT = 0.95, 0.85
+"""Fraction of the used cut-outs that shall be usable: with a higher one, TriCut's gate leaves too few photos."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
@@ -16,6 +19,11 @@ class Outcome:
     subject: str
     quality: float
     usable: bool
+
+
+def precision_of(segmenter: str) -> float:
+    """The precision for which the gate of a segmenter, by its name in cutouts.csv, is chosen."""
+    return PRECISION_OF_TRICUT if segmenter == "tricut" else PRECISION
 
 
 def chosen_gate(outcomes: Sequence[Outcome], precision: float) -> float:

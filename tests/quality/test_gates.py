@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.quality.__main__ import read_labels
+from tests.quality.cutouts import read_labels
 from tests.quality.gates import Outcome, chosen_gate, left_out, used_with
 
 

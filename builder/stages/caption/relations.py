@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from builder.records import Box, Scene
+from builder.records import Box, Scene, size_of
 
 BESIDE_OVERLAP = 0.25
 """Side by side: the two share at most this fraction of the narrower one's width."""
@@ -30,7 +30,7 @@ class SceneObject:
     """One object of a scene, reduced to what the relations depend on.
 
     token, noun: of its concept. box: its visible extent. base: the row on which it stands. Both are fractions of the
-    picture's side. depth: as placed, 0 at the viewer.
+    picture's width or height. depth: as placed, 0 at the viewer.
     """
 
     token: str
@@ -49,13 +49,13 @@ def scene_objects(scene: Scene) -> tuple[SceneObject, ...]:
     """The objects of a scene from left to right."""
     layout = scene.canvas.layout
     concepts = layout.setting.sample.concepts
-    side = scene.image.shape[0]
+    across, down = size_of(scene.image)
     found = [
         SceneObject(
             token=concept.token,
             noun=concept.class_noun,
-            box=(box[0] / side, box[1] / side, box[2] / side, box[3] / side),
-            base=(place.y + place.height) / side,
+            box=(box[0] / across, box[1] / down, box[2] / across, box[3] / down),
+            base=(place.y + place.height) / down,
             depth=place.depth,
         )
         for concept, place, box in zip(concepts, layout.placements, scene.canvas.boxes, strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from builder.records import Concept, Cutout, Layout, Placement, Rejected, Setting, Theme
+from builder.records import Concept, Cutout, Layout, Placement, Rejected, Setting, Size, Theme
 from builder.stages.backend import Backend
 from mycanvas.io.config_table import Fraction, Table
 
@@ -21,7 +21,7 @@ SIZE_RATIOS = (0.4, 1.0)
 """The range of relative object sizes in a scene; the largest object has 1.0 (Gen4Gen's size prompt)."""
 
 _GRID = 128
-"""Cells a side of the grid on which overlap is measured: precise enough for a fraction of an object, and fast."""
+"""Cells across and down the grid on which overlap is measured: precise enough for a part of an object, and fast."""
 
 
 class LayoutConfig(Table):
@@ -66,9 +66,10 @@ class ThemeBackend(LayoutBackend, Protocol):
         ...
 
 
-def min_area(num_objects: int, size: int) -> float:
-    """The minimum area in pixels of a box in a scene of `size` x `size` pixels with 1 to 5 objects."""
-    return (size / MIN_SIDE_DIVISOR[num_objects]) ** 2
+def min_area(num_objects: int, width: float, height: float) -> float:
+    """The minimum area of a box in a scene of this width and height, in any unit, with 1 to 5 objects."""
+    divisor = MIN_SIDE_DIVISOR[num_objects]
+    return (width / divisor) * (height / divisor)
 
 
 def find_flaw(setting: Setting, placements: Sequence[Placement], max_overlap: float) -> str | None:
@@ -77,11 +78,12 @@ def find_flaw(setting: Setting, placements: Sequence[Placement], max_overlap: fl
     Every box is within the canvas, has at least the paper's minimum area and its cut-out's aspect ratio to a pixel, and
     at least 1 - `max_overlap` of its object is visible.
     """
-    size = setting.background.pixels.shape[0]
-    least = min_area(len(placements), size)
+    size = setting.background.size
+    least = min_area(len(placements), *size)
     for concept, cutout, place in zip(setting.sample.concepts, setting.cutouts, placements, strict=True):
-        if place.x < 0 or place.y < 0 or place.x + place.width > size or place.y + place.height > size:
-            return f"{concept.name} leaves the canvas of {size}x{size} pixels: {_box(place)}"
+        right, bottom = place.x + place.width, place.y + place.height
+        if place.x < 0 or place.y < 0 or right > size.width or bottom > size.height:
+            return f"{concept.name} leaves the canvas of {size} pixels: {_box(place)}"
         if place.width * place.height < least:
             return (
                 f"{concept.name} covers {place.width * place.height} pixels; "
@@ -96,12 +98,12 @@ def find_flaw(setting: Setting, placements: Sequence[Placement], max_overlap: fl
     return None
 
 
-def hidden_shares(cutouts: Sequence[Cutout], placements: Sequence[Placement], size: int) -> tuple[float, ...]:
+def hidden_shares(cutouts: Sequence[Cutout], placements: Sequence[Placement], size: Size) -> tuple[float, ...]:
     """For each object, the fraction of its silhouette that nearer objects cover, measured on a coarse grid."""
     covered = np.zeros((_GRID, _GRID), np.bool_)
     shares = [0.0] * len(placements)
     for index, place in sorted(enumerate(placements), key=lambda entry: entry[1].depth):
-        left, top = place.x * _GRID // size, place.y * _GRID // size
+        left, top = place.x * _GRID // size.width, place.y * _GRID // size.height
         shape = _silhouette(cutouts[index], place, size)[: _GRID - top, : _GRID - left]
         behind = covered[top : top + shape.shape[0], left : left + shape.shape[1]]
         shares[index] = int(np.count_nonzero(shape & behind)) / max(1, int(np.count_nonzero(shape)))
@@ -109,8 +111,8 @@ def hidden_shares(cutouts: Sequence[Cutout], placements: Sequence[Placement], si
     return tuple(shares)
 
 
-def _silhouette(cutout: Cutout, place: Placement, size: int) -> NDArray[np.bool_]:
-    width, height = (max(1, round(v * _GRID / size)) for v in (place.width, place.height))
+def _silhouette(cutout: Cutout, place: Placement, size: Size) -> NDArray[np.bool_]:
+    width, height = (max(1, round(v * _GRID / side)) for v, side in zip((place.width, place.height), size, strict=True))
     step = max(1, min(cutout.rgba.shape[:2]) // 64)
     alpha = np.ascontiguousarray(cutout.rgba[::step, ::step, 3])
     return np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)) >= 128

@@ -146,7 +146,7 @@ def _pictures(annotated: Any, described: Any) -> Iterator[Example]:
         present = objects[picture["id"]]
         if picture["id"] not in words or not 1 <= len(present) <= 5 or any(each.get("iscrowd") for each in present):
             continue
-        # Each side by itself: the picture becomes the square that is asked for.
+        # Each side by itself: the picture takes the shape of the canvas that is asked for.
         parts = [_part(each["bbox"], float(picture["width"]), float(picture["height"])) for each in present]
         if _can_be_used(parts):
             nouns = [classes[each["category_id"]] for each in present]
@@ -161,7 +161,7 @@ def _part(box: Sequence[float], width: float, height: float) -> Part:
 def _can_be_used(parts: Sequence[Part]) -> bool:
     for x, y, w, h in parts:
         whole = all(map(math.isfinite, (x, y, w, h))) and min(x, y) >= 0 and max(x + w, y + h) <= 1 + 1e-6
-        if not whole or w * h < min_area(len(parts), 1):
+        if not whole or w * h < min_area(len(parts), 1, 1):
             return False
     return all(
         _overlap(one, other) <= LARGEST_OVERLAP for index, one in enumerate(parts) for other in parts[index + 1 :]

@@ -1,8 +1,8 @@
 """A seeded solver: places objects on a ground plane in perspective, arranged as for a photograph.
 
-All lengths here are fractions of the canvas; rows grow downwards. An object whose base line is at row b, on a ground
-plane whose horizon is at row h, is drawn with a height proportional to its real height times (b - h). Objects are not
-mirrored: the print on a can would read backwards (Gen4Gen has its flip off, too).
+All lengths here are fractions of the canvas's width or height; rows grow downwards. An object whose base line is at row
+b, on a ground plane whose horizon is at row h, is drawn with a height proportional to its real height times (b - h).
+Objects are not mirrored: the print on a can would read backwards (Gen4Gen has its flip off, too).
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ import numpy as np
 from builder.records import Background, Layout, Placement, Rejected, Setting
 from builder.seeds import rng_for
 from builder.stages.layout.base import SIZE_RATIOS, LayoutBackend, LayoutConfig, find_flaw
+from builder.stages.layout.footing import firmness, ground_map
 
 ATTEMPTS = 80
 """Arrangements tried before a scene is rejected; the objects' sizes get a little more equal with each."""
+
+FIRM, FIRM_ATTEMPTS = 0.5, 10
+"""In a photo, an arrangement is drawn again if less of an object's foot is on the ground; at most so many times, and
+then the firmest is taken."""
 
 FAMILY_ATTEMPTS = 5
 """Attempts at one kind of arrangement before a new kind is drawn."""
@@ -42,7 +47,8 @@ MIN_PITCH = 0.15
 """Smallest distance of a base line below the horizon; nearer, a small step back would shrink an object to nothing."""
 
 DEPTHS = (0.10, 0.20)
-"""Range of the distance between the furthest and the nearest base line, if the ground is deep enough."""
+"""Range of the distance between the furthest and the nearest base line, if the ground is deep enough. A tall canvas has
+room for more of it: in proportion to its height over its width."""
 
 SAME_DEPTH = 0.035
 """Overlapping objects whose base lines differ by less than this would stand inside each other."""
@@ -52,7 +58,8 @@ SAME_DEPTH = 0.035
 class _Object:
     """One object to place.
 
-    index: in the sample. aspect: width / height. size: relative real height. cut: its photo cuts it off at the bottom.
+    index: in the sample. aspect: its width as a fraction of the canvas's, divided by its height as one.
+    size: relative real height. cut: its photo cuts it off at the bottom.
     """
 
     index: int
@@ -93,16 +100,30 @@ def _solve(setting: Setting, config: LayoutConfig, rng: np.random.Generator) -> 
     flaw: str | None = "no arrangement was tried"
     families = _families(len(setting.cutouts))
     cuts = [cutout.cut_off for cutout in setting.cutouts]
+    map_of_ground = ground_map(setting.background.pixels) if setting.sample.background.photo else None
+    loose: list[tuple[float, tuple[Placement, ...]]] = []
     for attempt in range(ATTEMPTS):
         if attempt % FAMILY_ATTEMPTS == 0:
             family = families[rng.integers(len(families))]
-        objects = _objects(setting, cuts, squeeze=attempt / ATTEMPTS)
+        objects = _objects(setting, cuts, squeeze=(attempt - len(loose)) / ATTEMPTS)
         ground = _ground(setting.background, rng)
         stands = _compose(family(objects, rng), ground, config.scale, rng)
         placements = _to_pixels(stands, setting, ground)
         flaw = find_flaw(setting, placements, config.max_overlap)
-        if flaw is None:
+        if flaw is not None:
+            continue
+        firm = (
+            1.0
+            if map_of_ground is None
+            else firmness(setting.cutouts, placements, map_of_ground, setting.background.size)
+        )
+        if firm >= FIRM:
             return Layout(setting=setting, placements=placements)
+        loose.append((firm, placements))
+        if len(loose) == FIRM_ATTEMPTS:
+            break
+    if loose:
+        return Layout(setting=setting, placements=max(loose, key=lambda found: found[0])[1])
     return setting.rejected("layout", f"none of {ATTEMPTS} arrangements fits: {flaw}")
 
 
@@ -136,13 +157,14 @@ def relative_sizes(heights: Sequence[float | None], aspects: Sequence[float], sq
 def _objects(setting: Setting, cuts: Sequence[bool], squeeze: float) -> list[_Object]:
     aspects = [c.rgba.shape[1] / c.rgba.shape[0] for c in setting.cutouts]
     sizes = relative_sizes(setting.sample.heights, aspects, squeeze)
-    return [_Object(*of) for of in zip(range(len(sizes)), aspects, sizes, cuts, strict=True)]
+    canvas = setting.background.size.aspect
+    return [_Object(i, *of) for i, of in enumerate(zip([a / canvas for a in aspects], sizes, cuts, strict=True))]
 
 
 def _ground(background: Background, rng: np.random.Generator) -> _Ground:
     highest, lowest = NEAR_ROWS
     near = max(rng.uniform(min(max(highest, background.ground + DEEP), lowest - 0.03), lowest), background.ground)
-    far = max(near - rng.uniform(*DEPTHS), background.ground)
+    far = max(near - rng.uniform(*DEPTHS) / min(background.size.aspect, 1), background.ground)
     return _Ground(horizon=min(background.horizon, far - MIN_PITCH), far=far, near=near)
 
 
@@ -244,15 +266,15 @@ def _pack(bases: Sequence[float], widths: Sequence[float], rng: np.random.Genera
 
 
 def _to_pixels(stands: Sequence[_Stand], setting: Setting, ground: _Ground) -> tuple[Placement, ...]:
-    size = setting.background.pixels.shape[0]
+    size = setting.background.size
     placements: list[Placement] = []
     for stand in sorted(stands, key=lambda s: s.index):
         rows, columns = setting.cutouts[stand.index].rgba.shape[:2]
-        height = max(1, round(stand.height * size))
+        height = max(1, round(stand.height * size.height))
         width = max(1, round(height * columns / rows))
-        left = round((stand.left + stand.width / 2) * size - width / 2)
+        left = round((stand.left + stand.width / 2) * size.width - width / 2)
         depth = (1 - ground.horizon) / (stand.base - ground.horizon) - 1
         placements.append(
-            Placement(x=left, y=round(stand.base * size) - height, width=width, height=height, depth=depth)
+            Placement(x=left, y=round(stand.base * size.height) - height, width=width, height=height, depth=depth)
         )
     return tuple(placements)

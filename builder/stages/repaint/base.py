@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from builder.records import Canvas, Rejected, Rgb
 from builder.stages.backend import Backend
 from mycanvas.io.config_table import Table
+from mycanvas.io.layers import PictureLayer
 
 
 class RepaintConfig(Table):
@@ -18,5 +19,22 @@ class Repainter(Backend, Protocol):
     """Turns pasted objects into a finished picture, without moving them or changing their identity."""
 
     def repaint(self, canvases: Sequence[Canvas], seed: int) -> Iterable[Rgb | Rejected]:
-        """One uint8 [S, S, 3] picture per canvas, in order."""
+        """One uint8 [H, W, 3] picture per canvas, in order."""
+        ...
+
+    @staticmethod
+    def layers(config: Any, canvas: Canvas, picture: Rgb, seed: int) -> tuple[PictureLayer, ...]:
+        """Take a finished picture apart; no model is needed.
+
+        An object's layer also has the pixels that objects in front hide. Together, the layers show the picture.
+
+        Args:
+            config: an instance of `Config`, with which the picture was made.
+            canvas: that the picture was made from.
+            picture: uint8 [H, W, 3], the stored one.
+            seed: the build's.
+
+        Returns:
+            Back to front: the background, the shadow if there is one, and the objects.
+        """
         ...

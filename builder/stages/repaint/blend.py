@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.records import Canvas, Layer, Rgb
+from builder.records import Alpha, Canvas, Layer, Rgb, Rgba
 from builder.seeds import rng_for
 from builder.stages.repaint.base import Repainter
-from builder.stages.repaint.shadow import cast_shadows, draw_light
+from builder.stages.repaint.shadow import cast_shadows, draw_light, ground_light
 from mycanvas.io.config_table import Fraction, Table
+from mycanvas.io.layers import PictureLayer
 from mycanvas.models.runtime import Runtime
 
 Lab = NDArray[np.float32]
@@ -73,15 +74,44 @@ class Blend(Repainter):
             yield self._paint(canvas, rng_for(seed, canvas.layout.setting.sample.id, "repaint"))
 
     def _paint(self, canvas: Canvas, rng: np.random.Generator) -> Rgb:
-        background = canvas.layout.setting.background.pixels
-        picture = background.copy()
+        picture = canvas.layout.setting.background.pixels.copy()
         if self._config.shadow:
             cast_shadows(picture, canvas.layers, draw_light(rng), self._config.shadow)
-        around = _lab(_sample(background)) if self._config.harmonise else None
-        for layer in canvas.layers:
-            rgb = layer.rgb if around is None else _harmonised(layer, around, self._config.harmonise)
+        for layer, rgb in _coloured(canvas, self._config):
             _merge(picture, layer, rgb)
         return picture
+
+    @staticmethod
+    def layers(config: BlendConfig, canvas: Canvas, picture: Rgb, seed: int) -> tuple[PictureLayer, ...]:  # noqa: ARG004
+        """The layers that were blended, which follow from the canvas and the seed; `picture` is not needed.
+
+        Alphas have 8 bits in the merge too, so only rounding separates the layers from the picture before its encoding.
+        """
+        background = canvas.layout.setting.background.pixels
+        layers = [PictureLayer(kind="background", rgba=_with_alpha(background, np.float32(1)))]
+        if config.shadow:
+            light = draw_light(rng_for(seed, canvas.layout.setting.sample.id, "repaint"))
+            top, passing = ground_light(background.shape[:2], canvas.layers, light, config.shadow)
+            shadow = np.zeros((*background.shape[:2], 4), np.uint8)
+            shadow[top : top + passing.shape[0], :, 3] = 255 - passing
+            layers.append(PictureLayer(kind="shadow", rgba=shadow))
+        for layer, rgb in _coloured(canvas, config):
+            rgba = _with_alpha(rgb, layer.alpha)
+            layers.append(PictureLayer(kind="object", index=layer.index, x=layer.x, y=layer.y, rgba=rgba))
+        return tuple(layers)
+
+
+def _coloured(canvas: Canvas, config: BlendConfig) -> Iterator[tuple[Layer, Rgb]]:
+    """Each layer with the colours that it has in the picture, back to front."""
+    around = _lab(_sample(canvas.layout.setting.background.pixels)) if config.harmonise else None
+    for layer in canvas.layers:
+        yield layer, layer.rgb if around is None else _harmonised(layer, around, config.harmonise)
+
+
+def _with_alpha(rgb: Rgb, alpha: Alpha | np.float32) -> Rgba:
+    """Join colours and an alpha in 0 to 1, in the 8 bits in which `_merge` uses it."""
+    whole = np.broadcast_to(np.asarray(alpha, np.float32), rgb.shape[:2])
+    return np.dstack([rgb, cv2.convertScaleAbs(np.ascontiguousarray(whole), alpha=255)])
 
 
 def _harmonised(layer: Layer, background: Lab, strength: float) -> Rgb:

@@ -9,6 +9,7 @@ or they would change an object's identity.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from builder.records import Alpha, Canvas, Layer, Rejected, Rgb
+from builder.records import Alpha, Canvas, Layer, Rejected, Rgb, Rgba, Size, size_of
 from builder.seeds import rng_for, seed_for
 from builder.stages.repaint.base import Repainter
 from mycanvas.errors import MissingExtra
+from mycanvas.io.layers import PictureLayer
 from mycanvas.io.messages import nearest
 from mycanvas.models import in_batches
 from mycanvas.models.inpainting import MULTIPLE, Inpainter, InpaintingConfig, Painting
@@ -33,6 +35,8 @@ from mycanvas.models.runtime import Runtime
 
 OBJECT = 0.5
 """A pixel with at least this much foreground alpha is not painted over."""
+SEEN = 1 / 510
+"""The least transparency of the objects at which something of the ground is in an 8-bit picture."""
 BLACK = 2 / 255
 """A picture with no brighter value counts as black: a safety checker or an overflow made it."""
 
@@ -43,7 +47,7 @@ _PREPOSITION = re.compile(r"^(?:above|at|behind|beside|by|in|inside|near|on|outs
 class Foreground:
     """All objects of a canvas as one layer.
 
-    colour: float32 [S, S, 3] in 0 to 255, premultiplied by alpha. alpha: float32 [S, S] in 0 to 1.
+    colour: float32 [H, W, 3] in 0 to 255, premultiplied by alpha. alpha: float32 [H, W] in 0 to 1.
     """
 
     colour: NDArray[np.float32]
@@ -113,17 +117,28 @@ class Diffusion(Repainter):
         return cls(load_inpainter(config, runtime), config)
 
     def repaint(self, canvases: Sequence[Canvas], seed: int) -> Iterator[Rgb | Rejected]:
-        """One uint8 [S, S, 3] picture per canvas, in order; rejected if the model gave a black or non-finite one."""
-        yield from in_batches(canvases, self._config.batch_size, lambda batch: list(self._paint(batch, seed)))
+        """One uint8 [H, W, 3] picture per canvas, in order; rejected if the model gave a black or non-finite one.
+
+        The pictures of a batch have one size, so canvases are grouped by it.
+        """
+        groups: defaultdict[Size, list[int]] = defaultdict(list)
+        for index, canvas in enumerate(canvases):
+            groups[size_of(canvas.mask)].append(index)
+        painted: dict[int, Rgb | Rejected] = {}
+        for indices in groups.values():
+            group = [canvases[index] for index in indices]
+            results = in_batches(group, self._config.batch_size, lambda batch: list(self._paint(batch, seed)))
+            painted |= zip(indices, results, strict=True)
+        yield from (painted[index] for index in range(len(canvases)))
 
     def _paint(self, canvases: Sequence[Canvas], seed: int) -> Iterator[Rgb | Rejected]:
-        foregrounds = [flatten(canvas.layers, canvas.mask.shape[0]) for canvas in canvases]
+        foregrounds = [flatten(canvas.layers, size_of(canvas.mask)) for canvas in canvases]
         paintings = [
             self._painting(canvas, foreground, seed) for canvas, foreground in zip(canvases, foregrounds, strict=True)
         ]
         for canvas, foreground, painted in zip(canvases, foregrounds, self._inpainter.paint(paintings), strict=True):
-            size = canvas.mask.shape[0]
-            picture = _sized(painted, paintings[0].mask.shape[0])[:size, :size]
+            rows, columns = canvas.mask.shape
+            picture = _sized(painted, size_of(paintings[0].mask))[:rows, :columns]
             if not np.isfinite(picture).all():
                 yield _failed(
                     canvas, 'the model returned values that are not finite; try dtype = "bfloat16" or "float32"'
@@ -134,6 +149,24 @@ class Diffusion(Repainter):
                 merged = foreground.softened(self._config.smooth).over(picture.astype(np.float32) * 255)
                 yield np.clip(np.rint(merged), 0, 255).astype(np.uint8)
 
+    @staticmethod
+    def layers(config: DiffusionConfig, canvas: Canvas, picture: Rgb, seed: int) -> tuple[PictureLayer, ...]:  # noqa: ARG004
+        """The objects as they were pasted, over what the stored picture shows around them.
+
+        The model painted no ground behind an object, so the background is transparent where an object is solid. Shadows
+        are part of the painted background. The layers show the stored picture, not the one before it was encoded.
+        """
+        foreground = flatten(canvas.layers, size_of(canvas.mask))
+        soft = foreground.softened(config.smooth).alpha
+        share = np.divide(soft, foreground.alpha, out=np.zeros_like(soft), where=foreground.alpha > 0)
+        objects = []
+        for layer in canvas.layers:
+            rows, columns = layer.alpha.shape
+            alpha = layer.alpha * share[layer.y : layer.y + rows, layer.x : layer.x + columns]
+            rgba = np.dstack([layer.rgb, np.rint(alpha * 255).astype(np.uint8)])
+            objects.append(PictureLayer(kind="object", index=layer.index, x=layer.x, y=layer.y, rgba=rgba))
+        return (PictureLayer(kind="background", rgba=_behind(objects, picture)), *objects)
+
     def _painting(self, canvas: Canvas, foreground: Foreground, seed: int) -> Painting:
         setting = canvas.layout.setting
         background = setting.background.pixels
@@ -141,24 +174,24 @@ class Diffusion(Repainter):
             rng = rng_for(seed, setting.sample.id, "repaint.start")
             background = rng.integers(0, 256, background.shape, np.uint8)
         start = np.rint(foreground.over(background.astype(np.float32))).astype(np.uint8)
-        size = start.shape[0]
-        padding = -size % MULTIPLE
+        below, right = (-side % MULTIPLE for side in start.shape[:2])
         return Painting(
-            image=cv2.copyMakeBorder(start, 0, padding, 0, padding, cv2.BORDER_REFLECT_101),
-            mask=np.pad(foreground.alpha < OBJECT, (0, padding), constant_values=True),
+            image=cv2.copyMakeBorder(start, 0, below, 0, right, cv2.BORDER_REFLECT_101),
+            mask=np.pad(foreground.alpha < OBJECT, ((0, below), (0, right)), constant_values=True),
             prompt=self._config.prompt.format_map(placeholders(canvas)),
             seed=seed_for(seed, setting.sample.id, "repaint"),
         )
 
 
-def flatten(layers: Sequence[Layer], size: int) -> Foreground:
+def flatten(layers: Sequence[Layer], size: Size) -> Foreground:
     """Blend the objects into one layer, back to front, by straight alpha.
 
     Args:
         layers: back to front.
-        size: width and height of the canvas in pixels.
+        size: of the canvas.
     """
-    colour, alpha = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32)
+    alpha = np.zeros((size.height, size.width), np.float32)
+    colour = np.zeros((*alpha.shape, 3), np.float32)
     for layer in layers:
         height, width = layer.alpha.shape
         place = np.s_[layer.y : layer.y + height, layer.x : layer.x + width]
@@ -166,6 +199,20 @@ def flatten(layers: Sequence[Layer], size: int) -> Foreground:
         colour[place] = layer.rgb * layer.alpha[..., None] + colour[place] * clear[..., None]
         alpha[place] = layer.alpha + alpha[place] * clear
     return Foreground(colour=colour, alpha=alpha)
+
+
+def _behind(objects: Sequence[PictureLayer], picture: Rgb) -> Rgba:
+    """The ground that gives a picture when objects are blended over it; transparent where they are solid."""
+    colour, clear = np.zeros(picture.shape, np.float32), np.ones((*picture.shape[:2], 1), np.float32)
+    for layer in objects:
+        rows, columns = layer.rgba.shape[:2]
+        place = np.s_[layer.y : layer.y + rows, layer.x : layer.x + columns]
+        alpha = layer.rgba[..., 3:].astype(np.float32) / np.float32(255)
+        colour[place] += (layer.rgba[..., :3] - colour[place]) * alpha
+        clear[place] *= 1 - alpha
+    seen = clear >= SEEN
+    ground = np.divide(picture - colour, clear, out=np.zeros_like(colour), where=seen)
+    return np.dstack([np.clip(np.rint(ground), 0, 255).astype(np.uint8), seen.astype(np.uint8) * 255])
 
 
 def placeholders(canvas: Canvas) -> dict[str, str]:
@@ -176,11 +223,11 @@ def placeholders(canvas: Canvas) -> dict[str, str]:
     return {"background": _PREPOSITION.sub("", phrase), "phrase": phrase, "concepts": ", ".join(nouns)}
 
 
-def _sized(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Resize a picture to the requested side; Flux Kontext, for one, paints at its training size."""
-    if picture.shape[0] == side:
+def _sized(picture: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
+    """Resize a picture to the requested size; Flux Kontext, for one, paints at its training size."""
+    if size_of(picture) == size:
         return picture
-    return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.float32)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _failed(canvas: Canvas, reason: str) -> Rejected:

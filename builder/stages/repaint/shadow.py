@@ -43,25 +43,44 @@ def cast_shadows(picture: Rgb, layers: Sequence[Layer], light: Light, strength: 
     """Darken the ground under and beside each layer, in place.
 
     Args:
-        picture: uint8 [S, S, 3], the background.
+        picture: uint8 [H, W, 3], the background.
         layers: the objects; each stands on its lowest opaque row.
         light: the scene's light.
         strength: 0 to 1.
     """
-    size = picture.shape[0]
-    side = -(-size // MAP_SCALE)
-    passing = np.ones((side, side), np.float32)
+    top, passing = ground_light(picture.shape[:2], layers, light, strength)
+    if passing.size:
+        ground = picture[top : top + passing.shape[0]]
+        cv2.multiply(ground, cv2.merge([passing, passing, passing]), dst=ground, scale=1 / 255)
+
+
+def ground_light(
+    shape: tuple[int, ...], layers: Sequence[Layer], light: Light, strength: float
+) -> tuple[int, NDArray[np.uint8]]:
+    """How much light reaches the ground, in the rows of a picture that have shadows.
+
+    Args:
+        shape: height and width of the picture.
+        layers: the objects.
+        light: the scene's light.
+        strength: 0 to 1.
+
+    Returns:
+        The first of these rows, and uint8 [rows, W] for them: 255 is full light. No rows where there is no shadow.
+    """
+    height, width = shape
+    passing = np.ones((-(-height // MAP_SCALE), -(-width // MAP_SCALE)), np.float32)
     for layer in layers:
         _shade(passing, layer, light, strength)
     rows = np.flatnonzero(passing.min(axis=1) < 0.998)
-    if rows.size:
-        top, bottom = int(rows[0]), int(rows[-1]) + 1
-        window = passing[max(0, top - 1) : bottom + 1]
-        ground = picture[max(0, top - 1) * MAP_SCALE : (bottom + 1) * MAP_SCALE]
-        shape = (side * MAP_SCALE, window.shape[0] * MAP_SCALE)
-        full = cv2.resize(np.rint(window * 255).astype(np.uint8), shape, interpolation=cv2.INTER_LINEAR)
-        full = full[: ground.shape[0], :size]
-        cv2.multiply(ground, cv2.merge([full, full, full]), dst=ground, scale=1 / 255)
+    if not rows.size:
+        return 0, np.zeros((0, width), np.uint8)
+    top, bottom = max(0, int(rows[0]) - 1), int(rows[-1]) + 2
+    window = np.rint(passing[top:bottom] * 255).astype(np.uint8)
+    full = cv2.resize(
+        window, (window.shape[1] * MAP_SCALE, window.shape[0] * MAP_SCALE), interpolation=cv2.INTER_LINEAR
+    )
+    return top * MAP_SCALE, np.asarray(full[: height - top * MAP_SCALE, :width], np.uint8)
 
 
 def _shade(passing: Alpha, layer: Layer, light: Light, strength: float) -> None:
@@ -89,9 +108,8 @@ def _shade(passing: Alpha, layer: Layer, light: Light, strength: float) -> None:
     shade *= 1 - strength * CAST_SHARE * _blurred(flat, blur * 0.6, blur * 0.6)
 
     left, top = round(layer.x / MAP_SCALE) - across, round(layer.y / MAP_SCALE) + height - low - along
-    side = passing.shape[0]
-    rows = slice(max(0, top), min(side, top + shade.shape[0]))
-    columns = slice(max(0, left), min(side, left + shade.shape[1]))
+    rows = slice(max(0, top), min(passing.shape[0], top + shade.shape[0]))
+    columns = slice(max(0, left), min(passing.shape[1], left + shade.shape[1]))
     passing[rows, columns] *= shade[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
 
 

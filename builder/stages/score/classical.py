@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from builder.records import Box, Captioned, IndexMask, Rejected, Rgb, Scene
 from builder.stages.score.base import Scorer
+from builder.stages.score.geometry import floating, proportion
 
 Grey = NDArray[np.uint8]
 """uint8 [H, W]."""
@@ -38,6 +39,7 @@ WORST: Mapping[str, Callable[[Iterable[float]], float]] = {
     "sharpness": min,
     "seam": max,
     "exposure": max,
+    "floating": max,
 }
 
 REBLUR = 9
@@ -80,7 +82,7 @@ def _measure(scene: Scene) -> Mapping[str, float] | Rejected:
     half, half_mask = _shrunk(image, 2), mask[::2, ::2]
     quarter, quarter_mask = cv2.cvtColor(_shrunk(half, 2), cv2.COLOR_RGB2LAB), mask[::4, ::4]
     objects = []
-    for value, box in enumerate(canvas.boxes, start=1):
+    for (value, box), above in zip(enumerate(canvas.boxes, start=1), floating(canvas.layout), strict=True):
         tight, near = _window(box, mask.shape), _window(box, mask.shape, margin=RING)
         shown, at_half, at_quarter = mask[tight] == value, _reduced(near, 2), _reduced(near, 4)
         objects.append(
@@ -93,9 +95,12 @@ def _measure(scene: Scene) -> Mapping[str, float] | Rejected:
                 "sharpness": _sharpness(image[tight], shown),
                 "seam": _seam(half[at_half], quarter[at_quarter], half_mask[at_half] == value),
                 "exposure": _exposure(quarter[at_quarter][..., 0], quarter_mask[at_quarter], value),
+                "floating": above,
             }
         )
-    return {name: round(float(worst(found[name] for found in objects)), 4) for name, worst in WORST.items()}
+    scores = {name: worst(found[name] for found in objects) for name, worst in WORST.items()}
+    scores["proportion"] = proportion(canvas.layout)
+    return {name: round(float(score), 4) for name, score in scores.items()}
 
 
 def _border(shown: Shown, window: Window, picture: tuple[int, ...]) -> float:

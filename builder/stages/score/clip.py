@@ -108,7 +108,7 @@ class Clip(Scorer):
 
     def _score_batch(self, scenes: Sequence[Captioned]) -> Iterator[Mapping[str, float] | Rejected]:
         """The scores by the models; each model runs once for the whole batch."""
-        images = self._encoder.images([scene.scene.image for scene in scenes])
+        images = self._encoder.images([squared(scene.scene.image) for scene in scenes])
         crops = self._encoder.images([crop for scene in scenes for crop in _crops(scene)])
         sources = self._encode_sources([cutout for scene in scenes for cutout in _setting(scene).cutouts])
         nouns = [[concept.class_noun for concept in _setting(scene).sample.concepts] for scene in scenes]

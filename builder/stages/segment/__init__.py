@@ -8,6 +8,7 @@ import numpy as np
 
 from builder.records import Cutout, Photo, Rejected
 from builder.stages.segment.base import Matte, MatteFinder, SegmentConfig, Segmenter, find_flaw, within_photo
+from builder.stages.segment.colours import count_colours
 from builder.stages.segment.frame import content, ends_at_frame
 from builder.stages.segment.matte import crop, feather
 from builder.stages.segment.outline import thin_share
@@ -59,4 +60,6 @@ def segment(
             cut_off=cut_off_below,
             mask=mask,
             thin=thin_share(mask) if photo.given is None else None,
+            lost=matte.lost,
+            colours=count_colours(photo.pixels, mask),
         )

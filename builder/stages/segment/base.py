@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol
 
 import numpy as np
@@ -19,6 +19,8 @@ CUT_OFF_BOTTOM, CUT_OFF_SIDE = 0.03, 0.5
 """Quality lost per fraction of the outline on the photo's frame: an object should be seen whole."""
 TORN = 100
 """Quality lost per unit of tear (see `outline.tear`): a tear of 1 % of the object's size costs a quality of 1."""
+CUT_OFF, TORN_OUTLINE = "cut off at the frame", "torn outline"
+"""Names of these losses."""
 BLANK = 10
 """Range of the values 0 to 255 of each channel, up to which a photo shows nothing."""
 MAX_COVERAGE = 0.95
@@ -45,10 +47,12 @@ class Matte:
     """A segmenter's result for one photo.
 
     alpha: float32 [H, W] in [0, 1]. quality: the segmenter's confidence in it, 0 to 1.
+    lost: how much lower the quality is for each visible flaw, by the flaw's name.
     """
 
     alpha: Alpha
     quality: float
+    lost: Mapping[str, float] = field(default_factory=dict)
 
 
 class MatteFinder(Protocol):
@@ -72,6 +76,11 @@ class Segmenter(Backend, MatteFinder, Protocol):
         """The quality from which its cut-outs are used, unless [segment] gives another; config: a `Config`."""
         ...
 
+    @staticmethod
+    def unlike_weight(config: Any) -> float:  # noqa: ARG004
+        """Quality lost per unit of a cut-out's unlikeness to its siblings (see `colours.unlikeness`)."""
+        return 0.0
+
 
 def within_photo(matte: Matte, window: tuple[slice, slice], photo: Photo) -> Matte:
     """Extend the matte of a photo's content to the whole photo; lower its quality if the object is cut off or torn.
@@ -83,10 +92,10 @@ def within_photo(matte: Matte, window: tuple[slice, slice], photo: Photo) -> Mat
     """
     mask = matte.alpha >= 0.5
     bottom, others = cut_off(mask)
-    lost = CUT_OFF_BOTTOM * bottom + CUT_OFF_SIDE * others + TORN * tear(mask)
+    lost = {CUT_OFF: CUT_OFF_BOTTOM * bottom + CUT_OFF_SIDE * others, TORN_OUTLINE: TORN * tear(mask)}
     alpha = np.zeros(photo.pixels.shape[:2], np.float32)
     alpha[window] = matte.alpha
-    return Matte(alpha=alpha, quality=max(0.0, matte.quality - lost))
+    return Matte(alpha=alpha, quality=max(0.0, matte.quality - sum(lost.values())), lost={**matte.lost, **lost})
 
 
 def _contrast(pixels: Rgb) -> int:

@@ -11,17 +11,19 @@ class Calibration:
     """Defaults of one segmenter or session.
 
     min_quality: cut-outs of lower quality are not used. rounds: how often a saliency network runs on each photo.
+    unlike: quality lost per unit of a cut-out's unlikeness to the other photos of its concept.
     """
 
     min_quality: float
     rounds: int = 1
+    unlike: float = 0.0
 
 
 UNCALIBRATED = Calibration(min_quality=0.75)
 """Of sessions whose cut-outs nobody has judged yet."""
 
 CALIBRATIONS: Mapping[str, Calibration] = {
-    "tricut": Calibration(min_quality=0.863),
+    "tricut": Calibration(min_quality=0.81, unlike=0.3),
     "isnet-general-use": Calibration(min_quality=0.78),
     "u2net": Calibration(min_quality=0.78),
 }

@@ -39,7 +39,9 @@ def _colours(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     cv2.setRNGSeed(0)  # k-means draws from OpenCV's process-wide generator
     count = min(COMPONENTS, len(sampled))
     once = (cv2.TERM_CRITERIA_MAX_ITER, 5, 0.0)
-    _, nearest, _ = cv2.kmeans(sampled, count, None, once, 1, cv2.KMEANS_PP_CENTERS)  # type: ignore[call-overload]
+    nearest = np.zeros((len(sampled), 1), np.int32)
+    if len(sampled) > 1:  # OpenCV takes a single row for a column of samples
+        _, nearest, _ = cv2.kmeans(sampled, count, None, once, 1, cv2.KMEANS_PP_CENTERS)
     model = np.zeros((COMPONENTS, 13))
     model[:, 4:] = np.eye(3).ravel()
     for row, own in zip(model, (sampled[nearest[:, 0] == i] for i in range(count)), strict=False):
@@ -162,7 +164,7 @@ def disk(radius: int) -> NDArray[np.uint8]:
 
 
 def _is_foreground(trimap: Trimap) -> Mask:
-    return np.isin(trimap, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    return (trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)
 
 
 def _grow(labels: NDArray[np.int32], mask: Mask) -> NDArray[np.intp]:

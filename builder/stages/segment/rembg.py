@@ -38,6 +38,8 @@ MEASURED_SIDE = 256
 """Longest side in pixels at which contrast and residue are measured."""
 SOFT, SOFT_SIDE = 0.5, 256
 """Quality lost per fraction of the object that is half transparent, measured at this longest side in pixels."""
+SEE_THROUGH = "see-through"
+"""Name of this loss."""
 UNSURE = 0.25
 """Saliency from this value to 1 minus it is undecided between object and background."""
 
@@ -208,7 +210,7 @@ class Rembg(Segmenter):
             from builder.stages.segment.matting import matted
 
             alpha = matted(photo, alpha)
-        return Matte(alpha=alpha, quality=quality_of(photo, maps, alpha))
+        return Matte(alpha=alpha, quality=quality_of(photo, maps, alpha), lost={SEE_THROUGH: SOFT * softness(alpha)})
 
 
 def _network(config: RembgConfig, file: Path, *, device: str, threads: int) -> SaliencyNetwork:

@@ -30,22 +30,27 @@ from builder.stages.segment.grabcut import (
 from builder.stages.segment.saliency import LAB_OFFSET, Map, centred_barrier, saliency, to_lab
 from mycanvas.io.config_table import Table
 
-SEARCH_SIDE, CLOSE_SIDE, REFINE_SIDE = 192, 156, 400
-"""Longest side in pixels: of the photo for the search, of the close-up, of the object whose edge is refined."""
+SALIENCY_SIDE, SEARCH_SIDE, CLOSE_SIDE, REFINE_SIDE = 192, 224, 156, 400
+"""Longest side in pixels: of the photo for saliency and for the search, of the close-up, of the object to refine."""
 SURROUNDINGS, EDGE = 0.3, 0.06
 """Margin around the object in the close-up and when its edge is refined, as a fraction of its longest side."""
 CENTRE_SIGMA = 0.28
 """Assumed size of the object for the centre guess, as a fraction of each side of the photo."""
 BAND = 0.02
 """Half the width of the band in which an edge is refined, as a fraction of the object's longest side."""
-SALIENT = {"centre": 1.5, "fused": 1.2, "barrier": 1.0}
-"""Weights of the guesses: the centre decides unless the other two agree; they leave out ground in the middle."""
 WHOLE = {"centre": 2.4, "fused": 1.2, "barrier": 1.0}
-"""Weights with which the centre decides. A cut that changes with the weights is a weak one."""
+"""Weights of the guesses when the centre decides: finds objects of which only parts stand out."""
+SALIENT = {"centre": 1.5, "fused": 1.2, "barrier": 1.0}
+"""Weights of the guesses when the other two together decide: leaves out ground and neighbours in the middle."""
 BLIND = 0.3
 """IoU below which the barrier has missed the object altogether: in dark or blurred scenes there are no barriers."""
 AGREEMENT, CLEARNESS = 0.7, 0.3
 """Weights, in the quality, of the agreement between the cuts and of the object's clear end at its edge."""
+PREFERENCE = 0.03
+"""Quality by which the SALIENT cut must exceed the WHOLE one to be used: parts agree more easily than a whole."""
+SAME = 0.97
+"""IoU of the two from which they count as the same cut."""
+
 Window = tuple[slice, slice]
 Masks = Mapping[str, Mask]
 
@@ -58,6 +63,11 @@ class TriCut(Segmenter):
         """The quality from which its cut-outs are used."""
         return calibration("tricut").min_quality
 
+    @staticmethod
+    def unlike_weight(config: Table) -> float:  # noqa: ARG004 - it has no settings
+        """Quality lost per unit of unlikeness to its siblings."""
+        return calibration("tricut").unlike
+
     def matte(self, photos: Sequence[Rgb]) -> Iterator[Matte]:
         """One matte per photo, in order."""
         return (self._matte(photo) for photo in photos)
@@ -65,17 +75,24 @@ class TriCut(Segmenter):
     def _matte(self, photo: Rgb) -> Matte:
         small = shrink(photo, SEARCH_SIDE)
         guesses = _guess(small)
-        found, whole = (_agree(small, guesses, votes) for votes in (SALIENT, WHOLE))
+        whole, salient = (_agree(small, guesses, weights) for weights in (WHOLE, SALIENT))
+        found, quality = whole, _trust(photo, small, guesses, whole)
+        if iou(whole, salient) < SAME:
+            trust = _trust(photo, small, guesses, salient)
+            if trust > quality + PREFERENCE:
+                found, quality = salient, trust
         if not found.any() or found.all():
             return Matte(alpha=np.full(photo.shape[:2], found.any(), np.float32), quality=0.0)
-        return Matte(alpha=_refine(photo, found), quality=_trust(photo, small, (guesses["centre"], guesses["fused"], whole), found))
+        return Matte(alpha=_refine(photo, found), quality=quality)
 
 
-def _trust(photo: Rgb, small: Rgb, others: Sequence[Mask], found: Mask) -> float:
+def _trust(photo: Rgb, small: Rgb, guesses: Masks, found: Mask) -> float:
     """Quality of a cut, 0 to 1: 0.7 times its mean IoU with other cuts (witnesses) + 0.3 (contrast - residue)."""
+    if not found.any() or found.all():
+        return 0.0
     # The barrier guess rarely finds a whole object, so it is no witness; close up it does better or finds nothing.
     ellipse, barrier = _second_look(photo, found)
-    witnesses = [*(iou(other, found) for other in others), ellipse]
+    witnesses = [iou(guesses["centre"], found), iou(guesses["fused"], found), ellipse]
     if barrier >= BLIND:
         witnesses.append(barrier)
     clearness = contrast(small, found) - residue(small, found)
@@ -123,7 +140,7 @@ def iou(one: Mask, other: Mask) -> float:
 
 
 def _guess(rgb: Rgb) -> Masks:
-    fused, barrier = saliency(rgb)
+    fused, barrier = (_enlarge(cue, rgb.shape) for cue in saliency(shrink(rgb, SALIENCY_SIDE)))
     trimaps = {
         "centre": centre_trimap(rgb.shape, CENTRE_SIGMA),
         "fused": saliency_trimap(fused),
@@ -156,7 +173,7 @@ def _second_look(photo: Rgb, found: Mask) -> tuple[float, float]:
         return 0.0, 0.0
     lab = cv2.cvtColor(close, cv2.COLOR_RGB2LAB)
     trimaps = (ellipse_trimap(object_close), saliency_trimap(centred_barrier(close)))
-    ellipse, barrier = (iou(clean(grabcut(lab, trimap, iterations=2)), object_close) for trimap in trimaps)
+    ellipse, barrier = (iou(clean(grabcut(lab, trimap, iterations=1)), object_close) for trimap in trimaps)
     return ellipse, barrier
 
 
@@ -204,7 +221,11 @@ def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 def resize(mask: Mask, shape: tuple[int, ...]) -> Map:
     """The mask at another size, float32 in [0, 1], with values in between at its edge."""
-    resized: Map = cv2.resize(mask.astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    return _enlarge(mask.astype(np.float32), shape)
+
+
+def _enlarge(values: Map, shape: tuple[int, ...]) -> Map:
+    resized: Map = cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return resized
 
 

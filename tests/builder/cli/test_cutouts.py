@@ -99,11 +99,11 @@ def test_concepts_toml_that_leaves_out_every_photo_is_the_reason_of_the_error(
 @pytest.mark.usefixtures("toml")
 def test_a_changed_mask_gives_another_cutout() -> None:
     main(["cutouts", "photos", "--config", "build.toml"])
-    before = {path.name for path in Path("mycanvas_cutouts/.build/cutouts").glob("*.npy")}
+    before = {path.name for path in Path("mycanvas_cutouts/.build/cutouts").glob("*.cutout.npy")}
     Image.fromarray((disc(radius=40) * 255).astype("uint8")).save("photos/ball/4.mask.png")
     main(["cutouts", "photos", "--config", "build.toml"])
 
-    assert len({path.name for path in Path("mycanvas_cutouts/.build/cutouts").glob("*.npy")} - before) == 1
+    assert len({path.name for path in Path("mycanvas_cutouts/.build/cutouts").glob("*.cutout.npy")} - before) == 1
 
 
 def test_only_the_models_that_cut_out_are_required(toml: Path) -> None:
@@ -154,3 +154,29 @@ def test_a_mask_or_a_choice_that_changes_later_is_named(toml: Path, capsys: pyte
         "  mask ball/4.png    was removed",
         "Use another --output, or the same configuration to resume.",
     ]
+
+
+@pytest.mark.usefixtures("toml")
+def test_flaw_that_siblings_lack_is_named_and_counts_in_the_scores_of_scenes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bristly = disc(radius=46)
+    for row in range(50, 112, 12):
+        bristly[row : row + 3, 10:190] = 1
+    Image.fromarray(bright_photo(bristly)).save("photos/ball/5.png")
+    Path("photos/concepts.toml").unlink()
+    Path("photos/ball/4.mask.png").unlink()
+
+    main(["build", "build.toml", "--concepts", "photos", "--output", "all", "--min-quality", "0", "--samples", "12"])
+    main(["cutouts", "photos", "--config", "build.toml", "--output", "few", "--min-quality", "0.9"])
+    printed = capsys.readouterr().out
+
+    photos = {photo.id: photo for photo in BuildFolder(Path("all")).sources().photos}
+    assert photos["ball/5.png"].lost["thin parts"] > 0.1 > photos["ball/3.png"].lost["thin parts"]
+    assert f"thin parts -{photos['ball/5.png'].lost['thin parts']:.2f}" in printed
+    shown = [
+        (photos[row["source_images"][0]].quality, row["scores"]["cutout"])
+        for row in BuildFolder(Path("all")).candidates(0, ("source_images", "scores"))
+    ]
+    assert {round(quality, 3) for quality, _ in shown} >= {round(photos["ball/5.png"].quality, 3)}
+    assert [score for _, score in shown] == pytest.approx([quality for quality, _ in shown], abs=1e-4)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -31,7 +32,8 @@ def test_result_is_printed_after_one_progress_bar(
 
     assert f"in {tmp_path / 'out'}\n" in first.out
     assert first.err.rpartition("\r")[2].startswith("exporting kohya: 100%")
-    assert second.out == first.out.replace("\n", ", as before\n")
+    assert second.out == first.out.replace("\n", ", as before\n", 1)
+    assert "Start the training: sh train.sh MODEL SD_SCRIPTS\n" in first.out
     assert second.err == ""
 
 
@@ -84,5 +86,16 @@ def test_dataset_on_the_hub_must_be_downloaded_first(tmp_path: Path, capsys: pyt
 
 def test_help_lists_every_format() -> None:
     assert export.help
-    listed = [line.split()[0] for line in export.help.partition("\b")[2].partition("\b")[0].strip().splitlines()]
-    assert listed == list(FORMATS)
+    listed = re.findall(r"^ *([a-z0-9-]+)  ", export.help, re.MULTILINE)
+    assert sorted(listed) == list(FORMATS)
+
+
+def test_options_reach_the_export(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--source", "photos", "--triggers", "words", "--seed", "7")
+
+    main(["export", str(dataset), "--format", "musubi", "--output", str(tmp_path / "out"), *options])
+
+    printed = capsys.readouterr().out
+    assert f"source photos in {tmp_path / 'out'}\n" in printed
+    assert re.search(r"Pictures: \d+ of photos\.", printed)
+    assert "<" not in next((tmp_path / "out/photos").glob("*.txt")).read_text()

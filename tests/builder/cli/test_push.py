@@ -33,7 +33,21 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def test_options_reach_the_upload(published: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
-    main(["push", "data", "jane/scenes", "--private", "--revision", "v2", "--license", "CC-BY-4.0", "--dry-run"])
+    main(
+        [
+            "push",
+            "data",
+            "jane/scenes",
+            "--private",
+            "--revision",
+            "v2",
+            "--license",
+            "CC-BY-4.0",
+            "--dry-run",
+            "--pairs",
+            "p",
+        ]
+    )
 
     assert published == [
         {
@@ -43,6 +57,7 @@ def test_options_reach_the_upload(published: list[dict[str, Any]], capsys: pytes
             "revision": "v2",
             "license": "CC-BY-4.0",
             "all_photos": False,
+            "pairs": Path("p"),
             "dry_run": True,
         }
     ]

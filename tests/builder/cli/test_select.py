@@ -11,6 +11,7 @@ import pytest
 
 from builder.cli.main import main
 from builder.stages.select import SelectConfig
+from mycanvas.dataset import open_dataset
 from mycanvas.schema import SCORE_FIELDS
 
 
@@ -186,3 +187,24 @@ def test_stopped_build_is_named(capsys: pytest.CaptureFixture[str], built: Path,
         main(["select", str(stopped)])
 
     assert "stopped is not finished; run the same `mycanvas build` again to finish it" in capsys.readouterr().err
+
+
+def test_build_of_a_version_with_fewer_scores_is_selected_and_inspected(
+    capsys: pytest.CaptureFixture[str], build_shapes: Callable[[int, int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = tuple(name for name in SCORE_FIELDS if name not in {"floating", "proportion"})
+    with monkeypatch.context() as patched:
+        patched.setattr("mycanvas.schema.SCORES", earlier)
+        patched.setattr("builder.pipeline.rows.SCORES", earlier)
+        built = build_shapes(6, 128)
+
+    printed = run(capsys, built, "--max-floating", "0.5", "--duplicate-bits", "-1")
+    main(["inspect", str(built)])
+    inspected = capsys.readouterr().out
+
+    assert "kept" in printed
+    assert "sharpness" in inspected
+    assert "floating" not in inspected
+    scenes = list(open_dataset(built).scenes())
+    assert scenes
+    assert all(scene.scores["floating"] is None and scene.scores["cutout"] is not None for scene in scenes)

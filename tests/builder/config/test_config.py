@@ -26,7 +26,10 @@ def test_command_line_overrides_file_and_file_overrides_profile(tmp_path: Path) 
         ({"select": {"zzz": 1}}, "unknown key select.zzz; known: min_cutout"),
         ({"samples": 0}, "^samples: expected a whole number of at least 1, got 0$"),
         ({"layout": {"max_overlap": 1.7}}, r"^layout.max_overlap: expected a number of at most 1, got 1.7$"),
-        ({"resolution": "big"}, "^resolution: expected a whole number, got 'big'$"),
+        (
+            {"resolution": "big"},
+            "^resolution: expected a side such as 1024, .*1024x768.*, got 'big'$",
+        ),
         ({"sizes": [2, 6]}, "^entry 2 of sizes: expected a whole number of at most 5, got 6$"),
         ({"segment": {"backend": "magic"}}, "^segment.backend: expected .*'tricut'.*, got 'magic'$"),
         ({"select": {"min_visible": float("nan")}}, "^select.min_visible: expected a finite number, got nan$"),

@@ -14,6 +14,7 @@ from builder.cli.main import main
 from builder.inspect.contact_sheet import CAPTION, COLUMNS, GAP, TILE, contact_sheet
 from mycanvas.dataset import Scene
 from mycanvas.errors import InputError
+from mycanvas.io.images import PALETTE
 
 
 def encoded(image: Image.Image) -> bytes:
@@ -68,6 +69,21 @@ def test_tiles_do_not_touch(scene: Scene) -> None:
         [(GAP * sheet.height, (255, 255, 255))],
         [(GAP * sheet.width, (255, 255, 255))],
     ]
+
+
+@pytest.mark.parametrize("size", [(400, 200), (200, 400)])
+def test_scene_of_another_shape_is_drawn_whole_with_its_box_on_the_object(scene: Scene, size: tuple[int, int]) -> None:
+    image = Image.new("RGB", size, "black")
+    image.paste((0, 0, 250), (100, 100, 180, 180))
+    changed = replace(scene, image=encoded(image), boxes=((100, 100, 80, 80),))
+
+    tile = contact_sheet([changed], columns=1).crop((0, 0, TILE, TILE))
+
+    scale = TILE / 400
+    right, down = ((TILE - side * scale) / 2 for side in size)
+    assert tile.getpixel((round(right) + 2, round(down) + 2)) == (0, 0, 0)
+    assert tile.getpixel((round(right + 140 * scale), round(down + 140 * scale)))[2] > 200
+    assert tile.getpixel((round(right + 100 * scale), round(down + 140 * scale))) == tuple(PALETTE[3:6])
 
 
 def bomb(content: bytes) -> bytes:

@@ -77,7 +77,7 @@ def test_build_with_another_resolution_uses_the_mattes(cache: Path, config: Call
     for key in {file.path.stem for file in cache_files(cache) if file.path.suffix == MATTE}:
         matte = results.get(key, MATTE)
         assert matte
-        results.put(key, MATTE, replace(matte, facts={"quality": 0.25}))
+        results.put(key, MATTE, replace(matte, facts={**matte.facts, "quality": 0.25}))
 
     with pytest.raises(InputError, match=r"the best has 0\.250"):
         build(config("second", resolution=160, seed=5))

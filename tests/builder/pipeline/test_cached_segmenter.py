@@ -28,7 +28,10 @@ class Finder:
 
     def __call__(self, photos: Sequence[Rgb]) -> list[Matte]:
         self.count += len(photos)
-        return [Matte(alpha=photo[..., 0].astype(np.float32) / np.float32(256), quality=1 / 3) for photo in photos]
+        return [
+            Matte(alpha=photo[..., 0].astype(np.float32) / np.float32(256), quality=1 / 3, lost={"see-through": 1 / 7})
+            for photo in photos
+        ]
 
 
 def mattes(photos: Sequence[Rgb], folder: Path | None, settings: str = "tricut") -> tuple[list[Matte], int]:
@@ -39,7 +42,8 @@ def mattes(photos: Sequence[Rgb], folder: Path | None, settings: str = "tricut")
 
 
 def same(one: Sequence[Matte], other: Sequence[Matte]) -> bool:
-    return [matte.quality for matte in one] == [matte.quality for matte in other] and all(
+    facts = [[(matte.quality, matte.lost) for matte in mattes] for mattes in (one, other)]
+    return facts[0] == facts[1] and all(
         a.alpha.dtype == b.alpha.dtype and np.array_equal(a.alpha, b.alpha) for a, b in zip(one, other, strict=True)
     )
 
@@ -72,13 +76,14 @@ def test_another_photo_and_other_settings_are_found_again(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "wrong",
     [
-        Result(facts={"quality": 0.5}, files={"alpha": b"AAAA"}),
-        Result(facts={"quality": 0.5}, files={"alpha": zlib.compress(bytes(7))}),
-        Result(facts={"quality": 0.5}, files={"alpha": zlib.compress(bytes(10**6))}),
-        Result(facts={"quality": "high"}, files={"alpha": zlib.compress(bytes(40 * 30))}),
+        Result(facts={"quality": 0.5, "lost": {}}, files={"alpha": b"AAAA"}),
+        Result(facts={"quality": 0.5, "lost": {}}, files={"alpha": zlib.compress(bytes(7))}),
+        Result(facts={"quality": 0.5, "lost": {}}, files={"alpha": zlib.compress(bytes(10**6))}),
+        Result(facts={"quality": "high", "lost": {}}, files={"alpha": zlib.compress(bytes(40 * 30))}),
+        Result(facts={"quality": 0.5, "lost": []}, files={"alpha": zlib.compress(bytes(40 * 30))}),
         Result(facts={}, files={}),
     ],
-    ids=["no alpha", "short alpha", "long alpha", "no quality", "nothing"],
+    ids=["no alpha", "short alpha", "long alpha", "no quality", "no flaws", "nothing"],
 )
 def test_entry_that_is_no_matte_of_the_photo_is_found_and_written_again(tmp_path: Path, wrong: Result) -> None:
     expected, _ = mattes(PHOTOS[:1], tmp_path)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.pipeline.siblings import compare_siblings
 from builder.pipeline.source_photos import (
     USE_ANYWAY,
     CutoutUse,
@@ -127,10 +128,16 @@ def test_thin_parts_that_most_photos_lack_lower_the_quality() -> None:
     lone = replace(cutout("dog", 0, 0.9), thin=0.3)
     masked = replace(cutout("cup", 9, 1.0), masked=True)
 
-    chosen = choose_cutouts([*cups, *glasses, lone, masked], 0.8, keep_best=False)
+    compared = compare_siblings([*cups, *glasses, lone, masked], {}, 0.0)
+    chosen = choose_cutouts(compared, 0.8, keep_best=False)
 
     assert [each.key for each in chosen if not each.used] == ["cup3"]
     assert chosen[3].quality == pytest.approx(0.9 - 3 * (0.1 - 0.005))
+    assert chosen[3].why == "quality 0.615, below 0.8 (thin parts -0.29)"
+    assert (
+        summary_lines(chosen)[0]
+        == "cup      4 of 5 photos used, 9.jpg by the mask beside the photo; not 3.jpg 0.615 < 0.8 (thin parts -0.29)"
+    )
 
 
 def test_photo_without_a_cutout_cannot_be_used_by_concepts_toml(caplog: pytest.LogCaptureFixture) -> None:

@@ -21,6 +21,7 @@ from builder.records import (
     Rgba,
     Sample,
     Setting,
+    Size,
 )
 from builder.stages.paste import paste, visible_mask
 
@@ -145,7 +146,7 @@ def test_pixel_belongs_to_the_layer_that_contributes_at_least_half_of_it() -> No
         return Layer(index=index, x=0, y=0, rgb=np.zeros((1, 1, 3), np.uint8), alpha=np.full((1, 1), alpha, np.float32))
 
     def owner(*layers: Layer) -> int:
-        return int(visible_mask(layers, 1)[0, 0])
+        return int(visible_mask(layers, Size(1, 1))[0, 0])
 
     assert owner(sheet(0, 1.0), sheet(1, 0.4)) == 1
     assert owner(sheet(0, 0.8), sheet(1, 0.4)) == 0

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from builder.config import parse_config
-from builder.records import BackgroundRef, Concept, Sample, Theme
+from builder.records import BackgroundRef, Concept, Sample, Size, Theme
 from builder.stages.plan import draw_plan
 from mycanvas.errors import ConfigError
 from mycanvas.schema import split_of
@@ -139,3 +139,16 @@ def test_theme_sets_backgrounds_and_heights_of_its_composition_only() -> None:
     assert {each.heights for each in themed} == {(0.6, 1.0)}
     assert {each.background for each in others} == set(YARDS)
     assert {each.heights for each in others} == {(None,)}
+
+
+def test_sizes_of_scenes_are_drawn_by_seed_and_leave_the_rest_of_the_plan_alone() -> None:
+    square = plan(samples=60)
+    mixed = plan(samples=60, resolution=["512x512", "640x384", "384x640"])
+
+    counts = Counter(sample.picture_size for sample in mixed)
+    assert set(counts) == {Size(512, 512), Size(640, 384), Size(384, 640)}
+    assert min(counts.values()) >= 10
+    assert [replace(sample, picture_size=Size(1024, 1024)) for sample in mixed] == list(square)
+    assert mixed == plan(samples=60, resolution=["512x512", "640x384", "384x640"])
+    other = plan(samples=60, resolution=["512x512", "640x384", "384x640"], seed=1)
+    assert [sample.picture_size for sample in other] != [sample.picture_size for sample in mixed]

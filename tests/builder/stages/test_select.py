@@ -36,16 +36,18 @@ def test_scene_exactly_at_a_bound_is_kept() -> None:
 
 @pytest.mark.parametrize("score", SCORES)
 def test_quota_keeps_the_larger_of_two_values_unless_the_score_measures_a_flaw(score: str) -> None:
-    flaws = ("overlap", "border", "seam", "exposure", "invented")
+    flaws = ("overlap", "border", "seam", "exposure", "floating", "proportion", "invented")
     candidates = [judged("a-small", 0, **{score: 0.2}), judged("b-large", 0xFFFF, **{score: 0.6})]
-    config = SelectConfig(min_visible=None, max_overlap=None, max_border=None, per_composition=1)
+    config = SelectConfig(min_visible=None, max_overlap=None, max_border=None, max_floating=None, per_composition=1)
 
     for order in (candidates, candidates[::-1]):
         assert select(order, config).kept == ("a-small" if score in flaws else "b-large",)
 
 
 def test_bound_on_a_score_that_no_scene_has_is_reported_as_idle() -> None:
-    config = SelectConfig(min_visible=None, max_overlap=0.3, max_border=None, min_identity=0.6)
+    config = SelectConfig(
+        min_visible=None, max_border=None, max_floating=None, max_proportion=None, max_overlap=0.3, min_identity=0.6
+    )
 
     assert idle_bounds([judged("a", 0)], config) == ["identity"]
     assert idle_bounds([judged("a", 0), judged("b", 1, identity=0.7)], config) == []

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import datasets
 import fsspec
 import pytest
 from PIL import Image
@@ -76,9 +77,28 @@ def test_scenes_are_read_with_every_column(dataset: Dataset, scene: Scene) -> No
     assert first.boxes == ((1, 2, 4, 4), (8, 4, 7, 6))
     assert (first.concept_tokens, first.class_names) == (("<dog6>", "<cat2>"), ("dog", "cat"))
     assert (first.split, first.num_objects, first.rank) == ("objects_le3", row["num_objects"], None)
-    same = ("caption", "prompt", "background", "composition", "scores", "provenance")
+    same = ("caption", "prompt", "long_caption", "background", "composition", "scores", "provenance")
     assert {name: getattr(first, name) for name in same} == {name: row[name] for name in same}
     assert first.source_images == tuple(row["source_images"])
+
+
+@pytest.mark.parametrize("suffix", ["arrow", "parquet"])
+def test_dataset_of_an_earlier_version_has_no_long_captions(built: Path, scene: Scene, suffix: str) -> None:
+    schema = dataset_schema()
+    earlier = schema.remove(schema.get_field_index("long_caption"))
+    for shard in sorted((built / "data").iterdir()):
+        shard.unlink()
+    rows = [{name: scene(f"old{index}")[name] for name in earlier.names} for index in range(3)]
+    write_shard(built / "data" / f"objects_le3-00000-of-00001.{suffix}", rows, earlier)
+
+    read = list(open_dataset(built).scenes())
+    (loaded,) = datasets.load_dataset("mycanvas", data_dir=str(built)).values()
+
+    assert [(each.id, each.caption, each.long_caption) for each in read] == [
+        (row["id"], row["caption"], None) for row in rows
+    ]
+    assert loaded.column_names == earlier.names
+    assert loaded["id"] == [row["id"] for row in rows]
 
 
 def test_scenes_of_one_split_are_read_alone(dataset: Dataset) -> None:

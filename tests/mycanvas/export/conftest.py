@@ -58,10 +58,12 @@ def foreign(tmp_path: Path, scene: Callable[[str], Row]) -> Foreign:
 
     def write(scenes: Sequence[Row], photos: Sequence[Row] | None = None) -> Path:
         rows = [{**scene(f"s{number}"), **changed} for number, changed in enumerate(scenes)]
-        dog, cat = photo_row("dog6/00.jpg"), photo_row("cat2/01.jpg", concept_token="<cat2>", class_name="cat")
+        cat = {"concept_token": "<cat2>", "class_name": "cat", "mask": square()}
+        own = [photo_row(f"dog6/{number}.jpg", mask=square()) for number in ("00", "01")]
+        own += [photo_row(f"cat2/{number}.jpg", **cat) for number in ("00", "01")]
         folder = tmp_path / "foreign"
         write_shard(folder / "data/objects_le3-00000-of-00001.arrow", rows, dataset_schema())
-        write_shard(folder / "concepts/train-00000-of-00001.arrow", list(photos or [dog, cat]), concepts_schema())
+        write_shard(folder / "concepts/train-00000-of-00001.arrow", list(photos or own), concepts_schema())
         return folder
 
     return write
@@ -72,6 +74,13 @@ def photo_row(name: str, encoded_image: bytes | None = None, **changed: Any) -> 
     content = encoded_image or encoded(Image.new("RGB", (8, 8), "red"), "JPEG")
     row = {"id": name, "concept": name.partition("/")[0], "concept_token": "<dog6>", "class_name": "dog", "used": True}
     return {**row, "image": picture(content), "mask": None, **changed}
+
+
+def square() -> Row:
+    """The mask of an object in the middle of a photo of 8x8."""
+    mask = Image.new("L", (8, 8))
+    mask.paste(255, (2, 2, 6, 6))
+    return picture(encoded(mask, "PNG"))
 
 
 def picture(content: bytes | None) -> Row:

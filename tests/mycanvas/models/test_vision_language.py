@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from builder.records import Captioned, Rgb
@@ -57,6 +58,35 @@ def test_answer_does_not_depend_on_its_batch(tiny_model: Tiny, pictures: list[Rg
 
     assert batch == alone
     assert len(set(batch)) > 1
+
+
+class Recording:
+    """A processor that records the pictures that it is given."""
+
+    def __init__(self, processor: Any) -> None:
+        self.processor, self.given = processor, list[Image.Image]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.processor, name)
+
+    def apply_chat_template(self, chats: list[Any], **options: Any) -> Any:
+        self.given += [chat[0]["content"][0]["image"] for chat in chats]
+        return self.processor.apply_chat_template(chats, **options)
+
+
+def test_picture_that_is_not_square_is_padded_for_a_processor_that_would_crop_it(
+    tiny_model: Tiny, pictures: list[Rgb]
+) -> None:
+    tiny = load_tiny(tiny_model)
+    processor = Recording(tiny.processor)
+    model = LocalVisionLanguageModel(processor, tiny.model, name="tiny", max_tokens=4, batch_size=3)
+
+    model.answer([pictures[0][:40], pictures[1]], REQUESTS[:2], [None, None])
+
+    wide, square = processor.given
+    assert wide.size == (80, 80)
+    np.testing.assert_array_equal(np.asarray(wide)[20:60], pictures[0][:40])
+    np.testing.assert_array_equal(np.asarray(square), pictures[1])
 
 
 def test_answer_depends_on_the_seed(tiny_model: Tiny, pictures: list[Rgb]) -> None:

@@ -22,7 +22,11 @@ def cutout(aspect: float = 1.0, *, cut_off: bool = False) -> Cutout:
 
 
 def setting(
-    cutouts: Sequence[Cutout] = (), *, sizes: tuple[float, ...] | None = None, sample_id: str = "scene"
+    cutouts: Sequence[Cutout] = (),
+    *,
+    sizes: tuple[float, ...] | None = None,
+    sample_id: str = "scene",
+    size: tuple[int, int] = (SIZE, SIZE),
 ) -> Setting:
     """A scene with one concept per cut-out, named in the order of NAMES; three square cut-outs if none are given."""
     cutouts = cutouts or [cutout() for _ in NAMES]
@@ -37,7 +41,7 @@ def setting(
         background=BackgroundRef(scene="yard", phrase="in a yard"),
         sizes=sizes,
     )
-    pixels = np.zeros((SIZE, SIZE, 3), np.uint8)
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
     return Setting(
         sample=sample, cutouts=tuple(cutouts), background=Background(pixels=pixels, horizon=0.2, ground=GROUND)
     )

@@ -123,12 +123,12 @@ def test_cut_off_object_must_stand_on_the_lower_edge() -> None:
 
 
 def test_small_object_is_enlarged_by_at_most_a_quarter() -> None:
-    side = min_area(3, GRID) ** 0.5 / SCALE
+    side = min_area(3, GRID, GRID) ** 0.5 / SCALE
     said = {name: box(40 + 160 * i, 300, side + 1, side + 1) for i, name in enumerate(("cat", "dog6", "mug"))}
     smaller = {name: {**each, "width": side - 1} for name, each in said.items()}
 
     for placement in put(json.dumps(said)):
-        assert min_area(3, SIZE) <= placement.width * placement.height < min_area(3, SIZE) * 1.05
+        assert min_area(3, SIZE, SIZE) <= placement.width * placement.height < min_area(3, SIZE, SIZE) * 1.05
     with pytest.raises(Unusable, match="its box must be 103 wide and 103 high") as refused:
         put(json.dumps(smaller))
     assert refused.value.kind == "too small"
@@ -181,7 +181,7 @@ def test_examples_use_the_configured_grid_and_follow_the_rules() -> None:
                 assert min(each.values()) >= 0
                 assert each["x"] + each["width"] <= 200
                 assert ground <= each["y"] + each["height"] <= 200
-                assert each["width"] * each["height"] >= 0.95 * min_area(len(said), 200)
+                assert each["width"] * each["height"] >= 0.95 * min_area(len(said), 200, 200)
 
 
 def test_examples_differ_between_scenes_and_are_the_same_each_time_for_one() -> None:
@@ -191,3 +191,46 @@ def test_examples_differ_between_scenes_and_are_the_same_each_time_for_one() -> 
 
     assert first == again
     assert first[1:] != another[1:]
+
+
+def test_question_for_another_shape_has_a_grid_of_that_shape() -> None:
+    scene = setting([cutout(0.5), cutout(cut_off=True)], sizes=(1.0, 0.5), size=(384, 256))
+
+    question = ask_for_boxes(scene, BUILT_IN, 600, 0.25, 0)
+
+    rules, asked = question.turns[0], question.turns[-1]
+    assert "a wide photograph" in rules
+    assert "a grid of 600 x 400" in rules
+    assert "x + width is at most 600 and y + height at most 400" in rules
+    assert "at least 9600 cells" in rules  # (600 / 5) (400 / 5)
+    assert "The ground begins at y = 200." in asked
+    assert "width = 0.50 x height" in asked
+    assert "y + height = 400" in asked
+    limits = question.schema["properties"]["cat"]["properties"]
+    assert {name: limit["maximum"] for name, limit in limits.items()} == {
+        "x": 600,
+        "y": 400,
+        "width": 600,
+        "height": 400,
+    }
+    for said in map(json.loads, question.turns[1:-1:2]):
+        for each in said.values():
+            assert each["x"] + each["width"] <= 600
+            assert each["y"] + each["height"] <= 400
+
+
+@pytest.mark.parametrize("size", [(384, 256), (256, 384)])
+def test_object_of_another_shape_keeps_its_proportions_on_the_middle_of_its_boxs_lower_edge(
+    size: tuple[int, int],
+) -> None:
+    scene = setting([cutout(2.0), cutout(0.5)], sizes=(0.5, 1.0), size=size)
+    across, down = (side * 2 for side in size)  # the grid below has two cells a pixel
+    left = box(0.05 * across, 0.5 * down, 0.4 * across, 0.4 * across / 2 + 10)
+    right = box(0.6 * across, 0.9 * down - 0.6 * across, 0.3 * across, 0.6 * across)
+
+    wide, tall = place({"cat": left, "dog6": right}, scene, max(across, down), 0.25)
+
+    for placement, aspect, said in ((wide, 2.0, left), (tall, 0.5, right)):
+        assert placement.width == pytest.approx(placement.height * aspect, abs=1)
+        assert placement.y + placement.height == pytest.approx((said["y"] + said["height"]) / 2, abs=1)
+        assert placement.x + placement.width / 2 == pytest.approx((said["x"] + said["width"] / 2) / 2, abs=1)

@@ -22,6 +22,7 @@ from builder.records import (
     Rejected,
     Sample,
     Setting,
+    Size,
 )
 from builder.stages.layout import arrange
 from builder.stages.layout.base import LayoutConfig, find_flaw, hidden_shares, min_area
@@ -49,6 +50,7 @@ def setting(
     horizon: float = 0.4,
     ground: float = 0.62,
     size: int = SIZE,
+    height: int | None = None,
 ) -> Setting:
     concepts = tuple(
         Concept(name=f"thing{i}", token=f"<thing{i}>", class_noun="thing", height_cm=height, photos=())
@@ -60,7 +62,8 @@ def setting(
         photo_ids=("photo",) * len(cutouts),
         background=BackgroundRef(scene="garden", phrase="in a garden"),
     )
-    background = Background(pixels=np.zeros((size, size, 3), np.uint8), horizon=horizon, ground=ground)
+    pixels = np.zeros((height or size, size, 3), np.uint8)
+    background = Background(pixels=pixels, horizon=horizon, ground=ground)
     return Setting(sample=sample, cutouts=tuple(cutouts), background=background)
 
 
@@ -93,8 +96,52 @@ def test_every_layout_keeps_every_bound(
         assert place.x + place.width <= SIZE
         bottom = (place.y + place.height) / SIZE
         assert bottom == 1 if cut else ground - 1 / SIZE <= bottom <= 1
-        assert place.width * place.height >= min_area(len(things), SIZE)
-    assert max(hidden_shares(cutouts, layout.placements, SIZE)) <= LayoutConfig().max_overlap
+        assert place.width * place.height >= min_area(len(things), SIZE, SIZE)
+    assert max(hidden_shares(cutouts, layout.placements, Size(SIZE, SIZE))) <= LayoutConfig().max_overlap
+
+
+@settings(max_examples=80, deadline=None)
+@given(objects, st.integers(0, 2**32), st.sampled_from([(640, 256), (384, 256), (256, 384), (256, 640)]))
+def test_every_layout_of_another_shape_keeps_every_bound(
+    things: list[tuple[float, float | None, bool]], seed: int, size: tuple[int, int]
+) -> None:
+    width, height = size
+    cutouts = [cutout(aspect, cut_below=cut) for aspect, _, cut in things]
+    given_setting = setting(cutouts, [tall for _, tall, _ in things], size=width, height=height)
+
+    layout = arranged(given_setting, seed)
+
+    if isinstance(layout, Rejected):
+        assert "the least for" in layout.reason or "is hidden" in layout.reason
+        return
+    for place, item, (_, _, cut) in zip(layout.placements, cutouts, things, strict=True):
+        assert min(place.x, place.y) >= 0
+        assert place.x + place.width <= width
+        bottom = (place.y + place.height) / height
+        assert bottom == 1 if cut else 0.62 - 1 / height <= bottom <= 1
+        assert place.width * place.height >= min_area(len(things), width, height)
+        rows, columns = item.rgba.shape[:2]
+        assert place.width == pytest.approx(place.height * columns / rows, abs=1), "stretched"
+
+
+@pytest.mark.parametrize("size", [(384, 256), (512, 256), (256, 384), (256, 448)])
+@pytest.mark.parametrize("count", [2, 4, 5])
+def test_most_ordinary_scenes_of_another_shape_can_be_arranged(count: int, size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(count)
+    results = [
+        arranged(
+            setting(
+                [cutout(a) for a in rng.uniform(0.5, 1.6, count)],
+                rng.uniform(10, 40, count).tolist(),
+                size=size[0],
+                height=size[1],
+            ),
+            seed,
+        )
+        for seed in range(20)
+    ]
+
+    assert sum(isinstance(result, Layout) for result in results) >= 18
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
@@ -253,7 +300,7 @@ def test_placements_within_the_bounds_are_kept() -> None:
 def test_only_the_further_object_counts_as_hidden() -> None:
     near = replace(RIGHT, x=70, y=180)
 
-    hidden = hidden_shares([cutout(), cutout()], (LEFT, near), SIZE)
+    hidden = hidden_shares([cutout(), cutout()], (LEFT, near), Size(SIZE, SIZE))
 
     assert hidden[0] == pytest.approx(0.391, abs=0.05)  # two discs, half a diameter apart
     assert hidden[1] == 0

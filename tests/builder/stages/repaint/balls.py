@@ -19,6 +19,7 @@ from builder.records import (
     Placement,
     Sample,
     Setting,
+    size_of,
 )
 from builder.stages.repaint.diffusion import flatten
 from mycanvas.models.inpainting import Painting
@@ -33,12 +34,16 @@ def ball(index: int, x: int, y: int, side: int = 60) -> Layer:
     return Layer(index=index, x=x, y=y, rgb=rgb, alpha=alpha)
 
 
-def canvas(sample_id: str = "a", size: int = 136, phrase: str = "in a garden") -> Canvas:
-    """Two balls, one in front of the other, before noise. 136 is a multiple of 8 and not of 16."""
+def canvas(sample_id: str = "a", size: int = 136, phrase: str = "in a garden", width: int | None = None) -> Canvas:
+    """Two balls, one in front of the other, before noise. 136 is a multiple of 8 and not of 16.
+
+    size: its height, and its width unless that is given.
+    """
+    width = width or size
     layers = (ball(0, 10, 20), ball(1, 45, 40))
     nouns = ("ball", "dog")
     concepts = tuple(Concept(name=n, token=f"<{n}>", class_noun=n, height_cm=None, photos=()) for n in nouns)
-    background = np.random.default_rng(7).integers(90, 220, (size, size, 3), dtype=np.uint8)
+    background = np.random.default_rng(7).integers(90, 220, (size, width, 3), dtype=np.uint8)
     setting = Setting(
         sample=Sample(
             id=sample_id,
@@ -53,14 +58,14 @@ def canvas(sample_id: str = "a", size: int = 136, phrase: str = "in a garden") -
     return Canvas(
         layout=Layout(setting=setting, placements=places),
         layers=layers,
-        mask=np.zeros((size, size), np.uint8),
+        mask=np.zeros((size, width), np.uint8),
         boxes=((0, 0, 1, 1),) * 2,
         visible=(1.0, 1.0),
     )
 
 
 def original(scene: Canvas) -> NDArray[np.float32]:
-    return flatten(scene.layers, scene.mask.shape[0]).over(scene.layout.setting.background.pixels.astype(np.float32))
+    return flatten(scene.layers, size_of(scene.mask)).over(scene.layout.setting.background.pixels.astype(np.float32))
 
 
 class FakeInpainter:

@@ -17,6 +17,7 @@ from builder.records import (
     Concept,
     Cutout,
     Layout,
+    Placement,
     Sample,
     Scene,
     Setting,
@@ -58,7 +59,8 @@ def scene(nouns: Sequence[str] = ("dog", "cat"), boxes: Sequence[Box] = (DOG, CA
     setting = Setting(
         sample=sample, cutouts=cutouts, background=Background(pixels=np.zeros_like(image), horizon=0.4, ground=0.5)
     )
-    layout = Layout(setting=setting, placements=())
+    places = tuple(Placement(x=int(x), y=int(y), width=int(w), height=int(h), depth=0.0) for x, y, w, h in boxes)
+    layout = Layout(setting=setting, placements=places)
     canvas = Canvas(layout=layout, layers=(), mask=mask, boxes=tuple(boxes), visible=(1.0,) * len(boxes))
     return Captioned(scene=Scene(canvas=canvas, image=image), caption=f"A dog and a cat {seed}.", prompt="")
 

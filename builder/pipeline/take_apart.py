@@ -1,0 +1,168 @@
+"""Take the scenes of a finished build apart into RGBA layers.
+
+A build stores no layers: they would make its shards several times as large. It is deterministic, so the layers of a
+scene follow again from its plan, the cut-outs and painted backgrounds in .build, the replies of a language model that
+are kept there, and the seed. Photos of backgrounds are read again from their folder. The mask and the boxes of a scene
+must come out as they are stored; otherwise it is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from builder.config import BuildConfig, parse_config
+from builder.engines.local import LocalEngine
+from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.changes import changes
+from builder.pipeline.context import BuildContext
+from builder.pipeline.inputs import background_request, find_build_backgrounds
+from builder.pipeline.prepare import one_thread
+from builder.pipeline.required_models import fetch_required_models
+from builder.pipeline.shard import ShardTask, read_settings
+from builder.pipeline.source_photos import CutoutUse
+from builder.pipeline.stage_runner import StageRunner
+from builder.pipeline.themes import find_themes
+from builder.records import BackgroundRef, Canvas, Concept, Sample
+from builder.stages.layout import LAYOUTS, arrange
+from builder.stages.paste import paste
+from builder.stages.plan import choose_compositions, draw_plan
+from builder.stages.repaint import REPAINTERS
+from mycanvas import __version__
+from mycanvas.dataset import Scene
+from mycanvas.errors import StoreError
+from mycanvas.io.checked import read_checked
+from mycanvas.io.images import decode_rgb
+from mycanvas.io.layers import PictureLayer
+from mycanvas.models.runtime import Runtime
+
+BACKGROUND = "background "
+"""Prefix of a background's name in the request of a build."""
+
+
+class SceneLayers:
+    """Gives the layers of the scenes of one build.
+
+    Args:
+        path: the folder of a finished build.
+
+    Raises:
+        StoreError: the folder is not that of a build, or it was built with another version or other backgrounds.
+        InputError: the photos of backgrounds cannot be read.
+        ModelError: a language model made the layouts, and it is not available.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not (path / ".build").is_dir():
+            raise StoreError(
+                f"{path} has no .build folder, from whose cut-outs layers are made; "
+                "give the folder that `mycanvas build` wrote, not a copy of its dataset"
+            )
+        self._folder = BuildFolder.open(path)
+        self._config = parse_config(read_checked(self._folder.config_file, dict[str, Any]))
+        self._runtime = _runtime(self._config, self._folder)
+        sources = self._folder.sources().photos
+        self._keys = {photo.id: photo.key for photo in sources if photo.used and photo.key}
+        self._qualities = {photo.id: photo.quality or 0.0 for photo in sources if photo.id in self._keys}
+        self._samples = {sample.id: sample for sample in self._plan(sources)}
+
+    @one_thread()
+    def __call__(self, scene: Scene) -> tuple[PictureLayer, ...]:
+        """The layers of a scene, back to front: its background, its shadow if there is one, and its objects.
+
+        Raises:
+            StoreError: the scene does not come out as it is stored, or a file of the build is damaged.
+        """
+        canvas = self._canvas(scene)
+        mask = np.asarray(Image.open(io.BytesIO(scene.mask), formats=["PNG"]))
+        if not (np.array_equal(mask, canvas.mask) and np.allclose(canvas.boxes, scene.boxes)):
+            raise self._differs(scene, "its objects have other visible pixels")
+        repainter = REPAINTERS[self._config.backend_name("repaint")]
+        table = self._config.backend_table("repaint")
+        return repainter.layers(table, canvas, decode_rgb(scene.image), self._config.seed)
+
+    def _canvas(self, scene: Scene) -> Canvas:
+        """Compose a scene again, up to the repainting."""
+        sample = self._samples.get(scene.id)
+        if sample is None or sample.photo_ids != scene.source_images:
+            raise self._differs(scene, "the plan has another scene of this name, or none")
+        task = ShardTask(
+            folder=self._folder.path,
+            shard=0,
+            samples=(sample,),
+            keys=self._keys,
+            qualities=self._qualities,
+            config=self._config,
+            runtime=self._runtime,
+            provenance={},
+        )
+        stages = StageRunner(self._config, self._runtime)
+        settings = list(read_settings([sample], self._folder, task))
+        canvases = stages.collect(paste(stages.run("layout", LAYOUTS, arrange, settings, self._config.layout)))
+        if not canvases:
+            raise self._differs(scene, "; ".join(rejected.reason for rejected in stages.pop_rejected()))
+        return canvases[0]
+
+    def _differs(self, scene: Scene, reason: str) -> StoreError:
+        return StoreError(
+            f"scene {scene.id} of {self._folder.path} cannot be composed again as it is stored: {reason}; "
+            "build again with another --output, with the packages that are installed now"
+        )
+
+    def _plan(self, photos: Sequence[CutoutUse]) -> tuple[Sample, ...]:
+        """Draw the plan again, with what plan.json leaves out: concepts, phrases and sizes."""
+        config, folder = self._config, self._folder
+        backgrounds, _ = find_build_backgrounds(config)
+        self._check_request(backgrounds)
+        usable: defaultdict[str, list[str]] = defaultdict(list)
+        concepts: dict[str, Concept] = {}
+        for photo in photos:
+            if photo.used:
+                usable[photo.concept].append(photo.id)
+                concepts[photo.concept] = _concept(photo)
+        compositions = [
+            tuple(concepts[name] for name in names) for names in choose_compositions(sorted(concepts), config)
+        ]
+        context = BuildContext(config=config, folder=folder, engine=LocalEngine(1), runtime=self._runtime)
+        themes = find_themes(context, compositions, backgrounds)
+        return draw_plan(list(concepts.values()), usable, backgrounds, config, themes)
+
+    def _check_request(self, backgrounds: Sequence[BackgroundRef]) -> None:
+        """Check that the version and the backgrounds are those of the build."""
+        request = self._folder.request()
+        now: Mapping[str, Any] = {"mycanvas": __version__, **background_request(backgrounds)}
+        before = {name: value for name, value in request.items() if name in now or name.startswith(BACKGROUND)}
+        # As JSON, in which the request is stored.
+        if found := changes(before, json.loads(json.dumps(now))):
+            lines = [f"{self._folder.path} cannot be composed again, because it was built with another configuration"]
+            raise StoreError("\n".join([*lines, *found, "Restore it, or build again with another --output."]))
+
+
+def _runtime(config: BuildConfig, folder: BuildFolder) -> Runtime:
+    models = fetch_required_models(config, ["layout"])
+    return Runtime(
+        device=config.device,
+        dtype=config.dtype,
+        models={name: model.path for name, model in models.items()},
+        revisions={name: model.revision for name, model in models.items()},
+        replies=folder.replies,
+    )
+
+
+def _concept(photo: CutoutUse) -> Concept:
+    """The concept of a photo, without its photos, which the stages after cutting out do not read."""
+    return Concept(
+        name=photo.concept,
+        token=photo.token,
+        class_noun=photo.class_noun,
+        height_cm=photo.height_cm,
+        height_guessed=photo.height_guessed,
+        photos=(),
+    )

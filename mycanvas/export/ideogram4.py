@@ -1,0 +1,73 @@
+"""Pictures with captions of Ideogram 4, and the configuration and commands of musubi-tuner.
+
+ai-toolkit and SimpleTuner read the folder of pictures as it is, too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from mycanvas.export.boxes_as_text import ideogram_caption
+from mycanvas.export.captions import one_line
+from mycanvas.export.masks import size_of
+from mycanvas.export.recipe import TRIGGERS, run_name, toml_text, write_json, write_script
+from mycanvas.export.source import Source
+from mycanvas.export.training_set import most_frequent
+from mycanvas.export.triggers import trigger_table, triggers_of, with_triggers
+
+_HEAD = "# For --dataset_config of musubi-tuner. Folders are relative to this one: run the trainer here.\n"
+
+
+def write_ideogram4(source: Source, output: Path) -> None:
+    """Write pictures and captions, and last the configuration and the commands."""
+    triggers = triggers_of(source.concepts, source.selection)
+    by_token = {concept.token: triggers[concept.name] for concept in source.concepts}
+    (output / "scenes").mkdir()
+    sizes: Counter[tuple[int, int]] = Counter()
+    for scene in source.scenes():
+        path, size = output / "scenes" / f"{scene.id}.jpg", size_of(scene)
+        prompt = one_line(with_triggers(scene.prompt, source.concepts, triggers), f"scene {scene.id}")
+        path.write_bytes(scene.image)
+        path.with_suffix(".txt").write_text(ideogram_caption(scene, size, prompt, by_token), encoding="utf-8")
+        sizes[size] += 1
+    (output / "dataset.toml").write_text(_HEAD + toml_text(_config(most_frequent(sizes))), encoding="utf-8")
+    write_json(output / TRIGGERS, trigger_table(source.concepts, triggers))
+    arguments = {
+        "MUSUBI": "the folder of musubi-tuner",
+        "DIT": "ideogram4_fp8_scaled.safetensors",
+        "VAE": "flux2-vae.safetensors",
+        "TEXT_ENCODER": "qwen3vl_8b_fp8_scaled.safetensors",
+    }
+    write_script(output, arguments, _commands(source))
+
+
+def _config(resolution: tuple[int, int]) -> dict[str, Any]:
+    return {
+        "general": {
+            "resolution": list(resolution),
+            "caption_extension": ".txt",
+            "batch_size": 1,
+            "enable_bucket": True,
+            "bucket_no_upscale": True,
+        },
+        "datasets": [{"image_directory": "scenes", "cache_directory": "cache", "num_repeats": 1}],
+    }
+
+
+def _commands(source: Source) -> list[list[str]]:
+    scripts, data = "$MUSUBI/src/musubi_tuner", ["--dataset_config", "dataset.toml"]
+    text = ["--text_encoder", "$TEXT_ENCODER", "--validate_caption_structure"]
+    return [
+        ["python", f"{scripts}/ideogram4_cache_latents.py", *data, "--vae", "$VAE"],
+        ["python", f"{scripts}/ideogram4_cache_text_encoder_outputs.py", *data, *text],
+        [
+            *("accelerate", "launch", "--num_cpu_threads_per_process", "1", "--mixed_precision", "bf16"),
+            *(f"{scripts}/ideogram4_train_network.py", *data, "--dit", "$DIT"),
+            *("--sdpa", "--mixed_precision", "bf16", "--gradient_checkpointing"),
+            *("--network_module", "networks.lora_ideogram4", "--network_dim", "32", "--network_alpha", "32"),
+            *("--learning_rate", "1e-4", "--max_train_steps", "2000", "--seed", "0"),
+            *("--output_dir", "trained", "--output_name", run_name(source)),
+        ],
+    ]

@@ -1,0 +1,143 @@
+"""References: for each object of a scene a photo of its concept, another one than the one pasted, or the same."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from hashlib import blake2b
+
+from mycanvas.dataset import Encoded, Photo, Scene, file_name, picture_kind
+from mycanvas.errors import InputError
+from mycanvas.export.photo_files import SUFFIXES
+from mycanvas.export.source import Source
+
+MARGIN = 0.08
+"""White around a cut-out on each side, as a fraction of its longer side."""
+SIDE = 1024
+"""Longest side of a cut-out in pixels: no trainer shows a reference larger."""
+EDGE = 1.0
+"""Standard deviation in pixels by which the edge of a cut-out fades inwards; outside are the photo's background."""
+
+
+class References:
+    """The photos that stand for the objects of a source's scenes.
+
+    Args:
+        source: `source.selection` says which photos, and how they are shown.
+
+    Raises:
+        InputError: another photo is asked for, and a concept has only one that can be used.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._cross = source.selection.pairs == "cross"
+        self._usable: defaultdict[str, list[str]] = defaultdict(list)
+        self._names: dict[str, str] = {}
+        tokens = {concept.name: concept.token for concept in source.concepts}
+        taken: set[str] = set()
+        for photo in source.photos():
+            if not (photo.used and photo.mask):
+                continue
+            self._usable[tokens[photo.concept]].append(photo.id)
+            stem = file_name(f"{photo.concept}+{photo.file_name.rpartition('.')[0] or photo.file_name}")
+            number = 1
+            while (name := stem if number == 1 else f"{stem}+{number}").casefold() in taken:
+                number += 1
+            taken.add(name.casefold())
+            self._names[photo.id] = f"{name}{self._suffix(photo)}"
+        if self._cross:
+            self._check_others(source.classes)
+
+    def of(self, scene: Scene) -> tuple[str, ...]:
+        """The ids of a scene's references: entry i belongs to boxes[i]. The same scene always has the same ones.
+
+        Raises:
+            InputError: the dataset lacks the photo that was pasted.
+        """
+        return tuple(
+            self._other(scene, token, pasted) if self._cross else self._known(scene, pasted)
+            for token, pasted in zip(scene.concept_tokens, scene.source_images, strict=True)
+        )
+
+    def name(self, photo_id: str) -> str:
+        """The name of a reference's file, unique where letters have no case."""
+        return self._names[photo_id]
+
+    def pictures(self, chosen: Collection[str]) -> Iterator[tuple[str, Encoded]]:
+        """The id and the encoded picture of these photos.
+
+        Raises:
+            InputError: a photo or its mask cannot be read.
+        """
+        for photo in self._source.photos():
+            if photo.id in chosen:
+                yield photo.id, self._picture(photo)
+
+    def _check_others(self, tokens: Collection[str]) -> None:
+        single = [token for token in tokens if len(self._usable[token]) < 2]
+        if single:
+            names = [concept.name for concept in self._source.concepts if concept.token in single]
+            raise InputError(
+                f"{self._source.folder} has fewer than two photos that can be used of {', '.join(names)}; "
+                "with one, the reference would be the photo that was pasted. Export with --pairs same, choose "
+                "compositions without these concepts, or build with more photos of them"
+            )
+
+    def _other(self, scene: Scene, token: str, pasted: str) -> str:
+        others = [photo_id for photo_id in self._usable[token] if photo_id != pasted]
+        draw = blake2b(f"{scene.id}\n{token}".encode(errors="replace"), digest_size=8).digest()
+        return others[int.from_bytes(draw, "big") % len(others)]
+
+    def _known(self, scene: Scene, pasted: str) -> str:
+        if pasted not in self._names:
+            raise InputError(
+                f"scene {scene.id} of {self._source.folder} shows {pasted}, "
+                "but the dataset has no such photo with a mask"
+            )
+        return pasted
+
+    def _suffix(self, photo: Photo) -> str:
+        if self._source.selection.references == "cut-out":
+            return ".jpg"
+        return SUFFIXES[picture_kind(photo.image, list(SUFFIXES), self._title(photo))[0]][0]
+
+    def _picture(self, photo: Photo) -> Encoded:
+        return photo.image if self._source.selection.references == "whole" else on_white(photo, self._title(photo))
+
+    def _title(self, photo: Photo) -> str:
+        return f"the source photo {photo.id} of {self._source.folder}"
+
+
+def on_white(photo: Photo, title: str) -> bytes:
+    """A JPEG of a photo's object in the middle of a white square: trainers squash other shapes.
+
+    Raises:
+        InputError: the photo or its mask cannot be read, or the mask is empty or of another size.
+    """
+    import cv2
+    import numpy as np
+
+    from mycanvas.io.images import Rgb, decode_mask, decode_rgb, encode_jpeg, quiet_decoding
+
+    assert photo.mask is not None  # noqa: S101 - References chooses only these
+    try:
+        with quiet_decoding():
+            pixels, mask = decode_rgb(photo.image), decode_mask(photo.mask)
+    except InputError as error:
+        raise InputError(f"{title}: {error}") from error
+    if mask.shape != pixels.shape[:2] or not (mask > 0.5).any():
+        raise InputError(f"the mask of {title} is empty or not of the photo's size")
+    x, y, width, height = cv2.boundingRect((mask > 0.5).astype(np.uint8))
+    window = np.s_[y : y + height, x : x + width]
+    soft = cv2.GaussianBlur(mask, (0, 0), EDGE, borderType=cv2.BORDER_REPLICATE)  # the frame is no edge of the object
+    alpha = np.minimum(mask, np.clip(2 * soft - 1, 0, 1))[window][..., None]
+    margin = round(MARGIN * max(width, height))
+    side = max(width, height) + 2 * margin
+    square: Rgb = np.full((side, side, 3), 255, np.uint8)
+    left, top = (side - width) // 2, (side - height) // 2
+    blended = pixels[window] * alpha + 255 * (1 - alpha)
+    square[top : top + height, left : left + width] = np.rint(blended).astype(np.uint8)
+    if side > SIDE:
+        square = np.asarray(cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+    return encode_jpeg(square)

@@ -1,0 +1,298 @@
+"""The pictures that a trainer gets: scenes, source photos, class pictures; each with a caption and a mask.
+
+They are in folders after their role: `scenes`, `holdout` (scenes for validation), `photos` and `regularization`. Stems
+are unique over all of them, because trainers cache pictures by stem, and find captions and masks by it. Those of scenes
+are their ids; those of other pictures contain "+", which an id cannot.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mycanvas.dataset import Encoded, Photo, Scene, file_name, picture_kind
+from mycanvas.english import with_article, with_token
+from mycanvas.errors import InputError
+from mycanvas.export.captions import CLIP, TextEncoder, least_clip_tokens, one_line
+from mycanvas.export.masks import objects_of, size_of
+from mycanvas.export.photo_files import SUFFIXES
+from mycanvas.export.source import Source
+from mycanvas.export.triggers import trigger_table, triggers_of, with_triggers
+from mycanvas.io.files import os_errors
+from mycanvas.io.messages import counted
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+log = logging.getLogger("mycanvas")
+
+SCENES, HOLDOUT, PHOTOS, REGULARIZATION = "scenes", "holdout", "photos", "regularization"
+SCENES_PER_PHOTO = 3
+"""With both, an epoch has this many scenes for each source photo."""
+MOST_REPEATS = 12
+CLOSE_ENOUGH = 0.1
+"""A ratio of scenes to photos may differ by this fraction, for fewer repeats."""
+SAMPLE_PROMPTS = 4
+NOTHING = "nothing is left to train on: the dataset has no scene with a visible object"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """One picture of a training set.
+
+    role: SCENES, HOLDOUT, PHOTOS or REGULARIZATION. stem: the name of its files without suffix.
+    image: encoded, as stored; suffix: of its kind, ".jpg". size: width and height in pixels.
+    caption: one line. mask: uint8 [H, W], 255 = counts in the loss; of a class picture all of it.
+    """
+
+    role: str
+    stem: str
+    suffix: str
+    image: Encoded
+    size: tuple[int, int]
+    caption: str
+    mask: NDArray[np.uint8]
+
+    @property
+    def path(self) -> str:
+        """The name of its file, relative to the export."""
+        return f"{self.role}/{self.stem}{self.suffix}"
+
+
+class TrainingSet:
+    """The pictures that a source's selection chooses; facts about them are complete when they were iterated.
+
+    Args:
+        source: the dataset.
+        encoder: reads the captions; longer ones are reported.
+
+    counts: pictures by role. sizes: pictures by width and height, of scenes and photos.
+    triggers: what captions call a concept, by its name. prompts: captions for sample images, of different compositions.
+    """
+
+    def __init__(self, source: Source, encoder: TextEncoder) -> None:
+        self._source, self._encoder = source, encoder
+        self._stems: set[str] = set()
+        self._long: list[int] = []
+        self._without_objects = 0
+        self._compositions: set[str] = set()
+        self.counts: Counter[str] = Counter()
+        self.sizes: Counter[tuple[int, int]] = Counter()
+        self.triggers = triggers_of(source.concepts, source.selection)
+        self.prompts: list[str] = []
+
+    def __iter__(self) -> Iterator[Picture]:
+        """The pictures: scenes, then photos, then class pictures.
+
+        Raises:
+            InputError: a picture or a mask cannot be read, a caption is empty, or there is nothing to train on.
+        """
+        selection = self._source.selection
+        if selection.shows_scenes:
+            yield from map(self._tally, self._scenes())
+        if selection.shows_photos:
+            yield from map(self._tally, self._photos())
+        if selection.regularization:
+            yield from map(self._tally, self._class_pictures(selection.regularization))
+        self._report()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The most frequent width and height of scenes; of photos where there are no scenes."""
+        return most_frequent(self.sizes)
+
+    @property
+    def resolution(self) -> int:
+        """The side of a square with as many pixels as `size`."""
+        width, height = self.size
+        return round(math.sqrt(width * height))
+
+    def trigger_table(self) -> dict[str, dict[str, str]]:
+        """The trigger and the class of each concept by its name."""
+        return trigger_table(self._source.concepts, self.triggers)
+
+    def summary(self) -> str:
+        """The pictures of an epoch, in words."""
+        repeats = self.repeats()
+        shown = {role: f"{count} of {role}" for role, count in self.counts.items() if role != HOLDOUT}
+        times = {role: f", {repeats[role]} times each" for role in shown if repeats[role] > 1}
+        held = f"; {self.counts[HOLDOUT]} held out" if self.counts[HOLDOUT] else ""
+        return f"Pictures: {' and '.join(text + times.get(role, '') for role, text in shown.items())}{held}."
+
+    def repeats(self) -> dict[str, int]:
+        """How often an epoch shows each picture of a role, so that there are three scenes for each source photo."""
+        scenes, photos = self.counts[SCENES], self.counts[PHOTOS]
+        numbers = dict.fromkeys(self.counts, 1)
+        if scenes and photos:
+            numbers[SCENES], numbers[PHOTOS] = balanced(scenes, photos)
+        return numbers
+
+    def _tally(self, picture: Picture) -> Picture:
+        self.counts[picture.role] += 1
+        if picture.role in ({SCENES, HOLDOUT} if self._source.selection.shows_scenes else {PHOTOS}):
+            self.sizes[picture.size] += 1
+        tokens = least_clip_tokens(picture.caption)
+        if tokens > self._encoder.tokens:
+            self._long.append(tokens)
+        return picture
+
+    def _scenes(self) -> Iterator[Picture]:
+        total, holdout = sum(self._source.counts.values()), self._source.selection.holdout
+        held = {int((number + 0.5) * total / holdout) for number in range(holdout)}
+        for number, scene in enumerate(self._source.scenes()):
+            mask = self._scene_mask(scene)
+            if not mask.any():
+                self._without_objects += 1
+                continue
+            caption = self._caption(scene.prompt, f"scene {scene.id}")
+            if scene.composition not in self._compositions and len(self.prompts) < SAMPLE_PROMPTS:
+                self._compositions.add(scene.composition)
+                self.prompts.append(caption)
+            yield Picture(
+                role=HOLDOUT if number in held else SCENES,
+                stem=scene.id,
+                suffix=".jpg",
+                image=scene.image,
+                size=size_of(scene),
+                caption=caption,
+                mask=mask,
+            )
+
+    def _scene_mask(self, scene: Scene) -> NDArray[np.uint8]:
+        import numpy as np
+
+        concept = self._source.selection.concept
+        token = self._source.concepts[0].token if concept else None
+        shown = [token in {None, each} for each in scene.concept_tokens]
+        return np.where(objects_of(scene)[..., shown].any(axis=2), np.uint8(255), np.uint8(0))
+
+    def _photos(self) -> Iterator[Picture]:
+        concepts = {concept.name: concept for concept in self._source.concepts}
+        for photo in self._source.photos():
+            concept = concepts[photo.concept]
+            name = f"the source photo {photo.id} of {self._source.dataset.place}"
+            kind, size = picture_kind(photo.image, list(SUFFIXES), name)
+            prompt = f"a photo of {with_token(concept.class_name, concept.token)}"
+            caption = self._caption(prompt, name)
+            if not self._source.selection.shows_scenes and caption not in self.prompts[:SAMPLE_PROMPTS]:
+                self.prompts = [*self.prompts, caption][:SAMPLE_PROMPTS]
+            yield Picture(
+                role=PHOTOS,
+                stem=self._stem(f"{photo.concept}+{photo.file_name.rpartition('.')[0] or photo.file_name}"),
+                suffix=SUFFIXES[kind][0],
+                image=photo.image,
+                size=size,
+                caption=caption,
+                mask=_photo_mask(photo, size, name),
+            )
+
+    def _class_pictures(self, folder: Path) -> Iterator[Picture]:
+        import numpy as np
+
+        found = 0
+        for path in sorted(folder.glob("*/*")):
+            if path.suffix.lower() not in {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}:
+                continue
+            with os_errors(path, "read"):
+                content = path.read_bytes()
+            kind, size = picture_kind(content, list(SUFFIXES), str(path))
+            found += 1
+            yield Picture(
+                role=REGULARIZATION,
+                stem=self._stem(f"{path.parent.name}+{path.stem}"),
+                suffix=SUFFIXES[kind][0],
+                image=content,
+                size=size,
+                caption=_class_caption(path),
+                mask=np.full((size[1], size[0]), 255, np.uint8),
+            )
+        if not found:
+            raise InputError(f"{folder} has no class pictures; expected {folder}/CLASS/*.jpg, as in {folder}/dog/1.jpg")
+
+    def _caption(self, prompt: str, name: str) -> str:
+        return one_line(with_triggers(prompt, self._source.concepts, self.triggers), name)
+
+    def _stem(self, name: str) -> str:
+        """A stem that no other picture has, also where letters have no case."""
+        stem, number = file_name(name), 1
+        while stem.casefold() in self._stems:
+            number += 1
+            stem = f"{file_name(name)}+{number}"
+        self._stems.add(stem.casefold())
+        return stem
+
+    def _report(self) -> None:
+        """Log what a user should know before training."""
+        if not self.sizes:
+            raise InputError(NOTHING)
+        if self._without_objects:
+            shown = self._source.selection.concept or "any object"
+            scenes = counted(self._without_objects, "scene")
+            log.warning("%s left out: no pixel of %s is visible, and a black mask breaks trainers", scenes, shown)
+        if self._source.selection.triggers == "words" and self._encoder.name != CLIP.name:
+            log.warning("trigger words were checked with CLIP's tokenizer, not with that of %s", self._encoder.name)
+        if self._long:
+            log.warning(
+                "%s longer than the %d tokens that %s reads (the longest has at least %d); the rest is cut off",
+                counted(len(self._long), "caption"),
+                self._encoder.tokens,
+                self._encoder.name,
+                max(self._long),
+            )
+
+
+def most_frequent(sizes: Mapping[tuple[int, int], int]) -> tuple[int, int]:
+    """The most frequent width and height; of equally frequent ones the larger.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not sizes:
+        raise InputError(NOTHING)
+    return max(sizes, key=lambda size: (sizes[size], size))
+
+
+def balanced(scenes: int, photos: int) -> tuple[int, int]:
+    """Repeats of scenes and of photos: the fewest that bring their ratio close to SCENES_PER_PHOTO."""
+
+    def error(pair: tuple[int, int]) -> float:
+        return abs(scenes * pair[0] / (photos * pair[1] * SCENES_PER_PHOTO) - 1)
+
+    numbers = range(1, MOST_REPEATS + 1)
+    pairs = sorted(((a, b) for a in numbers for b in numbers), key=lambda pair: (sum(pair), error(pair)))
+    return next((pair for pair in pairs if error(pair) <= CLOSE_ENOUGH), min(pairs, key=error))
+
+
+def _class_caption(path: Path) -> str:
+    """The caption beside a class picture; without one, its class, which is the name of its folder."""
+    beside = path.with_suffix(".txt")
+    if not beside.is_file():
+        return f"a photo of {with_article(path.parent.name)}"
+    try:
+        with os_errors(beside, "read"):
+            return one_line(beside.read_text("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{beside} is not UTF-8; save it as UTF-8") from error
+
+
+def _photo_mask(photo: Photo, size: tuple[int, int], name: str) -> NDArray[np.uint8]:
+    """The mask of the object; all of the photo where no trusted one is known."""
+    import numpy as np
+
+    from mycanvas.io.images import decode_mask, quiet_decoding
+
+    whole = np.full((size[1], size[0]), 255, np.uint8)
+    if not photo.mask or not photo.used:
+        return whole
+    mask_size = picture_kind(photo.mask, ["PNG"], f"the mask of {name}")[1]
+    if mask_size != size:
+        raise InputError(f"the mask of {name} has not the photo's size, {size[0]}x{size[1]}")
+    with quiet_decoding():
+        mask = np.rint(decode_mask(photo.mask) * 255).astype(np.uint8)
+    return mask if mask.any() else whole

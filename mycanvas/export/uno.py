@@ -1,0 +1,55 @@
+"""UNO: a JSON list of all pairs, one for each number of references, and the command that starts its training.
+
+UNO stacks the references of a batch, so a batch may not mix numbers of them: `pairs.json` is for batches of one,
+`pairs_2.json` and so on for larger ones. Paths are relative to the JSON. UNO reads its DeepSpeed settings from the
+working folder, so the command runs there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from mycanvas.export.pairs import Pair, write_pairs
+from mycanvas.export.recipe import write_json, write_script
+from mycanvas.export.source import Source
+
+SAMPLES = 4
+"""Pairs whose scenes UNO generates at each checkpoint, to look at."""
+LARGEST = 512
+"""The resolution that UNO was trained at; its buckets are scaled from it."""
+LARGEST_REFERENCE = 320
+"""Longest side of references in UNO's own training with several of them."""
+
+
+def write_uno(source: Source, output: Path) -> None:
+    """Write pictures, lists and the command."""
+    groups = write_pairs(source, output)
+    every = list(chain.from_iterable(groups.values()))
+    write_json(output / "pairs.json", list(map(_row, every)))
+    for count, pairs in groups.items():
+        write_json(output / f"pairs_{count}.json", list(map(_row, pairs)))
+    write_json(output / "samples.json", list(map(_row, _samples(every))))
+    command = [
+        *("accelerate", "launch", "train.py", "--project_dir", "$HERE/trained"),
+        *("--train_data_json", "$HERE/pairs.json", "--batch_size", "1"),
+        *("--eval_data_json", "$HERE/samples.json", "--eval_batch_size", "1"),
+        *("--resolution", str(LARGEST), "--resolution_ref", str(LARGEST_REFERENCE)),
+        *("--learning_rate", "1e-5", "--max_train_steps", "5000", "--checkpointing_steps", "1000"),
+        *("--gradient_accumulation_steps", "16", "--seed", "0"),
+    ]
+    write_script(output, {"UNO": "the folder of UNO; it downloads FLUX.1-dev"}, [["cd", "$UNO"], command])
+
+
+def _row(pair: Pair) -> dict[str, Any]:
+    return {"prompt": pair.caption, "image_tgt_path": pair.image, "image_paths": list(pair.references)}
+
+
+def _samples(pairs: Iterable[Pair]) -> list[Pair]:
+    """The first pair of each composition, at most SAMPLES."""
+    found: dict[str, Pair] = {}
+    for pair in pairs:
+        found.setdefault(pair.scene.composition, pair)
+    return list(found.values())[:SAMPLES]

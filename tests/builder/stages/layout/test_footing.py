@@ -1,0 +1,64 @@
+"""Where a photo shows ground, and whether the solver keeps objects on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from builder.records import Layout, PhotoFile, Placement, Rgb, Size
+from builder.stages.layout.footing import SIDE, firmness, ground_map
+from tests.builder.stages.layout.test_layout import SIZE, arranged, cutout, setting
+
+PATH, FLOWERS, SKY = (190, 160, 120), (200, 190, 30), (120, 160, 220)
+PHOTO = PhotoFile(id="garden/0.jpg", path=Path("0.jpg"), sha256="")
+
+
+def garden(right: float, lower: float = 1.0) -> Rgb:
+    """A path with a flower bed on the left, up to this column and down to this row, both fractions of the picture."""
+    pixels = np.full((SIZE, SIZE, 3), PATH, np.uint8)
+    pixels[: SIZE // 3] = SKY
+    pixels[SIZE // 3 : round(lower * SIZE), : round(right * SIZE)] = FLOWERS
+    return pixels
+
+
+def test_ground_is_what_looks_like_the_middle_of_the_lower_edge() -> None:
+    ground = ground_map(garden(0.25))
+
+    assert ground[SIDE // 2 :, SIDE // 2].all()
+    assert not ground[:, : SIDE // 8].any()
+    assert not ground[: SIDE // 4].any()
+
+
+@pytest.mark.parametrize(("x", "firm"), [(0.5, 1.0), (0.05, 0.0)])
+def test_firmness_is_that_of_the_least_firm_object(x: float, firm: float) -> None:
+    ground = ground_map(garden(0.25))
+    places = [Placement(x=round(at * SIZE), y=200, width=40, height=60, depth=0.0) for at in (0.5, x)]
+
+    assert firmness([cutout(), cutout()], places, ground, Size(SIZE, SIZE)) == firm
+
+
+def test_an_object_cut_off_below_has_its_foot_outside_of_the_picture() -> None:
+    place = Placement(x=0, y=SIZE - 60, width=40, height=60, depth=0.0)
+
+    assert firmness([cutout(cut_below=True)], [place], ground_map(garden(0.25)), Size(SIZE, SIZE)) == 1
+
+
+def test_solver_keeps_objects_off_the_flower_bed_of_a_photo() -> None:
+    pixels = garden(0.5, lower=0.87)
+    ground = ground_map(pixels)
+
+    def firmest(*, photo: PhotoFile | None) -> float:
+        found = []
+        for index in range(20):
+            given = setting([cutout(), cutout()], sample_id=f"s{index}")
+            sample = replace(given.sample, background=replace(given.sample.background, photo=photo))
+            background = replace(given.background, pixels=pixels)
+            layout = arranged(replace(given, sample=sample, background=background))
+            assert isinstance(layout, Layout)
+            found.append(firmness(given.cutouts, layout.placements, ground, Size(SIZE, SIZE)))
+        return float(np.mean(found))
+
+    assert firmest(photo=PHOTO) > firmest(photo=None) + 0.1
