@@ -30,7 +30,7 @@ from builder.stages.segment.grabcut import (
 from builder.stages.segment.saliency import LAB_OFFSET, Map, centred_barrier, saliency, to_lab
 from mycanvas.io.config_table import Table
 
-SALIENCY_SIDE, SEARCH_SIDE, CLOSE_SIDE, REFINE_SIDE = 192, 224, 156, 400
+CENTRE_SIDE, SALIENCY_SIDE, SEARCH_SIDE, CLOSE_SIDE, REFINE_SIDE = 160, 192, 224, 156, 400
 """Longest side in pixels: of the photo for saliency and for the search, of the close-up, of the object to refine."""
 SURROUNDINGS, EDGE = 0.3, 0.06
 """Margin around the object in the close-up and when its edge is refined, as a fraction of its longest side."""
@@ -140,13 +140,14 @@ def iou(one: Mask, other: Mask) -> float:
 
 
 def _guess(rgb: Rgb) -> Masks:
+    middle = shrink(rgb, CENTRE_SIDE)
+    centre = clean(grabcut(middle, centre_trimap(middle.shape, CENTRE_SIGMA), iterations=2))
     fused, barrier = (_enlarge(cue, rgb.shape) for cue in saliency(shrink(rgb, SALIENCY_SIDE)))
-    trimaps = {
-        "centre": centre_trimap(rgb.shape, CENTRE_SIGMA),
-        "fused": saliency_trimap(fused),
-        "barrier": saliency_trimap(barrier),
+    return {
+        "centre": resize(centre, rgb.shape) >= 0.5,
+        "fused": clean(grabcut(rgb, saliency_trimap(fused), iterations=1)),
+        "barrier": clean(grabcut(rgb, saliency_trimap(barrier), iterations=1)),
     }
-    return {name: clean(grabcut(rgb, trimap, iterations=1)) for name, trimap in trimaps.items()}
 
 
 def _agree(rgb: Rgb, guesses: Masks, weights: Mapping[str, float]) -> Mask:
