@@ -164,7 +164,7 @@ def disk(radius: int) -> NDArray[np.uint8]:
 
 
 def _is_foreground(trimap: Trimap) -> Mask:
-    return (trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)
+    return np.asarray((trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD))
 
 
 def _grow(labels: NDArray[np.int32], mask: Mask) -> NDArray[np.intp]:
