@@ -21,7 +21,7 @@ import logging
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,12 +32,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from builder.config import BuildConfig
+from builder.config import BuildConfig, load_config
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.prepare import CutoutTask, cut_out
 from builder.pipeline.rows import candidate_row
 from builder.pipeline.shard import ShardTask, make_shard, read_settings
-from builder.records import Candidate, Concept, Layout, PhotoFile, Rejected, Sample
+from builder.pipeline.stage_runner import StageRunner
+from builder.records import Candidate, Concept, Layout, PhotoFile, Sample
 from builder.stages.backgrounds import find_backgrounds
 from builder.stages.caption import CAPTIONERS, caption
 from builder.stages.layout import LAYOUTS, arrange
@@ -148,25 +149,21 @@ def measure(bench: Bench, rounds: int) -> Measured:
 
 def profile(task: ShardTask, bench: Bench, stages: defaultdict[str, list[float]]) -> list[Layout]:
     """Adds each stage's seconds a scene, with warm caches; returns the layouts, for the official step 2."""
-    config, seed = task.config, task.config.seed
+    config, runner = task.config, StageRunner(task.config, task.runtime)
     count = len(task.samples)
 
-    def stage(name: str, work: Callable[[], Iterator[Result | Rejected]]) -> list[Result]:
-        seconds, results = spent(lambda: [each for each in work() if not isinstance(each, Rejected)])
+    def timed(name: str, work: Callable[[], Iterable[Result]]) -> list[Result]:
+        seconds, results = spent(lambda: list(work()))
         stages[name].append(seconds / count)
         return results
 
-    settings = stage("background", lambda: read_settings(task.samples, bench.folder, task))
-    layouts = stage("layout", lambda: arrange(settings, LAYOUTS[config.layout.backend](config.layout, Runtime()), seed))
-    canvases = stage("paste", lambda: paste(layouts))
-    scenes = stage(
-        "repaint", lambda: repaint(canvases, REPAINTERS[config.repaint.backend](config.repaint, Runtime()), seed)
-    )
-    captioned = stage(
-        "caption", lambda: caption(scenes, CAPTIONERS[config.caption.backend](config.caption, Runtime()), seed)
-    )
-    candidates = stage("score", lambda: score(captioned, SCORERS[config.score.backend](config.score, Runtime()), seed))
-    stage("encode", lambda: map(encoded, candidates))
+    settings = timed("background", lambda: read_settings(task.samples, bench.folder, task))
+    layouts = timed("layout", lambda: runner.run("layout", LAYOUTS, arrange, settings, config.layout))
+    canvases = timed("paste", lambda: runner.collect(paste(layouts)))
+    scenes = timed("repaint", lambda: runner.run("repaint", REPAINTERS, repaint, canvases, config.repaint))
+    captioned = timed("caption", lambda: runner.run("caption", CAPTIONERS, caption, scenes, config.caption))
+    candidates = timed("score", lambda: runner.run("score", SCORERS, score, captioned, config.score))
+    timed("encode", lambda: map(encoded, candidates))
     return layouts
 
 
@@ -191,13 +188,8 @@ def prepare(folder: Path, case: Case, resolution: int) -> Bench:
     """Draws photos and backgrounds, cuts out what is to be cut out, and plans the scenes."""
     concepts, masters = draw_photos(folder, case)
     draw_backgrounds(folder / "backgrounds")
-    config = BuildConfig(
-        concepts=folder,
-        backgrounds=folder / "backgrounds",
-        output=folder / "out",
-        samples=SCENES,
-        resolution=resolution,
-    )
+    given = {"concepts": str(folder), "backgrounds": str(folder / "backgrounds"), "output": str(folder / "out")}
+    config = load_config(None, "classic", {**given, "samples": SCENES, "resolution": resolution})
     build = BuildFolder(config.output)
     (build.path / "official").mkdir(parents=True)
     photos = [photo for concept in concepts for photo in concept.photos]
