@@ -8,8 +8,8 @@ from math import inf
 
 from scipy.stats import binomtest
 
-PRECISION, PRECISION_OF_TRICUT = 0.95, 0.85
-"""Fraction of the used cut-outs that shall be usable: with a higher one, TriCut's gate leaves too few photos."""
+PRECISION, PRECISION_OF_TRICUT = 0.95, 0.75
+"""Fraction of the used cut-outs that shall be usable: a higher one leaves TriCut few photos; see docs/quality.md."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
