@@ -10,7 +10,6 @@ the scenes' folder.
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections import Counter
 from itertools import chain
@@ -18,14 +17,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mycanvas.export.ai_toolkit import REPLACED
-from mycanvas.export.pairs import Pair, write_pairs
+from mycanvas.export.pairs import Pair, sample_pairs, write_pairs
 from mycanvas.export.recipe import run_name, write_json, write_script
+from mycanvas.export.sizes import most_frequent, square_side
 from mycanvas.export.source import Source
-from mycanvas.export.training_set import most_frequent
 
 SAMPLES = 4
 CONTROLS_OF_A_SAMPLE = 3
-"""Control images that a sample of ai-toolkit may have."""
+"""The most control images that a sample picture of ai-toolkit can have."""
 
 
 def write_ai_toolkit_edit(source: Source, output: Path) -> None:
@@ -59,7 +58,7 @@ def _control(pair: Pair, index: int) -> str:
 
 def _config(source: Source, groups: dict[int, list[Pair]]) -> dict[str, Any]:
     sizes = Counter(pair.size for pair in chain.from_iterable(groups.values()))
-    resolution = round(math.sqrt(math.prod(most_frequent(sizes))))
+    resolution = square_side(most_frequent(sizes))
     datasets = [
         {
             "folder_path": f"scenes_{count}",
@@ -108,11 +107,12 @@ def _config(source: Source, groups: dict[int, list[Pair]]) -> dict[str, Any]:
 
 def _samples(groups: dict[int, list[Pair]]) -> dict[str, Any]:
     """Prompts of different compositions, with no more references than a sample can have."""
-    found: dict[str, Pair] = {}
-    for pair in chain.from_iterable(groups.values()):
-        if len(pair.references) <= CONTROLS_OF_A_SAMPLE and not any(part in pair.caption for part in REPLACED):
-            found.setdefault(pair.scene.composition, pair)
-    chosen = list(found.values())[:SAMPLES]
+    usable = (
+        pair
+        for pair in chain.from_iterable(groups.values())
+        if len(pair.references) <= CONTROLS_OF_A_SAMPLE and not any(part in pair.caption for part in REPLACED)
+    )
+    chosen = sample_pairs(usable, SAMPLES)
     width, height = chosen[0].size if chosen else (1024, 1024)
     samples = [
         {

@@ -7,7 +7,6 @@ pictures are trained whole.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from mycanvas.export.boxes_as_text import bbox_file
 from mycanvas.export.captions import one_line
 from mycanvas.export.masks import size_of
 from mycanvas.export.recipe import TRIGGERS, write_json
+from mycanvas.export.sizes import most_frequent, square_side
 from mycanvas.export.source import Source
-from mycanvas.export.training_set import most_frequent
 from mycanvas.export.triggers import trigger_table, triggers_of, with_triggers
 
 
@@ -34,7 +33,7 @@ def write_bbox(source: Source, output: Path) -> None:
         path.with_suffix(".txt").write_text(one_line(caption, f"scene {scene.id}"), encoding="utf-8")
         path.with_suffix(".bbox").write_text(bbox_file(scene, size_of(scene), by_token), encoding="utf-8")
         sizes[size_of(scene)] += 1
-    write_json(output / "multidatabackend.json", _backends(round(math.sqrt(math.prod(most_frequent(sizes))))))
+    write_json(output / "multidatabackend.json", _backends(square_side(most_frequent(sizes))))
     write_json(output / TRIGGERS, trigger_table(source.concepts, triggers))
 
 

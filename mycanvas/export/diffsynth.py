@@ -6,11 +6,11 @@ of its examples would read "NA" as nothing. Without --dataset_metadata_path it l
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
 from pathlib import Path
 
 from mycanvas.export.captions import Z_IMAGE
-from mycanvas.export.recipe import TRIGGERS, write_json, write_picture, write_script
+from mycanvas.export.recipe import TRIGGERS, write_json, write_json_lines, write_picture, write_script
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import TrainingSet
 
@@ -21,14 +21,12 @@ SIDE_STEP = 16
 def write_diffsynth(source: Source, output: Path) -> None:
     """Write pictures, then their rows and the command."""
     pictures = TrainingSet(source, Z_IMAGE)
-    rows: dict[str, list[str]] = {}
+    rows: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
     for picture in pictures:
         write_picture(output, picture)
-        row = json.dumps({"image": picture.path, "prompt": picture.caption}) + "\n"
-        rows.setdefault(picture.role, []).append(row)
+        rows[picture.role].append({"image": picture.path, "prompt": picture.caption})
     repeats = pictures.repeats()
-    lines = "".join(row for role, own in rows.items() for row in own * repeats[role])
-    (output / "metadata.jsonl").write_text(lines, encoding="utf-8")
+    write_json_lines(output / "metadata.jsonl", (row for role, own in rows.items() for row in own * repeats[role]))
     write_json(output / TRIGGERS, pictures.trigger_table())
     width, height = pictures.size
     pixels = max(width * height, SIDE_STEP**2)

@@ -13,8 +13,8 @@ from pathlib import Path
 from mycanvas.export.captions import CLIP, least_clip_tokens
 from mycanvas.export.masks import size_of
 from mycanvas.export.recipe import run_name, write_script
+from mycanvas.export.sizes import most_frequent
 from mycanvas.export.source import Source
-from mycanvas.export.training_set import most_frequent
 from mycanvas.io.messages import byte_size, counted
 
 log = logging.getLogger("mycanvas")

@@ -12,12 +12,10 @@ from typing import Any
 from mycanvas.export.boxes_as_text import ideogram_caption
 from mycanvas.export.captions import one_line
 from mycanvas.export.masks import size_of
-from mycanvas.export.recipe import TRIGGERS, run_name, toml_text, write_json, write_script
+from mycanvas.export.recipe import TRIGGERS, run_name, write_dataset_toml, write_json, write_script
+from mycanvas.export.sizes import most_frequent
 from mycanvas.export.source import Source
-from mycanvas.export.training_set import most_frequent
 from mycanvas.export.triggers import trigger_table, triggers_of, with_triggers
-
-_HEAD = "# For --dataset_config of musubi-tuner. Folders are relative to this one: run the trainer here.\n"
 
 
 def write_ideogram4(source: Source, output: Path) -> None:
@@ -32,7 +30,7 @@ def write_ideogram4(source: Source, output: Path) -> None:
         path.write_bytes(scene.image)
         path.with_suffix(".txt").write_text(ideogram_caption(scene, size, prompt, by_token), encoding="utf-8")
         sizes[size] += 1
-    (output / "dataset.toml").write_text(_HEAD + toml_text(_config(most_frequent(sizes))), encoding="utf-8")
+    write_dataset_toml(output, "musubi-tuner", _config(most_frequent(sizes)))
     write_json(output / TRIGGERS, trigger_table(source.concepts, triggers))
     arguments = {
         "MUSUBI": "the folder of musubi-tuner",

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from mycanvas.export.captions import CLIP
-from mycanvas.export.recipe import TRIGGERS, run_name, toml_text, write_json, write_mask, write_picture, write_script
+from mycanvas.export.recipe import (
+    TRIGGERS,
+    run_name,
+    write_dataset_toml,
+    write_json,
+    write_mask,
+    write_picture,
+    write_script,
+)
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import HOLDOUT, PHOTOS, REGULARIZATION, SCENES, TrainingSet
 
@@ -24,8 +32,6 @@ LEAST_BUCKET, LARGEST_BUCKET = 256, 1024
 PARTS = 3
 """sd-scripts reads a caption in up to three parts of 75 tokens, if --max_token_length is 225."""
 
-_HEAD = "# For --dataset_config of sd-scripts. Folders are relative to this one: run the trainer here.\n"
-
 
 def write_kohya(source: Source, output: Path) -> None:
     """Write pictures, captions and masks, and last the configuration and the command."""
@@ -34,10 +40,8 @@ def write_kohya(source: Source, output: Path) -> None:
         write_picture(output, picture)
         if picture.role in {SCENES, PHOTOS}:
             write_mask(output / f"masks/{picture.role}/{picture.stem}.png", picture)
-    (output / "dataset.toml").write_text(_HEAD + toml_text(_config(pictures)), encoding="utf-8")
-    width, height = pictures.size
-    samples = [{"prompt": prompt, "width": width, "height": height} for prompt in pictures.prompts]
-    write_json(output / "sample_prompts.json", samples)
+    write_dataset_toml(output, "sd-scripts", _config(pictures))
+    write_json(output / "sample_prompts.json", pictures.samples())
     write_json(output / TRIGGERS, pictures.trigger_table())
     arguments = {"MODEL": "an SDXL checkpoint or folder", "SD_SCRIPTS": "the folder of sd-scripts"}
     write_script(output, arguments, [_command(run_name(source))], [pictures.summary()])

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 from mycanvas.dataset import Scene
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.export.captions import one_line
-from mycanvas.export.recipe import run_name, toml_text, write_json, write_script
+from mycanvas.export.musubi_qwen import qwen_image_commands
+from mycanvas.export.recipe import run_name, write_dataset_toml, write_json, write_script
+from mycanvas.export.sizes import most_frequent
 from mycanvas.export.source import Source
-from mycanvas.export.training_set import most_frequent
 
 if TYPE_CHECKING:
     from mycanvas.io.layers import PictureLayer
@@ -32,8 +33,6 @@ log = logging.getLogger("mycanvas")
 
 MOST_DIFFERENCE = 12.0
 """Mean difference in 8-bit levels between layers and the stored scene; the JPEG of a small, noisy scene has about 4."""
-
-_HEAD = "# For --dataset_config of musubi-tuner. Folders are relative to this one: run the trainer here.\n"
 
 
 def write_layers(source: Source, output: Path) -> None:
@@ -69,16 +68,14 @@ def write_layers(source: Source, output: Path) -> None:
     _report(rows)
     write_json(output / "layers.json", rows)
     write_json(output / "metadata.json", [row for _, group in sorted(groups.items()) for row in group])
-    (output / "dataset.toml").write_text(
-        _HEAD + toml_text(_config(most_frequent(sizes), sorted(groups))), encoding="utf-8"
-    )
+    write_dataset_toml(output, "musubi-tuner", _config(most_frequent(sizes), sorted(groups)))
     arguments = {
         "MUSUBI": "the folder of musubi-tuner",
         "DIT": "qwen_image_layered_bf16.safetensors",
         "VAE": "qwen_image_layered_vae.safetensors",
         "TEXT_ENCODER": "qwen_2.5_vl_7b.safetensors",
     }
-    write_script(output, arguments, _commands(source))
+    write_script(output, arguments, qwen_image_commands("layered", run_name(source)))
 
 
 def _difference(scene: Scene, layers: Sequence[PictureLayer]) -> dict[str, float]:
@@ -136,21 +133,3 @@ def _config(size: tuple[int, int], counts: Sequence[int]) -> dict[str, Any]:
             for count in counts
         ],
     }
-
-
-def _commands(source: Source) -> list[list[str]]:
-    scripts, data = "$MUSUBI/src/musubi_tuner", ["--dataset_config", "dataset.toml", "--model_version", "layered"]
-    return [
-        ["python", f"{scripts}/qwen_image_cache_latents.py", *data, "--vae", "$VAE"],
-        ["python", f"{scripts}/qwen_image_cache_text_encoder_outputs.py", *data, "--text_encoder", "$TEXT_ENCODER"],
-        [
-            *("accelerate", "launch", "--num_cpu_threads_per_process", "1", "--mixed_precision", "bf16"),
-            *(f"{scripts}/qwen_image_train_network.py", *data),
-            *("--dit", "$DIT", "--vae", "$VAE", "--text_encoder", "$TEXT_ENCODER"),
-            *("--sdpa", "--mixed_precision", "bf16", "--gradient_checkpointing", "--fp8_base", "--fp8_scaled"),
-            *("--timestep_sampling", "shift", "--discrete_flow_shift", "2.2", "--weighting_scheme", "none"),
-            *("--network_module", "networks.lora_qwen_image", "--network_dim", "32", "--network_alpha", "32"),
-            *("--optimizer_type", "adamw8bit", "--learning_rate", "1e-4", "--max_train_steps", "2000", "--seed", "0"),
-            *("--output_dir", "trained", "--output_name", run_name(source)),
-        ],
-    ]

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mycanvas.export.captions import Z_IMAGE
-from mycanvas.export.recipe import TRIGGERS, run_name, toml_text, write_json, write_picture, write_script
+from mycanvas.export.recipe import TRIGGERS, run_name, write_dataset_toml, write_json, write_picture, write_script
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import PHOTOS, SCENES, TrainingSet
-
-_HEAD = "# For --dataset_config of musubi-tuner. Folders are relative to this one: run the trainer here.\n"
 
 
 def write_musubi(source: Source, output: Path) -> None:
@@ -22,10 +20,8 @@ def write_musubi(source: Source, output: Path) -> None:
     pictures = TrainingSet(source, Z_IMAGE)
     for picture in pictures:
         write_picture(output, picture)
-    (output / "dataset.toml").write_text(_HEAD + toml_text(_config(pictures)), encoding="utf-8")
-    width, height = pictures.size
-    samples = [{"prompt": prompt, "width": width, "height": height} for prompt in pictures.prompts]
-    write_json(output / "sample_prompts.json", samples)
+    write_dataset_toml(output, "musubi-tuner", _config(pictures))
+    write_json(output / "sample_prompts.json", pictures.samples())
     write_json(output / TRIGGERS, pictures.trigger_table())
     arguments = {
         "MODEL": "the file of Z-Image's transformer",

@@ -8,12 +8,11 @@ JSON is YAML, too.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from mycanvas.export.pairs import Pair, write_pairs
-from mycanvas.export.recipe import run_name, write_json, write_script
+from mycanvas.export.recipe import run_name, write_json, write_json_lines, write_script
 from mycanvas.export.source import Source
 
 PIXELS = (1024**2, 1024**2, 768**2, 512**2, 512**2)
@@ -24,8 +23,7 @@ def write_omnigen2(source: Source, output: Path) -> None:
     """Write pictures, JSONL, options and the command."""
     groups = write_pairs(source, output)
     for count, pairs in groups.items():
-        lines = "".join(json.dumps(_row(pair)) + "\n" for pair in pairs)
-        (output / f"pairs_{count}.jsonl").write_text(lines, encoding="utf-8")
+        write_json_lines(output / f"pairs_{count}.jsonl", map(_row, pairs))
     data = [{"path": f"pairs_{count}.jsonl", "type": "ic", "ratio": 1.0} for count in groups]
     write_json(output / "data.yml", {"data": data})
     write_json(output / "train.yml", _options(source))

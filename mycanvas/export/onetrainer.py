@@ -33,7 +33,7 @@ def write_onetrainer(source: Source, output: Path) -> None:
         if picture.role != REGULARIZATION:
             write_mask(output / f"{picture.role}/{picture.stem}{MASK}.png", picture)
     write_json(output / "concepts.json", _concepts(pictures))
-    write_json(output / "samples.json", _samples(pictures))
+    write_json(output / "samples.json", [{"enabled": True, **sample} for sample in pictures.samples()])
     write_json(output / "config.json", _config(pictures, run_name(source)))
     write_json(output / TRIGGERS, pictures.trigger_table())
     arguments = {"MODEL": "Z-Image: a folder, or Tongyi-MAI/Z-Image", "ONETRAINER": "the folder of OneTrainer"}
@@ -65,11 +65,6 @@ def _concepts(pictures: TrainingSet) -> list[dict[str, Any]]:
         for role, kind in _TYPES.items()
         if pictures.counts[role]
     ]
-
-
-def _samples(pictures: TrainingSet) -> list[dict[str, Any]]:
-    width, height = pictures.size
-    return [{"enabled": True, "prompt": prompt, "width": width, "height": height} for prompt in pictures.prompts]
 
 
 def _config(pictures: TrainingSet, name: str) -> dict[str, Any]:

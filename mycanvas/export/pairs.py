@@ -10,7 +10,7 @@ meant, and tokens mean nothing to these models.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,6 +59,14 @@ def write_pairs(source: Source, output: Path) -> dict[int, list[Pair]]:
     for photo_id, picture in references.pictures(used):
         (output / "references" / references.name(photo_id)).write_bytes(picture)
     return dict(sorted(groups.items()))
+
+
+def sample_pairs(pairs: Iterable[Pair], most: int) -> list[Pair]:
+    """The first pair of each composition, at most this many, for sample pictures during the training."""
+    first: dict[str, Pair] = {}
+    for pair in pairs:
+        first.setdefault(pair.scene.composition, pair)
+    return list(first.values())[:most]
 
 
 def pairs_of(source: Source, references: References, split: str | None = None) -> Iterator[Pair]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -47,15 +47,32 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def toml_text(tables: Mapping[str, Any], prefix: str = "") -> str:
+def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one ASCII JSON object a line."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def write_dataset_toml(output: Path, trainer: str, tables: Mapping[str, Any]) -> None:
+    """Write `dataset.toml`, the configuration of datasets for sd-scripts and musubi-tuner.
+
+    Args:
+        output: the exported folder.
+        trainer: its name, for a comment.
+        tables: tables, lists of tables, text, numbers, booleans and lists of numbers.
+    """
+    head = f"# For --dataset_config of {trainer}. Paths are relative to this folder: run the trainer here.\n"
+    (output / "dataset.toml").write_text(head + _toml_text(tables), encoding="utf-8")
+
+
+def _toml_text(tables: Mapping[str, Any], prefix: str = "") -> str:
     """TOML of tables, lists of tables, text, numbers, booleans and lists of numbers, in this order."""
     plain, nested = [], []
     for key, value in tables.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            nested.append(f"\n[{name}]\n{toml_text(value, name + '.')}")
+            nested.append(f"\n[{name}]\n{_toml_text(value, name + '.')}")
         elif isinstance(value, Sequence) and not isinstance(value, str) and value and isinstance(value[0], Mapping):
-            nested += [f"\n[[{name}]]\n{toml_text(each, name + '.')}" for each in value]
+            nested += [f"\n[[{name}]]\n{_toml_text(each, name + '.')}" for each in value]
         else:
             plain.append(f"{key} = {toml_string(value) if isinstance(value, str) else json.dumps(value)}\n")
     return "".join(plain + nested)

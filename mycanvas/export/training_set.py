@@ -8,12 +8,11 @@ are their ids; those of other pictures contain "+", which an id cannot.
 from __future__ import annotations
 
 import logging
-import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mycanvas.dataset import Encoded, Photo, Scene, file_name, picture_kind
 from mycanvas.english import with_article, with_token
@@ -21,6 +20,7 @@ from mycanvas.errors import InputError
 from mycanvas.export.captions import CLIP, TextEncoder, least_clip_tokens, one_line
 from mycanvas.export.masks import objects_of, size_of
 from mycanvas.export.photo_files import SUFFIXES
+from mycanvas.export.sizes import most_frequent, square_side
 from mycanvas.export.source import Source
 from mycanvas.export.triggers import trigger_table, triggers_of, with_triggers
 from mycanvas.io.files import os_errors
@@ -39,7 +39,6 @@ MOST_REPEATS = 12
 CLOSE_ENOUGH = 0.1
 """A ratio of scenes to photos may differ by this fraction, for fewer repeats."""
 SAMPLE_PROMPTS = 4
-NOTHING = "nothing is left to train on: the dataset has no scene with a visible object"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,8 +109,12 @@ class TrainingSet:
     @property
     def resolution(self) -> int:
         """The side of a square with as many pixels as `size`."""
+        return square_side(self.size)
+
+    def samples(self) -> list[dict[str, Any]]:
+        """The prompts of sample pictures, each with the width and the height of its picture."""
         width, height = self.size
-        return round(math.sqrt(width * height))
+        return [{"prompt": prompt, "width": width, "height": height} for prompt in self.prompts]
 
     def trigger_table(self) -> dict[str, dict[str, str]]:
         """The trigger and the class of each concept by its name."""
@@ -229,8 +232,7 @@ class TrainingSet:
 
     def _report(self) -> None:
         """Log what a user should know before training."""
-        if not self.sizes:
-            raise InputError(NOTHING)
+        most_frequent(self.sizes)  # raises an error if there is nothing to train on
         if self._without_objects:
             shown = self._source.selection.concept or "any object"
             scenes = counted(self._without_objects, "scene")
@@ -245,17 +247,6 @@ class TrainingSet:
                 self._encoder.name,
                 max(self._long),
             )
-
-
-def most_frequent(sizes: Mapping[tuple[int, int], int]) -> tuple[int, int]:
-    """The most frequent width and height; of equally frequent ones the larger.
-
-    Raises:
-        InputError: there is none.
-    """
-    if not sizes:
-        raise InputError(NOTHING)
-    return max(sizes, key=lambda size: (sizes[size], size))
 
 
 def balanced(scenes: int, photos: int) -> tuple[int, int]:

@@ -7,17 +7,16 @@ working folder, so the command runs there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mycanvas.export.pairs import Pair, write_pairs
+from mycanvas.export.pairs import Pair, sample_pairs, write_pairs
 from mycanvas.export.recipe import write_json, write_script
 from mycanvas.export.source import Source
 
 SAMPLES = 4
-"""Pairs whose scenes UNO generates at each checkpoint, to look at."""
+"""Number of pairs whose scenes UNO generates at each checkpoint."""
 LARGEST = 512
 """The resolution that UNO was trained at; its buckets are scaled from it."""
 LARGEST_REFERENCE = 320
@@ -31,7 +30,7 @@ def write_uno(source: Source, output: Path) -> None:
     write_json(output / "pairs.json", list(map(_row, every)))
     for count, pairs in groups.items():
         write_json(output / f"pairs_{count}.json", list(map(_row, pairs)))
-    write_json(output / "samples.json", list(map(_row, _samples(every))))
+    write_json(output / "samples.json", list(map(_row, sample_pairs(every, SAMPLES))))
     command = [
         *("accelerate", "launch", "train.py", "--project_dir", "$HERE/trained"),
         *("--train_data_json", "$HERE/pairs.json", "--batch_size", "1"),
@@ -45,11 +44,3 @@ def write_uno(source: Source, output: Path) -> None:
 
 def _row(pair: Pair) -> dict[str, Any]:
     return {"prompt": pair.caption, "image_tgt_path": pair.image, "image_paths": list(pair.references)}
-
-
-def _samples(pairs: Iterable[Pair]) -> list[Pair]:
-    """The first pair of each composition, at most SAMPLES."""
-    found: dict[str, Pair] = {}
-    for pair in pairs:
-        found.setdefault(pair.scene.composition, pair)
-    return list(found.values())[:SAMPLES]
