@@ -156,7 +156,7 @@ def export(
 
     def write(folder: Path) -> None:
         with Progress(f"exporting {name}", sum(source.counts.values()), "scene") as progress:
-            FORMATS[name](replace(source, passed=progress.update), folder)
+            FORMATS[name](replace(source, scene_done=progress.update), folder)
 
     written = write_export(output, identity, write)
     counts = source.counts if selection.shows_scenes else {}

@@ -28,7 +28,7 @@ GROUP_ROWS = 32
 def write_pair_table(source: Source, output: Path) -> None:
     """Write the shards of each split."""
     references = References(source)
-    unreported = replace(source, passed=lambda: None)  # scenes pass twice, and progress counts them once
+    unreported = replace(source, scene_done=lambda: None)  # scenes pass twice, and progress counts them once
     used = {photo for scene in unreported.scenes() for photo in references.of(scene)}
     (output / "data").mkdir()
     with TemporaryDirectory(dir=output) as temporary:  # a reference is in many rows: encode it once

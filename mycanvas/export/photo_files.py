@@ -15,6 +15,21 @@ CUTOUT_QUALITY = 1.0
 """The quality of a photo that came as a cut-out; its mask is its alpha."""
 
 
+class UniqueStems:
+    """Names of files without their suffixes, each different, also where letters have no case."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def add(self, name: str) -> str:
+        """The stem of a new file: its name made safe; "+2", "+3" and so on are added to one that is in use."""
+        stem = file_name(name)
+        names = chain([stem], (f"{stem}+{number}" for number in count(2)))
+        unique = next(name for name in names if name.casefold() not in self._used)
+        self._used.add(unique.casefold())
+        return unique
+
+
 class PhotoNames:
     """Names of the photos of a dataset, each different within its concept, also where letters have no case."""
 
@@ -42,13 +57,23 @@ def _numbered(stem: str, ending: str) -> Iterator[str]:
         yield f"{stem}-{number}.{ending}"
 
 
+def photo_stem(photo: Photo) -> str:
+    """The names of a photo's concept and of its file, joined by "+", which no scene's id contains."""
+    return f"{photo.concept}+{photo.file_name.rpartition('.')[0] or photo.file_name}"
+
+
+def photo_title(photo: Photo, place: str) -> str:
+    """A photo as errors name it; place: that of its dataset."""
+    return f"the source photo {photo.id} of {place}"
+
+
 def photo_content(photo: Photo, place: str) -> tuple[Encoded, str]:
     """A photo's bytes and their kind: as stored, or a PNG with alpha if the photo came as a cut-out.
 
     Raises:
         InputError: it, or the mask of a cut-out, cannot be read.
     """
-    name = f"the source photo {photo.id} of {place}"
+    name = photo_title(photo, place)
     kind, size = picture_kind(photo.image, list(SUFFIXES), name)
     if kind == "JPEG" and photo.mask and photo.quality == CUTOUT_QUALITY and _may_have_alpha(photo):
         return _with_alpha(photo.image, photo.mask, size, name), "PNG"

@@ -1,4 +1,4 @@
-"""References: for each object of a scene a photo of its concept, another one than the one pasted, or the same."""
+"""Choose a reference for each object of a scene: another photo of its concept than the one pasted, or the same one."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from hashlib import blake2b
 
-from mycanvas.dataset import Encoded, Photo, Scene, file_name, picture_kind
+from mycanvas.dataset import Encoded, Photo, Scene, picture_kind
 from mycanvas.errors import InputError
-from mycanvas.export.photo_files import SUFFIXES
+from mycanvas.export.photo_files import SUFFIXES, UniqueStems, photo_stem, photo_title
 from mycanvas.export.source import Source
 
 MARGIN = 0.08
 """White around a cut-out on each side, as a fraction of its longer side."""
 SIDE = 1024
-"""Longest side of a cut-out in pixels: no trainer shows a reference larger."""
+"""Largest side of the white square in pixels; no trainer uses larger references."""
 EDGE = 1.0
-"""Standard deviation in pixels by which the edge of a cut-out fades inwards; outside are the photo's background."""
+"""Standard deviation in pixels of the fade at the inner edge of a cut-out; beyond its edge is the background."""
 
 
 class References:
@@ -35,17 +35,12 @@ class References:
         self._usable: defaultdict[str, list[str]] = defaultdict(list)
         self._names: dict[str, str] = {}
         tokens = {concept.name: concept.token for concept in source.concepts}
-        taken: set[str] = set()
+        stems = UniqueStems()
         for photo in source.photos():
             if not (photo.used and photo.mask):
                 continue
             self._usable[tokens[photo.concept]].append(photo.id)
-            stem = file_name(f"{photo.concept}+{photo.file_name.rpartition('.')[0] or photo.file_name}")
-            number = 1
-            while (name := stem if number == 1 else f"{stem}+{number}").casefold() in taken:
-                number += 1
-            taken.add(name.casefold())
-            self._names[photo.id] = f"{name}{self._suffix(photo)}"
+            self._names[photo.id] = f"{stems.add(photo_stem(photo))}{self._suffix(photo)}"
         if self._cross:
             self._check_others(source.classes)
 
@@ -106,7 +101,7 @@ class References:
         return photo.image if self._source.selection.references == "whole" else on_white(photo, self._title(photo))
 
     def _title(self, photo: Photo) -> str:
-        return f"the source photo {photo.id} of {self._source.folder}"
+        return photo_title(photo, self._source.dataset.place)
 
 
 def on_white(photo: Photo, title: str) -> bytes:
@@ -120,7 +115,7 @@ def on_white(photo: Photo, title: str) -> bytes:
 
     from mycanvas.io.images import Rgb, decode_mask, decode_rgb, encode_jpeg, quiet_decoding
 
-    assert photo.mask is not None  # noqa: S101 - References chooses only these
+    assert photo.mask is not None  # noqa: S101 - References chooses only photos with a mask
     try:
         with quiet_decoding():
             pixels, mask = decode_rgb(photo.image), decode_mask(photo.mask)
@@ -130,7 +125,7 @@ def on_white(photo: Photo, title: str) -> bytes:
         raise InputError(f"the mask of {title} is empty or not of the photo's size")
     x, y, width, height = cv2.boundingRect((mask > 0.5).astype(np.uint8))
     window = np.s_[y : y + height, x : x + width]
-    soft = cv2.GaussianBlur(mask, (0, 0), EDGE, borderType=cv2.BORDER_REPLICATE)  # the frame is no edge of the object
+    soft = cv2.GaussianBlur(mask, (0, 0), EDGE, borderType=cv2.BORDER_REPLICATE)  # does not fade at the frame
     alpha = np.minimum(mask, np.clip(2 * soft - 1, 0, 1))[window][..., None]
     margin = round(MARGIN * max(width, height))
     side = max(width, height) + 2 * margin

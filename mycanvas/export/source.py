@@ -30,7 +30,7 @@ class Source:
         counts: the number of chosen scenes in each split that has any.
         classes: the class name of each concept of these scenes by its token, sorted by token.
         concepts: without their photos, sorted by name; where compositions or a concept were chosen, only those.
-        passed: called after each scene.
+        scene_done: called after each scene.
         layers: gives the layers of a scene, back to front; None: they are not available.
     """
 
@@ -40,7 +40,7 @@ class Source:
     counts: Mapping[str, int]
     classes: Mapping[str, str]
     concepts: Sequence[Concept]
-    passed: Callable[[], object] = lambda: None
+    scene_done: Callable[[], object] = lambda: None
     layers: LayersOf | None = None
 
     def scenes(self, split: str | None = None) -> Iterator[Scene]:
@@ -56,7 +56,7 @@ class Source:
                 picture_kind(scene.image, ["JPEG"], f"the image of scene {scene.id} of {self.folder}")
                 picture_kind(scene.mask, ["PNG"], f"the mask of scene {scene.id} of {self.folder}")
                 yield scene
-                self.passed()
+                self.scene_done()
 
     def photos(self) -> Iterator[Photo]:
         """The source photos of the chosen concepts, in order.

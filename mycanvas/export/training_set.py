@@ -1,8 +1,8 @@
-"""The pictures that a trainer gets: scenes, source photos, class pictures; each with a caption and a mask.
+"""The pictures of a training set: scenes, source photos and class pictures, each with a caption and a mask.
 
-They are in folders after their role: `scenes`, `holdout` (scenes for validation), `photos` and `regularization`. Stems
-are unique over all of them, because trainers cache pictures by stem, and find captions and masks by it. Those of scenes
-are their ids; those of other pictures contain "+", which an id cannot.
+They are in folders named after their role: `scenes`, `holdout` (scenes for validation), `photos` and `regularization`.
+Stems are unique over all of them, because trainers cache pictures by stem, and find captions and masks by it. The stem
+of a scene is its id; those of other pictures contain "+", which an id cannot.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mycanvas.dataset import Encoded, Photo, Scene, file_name, picture_kind
+from mycanvas.dataset import Encoded, Photo, Scene, picture_kind
 from mycanvas.english import with_article, with_token
 from mycanvas.errors import InputError
 from mycanvas.export.captions import CLIP, TextEncoder, least_clip_tokens, one_line
 from mycanvas.export.masks import objects_of, size_of
-from mycanvas.export.photo_files import SUFFIXES
+from mycanvas.export.photo_files import SUFFIXES, UniqueStems, photo_stem, photo_title
 from mycanvas.export.sizes import most_frequent, square_side
 from mycanvas.export.source import Source
 from mycanvas.export.triggers import trigger_table, triggers_of, with_triggers
@@ -36,8 +36,9 @@ SCENES, HOLDOUT, PHOTOS, REGULARIZATION = "scenes", "holdout", "photos", "regula
 SCENES_PER_PHOTO = 3
 """With both, an epoch has this many scenes for each source photo."""
 MOST_REPEATS = 12
+"""Largest number of repeats of one role."""
 CLOSE_ENOUGH = 0.1
-"""A ratio of scenes to photos may differ by this fraction, for fewer repeats."""
+"""Relative error of the ratio of scenes to photos that is accepted for the sake of fewer repeats."""
 SAMPLE_PROMPTS = 4
 
 
@@ -65,19 +66,21 @@ class Picture:
 
 
 class TrainingSet:
-    """The pictures that a source's selection chooses; facts about them are complete when they were iterated.
+    """The pictures that a source's selection chooses. Counts, sizes and prompts are complete after one iteration.
 
     Args:
         source: the dataset.
-        encoder: reads the captions; longer ones are reported.
+        encoder: the text encoder that reads the captions; those that are too long for it are reported.
 
-    counts: pictures by role. sizes: pictures by width and height, of scenes and photos.
-    triggers: what captions call a concept, by its name. prompts: captions for sample images, of different compositions.
+    counts: number of pictures by role.
+    sizes: number of pictures by width and height, of scenes; of photos where there are no scenes.
+    triggers: the trigger of each concept by its name.
+    prompts: captions for sample pictures, of different compositions.
     """
 
     def __init__(self, source: Source, encoder: TextEncoder) -> None:
         self._source, self._encoder = source, encoder
-        self._stems: set[str] = set()
+        self._stems = UniqueStems()
         self._long: list[int] = []
         self._without_objects = 0
         self._compositions: set[str] = set()
@@ -179,7 +182,7 @@ class TrainingSet:
         concepts = {concept.name: concept for concept in self._source.concepts}
         for photo in self._source.photos():
             concept = concepts[photo.concept]
-            name = f"the source photo {photo.id} of {self._source.dataset.place}"
+            name = photo_title(photo, self._source.dataset.place)
             kind, size = picture_kind(photo.image, list(SUFFIXES), name)
             prompt = f"a photo of {with_token(concept.class_name, concept.token)}"
             caption = self._caption(prompt, name)
@@ -187,7 +190,7 @@ class TrainingSet:
                 self.prompts = [*self.prompts, caption][:SAMPLE_PROMPTS]
             yield Picture(
                 role=PHOTOS,
-                stem=self._stem(f"{photo.concept}+{photo.file_name.rpartition('.')[0] or photo.file_name}"),
+                stem=self._stems.add(photo_stem(photo)),
                 suffix=SUFFIXES[kind][0],
                 image=photo.image,
                 size=size,
@@ -208,7 +211,7 @@ class TrainingSet:
             found += 1
             yield Picture(
                 role=REGULARIZATION,
-                stem=self._stem(f"{path.parent.name}+{path.stem}"),
+                stem=self._stems.add(f"{path.parent.name}+{path.stem}"),
                 suffix=SUFFIXES[kind][0],
                 image=content,
                 size=size,
@@ -220,15 +223,6 @@ class TrainingSet:
 
     def _caption(self, prompt: str, name: str) -> str:
         return one_line(with_triggers(prompt, self._source.concepts, self.triggers), name)
-
-    def _stem(self, name: str) -> str:
-        """A stem that no other picture has, also where letters have no case."""
-        stem, number = file_name(name), 1
-        while stem.casefold() in self._stems:
-            number += 1
-            stem = f"{file_name(name)}+{number}"
-        self._stems.add(stem.casefold())
-        return stem
 
     def _report(self) -> None:
         """Log what a user should know before training."""
