@@ -1,9 +1,9 @@
 """Export a dataset to other tools' formats: `mycanvas export`.
 
 A writer takes a Source, which knows the options, and an empty folder. It holds one record batch of scenes at a time,
-and copies encoded pictures unchanged. Recipes for trainers share training_set.py and recipe.py. output.py moves the
-files into place when all are written. JSON and YAML are ASCII, because some readers open them in the machine's own
-encoding. FiftyOne reads what `coco` writes.
+and copies encoded pictures unchanged. Recipes for trainers share training_set.py and recipe.py; formats with references
+share pairs.py. output.py moves the files into place when all are written. JSON and YAML are ASCII, because some readers
+open them in the machine's own encoding. FiftyOne reads what `coco` writes.
 """
 
 from __future__ import annotations
@@ -66,25 +66,25 @@ FORMATS: Mapping[str, Callable[[Source, Path], None]] = {
     "yolo": write_yolo,
 }
 
-_PART = frozenset({"composition"})
-_TRAINING = _PART | {"source", "triggers", "seed"}
-_MASKED = _TRAINING | {"concept"}
-_WORDED = _PART | {"triggers", "seed"}
-_PAIRED = _PART | {"pairs", "references"}
+_SCENES = frozenset({"composition"})
+_RECIPE = _SCENES | {"source", "triggers", "seed"}
+_MASKED_RECIPE = _RECIPE | {"concept"}
+_TRIGGERS = _SCENES | {"triggers", "seed"}
+_REFERENCES = _SCENES | {"pairs", "references"}
 
 OPTIONS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(FORMATS, _PART),
-    "ai-toolkit": _MASKED | {"regularization"},
-    "diffsynth": _TRAINING,
+    **dict.fromkeys(FORMATS, _SCENES),
+    "ai-toolkit": _MASKED_RECIPE | {"regularization"},
+    "diffsynth": _RECIPE,
     "diffusers": frozenset(),
-    "kohya": _MASKED | {"regularization", "holdout"},
-    "musubi": _TRAINING,
-    "onetrainer": _MASKED | {"regularization", "holdout"},
-    "simpletuner": _MASKED | {"holdout"},
-    **dict.fromkeys(("bbox", "ideogram4"), _WORDED),
-    **dict.fromkeys(("ai-toolkit-edit", "musubi-edit", "omnigen2", "pairs", "uno"), _PAIRED),
+    "kohya": _MASKED_RECIPE | {"regularization", "holdout"},
+    "musubi": _RECIPE,
+    "onetrainer": _MASKED_RECIPE | {"regularization", "holdout"},
+    "simpletuner": _MASKED_RECIPE | {"holdout"},
+    **dict.fromkeys(("bbox", "ideogram4"), _TRIGGERS),
+    **dict.fromkeys(("ai-toolkit-edit", "musubi-edit", "omnigen2", "pairs", "uno"), _REFERENCES),
 }
-"""The options of each format: names of fields of Selection. Others are refused."""
+"""The options of each format: names of fields of Selection. `export` refuses others."""
 
 PACKAGES: Mapping[str, tuple[str, str, str]] = {
     "coco": ("pycocotools", "pycocotools", "export"),
@@ -154,9 +154,9 @@ def export(
     options = {f"--{option}": value for option, value in selection.identity().items() if option in OPTIONS[name]}
     identity = {"format": name, "dataset": source.dataset.version, "mycanvas": mycanvas.__version__, **options}
 
-    def write(folder: Path) -> None:
+    def write(empty: Path) -> None:
         with Progress(f"exporting {name}", sum(source.counts.values()), "scene") as progress:
-            FORMATS[name](replace(source, scene_done=progress.update), folder)
+            FORMATS[name](replace(source, scene_done=progress.update), empty)
 
     written = write_export(output, identity, write)
     counts = source.counts if selection.shows_scenes else {}

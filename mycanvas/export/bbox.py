@@ -1,4 +1,4 @@
-"""Pictures, captions and boxes as SimpleTuner's grounding reads them: `.bbox` files, and `multidatabackend.json`.
+"""SimpleTuner's grounding: pictures with captions and `.bbox` files, and `multidatabackend.json`.
 
 Grounding also needs --max_grounding_entities of at least the number of objects. It exists for some models only, and a
 LoRA with it trains the layers for grounding alone, so it teaches places, not the objects. Boxes do not follow crops, so

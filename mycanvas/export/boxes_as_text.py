@@ -1,4 +1,4 @@
-"""Boxes in words: `.bbox` files beside pictures, and captions that hold them."""
+"""Boxes as text: the content of `.bbox` files, and captions of Ideogram 4 that contain boxes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mycanvas.dataset import Scene
 from mycanvas.english import with_token
 
 GRID = 1000
-"""Ideogram 4 counts the width and the height of a picture in thousandths."""
+"""Ideogram 4 gives edges in thousandths of the picture's width or height."""
 
 
 def bbox_file(scene: Scene, size: tuple[int, int], triggers: Mapping[str, str]) -> str:
@@ -21,7 +21,7 @@ def bbox_file(scene: Scene, size: tuple[int, int], triggers: Mapping[str, str]) 
     Args:
         scene: a scene.
         size: its width and height in pixels.
-        triggers: token -> what captions call the concept.
+        triggers: token -> trigger of the concept.
     """
     return json.dumps(
         [
@@ -34,13 +34,13 @@ def bbox_file(scene: Scene, size: tuple[int, int], triggers: Mapping[str, str]) 
 def ideogram_caption(scene: Scene, size: tuple[int, int], prompt: str, triggers: Mapping[str, str]) -> str:
     """A caption of Ideogram 4: one line of compact JSON, UTF-8, with keys in the order that the model knows.
 
-    Boxes are y1, x1, y2, x2 in thousandths. There is no `style_description`: nothing is known of it.
+    Boxes are y1, x1, y2, x2 in thousandths. `style_description` is left out, because the dataset has none.
 
     Args:
         scene: a scene.
         size: its width and height in pixels.
         prompt: the caption as one sentence.
-        triggers: token -> what captions call the concept.
+        triggers: token -> trigger of the concept.
     """
     elements = []
     for token, noun, box in zip(scene.concept_tokens, scene.class_names, scene.boxes, strict=True):

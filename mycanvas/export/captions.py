@@ -1,4 +1,4 @@
-"""Captions as trainers read them: one line, and a number of tokens."""
+"""Captions for trainers: on one line, and with an estimate of their length in tokens."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ _PIECES = re.compile(r"[^\W\d_]+|\d|(?:[^\w\s]|_)+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextEncoder:
-    """The text encoder of a model that is trained. tokens: of a caption that it reads; the rest is cut off."""
+    """The text encoder of a model that is trained. tokens: the most that it reads of a caption; the rest is cut off."""
 
     name: str
     tokens: int
 
 
 CLIP = TextEncoder(name="CLIP", tokens=75)
-"""Of SDXL, without the tokens for start and end."""
+"""The text encoder of SDXL; its tokens for start and end are not counted."""
 Z_IMAGE = TextEncoder(name="Z-Image's Qwen3", tokens=512)
 """OneTrainer, musubi-tuner, DiffSynth, SimpleTuner and diffusers' pipeline cut captions at this length by default."""
 
 
 def one_line(caption: str, name: str) -> str:
-    """A caption without line breaks: several trainers take each line for another caption.
+    """A caption without line breaks, because several trainers read each line as a caption of its own.
 
     Args:
         caption: as stored.
-        name: of its picture, for messages.
+        name: the picture's, for messages.
 
     Raises:
-        InputError: it is empty; trainers would use an empty caption, or another picture's.
+        InputError: the caption is empty.
     """
     text = " ".join(caption.split())
     if not text:

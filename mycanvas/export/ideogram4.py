@@ -1,6 +1,6 @@
-"""Pictures with captions of Ideogram 4, and the configuration and commands of musubi-tuner.
+"""Ideogram 4: pictures with captions that contain boxes, and the configuration and commands of musubi-tuner.
 
-ai-toolkit and SimpleTuner read the folder of pictures as it is, too.
+ai-toolkit and SimpleTuner also read the folder of pictures.
 """
 
 from __future__ import annotations

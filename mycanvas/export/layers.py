@@ -6,8 +6,8 @@
     dataset.toml                  of musubi-tuner; it accepts only scenes of equally many layers in a folder
     metadata.json                 of DiffSynth-Studio
 
-An object's layer also has what objects in front hide. Where a model repainted the background, shadows are part of it,
-and it is transparent behind the objects.
+An object's layer also has the pixels that objects in front of it hide. Where a model repainted the background, shadows
+are part of it, and it is transparent behind the objects.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("mycanvas")
 
 MOST_DIFFERENCE = 12.0
-"""Mean difference in 8-bit levels between layers and the stored scene; the JPEG of a small, noisy scene has about 4."""
+"""Largest mean difference of layers and the stored scene, in 8-bit levels; JPEG alone makes it 4 in noisy scenes."""
 
 
 def write_layers(source: Source, output: Path) -> None:
@@ -87,7 +87,10 @@ def _difference(scene: Scene, layers: Sequence[PictureLayer]) -> dict[str, float
 
     stored, again = decode_rgb(scene.image), flatten(layers)
     if stored.shape != again.shape:
-        raise InputError(f"the layers of scene {scene.id} have not its size")
+        raise InputError(
+            f"the layers of scene {scene.id} have {again.shape[1]}x{again.shape[0]} pixels, expected "
+            f"{stored.shape[1]}x{stored.shape[0]}; build again with another --output"
+        )
     difference = np.abs(stored.astype(np.int16) - again)
     mean = float(difference.mean())
     if mean > MOST_DIFFERENCE:
@@ -115,7 +118,7 @@ def _described(scene: Scene, layers: Sequence[PictureLayer]) -> list[dict[str, A
 
 
 def _diffsynth_row(caption: str, image: str, layers: Sequence[str]) -> dict[str, Any]:
-    """The scene is the first of the images, as in what the model generates."""
+    """A row of `metadata.json`. The scene is the first of the images, as in the model's output."""
     return {"prompt": caption, "image": [image, *layers], "layer_input_image": image, "layer_num": len(layers)}
 
 

@@ -1,7 +1,7 @@
 """musubi-tuner's control images: JSONL of pairs, `dataset.toml`, and the commands for Qwen-Image-Edit-2511.
 
 Several control images are read for Qwen-Image-Edit-2509 and -2511, FLUX.2 and HiDream-O1; other models ignore them
-without a word. Each number of references is a dataset of its own, with a cache of its own, because caches are found by
+silently. Each number of references is a dataset of its own, with a cache of its own, because caches are found by
 the names of pictures. Paths are relative to the exported folder, where the commands run.
 """
 
@@ -18,7 +18,7 @@ from mycanvas.export.sizes import most_frequent
 from mycanvas.export.source import Source
 
 CONTROL_RESOLUTION = [1024, 1024]
-"""Size of control images in Qwen's own code: references keep their shape, within as many pixels."""
+"""As in Qwen's own code; references keep their shape and have at most as many pixels."""
 VERSION = "edit-2511"
 
 

@@ -1,7 +1,7 @@
 """OmniGen2, and OpenSubject, which reads the same: JSONL of pairs, the YAML that lists it, and training options.
 
-Its own options limit the pixels of up to four references, and a row with five is then replaced by another one without a
-word. `train.yml` has a limit for five; the model has embeddings for five. Each number of references has a file of its
+Its own options limit the pixels of up to four references, and a row with five is then silently replaced by another
+one. `train.yml` has a limit for five; the model has embeddings for five. Each number of references has a file of its
 own, so that other options can leave one out. Paths are relative to the exported folder, where the command runs.
 JSON is YAML, too.
 """
@@ -16,7 +16,7 @@ from mycanvas.export.recipe import run_name, write_json, write_json_lines, write
 from mycanvas.export.source import Source
 
 PIXELS = (1024**2, 1024**2, 768**2, 512**2, 512**2)
-"""Pixels of each reference by their number; the first four as in OmniGen2's own options."""
+"""Most pixels of a reference in scenes with 1, 2, … references; the first four as in OmniGen2's own options."""
 
 
 def write_omnigen2(source: Source, output: Path) -> None:

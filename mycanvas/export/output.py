@@ -62,7 +62,7 @@ def write_export(output: Path, identity: Mapping[str, Any], writer: Callable[[Pa
 
 
 def read_identity(output: Path) -> dict[str, Any]:
-    """The identity of the finished export in a folder, with which it was written.
+    """Read the identity with which the finished export in a folder was written, and check its files.
 
     Raises:
         StoreError: the folder holds no finished export, or files of it were removed or changed.
@@ -70,10 +70,10 @@ def read_identity(output: Path) -> dict[str, Any]:
     if not (output / MARKER).is_file():
         raise StoreError(f"{output} holds no export; expected a folder that `mycanvas export` wrote")
     marked = _read(output / MARKER)
-    marked.pop("files", None)
+    files = marked.pop("files", {})
     if not marked.pop("finished", False):
         raise StoreError(f"the export in {output} is not finished; run the same `mycanvas export` again")
-    _is_finished(output, marked)  # compares the files
+    _check_files(output, files)
     return marked
 
 
@@ -125,13 +125,19 @@ def _is_finished(output: Path, identity: Mapping[str, Any]) -> bool:
         changed = "format" if "format" in keys else ", ".join(keys)
         since = ", or of this one before it changed" if changed == "dataset" else ""
         raise StoreError(f"{output} holds {kind} of another {changed}{since}; remove it, or give another --output")
-    flaws = [flaw for name, size in files.items() if (flaw := _flaw(output, name, size))] if finished else []
+    if finished:
+        _check_files(output, files)
+    return finished
+
+
+def _check_files(output: Path, files: Mapping[str, int]) -> None:
+    """Check that the files of a finished export are in place, with their sizes in bytes."""
+    flaws = [flaw for name, size in files.items() if (flaw := _flaw(output, name, size))]
     if flaws:
         more = f", and {len(flaws) - 1} more of {len(files)} files were removed or changed" if len(flaws) > 1 else ""
         raise StoreError(
             f"{output} is not as it was exported: {flaws[0]}{more}; remove the folder, or give another --output"
         )
-    return finished
 
 
 def _complete_files(output: Path) -> dict[str, int] | None:

@@ -3,8 +3,8 @@
     scenes/<id>.jpg         as stored
     references/<name>.jpg   one file for each photo; scenes share them
 
-Reference i of a scene is of the object of boxes[i]. Captions are the plain ones: the references say which object is
-meant, and tokens mean nothing to these models.
+Reference i of a scene is of the object of boxes[i]. Captions have no tokens: the references show which object is
+meant, and these models do not know tokens.
 """
 
 from __future__ import annotations

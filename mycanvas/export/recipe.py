@@ -22,7 +22,7 @@ TRIGGERS = "triggers.json"
 
 
 def run_name(source: Source) -> str:
-    """A name for what is trained, after the dataset: letters, digits, ".", "_" and "-", safe in every configuration."""
+    """A name for the trained files, from the dataset's name: letters, digits, ".", "_" and "-" only."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", source.dataset.name).strip(".-")[:80] or "mycanvas"
 
 
@@ -104,7 +104,7 @@ def write_script(
 
 
 def usage_of(output: Path) -> tuple[str, ...]:
-    """The lines that say how to start the training; empty where an export has no script."""
+    """Read from `train.sh` how to start the training; no lines if an export has no script."""
     script = output / SCRIPT
     lines = script.read_text("utf-8").splitlines()[1:] if script.is_file() else []
     return tuple(line.removeprefix("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
@@ -120,7 +120,7 @@ _ABSOLUTE = (
 def _command(words: Sequence[str], names: Sequence[str]) -> str:
     """A command of the shell; each option begins a line.
 
-    Only a word of plain characters may hold a variable: captions and names are from outside.
+    Variables are replaced only in words of plain characters: captions and names come from untrusted data.
     """
     variable = re.compile(rf"[\w=.-]*\$({'|'.join(names)})[\w./-]*")
     quoted = [f'"{word}"' if variable.fullmatch(word) else shlex.quote(word) for word in words]

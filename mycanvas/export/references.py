@@ -26,7 +26,7 @@ class References:
         source: `source.selection` says which photos, and how they are shown.
 
     Raises:
-        InputError: another photo is asked for, and a concept has only one that can be used.
+        InputError: `pairs` is "cross", and a concept has fewer than two photos that can be used.
     """
 
     def __init__(self, source: Source) -> None:

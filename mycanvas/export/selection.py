@@ -1,4 +1,4 @@
-"""The options of an export: which part of a dataset is written, and in which words."""
+"""The options of an export: which part of a dataset is written, and how."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Selection:
     source: which pictures are written; with "both", repeats bring photos : scenes to 1 : 3.
     regularization: a folder of class pictures, `DIR/<class>/*.jpg`; a caption file beside one replaces its class.
     holdout: how many scenes are the validation set.
-    triggers: what names a concept in captions: its token, or a pseudo-word.
-    seed: of the draw of pseudo-words.
-    pairs: which photo stands for an object: another one of its concept than the one pasted, or that one.
-    references: how it is shown: its object on white, or the whole photo.
+    triggers: the name of a concept in captions: its token, or a pseudo-word.
+    seed: draws the pseudo-words.
+    pairs: the reference of an object is another photo of its concept than the one pasted ("cross"), or that one.
+    references: a reference shows the object on white ("cut-out"), or the whole photo.
     """
 
     composition: tuple[str, ...] = ()
@@ -75,12 +75,12 @@ def check_options(name: str, selection: Selection, formats: Mapping[str, Collect
     """Refuse an option that a format does not have.
 
     Args:
-        name: of the format.
+        name: the format's name.
         selection: the given options.
         formats: the options of each format.
 
     Raises:
-        ConfigError: naming the option and the formats that have it.
+        ConfigError: the format lacks an option that differs from its default.
     """
     for option in selection.given():
         if option not in formats[name]:

@@ -1,4 +1,4 @@
-"""A dataset as exporters read it: scenes and photos that were checked, with progress, and what is known in advance."""
+"""The dataset of an export: its chosen scenes and photos, checked as they are read, and facts known in advance."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from mycanvas.errors import ConfigError
 from mycanvas.export.selection import Selection
 
 WORDS = "trigger_words.txt"
-"""Pseudo-words, one a line after a comment that says how they were checked. Each begins with a consonant."""
+"""Pseudo-words, one a line, after a comment on how they were checked. Each begins with a consonant."""
 
 
 def trigger_words() -> tuple[str, ...]:
