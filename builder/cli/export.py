@@ -23,7 +23,7 @@ def complete_formats(_context: click.Context, _option: click.Parameter, begun: s
 
 def _layers(folder: Path) -> LayersOf:
     """The layers of a build's scenes. Imported here: only one format needs the builder's stages."""
-    from builder.pipeline.take_apart import SceneLayers
+    from builder.pipeline.scene_layers import SceneLayers
 
     return SceneLayers(folder)
 

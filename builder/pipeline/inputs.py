@@ -24,6 +24,9 @@ from mycanvas.io.text import is_utf8, shown
 
 log = logging.getLogger("mycanvas")
 
+BACKGROUND = "background "
+"""Prefix of a background's name in the request of a build."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inputs:
@@ -98,10 +101,10 @@ def background_request(backgrounds: Sequence[BackgroundRef]) -> dict[str, Any]:
     request: dict[str, Any] = {}
     for background in backgrounds:
         if background.photo is None:
-            request[f"background {background.scene} {background.variant}"] = background.phrase
+            request[f"{BACKGROUND}{background.scene} {background.variant}"] = background.phrase
         else:
             geometry = [background.phrase, background.horizon, background.ground]
-            request[f"background {background.photo.id}"] = [background.photo.sha256, *geometry]
+            request[f"{BACKGROUND}{background.photo.id}"] = [background.photo.sha256, *geometry]
     return request
 
 

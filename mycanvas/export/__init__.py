@@ -125,7 +125,7 @@ def export(
         output: a new or empty folder, or one with the same export, finished or killed.
         selection: the options; None: all scenes, by their tokens.
         check: called with the dataset's folder before anything is written; raises an error if the dataset is damaged.
-        layers: takes the scenes of a dataset's folder apart, for the format "layers".
+        layers: gives the layers of the scenes in a dataset's folder; only the format "layers" needs it.
 
     Raises:
         ConfigError: there is no such format, it lacks an option, the options choose nothing, or the output is in the

@@ -14,7 +14,7 @@ import pytest
 
 import mycanvas  # noqa: F401  (makes the name known)
 from builder.cli.main import main
-from builder.pipeline.take_apart import SceneLayers
+from builder.pipeline.scene_layers import SceneLayers
 from mycanvas.dataset import open_dataset
 from mycanvas.io.images import decode_rgb
 from mycanvas.io.layers import flatten

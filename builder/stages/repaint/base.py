@@ -24,13 +24,13 @@ class Repainter(Backend, Protocol):
 
     @staticmethod
     def layers(config: Any, canvas: Canvas, picture: Rgb, seed: int) -> tuple[PictureLayer, ...]:
-        """Take a finished picture apart; no model is needed.
+        """Compute the layers of a finished picture; no model is needed.
 
         An object's layer also has the pixels that objects in front hide. Together, the layers show the picture.
 
         Args:
             config: an instance of `Config`, with which the picture was made.
-            canvas: that the picture was made from.
+            canvas: the one from which the picture was made.
             picture: uint8 [H, W, 3], the stored one.
             seed: the build's.
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from builder.pipeline.take_apart import SceneLayers
+from builder.pipeline.scene_layers import SceneLayers
 from mycanvas.dataset import Scene
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.export import export

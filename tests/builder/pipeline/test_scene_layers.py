@@ -1,8 +1,9 @@
-"""Scenes of a finished build, taken apart into layers without anything stored for it."""
+"""Layers of the scenes of a finished build, of which it stores none."""
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from builder.config import parse_config
 from builder.pipeline.build import build
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.take_apart import SceneLayers
+from builder.pipeline.scene_layers import SceneLayers
 from mycanvas.dataset import open_dataset
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import write_checked
@@ -22,7 +23,7 @@ from mycanvas.io.layers import flatten
 
 @pytest.fixture(scope="module")
 def grounds_here(grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos of backgrounds that a test may change for a moment."""
+    """A copy of the photos of backgrounds; a test changes one and restores it."""
     return Path(shutil.copytree(grounds, tmp_path_factory.mktemp("layers") / "grounds"))
 
 
@@ -47,7 +48,7 @@ def test_layers_show_the_stored_scenes(built: Path) -> None:
         assert np.abs(encoded.astype(int) - stored).mean() < 0.5, "the same JPEG but for rounding"
 
 
-def test_scenes_with_painted_backgrounds_come_out_too(shapes: Path, tmp_path: Path) -> None:
+def test_layers_show_scenes_with_painted_backgrounds(shapes: Path, tmp_path: Path) -> None:
     build(parse_config({"concepts": shapes, "output": tmp_path / "out", "samples": 2, "resolution": 128, "workers": 1}))
     layers_of = SceneLayers(tmp_path / "out")
 
@@ -85,13 +86,12 @@ def test_build_of_another_version_is_refused(built: Path, tmp_path: Path) -> Non
 
 def test_scene_with_another_mask_is_refused(built: Path) -> None:
     first, second = list(open_dataset(built).scenes())[:2]
-    object.__setattr__(first, "mask", second.mask)
 
     with pytest.raises(StoreError, match="other visible pixels"):
-        SceneLayers(built)(first)
+        SceneLayers(built)(replace(first, mask=second.mask))
 
 
-def test_scenes_of_other_shapes_come_out_at_their_size(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+def test_layers_have_the_size_of_their_scene(shapes: Path, grounds: Path, tmp_path: Path) -> None:
     values = {"concepts": shapes, "backgrounds": grounds, "output": tmp_path / "out", "samples": 6, "workers": 1}
     build(parse_config({**values, "resolution": ["192x128", "128x192"]}))
     layers_of = SceneLayers(tmp_path / "out")

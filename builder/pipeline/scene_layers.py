@@ -1,9 +1,8 @@
-"""Take the scenes of a finished build apart into RGBA layers.
+"""Compute the RGBA layers of the scenes of a finished build.
 
-A build stores no layers: they would make its shards several times as large. It is deterministic, so the layers of a
-scene follow again from its plan, the cut-outs and painted backgrounds in .build, the replies of a language model that
-are kept there, and the seed. Photos of backgrounds are read again from their folder. The mask and the boxes of a scene
-must come out as they are stored; otherwise it is refused.
+A build stores no layers: they would make its shards several times as large. It is deterministic, so scenes are composed
+again from the plan, the seed, and the cut-outs, painted backgrounds and replies of a language model in .build. Photos
+of backgrounds are read again from their folder. A scene is refused if its mask or boxes differ from the stored ones.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from builder.engines.local import LocalEngine
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.changes import changes
 from builder.pipeline.context import BuildContext
-from builder.pipeline.inputs import background_request, find_build_backgrounds
+from builder.pipeline.inputs import BACKGROUND, background_request, find_build_backgrounds
 from builder.pipeline.prepare import one_thread
 from builder.pipeline.required_models import fetch_required_models
 from builder.pipeline.shard import ShardTask, read_settings
@@ -43,12 +42,9 @@ from mycanvas.io.images import decode_rgb
 from mycanvas.io.layers import PictureLayer
 from mycanvas.models.runtime import Runtime
 
-BACKGROUND = "background "
-"""Prefix of a background's name in the request of a build."""
-
 
 class SceneLayers:
-    """Gives the layers of the scenes of one build.
+    """Computes the layers of the scenes of one build.
 
     Args:
         path: the folder of a finished build.
@@ -62,7 +58,7 @@ class SceneLayers:
     def __init__(self, path: Path) -> None:
         if not (path / ".build").is_dir():
             raise StoreError(
-                f"{path} has no .build folder, from whose cut-outs layers are made; "
+                f"{path} has no .build folder, whose cut-outs are needed to make layers; "
                 "give the folder that `mycanvas build` wrote, not a copy of its dataset"
             )
         self._folder = BuildFolder.open(path)
@@ -78,7 +74,7 @@ class SceneLayers:
         """The layers of a scene, back to front: its background, its shadow if there is one, and its objects.
 
         Raises:
-            StoreError: the scene does not come out as it is stored, or a file of the build is damaged.
+            StoreError: the scene differs from the stored one, or a file of the build is damaged.
         """
         canvas = self._canvas(scene)
         mask = np.asarray(Image.open(io.BytesIO(scene.mask), formats=["PNG"]))
@@ -92,7 +88,7 @@ class SceneLayers:
         """Compose a scene again, up to the repainting."""
         sample = self._samples.get(scene.id)
         if sample is None or sample.photo_ids != scene.source_images:
-            raise self._differs(scene, "the plan has another scene of this name, or none")
+            raise self._differs(scene, "the plan has another scene with this id, or none")
         task = ShardTask(
             folder=self._folder.path,
             shard=0,
@@ -113,7 +109,7 @@ class SceneLayers:
     def _differs(self, scene: Scene, reason: str) -> StoreError:
         return StoreError(
             f"scene {scene.id} of {self._folder.path} cannot be composed again as it is stored: {reason}; "
-            "build again with another --output, with the packages that are installed now"
+            "packages may have changed since the build, so build again with another --output"
         )
 
     def _plan(self, photos: Sequence[CutoutUse]) -> tuple[Sample, ...]:
