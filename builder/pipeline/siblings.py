@@ -1,4 +1,4 @@
-"""Lower the quality of cut-outs that show something which the other photos of their concept do not."""
+"""Lower the quality of cut-outs that show something that the other photos of their concept do not show."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from builder.stages.segment.colours import carried_ground, intrusion, unlikeness
 THIN = 3
 """Quality lost per fraction of a cut-out in thin parts, beyond the median of its concept."""
 GROUND, INTRUSION = 1, 0.5
-"""Quality lost per fraction of a cut-out's lowest part that is ground, or that comes in at the photo's lower edge."""
-MOST = 30
-"""Siblings that a cut-out is compared with; of more, so many spread evenly."""
+"""Quality lost per fraction of a cut-out's lowest part that is ground, or that enters at the photo's lower edge."""
+MOST_SIBLINGS = 30
+"""Largest number of siblings that a cut-out is compared with; of more, they are taken at even intervals."""
 
 
 def compare_siblings(
     cutouts: Sequence[CutoutUse], colours: Mapping[str, ColourCounts], unlike_weight: float
 ) -> list[CutoutUse]:
-    """Subtract from each quality what it loses by comparison with the concept's other cut-outs; note it in `lost`.
+    """Subtract losses by comparison with the concept's other cut-outs from each quality, and add them to `lost`.
 
     Outlines that the user gave lose nothing, but the others are compared with them.
 
@@ -46,7 +46,7 @@ def _compared(
     lost = {"thin parts": THIN * max(0.0, cutout.thin - usual)}
     own = colours.get(cutout.id)
     others = [other.id for other in concept if other.id != cutout.id and other.id in colours]
-    siblings = [colours[other] for other in others[:: -(-len(others) // MOST) or 1]]
+    siblings = [colours[other] for other in others[:: -(-len(others) // MOST_SIBLINGS) or 1]]
     if own is not None:
         lost["ground"] = GROUND * carried_ground(own, siblings)
         lost["something at the frame"] = INTRUSION * intrusion(own, siblings) if cutout.cut_off else 0.0

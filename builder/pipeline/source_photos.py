@@ -18,7 +18,7 @@ NOTED, MOST_NOTED = 0.02, 2
 """Least loss of quality that is named where a cut-out is refused, and the most that are named."""
 USE_ANYWAY = "to use a refused photo, list it as use = [...] in concepts.toml, or put a mask beside it (00.mask.png)"
 MANY = 1 / 3
-"""Fraction of the photos from which a segmenter without a network is said to have refused many."""
+"""Fraction of refused photos from which `network_advice` proposes a saliency network."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,11 +16,14 @@ Trimap = NDArray[np.uint8]
 COMPONENTS = 5
 """Gaussians of a colour model, as in OpenCV's GrabCut."""
 SAMPLED = 1500
-"""Approximate number of pixels from which a colour model is started; GrabCut then learns from all."""
+"""Approximate number of pixels from which a colour model is started; GrabCut then uses all of them."""
 
 
 def grabcut(rgb: Rgb, trimap: Trimap, iterations: int) -> Mask:
-    """The foreground that GrabCut finds; the trimap's own foreground if that is empty or everything."""
+    """The foreground that GrabCut finds.
+
+    A trimap whose own foreground is empty or the whole picture leaves nothing to cut: that foreground is returned.
+    """
     labels = trimap.copy()
     guess = _is_foreground(trimap)
     if not guess.any() or guess.all():
@@ -81,7 +84,7 @@ def ellipse_trimap(mask: Mask) -> Trimap:
 
 
 def saliency_trimap(saliency: Map) -> Trimap:
-    """A trimap with an object where the map is high, split at Otsu's threshold; certain far from it, at the frame."""
+    """A trimap with an object where the map is above Otsu's threshold; certain far from it, and at the frame."""
     threshold = cv2.threshold((saliency * 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)[0] / 255
     trimap = np.where(saliency >= threshold, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     trimap[saliency >= threshold + 0.6 * (1 - threshold)] = cv2.GC_FGD

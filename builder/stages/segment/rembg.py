@@ -37,11 +37,11 @@ SPECK = 0.01
 MEASURED_SIDE = 256
 """Longest side in pixels at which contrast and residue are measured."""
 SOFT, SOFT_SIDE = 0.5, 256
-"""Quality lost per fraction of the object that is half transparent, measured at this longest side in pixels."""
+"""Quality lost per `softness`, and the longest side in pixels at which softness is measured."""
 SEE_THROUGH = "see-through"
 """Name of this loss."""
 UNSURE = 0.25
-"""Saliency from this value to 1 minus it is undecided between object and background."""
+"""Saliency between this value and 1 minus it counts as undecided; see `quality_of`."""
 
 
 class RembgConfig(Table):

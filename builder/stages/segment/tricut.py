@@ -30,26 +30,28 @@ from builder.stages.segment.grabcut import (
 from builder.stages.segment.saliency import LAB_OFFSET, Map, centred_barrier, saliency, to_lab
 from mycanvas.io.config_table import Table
 
-CENTRE_SIDE, SALIENCY_SIDE, SEARCH_SIDE, CLOSE_SIDE, REFINE_SIDE = 160, 192, 224, 156, 400
-"""Longest side in pixels: of the photo for saliency and for the search, of the close-up, of the object to refine."""
+CENTRE_SIDE, SALIENCY_SIDE, SEARCH_SIDE = 160, 192, 224
+"""Longest side of the photo in pixels for the centre guess, for the saliency maps, and for everything else."""
+CLOSE_SIDE, REFINE_SIDE = 156, 400
+"""Longest side in pixels of the close-up, and of the object whose edge is refined."""
 SURROUNDINGS, EDGE = 0.3, 0.06
-"""Margin around the object in the close-up and when its edge is refined, as a fraction of its longest side."""
+"""Margin around the object in the close-up, and when its edge is refined, as fractions of its longest side."""
 CENTRE_SIGMA = 0.28
 """Assumed size of the object for the centre guess, as a fraction of each side of the photo."""
 BAND = 0.02
 """Half the width of the band in which an edge is refined, as a fraction of the object's longest side."""
 WHOLE = {"centre": 2.4, "fused": 1.2, "barrier": 1.0}
-"""Weights of the guesses when the centre decides: finds objects of which only parts stand out."""
+"""Weights of the guesses with which the centre decides: these find objects of which only parts stand out."""
 SALIENT = {"centre": 1.5, "fused": 1.2, "barrier": 1.0}
-"""Weights of the guesses when the other two together decide: leaves out ground and neighbours in the middle."""
+"""Weights with which the other two together decide: these leave out ground and other objects in the middle."""
 BLIND = 0.3
-"""IoU below which the barrier has missed the object altogether: in dark or blurred scenes there are no barriers."""
+"""IoU below which the barrier guess has missed the object: dark or blurred photos have no barriers."""
 AGREEMENT, CLEARNESS = 0.7, 0.3
 """Weights, in the quality, of the agreement between the cuts and of the object's clear end at its edge."""
 PREFERENCE = 0.03
 """Quality by which the SALIENT cut must exceed the WHOLE one to be used: parts agree more easily than a whole."""
 SAME = 0.97
-"""IoU of the two from which they count as the same cut."""
+"""IoU from which the WHOLE cut and the SALIENT cut count as the same."""
 
 Window = tuple[slice, slice]
 Masks = Mapping[str, Mask]
@@ -76,17 +78,17 @@ class TriCut(Segmenter):
         small = shrink(photo, SEARCH_SIDE)
         guesses = _guess(small)
         whole, salient = (_agree(small, guesses, weights) for weights in (WHOLE, SALIENT))
-        found, quality = whole, _trust(photo, small, guesses, whole)
+        found, quality = whole, _quality(photo, small, guesses, whole)
         if iou(whole, salient) < SAME:
-            trust = _trust(photo, small, guesses, salient)
-            if trust > quality + PREFERENCE:
-                found, quality = salient, trust
+            salient_quality = _quality(photo, small, guesses, salient)
+            if salient_quality > quality + PREFERENCE:
+                found, quality = salient, salient_quality
         if not found.any() or found.all():
             return Matte(alpha=np.full(photo.shape[:2], found.any(), np.float32), quality=0.0)
         return Matte(alpha=_refine(photo, found), quality=quality)
 
 
-def _trust(photo: Rgb, small: Rgb, guesses: Masks, found: Mask) -> float:
+def _quality(photo: Rgb, small: Rgb, guesses: Masks, found: Mask) -> float:
     """Quality of a cut, 0 to 1: 0.7 times its mean IoU with other cuts (witnesses) + 0.3 (contrast - residue)."""
     if not found.any() or found.all():
         return 0.0
@@ -151,7 +153,7 @@ def _guess(rgb: Rgb) -> Masks:
 
 
 def _agree(rgb: Rgb, guesses: Masks, weights: Mapping[str, float]) -> Mask:
-    """Run one more GrabCut, with fixed labels where nearly all guesses agree."""
+    """The object on which the guesses agree: one more GrabCut, with fixed labels where nearly all agree."""
     votes = np.zeros(rgb.shape[:2], np.float32)
     for name, guess in guesses.items():
         votes += np.float32(weights[name] / sum(weights.values())) * guess

@@ -11,7 +11,7 @@ import pytest
 from builder.pipeline.siblings import compare_siblings
 from builder.pipeline.source_photos import CutoutUse, choose_cutouts
 from builder.records import ColourCounts
-from builder.stages.segment.colours import COUNTS
+from builder.stages.segment.colours import BINS
 
 OWN, GREEN, SKIN = (4, 12, 8), (4, 4, 12), (6, 9, 10)
 """Bins of colours, far from each other."""
@@ -28,7 +28,7 @@ def cutout(number: int, **changes: object) -> CutoutUse:
 
 def colours(foot: tuple[int, int, int] = OWN, ground: tuple[int, int, int] = SKIN) -> ColourCounts:
     """400 pixels, of which the lowest 100 are of one colour, and the ground's."""
-    counts = np.zeros((3, *COUNTS), np.uint16)
+    counts = np.zeros((3, *BINS), np.uint16)
     counts[(0, *OWN)] = 300
     counts[(0, *foot)] += 100
     counts[(1, *foot)] = 100
