@@ -1,4 +1,4 @@
-"""Find the Parquet files of an export of pairs, for a push that takes them along."""
+"""Find and check the Parquet files of an export of pairs, to publish them with a dataset."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAIRS = "pairs"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairFiles:
-    """The files of pairs. splits: the rows of each split that has any."""
+    """The files of an export of pairs. splits: the rows of each split that has any."""
 
     shards: tuple[Shard, ...]
     splits: Mapping[str, Rows]
@@ -60,7 +60,7 @@ def find_pairs(folder: Path, dataset: Dataset, photos: Collection[str]) -> PairF
 
 
 def _check_photos(folder: Path, files: list[Path], photos: Collection[str]) -> None:
-    """Refuse references of photos that the push holds back: their license was not checked."""
+    """Refuse references that show photos that are not published, because no license is stated for them."""
     shown = {name for names in _column(files, "reference_images") for name in names}
     hidden = sorted(shown - set(photos))
     if hidden:

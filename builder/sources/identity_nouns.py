@@ -1,4 +1,7 @@
-"""Class nouns that describe one object ("grey sloth plushie"): training ties its looks to them, not to its token."""
+"""Find class nouns that describe one object, such as "grey sloth plushie".
+
+Training ties the looks of the object to such words, not to its token.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,11 @@ _LOOKS = re.compile(
     "fluffy|furry|fuzzy|glossy|handmade|happy|lovely|modern|my|new|old|pretty|retro|rusty|sad|shiny|"
     "sitting|sleeping|smiling|standing|transparent|ugly|vintage|worn|young"
 )
-"""Words for how one object looks; of a noun that has them as a whole in the table of heights, they are part."""
+"""Words for the looks of one object, unless the table of heights has them as part of a noun ("teddy bear")."""
 _DEPICTIONS = re.compile(
     "(?:doll|figure|figurine|keychain|ornament|plush|plushie|plushy|puppet|sculpture|statue|statuette|toy)s?|plushies"
 )
-"""Nouns of objects that show something else: the words before them say what, which is this object's identity."""
+"""Nouns of objects that depict something: the words before them say what, so they describe this one object."""
 _KINDS = re.compile("action|bath|cuddly|finger|garden|hand|plush|rag|soft|stuffed|stuffy|toy|wind-?up")
 """Words before such a noun that name a kind of object."""
 _PREPOSITIONS = re.compile(r" (?=(?:at|by|for|from|in|of|on|with) )")

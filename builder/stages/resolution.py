@@ -1,6 +1,6 @@
-"""Sizes of scenes as a configuration gives them: a side, "1024x768", or a list of these, drawn for each scene.
+"""Sizes of scenes in a configuration: a side, "1024x768", or a list of these, of which each scene draws one.
 
-A square keeps its one number in every form, so that builds from before there were other shapes are resumed.
+A square is always stored as one number, as in versions that had no other shapes, so that their builds are resumed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from mycanvas.io.messages import SHOWN
 SMALLEST, LARGEST = 128, 4096
 """Range of a side in pixels."""
 STEP = 8
-"""Sides of a picture that is not square are multiples of this, the size of a cell of most image models' latents."""
+"""Sides of a picture that is not square are multiples of this: one cell of most image models' latents, in pixels."""
 LONGEST = 2.5
-"""Largest ratio of the longer side to the shorter one: of four objects, few arrangements fit a taller picture."""
+"""Largest ratio of the longer side to the shorter one: few arrangements of four objects fit a narrower picture."""
 
 _EXPECTED = "expected a side such as 1024, a size such as 1024x768, or a list such as 1024x1024,1152x896"
 
@@ -28,7 +28,7 @@ Given = int | str
 
 
 def read_resolution(value: object) -> Given | tuple[Given, ...]:
-    """Check a resolution and bring it into its one form: a square as its side, and a list of one as its entry.
+    """Check and normalize a resolution: a square becomes its side, and a list of one entry becomes the entry.
 
     Args:
         value: a side, a size, a list of them, or text that lists them, separated by commas.
@@ -49,8 +49,8 @@ def read_resolution(value: object) -> Given | tuple[Given, ...]:
 
 def sizes_of(resolution: Given | Sequence[Given]) -> tuple[Size, ...]:
     """The sizes of a checked resolution, in its order."""
-    given = [resolution] if isinstance(resolution, int | str) else resolution
-    return tuple(_parsed(part) for part in given)
+    listed = [resolution] if isinstance(resolution, int | str) else resolution
+    return tuple(_parsed(part) for part in listed)
 
 
 def _read_size(part: object, value: object) -> Size:

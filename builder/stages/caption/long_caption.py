@@ -39,13 +39,13 @@ SHARES = {
     "four fifths": 4 / 5,
     "nine tenths": 9 / 10,
 }
-"""Sizes in words, fractions of the picture's height or width; the nearest one is stated."""
+"""Fractions of the picture's height or width in words; the nearest one is used."""
 PLACES = {"on the far left": 0.2, "on the left": 0.4, "in the middle": 0.6, "on the right": 0.8}
-"""Places in words, each up to this column, a fraction of the picture's width."""
+"""Places in words -> the right end of their columns, as a fraction of the picture's width."""
 LAST_PLACE = "on the far right"
 DEEP, LEVEL = 0.06, 0.02
-"""If the rows on which objects stand differ by DEEP, those within LEVEL of an end are in the foreground, or further
-back."""
+"""If the rows on which objects stand differ by at least DEEP, objects within LEVEL of the lowest row are in the
+foreground, and those within LEVEL of the highest row are further back; fractions of the picture's height."""
 
 OPENINGS = ("a photo of {objects} {where}", "this photo shows {objects} {where}", "{objects} {where}")
 VERBS = ("stands", "sits", "is")
@@ -68,7 +68,7 @@ class _Named:
 class _Detail:
     """Words on one object; each may be empty, except for name, verb and place.
 
-    repeated: the relation only repeats, from the other side, one that is stated before.
+    repeated: an earlier sentence already has the relation, as seen from the other object.
     """
 
     name: str
@@ -85,8 +85,8 @@ class _Detail:
 def long_caption(scene: Scene, seed: int) -> str:
     """Describe a scene in at most MAX_WORDS words; the same scene and seed give the same words.
 
-    Every statement holds for the scene's boxes and placements. Where there are too many words, the least important
-    ones are left out.
+    Every statement is true of the scene's boxes and placements. If there are too many words, the least important ones
+    are left out.
     """
     sample = scene.canvas.layout.setting.sample
     rng = rng_for(seed, sample.id, "long caption")
@@ -122,11 +122,11 @@ def _named(items: Sequence[SceneObject]) -> list[_Named]:
     nouns = [item.noun for item in items]
     found = []
     for index, item in enumerate(items):
-        article, thing = with_article(item.noun).split(" ", 1)
+        article, phrase = with_article(item.noun).split(" ", 1)
         number = nouns[:index].count(item.noun)
         ordinal = ORDINALS[number]
-        new = f"{article} {thing}" if number == 0 else f"a {ordinal} {thing}"
-        known = f"the {thing}" if nouns.count(item.noun) == 1 else f"the {ordinal} {thing}"
+        new = f"{article} {phrase}" if number == 0 else f"a {ordinal} {phrase}"
+        known = f"the {phrase}" if nouns.count(item.noun) == 1 else f"the {ordinal} {phrase}"
         found.append(_Named(item=item, new=new, known=known))
     return found
 
@@ -173,7 +173,7 @@ def _depth(base: float, bases: Sequence[float]) -> str:
 def _relation(
     index: int, named: Sequence[_Named], stated: set[frozenset[str]], rng: np.random.Generator
 ) -> tuple[str, bool]:
-    """Relate an object to a neighbour, preferably one of a pair that is not in `stated`, to which the pair is added.
+    """Relate an object to a neighbour, and add the pair to `stated`; pairs that are not in it are preferred.
 
     Returns:
         The relation, "" if none is known, and whether its pair was in `stated`.
@@ -198,7 +198,7 @@ def _relation(
 def _relations(
     one: SceneObject, other: SceneObject, everything: Sequence[SceneObject], rng: np.random.Generator
 ) -> Iterator[str]:
-    """The relations of one object to another that hold, the most telling one first."""
+    """The relations of one object to another that hold, the most informative one first."""
     if in_front_of(one, other):
         yield "in front of"
     if in_front_of(other, one):

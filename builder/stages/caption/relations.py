@@ -1,6 +1,6 @@
 """Spatial relations between two objects of a picture.
 
-Every relation is cautious: it holds only where no viewer would object.
+Every relation is cautious: it holds only if it is obvious in the picture.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ NEXT_GAP = 0.6
 """Next to: the gap is at most this fraction of the wider one's width."""
 NEXT_STEP = 0.3
 """Next to: one stands lower by at most this fraction of the smaller one's height."""
-
 BETWEEN_STEP = 0.08
 """Between: one stands at most this fraction of the picture above or below the range of the other two."""
 

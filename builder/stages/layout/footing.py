@@ -1,4 +1,4 @@
-"""Find the ground in a background photo, cell by cell, and how firmly objects stand on it.
+"""Find the ground in a background photo, cell by cell, and the fraction of an object's foot that is on it.
 
 The horizon and the highest ground row of `Background` hold for the whole width. A photo also has flower beds and walls
 at its sides, in front of which an object must not stand.
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from builder.records import Cutout, Placement, Rgb, Size
 
 SIDE = 48
-"""Cells a side of the map."""
+"""Number of cells on each side of the map."""
 STRIP = 6
-"""Rows at the bottom, of which the middle half is assumed to show only ground."""
+"""Number of rows of cells at the lower edge, of which the middle half is assumed to show only ground."""
 ALIKE = 9.0
 """Distance in CIELAB below which two colours count as one material; lightness has half weight because of shadows."""
 SUPPORT = 1 / 36
@@ -26,11 +26,11 @@ FOOT = 0.1
 """The lowest part of an object, as a fraction of its height, that stands on the ground."""
 
 GroundMap = NDArray[np.bool_]
-"""bool [SIDE, SIDE]: where the background looks like the ground in front."""
+"""bool [SIDE, SIDE]: True where the background looks like the ground at its lower edge."""
 
 
 def ground_map(pixels: Rgb) -> GroundMap:
-    """Where a background, uint8 [H, W, 3], looks like the middle of its lower edge."""
+    """Find where a background, uint8 [H, W, 3], looks like the middle of its lower edge."""
     small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) * np.array([0.5, 1, 1], np.float32)
     strip = lab[-STRIP:, SIDE // 4 : -SIDE // 4].reshape(-1, 3)[::2]
@@ -40,8 +40,10 @@ def ground_map(pixels: Rgb) -> GroundMap:
     return np.asarray((squares < ALIKE**2).mean(axis=2) > SUPPORT)
 
 
-def firmness(cutouts: Sequence[Cutout], placements: Sequence[Placement], ground: GroundMap, size: Size) -> float:
-    """Fraction of the cells at an object's foot that are ground: of the object that stands least firmly, 0 to 1."""
+def grounded_fraction(
+    cutouts: Sequence[Cutout], placements: Sequence[Placement], ground: GroundMap, size: Size
+) -> float:
+    """Fraction of the cells at an object's foot that are ground, 0 to 1; the lowest of all objects."""
     return min(_on_ground(cutout, place, ground, size) for cutout, place in zip(cutouts, placements, strict=True))
 
 

@@ -16,14 +16,14 @@ import numpy as np
 from builder.records import Background, Layout, Placement, Rejected, Setting
 from builder.seeds import rng_for
 from builder.stages.layout.base import SIZE_RATIOS, LayoutBackend, LayoutConfig, find_flaw
-from builder.stages.layout.footing import firmness, ground_map
+from builder.stages.layout.footing import ground_map, grounded_fraction
 
 ATTEMPTS = 80
 """Arrangements tried before a scene is rejected; the objects' sizes get a little more equal with each."""
 
-FIRM, FIRM_ATTEMPTS = 0.5, 10
-"""In a photo, an arrangement is drawn again if less of an object's foot is on the ground; at most so many times, and
-then the firmest is taken."""
+MIN_GROUNDED, UNGROUNDED_ATTEMPTS = 0.5, 10
+"""In a photo, an arrangement is drawn again if a smaller fraction of an object's foot is on the ground. After this many
+such arrangements, the one with the largest fraction is used."""
 
 FAMILY_ATTEMPTS = 5
 """Attempts at one kind of arrangement before a new kind is drawn."""
@@ -100,30 +100,28 @@ def _solve(setting: Setting, config: LayoutConfig, rng: np.random.Generator) -> 
     flaw: str | None = "no arrangement was tried"
     families = _families(len(setting.cutouts))
     cuts = [cutout.cut_off for cutout in setting.cutouts]
-    map_of_ground = ground_map(setting.background.pixels) if setting.sample.background.photo else None
-    loose: list[tuple[float, tuple[Placement, ...]]] = []
+    ground_cells = ground_map(setting.background.pixels) if setting.sample.background.photo else None
+    ungrounded: list[tuple[float, tuple[Placement, ...]]] = []
     for attempt in range(ATTEMPTS):
         if attempt % FAMILY_ATTEMPTS == 0:
             family = families[rng.integers(len(families))]
-        objects = _objects(setting, cuts, squeeze=(attempt - len(loose)) / ATTEMPTS)
+        objects = _objects(setting, cuts, squeeze=(attempt - len(ungrounded)) / ATTEMPTS)
         ground = _ground(setting.background, rng)
         stands = _compose(family(objects, rng), ground, config.scale, rng)
         placements = _to_pixels(stands, setting, ground)
         flaw = find_flaw(setting, placements, config.max_overlap)
         if flaw is not None:
             continue
-        firm = (
-            1.0
-            if map_of_ground is None
-            else firmness(setting.cutouts, placements, map_of_ground, setting.background.size)
-        )
-        if firm >= FIRM:
+        if ground_cells is None:
             return Layout(setting=setting, placements=placements)
-        loose.append((firm, placements))
-        if len(loose) == FIRM_ATTEMPTS:
+        grounded = grounded_fraction(setting.cutouts, placements, ground_cells, setting.background.size)
+        if grounded >= MIN_GROUNDED:
+            return Layout(setting=setting, placements=placements)
+        ungrounded.append((grounded, placements))
+        if len(ungrounded) == UNGROUNDED_ATTEMPTS:
             break
-    if loose:
-        return Layout(setting=setting, placements=max(loose, key=lambda found: found[0])[1])
+    if ungrounded:
+        return Layout(setting=setting, placements=max(ungrounded, key=lambda found: found[0])[1])
     return setting.rejected("layout", f"none of {ATTEMPTS} arrangements fits: {flaw}")
 
 

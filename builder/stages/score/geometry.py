@@ -1,4 +1,4 @@
-"""Scores of where objects stand and how large they are, from the layout alone."""
+"""Scores of the places and sizes of objects, computed from the layout alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import permutations
 from builder.records import Layout
 
 EQUALISED = 2.5
-"""Largest ratio of two objects' sizes that a scene need show: Gen4Gen draws sizes from 0.4 to 1 (arXiv 2402.15504)."""
+"""Ratio of two heights above which a smaller one may be drawn: Gen4Gen draws sizes from 0.4 to 1 (arXiv 2402.15504)."""
 MIN_PITCH = 0.02
 """Smallest distance below the horizon, as a fraction of the picture's height, at which a size is compared."""
 
@@ -16,7 +16,7 @@ MIN_PITCH = 0.02
 def floating(layout: Layout) -> Iterator[float]:
     """For each object, how far its foot is above the ground, as a fraction of the picture's height.
 
-    An object whose photo cuts it off below has its foot outside of the picture: it belongs on the lower edge.
+    An object that its photo cuts off below belongs on the lower edge of the picture, its foot outside.
     """
     background = layout.setting.background
     for cutout, place in zip(layout.setting.cutouts, layout.placements, strict=True):
@@ -25,7 +25,7 @@ def floating(layout: Layout) -> Iterator[float]:
 
 
 def proportion(layout: Layout) -> float:
-    """Largest factor by which the sizes of two objects differ from the ratio of their heights; 1: by none.
+    """Largest factor by which the drawn ratio of two objects differs from the ratio of their real heights; 1: none.
 
     The drawn heights are compared at one distance: on a ground plane they grow with the distance below the horizon. A
     ratio above EQUALISED may be drawn as anything down to EQUALISED. Objects of unknown height are not compared.
@@ -50,5 +50,5 @@ def _at_one_distance(layout: Layout) -> Sequence[float]:
 
 
 def _factor(real: float, drawn: float) -> float:
-    """The factor between a drawn ratio of sizes and the nearest that is right; 1 where `real` is below 1."""
+    """The factor between a drawn ratio of sizes and the nearest right one; 1 if `real` is below 1."""
     return max(1.0, drawn / real, min(real, EQUALISED) / drawn) if real >= 1 else 1.0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from builder.records import Layout, PhotoFile, Placement, Rgb, Size
-from builder.stages.layout.footing import SIDE, firmness, ground_map
+from builder.stages.layout.footing import SIDE, ground_map, grounded_fraction
 from tests.builder.stages.layout.test_layout import SIZE, arranged, cutout, setting
 
 PATH, FLOWERS, SKY = (190, 160, 120), (200, 190, 30), (120, 160, 220)
@@ -32,25 +32,25 @@ def test_ground_is_what_looks_like_the_middle_of_the_lower_edge() -> None:
     assert not ground[: SIDE // 4].any()
 
 
-@pytest.mark.parametrize(("x", "firm"), [(0.5, 1.0), (0.05, 0.0)])
-def test_firmness_is_that_of_the_least_firm_object(x: float, firm: float) -> None:
+@pytest.mark.parametrize(("x", "fraction"), [(0.5, 1.0), (0.05, 0.0)])
+def test_fraction_is_the_lowest_of_all_objects(x: float, fraction: float) -> None:
     ground = ground_map(garden(0.25))
     places = [Placement(x=round(at * SIZE), y=200, width=40, height=60, depth=0.0) for at in (0.5, x)]
 
-    assert firmness([cutout(), cutout()], places, ground, Size(SIZE, SIZE)) == firm
+    assert grounded_fraction([cutout(), cutout()], places, ground, Size(SIZE, SIZE)) == fraction
 
 
 def test_an_object_cut_off_below_has_its_foot_outside_of_the_picture() -> None:
     place = Placement(x=0, y=SIZE - 60, width=40, height=60, depth=0.0)
 
-    assert firmness([cutout(cut_below=True)], [place], ground_map(garden(0.25)), Size(SIZE, SIZE)) == 1
+    assert grounded_fraction([cutout(cut_below=True)], [place], ground_map(garden(0.25)), Size(SIZE, SIZE)) == 1
 
 
 def test_solver_keeps_objects_off_the_flower_bed_of_a_photo() -> None:
     pixels = garden(0.5, lower=0.87)
     ground = ground_map(pixels)
 
-    def firmest(*, photo: PhotoFile | None) -> float:
+    def mean_fraction(*, photo: PhotoFile | None) -> float:
         found = []
         for index in range(20):
             given = setting([cutout(), cutout()], sample_id=f"s{index}")
@@ -58,7 +58,7 @@ def test_solver_keeps_objects_off_the_flower_bed_of_a_photo() -> None:
             background = replace(given.background, pixels=pixels)
             layout = arranged(replace(given, sample=sample, background=background))
             assert isinstance(layout, Layout)
-            found.append(firmness(given.cutouts, layout.placements, ground, Size(SIZE, SIZE)))
+            found.append(grounded_fraction(given.cutouts, layout.placements, ground, Size(SIZE, SIZE)))
         return float(np.mean(found))
 
-    assert firmest(photo=PHOTO) > firmest(photo=None) + 0.1
+    assert mean_fraction(photo=PHOTO) > mean_fraction(photo=None) + 0.1
