@@ -1,4 +1,4 @@
-"""Share of photos used, and precision by eye, of the cut-outs of each segmenter; then the same of the filter of scenes.
+"""Measure the fraction of photos used and its precision against labels by eye: of each segmenter, and of scenes.
 
 Run: make quality, or
     python -m tests.quality [--photos ../shared/photos/concepts] [--u2net FILE] [--isnet FILE] [--draw FOLDER]
@@ -24,7 +24,7 @@ from builder.pipeline.build import cut_out_only
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.source_photos import CutoutUse
 from tests.quality.cutouts import USABLE, grade_of, read_labels
-from tests.quality.gates import Outcome, chosen_gate, left_out, precision_of, used_with
+from tests.quality.gates import Outcome, chosen_gate, cross_validated, format_figures, precision_of
 from tests.quality.scenes import print_scenes
 
 PHOTOS = Path("../shared/photos/concepts")
@@ -41,7 +41,7 @@ class Run:
 
 
 def main() -> None:
-    """Cut out with every segmenter that is here, and print a line for each."""
+    """Cut out with every segmenter whose files are given, and print its figures; then those of scenes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, default=PHOTOS)
     parser.add_argument("--u2net", type=Path, default=os.environ.get("MYCANVAS_U2NET"), help="the network's file")
@@ -57,7 +57,9 @@ def main() -> None:
             overrides = {"concepts": str(given.photos), "output": Path(output) / "out", "segment": run.segment}
             folder = cut_out_only(load_config(None, run.profile, overrides))
             photos = [photo for photo in folder.sources().photos if photo.quality is not None]
-            known = {photo.id: grade for photo in photos if (grade := grade_of(folder, photo, run.name, labels)) >= 0}
+            known = {
+                photo.id: grade for photo in photos if (grade := grade_of(folder, photo, run.name, labels)) is not None
+            }
             labelled = [photo for photo in photos if photo.id in known]
             print_line(run.name, len(folder.sources().photos), labelled, known)
             if given.draw:
@@ -85,12 +87,12 @@ def print_line(name: str, photos: int, labelled: Sequence[CutoutUse], grades: di
         print(f"{name:10}{photos:7}{0:7}")
         return
     precision = precision_of(name)
-    now = used_with([photo.used for photo in labelled], outcomes)
-    apart = used_with(left_out(outcomes, precision), outcomes)
+    now = format_figures([photo.used for photo in labelled], outcomes)
+    validated = format_figures(cross_validated(outcomes, precision), outcomes)
     usable = sum(outcome.usable for outcome in outcomes)
     print(
         f"{name:10}{photos:7}{len(outcomes):7}{usable:7}{'now':>7}{now}\n"
-        f"{'':31}{chosen_gate(outcomes, precision):7.3f}{apart}  chosen for precision {precision:g}"
+        f"{'':31}{chosen_gate(outcomes, precision):7.3f}{validated}  chosen for precision {precision:g}"
     )
 
 

@@ -1,4 +1,4 @@
-"""A layout backend that makes mistakes, so that scores of sizes and of standing have something to find."""
+"""A layout backend that makes mistakes, which the scores `proportion` and `floating` should find."""
 
 from __future__ import annotations
 

@@ -28,10 +28,12 @@ def read_labels() -> dict[tuple[str, str], tuple[int, float]]:
 
 def grade_of(
     folder: BuildFolder, photo: CutoutUse, segmenter: str, labels: dict[tuple[str, str], tuple[int, float]]
-) -> int:
-    """The grade of a cut-out; -1 if it has no label, or has changed since."""
-    grade, area = labels.get((segmenter, photo.id), (-1, 0.0))
-    return grade if abs(covered(folder, photo) - area) <= SAME else -1
+) -> int | None:
+    """The grade of a cut-out; None if it has no label, or has changed since."""
+    if (label := labels.get((segmenter, photo.id))) is None:
+        return None
+    grade, area = label
+    return grade if abs(covered(folder, photo) - area) <= SAME else None
 
 
 def covered(folder: BuildFolder, photo: CutoutUse) -> float:

@@ -38,8 +38,8 @@ def chosen_gate(outcomes: Sequence[Outcome], precision: float) -> float:
     return gate
 
 
-def left_out(outcomes: Sequence[Outcome], precision: float) -> list[bool]:
-    """Whether each cut-out is used with the gate that the other subjects give."""
+def cross_validated(outcomes: Sequence[Outcome], precision: float) -> list[bool]:
+    """Whether each cut-out is used with a gate chosen on the other subjects (leave-one-out cross-validation)."""
     gates = {
         subject: chosen_gate([other for other in outcomes if other.subject != subject], precision)
         for subject in {outcome.subject for outcome in outcomes}
@@ -47,7 +47,7 @@ def left_out(outcomes: Sequence[Outcome], precision: float) -> list[bool]:
     return [outcome.quality >= gates[outcome.subject] for outcome in outcomes]
 
 
-def used_with(used: Sequence[bool], outcomes: Sequence[Outcome]) -> str:
+def format_figures(used: Sequence[bool], outcomes: Sequence[Outcome]) -> str:
     """Format the share used, the precision with its interval (Wilson's, of 95 %), and the recall."""
     count = sum(used)
     right = sum(is_used and outcome.usable for is_used, outcome in zip(used, outcomes, strict=True))

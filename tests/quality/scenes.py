@@ -26,7 +26,7 @@ from builder.stages.select import Judged, SelectConfig, select
 from tests.quality.careless import Careless
 from tests.quality.cutouts import USABLE, grade_of
 from tests.quality.cutouts import read_labels as read_cutout_labels
-from tests.quality.gates import Outcome, left_out, precision_of, used_with
+from tests.quality.gates import Outcome, cross_validated, format_figures, precision_of
 
 LABELS, BUILDS = Path(__file__).with_name("scenes.csv"), Path(__file__).with_name("scenes.toml")
 SAME = 6
@@ -138,12 +138,12 @@ def kept_in_force(scenes: Sequence[JudgedScene], gate: float, config: SelectConf
     return [each.scene.id in kept for each in scenes]
 
 
-def kept_left_out(scenes: Sequence[JudgedScene], used: Mapping[str, bool], config: SelectConfig) -> list[bool]:
+def kept_cross_validated(scenes: Sequence[JudgedScene], used: Mapping[str, bool], config: SelectConfig) -> list[bool]:
     """Whether each scene is kept with limits that were chosen on others.
 
     Args:
         scenes: of one build.
-        used: whether a photo is used with the gate that the other subjects give; see `gates.left_out`.
+        used: whether a photo is used with the gate chosen on the other subjects; see `gates.cross_validated`.
         config: the other bounds.
     """
     kept = []
@@ -181,9 +181,9 @@ def print_scenes(photos: Path, u2net: Path | None) -> None:
             outcomes = {
                 photo.id: Outcome(subject=photo.concept, quality=photo.quality, usable=grade >= USABLE)
                 for photo in made.sources().photos
-                if photo.quality is not None and (grade := grade_of(made, photo, segmenter, grades)) >= 0
+                if photo.quality is not None and (grade := grade_of(made, photo, segmenter, grades)) is not None
             }
-            used = dict(zip(outcomes, left_out(list(outcomes.values()), precision_of(segmenter)), strict=True))
+            used = dict(zip(outcomes, cross_validated(list(outcomes.values()), precision_of(segmenter)), strict=True))
         acceptable = sum(each.ok for each in scenes) / max(1, len(scenes))
         print(f"{name:20}{spec.samples:7}{len(scenes):7}{acceptable:12.2f}", end="")
         if not scenes:
@@ -191,8 +191,9 @@ def print_scenes(photos: Path, u2net: Path | None) -> None:
             continue
         known = [each for each in scenes if all(photo in used for photo in each.photos)]
         left = f"{'':20}{'':7}{len(known):7}{'':12}"
-        print(used_with(kept_in_force(scenes, config.min_quality(), config.select), _outcomes(scenes)))
-        print(f"{left}{used_with(kept_left_out(known, used, config.select), _outcomes(known))}  limits from others")
+        print(format_figures(kept_in_force(scenes, config.min_quality(), config.select), _outcomes(scenes)))
+        kept = kept_cross_validated(known, used, config.select)
+        print(f"{left}{format_figures(kept, _outcomes(known))}  limits from others")
 
 
 def _outcomes(scenes: Sequence[JudgedScene]) -> list[Outcome]:

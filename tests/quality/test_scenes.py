@@ -5,7 +5,14 @@ from __future__ import annotations
 from math import inf
 
 from builder.stages.select import Judged, SelectConfig
-from tests.quality.scenes import JudgedScene, chosen_limit, kept_in_force, kept_left_out, read_labels, scene_builds
+from tests.quality.scenes import (
+    JudgedScene,
+    chosen_limit,
+    kept_cross_validated,
+    kept_in_force,
+    read_labels,
+    scene_builds,
+)
 
 
 def judged(name: str, composition: str, *, ok: bool, **scores: float) -> JudgedScene:
@@ -45,5 +52,5 @@ def test_a_composition_is_judged_with_the_limits_of_the_others() -> None:
     ]
     used = {f"{name}/0.jpg": True for name in "abcd"}
 
-    assert kept_left_out(scenes, used, SelectConfig()) == [False, True, True]
-    assert kept_left_out(scenes, {**used, "c/0.jpg": False}, SelectConfig()) == [False, False, False]
+    assert kept_cross_validated(scenes, used, SelectConfig()) == [False, True, True]
+    assert kept_cross_validated(scenes, {**used, "c/0.jpg": False}, SelectConfig()) == [False, False, False]
