@@ -137,13 +137,12 @@ def test_every_scene_has_its_references_in_order(
         assert same == [pairs == "same"] * row["num_objects"]
 
 
-def test_cut_outs_are_in_the_middle_of_a_white_square(dataset: Path, photos: list[Row], out: Path) -> None:
+def test_cut_outs_are_in_the_middle_of_a_white_square(dataset: Path, out: Path) -> None:
     export(dataset, "uno", out)
 
-    for row in photos:
-        path = out / "references" / f"{row['concept']}+{Path(row['id']).stem}.jpg"
-        if not path.exists():
-            continue
+    paths = list((out / "references").iterdir())
+    assert len(paths) > 5
+    for path in paths:
         with Image.open(path) as image:
             pixels = np.asarray(image).astype(int)
         height, width, _ = pixels.shape
