@@ -22,7 +22,7 @@ def complete_formats(_context: click.Context, _option: click.Parameter, begun: s
 
 
 def _layers(folder: Path) -> LayersOf:
-    """The layers of a build's scenes. Imported here: only one format needs the builder's stages."""
+    """The layers of a build's scenes. The import is here, because only one format needs the builder's stages."""
     from builder.pipeline.scene_layers import SceneLayers
 
     return SceneLayers(folder)
@@ -30,32 +30,39 @@ def _layers(folder: Path) -> LayersOf:
 
 @click.command()
 @folder_argument
-@click.option("--format", "name", required=True, help="One of the formats above.", shell_complete=complete_formats)
+@click.option(
+    "--format", "name", required=True, help="Name of a format in the lists above.", shell_complete=complete_formats
+)
 @click.option("--output", type=PATH, required=True, help="A new or empty folder.")
-@click.option("--composition", multiple=True, metavar="NAME", help="Only its scenes; repeatable.  [default: all]")
-@click.option("--concept", metavar="NAME", help="Masks show its object alone; scenes without it are left out.")
+@click.option(
+    "--composition",
+    multiple=True,
+    metavar="NAME",
+    help="Write only scenes of this composition; repeatable.  [default: all]",
+)
+@click.option("--concept", metavar="NAME", help="Masks show this concept alone; scenes without it are left out.")
 @click.option(
     "--source",
     type=click.Choice(["scenes", "photos", "both"]),
     default="scenes",
     show_default=True,
-    help="Pictures to train on; of both, one source photo for three scenes.",
+    help="Pictures to train on; with both, an epoch has three scenes for each source photo.",
 )
 @click.option("--regularization", type=PATH, metavar="DIR", help="Class pictures, DIR/CLASS/*.jpg.")
-@click.option("--holdout", type=int, default=0, metavar="N", help="Scenes for the trainer's validation.")
+@click.option("--holdout", type=int, default=0, metavar="N", help="Number of scenes for the trainer's validation.")
 @click.option(
     "--triggers",
     type=click.Choice(["tokens", "words"]),
     default="tokens",
     show_default=True,
-    help="How captions call a concept: its token, or a pseudo-word.",
+    help="Name of a concept in captions: its token, or a pseudo-word.",
 )
 @click.option(
     "--pairs",
     type=click.Choice(["cross", "same"]),
     default="cross",
     show_default=True,
-    help="Reference of an object: another photo of it, or the photo that was pasted.",
+    help="Reference of an object: another photo of it (cross), or the photo that was pasted (same).",
 )
 @click.option(
     "--references",
@@ -64,11 +71,11 @@ def _layers(folder: Path) -> LayersOf:
     show_default=True,
     help="References show the object on white, or the whole photo.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the draw of pseudo-words.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the pseudo-words.")
 def export(folder: Path, name: str, output: Path, **options: Any) -> None:
     """Write a dataset in a format that other tools read.
 
-    Images are copied, not encoded again.
+    Images of scenes are copied, not encoded again.
 
     \b
     coco              boxes and masks (RLE), one file per split; needs mycanvas[export]
@@ -80,7 +87,7 @@ def export(folder: Path, name: str, output: Path, **options: Any) -> None:
 
     \b
     Recipes for trainers: pictures, captions, masks if the trainer has them, a configuration, and train.sh, which
-    starts the training. docs/trainers.md says which options each has.
+    starts the training. docs/trainers.md lists the options of each.
     ai-toolkit        ostris/ai-toolkit; masks, class pictures
     diffsynth         DiffSynth-Studio
     diffusers         diffusers' scripts, which read the dataset as it is: the command, and how much memory it takes

@@ -40,8 +40,8 @@ CUTOUT_SHEET = "cutouts.png"
 """The same, for the contact sheet of cut-outs."""
 
 SIZES = "SIZE[,SIZE…]"
-"""The values of `--resolution`."""
-RESOLUTION = "Of a scene in pixels: 1024 (a square), 1024x768, or several, of which each scene draws one."
+"""Placeholder for the value of `--resolution` in help texts."""
+RESOLUTION = "Size of a scene in pixels: 1024 (a square), 1024x768, or a list from which each scene draws one."
 """The help of `--resolution`."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

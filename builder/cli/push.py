@@ -18,7 +18,9 @@ from builder.cli.output import print_result
 @click.option("--revision", default="main", show_default=True, help="Branch; created if it does not exist.")
 @click.option("--license", help="License of the dataset, such as CC-BY-4.0.  [default: the build's]")
 @click.option("--all-photos", is_flag=True, help="Publish source photos that no scene shows, too.")
-@click.option("--pairs", type=PATH, metavar="DIR", help="Publish pairs too: what `export --format pairs` wrote.")
+@click.option(
+    "--pairs", type=PATH, metavar="DIR", help="Also publish pairs: a folder written by `export --format pairs`."
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be uploaded, and upload nothing.")
 @json_option
 def push(folder: Path, repo_id: str, as_json: bool, **options: Any) -> None:
