@@ -16,8 +16,9 @@ from mycanvas.export.source import Source
 from mycanvas.export.training_set import HOLDOUT, PHOTOS, REGULARIZATION, SCENES, TrainingSet
 
 MASK = "-masklabel"
-"""The end of a mask's stem. OneTrainer takes a picture whose own stem ends so, or with "-condlabel", for no picture."""
+"""The end of a mask's stem. OneTrainer does not train on pictures whose stems end with it, or with "-condlabel"."""
 BACKGROUND_WEIGHT = 0.1
+"""Weight in the loss of a pixel outside of the mask."""
 CONFIG_VERSION, CONCEPT_VERSION = 11, 2
 """Versions of the configuration's keys; OneTrainer renames the keys of older ones."""
 _TYPES = {SCENES: "STANDARD", PHOTOS: "STANDARD", HOLDOUT: "VALIDATION", REGULARIZATION: "PRIOR_PREDICTION"}
@@ -28,7 +29,10 @@ def write_onetrainer(source: Source, output: Path) -> None:
     pictures = TrainingSet(source, Z_IMAGE)
     for picture in pictures:
         if picture.stem.endswith((MASK, "-condlabel")):
-            raise InputError(f"OneTrainer takes {picture.stem}{picture.suffix} for a mask; rename the picture")
+            raise InputError(
+                f"OneTrainer takes pictures whose names end with {MASK} or -condlabel for masks, got "
+                f"{picture.stem}{picture.suffix}; rename the picture"
+            )
         write_picture(output, picture)
         if picture.role != REGULARIZATION:
             write_mask(output / f"{picture.role}/{picture.stem}{MASK}.png", picture)

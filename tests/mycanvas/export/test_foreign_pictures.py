@@ -12,6 +12,7 @@ from PIL import Image
 
 from mycanvas.errors import InputError
 from mycanvas.export import FORMATS, export
+from mycanvas.export.selection import Selection
 from tests.mycanvas.conftest import encoded
 from tests.mycanvas.export.conftest import Foreign, photo_row, picture
 
@@ -74,3 +75,11 @@ def test_a_mask_that_is_cut_off_is_named(foreign: Foreign, out: Path) -> None:
 
     with pytest.raises(InputError, match="the mask of scene s0 cannot be read"):
         export(foreign([{"mask": picture(mask[: len(mask) // 2])}]), "coco", out)
+
+
+def test_class_picture_that_onetrainer_takes_for_a_mask_is_refused(foreign: Foreign, tmp_path: Path, out: Path) -> None:
+    (tmp_path / "classes/dog").mkdir(parents=True)
+    Image.new("RGB", (64, 48)).save(tmp_path / "classes/dog/a-masklabel.png")
+
+    with pytest.raises(InputError, match=r"got dog\+a-masklabel\.png; rename the picture"):
+        export(foreign([{}]), "onetrainer", out, Selection(regularization=tmp_path / "classes"))
