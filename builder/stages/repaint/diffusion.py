@@ -36,7 +36,7 @@ from mycanvas.models.runtime import Runtime
 OBJECT = 0.5
 """A pixel with at least this much foreground alpha is not painted over."""
 SEEN = 1 / 510
-"""The least transparency of the objects at which something of the ground is in an 8-bit picture."""
+"""Smallest transparency of the objects at which an 8-bit picture contains any of the ground behind them."""
 BLACK = 2 / 255
 """A picture with no brighter value counts as black: a safety checker or an overflow made it."""
 
@@ -132,7 +132,7 @@ class Diffusion(Repainter):
         yield from (painted[index] for index in range(len(canvases)))
 
     def _paint(self, canvases: Sequence[Canvas], seed: int) -> Iterator[Rgb | Rejected]:
-        foregrounds = [flatten(canvas.layers, size_of(canvas.mask)) for canvas in canvases]
+        foregrounds = [foreground_of(canvas.layers, size_of(canvas.mask)) for canvas in canvases]
         paintings = [
             self._painting(canvas, foreground, seed) for canvas, foreground in zip(canvases, foregrounds, strict=True)
         ]
@@ -156,7 +156,7 @@ class Diffusion(Repainter):
         The model painted no ground behind an object, so the background is transparent where an object is solid. Shadows
         are part of the painted background. The layers show the stored picture, not the one before it was encoded.
         """
-        foreground = flatten(canvas.layers, size_of(canvas.mask))
+        foreground = foreground_of(canvas.layers, size_of(canvas.mask))
         soft = foreground.softened(config.smooth).alpha
         share = np.divide(soft, foreground.alpha, out=np.zeros_like(soft), where=foreground.alpha > 0)
         objects = []
@@ -183,7 +183,7 @@ class Diffusion(Repainter):
         )
 
 
-def flatten(layers: Sequence[Layer], size: Size) -> Foreground:
+def foreground_of(layers: Sequence[Layer], size: Size) -> Foreground:
     """Blend the objects into one layer, back to front, by straight alpha.
 
     Args:
@@ -202,7 +202,7 @@ def flatten(layers: Sequence[Layer], size: Size) -> Foreground:
 
 
 def _behind(objects: Sequence[PictureLayer], picture: Rgb) -> Rgba:
-    """The ground that gives a picture when objects are blended over it; transparent where they are solid."""
+    """The ground that results in a picture when objects are blended over it; transparent where they are solid."""
     colour, clear = np.zeros(picture.shape, np.float32), np.ones((*picture.shape[:2], 1), np.float32)
     for layer in objects:
         rows, columns = layer.rgba.shape[:2]

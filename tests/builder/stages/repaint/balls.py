@@ -21,7 +21,7 @@ from builder.records import (
     Setting,
     size_of,
 )
-from builder.stages.repaint.diffusion import flatten
+from builder.stages.repaint.diffusion import foreground_of
 from mycanvas.models.inpainting import Painting
 
 
@@ -65,7 +65,9 @@ def canvas(sample_id: str = "a", size: int = 136, phrase: str = "in a garden", w
 
 
 def original(scene: Canvas) -> NDArray[np.float32]:
-    return flatten(scene.layers, size_of(scene.mask)).over(scene.layout.setting.background.pixels.astype(np.float32))
+    return foreground_of(scene.layers, size_of(scene.mask)).over(
+        scene.layout.setting.background.pixels.astype(np.float32)
+    )
 
 
 class FakeInpainter:

@@ -20,7 +20,7 @@ from builder.records import (
 )
 from builder.stages.repaint import repaint
 from builder.stages.repaint.base import RepaintConfig
-from builder.stages.repaint.diffusion import Diffusion, DiffusionConfig, flatten, placeholders
+from builder.stages.repaint.diffusion import Diffusion, DiffusionConfig, foreground_of, placeholders
 from mycanvas.errors import ConfigError
 from mycanvas.models.inpainting import Painting
 from mycanvas.models.runtime import Runtime
@@ -53,7 +53,7 @@ def painted_by_fake(
 @pytest.mark.parametrize("model", ["sdxl", "sd15", "z_image", "flux_fill"])
 def test_pixels_inside_objects_do_not_change(tiny_model: TinyModel, model: str, size: int) -> None:
     scene = canvas(size=size)
-    foreground = flatten(scene.layers, Size(size, size))
+    foreground = foreground_of(scene.layers, Size(size, size))
     inside = cv2.erode((foreground.alpha >= 1).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     config = settings(tiny_model(model), guidance=0.0) if model == "z_image" else settings(tiny_model(model))
 
@@ -67,14 +67,14 @@ def test_pixels_inside_objects_do_not_change(tiny_model: TinyModel, model: str, 
 
 def test_merge_is_one_alpha_blend_and_smoothing_changes_the_edge_only() -> None:
     scene = canvas()
-    alpha = flatten(scene.layers, Size(136, 136)).alpha
+    alpha = foreground_of(scene.layers, Size(136, 136)).alpha
 
     (sharp,) = painted_by_fake(FakeInpainter(), DiffusionConfig(smooth=1), [scene])
     (soft,) = painted_by_fake(FakeInpainter(), DiffusionConfig(smooth=5), [scene])
 
     assert not isinstance(sharp, Rejected)
     assert not isinstance(soft, Rejected)
-    expected = flatten(scene.layers, Size(136, 136)).over(np.full((136, 136, 3), 127.5, np.float32))
+    expected = foreground_of(scene.layers, Size(136, 136)).over(np.full((136, 136, 3), 127.5, np.float32))
     assert np.abs(sharp - expected).max() <= 0.51
     assert np.abs(soft.astype(float) - sharp).max() > 5
     np.testing.assert_array_equal(soft[alpha == 0], sharp[alpha == 0])
@@ -86,7 +86,7 @@ def test_mask_excludes_the_objects_and_sides_are_padded_to_a_multiple() -> None:
     painted_by_fake(pipeline, DiffusionConfig(), [scene])
 
     (given,) = pipeline.given
-    alpha = flatten(scene.layers, Size(141, 141)).alpha
+    alpha = foreground_of(scene.layers, Size(141, 141)).alpha
     assert given.image.shape == (144, 144, 3)
     np.testing.assert_array_equal(given.mask[:141, :141], alpha < 0.5)
     assert given.mask[141:].all()
@@ -130,7 +130,7 @@ def test_noise_replaces_the_background_only() -> None:
 
     painted_by_fake(pipeline, DiffusionConfig(start="noise"), [scene])
 
-    alpha = flatten(scene.layers, Size(144, 144)).alpha
+    alpha = foreground_of(scene.layers, Size(144, 144)).alpha
     differs = np.abs(pipeline.given[0].image - original(scene))
     assert differs[alpha == 0].mean() > 30
     assert differs[alpha == 1].max() <= 0.51
@@ -183,7 +183,10 @@ def test_attention_slicing_changes_nothing_and_vae_tiling_the_background_only(ti
     (tiled,) = painted(settings(tiny_model("sd15"), vae_tiling=True), [canvas()])
 
     solid = (
-        cv2.erode((flatten(canvas().layers, Size(136, 136)).alpha >= 1).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        cv2.erode(
+            (foreground_of(canvas().layers, Size(136, 136)).alpha >= 1).astype(np.uint8), np.ones((5, 5), np.uint8)
+        )
+        > 0
     )
     assert np.abs(plain.astype(int) - sliced).max() <= 1
     assert np.abs(plain.astype(int) - tiled).max() > 1
@@ -207,7 +210,7 @@ def test_picture_of_another_size_is_resized() -> None:
     (picture,) = painted_by_fake(Doubles(), DiffusionConfig(), [canvas(size=144)])
 
     assert not isinstance(picture, Rejected)
-    behind = flatten(canvas(size=144).layers, Size(144, 144)).alpha == 0
+    behind = foreground_of(canvas(size=144).layers, Size(144, 144)).alpha == 0
     assert picture[:, :72][behind[:, :72]].max() == 0
     assert picture[:, 72:][behind[:, 72:]].min() == 255
 
