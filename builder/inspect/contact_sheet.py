@@ -51,14 +51,14 @@ def _tile(scene: Scene) -> Image.Image:
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"the image of scene {scene.id} is damaged: {error}") from error
     tile = Image.new("RGB", (TILE, TILE + CAPTION), "white")
-    right, down = (TILE - width) // 2, (TILE - height) // 2
-    tile.paste(pixels, (right, down))
+    margin_x, margin_y = (TILE - width) // 2, (TILE - height) // 2
+    tile.paste(pixels, (margin_x, margin_y))
     draw, font = ImageDraw.Draw(tile), ImageFont.load_default(12)
     tokens = (" ".join(token.split()) for token in scene.concept_tokens)
     for index, (box, token) in enumerate(zip(scene.boxes, tokens, strict=True)):
         colour = tuple(PALETTE[3 * index + 3 : 3 * index + 6])
         x, y, w, h = (value * scale for value in box)
-        x, y = x + right, y + down
+        x, y = x + margin_x, y + margin_y
         draw.rectangle((x, y, x + max(w - 1, 0), y + max(h - 1, 0)), outline=colour)
         left, above = max(0, min(x, TILE - font.getlength(token) - 4)), max(0, y - LABEL)
         draw.rectangle((left, above, left + font.getlength(token) + 3, above + LABEL - 1), fill=colour)

@@ -51,7 +51,7 @@ class PlanConfig(Table):
     sizes: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (2, 3, 4, 5)
     """How many concepts a drawn composition may have."""
     resolution: Resolution = DEFAULT_SIZE.width
-    """Size of a scene in pixels: the side of a square, "<width>x<height>", or a list of which each scene draws one."""
+    """Size of a scene in pixels: side of a square, "<width>x<height>", or a list from which each scene draws one."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of every random draw of the build."""
 
@@ -207,7 +207,7 @@ def _draw_sample(
     choices = [background for background in backgrounds if background.scene == scene]
     background = replace(choices[int(rng.integers(len(choices)))], phrase=phrase)
     sizes = tuple(theme.sizes[concept.name] for concept in members) if theme else None
-    every_size = config.scene_sizes()  # drawn apart, so that the rest of the plan does not depend on them
+    every_size = config.scene_sizes()  # has its own draw, so that the rest of the plan does not depend on it
     return Sample(
         id=sample_id,
         concepts=members,

@@ -1,4 +1,4 @@
-"""Sizes of scenes in a configuration: a side, "1024x768", or a list of these, of which each scene draws one.
+"""Sizes of scenes in a configuration: a side, "1024x768", or a list of these, from which each scene draws one.
 
 A square is always stored as one number, as in versions that had no other shapes, so that their builds are resumed.
 """

@@ -18,7 +18,7 @@ _SCENE = (
     *("id", "caption", "prompt", "boxes", "concept_tokens", "class_names"),
     *("background", "composition", "source_images", "scores", "rank", "provenance"),
 )
-_ADDED = ("long_caption",)
+_OPTIONAL = ("long_caption",)
 """Columns that datasets of earlier versions lack."""
 _PHOTO = ("id", "concept", "used", "quality", "attribution")
 _CONCEPT = ("id", "concept", "concept_token", "class_name", "height_cm")
@@ -198,7 +198,7 @@ class Dataset:
         return self.splits if split is None else (split,)
 
     def _scenes(self, split: str, only: Collection[int] | None = None) -> Iterator[Scene]:
-        for row, (image, mask) in read_rows(self.files[split], _SCENE, ("image", "mask"), only, _ADDED):
+        for row, (image, mask) in read_rows(self.files[split], _SCENE, ("image", "mask"), only, _OPTIONAL):
             check_scene(row, self.place)
             yield Scene(
                 **{

@@ -121,7 +121,7 @@ def read_rows(
     columns: Sequence[str],
     pictures: Sequence[str] = (),
     only: Collection[int] | None = None,
-    added: Sequence[str] = (),
+    optional: Sequence[str] = (),
 ) -> Iterator[tuple[Columns, tuple[memoryview, ...]]]:
     """Each row's small columns, and views of its encoded pictures; an empty view where a picture is null.
 
@@ -130,7 +130,7 @@ def read_rows(
         columns: small columns.
         pictures: columns of pictures.
         only: positions of the rows to give, counted over all files; None: all rows.
-        added: further small columns, None in the rows of a shard that lacks them.
+        optional: further small columns, None in the rows of a shard that lacks them.
 
     Raises:
         InputError: a shard cannot be read, or lacks a column.
@@ -143,13 +143,13 @@ def read_rows(
             start += batch.num_rows
             if not chosen:
                 continue
-            found = [name for name in added if name in batch.schema.names]
+            found = [name for name in optional if name in batch.schema.names]
             small = batch.select([*columns, *found])
             with _reading():
                 encoded = [_views(batch.column(name).field("bytes"), chosen) for name in pictures]
                 values = (small if len(chosen) == batch.num_rows else small.take(chosen)).to_pylist()
-            if len(found) < len(added):
-                values = [dict.fromkeys(added) | row for row in values]
+            if len(found) < len(optional):
+                values = [dict.fromkeys(optional) | row for row in values]
             yield from zip(values, zip(*encoded, strict=True) if encoded else repeat(()), strict=bool(encoded))
 
 

@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other, each in a process of its own: python -m tests.benchmarks."""
+"""Run the benchmarks that require no photos, each in a process of its own: python -m tests.benchmarks."""
 
 from __future__ import annotations
 
