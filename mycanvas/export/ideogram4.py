@@ -5,33 +5,21 @@ ai-toolkit and SimpleTuner also read the folder of pictures.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mycanvas.export.boxes_as_text import ideogram_caption
-from mycanvas.export.captions import one_line
-from mycanvas.export.masks import size_of
-from mycanvas.export.recipe import TRIGGERS, run_name, write_dataset_toml, write_json, write_script
+from mycanvas.dataset import Scene
+from mycanvas.export.boxes_as_text import ideogram_caption, write_scenes
+from mycanvas.export.recipe import run_name, write_dataset_toml, write_script
 from mycanvas.export.sizes import most_frequent
 from mycanvas.export.source import Source
-from mycanvas.export.triggers import trigger_table, triggers_of, with_triggers
 
 
 def write_ideogram4(source: Source, output: Path) -> None:
     """Write pictures and captions, and last the configuration and the commands."""
-    triggers = triggers_of(source.concepts, source.selection)
-    by_token = {concept.token: triggers[concept.name] for concept in source.concepts}
-    (output / "scenes").mkdir()
-    sizes: Counter[tuple[int, int]] = Counter()
-    for scene in source.scenes():
-        path, size = output / "scenes" / f"{scene.id}.jpg", size_of(scene)
-        prompt = one_line(with_triggers(scene.prompt, source.concepts, triggers), f"scene {scene.id}")
-        path.write_bytes(scene.image)
-        path.with_suffix(".txt").write_text(ideogram_caption(scene, size, prompt, by_token), encoding="utf-8")
-        sizes[size] += 1
+    sizes = write_scenes(source, output, _texts)
     write_dataset_toml(output, "musubi-tuner", _config(most_frequent(sizes)))
-    write_json(output / TRIGGERS, trigger_table(source.concepts, triggers))
     arguments = {
         "MUSUBI": "the folder of musubi-tuner",
         "DIT": "ideogram4_fp8_scaled.safetensors",
@@ -39,6 +27,10 @@ def write_ideogram4(source: Source, output: Path) -> None:
         "TEXT_ENCODER": "qwen3vl_8b_fp8_scaled.safetensors",
     }
     write_script(output, arguments, _commands(source))
+
+
+def _texts(scene: Scene, size: tuple[int, int], caption: str, triggers: Mapping[str, str]) -> Mapping[str, str]:
+    return {".txt": ideogram_caption(scene, size, caption, triggers)}
 
 
 def _config(resolution: tuple[int, int]) -> dict[str, Any]:
