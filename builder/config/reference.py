@@ -208,10 +208,10 @@ def page() -> str:
 
 
 def _calibrations() -> str:
-    lines = ["| segmenter or session | `min_quality` | `rounds` |", "| --- | --- | --- |"]
+    lines = ["| segmenter or session | `min_quality` | with more rounds | `rounds` |", "| --- | --- | --- | --- |"]
     for name, found in [*CALIBRATIONS.items(), ("every other session", UNCALIBRATED)]:
-        rounds = "" if name in SEGMENTERS else f"{found.rounds}"
-        lines.append(f"| {name} | {found.min_quality:g} | {rounds} |")
+        rounds, repeated = ("", "") if name in SEGMENTERS else (f"{found.rounds}", f"{found.gate(2):g}")
+        lines.append(f"| {name} | {found.min_quality:g} | {repeated} | {rounds} |")
     return "\n".join(lines)
 
 

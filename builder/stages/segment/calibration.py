@@ -10,13 +10,19 @@ from dataclasses import dataclass
 class Calibration:
     """Defaults of one segmenter or session.
 
-    min_quality: cut-outs of lower quality are not used. rounds: how often a saliency network runs on each photo.
+    min_quality: cut-outs of lower quality are not used. repeated: the same with more than one round; None: no other.
+    rounds: how often a saliency network runs on each photo.
     unlike: quality lost per unit of a cut-out's unlikeness to the other photos of its concept.
     """
 
     min_quality: float
+    repeated: float | None = None
     rounds: int = 1
     unlike: float = 0.0
+
+    def gate(self, rounds: int) -> float:
+        """The minimum quality of cut-outs after this number of rounds."""
+        return self.min_quality if rounds == 1 or self.repeated is None else self.repeated
 
 
 UNCALIBRATED = Calibration(min_quality=0.75)
@@ -24,8 +30,8 @@ UNCALIBRATED = Calibration(min_quality=0.75)
 
 CALIBRATIONS: Mapping[str, Calibration] = {
     "tricut": Calibration(min_quality=0.81, unlike=0.3),
-    "isnet-general-use": Calibration(min_quality=0.78),
-    "u2net": Calibration(min_quality=0.78),
+    "isnet-general-use": Calibration(min_quality=0.78, repeated=0.84),
+    "u2net": Calibration(min_quality=0.78, repeated=0.82),
 }
 """By the name of a segmenter without networks, or of a session of rembg; others are UNCALIBRATED.
 

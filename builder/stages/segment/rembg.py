@@ -106,8 +106,8 @@ class Rembg(Segmenter):
 
     @staticmethod
     def min_quality(config: RembgConfig) -> float:
-        """The quality from which cut-outs of its session are used."""
-        return calibration(config.model).min_quality
+        """The quality from which cut-outs of its session are used after its number of rounds."""
+        return calibration(config.model).gate(Rembg.implied(config)["rounds"])
 
     @staticmethod
     def implied(config: RembgConfig) -> Mapping[str, int]:

@@ -189,5 +189,8 @@ def test_gate_and_rounds_are_those_of_the_session_unless_given(model: str) -> No
     assert parse_config({"concepts": "a"}).min_quality() == calibration("tricut").min_quality != expected.min_quality
 
 
-def test_paper_s_profile_keeps_its_three_rounds() -> None:
-    assert load_config(None, "gen4gen", {"concepts": "a"}).identity()["segment.rembg.rounds"] == 3
+def test_paper_s_profile_keeps_its_three_rounds_and_has_their_gate() -> None:
+    config = load_config(None, "gen4gen", {"concepts": "a"})
+
+    assert config.identity()["segment.rembg.rounds"] == 3
+    assert config.min_quality() > calibration("isnet-general-use").min_quality
