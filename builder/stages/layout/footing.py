@@ -7,6 +7,7 @@ at its sides, in front of which an object must not stand.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -29,6 +30,14 @@ GroundMap = NDArray[np.bool_]
 """bool [SIDE, SIDE]: True where the background looks like the ground at its lower edge."""
 
 
+@dataclass(frozen=True, slots=True)
+class Foot:
+    """The columns of a cut-out between which its foot is, as fractions of its width, 0 to 1."""
+
+    left: float
+    right: float
+
+
 def ground_map(pixels: Rgb) -> GroundMap:
     """Find where a background, uint8 [H, W, 3], looks like the middle of its lower edge."""
     small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
@@ -40,20 +49,34 @@ def ground_map(pixels: Rgb) -> GroundMap:
     return np.asarray((squares < ALIKE**2).mean(axis=2) > SUPPORT)
 
 
-def grounded_fraction(
-    cutouts: Sequence[Cutout], placements: Sequence[Placement], ground: GroundMap, size: Size
-) -> float:
-    """Fraction of the cells at an object's foot that are ground, 0 to 1; the lowest of all objects."""
-    return min(_on_ground(cutout, place, ground, size) for cutout, place in zip(cutouts, placements, strict=True))
-
-
-def _on_ground(cutout: Cutout, place: Placement, ground: GroundMap, size: Size) -> float:
-    """The same for one object, 1 if its foot is not in the picture; size: of the scene."""
+def find_foot(cutout: Cutout) -> Foot | None:
+    """Find the columns between which an object's foot is; None if its foot is not in the picture."""
     rows, columns = cutout.rgba.shape[:2]
-    foot = np.flatnonzero((cutout.rgba[-max(1, round(FOOT * rows)) :, :, 3] >= 128).any(axis=0))
-    if cutout.cut_off or not foot.size:
+    found = np.flatnonzero((cutout.rgba[-max(1, round(FOOT * rows)) :, :, 3] >= 128).any(axis=0))
+    if cutout.cut_off or not found.size:
+        return None
+    return Foot(left=float(found[0] / columns), right=float((found[-1] + 1) / columns))
+
+
+def grounded_fraction(
+    feet: Sequence[Foot | None], placements: Sequence[Placement], ground: GroundMap, size: Size
+) -> float:
+    """Fraction of the cells at an object's foot that are ground, 0 to 1; the lowest of all objects.
+
+    Args:
+        feet: of the objects.
+        placements: of the same objects.
+        ground: of the background.
+        size: of the scene.
+    """
+    return min(_on_ground(foot, place, ground, size) for foot, place in zip(feet, placements, strict=True))
+
+
+def _on_ground(foot: Foot | None, place: Placement, ground: GroundMap, size: Size) -> float:
+    """The same for one object, 1 if its foot is not in the picture."""
+    if foot is None:
         return 1.0
-    left, right = ((place.x + at / columns * place.width) / size.width * SIDE for at in (foot[0], foot[-1] + 1))
+    left, right = ((place.x + at * place.width) / size.width * SIDE for at in (foot.left, foot.right))
     base = (place.y + place.height) / size.height * SIDE
     below = ground[
         max(0, int(base - 1.5)) : int(np.ceil(base + 1)), int(left) : max(int(left) + 1, int(np.ceil(right)))

@@ -16,7 +16,7 @@ import numpy as np
 from builder.records import Background, Layout, Placement, Rejected, Setting
 from builder.seeds import rng_for
 from builder.stages.layout.base import SIZE_RATIOS, LayoutBackend, LayoutConfig, find_flaw
-from builder.stages.layout.footing import ground_map, grounded_fraction
+from builder.stages.layout.footing import find_foot, ground_map, grounded_fraction
 
 ATTEMPTS = 80
 """Arrangements tried before a scene is rejected; the objects' sizes get a little more equal with each."""
@@ -101,6 +101,7 @@ def _solve(setting: Setting, config: LayoutConfig, rng: np.random.Generator) -> 
     families = _families(len(setting.cutouts))
     cuts = [cutout.cut_off for cutout in setting.cutouts]
     ground_cells = ground_map(setting.background.pixels) if setting.sample.background.photo else None
+    feet = [] if ground_cells is None else [find_foot(cutout) for cutout in setting.cutouts]
     ungrounded: list[tuple[float, tuple[Placement, ...]]] = []
     for attempt in range(ATTEMPTS):
         if attempt % FAMILY_ATTEMPTS == 0:
@@ -114,7 +115,7 @@ def _solve(setting: Setting, config: LayoutConfig, rng: np.random.Generator) -> 
             continue
         if ground_cells is None:
             return Layout(setting=setting, placements=placements)
-        grounded = grounded_fraction(setting.cutouts, placements, ground_cells, setting.background.size)
+        grounded = grounded_fraction(feet, placements, ground_cells, setting.background.size)
         if grounded >= MIN_GROUNDED:
             return Layout(setting=setting, placements=placements)
         ungrounded.append((grounded, placements))
