@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from builder.sources.concept_folders import EMPTY_TOKEN, ConceptFolder
 from mycanvas.io.text import shown
+from mycanvas.io.toml import toml_key
 
 MAX_NOUN_WORDS = 3
 """Five such nouns with their articles, and a background of six words, take 27 of the 30 words of a caption."""
@@ -35,6 +37,8 @@ _UNTOLD = {
 }
 _UNTOLD |= {"pic", "pics", "picture", "pictures", "pxl", "screenshot", "untitled", "untitled folder"}
 """Class nouns by the names that cameras and file managers give to folders."""
+BLANK = '"…"'
+"""For a class noun that is the user's to choose."""
 _SET_NOUN = "set class_noun in concepts.toml, or class_prompt in concepts_list.json"
 _SET_TOKEN = "set token in concepts.toml, or a <token> in its instance_prompt in concepts_list.json"  # noqa: S105 - a concept's
 
@@ -71,15 +75,30 @@ def is_class_noun(noun: str) -> bool:
     return bool(_PLAIN.fullmatch(noun)) and len(noun.split()) <= MAX_NOUN_WORDS and any(map(str.isalpha, noun))
 
 
-def noun_warning(folder: ConceptFolder) -> str | None:
-    """A hint to describe a concept whose folder name hardly names an object; None where it does, or is described."""
+def noun_warning(folder: ConceptFolder, list_file: Path | None) -> str | None:
+    """A hint to describe a concept whose folder name hardly names an object; None where it does, or is described.
+
+    list_file: as for `noun_setting`.
+    """
     if folder.described.class_noun is not None or not (folder.renamed or folder.class_noun in _UNTOLD):
         return None
     return (
         f'{folder.name}: its class noun by the folder name is "{folder.class_noun}"; '
-        f'to change it, write class_noun = "…" under ["{folder.name}"] in concepts.toml, '
-        "or class_prompt in concepts_list.json"
+        f"to change it, write {noun_setting(folder.name, BLANK, list_file)}"
     )
+
+
+def noun_setting(concept: str, noun: str, list_file: Path | None) -> str:
+    """The line that sets a concept's class noun, and its place.
+
+    Args:
+        concept: its name.
+        noun: in quotation marks.
+        list_file: the concepts_list.json that describes the concepts; None: concepts.toml does.
+    """
+    if list_file is not None:
+        return f'"class_prompt": {noun} in {list_file.name}'
+    return f"class_noun = {noun} under [{toml_key(concept)}] in concepts.toml"
 
 
 def _duplicates(pairs: Sequence[tuple[str, str]], what: str, remedy: str) -> Iterator[str]:

@@ -78,7 +78,7 @@ def find_concepts(source: Path) -> FoundConcepts:
     if problems:
         raise ConfigError("\n".join(problems))
     for folder in named:
-        if warning := noun_warning(folder):
+        if warning := noun_warning(folder, list_file):
             log.warning(warning)
     concepts: list[Concept] = []
     for folder in folders:
@@ -100,7 +100,7 @@ def find_concepts(source: Path) -> FoundConcepts:
         raise InputError(
             f"no usable photo in {counted(len(folders), 'folder')} of {source}; the first reasons:\n{first}"
         )
-    for warning in filter(None, (height_warning(concepts), identity_warning(concepts))):
+    for warning in filter(None, (height_warning(concepts, list_file), identity_warning(concepts, list_file))):
         log.warning(warning)
     return FoundConcepts(concepts=tuple(concepts), rejected=tuple(rejected))
 

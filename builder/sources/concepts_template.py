@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from builder.sources.concept_names import name_problems
 from builder.sources.concepts import photo_folders_of
 from builder.sources.heights import guess_height
 from mycanvas.errors import ConfigError, InputError
-from mycanvas.io.toml import toml_string
+from mycanvas.io.toml import toml_key, toml_string
 
 ANY_NOUN = "object"
 """The class noun of a folder whose name gives none."""
@@ -77,8 +76,7 @@ def _described(folder: ConceptFolder, number: int) -> ConceptFolder:
 def _lines(folders: Sequence[ConceptFolder]) -> Iterator[str]:
     yield _HEAD.rstrip()
     for folder in folders:
-        name = folder.name if re.fullmatch("[A-Za-z0-9_-]+", folder.name) else toml_string(folder.name)
-        yield from ("", f"[{name}]", f"class_noun = {toml_string(folder.class_noun)}")
+        yield from ("", f"[{toml_key(folder.name)}]", f"class_noun = {toml_string(folder.class_noun)}")
         yield f"{'' if folder.described.token else '# '}token = {toml_string(folder.token)}"
         height = guess_height(folder.class_noun)
         yield f"# height_cm = {height or EXAMPLE_CM:g}" + ("" if height else "  # no typical one is known: replace it")

@@ -8,9 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from itertools import takewhile
+from pathlib import Path
 
 from builder.records import Concept
+from builder.sources.concept_names import BLANK, noun_setting
 from mycanvas.english import plural
+from mycanvas.io.toml import toml_key
 
 _SHOWN = 5
 """Concepts that a warning lists; the others are counted."""
@@ -53,17 +56,23 @@ def _of_compound(words: Sequence[str]) -> float | None:
     return size
 
 
-def height_warning(concepts: Sequence[Concept]) -> str | None:
-    """A warning about the concepts without a height, with the way to set it; None if every concept has one."""
+def height_warning(concepts: Sequence[Concept], list_file: Path | None) -> str | None:
+    """A warning about the concepts without a height, with the way to set it; None if every concept has one.
+
+    list_file: the concepts_list.json that describes the concepts; None: concepts.toml does.
+    """
     unknown = [concept for concept in concepts if concept.height_cm is None]
     if not unknown:
         return None
     listed = ", ".join(f'{concept.name} ("{concept.class_noun}")' for concept in unknown[:_SHOWN])
     more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+    first = unknown[0].name
+    common = f"a common noun: {noun_setting(first, BLANK, list_file)}"
+    in_centimetres = f"to set its height in centimetres, write height_cm = … under [{toml_key(first)}] in concepts.toml"
+    remedy = f"give it {common}" if list_file else f"{in_centimetres}, or give it {common}"
     return (
         f"no typical height is known for the class noun of {listed}{more}; scenes show such an object as large as the "
-        f'others on average; to set its height in centimetres, write height_cm = … under ["{unknown[0].name}"] in '
-        "concepts.toml, or give it a common noun there as class_noun (class_prompt in concepts_list.json)"
+        f"others on average; {remedy}"
     )
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from builder.records import Concept
+from builder.sources.concept_names import noun_setting
 from builder.sources.heights import known_end
 from mycanvas.io.toml import toml_string
 
@@ -31,40 +33,69 @@ _DEPICTIONS = re.compile(
 """Nouns of objects that depict something: the words before them say what, so they describe this one object."""
 _KINDS = re.compile("action|bath|cuddly|finger|garden|hand|plush|rag|soft|stuffed|stuffy|toy|wind-?up")
 """Words before such a noun that name a kind of object."""
+_NAMES = re.compile(
+    r"\b(?:golden retriever|giant schnauzer|old english (?:sheepdog|bulldog)|(?:blue|red) heeler|red setter|"
+    r"black russian terrier|white (?:swiss )?shepherd|(?:large|small) munsterlander|(?:black|brown) bear|blue whale|"
+    r"gr[ae]y (?:wolf|seal|squirrel)|red (?:fox|deer|squirrel|kangaroo)|silver fox|spotted hyena|(?:black|white) rhino|"
+    r"(?:black|white) swan|white (?:shark|tiger)|giant (?:panda|tortoise)|golden eagle|little owl|green turtle|"
+    r"(?:red|white) wine|(?:green|black) tea|(?:green|red|yellow) pepper|red (?:cabbage|onion)|orange juice)s?\b"
+)
+"""Breeds, species and food whose names begin with a word for looks, unless the table of heights has them."""
 _PREPOSITIONS = re.compile(r" (?=(?:at|by|for|from|in|of|on|with) )")
 
 
 def head_noun(noun: str) -> str | None:
-    """The noun without the words that describe one object; None if it has no such words.
+    """The noun without the words that describe one object; None if none of its words is for looks.
 
-    "grey sloth plushie" becomes "plushie" and "red coffee mug" "coffee mug"; "teddy bear" and "alarm clock" stay.
+    Words for looks (colours, patterns, materials, sizes, states) describe one object: "red coffee mug" becomes "coffee
+    mug". A compound of nouns is a kind of object and stays: "alarm clock", "wolf plushie", "duck toy"; so do names such
+    as "golden retriever". But with a word for looks before it, a noun of an object that depicts something loses all
+    words: "grey sloth plushie" becomes "plushie", as both words say which plushie it is.
     """
     phrase, *rest = _PREPOSITIONS.split(noun, 1)
     words = phrase.split()
     end = known_end(words)
-    if end == 0:
-        return None
     before, head = words[:end], words[end:]
+    looks = _words_for_looks(words)
+    if looks.isdisjoint(range(end)):
+        return None
     depicts = _DEPICTIONS.fullmatch(head[-1].casefold()) is not None
-    kept = [word for word in before if not _describes(word.casefold(), depicts)]
-    return None if kept == before else " ".join([*kept, *head, *rest])
+    kept = [
+        word
+        for index, word in enumerate(before)
+        if index not in looks and (_KINDS.fullmatch(word.casefold()) or not depicts)
+    ]
+    return " ".join([*kept, *head, *rest])
 
 
-def _describes(word: str, depicts: bool) -> bool:
-    return bool(_LOOKS.fullmatch(word)) or (depicts and not _KINDS.fullmatch(word))
+def _words_for_looks(words: Sequence[str]) -> set[int]:
+    """The indices of the words for looks that are not part of a name such as "golden retriever"."""
+    folded = " ".join(word.casefold() for word in words)
+    named: set[int] = set()
+    for found in _NAMES.finditer(folded):
+        first = folded.count(" ", 0, found.start())
+        named |= set(range(first, first + len(found.group().split())))
+    return {index for index, word in enumerate(folded.split(" ")) if _LOOKS.fullmatch(word)} - named
 
 
-def identity_warning(concepts: Sequence[Concept]) -> str | None:
-    """A warning about class nouns that describe one object, with better ones; None if there are none."""
+def identity_warning(concepts: Sequence[Concept], list_file: Path | None) -> str | None:
+    """A warning about class nouns that describe one object, with better ones, a line each; None if there are none.
+
+    list_file: the concepts_list.json that describes the concepts; None: concepts.toml does.
+    """
     found = [(concept, head) for concept in concepts if (head := head_noun(concept.class_noun))]
     if not found:
         return None
-    listed = ", ".join(f'{concept.name} ("{concept.class_noun}")' for concept, _ in found[:_SHOWN])
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    remedies = ", ".join(
-        f'class_noun = {toml_string(head)} under ["{concept.name}"]' for concept, head in found[:_SHOWN]
-    )
-    return (
-        f"the class noun of {listed}{more} describes this one object, so that a trainer ties its looks to these words "
-        f"and not to its token; write {remedies} in concepts.toml (class_prompt in concepts_list.json)"
+    lines = [
+        f'  {concept.name} ("{concept.class_noun}"): write {noun_setting(concept.name, toml_string(head), list_file)}'
+        for concept, head in found[:_SHOWN]
+    ]
+    if len(found) > _SHOWN:
+        lines.append(f"  and {len(found) - _SHOWN} more")
+    return "\n".join(
+        [
+            "a trainer ties the looks of an object to the words for them in its class noun, and not to its token; "
+            "leave these words out:",
+            *lines,
+        ]
     )

@@ -18,6 +18,7 @@ MAX_BYTES = 2**20
 
 _CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters other than tab and line feed: names and captions are shown in terminals."""
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _DEEP_KEY = re.compile(r"(?<![\w'\"-])(?:[\w'\"-]++[ \t]*+\.[ \t]*+){100}")
 """A dotted key of a hundred parts: `tomllib` takes a time that grows with the square of their number."""
 
@@ -74,6 +75,11 @@ def _problems(value: object, place: str) -> Iterator[str]:
 def toml_string(text: str) -> str:
     """Text as a TOML string. JSON's strings are TOML's, but for the delete character, which TOML requires escaped."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def toml_key(name: str) -> str:
+    """A name as a key or table of TOML: as it is if it needs no quotation marks."""
+    return name if _BARE_KEY.fullmatch(name) else toml_string(name)
 
 
 def merge(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

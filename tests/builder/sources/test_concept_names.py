@@ -8,6 +8,7 @@ import pytest
 
 from builder.sources.concepts import find_concepts
 from mycanvas.errors import ConfigError
+from mycanvas.io.toml import toml_key
 from tests.builder.sources.concept_folders import described, only, picture
 
 
@@ -171,7 +172,8 @@ def test_noun_that_a_folder_name_hardly_gives_is_shown_with_the_way_to_change_it
 
     message = caplog.messages[0]
     assert f'{folder}: its class noun by the folder name is "{noun}"' in message
-    assert f'write class_noun = "…" under ["{folder}"] in concepts.toml' in message
+    assert f'write class_noun = "…" under [{toml_key(folder)}] in concepts.toml' in message
+    assert "concepts_list.json" not in message
     described(tmp_path, f'["{folder}"]\nclass_noun = "dog"\n')
     caplog.clear()
     assert only(find_concepts(tmp_path)).class_noun == "dog"

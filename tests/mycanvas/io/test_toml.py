@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mycanvas.errors import ConfigError
-from mycanvas.io.toml import read_toml
+from mycanvas.io.toml import read_toml, toml_key
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,14 @@ def test_text_of_several_lines_and_tabs_is_kept(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes(b'\xef\xbb\xbfa = """one\r\n\ttwo"""\r\nb = -9223372036854775808\r\n')
 
     assert read_toml(tmp_path / "a.toml") == {"a": "one\n\ttwo", "b": -(2**63)}
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("rc_car-2", "rc_car-2"), ("rc car", '"rc car"'), ("café", '"café"'), ("a.b", '"a.b"'), ("", '""')],
+)
+def test_key_has_quotation_marks_only_where_toml_requires_them(tmp_path: Path, name: str, key: str) -> None:
+    (tmp_path / "concepts.toml").write_text(f"[{toml_key(name)}]\n", encoding="utf-8")
+
+    assert toml_key(name) == key
+    assert read_toml(tmp_path / "concepts.toml") == {name: {}}
