@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from builder.config.schema import AssembledConfig, BuildConfig
+from builder.config.schema import BACKENDS, AssembledConfig, BuildConfig
 from builder.sources import ON_HUB
 from builder.stages.select import SelectConfig
 from mycanvas.errors import ConfigError
 from mycanvas.io.files import reason_of
 from mycanvas.io.messages import explain
 from mycanvas.io.toml import merge, read_toml
+
+log = logging.getLogger("mycanvas")
 
 PATHS = ("concepts", "backgrounds", "output", "file", "examples")
 """Keys whose values are paths; in a build.toml they are relative to its folder."""
@@ -27,6 +30,8 @@ _PROFILES = resources.files("builder.config") / "profiles"
 
 def load_config(path: Path | None, profile: str | None, overrides: Mapping[str, Any]) -> BuildConfig:
     """Load a configuration from a profile, a TOML file that overrides it, and values that override both.
+
+    A table that the file or the values give to a backend that is not in use is reported in a warning.
 
     Args:
         path: a build.toml, or None. Relative folders in it, and the default of `output`, are relative to the file.
@@ -38,9 +43,22 @@ def load_config(path: Path | None, profile: str | None, overrides: Mapping[str, 
     """
     from_file = _read_toml(path) if path is not None else {}
     profile = str(profile or from_file.get("profile", "classic"))
-    values = merge(_profile(profile), {**from_file, "profile": profile})
-    values = merge(values, {key: value for key, value in overrides.items() if value is not None})
-    return parse_config(values)
+    given = merge(from_file, {key: value for key, value in overrides.items() if value is not None})
+    config = parse_config(merge(_profile(profile), {**given, "profile": profile}))
+    for stage, name in _unused_tables(config, given):
+        log.warning(
+            '[%s.%s] is not used: %s.backend is "%s"; to use it, write backend = "%s" under [%s]',
+            *(stage, name, stage, config.backend_name(stage), name, stage),
+        )
+    return config
+
+
+def _unused_tables(config: BuildConfig, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The stage and the name of each backend that has settings among the given values and is not in use."""
+    for stage, backends in BACKENDS.items():
+        tables = given.get(stage)
+        if isinstance(tables, Mapping):
+            yield from ((stage, name) for name in backends if tables.get(name) and name != config.backend_name(stage))
 
 
 def profile_selection(profile: str) -> dict[str, Any]:

@@ -194,3 +194,38 @@ def test_paper_s_profile_keeps_its_three_rounds_and_has_their_gate() -> None:
 
     assert config.identity()["segment.rembg.rounds"] == 3
     assert config.min_quality() > calibration("isnet-general-use").min_quality
+
+
+_NETWORK = '[segment.rembg]\nfile = "net.onnx"\n'
+
+
+@pytest.mark.parametrize("profile", ["classic", "photo", "gen4gen"])
+def test_table_of_a_backend_that_is_not_in_use_is_reported(
+    tmp_path: Path, profile: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "build.toml"
+    file.write_text(f'concepts = "photos"\nprofile = "{profile}"\n{_NETWORK}')
+
+    load_config(file, None, {})
+
+    remedy = 'to use it, write backend = "rembg" under [segment]'
+    warning = f'[segment.rembg] is not used: segment.backend is "tricut"; {remedy}'
+    assert caplog.messages == ([warning] if profile == "classic" else [])
+
+
+def test_unused_tables_of_every_stage_and_of_values_are_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "build.toml"
+    file.write_text(f'concepts = "photos"\n{_NETWORK}[score.clip]\nencoder = "a/b"\n[caption.vlm]\n')
+
+    load_config(file, None, {"segment": {"backend": "rembg"}, "layout": {"llm": {"model": "a/b"}}})
+
+    assert [message.split()[0] for message in caplog.messages] == ["[layout.llm]", "[score.clip]"]
+
+
+def test_unused_tables_of_a_profile_are_not_reported(caplog: pytest.LogCaptureFixture) -> None:
+    config = load_config(None, "gen4gen", {"concepts": "photos", "segment": {"backend": "tricut"}})
+
+    assert config.backend_name("segment") == "tricut"
+    assert not caplog.messages
