@@ -115,7 +115,7 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
         raise InputError(_no_cutout(cutouts, config))
     if len(concepts) == 1 and not config.compositions and 1 not in config.sizes:
         log.warning(
-            "only the concept %s has a photo that can be used, so that every scene shows one object; "
+            'only the concept "%s" has a photo that can be used, so that every scene shows one object; '
             "for scenes of several, add folders of other objects and build again with another --output",
             concepts[0].name,
         )

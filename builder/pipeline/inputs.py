@@ -49,7 +49,7 @@ def find_inputs(config: BuildConfig) -> Inputs:
     _check_output_is_elsewhere(config)
     concepts = find_concepts(config.concepts if isinstance(config.concepts, Path) else fetch_concepts(config.concepts))
     for rejection in concepts.rejected:
-        log.warning("%s is left out: %s", rejection.sample_id, rejection.reason)
+        log.warning('"%s" is left out: %s', rejection.sample_id, rejection.reason)
     backgrounds, rejected = find_build_backgrounds(config)
     return Inputs(
         concepts=concepts.concepts,
@@ -70,7 +70,7 @@ def find_build_backgrounds(config: BuildConfig) -> tuple[tuple[BackgroundRef, ..
         return procedural_backgrounds(), ()
     found = find_backgrounds(config.backgrounds)
     for rejection in found.rejected:
-        log.warning("background %s is left out: %s", rejection.sample_id, rejection.reason)
+        log.warning('background "%s" is left out: %s', rejection.sample_id, rejection.reason)
     return found.backgrounds, found.rejected
 
 

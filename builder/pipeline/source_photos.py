@@ -152,12 +152,12 @@ def _best_instead(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool)
     below = [(cutout.quality, cutout) for cutout in cutouts if cutout.quality is not None and not cutout.choice]
     if not below:
         reasons = "; ".join(dict.fromkeys(cutout.why for cutout in cutouts))
-        log.warning("concept %s is left out: none of its photos gave a cut-out (%s)", concept, reasons)
+        log.warning('concept "%s" is left out: none of its photos gave a cut-out (%s)', concept, reasons)
         return None
     quality, best = max(below, key=lambda found: (found[0], found[1].id))
     if not keep_best:
         log.warning(
-            "concept %s is left out: its best cut-out, of %s, has quality %s, below segment.min_quality %g; "
+            'concept "%s" is left out: its best cut-out, of %s, has quality %s, below segment.min_quality %g; '
             "to use it all the same, build again with --keep-best and another --output",
             *(concept, best.id, format_quality(quality), gate),
         )

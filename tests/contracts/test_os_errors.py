@@ -196,10 +196,10 @@ def test_what_cannot_be_read_among_photos_is_left_out_by_name(
 
     assert code == 0, errors
     remedy = "its symbolic link leads back to itself; correct the link"
-    assert "away is left out: cannot be read: No such file or directory; correct the path" in caplog.text
-    assert f"circle is left out: cannot be read: Too many levels of symbolic links; {remedy}" in caplog.text
-    assert f"ball/2.jpg is left out: cannot be read: Too many levels of symbolic links; {remedy}" in caplog.text
-    assert "background away is left out: cannot be read" in caplog.text
+    assert '"away" is left out: cannot be read: No such file or directory; correct the path' in caplog.text
+    assert f'"circle" is left out: cannot be read: Too many levels of symbolic links; {remedy}' in caplog.text
+    assert f'"ball/2.jpg" is left out: cannot be read: Too many levels of symbolic links; {remedy}' in caplog.text
+    assert 'background "away" is left out: cannot be read' in caplog.text
     assert f"ATTRIBUTION cannot be read: {DENIED}; give this user the right to read it; its credits" in caplog.text
 
 
@@ -209,7 +209,7 @@ def test_photo_on_a_failing_disk_is_left_out_by_name(place: Path, caplog: pytest
 
     main(COMMANDS["build"])
 
-    assert "ball/2.jpg is left out: cannot be read: Input/output error; the disk failed" in caplog.text
+    assert '"ball/2.jpg" is left out: cannot be read: Input/output error; the disk failed' in caplog.text
 
 
 def test_folder_of_photos_without_the_right_to_enter_it_is_refused(

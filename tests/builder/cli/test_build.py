@@ -79,7 +79,7 @@ def test_a_build_of_one_concept_warns_unless_it_was_asked_for(
 
     main(["build", str(tmp_path / "build.toml"), *SMALL])
 
-    warned = [message for message in caplog.messages if message.startswith("only the concept ball has a photo")]
+    warned = [message for message in caplog.messages if message.startswith('only the concept "ball" has a photo')]
     assert len(warned) == (0 if more else 1)
 
 
@@ -109,7 +109,7 @@ def test_photos_without_an_object_give_one_reason_and_no_advice_that_fails(
         main(["build", "--concepts", str(tmp_path / "photos"), "--output", str(tmp_path / "out"), *SMALL])
 
     error = capsys.readouterr().err
-    assert "concept wall is left out: none of its photos gave a cut-out (no object found" in caplog.text
+    assert 'concept "wall" is left out: none of its photos gave a cut-out (no object found' in caplog.text
     assert "no photo gave a cut-out, for the reasons above" in error
     assert "3 of 3 photos gave no cut-out that can be used; a saliency network finds more objects" in caplog.text
     assert "--keep-best" not in error + caplog.text

@@ -92,7 +92,7 @@ def test_concepts_toml_that_leaves_out_every_photo_is_the_reason_of_the_error(
     with pytest.raises(SystemExit):
         main(["build", "build.toml", "--concepts", "photos", "--output", "out"])
 
-    assert "concept ball is left out: none of its photos gave a cut-out (leave_out in concepts.toml" in caplog.text
+    assert 'concept "ball" is left out: none of its photos gave a cut-out (leave_out in concepts.toml' in caplog.text
     assert "no photo gave a cut-out, for the reasons above" in capsys.readouterr().err
 
 

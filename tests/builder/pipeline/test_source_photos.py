@@ -54,9 +54,9 @@ def test_concept_without_a_usable_cutout_is_reported_with_the_reason(caplog: pyt
     assert used([cutout("cup", 0, 0.7999), cutout("dog", 0, None)]) == []
 
     low, none = caplog.messages
-    assert "concept cup is left out: its best cut-out, of cup/0.jpg, has quality 0.799, below" in low
+    assert 'concept "cup" is left out: its best cut-out, of cup/0.jpg, has quality 0.799, below' in low
     assert low.endswith("; to use it all the same, build again with --keep-best and another --output")
-    assert none == "concept dog is left out: none of its photos gave a cut-out (no object found)"
+    assert none == 'concept "dog" is left out: none of its photos gave a cut-out (no object found)'
 
 
 def test_left_out_concept_is_reported_with_every_reason_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -66,7 +66,7 @@ def test_left_out_concept_is_reported_with_every_reason_once(caplog: pytest.LogC
     choose_cutouts(cutouts, 0.8, keep_best=False)
 
     assert caplog.messages == [
-        "concept dog is left out: none of its photos gave a cut-out (no object found; the object is too small)"
+        'concept "dog" is left out: none of its photos gave a cut-out (no object found; the object is too small)'
     ]
 
 
@@ -161,7 +161,7 @@ def test_keep_best_passes_over_photos_that_concepts_toml_leaves_out(caplog: pyte
     assert [each.key for each in chosen if each.used] == ["cup1"]
     assert chosen[1].why == "the best of its concept; quality 0.500, below 0.8"
     assert caplog.messages == [
-        "concept dog is left out: none of its photos gave a cut-out (leave_out in concepts.toml)"
+        'concept "dog" is left out: none of its photos gave a cut-out (leave_out in concepts.toml)'
     ]
 
 
