@@ -12,6 +12,7 @@ from typing import Any
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import MODEL, BuildFolder
 from builder.pipeline.changes import built_otherwise, changes
+from builder.pipeline.own_files import enclosing_build
 from builder.records import BackgroundRef, Concept, Rejected
 from builder.sources.background_photos import find_backgrounds
 from builder.sources.concepts import find_concepts
@@ -42,7 +43,8 @@ def find_inputs(config: BuildConfig) -> Inputs:
     """Find and check the photos of concepts and backgrounds; warn about each one that is left out.
 
     Raises:
-        ConfigError: the output folder is within an input folder, or names, nouns or phrases are invalid.
+        ConfigError: the output folder is within an input folder or another dataset, or names, nouns or phrases are
+            invalid.
         InputError: there is no usable photo.
         HubError: a dataset on the Hub is not available.
     """
@@ -116,7 +118,7 @@ def check_output(config: BuildConfig, concepts: Collection[str]) -> None:
         concepts: the names of its concepts.
 
     Raises:
-        ConfigError: the output folder is within an input folder, or its name is not UTF-8.
+        ConfigError: the output folder is within an input folder or another dataset, or its name is not UTF-8.
         StoreError: it holds something else, or a build of other concepts or settings.
     """
     _check_output_is_elsewhere(config)
@@ -131,7 +133,7 @@ def check_output(config: BuildConfig, concepts: Collection[str]) -> None:
 
 
 def _check_output_is_elsewhere(config: BuildConfig) -> None:
-    """Refuse an output folder that no dataset can be loaded from, or whose pictures would be read as photos."""
+    """Refuse an output folder that no dataset can be loaded from, or that is among photos or in another dataset."""
     if not is_utf8(output := os.path.abspath(config.output)):
         raise ConfigError(
             f"the path {shown(output)} is not UTF-8; rename its folders, or give --output a folder elsewhere"
@@ -142,3 +144,8 @@ def _check_output_is_elsewhere(config: BuildConfig) -> None:
                 f"the output {config.output} is in the folder of {name}, {folder}, where it would be read as photos; "
                 "give --output a folder elsewhere"
             )
+    if other := enclosing_build(config.output):
+        raise ConfigError(
+            f"the output {config.output} is in the dataset's folder {other}, where readers would take it for a part of "
+            "that dataset; give --output a folder elsewhere"
+        )

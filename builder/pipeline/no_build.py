@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from builder.config.schema import BuildConfig
-from builder.pipeline.own_files import MARKER
+from builder.pipeline.own_files import MARKER, enclosing_build
 from builder.sources.concepts import photo_folders_of
 from mycanvas.errors import InputError
 from mycanvas.io.files import is_inside
@@ -18,9 +18,8 @@ def reason_and_remedy(path: Path) -> str:
     give = "give the folder that `mycanvas build` or `mycanvas demo` wrote"
     if not os.path.exists(path):
         return f"does not exist; {give}"
-    built = [place for place in Path(os.path.abspath(path)).parents if os.path.isfile(place / MARKER)]
-    if built:
-        return f"is a part of a dataset; give its folder: {_quoted(_short(built[0]))}"
+    if built := enclosing_build(path):
+        return f"is a part of a dataset; give its folder: {_quoted(_short(built))}"
     if not os.path.isdir(path):
         return f"is a file; {give}"
     if any((path / "data").glob("*-of-*.*")):

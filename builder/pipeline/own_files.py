@@ -49,6 +49,12 @@ def unfinished_files(output: Path) -> Iterator[Path]:
             yield file
 
 
+def enclosing_build(path: Path) -> Path | None:
+    """The nearest build folder that a path is in; None if there is none. The path need not exist."""
+    parents = Path(os.path.realpath(path)).parents
+    return next((folder for folder in parents if os.path.isfile(folder / MARKER)), None)
+
+
 def may_be_left_first(name: str) -> bool:
     """Whether an entry, such as ".build/lock", may be of a build that was killed before it wrote its marker."""
     folder, _, name = name.partition("/")

@@ -217,6 +217,20 @@ def test_an_output_among_the_photos_is_refused_before_any_work(
     assert not (places / "new").exists()
 
 
+def test_an_output_in_another_dataset_is_refused_before_any_work(
+    capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path
+) -> None:
+    main(["cutouts", str(shapes), "--output", str(tmp_path / "out"), "--workers", "1"])
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    before = sorted((tmp_path / "out").rglob("*"))
+    message = f"is in the dataset's folder {tmp_path / 'out'}, where readers"
+
+    assert message in build(capsys, shapes, tmp_path / "out" / "inner", code=2)
+    assert message in build(capsys, shapes, tmp_path / "link" / "data" / "inner", code=2)
+    assert message in fails(capsys, "cutouts", shapes, "--output", tmp_path / "out" / ".build", code=2)
+    assert sorted((tmp_path / "out").rglob("*")) == before
+
+
 def test_output_of_an_earlier_build_is_not_read_as_photos(
     shapes: Path, grounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
