@@ -11,6 +11,7 @@ from typing import Any
 
 from mycanvas.export.captions import Z_IMAGE
 from mycanvas.export.recipe import TRIGGERS, run_name, write_dataset_toml, write_json, write_picture, write_script
+from mycanvas.export.sizes import largest
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import PHOTOS, SCENES, TrainingSet
 
@@ -36,7 +37,7 @@ def _config(pictures: TrainingSet) -> dict[str, Any]:
     repeats = pictures.repeats()
     return {
         "general": {
-            "resolution": list(pictures.size),
+            "resolution": list(largest(pictures.sizes)),
             "caption_extension": ".txt",
             "batch_size": 1,
             "enable_bucket": True,
