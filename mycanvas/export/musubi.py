@@ -1,7 +1,7 @@
 """musubi-tuner: pictures and captions, `dataset.toml`, and the commands for Z-Image.
 
 It has no masks. `caption_extension` has no default, and pictures without it vanish; caches are named after stems, so
-each folder has a cache of its own.
+each folder has a cache of its own. Without bucket_no_upscale, pictures are cropped to the shapes of its own buckets.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _config(pictures: TrainingSet) -> dict[str, Any]:
             "caption_extension": ".txt",
             "batch_size": 1,
             "enable_bucket": True,
-            "bucket_no_upscale": False,
+            "bucket_no_upscale": True,
         },
         "datasets": [
             {"image_directory": role, "cache_directory": f"cache/{role}", "num_repeats": repeats[role]}

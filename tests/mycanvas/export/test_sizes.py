@@ -22,8 +22,10 @@ def ai_toolkit(out: Path) -> int:
 
 
 def musubi(out: Path) -> int:
-    """BucketSelector of musubi-tuner: the area of `resolution`."""
-    width, height = tomllib.loads((out / "dataset.toml").read_text("utf-8"))["general"]["resolution"]
+    """BucketSelector of musubi-tuner: the area of `resolution`; without enlarging, smaller ones keep their shape."""
+    general = tomllib.loads((out / "dataset.toml").read_text("utf-8"))["general"]
+    assert general["bucket_no_upscale"]
+    width, height = general["resolution"]
     return int(width) * int(height)
 
 
