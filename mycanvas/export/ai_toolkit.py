@@ -2,6 +2,7 @@
 
 Its folders are read with all folders in them, so masks are beside the pictures' folder, not in it. `mask_min_value`
 keeps a weight on the background: where every pixel of a mask at the latents' size is black, the loss is divided by 0.
+Pictures with more pixels than the square of `resolution` are cropped, so it follows the largest.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from mycanvas.export.captions import Z_IMAGE
 from mycanvas.export.recipe import TRIGGERS, run_name, write_json, write_mask, write_picture, write_script
+from mycanvas.export.sizes import enclosing_side, largest
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import PHOTOS, REGULARIZATION, SCENES, TrainingSet
 
@@ -82,7 +84,7 @@ def _config(pictures: TrainingSet, name: str) -> dict[str, Any]:
 
 
 def _datasets(pictures: TrainingSet) -> list[dict[str, Any]]:
-    common = {"caption_ext": "txt", "resolution": [pictures.resolution], "random_crop": False}
+    common = {"caption_ext": "txt", "resolution": [enclosing_side(largest(pictures.sizes))], "random_crop": False}
     repeats = pictures.repeats()
     datasets: list[dict[str, Any]] = [
         {

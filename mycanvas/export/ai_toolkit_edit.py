@@ -19,7 +19,7 @@ from typing import Any
 from mycanvas.export.ai_toolkit import REPLACED
 from mycanvas.export.pairs import Pair, sample_pairs, write_pairs
 from mycanvas.export.recipe import run_name, write_json, write_script
-from mycanvas.export.sizes import most_frequent, square_side
+from mycanvas.export.sizes import enclosing_side, largest
 from mycanvas.export.source import Source
 
 SAMPLES = 4
@@ -58,7 +58,7 @@ def _control(pair: Pair, index: int) -> str:
 
 def _config(source: Source, groups: dict[int, list[Pair]]) -> dict[str, Any]:
     sizes = Counter(pair.size for pair in chain.from_iterable(groups.values()))
-    resolution = square_side(most_frequent(sizes))
+    resolution = enclosing_side(largest(sizes))
     datasets = [
         {
             "folder_path": f"scenes_{count}",

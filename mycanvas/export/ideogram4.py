@@ -12,14 +12,14 @@ from typing import Any
 from mycanvas.dataset import Scene
 from mycanvas.export.boxes_as_text import ideogram_caption, write_scenes
 from mycanvas.export.recipe import run_name, write_dataset_toml, write_script
-from mycanvas.export.sizes import most_frequent
+from mycanvas.export.sizes import largest
 from mycanvas.export.source import Source
 
 
 def write_ideogram4(source: Source, output: Path) -> None:
     """Write pictures and captions, and last the configuration and the commands."""
     sizes = write_scenes(source, output, _texts)
-    write_dataset_toml(output, "musubi-tuner", _config(most_frequent(sizes)))
+    write_dataset_toml(output, "musubi-tuner", _config(largest(sizes)))
     arguments = {
         "MUSUBI": "the folder of musubi-tuner",
         "DIT": "ideogram4_fp8_scaled.safetensors",

@@ -22,6 +22,7 @@ from mycanvas.export.recipe import (
     write_picture,
     write_script,
 )
+from mycanvas.export.sizes import largest
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import HOLDOUT, PHOTOS, REGULARIZATION, SCENES, TrainingSet
 
@@ -69,9 +70,8 @@ def _config(pictures: TrainingSet) -> dict[str, Any]:
 def _buckets(sizes: Collection[tuple[int, int]]) -> dict[str, Any]:
     """The limits of buckets. They have at most the area of `resolution`, so that is the size with the largest area."""
     least = max(BUCKET_STEP, min(LEAST_BUCKET, min(map(min, sizes)) // BUCKET_STEP * BUCKET_STEP))
-    largest = max(LARGEST_BUCKET, -(-max(map(max, sizes)) // BUCKET_STEP) * BUCKET_STEP)
-    size = max(sizes, key=lambda size: (size[0] * size[1], size))
-    return {"resolution": list(size), "min_bucket_reso": least, "max_bucket_reso": largest}
+    most = max(LARGEST_BUCKET, -(-max(map(max, sizes)) // BUCKET_STEP) * BUCKET_STEP)
+    return {"resolution": list(largest(sizes)), "min_bucket_reso": least, "max_bucket_reso": most}
 
 
 def _command(name: str) -> list[str]:

@@ -23,7 +23,7 @@ from mycanvas.errors import ConfigError, InputError
 from mycanvas.export.captions import one_line
 from mycanvas.export.musubi_qwen import qwen_image_commands
 from mycanvas.export.recipe import run_name, write_dataset_toml, write_json, write_script
-from mycanvas.export.sizes import most_frequent
+from mycanvas.export.sizes import largest
 from mycanvas.export.source import Source
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def write_layers(source: Source, output: Path) -> None:
     _report(rows)
     write_json(output / "layers.json", rows)
     write_json(output / "metadata.json", [row for _, group in sorted(groups.items()) for row in group])
-    write_dataset_toml(output, "musubi-tuner", _config(most_frequent(sizes), sorted(groups)))
+    write_dataset_toml(output, "musubi-tuner", _config(largest(sizes), sorted(groups)))
     arguments = {
         "MUSUBI": "the folder of musubi-tuner",
         "DIT": "qwen_image_layered_bf16.safetensors",

@@ -1,7 +1,7 @@
 """musubi-tuner: pictures and captions, `dataset.toml`, and the commands for Z-Image.
 
 It has no masks. `caption_extension` has no default, and pictures without it vanish; caches are named after stems, so
-each folder has a cache of its own.
+each folder has a cache of its own. Without bucket_no_upscale, pictures are cropped to the shapes of its own buckets.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from mycanvas.export.captions import Z_IMAGE
 from mycanvas.export.recipe import TRIGGERS, run_name, write_dataset_toml, write_json, write_picture, write_script
+from mycanvas.export.sizes import largest
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import PHOTOS, SCENES, TrainingSet
 
@@ -36,11 +37,11 @@ def _config(pictures: TrainingSet) -> dict[str, Any]:
     repeats = pictures.repeats()
     return {
         "general": {
-            "resolution": list(pictures.size),
+            "resolution": list(largest(pictures.sizes)),
             "caption_extension": ".txt",
             "batch_size": 1,
             "enable_bucket": True,
-            "bucket_no_upscale": False,
+            "bucket_no_upscale": True,
         },
         "datasets": [
             {"image_directory": role, "cache_directory": f"cache/{role}", "num_repeats": repeats[role]}

@@ -14,7 +14,7 @@ from typing import Any
 from mycanvas.export.musubi_qwen import qwen_image_commands
 from mycanvas.export.pairs import Pair, write_pairs
 from mycanvas.export.recipe import run_name, write_dataset_toml, write_json_lines, write_script
-from mycanvas.export.sizes import most_frequent
+from mycanvas.export.sizes import largest
 from mycanvas.export.source import Source
 
 CONTROL_RESOLUTION = [1024, 1024]
@@ -30,7 +30,7 @@ def write_musubi_edit(source: Source, output: Path) -> None:
     sizes = Counter(pair.size for pairs in groups.values() for pair in pairs)
     config = {
         "general": {
-            "resolution": list(most_frequent(sizes)),
+            "resolution": list(largest(sizes)),
             "batch_size": 1,
             "enable_bucket": True,
             "bucket_no_upscale": True,

@@ -83,6 +83,12 @@ def square() -> Row:
     return picture(encoded(mask, "PNG"))
 
 
+def blank_scene(size: tuple[int, int]) -> Row:
+    """The picture and the mask of a scene that is one object."""
+    image, mask = Image.new("RGB", size), Image.new("P", size, 1)
+    return {"image": picture(encoded(image, "JPEG")), "mask": picture(encoded(mask, "PNG"))}
+
+
 def picture(content: bytes | None) -> Row:
     """An encoded picture as a shard stores it."""
     return {"bytes": content, "path": None}

@@ -12,8 +12,7 @@ from PIL import Image
 
 from mycanvas.export import export
 from mycanvas.export.selection import Selection
-from tests.mycanvas.conftest import encoded
-from tests.mycanvas.export.conftest import Foreign, Row, picture
+from tests.mycanvas.export.conftest import Foreign, Row, blank_scene
 
 GENERAL = {"caption_extension", "enable_bucket"}
 DATASET = {"batch_size", "resolution", "min_bucket_reso", "max_bucket_reso", "subsets"}
@@ -83,8 +82,3 @@ def test_scenes_of_several_sizes_have_the_resolution_of_the_largest_area(foreign
     assert group["resolution"] == [1024, 1024]
     assert group["min_bucket_reso"] <= 640
     assert group["max_bucket_reso"] == 1600
-
-
-def blank_scene(size: tuple[int, int]) -> Row:
-    image, mask = Image.new("RGB", size), Image.new("P", size, 1)
-    return {"image": picture(encoded(image, "JPEG")), "mask": picture(encoded(mask, "PNG"))}
