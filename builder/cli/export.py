@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.cli.options import PATH, folder_argument
+from builder.cli.options import PATH, OnceCommand, folder_argument
 from builder.cli.output import print_lines
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _layers(folder: Path) -> LayersOf:
     return SceneLayers(folder)
 
 
-@click.command()
+@click.command(cls=OnceCommand)
 @folder_argument
 @click.option(
     "--format", "name", required=True, help="Name of a format in the lists above.", shell_complete=complete_formats

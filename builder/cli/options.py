@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,18 @@ from mycanvas.io.text import is_utf8, shown
 
 Command = TypeVar("Command", bound=Callable[..., None])
 """A command's function, before click turns it into a command."""
+
+
+class OnceCommand(click.Command):
+    """A command that refuses an option given twice; click would use the last value and drop the others silently."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words, and count the options among them first."""
+        given = Counter(self.make_parser(ctx).parse_args(list(args))[2])
+        for option, times in given.items():
+            if isinstance(option, click.Option) and not (option.multiple or option.is_flag) and times > 1:
+                raise click.UsageError(f"give {max(option.opts, key=len)} once; it was given {times} times", ctx)
+        return super().parse_args(ctx, args)
 
 
 class _Path(click.Path):

@@ -99,3 +99,28 @@ def test_options_reach_the_export(dataset: Path, tmp_path: Path, capsys: pytest.
     assert f"source photos in {tmp_path / 'out'}\n" in printed
     assert re.search(r"Pictures: \d+ of photos\.", printed)
     assert "<" not in next((tmp_path / "out/photos").glob("*.txt")).read_text()
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("--concept", ("square1", "disc1")),
+        ("--source", ("photos", "both")),
+        ("--output", ("out", "other")),
+        ("--seed", ("1", "1")),
+    ],
+)
+def test_an_option_given_twice_is_refused(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, values: tuple[str, str]
+) -> None:
+    twice = [word for value in values for word in (option, value)]
+    command = ["export", str(dataset), "--format", "kohya"]
+    if option != "--output":
+        command += ["--output", str(tmp_path / "out")]
+
+    with pytest.raises(SystemExit) as ended:
+        main([*command, *twice])
+
+    assert ended.value.code == 2
+    assert f"give {option} once; it was given 2 times" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
