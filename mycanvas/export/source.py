@@ -29,7 +29,8 @@ class Source:
         selection: the options of the export.
         counts: the number of chosen scenes in each split that has any.
         classes: the class name of each concept of these scenes by its token, sorted by token.
-        concepts: without their photos, sorted by name; where compositions or a concept were chosen, only those.
+        concepts: those that captions name, without their photos, sorted by name.
+        concept: the chosen one, whose objects masks and photos show; None: all of them.
         scene_done: called after each scene.
         layers: gives the layers of a scene, back to front; None: they are not available.
     """
@@ -40,6 +41,7 @@ class Source:
     counts: Mapping[str, int]
     classes: Mapping[str, str]
     concepts: Sequence[Concept]
+    concept: Concept | None = None
     scene_done: Callable[[], object] = lambda: None
     layers: LayersOf | None = None
 
@@ -51,7 +53,7 @@ class Source:
         """
         for name in self.counts if split is None else (split,):
             for scene in self.dataset.scenes(name):
-                if not _is_chosen(self.selection, self.concepts, scene.composition, scene.concept_tokens):
+                if not _is_chosen(self.selection, self.concept, scene.composition, scene.concept_tokens):
                     continue
                 picture_kind(scene.image, ["JPEG"], f"the image of scene {scene.id} of {self.folder}")
                 picture_kind(scene.mask, ["PNG"], f"the mask of scene {scene.id} of {self.folder}")
@@ -64,7 +66,7 @@ class Source:
         Raises:
             InputError: a shard cannot be read.
         """
-        chosen = {concept.name for concept in self.concepts}
+        chosen = {concept.name for concept in ([self.concept] if self.concept else self.concepts)}
         return (photo for photo in self.dataset.photos() if photo.concept in chosen)
 
 
@@ -82,8 +84,9 @@ def open_source(folder: Path, selection: Selection) -> Source:
     """
     check_on_this_machine(folder)
     dataset = open_dataset(folder)
-    concepts = _chosen_concepts(dataset, selection)
-    contents = dataset.contents(lambda composition, tokens: _is_chosen(selection, concepts, composition, tokens))
+    known = dataset.concepts(with_photos=False)
+    concept = _chosen_concept(known, selection)
+    contents = dataset.contents(lambda composition, tokens: _is_chosen(selection, concept, composition, tokens))
     for name in selection.composition:
         if name not in contents.compositions:
             raise ConfigError(f"there is no composition {name!r}; {nearest(name, contents.compositions)}")
@@ -92,30 +95,47 @@ def open_source(folder: Path, selection: Selection) -> Source:
         raise ConfigError(f"no scene of {', '.join(selection.composition) or folder} shows {selection.concept}")
     if selection.holdout >= total > 0:
         raise ConfigError(f"--holdout {selection.holdout} leaves no scene to train on; {total} are chosen")
-    if selection.composition:
-        concepts = [concept for concept in concepts if concept.token in contents.classes]
     return Source(
         folder=folder,
         dataset=dataset,
         selection=selection,
         counts={split: count for split, count in contents.counts.items() if count},
         classes=contents.classes,
-        concepts=concepts,
+        concepts=_named(known, concept, selection, contents.classes),
+        concept=concept,
     )
 
 
-def _chosen_concepts(dataset: Dataset, selection: Selection) -> list[Concept]:
-    """All concepts, sorted by name; the chosen one alone where one is."""
-    concepts = dataset.concepts(with_photos=False)
+def _chosen_concept(known: Mapping[str, Concept], selection: Selection) -> Concept | None:
+    """The concept that `selection` names; None if it names none."""
     if selection.concept is None:
-        return [concepts[name] for name in sorted(concepts)]
-    if selection.concept not in concepts:
-        raise ConfigError(f"there is no concept {selection.concept!r}; {nearest(selection.concept, sorted(concepts))}")
-    return [concepts[selection.concept]]
+        return None
+    if selection.concept not in known:
+        raise ConfigError(f"there is no concept {selection.concept!r}; {nearest(selection.concept, sorted(known))}")
+    return known[selection.concept]
 
 
-def _is_chosen(selection: Selection, concepts: Sequence[Concept], composition: str, tokens: Collection[str]) -> bool:
+def _named(
+    known: Mapping[str, Concept], concept: Concept | None, selection: Selection, tokens: Collection[str]
+) -> list[Concept]:
+    """The concepts that captions of the chosen scenes and photos name, sorted by name.
+
+    Args:
+        known: all concepts by name.
+        concept: the chosen one.
+        selection: the options of the export.
+        tokens: of the chosen scenes' concepts.
+    """
+    if concept and not selection.shows_scenes:
+        return [concept]
+    concepts = [known[name] for name in sorted(known)]
+    if concept or selection.composition:
+        return [each for each in concepts if each.token in tokens]
+    return concepts
+
+
+def _is_chosen(selection: Selection, concept: Concept | None, composition: str, tokens: Collection[str]) -> bool:
     """Whether a scene is of a chosen composition, and shows the chosen concept."""
     if selection.composition and composition not in selection.composition:
         return False
-    return selection.concept is None or concepts[0].token in tokens
+    return concept is None or concept.token in tokens

@@ -173,9 +173,8 @@ class TrainingSet:
     def _scene_mask(self, scene: Scene) -> NDArray[np.uint8]:
         import numpy as np
 
-        concept = self._source.selection.concept
-        token = self._source.concepts[0].token if concept else None
-        shown = [token in {None, each} for each in scene.concept_tokens]
+        concept = self._source.concept
+        shown = [concept is None or concept.token == token for token in scene.concept_tokens]
         return np.where(objects_of(scene)[..., shown].any(axis=2), np.uint8(255), np.uint8(0))
 
     def _photos(self) -> Iterator[Picture]:

@@ -189,6 +189,32 @@ def test_words_replace_tokens_in_captions_samples_and_configuration(
     assert not any("<" in path.read_text("utf-8") for path in out.iterdir() if path.is_file())
 
 
+@pytest.mark.parametrize("name", MASKED)
+def test_words_replace_the_tokens_of_all_concepts_beside_a_chosen_one(
+    dataset: Path, scenes: Scenes, photos: list[Row], out: Path, name: str
+) -> None:
+    tokens = {row["concept_token"]: row["concept"] for row in photos}
+    concept = photos[0]
+
+    found = read(dataset, name, out, triggers="words", concept=concept["concept"], source="both")
+
+    table = json.loads((out / "triggers.json").read_text("ascii"))
+    rows = rows_of(scenes)
+    shown = {token for each in found if (row := rows.get(each.path.stem)) for token in row["concept_tokens"]}
+    assert set(table) == {tokens[token] for token in shown}
+    assert len(table) > 1
+    assert not [each.caption for each in found if "<" in each.caption]
+    own = [each for each in found if "+" in each.path.stem]
+    assert all(table[concept["concept"]]["trigger"] in each.caption for each in own)
+    assert len(own) == sum(row["concept"] == concept["concept"] for row in photos)
+
+
+def test_triggers_of_photos_of_one_concept_list_it_alone(dataset: Path, photos: list[Row], out: Path) -> None:
+    read(dataset, "kohya", out, triggers="words", concept=photos[0]["concept"], source="photos")
+
+    assert set(json.loads((out / "triggers.json").read_text("ascii"))) == {photos[0]["concept"]}
+
+
 def test_a_scene_without_a_visible_object_is_left_out(
     foreign: Foreign, out: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
