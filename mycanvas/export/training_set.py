@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mycanvas.dataset import Encoded, Photo, Scene, picture_kind
-from mycanvas.english import with_article, with_token
+from mycanvas.english import with_token
 from mycanvas.errors import InputError
 from mycanvas.export.captions import CLIP, TextEncoder, least_clip_tokens, one_line
+from mycanvas.export.class_pictures import class_pictures
 from mycanvas.export.masks import objects_of, size_of
 from mycanvas.export.photo_files import SUFFIXES, UniqueStems, photo_stem, photo_title
 from mycanvas.export.sizes import most_frequent, square_side
 from mycanvas.export.source import Source
 from mycanvas.export.triggers import trigger_table, triggers_of, with_triggers
-from mycanvas.io.files import os_errors
 from mycanvas.io.messages import counted
 
 if TYPE_CHECKING:
@@ -200,25 +200,19 @@ class TrainingSet:
     def _class_pictures(self, folder: Path) -> Iterator[Picture]:
         import numpy as np
 
-        found = 0
-        for path in sorted(folder.glob("*/*")):
-            if path.suffix.lower() not in {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}:
-                continue
-            with os_errors(path, "read"):
-                content = path.read_bytes()
-            kind, size = picture_kind(content, list(SUFFIXES), str(path))
-            found += 1
+        source = self._source
+        chosen = [source.concept] if source.concept else source.concepts
+        known, trained = ({concept.class_name for concept in concepts} for concepts in (source.concepts, chosen))
+        for found in class_pictures(folder, known, trained):
             yield Picture(
                 role=REGULARIZATION,
-                stem=self._stems.add(f"{path.parent.name}+{path.stem}"),
-                suffix=SUFFIXES[kind][0],
-                image=content,
-                size=size,
-                caption=_class_caption(path),
-                mask=np.full((size[1], size[0]), 255, np.uint8),
+                stem=self._stems.add(f"{found.class_name}+{found.name}"),
+                suffix=found.suffix,
+                image=found.image,
+                size=found.size,
+                caption=found.caption,
+                mask=np.full((found.size[1], found.size[0]), 255, np.uint8),
             )
-        if not found:
-            raise InputError(f"{folder} has no class pictures; expected {folder}/CLASS/*.jpg, as in {folder}/dog/1.jpg")
 
     def _caption(self, prompt: str, name: str) -> str:
         return one_line(with_triggers(prompt, self._source.concepts, self.triggers), name)
@@ -251,18 +245,6 @@ def balanced(scenes: int, photos: int) -> tuple[int, int]:
     numbers = range(1, MOST_REPEATS + 1)
     pairs = sorted(((a, b) for a in numbers for b in numbers), key=lambda pair: (sum(pair), error(pair)))
     return next((pair for pair in pairs if error(pair) <= CLOSE_ENOUGH), min(pairs, key=error))
-
-
-def _class_caption(path: Path) -> str:
-    """The caption beside a class picture; without one, its class, which is the name of its folder."""
-    beside = path.with_suffix(".txt")
-    if not beside.is_file():
-        return f"a photo of {with_article(path.parent.name)}"
-    try:
-        with os_errors(beside, "read"):
-            return one_line(beside.read_text("utf-8"), str(path))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{beside} is not UTF-8; save it as UTF-8") from error
 
 
 def _photo_mask(photo: Photo, size: tuple[int, int], name: str) -> NDArray[np.uint8]:

@@ -149,19 +149,6 @@ def test_class_pictures_keep_their_class_or_the_caption_beside_them(
     assert all(shown.kind == "class" for shown in own.values()) or name == "kohya"
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "has no class pictures"), (b"GIF89a", "a.jpg is not a picture")])
-def test_class_pictures_that_cannot_be_used_are_named(
-    dataset: Path, tmp_path: Path, out: Path, content: bytes | None, said: str
-) -> None:
-    (tmp_path / "classes/dog").mkdir(parents=True)
-    if content:
-        (tmp_path / "classes/dog/a.jpg").write_bytes(content)
-
-    with pytest.raises(InputError, match=said):
-        export(dataset, "kohya", out, Selection(regularization=tmp_path / "classes"))
-    assert not out.exists()
-
-
 @pytest.mark.parametrize("name", TRAINERS)
 def test_words_replace_tokens_in_captions_samples_and_configuration(
     dataset: Path, scenes: Scenes, photos: list[Row], out: Path, name: str
