@@ -1,12 +1,16 @@
-"""UNO: a JSON list of all pairs, one for each number of references, and the command that starts its training.
+"""UNO: a JSON list of all pairs, lists for larger batches, and the command that starts its training.
 
-UNO stacks the references of a batch, so a batch may not mix numbers of them: `pairs.json` is for batches of one,
-`pairs_2.json` and so on for larger ones. Paths are relative to the JSON. UNO reads its DeepSpeed settings from the
-working folder, so the command runs there.
+UNO stacks the references of a batch, and resizes its scenes to one size, by their mean ratio of sides. So a batch may
+not mix numbers of references or shapes: `pairs.json` is for batches of one; `pairs_2.json` and so on are for larger
+ones, or `pairs_2_4x3.json` where scenes have several shapes. Paths are relative to the JSON. UNO reads its DeepSpeed
+settings from the working folder, so the command runs there.
 """
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -28,8 +32,8 @@ def write_uno(source: Source, output: Path) -> None:
     groups = write_pairs(source, output)
     every = list(chain.from_iterable(groups.values()))
     write_json(output / "pairs.json", list(map(_row, every)))
-    for count, pairs in groups.items():
-        write_json(output / f"pairs_{count}.json", list(map(_row, pairs)))
+    for name, pairs in _lists(groups).items():
+        write_json(output / f"{name}.json", list(map(_row, pairs)))
     write_json(output / "samples.json", list(map(_row, sample_pairs(every, SAMPLES))))
     command = [
         *("accelerate", "launch", "train.py", "--project_dir", "$HERE/trained"),
@@ -40,6 +44,27 @@ def write_uno(source: Source, output: Path) -> None:
         *("--gradient_accumulation_steps", "16", "--seed", "0"),
     ]
     write_script(output, {"UNO": "the folder of UNO; it downloads FLUX.1-dev"}, [["cd", "$UNO"], command])
+
+
+def _lists(groups: Mapping[int, Sequence[Pair]]) -> dict[str, list[Pair]]:
+    """Pairs that a batch can hold, by the name of their list.
+
+    Args:
+        groups: pairs by their number of references.
+    """
+    several = len({_shape(pair) for pairs in groups.values() for pair in pairs}) > 1
+    lists: defaultdict[str, list[Pair]] = defaultdict(list)
+    for count, pairs in groups.items():
+        for pair in pairs:
+            lists[f"pairs_{count}_{_shape(pair)}" if several else f"pairs_{count}"].append(pair)
+    return lists
+
+
+def _shape(pair: Pair) -> str:
+    """The ratio of a scene's sides: "4x3"."""
+    width, height = pair.size
+    divisor = math.gcd(width, height)
+    return f"{width // divisor}x{height // divisor}"
 
 
 def _row(pair: Pair) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from PIL import Image
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.export import export
 from mycanvas.export.selection import Selection
-from tests.mycanvas.export.conftest import Foreign, Row, photo_row, square
+from tests.mycanvas.conftest import encoded
+from tests.mycanvas.export.conftest import Foreign, Row, photo_row, picture, square
 
 Pairs = dict[str, tuple[str, bytes, list[bytes]]]
 """Scene -> its caption, its picture, and its references in order."""
@@ -161,6 +162,24 @@ def test_whole_references_are_the_photos_as_stored(dataset: Path, photos: list[R
 
     assert files
     assert all(path.read_bytes() == stored[path.stem] for path in files)
+
+
+def test_lists_of_uno_mix_no_shapes(foreign: Foreign, out: Path) -> None:
+    sizes = [(64, 48), (32, 32), (32, 24), (48, 64)]
+    folder = foreign([{"image": picture(encoded(Image.new("RGB", size), "JPEG"))} for size in sizes])
+
+    export(folder, "uno", out)
+
+    lists = {
+        path.name: [Path(row["image_tgt_path"]).stem for row in json.loads(path.read_text())]
+        for path in out.glob("pairs*.json")
+    }
+    assert lists == {
+        "pairs.json": ["s0", "s1", "s2", "s3"],
+        "pairs_2_4x3.json": ["s0", "s2"],
+        "pairs_2_1x1.json": ["s1"],
+        "pairs_2_3x4.json": ["s3"],
+    }
 
 
 def test_concepts_with_one_photo_are_named_and_the_same_photo_still_serves(foreign: Foreign, out: Path) -> None:
