@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -29,12 +30,12 @@ class Contents:
     """Facts about the scenes of a dataset.
 
     counts: the number of scenes in each split. classes: the class name of each concept by its token, sorted by token.
-    compositions: the names of all compositions, sorted.
+    compositions: the tokens of each composition's concepts by its name, sorted; of all scenes.
     """
 
     counts: Mapping[str, int]
     classes: Mapping[str, str]
-    compositions: Sequence[str]
+    compositions: Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +108,7 @@ class Dataset:
         """
         counts = dict.fromkeys(self.files, 0)
         classes: dict[str, str] = {}
-        compositions: set[str] = set()
+        compositions: defaultdict[str, set[str]] = defaultdict(set)
         seen: set[str] = set()
         for split, files in self.files.items():
             for row, _ in read_rows(files, ("id", "concept_tokens", "class_names", "composition")):
@@ -115,11 +116,13 @@ class Dataset:
                 if row["id"] in seen:
                     raise InputError(f"two scenes of {self.place} have the id {row['id']}")
                 seen.add(row["id"])
-                compositions.add(row["composition"])
+                compositions[row["composition"]].update(row["concept_tokens"])
                 if is_chosen(row["composition"], row["concept_tokens"]):
                     classes.update(zip(row["concept_tokens"], row["class_names"], strict=True))
                     counts[split] += 1
-        return Contents(counts=counts, classes=dict(sorted(classes.items())), compositions=sorted(compositions))
+        return Contents(
+            counts=counts, classes=dict(sorted(classes.items())), compositions=dict(sorted(compositions.items()))
+        )
 
     def photos(self) -> Iterator[Photo]:
         """The source photos, in order.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import shlex
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from hashlib import blake2b
 
@@ -37,7 +38,7 @@ class References:
         tokens = {concept.name: concept.token for concept in source.concepts}
         stems = UniqueStems()
         for photo in source.photos():
-            if not (photo.used and photo.mask):
+            if not _is_usable(photo):
                 continue
             self._usable[tokens[photo.concept]].append(photo.id)
             self._names[photo.id] = f"{stems.add(photo_stem(photo))}{self._suffix(photo)}"
@@ -75,9 +76,18 @@ class References:
             names = [concept.name for concept in self._source.concepts if concept.token in single]
             raise InputError(
                 f"{self._source.folder} has fewer than two photos that can be used of {', '.join(names)}; "
-                "with one, the reference would be the photo that was pasted. Export with --pairs same, choose "
-                "compositions without these concepts, or build with more photos of them"
+                "with one, the reference would be the photo that was pasted. Export with --pairs same, build with more "
+                f"photos of these concepts, or export compositions without them: {self._others_of()}"
             )
+
+    def _others_of(self) -> str:
+        """Options that choose the compositions whose concepts all have another photo."""
+        dataset = self._source.dataset
+        tokens = {name: concept.token for name, concept in dataset.concepts(with_photos=False).items()}
+        usable = Counter(tokens[photo.concept] for photo in dataset.photos() if _is_usable(photo))
+        compositions = dataset.contents().compositions
+        names = [name for name, shown in compositions.items() if all(usable[token] > 1 for token in shown)]
+        return " ".join(f"--composition {shlex.quote(name)}" for name in names) or "there is none"
 
     def _other(self, scene: Scene, token: str, pasted: str) -> str:
         others = [photo_id for photo_id in self._usable[token] if photo_id != pasted]
@@ -102,6 +112,10 @@ class References:
 
     def _title(self, photo: Photo) -> str:
         return photo_title(photo, self._source.dataset.place)
+
+
+def _is_usable(photo: Photo) -> bool:
+    return bool(photo.used and photo.mask)
 
 
 def on_white(photo: Photo, title: str) -> bytes:

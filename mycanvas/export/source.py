@@ -89,7 +89,7 @@ def open_source(folder: Path, selection: Selection) -> Source:
     contents = dataset.contents(lambda composition, tokens: _is_chosen(selection, concept, composition, tokens))
     for name in selection.composition:
         if name not in contents.compositions:
-            raise ConfigError(f"there is no composition {name!r}; {nearest(name, contents.compositions)}")
+            raise ConfigError(f"there is no composition {name!r}; {nearest(name, tuple(contents.compositions))}")
     total = sum(contents.counts.values())
     if selection.concept and not total:
         raise ConfigError(f"no scene of {', '.join(selection.composition) or folder} shows {selection.concept}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -193,11 +194,28 @@ def test_concepts_with_one_photo_are_named_and_the_same_photo_still_serves(forei
     assert sorted(path.name for path in (out / "references").iterdir()) == ["cat2+01.jpg", "dog6+00.jpg"]
 
 
+def test_compositions_that_can_be_crossed_are_listed_as_options(foreign: Foreign, out: Path) -> None:
+    alone = {"boxes": [[1, 2, 4, 4]], "concept_tokens": ["<dog6>"], "class_names": ["dog"], "num_objects": 1}
+    dog = {**alone, "composition": "dog6", "source_images": ["dog6/00.jpg"]}
+    odd = {**dog, "composition": "dog6 alone"}
+    dogs = [photo_row(f"dog6/0{number}.jpg", mask=square()) for number in (0, 1)]
+    folder = foreign([{}, dog, odd], [*dogs, *cats(square())])
+
+    for composition in ((), ("cat2+dog6",)):
+        with pytest.raises(InputError) as raised:
+            export(folder, "uno", out, Selection(composition=composition))
+        listed = str(raised.value).partition("compositions without them: ")[2]
+        assert listed == "--composition dog6 --composition 'dog6 alone'"
+
+    chosen = tuple(word for word in shlex.split(listed) if word != "--composition")
+    assert sum(export(folder, "uno", out, Selection(composition=chosen)).counts.values()) == 2
+
+
 def test_photos_that_scenes_may_not_show_are_no_references(foreign: Foreign, out: Path) -> None:
     mask = square()
     dogs = [photo_row("dog6/00.jpg", mask=mask), photo_row("dog6/01.jpg", mask=mask, used=False)]
 
-    with pytest.raises(InputError, match="of cat2, dog6;"):
+    with pytest.raises(InputError, match=r"of cat2, dog6; .* without them: there is none"):
         export(foreign([{}], [*dogs, *cats(mask)]), "uno", out)
 
 
