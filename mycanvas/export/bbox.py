@@ -20,7 +20,7 @@ from mycanvas.export.source import Source
 
 def write_bbox(source: Source, output: Path) -> None:
     """Write pictures with captions and boxes beside them, and last the configuration."""
-    sizes = write_scenes(source, output, _texts)
+    sizes = write_scenes(source, output, _texts, encoder="PixArt's T5 or Sana's Gemma")
     write_json(output / "multidatabackend.json", _backends(square_side(most_frequent(sizes))))
 
 

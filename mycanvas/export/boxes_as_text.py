@@ -14,7 +14,7 @@ from mycanvas.export.captions import one_line
 from mycanvas.export.masks import size_of
 from mycanvas.export.recipe import TRIGGERS, write_json
 from mycanvas.export.source import Source
-from mycanvas.export.triggers import trigger_table, triggers_of, with_triggers
+from mycanvas.export.triggers import report_tokenizer, trigger_table, triggers_of, with_triggers
 
 Texts = Callable[[Scene, tuple[int, int], str, Mapping[str, str]], Mapping[str, str]]
 """Suffix -> content of the text files beside a scene's picture.
@@ -26,8 +26,14 @@ GRID = 1000
 """Ideogram 4 gives edges in thousandths of the picture's width or height."""
 
 
-def write_scenes(source: Source, output: Path, texts: Texts) -> Counter[tuple[int, int]]:
+def write_scenes(source: Source, output: Path, texts: Texts, encoder: str) -> Counter[tuple[int, int]]:
     """Write `scenes/`, pictures with text files beside them, and `triggers.json`.
+
+    Args:
+        source: the dataset.
+        output: the exported folder.
+        texts: gives the text files of a scene.
+        encoder: the name of the text encoder that reads them.
 
     Returns:
         The number of scenes by width and height.
@@ -35,6 +41,7 @@ def write_scenes(source: Source, output: Path, texts: Texts) -> Counter[tuple[in
     Raises:
         InputError: a picture cannot be read, or a caption is empty.
     """
+    report_tokenizer(source.selection, encoder)
     triggers = triggers_of(source.concepts, source.selection)
     by_token = {concept.token: triggers[concept.name] for concept in source.concepts}
     sizes: Counter[tuple[int, int]] = Counter()

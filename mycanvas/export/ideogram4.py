@@ -18,7 +18,7 @@ from mycanvas.export.source import Source
 
 def write_ideogram4(source: Source, output: Path) -> None:
     """Write pictures and captions, and last the configuration and the commands."""
-    sizes = write_scenes(source, output, _texts)
+    sizes = write_scenes(source, output, _texts, encoder="Ideogram 4's Qwen3-VL")
     write_dataset_toml(output, "musubi-tuner", _config(largest(sizes)))
     arguments = {
         "MUSUBI": "the folder of musubi-tuner",

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from mycanvas.dataset import Encoded, Photo, Scene, picture_kind
 from mycanvas.english import with_token
 from mycanvas.errors import InputError
-from mycanvas.export.captions import CLIP, TextEncoder, least_clip_tokens, one_line
+from mycanvas.export.captions import TextEncoder, least_clip_tokens, one_line
 from mycanvas.export.class_pictures import class_pictures
 from mycanvas.export.masks import objects_of, size_of
 from mycanvas.export.photo_files import SUFFIXES, UniqueStems, photo_stem, photo_title
 from mycanvas.export.sizes import most_frequent, square_side
 from mycanvas.export.source import Source
-from mycanvas.export.triggers import trigger_table, triggers_of, with_triggers
+from mycanvas.export.triggers import report_tokenizer, trigger_table, triggers_of, with_triggers
 from mycanvas.io.messages import counted
 
 if TYPE_CHECKING:
@@ -224,8 +224,7 @@ class TrainingSet:
             shown = self._source.selection.concept or "any object"
             scenes = counted(self._without_objects, "scene")
             log.warning("%s left out: no pixel of %s is visible, and a black mask breaks trainers", scenes, shown)
-        if self._source.selection.triggers == "words" and self._encoder.name != CLIP.name:
-            log.warning("trigger words were checked with CLIP's tokenizer, not with that of %s", self._encoder.name)
+        report_tokenizer(self._source.selection, self._encoder.name)
         if self._long:
             log.warning(
                 "%s longer than the %d tokens that %s reads (the longest has at least %d); the rest is cut off",

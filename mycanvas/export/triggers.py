@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -10,7 +11,10 @@ from itertools import count
 
 from mycanvas.dataset import Concept
 from mycanvas.errors import ConfigError
+from mycanvas.export.captions import CLIP
 from mycanvas.export.selection import Selection
+
+log = logging.getLogger("mycanvas")
 
 WORDS = "trigger_words.txt"
 """Pseudo-words, one a line, after a comment on how they were checked. Each begins with a consonant."""
@@ -46,6 +50,12 @@ def triggers_of(concepts: Sequence[Concept], selection: Selection) -> dict[str, 
 def trigger_table(concepts: Sequence[Concept], triggers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The trigger and the class of each concept by its name, for a file beside the export."""
     return {each.name: {"trigger": triggers[each.name], "class": each.class_name} for each in concepts}
+
+
+def report_tokenizer(selection: Selection, encoder: str) -> None:
+    """Warn of pseudo-words where the named text encoder is not the one that they were chosen for."""
+    if selection.triggers == "words" and encoder != CLIP.name:
+        log.warning("trigger words were checked with CLIP's tokenizer, not with that of %s", encoder)
 
 
 def with_triggers(prompt: str, concepts: Sequence[Concept], triggers: Mapping[str, str]) -> str:

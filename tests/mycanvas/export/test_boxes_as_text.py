@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,13 @@ def thousandths(box: list[float]) -> list[float]:
 
 @pytest.mark.parametrize("name", ["bbox", "ideogram4"])
 def test_trigger_words_stand_in_captions_and_labels(
-    dataset: Path, scenes: dict[str, list[Row]], out: Path, name: str
+    dataset: Path, scenes: dict[str, list[Row]], out: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    export(dataset, name, out, Selection(triggers="words"))
+    with caplog.at_level(logging.WARNING, "mycanvas"):
+        export(dataset, name, out, Selection(triggers="words"))
 
+    encoder = "PixArt's T5 or Sana's Gemma" if name == "bbox" else "Ideogram 4's Qwen3-VL"
+    assert caplog.messages == [f"trigger words were checked with CLIP's tokenizer, not with that of {encoder}"]
     triggers = json.loads((out / "triggers.json").read_text())
     suffix = ".bbox" if name == "bbox" else ".txt"
     for row in all_rows(scenes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 from mycanvas.errors import ConfigError, InputError, StoreError
-from mycanvas.export import FORMATS, export
+from mycanvas.export import FORMATS, OPTIONS, export
 from mycanvas.schema import dataset_schema
 from tests.mycanvas.conftest import encoded, write_shard
 from tests.mycanvas.export.conftest import Row
@@ -230,3 +231,13 @@ def test_importing_export_imports_no_heavy_package() -> None:
     ).stdout.split()
 
     assert not {"builder", "datasets", "numpy", "PIL", "pyarrow", "pycocotools", "tqdm", "yaml"} & set(loaded)
+
+
+@pytest.mark.parametrize("option", ["concept", "source", "regularization", "holdout", "triggers"])
+def test_the_table_of_options_lists_the_formats_that_have_each(option: str) -> None:
+    page = Path(__file__).parents[3].joinpath("docs/trainers.md").read_text("utf-8")
+    (row,) = re.findall(rf"^\| `--{option} .*$", page, re.MULTILINE)
+
+    listed = re.split(r"(?<!\\)\|", row)[2]
+
+    assert re.findall(r"`([a-z0-9-]+)`", listed) == sorted(name for name, known in OPTIONS.items() if option in known)
