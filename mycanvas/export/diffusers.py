@@ -1,7 +1,8 @@
 """diffusers' scripts read the built folder as it is: only the command is written, with the memory that it takes.
 
 Without --caption_column every picture gets --instance_prompt, and without --center_crop pictures are cut at random. The
-scripts keep all pictures and their tensors in memory, and take no part of a dataset.
+scripts keep all pictures and their tensors in memory, and take no part of a dataset. They read the split "train", which
+only the config "all" of the dataset's card has.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 from collections import Counter
 from pathlib import Path
 
+from mycanvas.errors import InputError
 from mycanvas.export.captions import CLIP, least_clip_tokens
 from mycanvas.export.masks import size_of
 from mycanvas.export.recipe import run_name, write_script
@@ -20,10 +22,16 @@ from mycanvas.io.messages import byte_size, counted
 log = logging.getLogger("mycanvas")
 
 CHANNELS, FLOAT_BYTES = 3, 4
+CONFIG = "all"
 
 
 def write_diffusers(source: Source, output: Path) -> None:
-    """Write the command that trains SDXL on the dataset where it is."""
+    """Write the command that trains SDXL on the dataset where it is.
+
+    Raises:
+        InputError: the dataset has no card that lists the config "all".
+    """
+    _check_card(source.folder)
     sizes: Counter[tuple[int, int]] = Counter()
     prompt, long = "", 0
     for scene in source.scenes():
@@ -50,6 +58,20 @@ def write_diffusers(source: Source, output: Path) -> None:
     write_script(output, arguments, [_command(source, side, prompt)], notes)
 
 
+def _check_card(folder: Path) -> None:
+    import datasets
+
+    try:
+        configs = datasets.get_dataset_config_names(str(folder.resolve()))
+    except Exception:  # a damaged card
+        configs = []
+    if CONFIG not in configs:
+        raise InputError(
+            f'{folder / "README.md"} lists no config "{CONFIG}", whose split "train" diffusers\' scripts read; '
+            "restore the card that `mycanvas build` wrote, or export as imagefolder"
+        )
+
+
 def memory_bytes(sizes: Counter[tuple[int, int]], side: int) -> int:
     """Memory of the pictures in a training script: each as decoded, and as a tensor of `side` x `side` floats."""
     decoded = sum(width * height * count for (width, height), count in sizes.items()) * CHANNELS
@@ -64,7 +86,7 @@ def _command(source: Source, side: int, prompt: str) -> list[str]:
     return [
         *("accelerate", "launch", "$DIFFUSERS/examples/dreambooth/train_dreambooth_lora_sdxl.py"),
         *("--pretrained_model_name_or_path", "$MODEL"),
-        *("--dataset_name", str(source.folder.resolve()), "--dataset_config_name", "all"),
+        *("--dataset_name", str(source.folder.resolve()), "--dataset_config_name", CONFIG),
         *("--image_column", "image", "--caption_column", "prompt", "--instance_prompt", "a photo"),
         *("--resolution", str(side), "--center_crop"),
         *("--rank", "32", "--learning_rate", "1e-4", "--lr_scheduler", "constant", "--lr_warmup_steps", "0"),

@@ -1,6 +1,7 @@
 """Files of a training recipe: pictures, captions, masks, configurations, and the command that starts the training.
 
-Paths are relative to the exported folder, so that it can be copied to another machine; `train.sh` changes to it.
+Paths are relative to the exported folder, so that it can be copied to another machine; `train.sh` changes to it. Only
+that of diffusers names the dataset, which is not copied, by its absolute path.
 """
 
 from __future__ import annotations

@@ -14,6 +14,12 @@ from mycanvas.schema import concepts_schema, dataset_schema
 from tests.mycanvas.conftest import encoded, write_shard
 
 Row = dict[str, Any]
+CARD = """---
+configs:
+- config_name: all
+  data_files: [{split: train, path: data/*}]
+---
+"""
 Foreign = Callable[..., Path]
 
 
@@ -64,6 +70,7 @@ def foreign(tmp_path: Path, scene: Callable[[str], Row]) -> Foreign:
         folder = tmp_path / "foreign"
         write_shard(folder / "data/objects_le3-00000-of-00001.arrow", rows, dataset_schema())
         write_shard(folder / "concepts/train-00000-of-00001.arrow", list(photos or own), concepts_schema())
+        (folder / "README.md").write_text(CARD)
         return folder
 
     return write

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mycanvas.errors import InputError
 from mycanvas.export import export
 from tests.mycanvas.export.conftest import Foreign
 from tests.mycanvas.export.trainers import TRAINERS
@@ -76,6 +77,19 @@ def test_a_script_without_its_arguments_prints_them(foreign: Foreign, out: Path)
 
     assert done.returncode
     assert "usage: sh train.sh MODEL SD_SCRIPTS" in done.stderr
+
+
+@pytest.mark.parametrize("card", [None, "# Scenes", "---\nconfigs: [\n---\n"])
+def test_diffusers_needs_the_card_that_lists_its_split(foreign: Foreign, out: Path, card: str | None) -> None:
+    folder = foreign([{}])
+    if card is None:
+        (folder / "README.md").unlink()
+    else:
+        (folder / "README.md").write_text(card)
+
+    with pytest.raises(InputError, match=r'foreign/README\.md lists no config "all"'):
+        export(folder, "diffusers", out)
+    assert not out.exists()
 
 
 def test_diffusers_writes_the_command_alone_with_the_memory_of_the_scenes(dataset: Path, out: Path) -> None:
