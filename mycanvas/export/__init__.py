@@ -16,7 +16,7 @@ from pathlib import Path
 from mycanvas.errors import ConfigError, MissingExtra
 from mycanvas.export.ai_toolkit import write_ai_toolkit
 from mycanvas.export.ai_toolkit_edit import write_ai_toolkit_edit
-from mycanvas.export.bbox import write_bbox
+from mycanvas.export.bbox import NEXT_STEP, write_bbox
 from mycanvas.export.coco import write_coco
 from mycanvas.export.custom_diffusion import write_custom_diffusion
 from mycanvas.export.diffsynth import write_diffsynth
@@ -160,7 +160,8 @@ def export(
 
     written = write_export(output, identity, write)
     counts = source.counts if selection.shows_scenes else {}
-    return Exported(format=name, output=output, counts=counts, written=written, usage=usage_of(output))
+    usage = NEXT_STEP if name == "bbox" else usage_of(output)
+    return Exported(format=name, output=output, counts=counts, written=written, usage=usage)
 
 
 def _check_package(name: str) -> None:

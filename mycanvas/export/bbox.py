@@ -16,6 +16,12 @@ from mycanvas.export.boxes_as_text import bbox_file, write_scenes
 from mycanvas.export.recipe import write_json
 from mycanvas.export.sizes import most_frequent, square_side
 from mycanvas.export.source import Source
+from mycanvas.schema import MAX_OBJECTS
+
+NEXT_STEP = (
+    "Train in this folder with SimpleTuner: --data_backend_config multidatabackend.json",
+    f"  --max_grounding_entities {MAX_OBJECTS}, and a model that has grounding, as SDXL has.",
+)
 
 
 def write_bbox(source: Source, output: Path) -> None:

@@ -21,10 +21,10 @@ def write_ideogram4(source: Source, output: Path) -> None:
     sizes = write_scenes(source, output, _texts, encoder="Ideogram 4's Qwen3-VL")
     write_dataset_toml(output, "musubi-tuner", _config(largest(sizes)))
     arguments = {
-        "MUSUBI": "the folder of musubi-tuner",
-        "DIT": "ideogram4_fp8_scaled.safetensors",
+        "MODEL": "ideogram4_fp8_scaled.safetensors",
         "VAE": "flux2-vae.safetensors",
         "TEXT_ENCODER": "qwen3vl_8b_fp8_scaled.safetensors",
+        "MUSUBI": "the folder of musubi-tuner",
     }
     write_script(output, arguments, _commands(source))
 
@@ -54,7 +54,7 @@ def _commands(source: Source) -> list[list[str]]:
         ["python", f"{scripts}/ideogram4_cache_text_encoder_outputs.py", *data, *text],
         [
             *("accelerate", "launch", "--num_cpu_threads_per_process", "1", "--mixed_precision", "bf16"),
-            *(f"{scripts}/ideogram4_train_network.py", *data, "--dit", "$DIT"),
+            *(f"{scripts}/ideogram4_train_network.py", *data, "--dit", "$MODEL"),
             *("--sdpa", "--mixed_precision", "bf16", "--gradient_checkpointing"),
             *("--network_module", "networks.lora_ideogram4", "--network_dim", "32", "--network_alpha", "32"),
             *("--learning_rate", "1e-4", "--max_train_steps", "2000", "--seed", "0"),

@@ -70,10 +70,10 @@ def write_layers(source: Source, output: Path) -> None:
     write_json(output / "metadata.json", [row for _, group in sorted(groups.items()) for row in group])
     write_dataset_toml(output, "musubi-tuner", _config(largest(sizes), sorted(groups)))
     arguments = {
-        "MUSUBI": "the folder of musubi-tuner",
-        "DIT": "qwen_image_layered_bf16.safetensors",
+        "MODEL": "qwen_image_layered_bf16.safetensors",
         "VAE": "qwen_image_layered_vae.safetensors",
         "TEXT_ENCODER": "qwen_2.5_vl_7b.safetensors",
+        "MUSUBI": "the folder of musubi-tuner",
     }
     write_script(output, arguments, qwen_image_commands("layered", run_name(source)))
 

@@ -39,10 +39,10 @@ def write_musubi_edit(source: Source, output: Path) -> None:
     }
     write_dataset_toml(output, "musubi-tuner", config)
     arguments = {
-        "MUSUBI": "the folder of musubi-tuner",
-        "DIT": "qwen_image_edit_2511_bf16.safetensors",
+        "MODEL": "qwen_image_edit_2511_bf16.safetensors",
         "VAE": "the VAE of Qwen-Image",
         "TEXT_ENCODER": "qwen_2.5_vl_7b.safetensors",
+        "MUSUBI": "the folder of musubi-tuner",
     }
     write_script(output, arguments, qwen_image_commands(VERSION, run_name(source)))
 

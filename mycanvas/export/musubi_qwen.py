@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def qwen_image_commands(version: str, name: str) -> list[list[str]]:
-    """Commands for `recipe.write_script`, with the variables MUSUBI, DIT, VAE and TEXT_ENCODER.
+    """Commands for `recipe.write_script`, with the variables MODEL, VAE, TEXT_ENCODER and MUSUBI.
 
     Args:
         version: musubi-tuner's name of the model, such as "edit-2511".
@@ -17,7 +17,7 @@ def qwen_image_commands(version: str, name: str) -> list[list[str]]:
         [
             *("accelerate", "launch", "--num_cpu_threads_per_process", "1", "--mixed_precision", "bf16"),
             *(f"{scripts}/qwen_image_train_network.py", *data),
-            *("--dit", "$DIT", "--vae", "$VAE", "--text_encoder", "$TEXT_ENCODER"),
+            *("--dit", "$MODEL", "--vae", "$VAE", "--text_encoder", "$TEXT_ENCODER"),
             *("--sdpa", "--mixed_precision", "bf16", "--gradient_checkpointing", "--fp8_base", "--fp8_scaled"),
             *("--timestep_sampling", "shift", "--discrete_flow_shift", "2.2", "--weighting_scheme", "none"),
             *("--network_module", "networks.lora_qwen_image", "--network_dim", "32", "--network_alpha", "32"),

@@ -86,7 +86,7 @@ def write_script(
 
     Args:
         output: the exported folder.
-        arguments: the name of a variable -> its meaning.
+        arguments: the name of a variable -> its meaning; models first, the trainer's folder last.
         commands: words; "$NAME" in one stands for a variable's value, and "$HERE" for the exported folder.
         notes: further lines for the user, before the code.
     """

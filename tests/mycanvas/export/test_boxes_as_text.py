@@ -22,8 +22,9 @@ def all_rows(scenes: dict[str, list[Row]]) -> list[Row]:
 
 
 def test_bbox_files_have_every_box_in_fractions(dataset: Path, scenes: dict[str, list[Row]], out: Path) -> None:
-    export(dataset, "bbox", out)
+    done = export(dataset, "bbox", out)
 
+    assert "--max_grounding_entities 5" in " ".join(done.usage)
     images, text = json.loads((out / "multidatabackend.json").read_text())
     folder = out / images["instance_data_dir"]
     assert images["grounding"] == {"enabled": True}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.pipeline.scene_layers import SceneLayers
 from mycanvas.errors import InputError
 from mycanvas.export import export
 from tests.mycanvas.export.conftest import Foreign
@@ -60,6 +61,23 @@ def test_a_script_gives_paths_of_its_caller_and_text_as_it_is(
     if name in {"simpletuner", "diffusers"}:  # the others read prompts from files
         words = [word for call in calls for word in call["words"]]  # type: ignore[attr-defined]
         assert any(word.removeprefix("--validation_prompt=") == HOSTILE for word in words)
+
+
+@pytest.mark.parametrize("name", ["musubi", "musubi-edit", "ideogram4", "layers"])
+def test_models_come_first_and_the_trainer_last(dataset: Path, out: Path, tmp_path: Path, name: str) -> None:
+    done = export(dataset, name, out, layers=SceneLayers)
+    arguments = ["a-model", "a-vae", "an-encoder", "the-trainer"]
+
+    calls = run(out, tmp_path, arguments)
+
+    assert done.usage[0].endswith("train.sh MODEL VAE TEXT_ENCODER MUSUBI")
+    words: list[str] = calls[-1]["words"]  # type: ignore[assignment]
+    assert words[words.index("--dit") + 1] == "a-model"
+    cached: list[str] = calls[0]["words"]  # type: ignore[assignment]
+    assert cached[cached.index("--vae") + 1] == "a-vae"
+    encoded: list[str] = calls[1]["words"]  # type: ignore[assignment]
+    assert encoded[encoded.index("--text_encoder") + 1] == "an-encoder"
+    assert any(word.startswith("the-trainer/src/musubi_tuner/") for word in words)
 
 
 def test_a_name_on_the_hub_stays(foreign: Foreign, out: Path, tmp_path: Path) -> None:
