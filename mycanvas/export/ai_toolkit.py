@@ -12,7 +12,7 @@ from typing import Any
 
 from mycanvas.export.captions import Z_IMAGE
 from mycanvas.export.recipe import TRIGGERS, run_name, write_json, write_mask, write_picture, write_script
-from mycanvas.export.sizes import enclosing_side, largest
+from mycanvas.export.sizes import enclosing_side
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import PHOTOS, REGULARIZATION, SCENES, TrainingSet
 
@@ -84,7 +84,7 @@ def _config(pictures: TrainingSet, name: str) -> dict[str, Any]:
 
 
 def _datasets(pictures: TrainingSet) -> list[dict[str, Any]]:
-    common = {"caption_ext": "txt", "resolution": [enclosing_side(largest(pictures.sizes))], "random_crop": False}
+    common = {"caption_ext": "txt", "resolution": [enclosing_side(pictures.size)], "random_crop": False}
     repeats = pictures.repeats()
     datasets: list[dict[str, Any]] = [
         {

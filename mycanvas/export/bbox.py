@@ -14,7 +14,7 @@ from typing import Any
 from mycanvas.dataset import Scene
 from mycanvas.export.boxes_as_text import bbox_file, write_scenes
 from mycanvas.export.recipe import write_json
-from mycanvas.export.sizes import most_frequent, square_side
+from mycanvas.export.sizes import largest, square_side
 from mycanvas.export.source import Source
 from mycanvas.schema import MAX_OBJECTS
 
@@ -27,7 +27,7 @@ NEXT_STEP = (
 def write_bbox(source: Source, output: Path) -> None:
     """Write pictures with captions and boxes beside them, and last the configuration."""
     sizes = write_scenes(source, output, _texts, encoder="PixArt's T5 or Sana's Gemma")
-    write_json(output / "multidatabackend.json", _backends(square_side(most_frequent(sizes))))
+    write_json(output / "multidatabackend.json", _backends(square_side(largest(sizes))))
 
 
 def _texts(scene: Scene, size: tuple[int, int], caption: str, triggers: Mapping[str, str]) -> Mapping[str, str]:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from mycanvas.export.captions import Z_IMAGE
 from mycanvas.export.recipe import TRIGGERS, write_json, write_json_lines, write_picture, write_script
-from mycanvas.export.sizes import largest
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import TrainingSet
 
@@ -30,7 +29,7 @@ def write_diffsynth(source: Source, output: Path) -> None:
     repeats = pictures.repeats()
     write_json_lines(output / "metadata.jsonl", (row for role, own in rows.items() for row in own * repeats[role]))
     write_json(output / TRIGGERS, pictures.trigger_table())
-    pixels = max(math.prod(largest(pictures.sizes)), SIDE_STEP**2)
+    pixels = max(math.prod(pictures.size), SIDE_STEP**2)
     arguments = {
         "MODEL": "Z-Image's files, as DiffSynth names them: "
         '"Tongyi-MAI/Z-Image:transformer/*.safetensors,Tongyi-MAI/Z-Image:text_encoder/*.safetensors,'

@@ -15,7 +15,7 @@ from mycanvas.errors import InputError
 from mycanvas.export.captions import CLIP, least_clip_tokens
 from mycanvas.export.masks import size_of
 from mycanvas.export.recipe import run_name, write_script
-from mycanvas.export.sizes import most_frequent
+from mycanvas.export.sizes import largest
 from mycanvas.export.source import Source
 from mycanvas.io.messages import byte_size, counted
 
@@ -38,7 +38,7 @@ def write_diffusers(source: Source, output: Path) -> None:
         sizes[size_of(scene)] += 1
         prompt = prompt or scene.prompt
         long += least_clip_tokens(scene.prompt) > CLIP.tokens
-    side = min(most_frequent(sizes))
+    side = min(largest(sizes))
     if uncut := sum(count for (width, height), count in sizes.items() if width != height):
         log.warning("%s not square: diffusers' scripts cut them to squares; use a trainer with buckets", _are(uncut))
     if long:

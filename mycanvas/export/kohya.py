@@ -7,7 +7,7 @@ sd-scripts refuses the key of the masks.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,13 +62,17 @@ def _config(pictures: TrainingSet) -> dict[str, Any]:
         datasets.append({"validation_split": 1.0, "subsets": [{"image_dir": HOLDOUT, "num_repeats": 1}]})
     buckets = _buckets(pictures.sizes)
     return {
-        "general": {"caption_extension": ".txt", "enable_bucket": True},
+        "general": {
+            "caption_extension": ".txt",
+            "enable_bucket": True,
+            "bucket_no_upscale": pictures.least_side >= BUCKET_STEP,  # sd-scripts divides by 0 for smaller ones
+        },
         "datasets": [{"batch_size": 1, **buckets, **dataset} for dataset in datasets],
     }
 
 
-def _buckets(sizes: Collection[tuple[int, int]]) -> dict[str, Any]:
-    """The limits of buckets. They have at most the area of `resolution`, so that is the size with the largest area."""
+def _buckets(sizes: Mapping[tuple[int, int], int]) -> dict[str, Any]:
+    """The limits of buckets, which have at most the area of `resolution`."""
     least = max(BUCKET_STEP, min(LEAST_BUCKET, min(map(min, sizes)) // BUCKET_STEP * BUCKET_STEP))
     most = max(LARGEST_BUCKET, -(-max(map(max, sizes)) // BUCKET_STEP) * BUCKET_STEP)
     return {"resolution": list(largest(sizes)), "min_bucket_reso": least, "max_bucket_reso": most}

@@ -11,9 +11,11 @@ from typing import Any
 
 from mycanvas.export.captions import Z_IMAGE
 from mycanvas.export.recipe import TRIGGERS, run_name, write_dataset_toml, write_json, write_picture, write_script
-from mycanvas.export.sizes import largest
 from mycanvas.export.source import Source
 from mycanvas.export.training_set import PHOTOS, SCENES, TrainingSet
+
+SIDE_STEP = 16
+"""Sides of musubi-tuner's buckets are multiples of this."""
 
 
 def write_musubi(source: Source, output: Path) -> None:
@@ -37,11 +39,11 @@ def _config(pictures: TrainingSet) -> dict[str, Any]:
     repeats = pictures.repeats()
     return {
         "general": {
-            "resolution": list(largest(pictures.sizes)),
+            "resolution": list(pictures.size),
             "caption_extension": ".txt",
             "batch_size": 1,
             "enable_bucket": True,
-            "bucket_no_upscale": True,
+            "bucket_no_upscale": pictures.least_side >= SIDE_STEP,  # buckets of smaller ones would have no pixels
         },
         "datasets": [
             {"image_directory": role, "cache_directory": f"cache/{role}", "num_repeats": repeats[role]}

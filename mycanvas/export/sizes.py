@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from mycanvas.errors import InputError
 
 
-def most_frequent(sizes: Mapping[tuple[int, int], int]) -> tuple[int, int]:
-    """The most frequent size; of equally frequent ones the larger.
+def largest(sizes: Mapping[tuple[int, int], int]) -> tuple[int, int]:
+    """The size with the largest area, which limits pixels in training: trainers scale down and crop larger ones.
+
+    Of sizes with equal areas it is the most frequent one.
 
     Args:
         sizes: size -> number of pictures.
@@ -19,12 +21,7 @@ def most_frequent(sizes: Mapping[tuple[int, int], int]) -> tuple[int, int]:
     """
     if not sizes:
         raise InputError("nothing is left to train on: the dataset has no scene with a visible object")
-    return max(sizes, key=lambda size: (sizes[size], size))
-
-
-def largest(sizes: Collection[tuple[int, int]]) -> tuple[int, int]:
-    """The size with the largest area, for trainers that scale down and crop what has more pixels than a limit."""
-    return max(sizes, key=lambda size: (math.prod(size), size))
+    return max(sizes, key=lambda size: (math.prod(size), sizes[size], size))
 
 
 def square_side(size: tuple[int, int]) -> int:

@@ -8,6 +8,7 @@ of a scene is its id; those of other pictures contain "+", which an id cannot.
 from __future__ import annotations
 
 import logging
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from mycanvas.export.captions import TextEncoder, least_clip_tokens, one_line
 from mycanvas.export.class_pictures import class_pictures
 from mycanvas.export.masks import objects_of, size_of
 from mycanvas.export.photo_files import SUFFIXES, UniqueStems, photo_stem, photo_title
-from mycanvas.export.sizes import most_frequent, square_side
+from mycanvas.export.sizes import largest, square_side
 from mycanvas.export.source import Source
 from mycanvas.export.triggers import report_tokenizer, trigger_table, triggers_of, with_triggers
 from mycanvas.io.messages import counted
@@ -74,6 +75,7 @@ class TrainingSet:
 
     counts: number of pictures by role.
     sizes: number of pictures by width and height, of scenes; of photos where there are no scenes.
+    least_side: the shortest side of all pictures, in pixels.
     triggers: the trigger of each concept by its name.
     prompts: captions for sample pictures, of different compositions.
     """
@@ -86,6 +88,7 @@ class TrainingSet:
         self._compositions: set[str] = set()
         self.counts: Counter[str] = Counter()
         self.sizes: Counter[tuple[int, int]] = Counter()
+        self.least_side = sys.maxsize
         self.triggers = triggers_of(source.concepts, source.selection)
         self.prompts: list[str] = []
 
@@ -106,8 +109,8 @@ class TrainingSet:
 
     @property
     def size(self) -> tuple[int, int]:
-        """The most frequent width and height of scenes; of photos where there are no scenes."""
-        return most_frequent(self.sizes)
+        """The width and height with the largest area of scenes; of photos where there are no scenes."""
+        return largest(self.sizes)
 
     @property
     def resolution(self) -> int:
@@ -141,6 +144,7 @@ class TrainingSet:
 
     def _tally(self, picture: Picture) -> Picture:
         self.counts[picture.role] += 1
+        self.least_side = min(self.least_side, *picture.size)
         if picture.role in ({SCENES, HOLDOUT} if self._source.selection.shows_scenes else {PHOTOS}):
             self.sizes[picture.size] += 1
         tokens = least_clip_tokens(picture.caption)
@@ -219,7 +223,7 @@ class TrainingSet:
 
     def _report(self) -> None:
         """Log what a user should know before training."""
-        most_frequent(self.sizes)  # raises an error if there is nothing to train on
+        largest(self.sizes)  # raises an error if there is nothing to train on
         if self._without_objects:
             shown = self._source.selection.concept or "any object"
             scenes = counted(self._without_objects, "scene")

@@ -14,7 +14,7 @@ from mycanvas.export import export
 from mycanvas.export.selection import Selection
 from tests.mycanvas.export.conftest import Foreign, Row, blank_scene
 
-GENERAL = {"caption_extension", "enable_bucket"}
+GENERAL = {"caption_extension", "enable_bucket", "bucket_no_upscale"}
 DATASET = {"batch_size", "resolution", "min_bucket_reso", "max_bucket_reso", "subsets"}
 SUBSET = {"image_dir", "conditioning_data_dir", "num_repeats"}
 """Of the keys that library/config_util.py of sd-scripts accepts, those that are written. It refuses unknown ones."""
