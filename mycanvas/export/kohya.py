@@ -33,6 +33,11 @@ LEAST_BUCKET, LARGEST_BUCKET = 256, 1024
 PARTS = 3
 """sd-scripts reads a caption in up to three parts of 75 tokens, if --max_token_length is 225."""
 
+CLASS_PICTURES = (
+    "Class pictures are a dataset of their own, without is_reg: with masks, sd-scripts has no class pictures, so they "
+    "are trained as other pictures are, with the caption of their class."
+)
+
 
 def write_kohya(source: Source, output: Path) -> None:
     """Write pictures, captions and masks, and last the configuration and the command."""
@@ -41,7 +46,8 @@ def write_kohya(source: Source, output: Path) -> None:
         write_picture(output, picture)
         if picture.role in {SCENES, PHOTOS}:
             write_mask(output / f"masks/{picture.role}/{picture.stem}.png", picture)
-    write_dataset_toml(output, "sd-scripts", _config(pictures))
+    note = CLASS_PICTURES if pictures.counts[REGULARIZATION] else None
+    write_dataset_toml(output, "sd-scripts", _config(pictures), note)
     write_json(output / "sample_prompts.json", pictures.samples())
     write_json(output / TRIGGERS, pictures.trigger_table())
     arguments = {"MODEL": "an SDXL checkpoint or folder", "SD_SCRIPTS": "the folder of sd-scripts"}

@@ -53,15 +53,17 @@ def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def write_dataset_toml(output: Path, trainer: str, tables: Mapping[str, Any]) -> None:
+def write_dataset_toml(output: Path, trainer: str, tables: Mapping[str, Any], note: str | None = None) -> None:
     """Write `dataset.toml`, the configuration of datasets for sd-scripts and musubi-tuner.
 
     Args:
         output: the exported folder.
         trainer: its name, for a comment.
         tables: tables, lists of tables, text, numbers, booleans and lists of numbers.
+        note: a further line of the comment.
     """
     head = f"# For --dataset_config of {trainer}. Paths are relative to this folder: run the trainer here.\n"
+    head += f"# {note}\n" if note else ""
     (output / "dataset.toml").write_text(head + _toml_text(tables), encoding="utf-8")
 
 

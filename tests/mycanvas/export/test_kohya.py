@@ -23,8 +23,10 @@ SUBSET = {"image_dir", "conditioning_data_dir", "num_repeats"}
 def test_every_scene_has_its_prompt_and_its_mask(dataset: Path, scenes: dict[str, list[Row]], out: Path) -> None:
     export(dataset, "kohya", out)
 
-    config = tomllib.loads((out / "dataset.toml").read_text())
+    text = (out / "dataset.toml").read_text()
+    config = tomllib.loads(text)
 
+    assert "is_reg" not in text
     rows = [row for split in scenes.values() for row in split]
     assert set(config) == {"general", "datasets"}
     assert set(config["general"]) == GENERAL
@@ -56,6 +58,7 @@ def test_class_pictures_and_held_out_scenes_are_datasets_without_masks(dataset: 
     assert regularization["subsets"] == [{"image_dir": "regularization", "num_repeats": 1}]
     assert holdout["subsets"] == [{"image_dir": "holdout", "num_repeats": 1}]
     assert holdout["validation_split"] == 1.0
+    assert "without is_reg: with masks, sd-scripts has no class" in (tmp_path / "out/dataset.toml").read_text()
     assert "--masked_loss" in (tmp_path / "out/train.sh").read_text()
 
 
