@@ -36,7 +36,7 @@ from builder.stages.plan import choose_compositions, draw_plan
 from builder.stages.repaint import REPAINTERS
 from mycanvas import __version__
 from mycanvas.dataset import Scene
-from mycanvas.errors import StoreError
+from mycanvas.errors import InputError, StoreError
 from mycanvas.io.checked import read_checked
 from mycanvas.io.images import decode_rgb
 from mycanvas.io.layers import PictureLayer
@@ -115,7 +115,7 @@ class SceneLayers:
     def _plan(self, photos: Sequence[CutoutUse]) -> tuple[Sample, ...]:
         """Draw the plan again, with what plan.json leaves out: concepts, phrases and sizes."""
         config, folder = self._config, self._folder
-        backgrounds, _ = find_build_backgrounds(config)
+        backgrounds = self._backgrounds()
         self._check_request(backgrounds)
         usable: defaultdict[str, list[str]] = defaultdict(list)
         concepts: dict[str, Concept] = {}
@@ -129,6 +129,16 @@ class SceneLayers:
         context = BuildContext(config=config, folder=folder, engine=LocalEngine(1), runtime=self._runtime)
         themes = find_themes(context, compositions, backgrounds)
         return draw_plan(list(concepts.values()), usable, backgrounds, config, themes)
+
+    def _backgrounds(self) -> tuple[BackgroundRef, ...]:
+        """The photos of backgrounds, in the folder that the build recorded."""
+        photos = self._config.backgrounds
+        if photos is not None and not photos.exists():
+            raise InputError(
+                f"{self._folder.path} was built with backgrounds in {photos}, which does not exist; layers need them "
+                "there, so put them back, or build again with another --output"
+            )
+        return find_build_backgrounds(self._config)[0]
 
     def _check_request(self, backgrounds: Sequence[BackgroundRef]) -> None:
         """Check that the version and the backgrounds are those of the build."""

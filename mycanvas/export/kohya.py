@@ -34,8 +34,8 @@ PARTS = 3
 """sd-scripts reads a caption in up to three parts of 75 tokens, if --max_token_length is 225."""
 
 CLASS_PICTURES = (
-    "Class pictures are a dataset of their own, without is_reg: with masks, sd-scripts has no class pictures, so they "
-    "are trained as other pictures are, with the caption of their class."
+    "Class pictures have no is_reg: sd-scripts has none in datasets with masks, and in one of their own it registers "
+    "nothing. So they are trained as other pictures are, with the caption of their class."
 )
 
 

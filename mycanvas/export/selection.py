@@ -45,6 +45,8 @@ class Selection:
             raise ConfigError(f"expected --holdout of at least 0 scenes, got {self.holdout}")
         if self.holdout and self.source == "photos":
             raise ConfigError("--holdout keeps scenes for validation, but --source photos writes none")
+        if self.seed < 0:
+            raise ConfigError(f"expected --seed of at least 0, got {self.seed}")
         if self.seed and self.triggers == "tokens":
             raise ConfigError("--seed draws pseudo-words; give it with --triggers words")
 

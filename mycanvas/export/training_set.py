@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("mycanvas")
 
 SCENES, HOLDOUT, PHOTOS, REGULARIZATION = "scenes", "holdout", "photos", "regularization"
+_NOUNS = {SCENES: "scene", PHOTOS: "photo", REGULARIZATION: "class picture"}
 SCENES_PER_PHOTO = 3
 """With both, an epoch has this many scenes for each source photo."""
 MOST_REPEATS = 12
@@ -127,12 +128,15 @@ class TrainingSet:
         return trigger_table(self._source.concepts, self.triggers)
 
     def summary(self) -> str:
-        """The pictures of an epoch, in words."""
+        """The pictures of an epoch, in words: "Pictures: 6 scenes, and 1 photo 2 times"."""
         repeats = self.repeats()
-        shown = {role: f"{count} of {role}" for role, count in self.counts.items() if role != HOLDOUT}
-        times = {role: f", {repeats[role]} times each" for role in shown if repeats[role] > 1}
-        held = f"; {self.counts[HOLDOUT]} held out" if self.counts[HOLDOUT] else ""
-        return f"Pictures: {' and '.join(text + times.get(role, '') for role, text in shown.items())}{held}."
+        shown = [
+            counted(count, _NOUNS[role]) + (f" {repeats[role]} times" if repeats[role] > 1 else "")
+            for role, count in self.counts.items()
+            if role != HOLDOUT
+        ]
+        held = f"; {counted(self.counts[HOLDOUT], 'scene')} held out" if self.counts[HOLDOUT] else ""
+        return f"Pictures: {', and '.join(shown)}{held}."
 
     def repeats(self) -> dict[str, int]:
         """How often an epoch shows each picture of a role, so that there are three scenes for each source photo."""

@@ -97,7 +97,7 @@ def test_options_reach_the_export(dataset: Path, tmp_path: Path, capsys: pytest.
 
     printed = capsys.readouterr().out
     assert f"source photos in {tmp_path / 'out'}\n" in printed
-    assert re.search(r"Pictures: \d+ of photos\.", printed)
+    assert re.search(r"Pictures: \d+ photos\.", printed)
     assert "<" not in next((tmp_path / "out/photos").glob("*.txt")).read_text()
 
 

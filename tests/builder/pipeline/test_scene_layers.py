@@ -15,7 +15,7 @@ from builder.pipeline.build import build
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.scene_layers import SceneLayers
 from mycanvas.dataset import open_dataset
-from mycanvas.errors import StoreError
+from mycanvas.errors import InputError, StoreError
 from mycanvas.io.checked import write_checked
 from mycanvas.io.images import decode_rgb, encode_jpeg
 from mycanvas.io.layers import flatten
@@ -61,6 +61,15 @@ def test_copy_without_the_build_is_refused(built: Path, tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match=r"no \.build folder"):
         SceneLayers(tmp_path / "copy")
+
+
+def test_moved_backgrounds_are_named_as_those_of_the_build(built: Path, grounds_here: Path) -> None:
+    moved = grounds_here.rename(grounds_here.with_name("moved"))
+    try:
+        with pytest.raises(InputError, match="backgrounds in .*, which does not exist; layers need them"):
+            SceneLayers(built)
+    finally:
+        moved.rename(grounds_here)
 
 
 def test_changed_background_photo_is_named(built: Path, grounds_here: Path) -> None:

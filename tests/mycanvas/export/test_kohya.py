@@ -58,7 +58,7 @@ def test_class_pictures_and_held_out_scenes_are_datasets_without_masks(dataset: 
     assert regularization["subsets"] == [{"image_dir": "regularization", "num_repeats": 1}]
     assert holdout["subsets"] == [{"image_dir": "holdout", "num_repeats": 1}]
     assert holdout["validation_split"] == 1.0
-    assert "without is_reg: with masks, sd-scripts has no class" in (tmp_path / "out/dataset.toml").read_text()
+    assert "Class pictures have no is_reg" in (tmp_path / "out/dataset.toml").read_text()
     assert "--masked_loss" in (tmp_path / "out/train.sh").read_text()
 
 

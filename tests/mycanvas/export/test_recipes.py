@@ -248,6 +248,14 @@ def test_captions_beyond_the_limit_are_counted(
     assert caplog.text.count(" 2 captions" if name != "diffusers" else " 2 prompts") == 1
 
 
+def test_an_epoch_is_summed_up_in_words(foreign: Foreign, out: Path) -> None:
+    photos = [photo_row("dog6/0.jpg"), photo_row("cat2/0.jpg", concept_token="<cat2>", class_name="cat")]
+
+    done = export(foreign([{} for _ in range(13)], photos), "kohya", out, Selection(source="both", holdout=1))
+
+    assert done.usage[-1] == "Pictures: 12 scenes, and 2 photos 2 times; 1 scene held out."
+
+
 def test_photos_whose_cut_out_is_not_trusted_count_whole(foreign: Foreign, out: Path) -> None:
     part = np.zeros((8, 8), np.uint8)
     part[2:4, 2:4] = 255
@@ -275,6 +283,7 @@ def test_photos_whose_cut_out_is_not_trusted_count_whole(foreign: Foreign, out: 
         ({"holdout": 1}, "--holdout 1 leaves no scene to train on; 1 are chosen"),
         ({"holdout": -1}, "expected --holdout of at least 0 scenes, got -1"),
         ({"holdout": 1, "source": "photos"}, "--source photos writes none"),
+        ({"seed": -5, "triggers": "words"}, "expected --seed of at least 0, got -5"),
         ({"seed": 1}, "give it with --triggers words"),
     ],
 )
