@@ -66,7 +66,7 @@ def test_copy_without_the_build_is_refused(built: Path, tmp_path: Path) -> None:
 def test_moved_backgrounds_are_named_as_those_of_the_build(built: Path, grounds_here: Path) -> None:
     moved = grounds_here.rename(grounds_here.with_name("moved"))
     try:
-        with pytest.raises(InputError, match="backgrounds in .*, which does not exist; layers need them"):
+        with pytest.raises(InputError, match=r"backgrounds in .*, which does not exist; layers need them"):
             SceneLayers(built)
     finally:
         moved.rename(grounds_here)
