@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Any
 
 from builder.config import BuildConfig, parse_config
 from builder.engines import ENGINES
@@ -51,8 +52,14 @@ def build(config: BuildConfig) -> Summary:
         make_scenes(context, samples, cutouts)
         if not config.select.model_fields_set:  # a selection made since stays until another is given
             config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
-        write_checked(folder.config_file, config.model_dump(mode="json"))
+        write_checked(folder.config_file, _recorded(config))
         return finalize(folder, config)
+
+
+def _recorded(config: BuildConfig) -> dict[str, Any]:
+    """The configuration as JSON types; the backgrounds are found again from any working folder."""
+    values = config.model_dump(mode="json")
+    return values if config.backgrounds is None else {**values, "backgrounds": str(config.backgrounds.absolute())}
 
 
 def cut_out_only(config: BuildConfig) -> BuildFolder:

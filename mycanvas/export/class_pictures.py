@@ -52,8 +52,8 @@ def class_pictures(folder: Path, known: Collection[str], chosen: Collection[str]
     if not found:
         raise InputError(f"{folder} has no class pictures; expected {folder}/CLASS/*.jpg, as in {folder}/dog/1.jpg")
     strange, missing = sorted(found - set(known)), sorted(set(chosen) - found)
-    problems = [f"no chosen concept is of the class {', '.join(strange)}"] if strange else []
-    problems += [f"there are none of {', '.join(missing)}"] if missing else []
+    problems = [f"no caption names {', '.join(strange)}, whose pictures are used all the same"] if strange else []
+    problems += [f"there is none of {', '.join(missing)}"] if missing else []
     if problems:
         log.warning("class pictures in %s: %s; name each folder after a class", folder, "; ".join(problems))
 

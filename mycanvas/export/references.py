@@ -75,9 +75,9 @@ class References:
         if single:
             names = [concept.name for concept in self._source.concepts if concept.token in single]
             raise InputError(
-                f"{self._source.folder} has fewer than two photos that can be used of {', '.join(names)}; "
-                "with one, the reference would be the photo that was pasted. Export with --pairs same, build with more "
-                f"photos of these concepts, or export compositions without them: {self._others_of()}"
+                f"{', '.join(names)}: {self._source.folder} has only one photo that can be used, "
+                "so the reference would be the photo that was pasted. Export with --pairs same, build with more "
+                f"photos of these concepts, or choose only compositions without them: {self._others_of()}"
             )
 
     def _others_of(self) -> str:
@@ -87,7 +87,7 @@ class References:
         usable = Counter(tokens[photo.concept] for photo in dataset.photos() if _is_usable(photo))
         compositions = dataset.contents().compositions
         names = [name for name, shown in compositions.items() if all(usable[token] > 1 for token in shown)]
-        return " ".join(f"--composition {shlex.quote(name)}" for name in names) or "there is none"
+        return " ".join(f"--composition {shlex.quote(name)}" for name in names) or "this dataset has none"
 
     def _other(self, scene: Scene, token: str, pasted: str) -> str:
         others = [photo_id for photo_id in self._usable[token] if photo_id != pasted]

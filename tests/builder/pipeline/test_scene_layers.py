@@ -72,6 +72,19 @@ def test_moved_backgrounds_are_named_as_those_of_the_build(built: Path, grounds_
         moved.rename(grounds_here)
 
 
+def test_relative_backgrounds_are_found_from_another_working_folder(
+    shapes: Path, grounds_here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(grounds_here.parent)
+    values = {"concepts": shapes, "backgrounds": grounds_here.name, "output": tmp_path / "out", "samples": 2}
+    build(parse_config({**values, "resolution": 128, "workers": 1}))
+    monkeypatch.chdir(tmp_path)
+
+    layers_of = SceneLayers(tmp_path / "out")
+
+    assert all(layers_of(scene) for scene in open_dataset(tmp_path / "out").scenes())
+
+
 def test_changed_background_photo_is_named(built: Path, grounds_here: Path) -> None:
     photo = sorted(grounds_here.rglob("*.png"))[0]
     before = photo.read_bytes()

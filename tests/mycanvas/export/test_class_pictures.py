@@ -45,9 +45,13 @@ def test_a_class_picture_that_is_cut_short_is_named(foreign: Foreign, tmp_path: 
         (("dog", "cat"), None, None),
         (("dog", "cat"), "dog6", None),
         (("dog",), "dog6", None),
-        (("goat", "sheep"), None, "no chosen concept is of the class goat, sheep; there are none of cat, dog;"),
-        (("dog",), None, ": there are none of cat;"),
-        (("dog", "cat", "goat"), None, ": no chosen concept is of the class goat; name"),
+        (
+            ("goat", "sheep"),
+            None,
+            "no caption names goat, sheep, whose pictures are used all the same; there is none of cat, dog",
+        ),
+        (("dog",), None, ": there is none of cat;"),
+        (("dog", "cat", "goat"), None, ": no caption names goat, whose pictures are used all the same; name"),
     ],
 )
 def test_class_folders_that_do_not_fit_the_concepts_are_reported_once(

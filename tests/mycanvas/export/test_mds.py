@@ -23,11 +23,12 @@ from pathlib import Path
 from streaming import StreamingDataset
 from mycanvas.export import export
 from mycanvas.export.mds import write_mds
+from mycanvas.export.selection import Selection
 from mycanvas.export.source import open_source
 
 dataset, out = map(Path, sys.argv[1:])
 try:
-    write_mds(replace(open_source(dataset), scene_done=sys.exit), out.with_name("cut"))
+    write_mds(replace(open_source(dataset, Selection()), scene_done=sys.exit), out.with_name("cut"))
 except SystemExit:
     assert not list(out.with_name("cut").rglob("index.json")), "a part that reads as a whole"
 else:
