@@ -91,7 +91,7 @@ def open_source(folder: Path, selection: Selection) -> Source:
         if name not in contents.compositions:
             raise ConfigError(f"there is no composition {name!r}; {nearest(name, tuple(contents.compositions))}")
     total = sum(contents.counts.values())
-    if selection.concept and not total:
+    if selection.concept and selection.shows_scenes and not total:
         raise ConfigError(f"no scene of {', '.join(selection.composition) or folder} shows {selection.concept}")
     if selection.holdout >= total > 0:
         raise ConfigError(f"--holdout {selection.holdout} leaves no scene to train on; {total} are chosen")

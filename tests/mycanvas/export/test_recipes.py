@@ -202,6 +202,13 @@ def test_triggers_of_photos_of_one_concept_list_it_alone(dataset: Path, photos: 
     assert set(json.loads((out / "triggers.json").read_text("ascii"))) == {photos[0]["concept"]}
 
 
+def test_photos_of_a_concept_that_no_scene_shows_are_exported(foreign: Foreign, out: Path) -> None:
+    photos = [photo_row(f"fox/{number}.jpg", concept_token="<fox>", class_name="fox") for number in ("00", "01")]
+    dataset = foreign([{}], [photo_row("dog6/00.jpg"), *photos])
+
+    assert len(read(dataset, "kohya", out, concept="fox", source="photos")) == 2
+
+
 def test_a_scene_without_a_visible_object_is_left_out(
     foreign: Foreign, out: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
