@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,21 +12,18 @@ from builder.config import BuildConfig, parse_config
 from builder.engines import ENGINES
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.claim import claim
-from builder.pipeline.context import BuildContext
+from builder.pipeline.context import BuildContext, prepare_runtime
 from builder.pipeline.finalize import Summary, finalize, last_selection
 from builder.pipeline.inputs import Inputs, build_request, find_inputs
 from builder.pipeline.prepare import cut_out_all, paint_all
-from builder.pipeline.required_models import fetch_required_models
+from builder.pipeline.samples import draw_samples
 from builder.pipeline.shard import make_scenes
 from builder.pipeline.source_photos import CutoutUse, Sources, background_use, format_quality
 from builder.pipeline.stored_records import Plan, PlannedScene
-from builder.pipeline.themes import find_themes
 from builder.records import Sample
-from builder.stages.plan import check_compositions, choose_compositions, draw_plan
+from builder.stages.plan import check_compositions
 from mycanvas.errors import InputError
 from mycanvas.io.checked import digest, write_checked
-from mycanvas.models.device import cores
-from mycanvas.models.runtime import Runtime
 
 log = logging.getLogger("mycanvas")
 
@@ -78,26 +74,13 @@ def cut_out_only(config: BuildConfig) -> BuildFolder:
 @contextmanager
 def _started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: Sequence[str]) -> Iterator[BuildContext]:
     """Check that some stages can run, claim the folder and start the workers."""
-    runtime = _runtime(config, folder, stages)
+    runtime = prepare_runtime(config, folder, stages, config.workers)
     if not folder.plan_file.is_file():  # with a plan, the stored replies may be enough
         for stage in stages:
             config.backend(stage).check(config.backend_table(stage))
     request = build_request(config, inputs, runtime.revisions)
     with claim(folder, request), ENGINES[config.engine](config.workers) as engine:
         yield BuildContext(config=config, folder=folder, engine=engine, runtime=runtime)
-
-
-def _runtime(config: BuildConfig, folder: BuildFolder, stages: Sequence[str]) -> Runtime:
-    models = fetch_required_models(config, stages)
-    return Runtime(
-        device=config.device,
-        dtype=config.dtype,
-        memory=config.memory,
-        threads=max(1, cores() // config.workers),
-        models={name: model.path for name, model in models.items()},
-        revisions={name: model.revision for name, model in models.items()},
-        replies=folder.replies,
-    )
 
 
 def _write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
@@ -113,11 +96,8 @@ def _write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse
 def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUse]) -> tuple[Sample, ...]:
     """Plan every scene, with the cut-outs that scenes may show, and write the plan."""
     config = context.config
-    usable: defaultdict[str, list[str]] = defaultdict(list)
-    for cutout in cutouts:
-        if cutout.used:
-            usable[cutout.concept].append(cutout.id)
-    concepts = [concept for concept in inputs.concepts if usable[concept.name]]
+    used = {cutout.concept for cutout in cutouts if cutout.used}
+    concepts = [concept for concept in inputs.concepts if concept.name in used]
     if not concepts:
         raise InputError(_no_cutout(cutouts, config))
     if len(concepts) == 1 and not config.compositions and 1 not in config.sizes:
@@ -126,10 +106,7 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
             "for scenes of several, add folders of other objects and build again with another --output",
             concepts[0].name,
         )
-    by_name = {concept.name: concept for concept in concepts}
-    compositions = [tuple(by_name[name] for name in names) for names in choose_compositions(sorted(by_name), config)]
-    themes = find_themes(context, compositions, inputs.backgrounds)
-    samples = draw_plan(concepts, usable, inputs.backgrounds, config, themes)
+    samples = draw_samples(context, concepts, cutouts, inputs.backgrounds)
     plan = Plan(request=digest(context.folder.request()), scenes=tuple(map(_planned, samples)))
     write_checked(context.folder.plan_file, asdict(plan))
     return samples

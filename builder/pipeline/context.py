@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from builder.config import BuildConfig
 from builder.engines.base import Engine
 from builder.engines.local import LocalEngine
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.required_models import required_models
+from builder.pipeline.required_models import fetch_required_models, required_models
 from mycanvas.models.device import cores
 from mycanvas.models.runtime import Runtime
 
@@ -36,3 +37,21 @@ class BuildContext:
         It runs the language model: each worker would load its own copy, and log its progress only at the end of a task.
         """
         return replace(self, engine=LocalEngine(1), runtime=replace(self.runtime, threads=cores()))
+
+
+def prepare_runtime(config: BuildConfig, folder: BuildFolder, stages: Sequence[str], workers: int) -> Runtime:
+    """Find the models that some stages require, and share this machine's cores among workers.
+
+    Raises:
+        ModelError: a required model is not available.
+    """
+    models = fetch_required_models(config, stages)
+    return Runtime(
+        device=config.device,
+        dtype=config.dtype,
+        memory=config.memory,
+        threads=max(1, cores() // workers),
+        models={name: model.path for name, model in models.items()},
+        revisions={name: model.revision for name, model in models.items()},
+        replies=folder.replies,
+    )

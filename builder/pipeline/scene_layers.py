@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,22 +16,20 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from builder.config import BuildConfig, parse_config
+from builder.config import parse_config
 from builder.engines.local import LocalEngine
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.changes import changes
-from builder.pipeline.context import BuildContext
+from builder.pipeline.context import BuildContext, prepare_runtime
 from builder.pipeline.inputs import BACKGROUND, background_request, find_build_backgrounds
 from builder.pipeline.prepare import one_thread
-from builder.pipeline.required_models import fetch_required_models
+from builder.pipeline.samples import draw_samples
 from builder.pipeline.shard import ShardTask, read_settings
 from builder.pipeline.source_photos import CutoutUse
 from builder.pipeline.stage_runner import StageRunner
-from builder.pipeline.themes import find_themes
 from builder.records import BackgroundRef, Canvas, Concept, Sample
 from builder.stages.layout import LAYOUTS, arrange
 from builder.stages.paste import paste
-from builder.stages.plan import choose_compositions, draw_plan
 from builder.stages.repaint import REPAINTERS
 from mycanvas import __version__
 from mycanvas.dataset import Scene
@@ -40,7 +37,6 @@ from mycanvas.errors import InputError, StoreError
 from mycanvas.io.checked import read_checked
 from mycanvas.io.images import decode_rgb
 from mycanvas.io.layers import PictureLayer
-from mycanvas.models.runtime import Runtime
 
 
 class SceneLayers:
@@ -63,7 +59,7 @@ class SceneLayers:
             )
         self._folder = BuildFolder.open(path)
         self._config = parse_config(read_checked(self._folder.config_file, dict[str, Any]))
-        self._runtime = _runtime(self._config, self._folder)
+        self._runtime = prepare_runtime(self._config, self._folder, ["layout"], workers=1)
         sources = self._folder.sources().photos
         self._keys = {photo.id: photo.key for photo in sources if photo.used and photo.key}
         self._qualities = {photo.id: photo.quality or 0.0 for photo in sources if photo.id in self._keys}
@@ -117,18 +113,9 @@ class SceneLayers:
         config, folder = self._config, self._folder
         backgrounds = self._backgrounds()
         self._check_request(backgrounds)
-        usable: defaultdict[str, list[str]] = defaultdict(list)
-        concepts: dict[str, Concept] = {}
-        for photo in photos:
-            if photo.used:
-                usable[photo.concept].append(photo.id)
-                concepts[photo.concept] = _concept(photo)
-        compositions = [
-            tuple(concepts[name] for name in names) for names in choose_compositions(sorted(concepts), config)
-        ]
+        concepts = {photo.concept: _concept(photo) for photo in photos if photo.used}
         context = BuildContext(config=config, folder=folder, engine=LocalEngine(1), runtime=self._runtime)
-        themes = find_themes(context, compositions, backgrounds)
-        return draw_plan(list(concepts.values()), usable, backgrounds, config, themes)
+        return draw_samples(context, list(concepts.values()), photos, backgrounds)
 
     def _backgrounds(self) -> tuple[BackgroundRef, ...]:
         """The photos of backgrounds, in the folder that the build recorded."""
@@ -149,17 +136,6 @@ class SceneLayers:
         if found := changes(before, json.loads(json.dumps(now))):
             lines = [f"{self._folder.path} cannot be composed again, because it was built with another configuration"]
             raise StoreError("\n".join([*lines, *found, "Restore it, or build again with another --output."]))
-
-
-def _runtime(config: BuildConfig, folder: BuildFolder) -> Runtime:
-    models = fetch_required_models(config, ["layout"])
-    return Runtime(
-        device=config.device,
-        dtype=config.dtype,
-        models={name: model.path for name, model in models.items()},
-        revisions={name: model.revision for name, model in models.items()},
-        replies=folder.replies,
-    )
 
 
 def _concept(photo: CutoutUse) -> Concept:
