@@ -20,7 +20,7 @@ from builder.pipeline.samples import draw_samples
 from builder.pipeline.shard import make_scenes
 from builder.pipeline.source_photos import CutoutUse, Sources, background_use, format_quality
 from builder.pipeline.stored_records import Plan, PlannedScene
-from builder.records import Sample
+from builder.records import Concept, Sample
 from builder.stages.plan import check_compositions
 from mycanvas.errors import InputError
 from mycanvas.io.checked import digest, write_checked
@@ -40,9 +40,9 @@ def build(config: BuildConfig) -> Summary:
     inputs = find_inputs(config)
     check_compositions(config.compositions, [concept.name for concept in inputs.concepts])
     folder = BuildFolder(config.output)
-    with _started(config, folder, inputs, tuple(config.backends())) as context:
+    with started(config, folder, inputs, tuple(config.backends())) as context:
         cutouts = cut_out_all(context, inputs.concepts)
-        _write_sources(folder, inputs, cutouts)
+        write_sources(folder, inputs, cutouts)
         samples = _make_plan(context, inputs, cutouts)
         paint_all(context, samples)
         make_scenes(context, samples, cutouts)
@@ -66,13 +66,13 @@ def cut_out_only(config: BuildConfig) -> BuildFolder:
     """
     inputs = find_inputs(config)
     folder = BuildFolder(config.output)
-    with _started(config, folder, inputs, ("segment",)) as context:
-        _write_sources(folder, inputs, cut_out_all(context, inputs.concepts))
+    with started(config, folder, inputs, ("segment",)) as context:
+        write_sources(folder, inputs, cut_out_all(context, inputs.concepts))
     return folder
 
 
 @contextmanager
-def _started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: Sequence[str]) -> Iterator[BuildContext]:
+def started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: Sequence[str]) -> Iterator[BuildContext]:
     """Check that some stages can run, claim the folder and start the workers."""
     runtime = prepare_runtime(config, folder, stages, config.workers)
     if not folder.plan_file.is_file():  # with a plan, the stored replies may be enough
@@ -83,7 +83,8 @@ def _started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: S
         yield BuildContext(config=config, folder=folder, engine=engine, runtime=runtime)
 
 
-def _write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
+def write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
+    """Write the outcome of each photo, and the backgrounds."""
     sources = Sources(
         photos=cutouts,
         backgrounds=tuple(map(background_use, inputs.backgrounds)),
@@ -96,10 +97,7 @@ def _write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse
 def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUse]) -> tuple[Sample, ...]:
     """Plan every scene, with the cut-outs that scenes may show, and write the plan."""
     config = context.config
-    used = {cutout.concept for cutout in cutouts if cutout.used}
-    concepts = [concept for concept in inputs.concepts if concept.name in used]
-    if not concepts:
-        raise InputError(_no_cutout(cutouts, config))
+    concepts = concepts_in_use(inputs, cutouts, config)
     if len(concepts) == 1 and not config.compositions and 1 not in config.sizes:
         log.warning(
             'only the concept "%s" has a photo that can be used, so that every scene shows one object; '
@@ -110,6 +108,19 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
     plan = Plan(request=digest(context.folder.request()), scenes=tuple(map(_planned, samples)))
     write_checked(context.folder.plan_file, asdict(plan))
     return samples
+
+
+def concepts_in_use(inputs: Inputs, cutouts: Sequence[CutoutUse], config: BuildConfig) -> list[Concept]:
+    """The concepts with a cut-out that scenes may show.
+
+    Raises:
+        InputError: there is none; the message says how to fix it.
+    """
+    used = {cutout.concept for cutout in cutouts if cutout.used}
+    concepts = [concept for concept in inputs.concepts if concept.name in used]
+    if not concepts:
+        raise InputError(_no_cutout(cutouts, config))
+    return concepts
 
 
 def _no_cutout(cutouts: Sequence[CutoutUse], config: BuildConfig) -> str:
