@@ -49,7 +49,7 @@ def build(
     After an interruption, the same command resumes.
 
     With --preview N, nothing is written at --output: OUT.preview.png and OUT.cutouts.png are drawn beside it. The
-    build reuses the cut-outs, by way of the cache; it asks a language model again.
+    build finds the cut-outs and painted backgrounds in the cache; all other models run, or are asked, again.
 
     \b
     Example:

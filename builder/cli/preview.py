@@ -35,7 +35,7 @@ preview_option = click.option(
     _OPTION,
     type=click.IntRange(1, MOST),
     metavar="N",
-    help="Make only all cut-outs and N of the build's scenes, and draw them on two sheets beside --output.",
+    help="Make only the cut-outs and N of the build's scenes, drawn on two sheets beside --output.",
 )
 
 
@@ -94,6 +94,7 @@ class Shown:
         """Format the result for a terminal, with the commands to run next."""
         from builder.inspect.cutout_sheet import MOST as MOST_PHOTOS
         from builder.pipeline.source_photos import height_lines, summary_lines
+        from builder.stages.layout.replies import tally
 
         photos = self.preview.folder.sources().every_photo()
         part = f" ({MOST_PHOTOS} of {len(photos)} photos)" if len(photos) > MOST_PHOTOS else ""
@@ -101,10 +102,12 @@ class Shown:
             *summary_lines(photos),
             *height_lines(photos),
             *self._scene_lines(),
+            *tally(self.preview.folder.replies).lines(),
             "",
             *([f"scenes:    {self.scenes_sheet}"] if self.scenes_sheet else []),
             f"cut-outs:  {self.cutouts_sheet}{part}",
-            "overrule:  a mask beside a photo (00.mask.png), or use = [...] and leave_out = [...] in concepts.toml",
+            "overrule:  use = [...], leave_out = [...] in concepts.toml; a mask beside a photo (00.mask.png);",
+            f"           after the build, mycanvas review {shlex.quote(str(self.preview.context.config.output))}",
             *self._next_lines(),
         ]
 

@@ -98,12 +98,6 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
     """Plan every scene, with the cut-outs that scenes may show, and write the plan."""
     config = context.config
     concepts = concepts_in_use(inputs, cutouts, config)
-    if len(concepts) == 1 and not config.compositions and 1 not in config.sizes:
-        log.warning(
-            'only the concept "%s" has a photo that can be used, so that every scene shows one object; '
-            "for scenes of several, add folders of other objects and build again with another --output",
-            concepts[0].name,
-        )
     samples = draw_samples(context, concepts, cutouts, inputs.backgrounds)
     plan = Plan(request=digest(context.folder.request()), scenes=tuple(map(_planned, samples)))
     write_checked(context.folder.plan_file, asdict(plan))
@@ -111,7 +105,7 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
 
 
 def concepts_in_use(inputs: Inputs, cutouts: Sequence[CutoutUse], config: BuildConfig) -> list[Concept]:
-    """The concepts with a cut-out that scenes may show.
+    """The concepts with a cut-out that scenes may show; warn if there is only one.
 
     Raises:
         InputError: there is none; the message says how to fix it.
@@ -120,6 +114,12 @@ def concepts_in_use(inputs: Inputs, cutouts: Sequence[CutoutUse], config: BuildC
     concepts = [concept for concept in inputs.concepts if concept.name in used]
     if not concepts:
         raise InputError(_no_cutout(cutouts, config))
+    if len(concepts) == 1 and not config.compositions and 1 not in config.sizes:
+        log.warning(
+            'only the concept "%s" has a photo that can be used, so that every scene shows one object; '
+            "for scenes of several, add folders of other objects and build again with another --output",
+            concepts[0].name,
+        )
     return concepts
 
 
