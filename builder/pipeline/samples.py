@@ -22,7 +22,7 @@ def draw_samples(
 
     Args:
         context: the build.
-        concepts: those with a cut-out that is used.
+        concepts: those with a cut-out of the plan.
         cutouts: of all photos.
         backgrounds: of the build.
     """
@@ -36,6 +36,6 @@ def usable_photos(cutouts: Sequence[CutoutUse]) -> Mapping[str, Sequence[str]]:
     """Map each concept to the ids of the photos whose cut-outs scenes may show."""
     usable: defaultdict[str, list[str]] = defaultdict(list)
     for cutout in cutouts:
-        if cutout.used:
+        if cutout.in_plan:
             usable[cutout.concept].append(cutout.id)
     return usable
