@@ -18,9 +18,10 @@ from builder.cli.options import (
     profile_option,
 )
 from builder.cli.output import print_result
+from builder.cli.preview import PreviewCommand, preview_option, show_preview
 
 
-@click.command()
+@click.command(cls=PreviewCommand)
 @config_argument
 @click.option("--concepts", help="Photos: DIR/<concept>/*.jpg, concepts_list.json, or hf://owner/name on the Hub.")
 @click.option("--backgrounds", type=PATH, help="Photos: DIR/<scene>/*.jpg.  [default: painted backgrounds]")
@@ -32,18 +33,23 @@ from builder.cli.output import print_result
 @click.option("--workers", type=int, help="Processes.  [default: one per core]")
 @min_quality_option
 @click.option("--keep-best", is_flag=True, help="Keep the best cut-out of a concept that has no trusted one.")
+@preview_option
 @json_option
 def build(
     config_file: Path | None,
     profile: str | None,
     min_quality: float | None,
     keep_best: bool,
+    preview: int | None,
     as_json: bool,
     **overrides: Any,
 ) -> None:
     """Build a dataset from folders of photos.
 
     After an interruption, the same command resumes.
+
+    With --preview N, nothing is written at --output: OUT.preview.png and OUT.cutouts.png are drawn beside it. The
+    build finds the cut-outs and painted backgrounds in the cache; all other models run, or are asked, again.
 
     \b
     Example:
@@ -56,4 +62,8 @@ def build(
     if min_quality is not None:
         segment["min_quality"] = min_quality
     overrides["segment"] = segment or None
-    print_result(run(load_config(config_file, profile, overrides)), as_json)
+    config = load_config(config_file, profile, overrides)
+    if preview:
+        show_preview(config, preview, as_json)
+    else:
+        print_result(run(config), as_json)

@@ -84,9 +84,10 @@ torch is imported.
 ## Cache of cut-outs
 
 Each photo is cut out once, and each background painted once, for builds of any output and seed. With another
-resolution, the object's outline in a photo is still found once for the settings of the segmenter. The results are kept
-in `~/.cache/mycanvas/results`: about 30 kB a photo for outlines, 2 MB for cut-outs and 4 MB a painted background.
-`mycanvas clean --cache` lists these files, and with `--yes` deletes them.
+resolution, the object's outline in a photo is still found once for the settings of the segmenter.
+`mycanvas build --preview 6` keeps its cut-outs for the build. The results are in `~/.cache/mycanvas/results`: about
+30 kB a photo for outlines, 2 MB for cut-outs and 4 MB a painted background. `mycanvas clean --cache` lists these
+files, and with `--yes` deletes them.
 
 Two environment variables change it:
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
+from contextlib import contextmanager
+from types import FrameType, TracebackType
 from typing import Protocol, Self, TypeVar
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -30,3 +32,16 @@ class Engine(Protocol):
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         """Call `work`, a module-level function, on each task; tasks and results must be picklable."""
         ...
+
+
+@contextmanager
+def on_stop_signal(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Replace the handler of STOP_SIGNALS; does nothing where they are ignored, or outside of the main thread."""
+    in_main = threading.current_thread() is threading.main_thread()
+    handled = [number for number in STOP_SIGNALS if in_main and signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in handled}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

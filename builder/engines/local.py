@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self, TypeVar
 
-from builder.engines.base import STOP_SIGNALS
+from builder.engines.base import on_stop_signal
 from builder.engines.worker_logs import collect_logs, log_levels, logged, report
 from mycanvas.errors import StoreError
 
@@ -35,7 +35,7 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool:
-            with _on_signal(_kill_workers):  # a second Ctrl-C does not wait for tasks
+            with on_stop_signal(_kill_workers):  # a second Ctrl-C does not wait for tasks
                 self._pool.shutdown(wait=True, cancel_futures=True)
 
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
@@ -71,7 +71,7 @@ def _delayed_interrupt() -> Iterator[None]:
     received: list[int] = []
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # started processes inherit this
     try:
-        with _on_signal(lambda number, _: received.append(number)):
+        with on_stop_signal(lambda number, _: received.append(number)):
             yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
@@ -81,19 +81,6 @@ def _delayed_interrupt() -> Iterator[None]:
             handler(number, None)  # raised as a signal, it would count as a second Ctrl-C
         else:
             signal.raise_signal(number)
-
-
-@contextmanager
-def _on_signal(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Replace the handler of STOP_SIGNALS; does nothing where they are ignored, or outside of the main thread."""
-    in_main = threading.current_thread() is threading.main_thread()
-    handled = [number for number in STOP_SIGNALS if in_main and signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handler) for number in handled}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
 
 
 def _kill_workers(_number: int, _frame: FrameType | None) -> None:

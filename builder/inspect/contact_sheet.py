@@ -21,13 +21,19 @@ LABEL = 14
 """Height of a token's label, which is above its box, not on the object."""
 
 
-def contact_sheet(scenes: Iterable[Scene], limit: int = 36, columns: int = COLUMNS) -> Image.Image:
+def contact_sheet(scenes: Iterable[Scene], limit: int = 36, columns: int = COLUMNS, side: int = TILE) -> Image.Image:
     """Draw the first `limit` scenes as tiles: the image, its boxes in their masks' colours, tokens, caption.
+
+    Args:
+        scenes: of a dataset.
+        limit: the most that are drawn.
+        columns: tiles in a row.
+        side: pixels of the square in which a scene is drawn.
 
     Raises:
         InputError: the image of a scene cannot be read.
     """
-    return arranged([_tile(scene) for scene in islice(scenes, limit)], columns, (TILE, TILE + CAPTION))
+    return arranged([_tile(scene, side) for scene in islice(scenes, limit)], columns, (side, side + CAPTION))
 
 
 def arranged(tiles: Sequence[Image.Image], columns: int, size: tuple[int, int]) -> Image.Image:
@@ -40,18 +46,18 @@ def arranged(tiles: Sequence[Image.Image], columns: int, size: tuple[int, int]) 
     return sheet
 
 
-def _tile(scene: Scene) -> Image.Image:
+def _tile(scene: Scene, side: int) -> Image.Image:
     _, size = picture_kind(scene.image, ["JPEG"], f"the image of scene {scene.id}")
-    scale = TILE / max(size)
-    width, height = (max(1, round(side * scale)) for side in size)
+    scale = side / max(size)
+    width, height = (max(1, round(length * scale)) for length in size)
     try:
         with Image.open(io.BytesIO(scene.image)) as image:
             image.draft("RGB", (width, height))
             pixels = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"the image of scene {scene.id} is damaged: {error}") from error
-    tile = Image.new("RGB", (TILE, TILE + CAPTION), "white")
-    margin_x, margin_y = (TILE - width) // 2, (TILE - height) // 2
+    tile = Image.new("RGB", (side, side + CAPTION), "white")
+    margin_x, margin_y = (side - width) // 2, (side - height) // 2
     tile.paste(pixels, (margin_x, margin_y))
     draw, font = ImageDraw.Draw(tile), ImageFont.load_default(12)
     tokens = (" ".join(token.split()) for token in scene.concept_tokens)
@@ -60,10 +66,10 @@ def _tile(scene: Scene) -> Image.Image:
         x, y, w, h = (value * scale for value in box)
         x, y = x + margin_x, y + margin_y
         draw.rectangle((x, y, x + max(w - 1, 0), y + max(h - 1, 0)), outline=colour)
-        left, above = max(0, min(x, TILE - font.getlength(token) - 4)), max(0, y - LABEL)
+        left, above = max(0, min(x, side - font.getlength(token) - 4)), max(0, y - LABEL)
         draw.rectangle((left, above, left + font.getlength(token) + 3, above + LABEL - 1), fill=colour)
         draw.text((left + 2, above), token, fill="white", font=font)
-    draw.multiline_text((4, TILE + 2), wrapped(scene.caption, font, TILE), fill="black", font=font, spacing=1)
+    draw.multiline_text((4, side + 2), wrapped(scene.caption, font, side), fill="black", font=font, spacing=1)
     return tile
 
 

@@ -33,6 +33,8 @@ SHOWN = 36
 """Scenes on a contact sheet."""
 MADE_BY = "mycanvas inspect"
 """Metadata near the beginning of a contact sheet, so that no other picture is overwritten."""
+OTHER_SHEET = "give it another name with --sheet FILE.png"
+"""How to give a contact sheet another name, for messages."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,25 +116,20 @@ def inspect_build(folder: BuildFolder) -> Inspection:
     )
 
 
-def write_sheet(file: Path, draw: Callable[[], Image.Image]) -> None:
+def write_sheet(file: Path, draw: Callable[[], Image.Image], other: str = OTHER_SHEET) -> None:
     """Draw a contact sheet and write it as a PNG. An existing file is replaced only if it is a contact sheet.
 
     Args:
         file: the PNG.
         draw: draws the sheet; it is called after the file's name was checked.
+        other: how to give the sheet another name, for messages.
 
     Raises:
         ConfigError: the file's name does not end in .png.
         StoreError: another file has this name, or it cannot be written.
         InputError: the dataset cannot be read.
     """
-    other = "give it another name with --sheet FILE.png"
-    if file.suffix.lower() != ".png":
-        raise ConfigError(f"a contact sheet is a PNG, got {file}; {other}")
-    if os.path.lexists(file) and not _is_sheet(file):
-        raise StoreError(f"{file} exists and is no contact sheet of mycanvas; {other}")
-    if not os.path.isdir(file.parent):
-        raise StoreError(f"cannot write {file}: {file.parent} is not a folder; {other}")
+    check_sheet(file, other)
     marked, buffer = PngImagePlugin.PngInfo(), io.BytesIO()
     marked.add_text("Software", MADE_BY)
     draw().save(buffer, format="PNG", pnginfo=marked)
@@ -140,6 +137,21 @@ def write_sheet(file: Path, draw: Callable[[], Image.Image]) -> None:
         write_bytes(file, buffer.getvalue())
     except StoreError as error:
         raise StoreError(f"{error}, or {other}") from error
+
+
+def check_sheet(file: Path, other: str = OTHER_SHEET) -> None:
+    """Refuse a name that a contact sheet cannot have; `other` is as for `write_sheet`.
+
+    Raises:
+        ConfigError: it does not end in .png.
+        StoreError: another file has this name, or there is no folder for it.
+    """
+    if file.suffix.lower() != ".png":
+        raise ConfigError(f"a contact sheet is a PNG, got {file}; {other}")
+    if os.path.lexists(file) and not _is_sheet(file):
+        raise StoreError(f"{file} exists and is no contact sheet of mycanvas; {other}")
+    if not os.path.isdir(file.parent):
+        raise StoreError(f"cannot write {file}: {file.parent} is not a folder; {other}")
 
 
 def _is_sheet(file: Path) -> bool:

@@ -20,7 +20,7 @@ from builder.pipeline.samples import draw_samples
 from builder.pipeline.shard import make_scenes
 from builder.pipeline.source_photos import CutoutUse, Sources, background_use, format_quality
 from builder.pipeline.stored_records import Plan, PlannedScene
-from builder.records import Sample
+from builder.records import Concept, Sample
 from builder.stages.plan import check_compositions
 from mycanvas.errors import InputError
 from mycanvas.io.checked import digest, write_checked
@@ -40,9 +40,9 @@ def build(config: BuildConfig) -> Summary:
     inputs = find_inputs(config)
     check_compositions(config.compositions, [concept.name for concept in inputs.concepts])
     folder = BuildFolder(config.output)
-    with _started(config, folder, inputs, tuple(config.backends())) as context:
+    with started(config, folder, inputs, tuple(config.backends())) as context:
         cutouts = cut_out_all(context, inputs.concepts)
-        _write_sources(folder, inputs, cutouts)
+        write_sources(folder, inputs, cutouts)
         samples = _make_plan(context, inputs, cutouts)
         paint_all(context, samples)
         make_scenes(context, samples, cutouts)
@@ -66,13 +66,13 @@ def cut_out_only(config: BuildConfig) -> BuildFolder:
     """
     inputs = find_inputs(config)
     folder = BuildFolder(config.output)
-    with _started(config, folder, inputs, ("segment",)) as context:
-        _write_sources(folder, inputs, cut_out_all(context, inputs.concepts))
+    with started(config, folder, inputs, ("segment",)) as context:
+        write_sources(folder, inputs, cut_out_all(context, inputs.concepts))
     return folder
 
 
 @contextmanager
-def _started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: Sequence[str]) -> Iterator[BuildContext]:
+def started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: Sequence[str]) -> Iterator[BuildContext]:
     """Check that some stages can run, claim the folder and start the workers."""
     runtime = prepare_runtime(config, folder, stages, config.workers)
     if not folder.plan_file.is_file():  # with a plan, the stored replies may be enough
@@ -83,7 +83,8 @@ def _started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: S
         yield BuildContext(config=config, folder=folder, engine=engine, runtime=runtime)
 
 
-def _write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
+def write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
+    """Write the outcome of each photo, and the backgrounds."""
     flawed = {cutout.id: cutout.reason or "" for cutout in cutouts if not cutout.key}
     sources = Sources(
         photos=tuple(cutout for cutout in cutouts if cutout.key),
@@ -97,8 +98,24 @@ def _write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse
 def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUse]) -> tuple[Sample, ...]:
     """Plan every scene, or again as in an earlier run, and write the plan with the cut-outs that it is drawn with."""
     config = context.config
-    planned = {cutout.id: cutout for cutout in cutouts if cutout.in_plan}
-    shown = {cutout.concept for cutout in planned.values()}
+    concepts = concepts_in_use(inputs, cutouts, config)
+    samples = draw_samples(context, concepts, cutouts, inputs.backgrounds)
+    plan = Plan(
+        request=digest(context.folder.request()),
+        scenes=tuple(map(_planned, samples)),
+        cutouts={cutout.id: cutout.key for cutout in cutouts if cutout.in_plan},
+    )
+    write_checked(context.folder.plan_file, asdict(plan))
+    return samples
+
+
+def concepts_in_use(inputs: Inputs, cutouts: Sequence[CutoutUse], config: BuildConfig) -> list[Concept]:
+    """The concepts with a cut-out that the plan is drawn with; warn if there is only one.
+
+    Raises:
+        InputError: there is none; the message says how to fix it.
+    """
+    shown = {cutout.concept for cutout in cutouts if cutout.in_plan}
     concepts = [concept for concept in inputs.concepts if concept.name in shown]
     if not concepts:
         raise InputError(_no_cutout(cutouts, config))
@@ -108,14 +125,7 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
             "for scenes of several, add folders of other objects and build again with another --output",
             concepts[0].name,
         )
-    samples = draw_samples(context, concepts, cutouts, inputs.backgrounds)
-    plan = Plan(
-        request=digest(context.folder.request()),
-        scenes=tuple(map(_planned, samples)),
-        cutouts={name: cutout.key for name, cutout in planned.items()},
-    )
-    write_checked(context.folder.plan_file, asdict(plan))
-    return samples
+    return concepts
 
 
 def _no_cutout(cutouts: Sequence[CutoutUse], config: BuildConfig) -> str:

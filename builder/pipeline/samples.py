@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from builder.pipeline.context import BuildContext
 from builder.pipeline.source_photos import CutoutUse
@@ -26,11 +26,16 @@ def draw_samples(
         cutouts: of all photos.
         backgrounds: of the build.
     """
+    by_name = {concept.name: concept for concept in concepts}
+    names_of_all = choose_compositions(sorted(by_name), context.config)
+    themes = find_themes(context, [tuple(by_name[name] for name in names) for names in names_of_all], backgrounds)
+    return draw_plan(concepts, usable_photos(cutouts), backgrounds, context.config, themes)
+
+
+def usable_photos(cutouts: Sequence[CutoutUse]) -> Mapping[str, Sequence[str]]:
+    """Map each concept to the ids of the photos whose cut-outs scenes may show."""
     usable: defaultdict[str, list[str]] = defaultdict(list)
     for cutout in cutouts:
         if cutout.in_plan:
             usable[cutout.concept].append(cutout.id)
-    by_name = {concept.name: concept for concept in concepts}
-    names_of_all = choose_compositions(sorted(by_name), context.config)
-    themes = find_themes(context, [tuple(by_name[name] for name in names) for names in names_of_all], backgrounds)
-    return draw_plan(concepts, usable, backgrounds, context.config, themes)
+    return usable

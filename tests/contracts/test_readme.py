@@ -49,6 +49,8 @@ def test_the_commands_of_readme_make_what_it_says(desk: Path) -> None:
     assert made == {
         "mycanvas_cutouts",
         "mycanvas_data",
+        "mycanvas_data.cutouts.png",
+        "mycanvas_data.preview.png",
         "mycanvas_pairs",
         "mycanvas_coco",
         "mycanvas_kohya",
