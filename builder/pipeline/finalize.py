@@ -14,6 +14,7 @@ from typing import Any
 from builder.config import BuildConfig, parse_config, profile_selection
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.card import card_text
+from builder.pipeline.card_plots import check_plots, draw_card_plots, write_plots
 from builder.pipeline.claim import claim
 from builder.pipeline.dataset_writer import link_shards, store_concepts, store_splits, write_card
 from builder.pipeline.funnel import Funnel
@@ -132,11 +133,14 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     ids = set(selection.kept)
     kept = {index: [row for row in made if row["id"] in ids] for index, made in shards.items()}
     splits = [(index, {row["id"]: planned[row["id"]] for row in own}) for index, own in kept.items()]
+    plots = draw_card_plots(folder, splits)
+    check_plots(folder, plots, before)
     known = before.files if before and before.made_from.sources == made_from.sources else {}
     stored = store_concepts(folder, sources.photos, known) | store_splits(folder, splits)
     link_shards(folder, stored, before)
-    text = card_text(folder, config, sources, funnel, stored, list(chain.from_iterable(kept.values())))
-    write_manifest(folder, stored, write_card(folder, text, before), made_from, funnel)
+    text = card_text(folder, config, sources, funnel, stored, list(chain.from_iterable(kept.values())), plots.plots)
+    drawn = write_plots(folder, plots)
+    write_manifest(folder, stored, write_card(folder, text, before), drawn, made_from, funnel)
     return Summary(folder=folder, funnel=funnel, photos=sources.every_photo())
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.clean import push_files
-from builder.pipeline.manifest import card_describes, check_whole, read_manifest
+from builder.pipeline.manifest import card_describes, check_whole, has_plots, read_manifest
 from builder.publish.files import Rows, Shard
 from builder.publish.pairs import PAIRS, PairFiles, find_pairs
 from builder.publish.parquet import write_parquet, writers
@@ -63,12 +63,14 @@ class Checked:
     """A build that may be published.
 
     sums: the sha256 of each of its shards, by its name in the folder. photos: ids of the source photos to publish.
-    held_back: ids of the others, in the order of the dataset. pairs: an export of pairs that is published too.
+    held_back: ids of the others, in the order of the dataset. plots: paths of the card's plots.
+    pairs: an export of pairs that is published too.
     """
 
     sums: Mapping[str, str]
     photos: frozenset[str]
     held_back: tuple[str, ...]
+    plots: tuple[str, ...]
     pairs: PairFiles | None = None
 
 
@@ -90,11 +92,11 @@ def check_publishable(
     path = folder.path
     manifest = read_manifest(folder)
     check_whole(folder)
+    remedy = f"run: mycanvas select {shlex.quote(str(path))}"
     if not card_describes(folder, manifest):
-        raise StoreError(
-            f"{path}: the card, README.md, was not written for the files that are there now; "
-            f"run: mycanvas select {shlex.quote(str(path))}"
-        )
+        raise StoreError(f"{path}: the card, README.md, was not written for the files that are there now; {remedy}")
+    if not has_plots(folder, manifest):
+        raise StoreError(f"{path}: a plot of the card is missing or was changed; {remedy}")
     dataset = open_dataset(folder.path)
     photos = tuple(dataset.photo_ids())
     published = frozenset(photos) if all_photos else dataset.shown_photos() & set(photos)
@@ -102,7 +104,7 @@ def check_publishable(
         _check_photos(folder, published)
     held_back = tuple(name for name in photos if name not in published)
     files = find_pairs(pairs, dataset, published) if pairs else None
-    return Checked(sums=manifest.files, photos=published, held_back=held_back, pairs=files)
+    return Checked(sums=manifest.files, photos=published, held_back=held_back, plots=tuple(manifest.plots), pairs=files)
 
 
 def _check_photos(folder: BuildFolder, published: Collection[str]) -> None:
@@ -153,6 +155,7 @@ def prepare(folder: BuildFolder, checked: Checked, repo_id: str, license: str | 
         "card": git_name(card.encode()),
     }
     small = {CARD: card.encode(), DIGESTS: (json.dumps(digests, indent=1) + "\n").encode()}
+    small |= {name: (folder.path / name).read_bytes() for name in checked.plots}
     return Publication(
         shards=shards, small=small | {preview.path: picture for preview, picture in previews}, splits=splits
     )
