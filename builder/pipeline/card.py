@@ -52,7 +52,7 @@ def card_text(
         candidates=sum(funnel.made.values()),
         dropped=funnel.dropped,
         profile=config.profile,
-        parameters=_parameters(config),
+        parameters=parameters_of(config),
         backends=backends_with_models(config, folder.revisions()),
         config_digest=config.digest(),
         shards_digest=digest_of(shards),
@@ -66,7 +66,7 @@ def card_text(
     return render_card(facts)
 
 
-def _parameters(config: BuildConfig) -> dict[str, Any]:
+def parameters_of(config: BuildConfig) -> dict[str, Any]:
     """All settings that the dataset depends on; a local path is replaced by its last part."""
     values = config.identity() | {f"select.{name}": value for name, value in config.select}
     return {
