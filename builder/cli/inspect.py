@@ -52,7 +52,7 @@ def inspect(folder: Path, sheet: Path | None, html: Path | None, cutouts: bool, 
     path = (folder / REPORT if html == IN_FOLDER else html) or sheet or folder / CONTACT_SHEET
     try:
         if html:
-            write_report(path, opened)
+            write_report(path, opened, inspection)
         else:
             write_sheet(path, partial(draw_sheet, opened))
     except MyCanvasError as error:  # the numbers are printed all the same

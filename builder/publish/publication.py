@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -30,7 +30,7 @@ from mycanvas.io.files import has_sha256, os_errors, sha256_of
 from mycanvas.io.messages import counted
 from mycanvas.io.progress import tracked
 
-CARD, DIGESTS, CONCEPTS = "README.md", "mycanvas.json", "concepts"
+CARD, DIGESTS, CONCEPTS, REPORT = "README.md", "mycanvas.json", "concepts", "report.html"
 PREVIEW_SIDE = 512
 PREVIEWS = 2
 """Pictures of each split on the card, of different compositions."""
@@ -64,7 +64,7 @@ class Checked:
 
     sums: the sha256 of each of its shards, by its name in the folder. photos: ids of the source photos to publish.
     held_back: ids of the others, in the order of the dataset. plots: paths of the card's plots.
-    pairs: an export of pairs that is published too.
+    pairs: an export of pairs that is published too. report: a page about the build that is published too.
     """
 
     sums: Mapping[str, str]
@@ -72,10 +72,16 @@ class Checked:
     held_back: tuple[str, ...]
     plots: tuple[str, ...]
     pairs: PairFiles | None = None
+    report: bytes | None = None
 
 
 def check_publishable(
-    folder: BuildFolder, license: str | None, *, all_photos: bool = False, pairs: Path | None = None
+    folder: BuildFolder,
+    license: str | None,
+    *,
+    all_photos: bool = False,
+    pairs: Path | None = None,
+    report: Callable[[BuildFolder], bytes] | None = None,
 ) -> Checked:
     """Check that a folder may be published as it is.
 
@@ -84,6 +90,7 @@ def check_publishable(
         license: of the dataset, in place of the build's.
         all_photos: publish all source photos, not only those that scenes show.
         pairs: an export of pairs to publish too.
+        report: makes a page about the build to publish too; it shows all photos.
 
     Raises:
         StoreError: the build is not finished, its card describes other files, a license is missing, or the pairs are of
@@ -101,10 +108,18 @@ def check_publishable(
     photos = tuple(dataset.photo_ids())
     published = frozenset(photos) if all_photos else dataset.shown_photos() & set(photos)
     if not (license or manifest.made_from.license):
-        _check_photos(folder, published)
+        _check_photos(folder, frozenset(photos) if report else published)
     held_back = tuple(name for name in photos if name not in published)
     files = find_pairs(pairs, dataset, published) if pairs else None
-    return Checked(sums=manifest.files, photos=published, held_back=held_back, plots=tuple(manifest.plots), pairs=files)
+    page = report(folder) if report else None
+    return Checked(
+        sums=manifest.files,
+        photos=published,
+        held_back=held_back,
+        plots=tuple(manifest.plots),
+        pairs=files,
+        report=page,
+    )
 
 
 def _check_photos(folder: BuildFolder, published: Collection[str]) -> None:
@@ -156,6 +171,7 @@ def prepare(folder: BuildFolder, checked: Checked, repo_id: str, license: str | 
     }
     small = {CARD: card.encode(), DIGESTS: (json.dumps(digests, indent=1) + "\n").encode()}
     small |= {name: (folder.path / name).read_bytes() for name in checked.plots}
+    small |= {REPORT: checked.report} if checked.report else {}
     return Publication(
         shards=shards, small=small | {preview.path: picture for preview, picture in previews}, splits=splits
     )

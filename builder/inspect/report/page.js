@@ -1,10 +1,9 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const PLOT = { left: 46, width: 300, top: 10, height: 150 };
+const PLOT = { left: 46, width: 300, top: 24, height: 146 };
 const PAGE = 48;
 const GROUPS = 12;
 const LARGE_STEP = 10;
-const COLOURS = ["#e6194b", "#3cb44b", "#0082c8", "#ffe119", "#911eb4"];
 const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
 
@@ -21,7 +20,7 @@ const sliders = DATA.thresholds.map((each) => {
     handle: figure.querySelector(".slider"),
     output: figure.querySelector("output"),
     bars: [...figure.querySelectorAll("rect.kept")],
-    most: Math.max(...[...figure.querySelectorAll("rect.made")].map((bar) => Number(bar.getAttribute("height")))),
+    tallest: Math.max(...[...figure.querySelectorAll("rect.made")].map((bar) => Number(bar.getAttribute("height")))),
   };
 });
 const sorted = [...sliders].sort((a, b) => (a.score < b.score ? -1 : 1));
@@ -31,31 +30,38 @@ let shown = PAGE;
 let groupsShown = GROUPS;
 let pending = false;
 
-// The place of a slider is a whole number of steps from the lower edge; its loose end means no bound.
-function steps(slider) {
-  return Math.round((slider.high - slider.low) / slider.step);
+// The place of a slider is its number of steps from the lower edge of the plot; its loose end means no bound.
+function ends(slider) {
+  const last = Math.round((slider.high - slider.low) / slider.step);
+  const first = Math.max(0, Math.ceil((slider.least - slider.low) / slider.step - 1e-9));
+  const most = slider.most === null ? last : Math.floor((slider.most - slider.low) / slider.step + 1e-9);
+  return { last, first, end: Math.min(last, most) };
 }
 
 function place(slider) {
-  if (slider.bound === null) return slider.isMinimum ? 0 : steps(slider);
+  const { first, end } = ends(slider);
+  if (slider.bound === null) return slider.isMinimum ? first : end;
   return (slider.bound - slider.low) / slider.step;
 }
 
 function move(slider, to) {
-  const at = Math.min(steps(slider), Math.max(0, Math.round(to)));
-  const loose = at === (slider.isMinimum ? 0 : steps(slider));
+  const { first, end } = ends(slider);
+  const at = Math.min(end, Math.max(first, Math.round(to)));
+  const loose = at === (slider.isMinimum ? first : end);
   slider.bound = loose ? null : Number((slider.low + at * slider.step).toFixed(slider.digits));
   draw(slider);
   update();
 }
 
 function draw(slider) {
-  const share = Math.min(1, Math.max(0, place(slider) / steps(slider)));
+  const { last, first, end } = ends(slider);
+  const share = Math.min(1, Math.max(0, place(slider) / last));
   const text = slider.bound === null ? "none" : shortNumber(slider.bound);
   slider.handle.setAttribute("transform", `translate(${PLOT.left + share * PLOT.width} 0)`);
-  slider.handle.setAttribute("aria-valuemin", slider.low);
-  slider.handle.setAttribute("aria-valuemax", slider.high);
-  slider.handle.setAttribute("aria-valuenow", slider.bound ?? (slider.isMinimum ? slider.low : slider.high));
+  const value = (at) => shortNumber(slider.low + at * slider.step);
+  slider.handle.setAttribute("aria-valuemin", value(first));
+  slider.handle.setAttribute("aria-valuemax", value(end));
+  slider.handle.setAttribute("aria-valuenow", slider.bound ?? value(place(slider)));
   slider.handle.setAttribute("aria-valuetext", slider.bound === null ? "no bound" : text);
   slider.output.textContent = `${slider.option} ${text}`;
 }
@@ -66,7 +72,7 @@ function onKey(slider, event) {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
   if (event.key in moves) move(slider, beyond(slider, moves[event.key]));
   else if (event.key === "Home") move(slider, 0);
-  else if (event.key === "End") move(slider, steps(slider));
+  else if (event.key === "End") move(slider, Infinity);
   else return;
   event.preventDefault();
 }
@@ -83,7 +89,7 @@ function listen(slider) {
   const svg = handle.ownerSVGElement;
   const follow = (event) => {
     const x = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse()).x;
-    move(slider, ((x - PLOT.left) / PLOT.width) * steps(slider));
+    move(slider, ((x - PLOT.left) / PLOT.width) * ends(slider).last);
   };
   handle.addEventListener("keydown", (event) => onKey(slider, event));
   handle.addEventListener("pointerdown", (event) => {
@@ -153,7 +159,7 @@ function showBars(slider) {
     if (selection.reasons[at] === null) counts[bin] += 1;
   });
   slider.bars.forEach((bar, at) => {
-    const tall = (counts[at] / (highest || 1)) * slider.most;
+    const tall = (counts[at] / (highest || 1)) * slider.tallest;
     bar.setAttribute("height", tall);
     bar.setAttribute("y", PLOT.top + PLOT.height - tall);
   });
@@ -178,14 +184,14 @@ function tile(row, note) {
   const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${row.id}: ${row.caption}` });
   svg.append(element("image", { href: row.image, width, height }));
   row.masks.forEach((path, at) => {
-    const colour = COLOURS[at];
+    const colour = DATA.colours[at];
     const paint = { fill: colour, "fill-opacity": 0.45, stroke: colour, "stroke-width": 1, "fill-rule": "evenodd" };
     svg.append(element("path", { class: "mask", d: path, ...paint }));
   });
   row.boxes.forEach(([x, y, w, h], at) => {
     const frame = { class: "box", x, y, width: w, height: h, fill: "none" };
     svg.append(element("rect", { ...frame, stroke: "#fff", "stroke-opacity": 0.7, "stroke-width": 3 }));
-    svg.append(element("rect", { ...frame, stroke: COLOURS[at], "stroke-width": 1.6 }));
+    svg.append(element("rect", { ...frame, stroke: DATA.colours[at], "stroke-width": 1.6 }));
   });
   const words = element("figcaption", {}, element("b", {}, row.id), ` ${row.caption} `);
   if (note) words.append(element("span", { class: "why" }, note));

@@ -15,7 +15,7 @@ from builder.inspect.own_file import OwnFile
 from builder.inspect.report.concepts import read_concepts
 from builder.inspect.report.scenes import ReportScenes, read_scenes
 from builder.inspect.report.thresholds import command, option, thresholds
-from builder.inspect.summary import inspect_build
+from builder.inspect.summary import Inspection, inspect_build
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.card import parameters_of
 from builder.pipeline.card_plots import describe_positions, describe_sizes
@@ -27,6 +27,7 @@ from dataset_card import Histogram, count_ticks
 from mycanvas import __version__
 from mycanvas.dataset import open_dataset
 from mycanvas.io.checked import read_checked
+from mycanvas.io.images import PALETTE
 from mycanvas.io.messages import counted
 from mycanvas.io.text import printable
 from mycanvas.schema import SCORE_FIELDS, SPLIT_TITLES, SPLITS
@@ -42,7 +43,7 @@ _START = 512
 """Bytes of a file that hold its generator."""
 
 
-def write_report(file: Path, folder: BuildFolder) -> None:
+def write_report(file: Path, folder: BuildFolder, inspection: Inspection) -> None:
     """Write the page. An existing file is replaced only if it is such a page.
 
     Raises:
@@ -50,7 +51,17 @@ def write_report(file: Path, folder: BuildFolder) -> None:
         StoreError: another file has this name, it cannot be written, or the build is not finished or is damaged.
         InputError: the dataset cannot be read.
     """
-    _REPORT.write(file, lambda: render(folder, folder.path).encode())
+    _REPORT.write(file, lambda: render(folder, inspection, folder.path).encode())
+
+
+def published_report(folder: BuildFolder) -> bytes:
+    """The page for other people: it names no folder of this machine.
+
+    Raises:
+        StoreError: as for `render`.
+        InputError: as for `render`.
+    """
+    return render(folder, inspect_build(folder), Path(folder.path.resolve().name)).encode()
 
 
 def _is_report(file: Path) -> bool:
@@ -64,11 +75,12 @@ def _is_report(file: Path) -> bool:
 _REPORT = OwnFile(noun="report", suffix=".html", format="a page", option="--html", is_own=_is_report)
 
 
-def render(folder: BuildFolder, shown_path: Path) -> str:
+def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str:
     """Make the page. It has no dates: the same build gives the same page.
 
     Args:
         folder: a finished build.
+        inspection: the result of `inspect_build`.
         shown_path: the folder in the command that the page shows.
 
     Raises:
@@ -78,7 +90,7 @@ def render(folder: BuildFolder, shown_path: Path) -> str:
     import jinja2
     from markupsafe import Markup
 
-    inspection, manifest = inspect_build(folder), read_manifest(folder)
+    manifest = read_manifest(folder)
     kept = frozenset(open_dataset(folder.path).ids())
     config = parse_config({**read_checked(folder.config_file, dict[str, Any]), "select": manifest.made_from.select})
     scenes = read_scenes(folder, kept, SCENE_BYTES)
@@ -90,12 +102,9 @@ def render(folder: BuildFolder, shown_path: Path) -> str:
         "scores": [{"name": name, "better": field.better} for name, field in SCORE_FIELDS.items()],
         "compositions": scenes.compositions,
         "splits": list(SPLITS),
+        "colours": [f"#{bytes(PALETTE[at : at + 3]).hex()}" for at in range(3, len(PALETTE), 3)],
         "quota": {"per_composition": config.select.per_composition, "duplicate_bits": config.select.duplicate_bits},
-        "thresholds": [
-            {"score": each.score, "key": each.key, "option": each.option, "bound": each.bound, "step": each.step}
-            | {"edges": each.histogram.edges}
-            for each in bounds
-        ],
+        "thresholds": [each.as_json() for each in bounds],
     }
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
@@ -160,7 +169,7 @@ def _csp_digest(code: str) -> str:
 
 
 def _bars(found: Histogram, left: float, width: float, height: float) -> list[tuple[float, float, float, float]]:
-    """The x, y, width and height of each bar of a histogram, from the plotted area's upper edge, and of no bar below 0."""
+    """The x, y, width and height of each bar of a histogram; y is from the plot's upper edge."""
     low, high = found.edges[0], found.edges[-1]
     most = count_ticks(max(found.counts))[-1]
     scale, thickness = width / (high - low), width / len(found.counts)

@@ -65,9 +65,11 @@ def read_scenes(folder: BuildFolder, kept: Collection[str], allowed: int) -> Rep
     numbers = {name: number for number, name in enumerate(names)}
     spread = np.linspace(0, len(facts) - 1, min(SAMPLE, len(facts))).round().astype(int)
     sample = _pick(folder, {facts[index]["id"] for index in spread})
-    level, shown = fitting_level(
-        sample, len(facts), allowed, lambda row, at: len(json.dumps(_row(row, 0, numbers, at)))
-    )
+
+    def size(row: Row, at: Level) -> int:
+        return len(json.dumps(_row(row, 0, numbers, at)))
+
+    level, shown = fitting_level(sample, len(facts), allowed, size)
     pictured = {facts[index]["id"] for index in np.linspace(0, len(facts) - 1, shown).round().astype(int)}
     rows, words, places = list[dict[str, Any]](), list[int](), []
     for order, row in enumerate(_candidates(folder, SCENE_COLUMNS)):
@@ -147,7 +149,7 @@ def outlines(mask: bytes, count: int) -> list[str]:
 
 
 def _path(shown: NDArray[np.bool_]) -> str:
-    """Draw around the pixels of an object. Twice the size, the outline follows their edges rather than their centres."""
+    """Draw around the pixels of an object; at twice the size, along their edges rather than their centres."""
     doubled = np.kron(shown.astype(np.uint8), np.ones((2, 2), np.uint8))
     found, _ = cv2.findContours(doubled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     parts = []
