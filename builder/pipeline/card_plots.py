@@ -58,7 +58,7 @@ def describe_positions(found: Placements) -> str:
     """The heat map of positions in words, for those who cannot see it."""
     right, down = found.peak()
     return (
-        f"Heat map of the positions of objects: most of them, {found.coverage.max():.2g} per scene, cover the place "
+        f"Heat map of the positions of objects: most of them, {found.coverage.max():.2f} per scene, cover the place "
         f"{right:.0%} from the left and {down:.0%} from the top"
     )
 
