@@ -53,7 +53,7 @@ def measure(scenes: Iterable[tuple[Sequence[Box], tuple[int, int]]]) -> Placemen
         for x, y, w, h in boxes:
             coverage += np.outer(_overlap(y / height, (y + h) / height), _overlap(x / width, (x + w) / width))
             areas.append(w * h / (width * height))
-    return Placements(coverage=coverage / max(1, count), areas=tuple(areas))
+    return Placements(coverage=np.round(coverage / max(1, count), 9), areas=tuple(areas))
 
 
 def _overlap(start: float, end: float) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const PLOT = { left: 46, width: 300, top: 24, height: 146 };
+const PLOT = { left: 56, width: 292, top: 24, height: 146 };
 const PAGE = 48;
 const GROUPS = 12;
 const LARGE_STEP = 10;
