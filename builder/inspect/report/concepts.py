@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,14 +70,14 @@ class ReportConcept:
 
 
 def read_concepts(
-    folder: BuildFolder, photos: Sequence[CutoutUse], kept: Collection[str], allowed: int
+    folder: BuildFolder, photos: Sequence[CutoutUse], scenes: Mapping[str, bool], allowed: int
 ) -> tuple[ReportConcept, ...]:
     """Describe each concept of a build, in alphabetical order.
 
     Args:
         folder: the build.
         photos: of all concepts.
-        kept: ids of the kept scenes.
+        scenes: whether each scene that was made is kept, by its id.
         allowed: bytes for the pictures in the page.
 
     Raises:
@@ -92,15 +92,17 @@ def read_concepts(
     pictures = [readable[index] for index in np.linspace(0, len(readable) - 1, min(SAMPLE, len(readable))).astype(int)]
     level, _ = fitting_level(pictures, len(readable), allowed, lambda photo, at: len(_picture(folder, photo, at)))
     level = min(level, LEVELS[6])  # a cut-out is a cell of a table
-    counts = _scenes(folder, kept)
+    names = {scene.id: scene.composition.split("+") for scene in folder.plan()}
+    made = Counter(name for scene in scenes for name in names[scene])
+    kept = Counter(name for scene, is_kept in scenes.items() if is_kept for name in names[scene])
     return tuple(
         ReportConcept(
             name=name,
             token=next((photo.token for photo in own if photo.token), ""),
             class_noun=next((photo.class_noun for photo in own if photo.class_noun), ""),
             height=_height(own),
-            made=counts[name][0],
-            kept=counts[name][1],
+            made=made[name],
+            kept=kept[name],
             used=sum(photo.used for photo in own),
             photos=len(own),
             cutouts=tuple(_cutout(folder, photo, level) for photo in shown[name]),
@@ -118,16 +120,6 @@ def _ends(photos: Sequence[CutoutUse], most: int) -> list[CutoutUse]:
     """The first and the last of a list, `most` in all."""
     first, last = most - most // 2, most // 2
     return list(photos) if len(photos) <= most else [*photos[:first], *photos[-last:]]
-
-
-def _scenes(folder: BuildFolder, kept: Collection[str]) -> dict[str, tuple[int, int]]:
-    """The number of scenes made and kept that show each concept; 0 for others."""
-    names = {scene.id: scene.composition.split("+") for scene in folder.plan()}
-    made = [row["id"] for index, _ in folder.markers() for row in folder.candidates(index, ("id",))]
-    of_made = Counter(name for scene in made for name in names[scene])
-    of_kept = Counter(name for scene in made if scene in kept for name in names[scene])
-    concepts = {photo.concept for photo in folder.sources().every_photo()}
-    return {name: (of_made[name], of_kept[name]) for name in concepts}
 
 
 def _height(photos: Sequence[CutoutUse]) -> str:

@@ -1,7 +1,8 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
+for (const row of DATA.rows) row.scores = row.scores.map((score) => (score === null ? null : Math.fround(score)));
 const PLOT = { left: 56, width: 292, top: 24, height: 146 };
-const PAGE = 48;
+const PAGE = 60;
 const GROUPS = 12;
 const LARGE_STEP = 10;
 const SVG = "http://www.w3.org/2000/svg";

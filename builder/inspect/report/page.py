@@ -34,9 +34,9 @@ from mycanvas.schema import SCORE_FIELDS, SPLIT_TITLES, SPLITS
 
 MADE_BY = "mycanvas inspect"
 """The page's generator, so that no other page is overwritten."""
-SCENE_BYTES = 15_000_000
+SCENE_BYTES = 16_500_000
 """Bytes of all scenes in the page, with their pictures."""
-CUTOUT_BYTES = 2_500_000
+CUTOUT_BYTES = 2_000_000
 """Bytes of all pictures of cut-outs."""
 _HERE = Path(__file__).parent
 _START = 512
@@ -93,7 +93,8 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
     manifest = read_manifest(folder)
     kept = frozenset(open_dataset(folder.path).ids())
     config = parse_config({**read_checked(folder.config_file, dict[str, Any]), "select": manifest.made_from.select})
-    scenes = read_scenes(folder, kept, SCENE_BYTES)
+    shards = [index for index, _ in folder.markers()]
+    scenes = read_scenes(folder, shards, kept, SCENE_BYTES)
     bounds = list(thresholds(scenes.rows, config.select))
     photos = inspection.sources.every_photo()
     data = {
@@ -139,7 +140,7 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
         positions_text=describe_positions(scenes.placements),
         sizes_text=describe_sizes(scenes.placements),
         words_text=_words_text(scenes.caption_words),
-        concepts=read_concepts(folder, photos, kept, CUTOUT_BYTES),
+        concepts=read_concepts(folder, photos, {row["id"]: row["id"] in kept for row in scenes.rows}, CUTOUT_BYTES),
         backgrounds=inspection.sources.backgrounds,
         provenance=_provenance(folder, config, digest_of(manifest.files)),
         parameters=_shown_values(parameters_of(config)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +23,11 @@ from mycanvas.schema import SCORES, SPLITS, split_of
 
 GRID = 256
 """Boxes and outlines are in units of the picture's longer side / GRID."""
-TOLERANCE = 0.9
+TOLERANCE = 1.3
 """Largest distance of an outline from the mask, in the same units."""
 SCENE_COLUMNS = (
     *("id", "composition", "num_objects", "scores", "fingerprint"),
-    *("image", "mask", "caption", "boxes", "concept_tokens"),
+    *("image", "mask", "caption", "boxes"),
 )
 _WORD = 2**32
 
@@ -49,31 +49,36 @@ class ReportScenes:
     placements: Placements
 
 
-def read_scenes(folder: BuildFolder, kept: Collection[str], allowed: int) -> ReportScenes:
+def read_scenes(folder: BuildFolder, shards: Sequence[int], kept: Collection[str], allowed: int) -> ReportScenes:
     """Read every candidate of a build.
 
     Args:
         folder: a finished build.
+        shards: the numbers of its shards of candidates, in order.
         kept: ids of the kept scenes.
         allowed: bytes for the rows in the page.
 
     Raises:
         InputError: a picture cannot be read.
     """
-    facts = list(_candidates(folder, ("id", "composition")))
+    facts = list(_candidates(folder, shards, ("id", "composition")))
     names = sorted({row["composition"] for row in facts})
     numbers = {name: number for number, name in enumerate(names)}
     spread = np.linspace(0, len(facts) - 1, min(SAMPLE, len(facts))).round().astype(int)
-    sample = _pick(folder, {facts[index]["id"] for index in spread})
+    ids = {facts[place]["id"] for place in spread}
+    sample = [(row, len(json.dumps(_row(row, 0, numbers) | _shown(row)))) for row in _pick(folder, shards, ids)]
 
-    def size(row: Row, at: Level) -> int:
-        return len(json.dumps(_row(row, 0, numbers, at)))
+    def size(item: tuple[Row, int], level: Level) -> int:
+        row, text = item
+        return text + len(_picture(row, level))
 
     level, shown = fitting_level(sample, len(facts), allowed, size)
     pictured = {facts[index]["id"] for index in np.linspace(0, len(facts) - 1, shown).round().astype(int)}
     rows, words, places = list[dict[str, Any]](), list[int](), []
-    for order, row in enumerate(_candidates(folder, SCENE_COLUMNS)):
-        rows.append(_row(row, order, numbers, level if row["id"] in pictured else None))
+    for order, row in enumerate(_candidates(folder, shards, SCENE_COLUMNS)):
+        rows.append(_row(row, order, numbers))
+        if row["id"] in pictured:
+            rows[-1] |= _shown(row) | {"image": _picture(row, level)}
         if row["id"] in kept:
             words.append(len(row["caption"].split()))
             places.append((row["boxes"], _size(row)))
@@ -87,37 +92,42 @@ def read_scenes(folder: BuildFolder, kept: Collection[str], allowed: int) -> Rep
     )
 
 
-def _candidates(folder: BuildFolder, columns: Sequence[str]) -> Iterator[Row]:
-    for index, _ in folder.markers():
+def _candidates(folder: BuildFolder, shards: Sequence[int], columns: Sequence[str]) -> Iterator[Row]:
+    for index in shards:
         yield from folder.candidates(index, columns)
 
 
-def _pick(folder: BuildFolder, ids: Collection[str]) -> list[Row]:
-    return [row for row in _candidates(folder, SCENE_COLUMNS) if row["id"] in ids]
+def _pick(folder: BuildFolder, shards: Sequence[int], ids: Collection[str]) -> list[Row]:
+    return [row for row in _candidates(folder, shards, SCENE_COLUMNS) if row["id"] in ids]
 
 
-def _row(row: Row, order: int, numbers: dict[str, int], level: Level | None) -> dict[str, Any]:
-    """Convert a candidate to JSON types, with its picture if a level is given."""
+def _row(row: Row, order: int, numbers: Mapping[str, int]) -> dict[str, Any]:
+    """The facts of a candidate by which it is selected, as JSON types."""
     high, low = divmod(row["fingerprint"], _WORD)
-    facts = {
+    return {
         "id": row["id"],
         "order": order,
         "composition": numbers[row["composition"]],
         "split": SPLITS.index(split_of(row["num_objects"])),
-        "scores": [row["scores"].get(name) for name in SCORES],
+        "scores": [_short(row["scores"].get(name)) for name in SCORES],
         "fingerprint": [high, low],
     }
-    if level is None:
-        return facts
+
+
+def _short(score: float | None) -> float | None:
+    """The shortest number that is this one as a float32, as scores are stored; page.js makes it a float32 again."""
+    return None if score is None else float(str(np.float32(score)))
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    """Everything that is shown of a candidate, except its picture."""
     width, height = _size(row)
     unit = GRID / max(width, height)
-    return facts | {
+    return {
         "caption": row["caption"],
-        "tokens": row["concept_tokens"],
         "size": [round(width * unit), round(height * unit)],
-        "boxes": [[round(value * unit, 1) for value in box] for box in row["boxes"]],
+        "boxes": [[round(value * unit) for value in box] for box in row["boxes"]],
         "masks": outlines(row["mask"]["bytes"], len(row["boxes"])),
-        "image": _picture(row, level),
     }
 
 
@@ -150,7 +160,7 @@ def outlines(mask: bytes, count: int) -> list[str]:
 
 def _path(shown: NDArray[np.bool_]) -> str:
     """Draw around the pixels of an object; at twice the size, along their edges rather than their centres."""
-    doubled = np.kron(shown.astype(np.uint8), np.ones((2, 2), np.uint8))
+    doubled = shown.astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
     found, _ = cv2.findContours(doubled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     parts = []
     for contour in found:

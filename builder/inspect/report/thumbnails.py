@@ -21,12 +21,12 @@ class Level(NamedTuple):
 
 LEVELS = (
     *(Level(360, 80), Level(320, 76), Level(256, 72), Level(224, 70), Level(192, 66), Level(176, 62)),
-    *(Level(160, 60), Level(144, 56), Level(128, 52), Level(112, 48), Level(96, 45)),
+    *(Level(160, 60), Level(144, 55), Level(128, 52), Level(128, 44), Level(112, 46), Level(96, 45)),
 )
 """The largest first."""
 SAMPLE = 24
 """Items that are encoded to estimate the size of all."""
-MARGIN = 0.92
+MARGIN = 0.95
 """Fraction of the allowed bytes that an estimate may reach."""
 
 

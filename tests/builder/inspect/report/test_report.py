@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from builder.cli.main import main
@@ -52,7 +53,9 @@ def test_report_holds_every_candidate_with_its_scores_and_picture(selected: Path
     assert {row["id"] for row in data["rows"]} == set(rows)
     for row in data["rows"]:
         expected = rows[row["id"]]
-        assert row["scores"] == [expected["scores"][name] for name in SCORES]
+        assert [score and float(np.float32(score)) for score in row["scores"]] == [
+            expected["scores"][name] for name in SCORES
+        ]
         assert (row["fingerprint"][0] << 32) + row["fingerprint"][1] == expected["fingerprint"]
         assert row["caption"] == expected["caption"]
         assert len(row["masks"]) == len(row["boxes"]) == len(expected["boxes"])

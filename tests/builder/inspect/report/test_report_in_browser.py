@@ -170,9 +170,9 @@ def test_scenes_can_be_chosen_and_their_boxes_and_masks_switched(page: Path, sho
     tab.select_option("#state", "all")
     values = [float(text.split("visible ")[1].split(";")[0]) for text in tab.locator("#sheet .why").all_inner_texts()]
     assert values == sorted(values)
-    assert len(values) == 48
+    assert len(values) == 60
     tab.click("#more")
-    assert tab.locator("#sheet figure").count() > 48
+    assert tab.locator("#sheet figure").count() > 60
     assert tab.locator("#duplicate_groups .group").count() > 0
 
 
