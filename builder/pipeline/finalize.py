@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.config import BuildConfig, parse_config, profile_selection
+from builder.pipeline import people
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.card import card_text
 from builder.pipeline.card_plots import check_plots, draw_card_plots, write_plots
@@ -19,8 +20,9 @@ from builder.pipeline.claim import claim
 from builder.pipeline.dataset_writer import link_shards, store_concepts, store_splits, write_card
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.manifest import MadeFrom, is_current, last_manifest, write_manifest
+from builder.pipeline.reviewed_cutouts import effective_scores, learn_reviews, leaving_scenes, waiting_note
 from builder.pipeline.rows import Row
-from builder.pipeline.source_photos import CutoutUse, height_lines, summary_lines
+from builder.pipeline.source_photos import CutoutUse, Sources, height_lines, summary_lines
 from builder.pipeline.stored_records import Marker
 from builder.records import Rejected
 from builder.stages.layout.replies import tally
@@ -32,17 +34,22 @@ from mycanvas.schema import split_of
 
 log = logging.getLogger("mycanvas")
 
-COLUMNS = ("id", "composition", "scores", "fingerprint", "caption")
+COLUMNS = ("id", "composition", "scores", "fingerprint", "caption", "source_images", *people.COLUMNS)
 """The columns of a candidate that are read; none is a picture."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """The result of a build or a selection. photos: all source photos; empty for a selection, which changes none."""
+    """The result of a build or a selection.
+
+    photos: all source photos; empty for a selection, which changes none.
+    note: about cut-outs that were accepted or fixed since the plan; None if there are none.
+    """
 
     folder: BuildFolder
     funnel: Funnel
     photos: tuple[CutoutUse, ...]
+    note: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Convert the folder and the counts to JSON types."""
@@ -54,6 +61,7 @@ class Summary:
         return [
             *([*summary_lines(self.photos), *height_lines(self.photos), ""] if self.photos else []),
             *self.funnel.lines(),
+            *([self.note] if self.note else []),
             *tally(self.folder.replies).lines(),
             "",
             f'load it:     import mycanvas, datasets; datasets.load_dataset("mycanvas", data_dir={path})',
@@ -62,7 +70,7 @@ class Summary:
         ]
 
 
-def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = False) -> Summary:
+def reselect(path: Path, changes: Mapping[str, Any], *, reset: bool = False) -> Summary:
     """Repeat the selection in a finished build with other thresholds.
 
     Args:
@@ -81,11 +89,16 @@ def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = F
         values = read_checked(folder.config_file, dict[str, Any])
         before = profile_selection(values["profile"]) if reset else last_selection(folder)
         config = parse_config({**values, "select": {**before, **changes}})
-        options = [
-            f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}" for name, value in changes.items()
-        ]
-        summary = finalize(folder, config, " ".join(options) or "[select]")
+        options = " ".join(_option(name, value) for name, value in changes.items())
+        summary = finalize(folder, config, options or "[select]")
         return replace(summary, photos=())
+
+
+def _option(name: str, value: Any) -> str:
+    """A change of [select] as it is typed."""
+    if isinstance(value, Mapping):
+        return "--fit-ranks"
+    return f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}"
 
 
 def last_selection(folder: BuildFolder) -> dict[str, Any]:
@@ -110,38 +123,43 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     Raises:
         StoreError: the build is not finished, a file is damaged, or no scene would be kept; an earlier dataset stays.
     """
-    sources = folder.sources()
+    sources = learn_reviews(folder)
+    note = waiting_note(sources.photos)
+    judgements = people.read_people(folder)
     markers = list(folder.markers())
     made_from = MadeFrom(
         select=config.select.model_dump(mode="json"),
         license=config.license,
         candidates=tuple(marker.sha256 for _, marker in markers),
         sources=digest(asdict(sources)),
+        people=judgements.digest(),
     )
     before = last_manifest(folder)
     if before and before.made_from == made_from and is_current(folder, before):
-        return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.every_photo())
+        return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.every_photo(), note=note)
     planned = {scene.id: split_of(scene.num_objects) for scene in folder.plan()}
     shards, rejected = _read_shards(folder, markers)
     candidates = [row for rows in shards.values() for row in rows]
     _check_all_made(folder, planned, candidates, rejected)
-    selection = _select(candidates, config)
+    selection = _select(candidates, config, sources, judgements)
     funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
     if not selection.kept:
         stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
         raise StoreError("\n".join([f"{folder.path}: no scene would be kept by {selected_by}{stays}", *funnel.lines()]))
     ids = set(selection.kept)
     kept = {index: [row for row in made if row["id"] in ids] for index, made in shards.items()}
+    changes = people.changed_columns(chain.from_iterable(kept.values()), judgements, config.caption.max_words)
     splits = [(index, {row["id"]: planned[row["id"]] for row in own}) for index, own in kept.items()]
     plots = draw_card_plots(folder, splits)
     check_plots(folder, plots, before)
     known = before.files if before and before.made_from.sources == made_from.sources else {}
-    stored = store_concepts(folder, sources.photos, known) | store_splits(folder, splits)
+    stored = store_concepts(folder, sources.photos, known) | store_splits(folder, splits, changes)
     link_shards(folder, stored, before)
-    text = card_text(folder, config, sources, funnel, stored, list(chain.from_iterable(kept.values())), plots.plots)
+    rows = [{**row, **changes.get(row["id"], {})} for row in chain.from_iterable(kept.values())]
+    text = card_text(folder, config, sources, funnel, stored, rows, plots.plots)
     drawn = write_plots(folder, plots)
     write_manifest(folder, stored, write_card(folder, text, before), drawn, made_from, funnel)
-    return Summary(folder=folder, funnel=funnel, photos=sources.every_photo())
+    return Summary(folder=folder, funnel=funnel, photos=sources.every_photo(), note=note)
 
 
 def _read_shards(
@@ -172,12 +190,33 @@ def _check_all_made(
         raise StoreError(f"{folder.path}: {left}; run the same `mycanvas build` again first")
 
 
-def _select(candidates: Sequence[Row], config: BuildConfig) -> Selection:
-    """Select the candidates to keep; warn of bounds that have no effect."""
-    judged = [
-        Judged(id=row["id"], composition=row["composition"], scores=row["scores"], fingerprint=row["fingerprint"])
+def judge(candidates: Sequence[Row], sources: Sources, judgements: people.People) -> list[Judged]:
+    """Collect everything by which candidates are selected.
+
+    Args:
+        candidates: `id`, `composition`, `scores`, `fingerprint` and `source_images` of all candidates of a build.
+        sources: of the build, with the present decisions about cut-outs.
+        judgements: people's ranks and flags.
+    """
+    refused = leaving_scenes(candidates, sources.photos)
+    photos = {photo.id: photo for photo in sources.photos}
+    return [
+        Judged(
+            id=row["id"],
+            composition=row["composition"],
+            scores=effective_scores(row, photos),
+            fingerprint=row["fingerprint"],
+            rank=judgements.ranks.get(row["id"]),
+            flag=judgements.flags.get(row["id"]),
+            refused=refused.get(row["id"]),
+        )
         for row in candidates
     ]
+
+
+def _select(candidates: Sequence[Row], config: BuildConfig, sources: Sources, judgements: people.People) -> Selection:
+    """Select the candidates to keep; warn of bounds that have no effect."""
+    judged = judge(candidates, sources, judgements)
     for score in idle_bounds(judged, config.select):
         log.warning(
             "the bound on %s has no effect: score.backend %r did not measure it", score, config.backend_name("score")

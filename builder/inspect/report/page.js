@@ -1,6 +1,5 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-for (const row of DATA.rows) row.scores = row.scores.map((score) => (score === null ? null : Math.fround(score)));
 const PLOT = { left: 56, width: 292, top: 24, height: 146 };
 const PAGE = 60;
 const GROUPS = 12;
@@ -141,7 +140,7 @@ function command() {
   sliders.forEach((slider) => {
     if (slider.bound !== slider.first) words.push(slider.option, slider.bound === null ? "none" : String(slider.bound));
   });
-  for (const key of ["per_composition", "duplicate_bits"]) {
+  for (const key of Object.keys(quota)) {
     if (quota[key] !== DATA.quota[key]) words.push(`--${key.replace("_", "-")}`, quota[key] === null ? "none" : String(quota[key]));
   }
   return words.join(" ");
@@ -266,6 +265,7 @@ function reset() {
   Object.assign(quota, DATA.quota);
   byId("per_composition").value = quota.per_composition ?? "";
   byId("duplicate_bits").value = quota.duplicate_bits;
+  if (byId("min_rank")) byId("min_rank").value = quota.min_rank ?? "";
   update();
 }
 
@@ -285,6 +285,10 @@ function start() {
   byId("duplicate_bits").addEventListener("input", (event) => {
     if (Number.isNaN(event.target.valueAsNumber)) return;
     quota.duplicate_bits = Math.min(64, Math.max(-1, Math.floor(event.target.valueAsNumber)));
+    update();
+  });
+  byId("min_rank")?.addEventListener("input", (event) => {
+    quota.min_rank = event.target.value === "" ? null : Math.min(5, Math.max(1, Math.floor(event.target.valueAsNumber)));
     update();
   });
   for (const id of ["state", "composition", "order"]) byId(id).addEventListener("change", () => { shown = PAGE; showSheet(); });

@@ -91,10 +91,10 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
     from markupsafe import Markup
 
     manifest = read_manifest(folder)
-    kept = frozenset(open_dataset(folder.path).ids())
+    captions = {scene.id: scene.caption for scene in open_dataset(folder.path).scenes()}
+    kept = frozenset(captions)
     config = parse_config({**read_checked(folder.config_file, dict[str, Any]), "select": manifest.made_from.select})
-    shards = [index for index, _ in folder.markers()]
-    scenes = read_scenes(folder, shards, kept, SCENE_BYTES)
+    scenes = read_scenes(folder, captions, inspection.sources, config.select, SCENE_BYTES)
     bounds = list(thresholds(scenes.rows, config.select))
     photos = inspection.sources.every_photo()
     data = {
@@ -104,7 +104,7 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
         "compositions": scenes.compositions,
         "splits": list(SPLITS),
         "colours": [f"#{bytes(PALETTE[at : at + 3]).hex()}" for at in range(3, len(PALETTE), 3)],
-        "quota": {"per_composition": config.select.per_composition, "duplicate_bits": config.select.duplicate_bits},
+        "quota": {key: getattr(config.select, key) for key in ("per_composition", "duplicate_bits", "min_rank")},
         "thresholds": [each.as_json() for each in bounds],
     }
     environment = jinja2.Environment(
@@ -133,6 +133,7 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
         thresholds=bounds,
         option=option,
         quota=data["quota"],
+        ranked=any("rank" in row for row in scenes.rows),
         captions=histogram(scenes.caption_words, whole=True),
         sizes=histogram([100 * area for area in scenes.placements.areas], (0,)),
         placements=scenes.placements,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,12 @@ from PIL import Image
 
 from builder.inspect.report.thumbnails import SAMPLE, Level, data_uri, fitting_level
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.finalize import judge
+from builder.pipeline.people import read_people
 from builder.pipeline.placements import Placements, measure
 from builder.pipeline.rows import Row
+from builder.pipeline.source_photos import Sources
+from builder.stages.select import Judged, SelectConfig
 from mycanvas.dataset import picture_kind
 from mycanvas.errors import InputError
 from mycanvas.schema import SCORES, SPLITS, split_of
@@ -25,10 +29,9 @@ GRID = 256
 """Boxes and outlines are in units of the picture's longer side / GRID."""
 TOLERANCE = 1.3
 """Largest distance of an outline from the mask, in the same units."""
-SCENE_COLUMNS = (
-    *("id", "composition", "num_objects", "scores", "fingerprint"),
-    *("image", "mask", "caption", "boxes"),
-)
+SHOWN_COLUMNS = ("id", "image", "mask", "caption", "boxes")
+JUDGED_COLUMNS = ("id", "composition", "num_objects", "scores", "fingerprint", "source_images")
+"""The columns of a candidate that are shown, and those by which it is selected."""
 _WORD = 2**32
 
 
@@ -49,47 +52,66 @@ class ReportScenes:
     placements: Placements
 
 
-def read_scenes(folder: BuildFolder, shards: Sequence[int], kept: Collection[str], allowed: int) -> ReportScenes:
+def read_scenes(
+    folder: BuildFolder, kept: Mapping[str, str], sources: Sources, select: SelectConfig, allowed: int
+) -> ReportScenes:
     """Read every candidate of a build.
 
     Args:
         folder: a finished build.
-        shards: the numbers of its shards of candidates, in order.
-        kept: ids of the kept scenes.
+        kept: the caption of each kept scene, by its id.
+        sources: of the build, with the present decisions about cut-outs.
+        select: the current thresholds.
         allowed: bytes for the rows in the page.
 
     Raises:
         InputError: a picture cannot be read.
     """
-    facts = list(_candidates(folder, shards, ("id", "composition")))
+    shards = [index for index, _ in folder.markers()]
+    facts = list(_candidates(folder, shards, JUDGED_COLUMNS))
     names = sorted({row["composition"] for row in facts})
     numbers = {name: number for number, name in enumerate(names)}
-    spread = np.linspace(0, len(facts) - 1, min(SAMPLE, len(facts))).round().astype(int)
-    ids = {facts[place]["id"] for place in spread}
-    sample = [(row, len(json.dumps(_row(row, 0, numbers) | _shown(row)))) for row in _pick(folder, shards, ids)]
-
-    def size(item: tuple[Row, int], level: Level) -> int:
-        row, text = item
-        return text + len(_picture(row, level))
-
-    level, shown = fitting_level(sample, len(facts), allowed, size)
+    judged = judge(facts, sources, read_people(folder))
+    rows = [
+        _row(each, row["num_objects"], order, numbers[each.composition], select)
+        for order, (row, each) in enumerate(zip(facts, judged, strict=True))
+    ]
+    level, shown = _best_level(folder, shards, rows, allowed)
     pictured = {facts[index]["id"] for index in np.linspace(0, len(facts) - 1, shown).round().astype(int)}
-    rows, words, places = list[dict[str, Any]](), list[int](), []
-    for order, row in enumerate(_candidates(folder, shards, SCENE_COLUMNS)):
-        rows.append(_row(row, order, numbers))
+    places = []
+    for judged_row, row in zip(rows, _candidates(folder, shards, SHOWN_COLUMNS), strict=True):
         if row["id"] in pictured:
-            rows[-1] |= _shown(row) | {"image": _picture(row, level)}
+            judged_row |= _shown({**row, "caption": kept.get(row["id"], row["caption"])})
+            judged_row["image"] = _picture(row, level)
         if row["id"] in kept:
-            words.append(len(row["caption"].split()))
             places.append((row["boxes"], _size(row)))
     return ReportScenes(
         rows=sorted(rows, key=lambda row: str(row["id"])),
         compositions=names,
         shown=len(pictured),
         side=level.side,
-        caption_words=words,
+        caption_words=[len(caption.split()) for caption in kept.values()],
         placements=measure(places),
     )
+
+
+def _best_level(
+    folder: BuildFolder, shards: Sequence[int], rows: Sequence[Mapping[str, Any]], allowed: int
+) -> tuple[Level, int]:
+    """The level at which all scenes fit into a number of bytes, and the number of scenes that fit at it."""
+    spread = np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).round().astype(int)
+    chosen = {rows[place]["id"]: len(json.dumps(rows[place])) for place in spread}
+    sample = [
+        (row, chosen[row["id"]] + len(json.dumps(_shown(row))))
+        for row in _candidates(folder, shards, SHOWN_COLUMNS)
+        if row["id"] in chosen
+    ]
+
+    def size(item: tuple[Row, int], level: Level) -> int:
+        row, text = item
+        return text + len(_picture(row, level))
+
+    return fitting_level(sample, len(rows), allowed, size)
 
 
 def _candidates(folder: BuildFolder, shards: Sequence[int], columns: Sequence[str]) -> Iterator[Row]:
@@ -97,26 +119,26 @@ def _candidates(folder: BuildFolder, shards: Sequence[int], columns: Sequence[st
         yield from folder.candidates(index, columns)
 
 
-def _pick(folder: BuildFolder, shards: Sequence[int], ids: Collection[str]) -> list[Row]:
-    return [row for row in _candidates(folder, shards, SCENE_COLUMNS) if row["id"] in ids]
-
-
-def _row(row: Row, order: int, numbers: Mapping[str, int]) -> dict[str, Any]:
-    """The facts of a candidate by which it is selected, as JSON types."""
-    high, low = divmod(row["fingerprint"], _WORD)
-    return {
-        "id": row["id"],
-        "order": order,
-        "composition": numbers[row["composition"]],
-        "split": SPLITS.index(split_of(row["num_objects"])),
-        "scores": [_short(row["scores"].get(name)) for name in SCORES],
-        "fingerprint": [high, low],
+def _row(each: Judged, num_objects: int, order: int, composition: int, select: SelectConfig) -> dict[str, Any]:
+    """Everything by which a candidate is selected, as JSON types."""
+    high, low = divmod(each.fingerprint, _WORD)
+    fitted = select.fitted
+    accepted = fitted is None or fitted.acceptance(each.scores) >= fitted.bound
+    people = {
+        "rank": each.rank,
+        "flag": each.flag,
+        "refused": each.refused,
+        "unaccepted": None if accepted or fitted is None else f"acceptance < {fitted.bound:g}",
     }
-
-
-def _short(score: float | None) -> float | None:
-    """The shortest number that is this one as a float32, as scores are stored; page.js makes it a float32 again."""
-    return None if score is None else float(str(np.float32(score)))
+    return {
+        "id": each.id,
+        "order": order,
+        "composition": composition,
+        "split": SPLITS.index(split_of(num_objects)),
+        "scores": [each.scores.get(name) for name in SCORES],
+        "fingerprint": [high, low],
+        **{key: value for key, value in people.items() if value is not None},
+    }
 
 
 def _shown(row: Row) -> dict[str, Any]:

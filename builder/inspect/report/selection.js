@@ -1,10 +1,10 @@
 "use strict";
-// The rule of `mycanvas select` (builder/stages/select.py): bounds, then near-duplicates, then quotas.
+// The rule of `mycanvas select` (builder/stages/select.py): people's ranks and flags, bounds, near-duplicates, quotas.
 
 // thresholds: [{key, index, bound}], sorted by score. Returns the reason of each row, null where it is kept, and for a
 // near-duplicate the row that it repeats. rows are sorted by id.
 function select(rows, thresholds, quota) {
-  const reasons = rows.map((row) => failedBound(row, thresholds));
+  const reasons = rows.map((row) => failedRule(row, thresholds, quota));
   const repeats = new Map();
   const groups = new Map();
   rows.forEach((row, at) => {
@@ -13,20 +13,34 @@ function select(rows, thresholds, quota) {
     groups.get(row.composition).push(at);
   });
   for (const group of groups.values()) {
-    const kept = [];
-    for (const at of bestFirst(rows, group)) {
-      const same = kept.find((other) => bitsBetween(rows[at], rows[other]) <= quota.duplicate_bits);
+    const distinct = [];
+    let kept = 0;
+    for (const at of bestFirst(rows, group, quota)) {
+      const same = distinct.find((other) => bitsBetween(rows[at], rows[other]) <= quota.duplicate_bits);
       if (same !== undefined) {
         reasons[at] = "near-duplicate";
         repeats.set(at, same);
-      } else if (quota.per_composition !== null && kept.length >= quota.per_composition) {
+      } else if (quota.per_composition !== null && kept >= quota.per_composition) {
         reasons[at] = "quota";
       } else {
-        kept.push(at);
+        distinct.push(at);
+        reasons[at] = rows[at].refused ?? null;
+        if (reasons[at] === null) kept += 1;
       }
     }
   }
   return { reasons, repeats };
+}
+
+function rankOf(row, quota) {
+  return quota.min_rank === null ? null : row.rank ?? null;
+}
+
+function failedRule(row, thresholds, quota) {
+  const rank = rankOf(row, quota);
+  if (rank !== null) return rank < quota.min_rank ? `rank ${rank}` : null;
+  if (row.flag !== undefined) return `flagged: ${row.flag}`;
+  return failedBound(row, thresholds) ?? row.unaccepted ?? null;
 }
 
 function failedBound(row, thresholds) {
@@ -40,9 +54,9 @@ function failedBound(row, thresholds) {
   return null;
 }
 
-// Borda count: each score ranks the scenes of a composition, and equal values share a rank. Ties go by id.
-function bestFirst(rows, group) {
-  const ranks = new Map(group.map((at) => [at, 0]));
+// By people's ranks, then by Borda count: each score orders the scenes, and equal values share a place. Ties go by id.
+function bestFirst(rows, group, quota) {
+  const places = new Map(group.map((at) => [at, 0]));
   for (let index = 0; index < DATA.scores.length; index += 1) {
     const sign = DATA.scores[index].better === "high" ? -1 : 1;
     const scored = group.filter((at) => rows[at].scores[index] !== null);
@@ -50,10 +64,11 @@ function bestFirst(rows, group) {
     let below = 0;
     scored.forEach((at, position) => {
       if (position > 0 && rows[at].scores[index] !== rows[scored[position - 1]].scores[index]) below = position;
-      ranks.set(at, ranks.get(at) + below);
+      places.set(at, places.get(at) + below);
     });
   }
-  return [...group].sort((a, b) => ranks.get(a) - ranks.get(b) || a - b);
+  const rank = (at) => rankOf(rows[at], quota) ?? 0;
+  return [...group].sort((a, b) => rank(b) - rank(a) || places.get(a) - places.get(b) || a - b);
 }
 
 function bitsBetween(one, other) {

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from builder.pipeline.histogram import histogram
 from builder.stages.select import SelectConfig
 from dataset_card import Histogram
@@ -72,7 +70,7 @@ def thresholds(rows: Sequence[Mapping[str, Any]], select: SelectConfig) -> Itera
         select: the current thresholds.
     """
     for index, score in enumerate(SCORES):
-        values = [float(np.float32(value)) for row in rows if (value := row["scores"][index]) is not None]
+        values = [value for row in rows if (value := row["scores"][index]) is not None]
         if not values:
             continue
         key = f"{'min' if SCORE_FIELDS[score].better == 'high' else 'max'}_{score}"

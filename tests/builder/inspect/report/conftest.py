@@ -60,6 +60,7 @@ def hostile(selected: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a build whose captions, tokens, names and makers try to be code."""
     folder = Path(shutil.copytree(selected, tmp_path_factory.mktemp("hostile") / "out"))
     with_texts(folder, HOSTILE)
+    reselect(folder, {})
     file = folder.parent / "<img src=x onerror=alert(1)>.html"
     main(["inspect", str(folder), "--html", str(file)])
     return file

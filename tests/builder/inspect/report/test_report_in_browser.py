@@ -13,6 +13,10 @@ import pytest
 from builder.cli.main import main
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.manifest import read_manifest
+from builder.pipeline.reviewed_cutouts import build_reviews, current_sources
+from builder.records import CutoutReview
+from mycanvas.ratings.entries import AnyEntry, Flag, Rating
+from mycanvas.ratings.store import Event, RatingStore, new_id
 
 CHROMIUM = shutil.which("chromium")
 sync_api = pytest.importorskip("playwright.sync_api", reason="skipped: playwright is not installed")
@@ -110,6 +114,33 @@ def test_count_of_thresholds_moved_by_keys_is_what_select_keeps(
     tab.click("#reset")
     settle(tab)
     assert counts(tab) == before
+
+
+def test_decisions_of_people_count_as_select_counts_them(
+    selected: Path, show: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(selected, tmp_path / "out"))
+    build, store = BuildFolder(folder), RatingStore(BuildFolder(folder).review_file)
+    scenes = [row for index, _ in build.markers() for row in build.candidates(index, ("id", "source_images"))]
+    for number, scene in enumerate(scenes[:40]):
+        if number % 4 == 3:
+            entry: AnyEntry = Flag(item=scene["id"], rater="ann", reason="floating")
+        else:
+            entry = Rating(item=scene["id"], rater="ann", score=1 + number % 5)
+        store.add(Event(id=new_id(), entry=entry))
+    photo = next(photo for photo in current_sources(build).photos if photo.id == scenes[50]["source_images"][0])
+    build_reviews(build).put(CutoutReview(photo=photo.sha256, verdict="refuse"))
+    main(["inspect", str(folder), "--html"])
+
+    tab = show(folder / "report.html")
+    tab.fill("#min_rank", "3")
+    settle(tab)
+
+    dropped = tab.inner_text("#dropped")
+    assert "rank 1: " in dropped
+    assert "flagged: floating: " in dropped
+    assert f"cut-out refused: {photo.id}: " in dropped
+    assert counts(tab) == kept_by(tab.inner_text("#command"), folder, tmp_path)
 
 
 @pytest.mark.parametrize("touch", [False, True])
