@@ -72,7 +72,8 @@ def counts(tab: Any) -> dict[str, int]:
 
 
 def slider(tab: Any, key: str) -> Any:
-    return tab.locator(f'figure[data-key="{key}"] [role=slider]')
+    """As people who hear the page find it."""
+    return tab.get_by_role("slider", name=f"{'lower' if key.startswith('min_') else 'upper'} bound on {key[4:]}")
 
 
 def settle(tab: Any) -> None:
