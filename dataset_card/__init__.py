@@ -6,11 +6,13 @@ from dataset_card.card import (
     CardFacts,
     ConceptFacts,
     Credit,
+    Plot,
     SplitFacts,
     license_yaml,
     render_card,
 )
 from dataset_card.hub import Preview, digest_in, hub_card
+from dataset_card.plots import Histogram, count_ticks, draw_heat_map, draw_histogram
 
 __all__ = [
     "HUB_LICENSES",
@@ -18,9 +20,14 @@ __all__ = [
     "CardFacts",
     "ConceptFacts",
     "Credit",
+    "Histogram",
+    "Plot",
     "Preview",
     "SplitFacts",
+    "count_ticks",
     "digest_in",
+    "draw_heat_map",
+    "draw_histogram",
     "hub_card",
     "license_yaml",
     "render_card",

@@ -105,6 +105,14 @@ class BackgroundFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Plot:
+    """A plot in the card. path: of its PNG in the dataset's folder. alt: the plot in words."""
+
+    path: str
+    alt: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CardFacts:
     """The contents of a card. There are no dates, so that the same build gives the same card.
 
@@ -119,7 +127,7 @@ class CardFacts:
     config_digest, shards_digest: sha256, in hexadecimal, of the configuration and of the dataset's files.
     sizes: width and height of scenes in pixels; at least one. caption_words: mean number of words in a caption.
     license: SPDX identifier for the whole dataset, or None when the photos have no common one.
-    version: version of mycanvas.
+    version: version of mycanvas. plots: of the kept scenes.
     """
 
     name: str
@@ -142,6 +150,7 @@ class CardFacts:
     caption_words: float
     license: str | None
     version: str
+    plots: tuple[Plot, ...] = ()
 
     @property
     def pixels(self) -> str:

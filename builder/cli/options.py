@@ -49,6 +49,9 @@ DEFAULT_DATASET = Path("mycanvas_data")
 CONTACT_SHEET = "contact_sheet.png"
 """Name of the contact sheet in a dataset's folder, unless another path is given."""
 
+REPORT = "report.html"
+"""The same, for the report."""
+
 CUTOUT_SHEET = "cutouts.png"
 """The same, for the contact sheet of cut-outs."""
 

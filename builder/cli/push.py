@@ -21,9 +21,10 @@ from builder.cli.output import print_result
 @click.option(
     "--pairs", type=PATH, metavar="DIR", help="Also publish pairs: a folder written by `export --format pairs`."
 )
+@click.option("--report", is_flag=True, help="Also publish the report of `inspect --html`; it shows every photo.")
 @click.option("--dry-run", is_flag=True, help="Print what would be uploaded, and upload nothing.")
 @json_option
-def push(folder: Path, repo_id: str, as_json: bool, **options: Any) -> None:
+def push(folder: Path, repo_id: str, report: bool, as_json: bool, **options: Any) -> None:
     """Publish a built dataset on the Hugging Face Hub.
 
     The source photos that its scenes show are published with it, and the backgrounds as parts of scenes.
@@ -36,6 +37,7 @@ def push(folder: Path, repo_id: str, as_json: bool, **options: Any) -> None:
       mycanvas push mycanvas_data jane/mycanvas --private --license CC-BY-4.0
       mycanvas push mycanvas_data jane/mycanvas --private --pairs mycanvas_pairs
     """
+    from builder.inspect.report.page import published_report
     from builder.publish.push import push as publish
 
-    print_result(publish(folder, repo_id, **options), as_json)
+    print_result(publish(folder, repo_id, report=published_report if report else None, **options), as_json)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from builder.inspect.contact_sheet import contact_sheet
+from builder.inspect.own_file import OwnFile
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.manifest import check_whole, read_manifest
+from builder.pipeline.marked_png import encode_marked, is_marked
 from builder.pipeline.reviewed_cutouts import current_sources
 from builder.pipeline.source_photos import Sources, height_lines, summary_lines
 from builder.stages.layout.replies import Tally, tally
 from mycanvas.dataset import Scene, open_dataset
-from mycanvas.errors import ConfigError, InputError, StoreError
-from mycanvas.io.files import write_bytes
+from mycanvas.errors import InputError, StoreError
 from mycanvas.io.messages import counted
 from mycanvas.io.tables import table_lines
 from mycanvas.schema import SCORES
@@ -129,14 +128,7 @@ def write_sheet(file: Path, draw: Callable[[], Image.Image], other: str = OTHER_
         StoreError: another file has this name, or it cannot be written.
         InputError: the dataset cannot be read.
     """
-    check_sheet(file, other)
-    marked, buffer = PngImagePlugin.PngInfo(), io.BytesIO()
-    marked.add_text("Software", MADE_BY)
-    draw().save(buffer, format="PNG", pnginfo=marked)
-    try:
-        write_bytes(file, buffer.getvalue())
-    except StoreError as error:
-        raise StoreError(f"{error}, or {other}") from error
+    _sheet(other).write(file, lambda: encode_marked(draw(), MADE_BY))
 
 
 def check_sheet(file: Path, other: str = OTHER_SHEET) -> None:
@@ -146,21 +138,17 @@ def check_sheet(file: Path, other: str = OTHER_SHEET) -> None:
         ConfigError: it does not end in .png.
         StoreError: another file has this name, or there is no folder for it.
     """
-    if file.suffix.lower() != ".png":
-        raise ConfigError(f"a contact sheet is a PNG, got {file}; {other}")
-    if os.path.lexists(file) and not _is_sheet(file):
-        raise StoreError(f"{file} exists and is no contact sheet of mycanvas; {other}")
-    if not os.path.isdir(file.parent):
-        raise StoreError(f"cannot write {file}: {file.parent} is not a folder; {other}")
+    _sheet(other).check(file)
 
 
-def _is_sheet(file: Path) -> bool:
-    try:
-        with file.open("rb") as opened:
-            head = opened.read(256)
-    except OSError:
-        return False
-    return head.startswith(b"\x89PNG\r\n\x1a\n") and MADE_BY.encode() in head
+def _sheet(other: str) -> OwnFile:
+    return OwnFile(
+        noun="contact sheet",
+        suffix=".png",
+        format="a PNG",
+        is_own=lambda file: is_marked(file, MADE_BY),
+        other=other,
+    )
 
 
 def draw_sheet(folder: BuildFolder) -> Image.Image:

@@ -1,6 +1,6 @@
 """The files of a build folder: their paths, the plan, the candidates and their markers.
 
-    OUT/README.md                     the card
+    OUT/README.md                     the card; OUT/plots/*.png are its plots
     OUT/data/<split>-NNNNN-of-NNNNN.arrow, OUT/concepts/train-NNNNN-of-NNNNN.arrow
     OUT/.build/build.json             the request: everything that the scenes depend on; another request is refused
     OUT/.build/plan.json              the planned scenes

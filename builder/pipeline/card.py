@@ -13,7 +13,7 @@ from builder.pipeline.manifest import Shards, digest_of
 from builder.pipeline.required_models import backends_with_models, published
 from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, Sources
-from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, Credit, SplitFacts, render_card
+from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, Credit, Plot, SplitFacts, render_card
 from mycanvas import __version__
 from mycanvas.io.toml import flatten
 from mycanvas.models import is_local
@@ -26,6 +26,7 @@ def card_text(
     funnel: Funnel,
     shards: Shards,
     kept: Sequence[Row],
+    plots: tuple[Plot, ...],
 ) -> str:
     """Render the dataset's README.md.
 
@@ -36,6 +37,7 @@ def card_text(
         funnel: the numbers of planned, rejected, dropped and kept scenes.
         shards: of the dataset.
         kept: `composition` and `caption` of the kept scenes.
+        plots: of the kept scenes.
     """
     sizes = {name: folder.shard_file(digest).stat().st_size for name, digest in shards.items()}
     splits = [_split(sizes, name, "data", rows) for name, rows in funnel.kept.items() if rows]
@@ -51,7 +53,7 @@ def card_text(
         candidates=sum(funnel.made.values()),
         dropped=funnel.dropped,
         profile=config.profile,
-        parameters=_parameters(config),
+        parameters=parameters_of(config),
         backends=backends_with_models(config, folder.revisions()),
         config_digest=config.digest(),
         shards_digest=digest_of(shards),
@@ -60,11 +62,12 @@ def card_text(
         caption_words=sum(len(row["caption"].split()) for row in kept) / len(kept),
         license=config.license,
         version=__version__,
+        plots=plots,
     )
     return render_card(facts)
 
 
-def _parameters(config: BuildConfig) -> dict[str, Any]:
+def parameters_of(config: BuildConfig) -> dict[str, Any]:
     """All settings that the dataset depends on; a local path is replaced by its last part."""
     values = config.identity() | flatten({"select": config.select.model_dump(mode="json")})
     return {

@@ -15,6 +15,7 @@ from builder.config import BuildConfig, parse_config, profile_selection
 from builder.pipeline import people
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.card import card_text
+from builder.pipeline.card_plots import check_plots, draw_card_plots, write_plots
 from builder.pipeline.claim import claim
 from builder.pipeline.dataset_writer import link_shards, store_concepts, store_splits, write_card
 from builder.pipeline.funnel import Funnel
@@ -149,12 +150,15 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     kept = {index: [row for row in made if row["id"] in ids] for index, made in shards.items()}
     changes = people.changed_columns(chain.from_iterable(kept.values()), judgements, config.caption.max_words)
     splits = [(index, {row["id"]: planned[row["id"]] for row in own}) for index, own in kept.items()]
+    plots = draw_card_plots(folder, splits)
+    check_plots(folder, plots, before)
     known = before.files if before and before.made_from.sources == made_from.sources else {}
     stored = store_concepts(folder, sources.photos, known) | store_splits(folder, splits, changes)
     link_shards(folder, stored, before)
     rows = [{**row, **changes.get(row["id"], {})} for row in chain.from_iterable(kept.values())]
-    text = card_text(folder, config, sources, funnel, stored, rows)
-    write_manifest(folder, stored, write_card(folder, text, before), made_from, funnel)
+    text = card_text(folder, config, sources, funnel, stored, rows, plots.plots)
+    drawn = write_plots(folder, plots)
+    write_manifest(folder, stored, write_card(folder, text, before), drawn, made_from, funnel)
     return Summary(folder=folder, funnel=funnel, photos=sources.every_photo(), note=note)
 
 
@@ -186,11 +190,17 @@ def _check_all_made(
         raise StoreError(f"{folder.path}: {left}; run the same `mycanvas build` again first")
 
 
-def _select(candidates: Sequence[Row], config: BuildConfig, sources: Sources, judgements: people.People) -> Selection:
-    """Select the candidates to keep; warn of bounds that have no effect."""
+def judge(candidates: Sequence[Row], sources: Sources, judgements: people.People) -> list[Judged]:
+    """Collect everything by which candidates are selected.
+
+    Args:
+        candidates: `id`, `composition`, `scores`, `fingerprint` and `source_images` of all candidates of a build.
+        sources: of the build, with the present decisions about cut-outs.
+        judgements: people's ranks and flags.
+    """
     refused = leaving_scenes(candidates, sources.photos)
     photos = {photo.id: photo for photo in sources.photos}
-    judged = [
+    return [
         Judged(
             id=row["id"],
             composition=row["composition"],
@@ -202,6 +212,11 @@ def _select(candidates: Sequence[Row], config: BuildConfig, sources: Sources, ju
         )
         for row in candidates
     ]
+
+
+def _select(candidates: Sequence[Row], config: BuildConfig, sources: Sources, judgements: people.People) -> Selection:
+    """Select the candidates to keep; warn of bounds that have no effect."""
+    judged = judge(candidates, sources, judgements)
     for score in idle_bounds(judged, config.select):
         log.warning(
             "the bound or weight on %s has no effect: score.backend %r did not measure it",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Manifest:
     """The content of selected.json.
 
     files, rows, bytes: the sha256, the rows and the size of each shard. card: the sha256 of the card as it was written.
+    plots: the sha256 of each plot of the card, by its path in the folder.
     """
 
     files: dict[str, str]
@@ -50,6 +51,7 @@ class Manifest:
     card: str
     made_from: MadeFrom
     funnel: Funnel
+    plots: dict[str, str] = field(default_factory=dict)
 
 
 def read_manifest(folder: BuildFolder) -> Manifest:
@@ -68,7 +70,9 @@ def last_manifest(folder: BuildFolder) -> Manifest | None:
     return read_checked_or_none(folder.selected_file, Manifest)
 
 
-def write_manifest(folder: BuildFolder, shards: Shards, card: str, made_from: MadeFrom, funnel: Funnel) -> None:
+def write_manifest(
+    folder: BuildFolder, shards: Shards, card: str, plots: Mapping[str, str], made_from: MadeFrom, funnel: Funnel
+) -> None:
     """Replace the manifest: readers that load the dataset from now on read these shards."""
     manifest = Manifest(
         files=dict(shards),
@@ -77,6 +81,7 @@ def write_manifest(folder: BuildFolder, shards: Shards, card: str, made_from: Ma
         card=card,
         made_from=made_from,
         funnel=funnel,
+        plots=dict(plots),
     )
     write_checked(folder.selected_file, asdict(manifest))
 
@@ -87,9 +92,19 @@ def digest_of(shards: Shards) -> str:
 
 
 def is_current(folder: BuildFolder, manifest: Manifest) -> bool:
-    """Whether every shard is whole, under its name and where it is stored, and the card describes them."""
+    """Whether all shards are whole, under their names and where they are stored, and card and plots are theirs."""
     stored = all(folder.shard_file(digest).is_file() for digest in manifest.files.values())
-    return stored and card_describes(folder, manifest) and not _lost(folder, manifest.files)
+    return (
+        stored
+        and card_describes(folder, manifest)
+        and has_plots(folder, manifest)
+        and not _lost(folder, manifest.files)
+    )
+
+
+def has_plots(folder: BuildFolder, manifest: Manifest) -> bool:
+    """Whether the plots of the card are as they were written."""
+    return all(has_sha256(folder.path / name, digest) for name, digest in manifest.plots.items())
 
 
 def card_describes(folder: BuildFolder, manifest: Manifest) -> bool:

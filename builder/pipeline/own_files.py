@@ -25,6 +25,7 @@ NAMES: Mapping[str, str] = {
     ".": r"README\.md",
     "data": rf"({'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.arrow",
     "concepts": re.escape(CONCEPTS_SHARD),
+    "plots": r"(positions|sizes)\.png",
     ".build": r"(build|config|plan|selected|sources)\.json",
     ".build/backgrounds": r"(?P<background>[\w-]+-\d+)\.(json|npy)",
     ".build/candidates": r"(?P<shard>\d{5})\.(arrow|json)",

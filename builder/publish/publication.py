@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from PIL import Image
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.clean import push_files
-from builder.pipeline.manifest import card_describes, check_whole, read_manifest
+from builder.pipeline.manifest import card_describes, check_whole, has_plots, read_manifest
 from builder.publish.files import Rows, Shard
 from builder.publish.pairs import PAIRS, PairFiles, find_pairs
 from builder.publish.parquet import write_parquet, writers
@@ -30,7 +30,7 @@ from mycanvas.io.files import has_sha256, os_errors, sha256_of
 from mycanvas.io.messages import counted
 from mycanvas.io.progress import tracked
 
-CARD, DIGESTS, CONCEPTS = "README.md", "mycanvas.json", "concepts"
+CARD, DIGESTS, CONCEPTS, REPORT = "README.md", "mycanvas.json", "concepts", "report.html"
 PREVIEW_SIDE = 512
 PREVIEWS = 2
 """Pictures of each split on the card, of different compositions."""
@@ -63,17 +63,25 @@ class Checked:
     """A build that may be published.
 
     sums: the sha256 of each of its shards, by its name in the folder. photos: ids of the source photos to publish.
-    held_back: ids of the others, in the order of the dataset. pairs: an export of pairs that is published too.
+    held_back: ids of the others, in the order of the dataset. plots: paths of the card's plots.
+    pairs: an export of pairs that is published too. report: a page about the build that is published too.
     """
 
     sums: Mapping[str, str]
     photos: frozenset[str]
     held_back: tuple[str, ...]
+    plots: tuple[str, ...]
     pairs: PairFiles | None = None
+    report: bytes | None = None
 
 
 def check_publishable(
-    folder: BuildFolder, license: str | None, *, all_photos: bool = False, pairs: Path | None = None
+    folder: BuildFolder,
+    license: str | None,
+    *,
+    all_photos: bool = False,
+    pairs: Path | None = None,
+    report: Callable[[BuildFolder], bytes] | None = None,
 ) -> Checked:
     """Check that a folder may be published as it is.
 
@@ -82,6 +90,7 @@ def check_publishable(
         license: of the dataset, in place of the build's.
         all_photos: publish all source photos, not only those that scenes show.
         pairs: an export of pairs to publish too.
+        report: makes a page about the build to publish too; it shows all photos.
 
     Raises:
         StoreError: the build is not finished, its card describes other files, a license is missing, or the pairs are of
@@ -90,19 +99,27 @@ def check_publishable(
     path = folder.path
     manifest = read_manifest(folder)
     check_whole(folder)
+    remedy = f"run: mycanvas select {shlex.quote(str(path))}"
     if not card_describes(folder, manifest):
-        raise StoreError(
-            f"{path}: the card, README.md, was not written for the files that are there now; "
-            f"run: mycanvas select {shlex.quote(str(path))}"
-        )
+        raise StoreError(f"{path}: the card, README.md, was not written for the files that are there now; {remedy}")
+    if not has_plots(folder, manifest):
+        raise StoreError(f"{path}: a plot of the card is missing or was changed; {remedy}")
     dataset = open_dataset(folder.path)
     photos = tuple(dataset.photo_ids())
     published = frozenset(photos) if all_photos else dataset.shown_photos() & set(photos)
     if not (license or manifest.made_from.license):
-        _check_photos(folder, published)
+        _check_photos(folder, frozenset(photos) if report else published)
     held_back = tuple(name for name in photos if name not in published)
     files = find_pairs(pairs, dataset, published) if pairs else None
-    return Checked(sums=manifest.files, photos=published, held_back=held_back, pairs=files)
+    page = report(folder) if report else None
+    return Checked(
+        sums=manifest.files,
+        photos=published,
+        held_back=held_back,
+        plots=tuple(manifest.plots),
+        pairs=files,
+        report=page,
+    )
 
 
 def _check_photos(folder: BuildFolder, published: Collection[str]) -> None:
@@ -153,6 +170,8 @@ def prepare(folder: BuildFolder, checked: Checked, repo_id: str, license: str | 
         "card": git_name(card.encode()),
     }
     small = {CARD: card.encode(), DIGESTS: (json.dumps(digests, indent=1) + "\n").encode()}
+    small |= {name: (folder.path / name).read_bytes() for name in checked.plots}
+    small |= {REPORT: checked.report} if checked.report else {}
     return Publication(
         shards=shards, small=small | {preview.path: picture for preview, picture in previews}, splits=splits
     )

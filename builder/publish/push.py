@@ -7,7 +7,7 @@ after it has put every large one through an upload; and it has no dry run.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +118,7 @@ def push(
     license: str | None = None,
     all_photos: bool = False,
     pairs: Path | None = None,
+    report: Callable[[BuildFolder], bytes] | None = None,
     dry_run: bool = False,
 ) -> Push:
     """Publish a built dataset, or its changes since the last push; an interrupted push resumes where it stopped.
@@ -133,6 +134,8 @@ def push(
         license: SPDX identifier, in place of the build's.
         all_photos: publish all source photos, not only those that scenes show.
         pairs: an export of pairs to publish too, as the config "pairs"; None: those of an earlier push are deleted.
+        report: makes a page about the build to publish too, which shows every photo; None: that of an earlier push is
+            deleted.
         dry_run: only report what would be sent; write nothing, neither here nor on the Hub. It works offline too.
 
     Raises:
@@ -148,7 +151,7 @@ def push(
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(claim(folder, folder.request()))
-        checked = check_publishable(folder, license, all_photos=all_photos, pairs=pairs)
+        checked = check_publishable(folder, license, all_photos=all_photos, pairs=pairs, report=report)
         stack.enter_context(_no_bars())
         api = _client(anonymous=dry_run)
         remote = _look(api, repo_id, revision, private, offline=dry_run)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _SPLIT = f"({'|'.join(SPLITS)})"
 PUSHED_FILES = re.compile(
     rf"((data|pairs)/{_SPLIT}|concepts/train)-\d{{5}}-of-\d{{5}}\.parquet|previews/{_SPLIT}-\d+\.jpg"
+    r"|plots/(positions|sizes)\.png|report\.html"
 )
 """Paths that a push writes, and deletes when the dataset no longer has them; it deletes no other files."""
 DEFAULT_FILES = frozenset({".gitattributes", "README.md"})

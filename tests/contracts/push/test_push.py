@@ -175,7 +175,7 @@ def test_published_card_has_the_repository_name_previews_and_given_license(
     assert f'load_dataset("{name}")' in card.text
     assert f'load_dataset("mycanvas", data_dir="hf://datasets/{name}")' in card.text
     assert {path for path, _ in re.findall(r'<img src="(\S+?)" alt="(.+?)"', card.text)} == {
-        path for path in files if path.startswith("previews/")
+        path for path in files if path.startswith(("previews/", "plots/"))
     }
     assert card.text.endswith("Written by hand.\n")
     sizes = {info["config_name"]: info["download_size"] for info in card.data.to_dict()["dataset_info"]}
