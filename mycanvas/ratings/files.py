@@ -1,99 +1,39 @@
-"""Read files of people's ratings: ranks of scenes (quality), and scores of generated images (preference).
+"""Read and write files of people's ratings: ranks of scenes, scores of generated images, choices between two.
 
-Both are JSON Lines in UTF-8, one rating per line, appended to while people rate:
+All are JSON Lines in UTF-8, one rating per line, appended to while people rate:
 
     quality, 1 to 5      {"rater": "ana", "item": "67c21924cf-00012", "score": 4}
     preference, 1 to 10  {"rater": "ana", "item": "cat2+dog6/3", "score": 8, "arm": "Ours + MyCanvas",
                           "split": "objects_le3", "question": "personalization"}
+    choice of a pair     {"rater": "ana", "item": "cat2+dog6/3", "arms": ["ours", "baseline"], "chosen": "ours",
+                          "split": "objects_le3", "question": "personalization"}
 
-If a rater rates the same item again, the later line replaces the earlier one. `Rating` and `Preference` document the
-fields; a line with an unknown or a missing field is an error.
+If a rater rates the same item again, the later line replaces the earlier one. `Rating`, `Preference` and `PairChoice`
+document the fields; a line with an unknown or a missing field is an error.
 """
 
 from __future__ import annotations
 
 import codecs
-import dataclasses
 import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
 
 from mycanvas.errors import InputError
-from mycanvas.io.files import os_errors
+from mycanvas.io.files import os_errors, write_text
 from mycanvas.io.regular import read_regular
-from mycanvas.io.text import UNWRITABLE
-from mycanvas.schema import SPLITS
+from mycanvas.ratings.entries import RANKS as RANKS
+from mycanvas.ratings.entries import AnyEntry, Entry, example, parse_entry
+from mycanvas.ratings.entries import PairChoice as PairChoice
+from mycanvas.ratings.entries import Preference as Preference
+from mycanvas.ratings.entries import Rating as Rating
 
 log = logging.getLogger("mycanvas")
 
-RANKS = range(1, 6)
-"""Quality ranks; the paper keeps scenes of rank 4 and 5."""
-PREFERENCE_SCORES = range(1, 11)
-"""Scores of the preference study."""
 SHOWN = 5
 """Maximum number of invalid lines, or unknown items, that an error lists."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rating:
-    """One person's rank of one scene.
-
-    rater: the person, under the same name in every line. item: the scene's id. score: 1 (worst) to 5 (best).
-
-    Raises:
-        ValueError: a field has an invalid value.
-    """
-
-    rater: str
-    item: str
-    score: int
-
-    def __post_init__(self) -> None:
-        _check_names(rater=self.rater, item=self.item)
-        _check_score(self.score, RANKS)
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """Identifies the rating: a later one with the same key replaces it."""
-        return self.rater, self.item
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Preference:
-    """One person's score of one image that an arm of a study generated.
-
-    rater: as in Rating. item: the image's name, the same in every arm. score: 1 (worst) to 10 (best).
-    arm: the method that generated the image. split: of its composition, one of SPLITS.
-    question: asked about the image, if the study asks several; the poster prints two numbers per arm.
-
-    Raises:
-        ValueError: a field has an invalid value.
-    """
-
-    rater: str
-    item: str
-    score: int
-    arm: str
-    split: str
-    question: str = ""
-
-    def __post_init__(self) -> None:
-        _check_names(rater=self.rater, item=self.item, arm=self.arm)
-        _check_score(self.score, PREFERENCE_SCORES)
-        if self.split not in SPLITS:
-            raise ValueError(f"split: expected one of {', '.join(SPLITS)}, got {_shown(self.split)}")
-        if not isinstance(self.question, str) or UNWRITABLE.search(self.question):
-            raise ValueError(f"question: expected text, got {_shown(self.question)}")
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """Identifies the preference: a later one with the same key replaces it."""
-        return self.rater, self.arm, self.item, self.question
-
-
-Entry = TypeVar("Entry", Rating, Preference)
 
 
 def read_ratings(path: Path) -> tuple[Rating, ...]:
@@ -110,6 +50,20 @@ def read_ratings(path: Path) -> tuple[Rating, ...]:
 def read_preferences(path: Path) -> tuple[Preference, ...]:
     """Read the preferences in a file: the last of each rater, arm, item and question; else as `read_ratings`."""
     return _read(path, Preference)
+
+
+def read_choices(path: Path) -> tuple[PairChoice, ...]:
+    """Read the choices in a file: the last of each rater, pair of arms, item and question; else as `read_ratings`."""
+    return _read(path, PairChoice)
+
+
+def write_entries(path: Path, entries: Iterable[AnyEntry]) -> None:
+    """Write entries of one kind as JSON Lines, whole or not at all; the readers above read them.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    write_text(path, "".join(json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in entries))
 
 
 def _read(path: Path, kind: type[Entry]) -> tuple[Entry, ...]:
@@ -136,7 +90,7 @@ def _read(path: Path, kind: type[Entry]) -> tuple[Entry, ...]:
         shown = "".join(f"\n  {each}" for each in invalid[:SHOWN])
         raise InputError(f"{path} has invalid ratings; correct or delete these lines{shown}{more}")
     if not found:
-        raise InputError(f"{path} has no ratings; expected lines like {_example(kind)}")
+        raise InputError(f"{path} has no ratings; expected lines like {example(kind)}")
     return tuple(found.values())
 
 
@@ -145,35 +99,4 @@ def _parse(line: bytes, kind: type[Entry]) -> Entry:
         values = json.loads(line.decode())
     except RecursionError:
         raise ValueError("nested too deeply for a rating") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"expected an object like {_example(kind)}, got {_shown(values)}")
-    fields = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(kind)}
-    for name in values:
-        if name not in fields:
-            raise ValueError(f"unknown field {_shown(name)}; the fields are {', '.join(fields)}")
-    missing = [name for name, required in fields.items() if required and name not in values]
-    if missing:
-        raise ValueError(f"missing field {', '.join(missing)}")
-    return kind(**values)
-
-
-def _example(kind: type[Entry]) -> str:
-    shared: dict[str, Any] = {"rater": "ana", "item": "67c21924cf-00012", "score": 4}
-    return json.dumps(shared if kind is Rating else {**shared, "arm": "ours", "split": SPLITS[0]})
-
-
-def _check_names(**names: object) -> None:
-    for field, name in names.items():
-        if not isinstance(name, str) or not name.strip() or UNWRITABLE.search(name):
-            raise ValueError(f"{field}: expected a name, got {_shown(name)}")
-
-
-def _check_score(score: object, allowed: range) -> None:
-    if type(score) is not int or score not in allowed:
-        raise ValueError(f"score: expected a whole number from {allowed[0]} to {allowed[-1]}, got {_shown(score)}")
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    text = UNWRITABLE.sub(lambda found: ascii(found[0])[1:-1], text)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return parse_entry(values, kind)
