@@ -55,6 +55,27 @@ Choice = Literal["use", "leave_out"]
 """A key of concepts.toml with which a user decides about the cut-out of a photo."""
 
 
+Verdict = Literal["use", "refuse"]
+"""A person's decision about the cut-out of a photo in a review."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CutoutReview:
+    """A person's decision about the cut-out of one photo.
+
+    photo: the sha256 of the photo file's bytes. reason: short text, may be empty. rater: who decided.
+    mask: the sha256 of the PNG of a mask that replaces the outline that was found; None: the outline as it was cut.
+    at: the time, in UTC as ISO 8601 with microseconds; of several copies of a decision, the newest counts.
+    """
+
+    photo: str
+    verdict: Verdict
+    reason: str = ""
+    mask: str | None = None
+    rater: str = ""
+    at: str = ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MaskFile:
     """A picture beside a photo that shows where its object is. sha256: of the file's bytes."""
