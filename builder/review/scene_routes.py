@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from builder.review.answers import Body, picture
+from builder.review.captions import check_caption
 from builder.review.cutouts import ReviewedCutouts
 from builder.review.scenes import RankedScene, SceneIndex, order_for
 from mycanvas.errors import InputError

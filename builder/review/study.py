@@ -10,13 +10,12 @@
     [questions]                  # optional: name = text
     personalization = "Do the objects look like those in the photos?"
 
-The browser gets no arm's name: pictures are known by random ids, stand in an order that a seed, the rater and the
-prompt decide, and are encoded again, as metadata of files may name the arm.
+The browser gets no arm's name: a picture is known by its place in an order that the seed, the rater and the prompt decide,
+and is encoded again, as metadata of files may name the arm.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +27,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from builder.seeds import rng_for
 from mycanvas.errors import ConfigError, InputError
+from mycanvas.io.checked import digest
 from mycanvas.io.config_table import Location, Table
 from mycanvas.io.files import os_errors
 from mycanvas.io.images import decode_rgb, encode_png, read_file
@@ -43,7 +43,7 @@ QUESTIONS = {
     "alignment": "Does the picture match the text?",
 }
 """The questions of a study that names none: the poster's two."""
-PICTURES_HELD = 64
+PICTURES_HELD, RATERS_HELD = 64, 64
 
 
 class StudyFile(Table):
@@ -81,9 +81,10 @@ class StudyItem:
 class Comparison:
     """What a person judges at once: the pictures of arms for one prompt, in the order in which they are shown.
 
-    arms: the names of the arms, which the browser does not get.
+    id: names it to the browser. arms: the names of the arms, which the browser does not get.
     """
 
+    id: str
     item: StudyItem
     arms: tuple[str, ...]
 
@@ -101,46 +102,59 @@ class Study:
         self.items = tuple(items)
         self._seed = file.seed
         self._paths = paths
-        self._ids = {place: secrets.token_urlsafe(12) for place in paths}
-        self._places = {name: place for place, name in self._ids.items()}
+        self._key = digest([file.kind, file.seed, self.arms, [item.id for item in items]])[:8]
         self._png = lru_cache(maxsize=PICTURES_HELD)(_as_png)
+        self._compared = lru_cache(maxsize=RATERS_HELD)(self._arrange)
 
-    def comparisons(self, rater: str) -> tuple[Comparison, ...]:
-        """What one person compares, in that person's own order: all arms of a prompt, or each pair of them."""
-        items = list(self.items)
-        rng_for(self._seed, rater, "study").shuffle(items)
-        found = []
-        for item in items:
-            groups = [self.arms] if self.kind == "scores" else list(combinations(self.arms, 2))
-            for group in groups:
-                arms = list(group)
-                rng_for(self._seed, "\0".join((rater, item.id, *group)), "study").shuffle(arms)
-                found.append(Comparison(item=item, arms=tuple(arms)))
-        return tuple(found)
+    def comparisons(self, rater: str) -> Mapping[str, Comparison]:
+        """What one person compares, by id, in that person's own order: all arms of a prompt, or each pair of them.
 
-    def picture_id(self, item: str, arm: str) -> str:
-        """The id under which the browser knows a picture."""
-        return self._ids[item, arm]
+        The same study and rater give the same ids, so that answers of before a restart still find their place.
+        """
+        return self._compared(rater)
 
-    def place(self, picture_id: str) -> tuple[StudyItem, str]:
-        """The prompt and the arm of a picture.
+    def comparison(self, rater: str, comparison_id: str) -> Comparison:
+        """One comparison.
 
         Raises:
-            InputError: there is no such picture; ids change when the server starts again.
+            InputError: there is none of this id.
         """
-        if picture_id not in self._places:
-            raise InputError("there is no such picture in this study; reload the page")
-        name, arm = self._places[picture_id]
-        return next(item for item in self.items if item.id == name), arm
+        found = self.comparisons(rater).get(comparison_id)
+        if found is None:
+            raise InputError("there is no such comparison in this study; reload the page")
+        return found
 
-    def png(self, picture_id: str) -> bytes:
-        """A picture, encoded again.
+    def png(self, comparison: Comparison, position: int) -> bytes:
+        """A picture of a comparison, encoded again.
 
         Raises:
             InputError: there is no such picture, or its file cannot be read.
         """
-        item, arm = self.place(picture_id)
-        return self._png(self._paths[item.id, arm])
+        return self._png(self._paths[comparison.item.id, arm_at(comparison, position)])
+
+    def _arrange(self, rater: str) -> Mapping[str, Comparison]:
+        items = list(self.items)
+        rng_for(self._seed, rater, "study").shuffle(items)  # type: ignore[arg-type]
+        groups = [self.arms] if self.kind == "scores" else list(combinations(self.arms, 2))
+        found = {}
+        for item in items:
+            for group in groups:
+                arms = list(group)
+                rng_for(self._seed, "\0".join((rater, item.id, *group)), "study").shuffle(arms)
+                name = f"{self._key}-{len(found)}"
+                found[name] = Comparison(id=name, item=item, arms=tuple(arms))
+        return found
+
+
+def arm_at(comparison: Comparison, position: int) -> str:
+    """The arm that is shown at a position, counted from 0.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    if not 0 <= position < len(comparison.arms):
+        raise InputError(f"expected a picture from 0 to {len(comparison.arms) - 1}, got {position}")
+    return comparison.arms[position]
 
 
 def read_study(path: Path) -> Study:

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from builder.review.answers import Body, picture
-from builder.review.study import Comparison, Study
+from builder.review.study import Comparison, Study, arm_at
 from mycanvas.errors import InputError
 from mycanvas.ratings.entries import PairChoice, Preference
 from mycanvas.ratings.store import Event, RatingStore
@@ -26,17 +26,18 @@ class _Sent(Body):
 
 
 class _Score(_Sent):
-    picture: str
+    comparison: str
+    position: int
     question: str
     score: int
 
 
 class _Choice(_Sent):
-    """pictures: the left and the right one. chosen: the better one."""
+    """chosen: the position of the better picture, 0 (left) or 1."""
 
-    pictures: list[str]
+    comparison: str
     question: str
-    chosen: str
+    chosen: int
 
 
 def study_routes(study: Study, store: RatingStore) -> APIRouter:
@@ -45,47 +46,50 @@ def study_routes(study: Study, store: RatingStore) -> APIRouter:
 
     @router.get("/api/study")
     def listed(rater: str) -> dict[str, Any]:
-        given = _given(study, store, rater)
+        given = _given(store, rater)
         return {
             "kind": study.kind,
             "questions": [{"name": name, "text": text} for name, text in study.questions.items()],
-            "comparisons": [_shown(study, comparison, given) for comparison in study.comparisons(rater)],
+            "comparisons": [_shown(study, each, given) for each in study.comparisons(rater).values()],
         }
 
-    @router.get("/pictures/study/{picture_id}")
-    def pictured(picture_id: str) -> Response:
-        item, arm = study.place(picture_id)
+    @router.get("/pictures/study/{comparison_id}/{position}")
+    def pictured(comparison_id: str, position: int, rater: str) -> Response:
+        comparison = study.comparison(rater, comparison_id)
         try:
-            return picture(study.png(picture_id), "png", lasting=True)
+            return picture(study.png(comparison, position), "png", lasting=True)
         except InputError as error:
-            log.warning("the picture %s of arm %s cannot be shown: %s", item.id, arm, error)
+            log.warning("%s of arm %s cannot be shown: %s", comparison.item.id, comparison.arms[position], error)
             raise InputError("the picture cannot be read; the terminal shows which one") from error
 
     @router.post("/api/study/scores")
     def score(sent: _Score) -> dict[str, Any]:
-        item, arm = study.place(sent.picture)
+        comparison = study.comparison(sent.rater, sent.comparison)
         _check_question(study, sent.question)
         entry = Preference(
-            rater=sent.rater, item=item.id, score=sent.score, arm=arm, split=item.split, question=sent.question
+            rater=sent.rater,
+            item=comparison.item.id,
+            score=sent.score,
+            arm=arm_at(comparison, sent.position),
+            split=comparison.item.split,
+            question=sent.question,
         )
         store.add(Event(id=sent.id, session=sent.session, entry=entry))
         return {"saved": sent.id}
 
     @router.post("/api/study/choices")
     def choose(sent: _Choice) -> dict[str, Any]:
-        places = {name: study.place(name) for name in sent.pictures}
-        items = {item.id: item for item, _ in places.values()}
-        if len(places) != 2 or len(items) != 1 or sent.chosen not in places:
-            raise InputError("expected two pictures of one prompt, and one of them as the choice")
+        comparison = study.comparison(sent.rater, sent.comparison)
         _check_question(study, sent.question)
-        (item,) = items.values()
-        left, right = (arm for _, arm in places.values())
+        if study.kind != "pairs":
+            raise InputError("this study asks for scores, not for choices")
+        left, right = comparison.arms
         entry = PairChoice(
             rater=sent.rater,
-            item=item.id,
+            item=comparison.item.id,
             arms=(left, right),
-            chosen=places[sent.chosen][1],
-            split=item.split,
+            chosen=arm_at(comparison, sent.chosen),
+            split=comparison.item.split,
             question=sent.question,
         )
         store.add(Event(id=sent.id, session=sent.session, entry=entry))
@@ -94,33 +98,39 @@ def study_routes(study: Study, store: RatingStore) -> APIRouter:
     @router.post("/api/study/undo")
     def undo(sent: _Sent) -> dict[str, Any]:
         undone = store.undo(sent.rater, kinds=(Preference, PairChoice), id=sent.id)
-        return {"undone": None if undone is None else undone.entry.item}
+        if undone is None:
+            return {"undone": None}
+        item, arms = undone.entry.item, getattr(undone.entry, "arms", ())
+        given = _given(store, sent.rater)
+        for each in study.comparisons(sent.rater).values():
+            if each.item.id == item and (not arms or set(arms) == set(each.arms)):
+                return {"undone": each.id, "answers": _shown(study, each, given)["answers"]}
+        return {"undone": None}
 
     return router
 
 
-def _given(study: Study, store: RatingStore, rater: str) -> dict[tuple[str, ...], Any]:
-    """What a person has answered: a score by picture and question, or the chosen picture by pair and question."""
-    known = {(item.id, arm) for item in study.items for arm in study.arms}
-    found: dict[tuple[str, ...], Any] = {}
-    for each in store.current(Preference, rater):
-        if (each.item, each.arm) in known:
-            found[study.picture_id(each.item, each.arm), each.question] = each.score
+def _given(store: RatingStore, rater: str) -> dict[tuple[str, ...], Any]:
+    """A person's answers: a score by item, arm and question, or the chosen arm by item, both arms and question."""
+    found: dict[tuple[str, ...], Any] = {
+        (each.item, each.arm, each.question): each.score for each in store.current(Preference, rater)
+    }
     for choice in store.current(PairChoice, rater):
-        if {(choice.item, arm) for arm in choice.arms} <= known:
-            pair = sorted(study.picture_id(choice.item, arm) for arm in choice.arms)
-            found[*pair, choice.question] = study.picture_id(choice.item, choice.chosen)
+        found[choice.item, *sorted(choice.arms), choice.question] = choice.chosen
     return found
 
 
 def _shown(study: Study, comparison: Comparison, given: dict[tuple[str, ...], Any]) -> dict[str, Any]:
-    """A comparison as the browser gets it, with the answers by question: scores by picture, or the chosen picture."""
-    pictures = [study.picture_id(comparison.item.id, arm) for arm in comparison.arms]
-    if study.kind == "pairs":
-        answers: dict[str, Any] = {name: given.get((*sorted(pictures), name)) for name in study.questions}
-    else:
-        answers = {name: {each: given.get((each, name)) for each in pictures} for name in study.questions}
-    return {"item": comparison.item.id, "prompt": comparison.item.prompt, "pictures": pictures, "answers": answers}
+    """A comparison as the browser gets it; answers: by question, a score for each position or the chosen position."""
+    item, arms = comparison.item, comparison.arms
+    answers: dict[str, Any] = {}
+    for name in study.questions:
+        if study.kind == "pairs":
+            chosen = given.get((item.id, *sorted(arms), name))
+            answers[name] = arms.index(chosen) if chosen in arms else None
+        else:
+            answers[name] = [given.get((item.id, arm, name)) for arm in arms]
+    return {"id": comparison.id, "prompt": item.prompt, "pictures": len(arms), "answers": answers}
 
 
 def _check_question(study: Study, question: str) -> None:

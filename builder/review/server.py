@@ -1,0 +1,136 @@
+"""Serve the review of one build on this machine, until the person who started it stops it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.pipeline.build_folder import BuildFolder
+from builder.sources.cutout_reviews import CutoutReviews, user_reviews
+from mycanvas.errors import ConfigError, MissingExtra
+from mycanvas.io.images import quiet_decoding
+from mycanvas.ratings.store import NAME, RatingStore
+
+log = logging.getLogger("mycanvas")
+
+HOST = "127.0.0.1"
+PORT, PORTS_TRIED = 8643, 20
+"""The first port that is tried, and how many after it, unless one is given."""
+PATIENCE = 1
+"""Seconds that open requests get to end after Ctrl-C."""
+REVIEWS = "reviews"
+"""Folder of the decisions about cut-outs in the hidden folder of a build."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReviewPlan:
+    """What to serve. study: the manifest of a study. rater: whose name the page need not ask for."""
+
+    folder: BuildFolder
+    study: Path | None = None
+    rater: str | None = None
+
+    @property
+    def store_file(self) -> Path:
+        """Where ranks, flags, captions and the answers of studies are kept."""
+        return self.folder.hidden / NAME
+
+    @property
+    def kept_in(self) -> tuple[Path, ...]:
+        """Where decisions about cut-outs are kept: in the build, and for other builds of the same photos."""
+        own, users = self.folder.hidden / REVIEWS, user_reviews()
+        return (own,) if users is None else (own, users)
+
+
+def listen(port: int | None) -> socket.socket:
+    """Open the port on which to serve: this one, or the first free one from PORT on.
+
+    Raises:
+        ConfigError: the port is taken, or none is free.
+    """
+    for number in [port] if port is not None else range(PORT, PORT + PORTS_TRIED):
+        opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that was just stopped holds it else
+        try:
+            opened.bind((HOST, number))
+            opened.listen(128)
+        except OSError as error:
+            opened.close()
+            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                raise
+            continue
+        return opened
+    if port is None:
+        raise ConfigError(f"the ports {PORT} to {PORT + PORTS_TRIED - 1} are all taken; give a free one with --port")
+    raise ConfigError(f"port {port} is taken, or needs another user's rights; give another --port, or leave it out")
+
+
+@contextmanager
+def reviewing(plan: ReviewPlan, opened: socket.socket, announce: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Prepare the server: its first address is announced, and what the block gets runs it until a stop signal.
+
+    Args:
+        plan: what to serve.
+        opened: the result of `listen`.
+        announce: called with each new address.
+
+    Raises:
+        MissingExtra: Gradio is not installed.
+        ConfigError, InputError: the study cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="mycanvas-review-") as scratch:
+        os.environ.update(
+            GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_TEMP_DIR=scratch
+        )  # before Gradio is imported
+        try:
+            import uvicorn
+
+            from builder.review.app import make_app
+            from builder.review.gate import Gate, new_path
+        except ImportError as missing:
+            raise MissingExtra("gradio", extra="review") from missing
+        from builder.review.cutout_routes import cutout_routes
+        from builder.review.cutouts import ReviewedCutouts
+        from builder.review.scene_routes import scene_routes
+        from builder.review.scenes import SceneIndex
+        from builder.review.study import read_study
+        from builder.review.study_routes import study_routes
+
+        folder, path = plan.folder, new_path()
+        store = RatingStore(plan.store_file)
+        cutouts = ReviewedCutouts(folder, CutoutReviews(plan.kept_in))
+        tabs = {"cutouts": "Cut-outs", "scenes": "Scenes"}
+        routers = [cutout_routes(cutouts), scene_routes(SceneIndex(folder), cutouts, store)]
+        if plan.study:
+            tabs["study"] = "Study"
+            routers.append(study_routes(read_study(plan.study), store))
+        key = hashlib.sha256(os.path.realpath(folder.path).encode()).hexdigest()[:16]
+        facts = {"key": key, "name": os.path.basename(os.path.realpath(folder.path)), "rater": plan.rater}
+        app = make_app(path, tabs, routers, facts)
+        gate = Gate(app, port=opened.getsockname()[1], path=path, announce=announce)
+        config = uvicorn.Config(
+            gate,
+            log_config=None,
+            log_level=logging.WARNING,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=PATIENCE,
+        )
+
+        def serve() -> None:
+            announce(gate.address)
+            with quiet_decoding(), contextlib.suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run(sockets=[opened])
+
+        yield serve
