@@ -62,6 +62,7 @@ def _threshold_options() -> tuple[click.Option, ...]:
             metavar="NUMBER|none",
         )
         for name in SelectConfig.model_fields
+        if name != "fitted"
     )
 
 

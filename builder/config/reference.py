@@ -169,6 +169,8 @@ def _words(kind: Any, limits: Sequence[Any] = ()) -> str:
         return _words(some, limits)
     if origin is Literal:
         return _one_of(inner)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return f"a table of {', '.join(kind.model_fields)}"
     if origin is tuple:
         return f"a list; each: {_words(inner[0])}"
     found = {key: getattr(limit, key) for limit in limits for key in _LIMITS if getattr(limit, key, None) is not None}

@@ -12,6 +12,7 @@
     OUT/.build/candidates/NNNNN.arrow every generated scene, with scores; NNNNN.json is its marker, written last
     OUT/.build/shards/<sha256>.arrow  the dataset's shards, named by content; OUT/data and OUT/concepts link to them
     OUT/.build/selected.json          the manifest of the dataset, with the last selection; replaced last
+    OUT/.build/review.sqlite          ranks, flags and captions by people, and their answers in studies
 
 Every file is written whole or not at all (mycanvas/io/files.py). JSON files have a format version and a checksum
 (mycanvas/io/checked.py); markers hold the checksums of the files that they belong to.
@@ -37,6 +38,7 @@ from mycanvas.errors import StoreError
 from mycanvas.io.checked import REMAKE, digest, read_checked, read_checked_or_none, write_checked
 from mycanvas.io.files import has_sha256, os_errors, sha256_of, write_stream
 from mycanvas.io.ownership import check_ownership, locked
+from mycanvas.ratings.store import NAME
 
 MODEL = "model "
 """Prefix of a model's name in a request; the value is the model's revision."""
@@ -106,6 +108,11 @@ class BuildFolder:
     def replies(self) -> Path:
         """The folder of a language model's replies; it exists only if a model was asked."""
         return self.hidden / "replies"
+
+    @property
+    def review_file(self) -> Path:
+        """What people say about the scenes (mycanvas/ratings/store.py)."""
+        return self.hidden / NAME
 
     def request(self) -> dict[str, Any]:
         """Read the request that the folder was built from.

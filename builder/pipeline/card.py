@@ -15,6 +15,7 @@ from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, Sources
 from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, Credit, SplitFacts, render_card
 from mycanvas import __version__
+from mycanvas.io.toml import flatten
 from mycanvas.models import is_local
 
 
@@ -65,7 +66,7 @@ def card_text(
 
 def _parameters(config: BuildConfig) -> dict[str, Any]:
     """All settings that the dataset depends on; a local path is replaced by its last part."""
-    values = config.identity() | {f"select.{name}": value for name, value in config.select}
+    values = config.identity() | flatten({"select": config.select.model_dump(mode="json")})
     return {
         name: published(value) if isinstance(value, str) and is_local(value) else value
         for name, value in values.items()

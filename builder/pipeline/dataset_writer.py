@@ -36,13 +36,19 @@ Kept = Sequence[tuple[int, Mapping[str, str]]]
 """For each shard of candidates, in order: its number, and the split of each kept id."""
 
 
-def store_splits(folder: BuildFolder, kept: Kept) -> dict[str, str]:
-    """Copy the kept scenes' encoded bytes into shards, in the order of the plan; return the shards by name."""
+def store_splits(folder: BuildFolder, kept: Kept, changes: Mapping[str, Row]) -> dict[str, str]:
+    """Copy the kept scenes' encoded bytes into shards, in the order of the plan; return the shards by name.
+
+    Args:
+        folder: the build folder.
+        kept: the scenes.
+        changes: columns with other values than the candidate's, by the scene's id.
+    """
     shards = {}
     for split in SPLITS:
         total = sum(name == split for _, ids in kept for name in ids.values())
         count = -(-total // SHARD_ROWS)
-        rows = _kept_rows(folder, kept, split)
+        rows = _kept_rows(folder, kept, split, changes)
         for index in range(count):
             own = _join(rows, min(SHARD_ROWS, total - index * SHARD_ROWS))
             shards[f"data/{split}-{index:05d}-of-{count:05d}.arrow"] = _store(folder, dataset_schema(), own)
@@ -124,7 +130,7 @@ def write_card(folder: BuildFolder, text: str, before: Manifest | None) -> str:
     return new
 
 
-def _kept_rows(folder: BuildFolder, kept: Kept, split: str) -> Iterator[pa.RecordBatch]:
+def _kept_rows(folder: BuildFolder, kept: Kept, split: str, changes: Mapping[str, Row]) -> Iterator[pa.RecordBatch]:
     """Yield a record batch of one row for each kept scene of a split: views of the candidates' bytes, not decoded."""
     for shard, ids in kept:
         if split not in ids.values():
@@ -133,7 +139,15 @@ def _kept_rows(folder: BuildFolder, kept: Kept, split: str) -> Iterator[pa.Recor
             for batch in stream:
                 for row, sample_id in enumerate(batch.column("id").to_pylist()):
                     if ids.get(sample_id) == split:
-                        yield _with_every_column(batch).slice(row, 1)
+                        yield _changed(_with_every_column(batch).slice(row, 1), changes.get(sample_id, {}))
+
+
+def _changed(row: pa.RecordBatch, values: Row) -> pa.RecordBatch:
+    """A batch of one row with other values in some columns."""
+    for name, value in values.items():
+        index = row.schema.get_field_index(name)
+        row = row.set_column(index, row.schema.field(index), pa.array([value], row.schema.field(index).type))
+    return row
 
 
 def _with_every_column(batch: pa.RecordBatch) -> pa.RecordBatch:

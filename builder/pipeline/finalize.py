@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.config import BuildConfig, parse_config, profile_selection
+from builder.pipeline import people
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.card import card_text
 from builder.pipeline.claim import claim
@@ -31,7 +32,7 @@ from mycanvas.schema import split_of
 
 log = logging.getLogger("mycanvas")
 
-COLUMNS = ("id", "composition", "scores", "fingerprint", "caption")
+COLUMNS = ("id", "composition", "scores", "fingerprint", "caption", *people.COLUMNS)
 """The columns of a candidate that are read; none is a picture."""
 
 
@@ -61,7 +62,7 @@ class Summary:
         ]
 
 
-def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = False) -> Summary:
+def reselect(path: Path, changes: Mapping[str, Any], *, reset: bool = False) -> Summary:
     """Repeat the selection in a finished build with other thresholds.
 
     Args:
@@ -80,11 +81,16 @@ def reselect(path: Path, changes: Mapping[str, float | None], *, reset: bool = F
         values = read_checked(folder.config_file, dict[str, Any])
         before = profile_selection(values["profile"]) if reset else last_selection(folder)
         config = parse_config({**values, "select": {**before, **changes}})
-        options = [
-            f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}" for name, value in changes.items()
-        ]
-        summary = finalize(folder, config, " ".join(options) or "[select]")
+        options = " ".join(_option(name, value) for name, value in changes.items())
+        summary = finalize(folder, config, options or "[select]")
         return replace(summary, photos=())
+
+
+def _option(name: str, value: Any) -> str:
+    """A change of [select] as it is typed."""
+    if isinstance(value, Mapping):
+        return "--fit-ranks"
+    return f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}"
 
 
 def last_selection(folder: BuildFolder) -> dict[str, Any]:
@@ -110,12 +116,14 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
         StoreError: the build is not finished, a file is damaged, or no scene would be kept; an earlier dataset stays.
     """
     sources = folder.sources()
+    judgements = people.read_people(folder)
     markers = list(folder.markers())
     made_from = MadeFrom(
         select=config.select.model_dump(mode="json"),
         license=config.license,
         candidates=tuple(marker.sha256 for _, marker in markers),
         sources=digest(asdict(sources)),
+        people=judgements.digest(),
     )
     before = last_manifest(folder)
     if before and before.made_from == made_from and is_current(folder, before):
@@ -124,18 +132,20 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     shards, rejected = _read_shards(folder, markers)
     candidates = [row for rows in shards.values() for row in rows]
     _check_all_made(folder, planned, candidates, rejected)
-    selection = _select(candidates, config)
+    selection = _select(candidates, judgements, config)
     funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
     if not selection.kept:
         stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
         raise StoreError("\n".join([f"{folder.path}: no scene would be kept by {selected_by}{stays}", *funnel.lines()]))
     ids = set(selection.kept)
     kept = {index: [row for row in made if row["id"] in ids] for index, made in shards.items()}
+    changes = people.changed_columns(chain.from_iterable(kept.values()), judgements, config.caption.max_words)
     splits = [(index, {row["id"]: planned[row["id"]] for row in own}) for index, own in kept.items()]
     known = before.files if before and before.made_from.sources == made_from.sources else {}
-    stored = store_concepts(folder, sources.photos, known) | store_splits(folder, splits)
+    stored = store_concepts(folder, sources.photos, known) | store_splits(folder, splits, changes)
     link_shards(folder, stored, before)
-    text = card_text(folder, config, sources, funnel, stored, list(chain.from_iterable(kept.values())))
+    rows = [{**row, **changes.get(row["id"], {})} for row in chain.from_iterable(kept.values())]
+    text = card_text(folder, config, sources, funnel, stored, rows)
     write_manifest(folder, stored, write_card(folder, text, before), made_from, funnel)
     return Summary(folder=folder, funnel=funnel, photos=sources.every_photo())
 
@@ -168,10 +178,17 @@ def _check_all_made(
         raise StoreError(f"{folder.path}: {left}; run the same `mycanvas build` again first")
 
 
-def _select(candidates: Sequence[Row], config: BuildConfig) -> Selection:
+def _select(candidates: Sequence[Row], judgements: people.People, config: BuildConfig) -> Selection:
     """Select the candidates to keep; warn of bounds that have no effect."""
     judged = [
-        Judged(id=row["id"], composition=row["composition"], scores=row["scores"], fingerprint=row["fingerprint"])
+        Judged(
+            id=row["id"],
+            composition=row["composition"],
+            scores=row["scores"],
+            fingerprint=row["fingerprint"],
+            rank=judgements.ranks.get(row["id"]),
+            flag=judgements.flags.get(row["id"]),
+        )
         for row in candidates
     ]
     for score in idle_bounds(judged, config.select):

@@ -1,14 +1,18 @@
-"""Select the scenes to keep from the candidates' scores: thresholds, near-duplicates, quotas. Reads no pictures."""
+"""Select the scenes to keep from people's ranks and the candidates' scores: thresholds, near-duplicates, quotas.
+
+Reads no pictures.
+"""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from mycanvas.io.config_table import Fraction, Table
 from mycanvas.schema import SCORE_FIELDS
@@ -24,6 +28,39 @@ def _bound(side: Literal["Minimum", "Maximum"], name: str, default: float | None
     score = SCORE_FIELDS[name]
     meaning = f"{side} {name} score of a kept scene: {score.meaning} ({score.range}, {score.better} is better)."
     return Field(default, description=meaning)
+
+
+def _none_if_empty(value: object) -> object:
+    """TOML has no null."""
+    return None if value == "" else value
+
+
+class FittedScore(Table):
+    """[select.fitted]: one acceptance score, fitted to people's ranks.
+
+    acceptance = 1 / (1 + exp(-(intercept + sum of weight * (score - mean)))); a score that a scene lacks counts as its
+    mean. weights, means: by the name of the score, with the same names. bound: minimum acceptance of a kept scene.
+    """
+
+    bound: Fraction
+    intercept: float
+    weights: dict[str, float]
+    means: dict[str, float]
+
+    @model_validator(mode="after")
+    def _check_names(self) -> FittedScore:
+        unknown = sorted({*self.weights, *self.means} - SCORE_FIELDS.keys())
+        if unknown:
+            raise ValueError(f"unknown score {unknown[0]!r}; the scores are {', '.join(SCORE_FIELDS)}")
+        if self.weights.keys() != self.means.keys():
+            raise ValueError("weights and means must have the same scores")
+        return self
+
+    def acceptance(self, scores: Mapping[str, float | None]) -> float:
+        """The probability, 0 to 1, that people accept a scene with these scores."""
+        known = ((name, value) for name in self.weights if (value := scores.get(name)) is not None)
+        total = self.intercept + sum(self.weights[name] * (value - self.means[name]) for name, value in known)
+        return 0.5 + 0.5 * math.tanh(total / 2)
 
 
 class SelectConfig(Table):
@@ -51,30 +88,43 @@ class SelectConfig(Table):
     """Maximum number of scenes kept per composition."""
     duplicate_bits: Annotated[int, Field(ge=-1, le=64)] = 3
     """Maximum difference of two fingerprints, in bits, for duplicates within a composition; -1 keeps duplicates."""
+    min_rank: Annotated[Annotated[int, Field(ge=1, le=5)] | None, BeforeValidator(_none_if_empty)] = 4
+    """Minimum rank by people of a kept scene; the scores of a ranked scene do not count. "" or none: ranks do not."""
+    fitted: FittedScore | None = None
+    """An acceptance score of several scores, and its bound, as `mycanvas select DIR --fit-ranks` prints it."""
 
     def bounds(self) -> dict[str, tuple[float | None, float | None]]:
         """Map each bounded score to its (lowest, highest) allowed value; None: no bound."""
-        given = {name: value for name, value in self if name.startswith(("min_", "max_")) and value is not None}
+        given = {
+            name: value
+            for name, value in self
+            if name.startswith(("min_", "max_")) and name[4:] in SCORE_FIELDS and value is not None
+        }
         scores = sorted({name[4:] for name in given})
         return {score: (given.get(f"min_{score}"), given.get(f"max_{score}")) for score in scores}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
-    """A candidate without its pixels."""
+    """A candidate without its pixels.
+
+    rank: 1 to 5, by people; None: not ranked. flag: the reason for which a person flagged it, if one did.
+    """
 
     id: str
     composition: str
     scores: Mapping[str, float | None]
     fingerprint: int
+    rank: int | None = None
+    flag: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
     """The result of a selection.
 
-    kept: ids in the order of the candidates. dropped: id -> the rule that dropped it: a bound ("size < 0.1"),
-    "near-duplicate" or "quota".
+    kept: ids in the order of the candidates. dropped: id -> the rule that dropped it: "rank 2", "flagged: floating", a
+    bound ("size < 0.1", "acceptance < 0.71"), "near-duplicate" or "quota".
     """
 
     kept: tuple[str, ...]
@@ -84,22 +134,23 @@ class Selection:
 def select(candidates: Iterable[Judged], config: SelectConfig) -> Selection:
     """Decide which candidates to keep.
 
-    The scenes of a composition are ranked by Borda count: each score ranks the scenes, and the ranks are added, so that
-    the units of scores do not matter. Dropped are scenes out of bounds, near-duplicates of a better scene, and then
-    the worst scenes over the quota.
+    People decide first: a rank of at least min_rank keeps a scene whatever its scores and flags, a lower one drops it,
+    and so does a flag. Of the others, scenes out of bounds are dropped. Then, in each composition, near-duplicates of a
+    better scene are dropped, and the worst scenes over the quota. Better are scenes that people ranked, by rank; then
+    by Borda count: each score orders the scenes, and the places are added, so that the units of scores do not matter.
     """
     order: list[str] = []
     dropped: dict[str, str] = {}
     groups: defaultdict[str, list[Judged]] = defaultdict(list)
     for candidate in candidates:
         order.append(candidate.id)
-        failed = _failed_bound(candidate.scores, config)
+        failed = _failed_rule(candidate, config)
         if failed:
             dropped[candidate.id] = failed
         else:
             groups[candidate.composition].append(candidate)
     for group in groups.values():
-        dropped |= _drop_duplicates_and_excess(_best_first(group), config)
+        dropped |= _drop_duplicates_and_excess(_best_first(group, config), config)
     return Selection(kept=tuple(name for name in order if name not in dropped), dropped=dropped)
 
 
@@ -111,6 +162,20 @@ def idle_bounds(candidates: Iterable[Judged], config: SelectConfig) -> list[str]
     return sorted(bounded)
 
 
+def _rank(candidate: Judged, config: SelectConfig) -> int | None:
+    """The candidate's rank, if ranks count."""
+    return None if config.min_rank is None else candidate.rank
+
+
+def _failed_rule(candidate: Judged, config: SelectConfig) -> str | None:
+    rank = _rank(candidate, config)
+    if rank is not None and config.min_rank is not None:
+        return f"rank {rank}" if rank < config.min_rank else None
+    if candidate.flag:
+        return f"flagged: {candidate.flag}"
+    return _failed_bound(candidate.scores, config)
+
+
 def _failed_bound(scores: Mapping[str, float | None], config: SelectConfig) -> str | None:
     for name, (lowest, highest) in config.bounds().items():
         value = scores.get(name)
@@ -120,18 +185,20 @@ def _failed_bound(scores: Mapping[str, float | None], config: SelectConfig) -> s
             return f"{name} < {lowest:g}"
         if highest is not None and value > highest:
             return f"{name} > {highest:g}"
+    if config.fitted and config.fitted.acceptance(scores) < config.fitted.bound:
+        return f"acceptance < {config.fitted.bound:g}"
     return None
 
 
-def _best_first(group: Sequence[Judged]) -> list[Judged]:
-    ranks: defaultdict[str, int] = defaultdict(int)
+def _best_first(group: Sequence[Judged], config: SelectConfig) -> list[Judged]:
+    places: defaultdict[str, int] = defaultdict(int)
     for name in sorted({name for candidate in group for name in candidate.scores}):
         sign = -1 if name in HIGHER_IS_BETTER else 1
         signed = {each.id: sign * value for each in group if (value := each.scores.get(name)) is not None}
         order = sorted(signed.values())
         for key, value in signed.items():
-            ranks[key] += bisect_left(order, value)  # equal values share a rank
-    return sorted(group, key=lambda candidate: (ranks[candidate.id], candidate.id))
+            places[key] += bisect_left(order, value)  # equal values share a place
+    return sorted(group, key=lambda each: (-(_rank(each, config) or 0), places[each.id], each.id))
 
 
 def _drop_duplicates_and_excess(group: Sequence[Judged], config: SelectConfig) -> dict[str, str]:

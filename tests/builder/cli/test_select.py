@@ -28,7 +28,7 @@ def built(build_shapes: Callable[[int, int], Path]) -> Path:
 def test_every_threshold_of_the_configuration_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
     page = run(capsys, "--help")
 
-    assert all(f"--{name.replace('_', '-')} NUMBER|none" in page for name in SelectConfig.model_fields)
+    assert all(f"--{name.replace('_', '-')} NUMBER|none" in page for name in {*SelectConfig.model_fields} - {"fitted"})
 
 
 def test_help_has_each_score_with_its_meaning_range_and_current_bound(
