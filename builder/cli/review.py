@@ -59,7 +59,9 @@ def review(folder: Path, study: Path | None, rater: str | None, port: int | None
 
 def _has_screen() -> bool:
     """Whether a browser can be seen: webbrowser would start one in the terminal otherwise."""
-    return sys.stdout.isatty() and (sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))))
+    return sys.stdout.isatty() and (
+        sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+    )
 
 
 def _open_browser(address: str, private: Path) -> None:

@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from builder.review.answers import Body, picture
-from builder.review.captions import check_caption
 from builder.review.cutouts import ReviewedCutouts
 from builder.review.scenes import RankedScene, SceneIndex, order_for
+from builder.stages.caption.edited import edited_words
 from mycanvas.errors import InputError
 from mycanvas.ratings.entries import FLAGS, CaptionEdit, Flag, Rating
 from mycanvas.ratings.store import Event, RatingStore
@@ -89,7 +89,9 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
     @router.post("/api/ranks")
     def rank(sent: _Rank) -> dict[str, Any]:
         scenes.get(sent.item)
-        store.add(Event(id=sent.id, session=sent.session, entry=Rating(rater=sent.rater, item=sent.item, score=sent.score)))
+        store.add(
+            Event(id=sent.id, session=sent.session, entry=Rating(rater=sent.rater, item=sent.item, score=sent.score))
+        )
         return {"saved": sent.id}
 
     @router.post("/api/flags")
@@ -104,9 +106,7 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
     @router.post("/api/captions")
     def caption(sent: _Caption) -> dict[str, Any]:
         scene = scenes.get(sent.item)
-        text = None if sent.caption is None else " ".join(sent.caption.split())
-        if text is not None:
-            check_caption(text, scene)
+        text = None if sent.caption is None else _caption(sent.caption, scene)
         entry = CaptionEdit(rater=sent.rater, item=sent.item, caption=text)
         store.add(Event(id=sent.id, session=sent.session, entry=entry))
         return {"saved": sent.id, "caption": scene.caption if text is None else text}
@@ -125,3 +125,15 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
         }
 
     return router
+
+
+def _caption(text: str, scene: RankedScene) -> str:
+    """An edited caption as `mycanvas select` will use it.
+
+    Raises:
+        InputError: it does not name each class, or breaks another rule of captions.
+    """
+    words = edited_words(text, scene.class_names, scene.concept_tokens, scene.boxes)
+    if isinstance(words, str):
+        raise InputError(f"{words}; expected each of {', '.join(dict.fromkeys(scene.class_names))}")
+    return words.caption

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.seeds import rng_for
+from mycanvas.boxes import Box
 from mycanvas.errors import InputError
 
 COLUMNS = (
@@ -32,7 +33,7 @@ class RankedScene:
     id: str
     caption: str
     prompt: str
-    boxes: tuple[tuple[float, ...], ...]
+    boxes: tuple[Box, ...]
     concept_tokens: tuple[str, ...]
     class_names: tuple[str, ...]
     composition: str
@@ -107,7 +108,7 @@ class SceneIndex:
 
 def _scene(values: Mapping[str, Any], shard: int, row: int) -> RankedScene:
     texts = {name: tuple(values[name]) for name in ("concept_tokens", "class_names", "source_images")}
-    boxes = tuple(tuple(float(side) for side in box) for box in values["boxes"])
+    boxes = tuple((x, y, width, height) for x, y, width, height in values["boxes"])
     return RankedScene(**{**values, **texts, "boxes": boxes, "shard": shard, "row": row})
 
 
