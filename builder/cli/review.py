@@ -59,9 +59,8 @@ def review(folder: Path, study: Path | None, rater: str | None, port: int | None
 
 def _has_screen() -> bool:
     """Whether a browser can be seen: webbrowser would start one in the terminal otherwise."""
-    return sys.stdout.isatty() and (
-        sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
-    )
+    screen = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return sys.stdout.isatty() and bool(screen)
 
 
 def _open_browser(address: str, private: Path) -> None:
@@ -80,7 +79,7 @@ def _first_lines(plan: ReviewPlan) -> list[str]:
         *study,
         "Each is usable by keys alone: press ? there. Everything is saved at once; stop with Ctrl-C.",
         "",
-        f"ranks:      {plan.store_file}",
+        f"ranks:      {plan.folder.review_file}",
         *(f"decisions:  {place}" for place in plan.kept_in),
         "",
     ]

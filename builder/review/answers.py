@@ -11,7 +11,6 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict
 
 from mycanvas.errors import MyCanvasError, StoreError
-from mycanvas.io.messages import explain
 
 log = logging.getLogger("mycanvas")
 
@@ -41,9 +40,10 @@ def _answer(status: HTTPStatus, reason: str) -> Response:
 
 
 def _wrong_request(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, explain({**first, "loc": first["loc"][1:]}, ()))
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    first = found[0] if found else {"loc": (), "msg": str(error)}
+    place = ".".join(str(part) for part in first["loc"][1:])
+    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"{place}: {first['msg']}")
 
 
 def _known(_request: Request, error: Exception) -> Response:

@@ -30,17 +30,18 @@ def make_app(path: str, tabs: Mapping[str, str], routers: list[APIRouter], facts
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     add_error_answers(app)
 
-    def told() -> dict[str, Any]:
+    def stated() -> dict[str, Any]:
         return dict(facts)
 
-    app.add_api_route(f"{path}/api/facts", told, methods=["GET"])
+    app.add_api_route(f"{path}/api/facts", stated, methods=["GET"])
     for router in routers:
         app.include_router(router, prefix=path)
     app.mount(f"{path}/pages", StaticFiles(directory=PAGES))
-    return _with_gradio(app, path, tabs)
+    _mount_gradio(app, path, tabs)
+    return app
 
 
-def _with_gradio(app: FastAPI, path: str, tabs: Mapping[str, str]) -> FastAPI:
+def _mount_gradio(app: FastAPI, path: str, tabs: Mapping[str, str]) -> None:
     with gradio.Blocks(title="MyCanvas review", analytics_enabled=False, fill_width=True) as blocks, gradio.Tabs():
         for name, title in tabs.items():
             with gradio.Tab(title):
@@ -50,7 +51,7 @@ def _with_gradio(app: FastAPI, path: str, tabs: Mapping[str, str]) -> FastAPI:
                     apply_default_css=False,
                 )
     fonts, mono = (tuple(gradio.themes.Font(name) for name in names) for names in SYSTEM_FONTS)
-    return gradio.mount_gradio_app(
+    gradio.mount_gradio_app(
         app,
         blocks,
         path,

@@ -19,7 +19,7 @@ from builder.pipeline.prepared_files import read_cutout, read_encoded
 from builder.pipeline.source_photos import CutoutUse, format_quality
 from builder.records import Alpha, CutoutReview, Rgba, Verdict
 from builder.sources.cutout_reviews import CutoutReviews
-from mycanvas.errors import InputError, StoreError
+from mycanvas.errors import InputError
 from mycanvas.io.files import sha256_of
 from mycanvas.io.images import decode_mask, decode_rgb, encode_png
 
@@ -84,7 +84,7 @@ class ReviewedCutouts:
         return self._described(sha256, self.photo(sha256), self._reviews.get(sha256))
 
     def shown_photo(self, photo_id: str) -> dict[str, Any]:
-        """The photo that a scene shows, by its id, and some others of its concept; sha256 is None if it is not known."""
+        """The photo that a scene shows, by its id, and some others of its concept; sha256: None if not known."""
         photos = self.every()
         found = next((sha256 for sha256, photo in photos.items() if photo.id == photo_id), None)
         concept = photo_id.split("/")[0]

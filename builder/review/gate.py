@@ -56,7 +56,7 @@ HEADERS = {
 }
 """Headers of every answer: the pages ask nothing of the network, and no other site may frame or read them."""
 
-_ENTERED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>MyCanvas review</title>
+_ENTERED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>MyCanvas review</title><link rel="icon" href="data:,">
 <meta http-equiv="refresh" content="0;url=./"><p><a href="./">Open the review</a></p></html>"""
 """Answer to the token. A redirect would keep the initiator of the request: if that is another site, such as a terminal
 in a browser, SameSite=Strict would keep the cookie back."""

@@ -89,9 +89,8 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
     @router.post("/api/ranks")
     def rank(sent: _Rank) -> dict[str, Any]:
         scenes.get(sent.item)
-        store.add(
-            Event(id=sent.id, session=sent.session, entry=Rating(rater=sent.rater, item=sent.item, score=sent.score))
-        )
+        entry = Rating(rater=sent.rater, item=sent.item, score=sent.score)
+        store.add(Event(id=sent.id, session=sent.session, entry=entry))
         return {"saved": sent.id}
 
     @router.post("/api/flags")

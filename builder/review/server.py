@@ -18,7 +18,7 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.sources.cutout_reviews import CutoutReviews, user_reviews
 from mycanvas.errors import ConfigError, MissingExtra
 from mycanvas.io.images import quiet_decoding
-from mycanvas.ratings.store import NAME, RatingStore
+from mycanvas.ratings.store import RatingStore
 
 log = logging.getLogger("mycanvas")
 
@@ -38,11 +38,6 @@ class ReviewPlan:
     folder: BuildFolder
     study: Path | None = None
     rater: str | None = None
-
-    @property
-    def store_file(self) -> Path:
-        """Where ranks, flags, captions and the answers of studies are kept."""
-        return self.folder.hidden / NAME
 
     @property
     def kept_in(self) -> tuple[Path, ...]:
@@ -106,7 +101,7 @@ def reviewing(plan: ReviewPlan, opened: socket.socket, announce: Callable[[str],
         from builder.review.study_routes import study_routes
 
         folder, path = plan.folder, new_path()
-        store = RatingStore(plan.store_file)
+        store = RatingStore(folder.review_file)
         cutouts = ReviewedCutouts(folder, CutoutReviews(plan.kept_in))
         tabs = {"cutouts": "Cut-outs", "scenes": "Scenes"}
         routers = [cutout_routes(cutouts), scene_routes(SceneIndex(folder), cutouts, store)]

@@ -10,8 +10,8 @@
     [questions]                  # optional: name = text
     personalization = "Do the objects look like those in the photos?"
 
-The browser gets no arm's name: a picture is known by its place in an order that the seed, the rater and the prompt decide,
-and is encoded again, as metadata of files may name the arm.
+The browser gets no arm's name: a picture is known by its place in an order that the seed, the rater and the prompt
+decide, and is encoded again, as metadata of files may name the arm.
 """
 
 from __future__ import annotations
@@ -134,9 +134,9 @@ class Study:
 
     def _arrange(self, rater: str) -> Mapping[str, Comparison]:
         items = list(self.items)
-        rng_for(self._seed, rater, "study").shuffle(items)  # type: ignore[arg-type]
+        rng_for(self._seed, rater, "study").shuffle(items)
         groups = [self.arms] if self.kind == "scores" else list(combinations(self.arms, 2))
-        found = {}
+        found: dict[str, Comparison] = {}
         for item in items:
             for group in groups:
                 arms = list(group)
