@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import gradio
 from fastapi import APIRouter, FastAPI
 from fastapi.staticfiles import StaticFiles
 
@@ -18,14 +17,13 @@ SYSTEM_FONTS = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")
 """Fonts that are on every machine: nothing is fetched from the network."""
 
 
-def make_app(path: str, tabs: Mapping[str, str], routers: list[APIRouter], facts: Mapping[str, Any]) -> FastAPI:
-    """Make the application.
+def make_app(path: str, routers: Sequence[APIRouter], facts: Mapping[str, Any]) -> FastAPI:
+    """Make the application without its page.
 
     Args:
         path: below which everything is served, without a slash at its end.
-        tabs: the title of each tab, by the name of its script in pages/.
         routers: the routes of the tabs.
-        facts: what pages must know: the dataset's name and key, and the rater if one was given.
+        facts: for the scripts: a key of the dataset, and the rater if one was given.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     add_error_answers(app)
@@ -37,11 +35,19 @@ def make_app(path: str, tabs: Mapping[str, str], routers: list[APIRouter], facts
     for router in routers:
         app.include_router(router, prefix=path)
     app.mount(f"{path}/pages", StaticFiles(directory=PAGES))
-    _mount_gradio(app, path, tabs)
     return app
 
 
-def _mount_gradio(app: FastAPI, path: str, tabs: Mapping[str, str]) -> None:
+async def add_page(app: FastAPI, path: str, tabs: Mapping[str, str]) -> None:
+    """Mount the page, which Gradio draws. In a running loop: without one, Gradio makes loops and never closes them.
+
+    Args:
+        app: the result of `make_app`.
+        path: as there.
+        tabs: the title of each tab, by the name of its script in pages/.
+    """
+    import gradio
+
     with gradio.Blocks(title="MyCanvas review", analytics_enabled=False, fill_width=True) as blocks, gradio.Tabs():
         for name, title in tabs.items():
             with gradio.Tab(title):

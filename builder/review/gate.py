@@ -56,8 +56,9 @@ HEADERS = {
 }
 """Headers of every answer: the pages ask nothing of the network, and no other site may frame or read them."""
 
-_ENTERED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>MyCanvas review</title><link rel="icon" href="data:,">
-<meta http-equiv="refresh" content="0;url=./"><p><a href="./">Open the review</a></p></html>"""
+_ENTERED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>MyCanvas review</title>
+<link rel="icon" href="data:,"><meta http-equiv="refresh" content="0;url=./">
+<p><a href="./">Open the review</a></p></html>"""
 """Answer to the token. A redirect would keep the initiator of the request: if that is another site, such as a terminal
 in a browser, SameSite=Strict would keep the cookie back."""
 
@@ -73,7 +74,7 @@ class Gate:
     """
 
     def __init__(self, app: ASGIApp, *, port: int, path: str, announce: Callable[[str], None]) -> None:
-        self._app = app
+        self.app = app
         self._path = path
         self._announce = announce
         self._hosts = tuple(f"{name}:{port}" for name in HOSTS)
@@ -90,7 +91,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with the reason why not."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         headers, method = Headers(scope=scope), scope.get("method", "")
         given = _token(scope) if method == "GET" and scope["path"] == f"{self._path}/" else None
@@ -104,7 +105,7 @@ class Gate:
         if refused is None and not self._is_served(scope["path"], method):
             refused = PlainTextResponse("not found", HTTPStatus.NOT_FOUND)
         if refused is None:
-            await self._app(scope, receive, _with_headers(send, no_store=not self._is_static(scope["path"])))
+            await self.app(scope, receive, _with_headers(send, no_store=not self._is_static(scope["path"])))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:

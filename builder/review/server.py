@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import errno
 import hashlib
 import logging
@@ -10,9 +10,10 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.sources.cutout_reviews import CutoutReviews, user_reviews
@@ -20,11 +21,18 @@ from mycanvas.errors import ConfigError, MissingExtra
 from mycanvas.io.images import quiet_decoding
 from mycanvas.ratings.store import RatingStore
 
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from builder.review.gate import Gate
+
 log = logging.getLogger("mycanvas")
 
 HOST = "127.0.0.1"
 PORT, PORTS_TRIED = 8643, 20
 """The first port that is tried, and how many after it, unless one is given."""
+TABS = {"cutouts": "Cut-outs", "scenes": "Scenes", "study": "Study"}
+"""Titles by the names of the scripts; without a study, its tab is left out."""
 PATIENCE = 1
 """Seconds that open requests get to end after Ctrl-C."""
 REVIEWS = "reviews"
@@ -71,7 +79,7 @@ def listen(port: int | None) -> socket.socket:
 
 @contextmanager
 def reviewing(plan: ReviewPlan, opened: socket.socket, announce: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-    """Prepare the server: its first address is announced, and what the block gets runs it until a stop signal.
+    """Prepare the server. The block gets a function that announces the first address and serves until a stop signal.
 
     Args:
         plan: what to serve.
@@ -82,36 +90,9 @@ def reviewing(plan: ReviewPlan, opened: socket.socket, announce: Callable[[str],
         MissingExtra: Gradio is not installed.
         ConfigError, InputError: the study cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="mycanvas-review-") as scratch:
-        os.environ.update(
-            GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_TEMP_DIR=scratch
-        )  # before Gradio is imported
-        try:
-            import uvicorn
+    with gated_app(plan, opened.getsockname()[1], announce) as gate:
+        import uvicorn
 
-            from builder.review.app import make_app
-            from builder.review.gate import Gate, new_path
-        except ImportError as missing:
-            raise MissingExtra("gradio", extra="review") from missing
-        from builder.review.cutout_routes import cutout_routes
-        from builder.review.cutouts import ReviewedCutouts
-        from builder.review.scene_routes import scene_routes
-        from builder.review.scenes import SceneIndex
-        from builder.review.study import read_study
-        from builder.review.study_routes import study_routes
-
-        folder, path = plan.folder, new_path()
-        store = RatingStore(folder.review_file)
-        cutouts = ReviewedCutouts(folder, CutoutReviews(plan.kept_in))
-        tabs = {"cutouts": "Cut-outs", "scenes": "Scenes"}
-        routers = [cutout_routes(cutouts), scene_routes(SceneIndex(folder), cutouts, store)]
-        if plan.study:
-            tabs["study"] = "Study"
-            routers.append(study_routes(read_study(plan.study), store))
-        key = hashlib.sha256(os.path.realpath(folder.path).encode()).hexdigest()[:16]
-        facts = {"key": key, "name": os.path.basename(os.path.realpath(folder.path)), "rater": plan.rater}
-        app = make_app(path, tabs, routers, facts)
-        gate = Gate(app, port=opened.getsockname()[1], path=path, announce=announce)
         config = uvicorn.Config(
             gate,
             log_config=None,
@@ -125,7 +106,53 @@ def reviewing(plan: ReviewPlan, opened: socket.socket, announce: Callable[[str],
 
         def serve() -> None:
             announce(gate.address)
-            with quiet_decoding(), contextlib.suppress(KeyboardInterrupt):
+            with quiet_decoding(), suppress(KeyboardInterrupt):
                 uvicorn.Server(config).run(sockets=[opened])
 
         yield serve
+
+
+@contextmanager
+def gated_app(plan: ReviewPlan, port: int, announce: Callable[[str], None]) -> Iterator[Gate]:
+    """The application behind its gate; its temporary files are removed at the end.
+
+    Raises:
+        MissingExtra, ConfigError, InputError: as `reviewing`.
+    """
+    with tempfile.TemporaryDirectory(prefix="mycanvas-review-") as scratch:
+        # Gradio reads these when it is imported: it reports nothing to anyone, and writes to no shared folder.
+        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_TEMP_DIR=scratch)
+        try:
+            from builder.review.app import add_page, make_app
+            from builder.review.gate import Gate, new_path
+        except ImportError as missing:
+            raise MissingExtra("gradio", extra="review") from missing
+        path = new_path()
+        app = make_app(path, [*routers(plan)], {"key": _key(plan.folder.path), "rater": plan.rater})
+        try:
+            asyncio.run(add_page(app, path, {name: TABS[name] for name in TABS if name != "study" or plan.study}))
+        except ImportError as missing:
+            raise MissingExtra("gradio", extra="review") from missing
+        yield Gate(app, port=port, path=path, announce=announce)
+
+
+def routers(plan: ReviewPlan) -> Iterator[APIRouter]:
+    """The routes of each tab."""
+    from builder.review.cutout_routes import cutout_routes
+    from builder.review.cutouts import ReviewedCutouts
+    from builder.review.scene_routes import scene_routes
+    from builder.review.scenes import SceneIndex
+    from builder.review.study import read_study
+    from builder.review.study_routes import study_routes
+
+    store = RatingStore(plan.folder.review_file)
+    cutouts = ReviewedCutouts(plan.folder, CutoutReviews(plan.kept_in))
+    yield cutout_routes(cutouts)
+    yield scene_routes(SceneIndex(plan.folder), cutouts, store)
+    if plan.study:
+        yield study_routes(read_study(plan.study), store)
+
+
+def _key(folder: Path) -> str:
+    """Names a dataset to the browser, which keeps what is not saved yet by it."""
+    return hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:16]
