@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import click
 
 from builder.cli.options import folder_argument, json_option
-from builder.cli.output import print_result
+from builder.cli.output import Result, print_result
 
 WORDS = "builder.cli.select.words"
 """Key of the words of the command line in click's context."""
+PRECISION = 0.9
+"""Of fitted bounds."""
 
 
 class SelectCommand(click.Command):
@@ -89,20 +92,58 @@ def _current_bounds(words: Sequence[str]) -> tuple[Mapping[str, float | None], s
     return defaults, "default"
 
 
+def _precision(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 < value <= 1:
+        raise click.BadParameter(f"expected a number above 0 and of at most 1, got {value:g}")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Selected:
+    """A selection with the fits that it uses."""
+
+    fits: Mapping[str, Result]
+    summary: Result
+
+    def lines(self) -> list[str]:
+        return [*(line for fit in self.fits.values() for line in (*fit.lines(), "")), *self.summary.lines()]
+
+    def as_json(self) -> dict[str, Any]:
+        return {**self.summary.as_json(), **{name: fit.as_json() for name, fit in self.fits.items()}}
+
+
 @click.command(cls=SelectCommand)
 @folder_argument
-@click.option("--reset", is_flag=True, help="Start from the profile's thresholds.")
+@click.option("--fit-ranks", is_flag=True, help="Fit one acceptance score, and its bound, to people's ranks.")
+@click.option(
+    "--precision",
+    type=float,
+    callback=_precision,
+    help="Fraction that people accept of what a fitted bound keeps.  [default: 0.9]",
+)
+@click.option("--reset", is_flag=True, help="Start from the profile's thresholds, without a fitted score.")
 @json_option
-def select(folder: Path, reset: bool, as_json: bool, **thresholds: Any) -> None:
+def select(
+    folder: Path, fit_ranks: bool, precision: float | None, reset: bool, as_json: bool, **thresholds: Any
+) -> None:
     """Choose again which scenes are kept, without generating any.
 
-    Thresholds that are not given keep their current values.
+    Thresholds that are not given keep their current values. Scenes that people ranked with
+    `mycanvas review` are kept or dropped by their rank, flagged ones are dropped.
 
     \b
     Example:
       mycanvas select mycanvas_data --min-visible 0.8 --max-border none --per-composition 20
+      mycanvas select mycanvas_data --fit-ranks --precision 0.9
     """
+    from builder.pipeline import fit
     from builder.pipeline.finalize import reselect
 
+    if precision is not None and not fit_ranks:
+        raise click.UsageError("--precision needs --fit-ranks")
     given = {name: None if value == "none" else value for name, value in thresholds.items() if value is not None}
-    print_result(reselect(folder, given, reset=reset), as_json)
+    fits: dict[str, Result] = {}
+    if fit_ranks:
+        ranks = fit.fit_ranks(folder, precision or PRECISION, given.get("min_rank"))
+        fits["acceptance"], given["fitted"] = ranks, ranks.config()
+    print_result(_Selected(fits=fits, summary=reselect(folder, given, reset=reset)), as_json)

@@ -18,6 +18,7 @@ from builder.inspect.contact_sheet import contact_sheet
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.manifest import check_whole, read_manifest
+from builder.pipeline.reviewed_cutouts import current_sources
 from builder.pipeline.source_photos import Sources, height_lines, summary_lines
 from builder.stages.layout.replies import Tally, tally
 from mycanvas.dataset import Scene, open_dataset
@@ -41,6 +42,7 @@ class Inspection:
     quantiles: for each score, its value at QUANTILES over all scenes made, kept or not.
     placed_by, written_by: the number of kept scenes whose layout or caption was made by each method; empty where the
         backend has only one.
+    fitted: the acceptance score that select uses, as in [select.fitted].
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class Inspection:
     replies: Tally
     placed_by: dict[str, int]
     written_by: dict[str, int]
+    fitted: dict[str, Any] | None
 
     def as_json(self) -> dict[str, Any]:
         """Every number, as JSON types."""
@@ -73,6 +76,7 @@ class Inspection:
             "",
             f"scores of all {counted(sum(self.funnel.made.values()), 'generated scene')}, kept or not:",
             *table_lines([head, *scores]),
+            *_fitted_lines(self.fitted),
             "",
             *summary_lines(self.sources.every_photo()),
             *([""] if lost else []),
@@ -101,11 +105,12 @@ def inspect_build(folder: BuildFolder) -> Inspection:
         funnel=manifest.funnel.ordered(),
         compositions=dict(sorted(Counter(scene.composition for scene in scenes).items())),
         quantiles=_quantiles(scores),
-        sources=folder.sources(),
+        sources=current_sources(folder),
         words_per_caption=float(np.mean([len(scene.caption.split()) for scene in scenes])),
         replies=tally(folder.replies),
         placed_by=_tally("placed_by", scenes),
         written_by=_tally("written_by", scenes),
+        fitted=manifest.made_from.select.get("fitted"),
     )
 
 
@@ -149,6 +154,13 @@ def _is_sheet(file: Path) -> bool:
 def draw_sheet(folder: BuildFolder) -> Image.Image:
     """Draw a contact sheet of scenes spread evenly over the dataset."""
     return contact_sheet(open_dataset(folder.path).spread(SHOWN), SHOWN)
+
+
+def _fitted_lines(fitted: Mapping[str, Any] | None) -> list[str]:
+    if fitted is None:
+        return []
+    weights = ", ".join(f"{name} {weight:+.3g}" for name, weight in fitted["weights"].items())
+    return [f"acceptance, fitted to people's ranks, of at least {fitted['bound']:g}; weights: {weights}"]
 
 
 def _tally(key: str, scenes: Sequence[Scene]) -> dict[str, int]:

@@ -84,20 +84,22 @@ def _started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: S
 
 
 def _write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
+    flawed = {cutout.id: cutout.reason or "" for cutout in cutouts if not cutout.key}
     sources = Sources(
-        photos=cutouts,
+        photos=tuple(cutout for cutout in cutouts if cutout.key),
         backgrounds=tuple(map(background_use, inputs.backgrounds)),
-        unreadable={rejection.sample_id: rejection.reason for rejection in inputs.rejected},
+        unreadable={rejection.sample_id: rejection.reason for rejection in inputs.rejected} | flawed,
         unreadable_backgrounds={rejection.sample_id: rejection.reason for rejection in inputs.rejected_backgrounds},
     )
     write_checked(folder.sources_file, asdict(sources))
 
 
 def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUse]) -> tuple[Sample, ...]:
-    """Plan every scene, with the cut-outs that scenes may show, and write the plan."""
+    """Plan every scene, or again as in an earlier run, and write the plan with the cut-outs that it is drawn with."""
     config = context.config
-    used = {cutout.concept for cutout in cutouts if cutout.used}
-    concepts = [concept for concept in inputs.concepts if concept.name in used]
+    planned = {cutout.id: cutout for cutout in cutouts if cutout.in_plan}
+    shown = {cutout.concept for cutout in planned.values()}
+    concepts = [concept for concept in inputs.concepts if concept.name in shown]
     if not concepts:
         raise InputError(_no_cutout(cutouts, config))
     if len(concepts) == 1 and not config.compositions and 1 not in config.sizes:
@@ -107,14 +109,18 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
             concepts[0].name,
         )
     samples = draw_samples(context, concepts, cutouts, inputs.backgrounds)
-    plan = Plan(request=digest(context.folder.request()), scenes=tuple(map(_planned, samples)))
+    plan = Plan(
+        request=digest(context.folder.request()),
+        scenes=tuple(map(_planned, samples)),
+        cutouts={name: cutout.key for name, cutout in planned.items()},
+    )
     write_checked(context.folder.plan_file, asdict(plan))
     return samples
 
 
 def _no_cutout(cutouts: Sequence[CutoutUse], config: BuildConfig) -> str:
     """Why no photo can be used, and how to fix it."""
-    qualities = [cutout.quality for cutout in cutouts if cutout.quality is not None and not cutout.choice]
+    qualities = [cutout.quality for cutout in cutouts if cutout.quality is not None and cutout.below_gate]
     if not qualities:
         return "no photo gave a cut-out, for the reasons above; give photos of one object, or with an alpha channel"
     return (

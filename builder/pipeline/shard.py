@@ -66,7 +66,7 @@ def make_scenes(context: BuildContext, samples: Sequence[Sample], cutouts: Seque
     digest = config.digest()
     shards = [samples[start : start + config.shard_size] for start in range(0, len(samples), config.shard_size)]
     done = {index for index in range(len(shards)) if (marker := folder.marker(index, digest)) and not marker.retriable}
-    used = {cutout.id: cutout for cutout in cutouts if cutout.used and cutout.key}
+    used = {cutout.id: cutout for cutout in cutouts if cutout.in_plan}
     made_by = backends_with_models(config, folder.revisions())
     tasks = [
         ShardTask(

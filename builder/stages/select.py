@@ -109,6 +109,7 @@ class Judged:
     """A candidate without its pixels.
 
     rank: 1 to 5, by people; None: not ranked. flag: the reason for which a person flagged it, if one did.
+    refused: the rule by which a person's decision about a cut-out drops it; None: there is none.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Judged:
     fingerprint: int
     rank: int | None = None
     flag: str | None = None
+    refused: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +126,7 @@ class Selection:
     """The result of a selection.
 
     kept: ids in the order of the candidates. dropped: id -> the rule that dropped it: "rank 2", "flagged: floating", a
-    bound ("size < 0.1", "acceptance < 0.71"), "near-duplicate" or "quota".
+    bound ("size < 0.1", "acceptance < 0.71"), "near-duplicate", "quota" or `Judged.refused`.
     """
 
     kept: tuple[str, ...]
@@ -138,6 +140,8 @@ def select(candidates: Iterable[Judged], config: SelectConfig) -> Selection:
     and so does a flag. Of the others, scenes out of bounds are dropped. Then, in each composition, near-duplicates of a
     better scene are dropped, and the worst scenes over the quota. Better are scenes that people ranked, by rank; then
     by Borda count: each score orders the scenes, and the places are added, so that the units of scores do not matter.
+    A refused scene, whatever its rank, is compared as the others, and counts in no quota: so no other scene leaves
+    because of it.
     """
     order: list[str] = []
     dropped: dict[str, str] = {}
@@ -202,14 +206,20 @@ def _best_first(group: Sequence[Judged], config: SelectConfig) -> list[Judged]:
 
 
 def _drop_duplicates_and_excess(group: Sequence[Judged], config: SelectConfig) -> dict[str, str]:
-    """Apply duplicate_bits and per_composition to a composition's candidates, the best first."""
-    kept: list[Judged] = []
+    """Apply duplicate_bits, per_composition and people's decisions to a composition's candidates, the best first."""
+    distinct: list[Judged] = []
+    kept = 0
     dropped: dict[str, str] = {}
     for candidate in group:
-        if any((candidate.fingerprint ^ other.fingerprint).bit_count() <= config.duplicate_bits for other in kept):
+        if any((candidate.fingerprint ^ other.fingerprint).bit_count() <= config.duplicate_bits for other in distinct):
             dropped[candidate.id] = "near-duplicate"
-        elif config.per_composition is not None and len(kept) >= config.per_composition:
+            continue
+        if config.per_composition is not None and kept >= config.per_composition:
             dropped[candidate.id] = "quota"
+            continue
+        distinct.append(candidate)
+        if candidate.refused:
+            dropped[candidate.id] = candidate.refused
         else:
-            kept.append(candidate)
+            kept += 1
     return dropped

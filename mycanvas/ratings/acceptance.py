@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from mycanvas.errors import InputError
 from mycanvas.io.messages import counted
 from mycanvas.ratings.logistic import Floats, fit_logistic
-from mycanvas.ratings.precision import Judgement, judge
+from mycanvas.ratings.precision import LEAST_GROUPS, Judgement, judge
 from mycanvas.schema import SCORE_FIELDS
 
 LEAST_SCENES = 100
-FOLDS = 5
+FOLDS = LEAST_GROUPS
 """Parts of the ranked scenes, by composition; each is scored by a fit on the other four."""
 LEAST_OF_A_KIND = 10
 """Accepted, and refused, scenes: with fewer, the bound would depend on one or two of them."""
@@ -62,12 +62,28 @@ class AcceptanceFit:
 
     def lines(self) -> list[str]:
         """The fit for a terminal."""
-        left_out = ", ".join(f"{name} ({why})" for name, why in self.left_out.items())
+        reasons = dict.fromkeys(self.left_out.values())
+        left_out = {why: [name for name, each in self.left_out.items() if each == why] for why in reasons}
         return [
             f"acceptance, fitted to {counted(self.scenes, 'ranked scene')} of "
             f"{counted(self.compositions, 'composition')}, {self.accepted} of them accepted:",
             *self.judgement.lines("acceptance"),
-            *([f"without weight: {left_out}"] if left_out else []),
+            *(f"without weight, {why}: {', '.join(names)}" for why, names in left_out.items()),
+            "in build.toml:",
+            *(f"  {line}" for line in self.toml_lines()),
+        ]
+
+    def toml_lines(self) -> list[str]:
+        """The table [select.fitted] of build.toml."""
+        tables = {"weights": self.weights, "means": self.means}
+        return [
+            "[select.fitted]",
+            f"bound = {self.bound!r}",
+            f"intercept = {self.intercept!r}",
+            *(
+                f"{name} = {{ {', '.join(f'{score} = {value!r}' for score, value in values.items())} }}"
+                for name, values in tables.items()
+            ),
         ]
 
     def as_json(self) -> dict[str, Any]:

@@ -24,6 +24,8 @@ RESAMPLES = 2000
 CONFIDENCE = 0.95
 LEAST_ABOVE = 10
 """A bound has at least this many rated pictures above it: the precision of fewer says little."""
+LEAST_GROUPS = 5
+"""Groups from which an interval is computed."""
 SHOWN = 10
 """Bounds of the table for a terminal, beside the chosen one."""
 
