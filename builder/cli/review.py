@@ -72,6 +72,8 @@ def _open_browser(address: str, private: Path) -> None:
 
 def _first_lines(plan: ReviewPlan) -> list[str]:
     """Lines that are printed before the address."""
+    from builder.pipeline.reviewed_cutouts import build_reviews
+
     study = ["Study      compare the pictures of each prompt, without the arms' names"] if plan.study else []
     return [
         "Cut-outs   refuse bad ones, accept good ones, fix outlines",
@@ -80,7 +82,7 @@ def _first_lines(plan: ReviewPlan) -> list[str]:
         "Each is usable by keys alone: press ? there. Everything is saved at once; stop with Ctrl-C.",
         "",
         f"ranks:      {plan.folder.review_file}",
-        *(f"decisions:  {place}" for place in plan.kept_in),
+        *(f"decisions:  {place}" for place in build_reviews(plan.folder).folders),
         "",
     ]
 

@@ -16,11 +16,10 @@ from PIL import Image
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.prepared_files import read_cutout, read_encoded
+from builder.pipeline.reviewed_cutouts import build_reviews, current_sources
 from builder.pipeline.source_photos import CutoutUse, format_quality
 from builder.records import Alpha, CutoutReview, Rgba, Verdict
-from builder.sources.cutout_reviews import CutoutReviews
 from mycanvas.errors import InputError
-from mycanvas.io.files import sha256_of
 from mycanvas.io.images import decode_mask, decode_rgb, encode_png
 
 SMALL = 400
@@ -28,6 +27,8 @@ SMALL = 400
 PICTURES_HELD = 600
 MAX_MASK_BYTES = 32 * 2**20
 MAX_REASON = 200
+NEW_OUTLINE = "the new outline, in a build with another --output"
+"""Why a cut-out is used whose outline was replaced since the build."""
 OTHERS = 4
 """Most further photos of a concept that are shown beside a scene."""
 _LIKE = 0.01
@@ -39,53 +40,52 @@ class ReviewedCutouts:
 
     Args:
         folder: the build; it may be unfinished.
-        reviews: where decisions are kept.
     """
 
-    def __init__(self, folder: BuildFolder, reviews: CutoutReviews) -> None:
+    def __init__(self, folder: BuildFolder) -> None:
         self._folder = folder
-        self._reviews = reviews
+        self._reviews = build_reviews(folder)
+        self._held: tuple[int, Mapping[str, CutoutUse]] | None = None
         self._writing = threading.Lock()
         self._small_photo = lru_cache(maxsize=PICTURES_HELD)(self._make_small_photo)
         self._small_cutout = lru_cache(maxsize=PICTURES_HELD)(self._make_small_cutout)
 
     def every(self) -> Mapping[str, CutoutUse]:
-        """The readable photos by the sha256 of their files, in the order of the concepts; empty before there are any.
+        """The photos with their present decisions, by the sha256 of their files; empty before there are any.
 
         Raises:
-            StoreError: the file of sources is damaged.
+            StoreError: the file of sources, or a decision, is damaged.
         """
         if not self._folder.sources_file.is_file():
             return {}
-        return _by_sha256(self._folder, self._folder.sources_file.stat().st_mtime_ns)
+        return {photo.sha256: photo for photo in current_sources(self._folder).photos if photo.sha256}
 
     def photo(self, sha256: str) -> CutoutUse:
-        """A photo by the sha256 of its file.
+        """A photo by the sha256 of its file, as the build has it.
 
         Raises:
             InputError: the build has none.
         """
-        found = self.every().get(sha256)
+        found = self._stored().get(sha256)
         if found is None:
             raise InputError("there is no such photo in this dataset")
         return found
 
     def listed(self) -> list[dict[str, Any]]:
-        """The photos of each concept, as the page gets them."""
+        """The photos of each concept with the present decisions, as the page gets them."""
         concepts: dict[str, dict[str, Any]] = {}
-        reviews = self._reviews.every()
-        for sha256, photo in self.every().items():
+        for photo in self.every().values():
             found = concepts.setdefault(photo.concept, {"name": photo.concept, "noun": photo.class_noun, "photos": []})
-            found["photos"].append(self._described(sha256, photo, reviews.get(sha256)))
+            found["photos"].append(_described(photo))
         return list(concepts.values())
 
     def described(self, sha256: str) -> dict[str, Any]:
-        """One photo, as the page gets it."""
-        return self._described(sha256, self.photo(sha256), self._reviews.get(sha256))
+        """One photo with its present decision, as the page gets it."""
+        return _described(self.every()[sha256])
 
     def shown_photo(self, photo_id: str) -> dict[str, Any]:
         """The photo that a scene shows, by its id, and some others of its concept; sha256: None if not known."""
-        photos = self.every()
+        photos = self._stored()
         found = next((sha256 for sha256, photo in photos.items() if photo.id == photo_id), None)
         concept = photo_id.split("/")[0]
         others = [sha256 for sha256, photo in photos.items() if photo.concept == concept and photo.id != photo_id]
@@ -157,18 +157,14 @@ class ReviewedCutouts:
             raise InputError("there is no cut-out of this photo")
         return self._small_cutout(sha256, photo.key, mask)
 
-    def _described(self, sha256: str, photo: CutoutUse, review: CutoutReview | None) -> dict[str, Any]:
-        return {
-            "sha256": sha256,
-            "id": photo.id,
-            "quality": None if photo.quality is None else format_quality(photo.quality),
-            "used": photo.used if review is None else review.verdict == "use",
-            "found": photo.quality is not None or bool(review and review.mask),
-            "why": photo.why or photo.reason or "",
-            "verdict": review.verdict if review else None,
-            "reason": review.reason if review else "",
-            "mask": review.mask if review else None,
-        }
+    def _stored(self) -> Mapping[str, CutoutUse]:
+        """The photos by the sha256 of their files, without decisions; held until the file of sources changes."""
+        if not self._folder.sources_file.is_file():
+            return {}
+        changed = self._folder.sources_file.stat().st_mtime_ns
+        if self._held is None or self._held[0] != changed:
+            self._held = changed, self.every()
+        return self._held[1]
 
     def _photo_pixels(self, photo: CutoutUse) -> NDArray[np.uint8]:
         return decode_rgb(read_encoded(self._folder, photo.key)[0])
@@ -202,12 +198,20 @@ class ReviewedCutouts:
         return _saved(image, "PNG")
 
 
-def _by_sha256(folder: BuildFolder, _version: int) -> Mapping[str, CutoutUse]:
-    """TEMPORARY until sources.json has the photos' sha256."""
-    from mycanvas.io.checked import read_checked
-
-    concepts = read_checked(folder.config_file, dict[str, Any])["concepts"]
-    return {sha256_of(__import__("pathlib").Path(concepts) / photo.id): photo for photo in folder.sources().photos}
+def _described(photo: CutoutUse) -> dict[str, Any]:
+    """A photo as the page gets it; `used` is what a person decided, also where only another build can follow it."""
+    has_new_outline = photo.review == "use" and photo.replaced
+    return {
+        "sha256": photo.sha256,
+        "id": photo.id,
+        "quality": None if photo.quality is None else format_quality(photo.quality),
+        "used": photo.used if photo.review is None else photo.review == "use",
+        "found": photo.quality is not None or photo.review_mask is not None,
+        "why": NEW_OUTLINE if has_new_outline else photo.why or photo.reason or "",
+        "verdict": photo.review,
+        "reason": photo.reviewed,
+        "mask": photo.review_mask,
+    }
 
 
 def _fitted(mask: Alpha, size: tuple[int, ...]) -> Alpha:

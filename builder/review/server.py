@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.pipeline.build_folder import BuildFolder
-from builder.sources.cutout_reviews import CutoutReviews, user_reviews
 from mycanvas.errors import ConfigError, MissingExtra
 from mycanvas.io.images import quiet_decoding
 from mycanvas.ratings.store import RatingStore
@@ -35,8 +34,6 @@ TABS = {"cutouts": "Cut-outs", "scenes": "Scenes", "study": "Study"}
 """Titles by the names of the scripts; without a study, its tab is left out."""
 PATIENCE = 1
 """Seconds that open requests get to end after Ctrl-C."""
-REVIEWS = "reviews"
-"""Folder of the decisions about cut-outs in the hidden folder of a build."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,12 +43,6 @@ class ReviewPlan:
     folder: BuildFolder
     study: Path | None = None
     rater: str | None = None
-
-    @property
-    def kept_in(self) -> tuple[Path, ...]:
-        """Where decisions about cut-outs are kept: in the build, and for other builds of the same photos."""
-        own, users = self.folder.hidden / REVIEWS, user_reviews()
-        return (own,) if users is None else (own, users)
 
 
 def listen(port: int | None) -> socket.socket:
@@ -146,7 +137,7 @@ def routers(plan: ReviewPlan) -> Iterator[APIRouter]:
     from builder.review.study_routes import study_routes
 
     store = RatingStore(plan.folder.review_file)
-    cutouts = ReviewedCutouts(plan.folder, CutoutReviews(plan.kept_in))
+    cutouts = ReviewedCutouts(plan.folder)
     yield cutout_routes(cutouts)
     yield scene_routes(SceneIndex(plan.folder), cutouts, store)
     if plan.study:

@@ -128,6 +128,7 @@ export function askRater(current) {
       const given = name.value.trim();
       if (!given) return;
       localStorage.setItem("mycanvas rater", given);
+      document.dispatchEvent(new CustomEvent("mycanvas-rater", { detail: given }));
       dialog.close();
       resolve(given);
     });
@@ -161,6 +162,9 @@ export function bindKeys(root, handlers, described) {
     ".": () => changeTab(1),
     ...handlers,
   };
+  root.tabIndex = -1;
+  leaveTab(root);
+  document.addEventListener("click", (event) => event.target.closest("[role=tab]") && setTimeout(() => leaveTab(root)));
   document.addEventListener("keydown", (event) => {
     if (root.offsetParent === null || modals() || event.defaultPrevented) return;
     if (typing(event.target)) return;
@@ -175,6 +179,11 @@ export function bindKeys(root, handlers, described) {
     event.preventDefault();
     handler(event);
   });
+}
+
+/** Move the focus from the tab that was opened to its page, where arrows and Enter have other meanings. */
+function leaveTab(root) {
+  if (root.offsetParent !== null && document.activeElement?.closest("[role=tab]")) root.focus({ preventScroll: true });
 }
 
 export function showHelp(described) {

@@ -37,7 +37,8 @@ class Cutouts {
     this.at = 0;
     this.file = el("input", { type: "file", accept: "image/png,image/*", hidden: true, onchange: () => this.replace() });
     root.append(this.file);
-    this.bar.who.onclick = () => this.changeRater();
+    this.bar.who.onclick = () => askRater(this.name);
+    document.addEventListener("mycanvas-rater", ({ detail }) => this.call(detail));
     this.bar.help.onclick = () => document.dispatchEvent(new KeyboardEvent("keydown", { key: "?" }));
     bindKeys(root, {
       ArrowLeft: () => this.focus(this.at - 1),
@@ -54,20 +55,20 @@ class Cutouts {
       j: () => this.moveConcept(1),
       k: () => this.moveConcept(-1),
       u: () => this.undo(),
-      n: () => this.changeRater(),
+      n: () => askRater(this.name),
     }, KEYS);
     document.addEventListener("mycanvas-cutout", () => this.pointed());
   }
 
   async begin(name) {
-    this.name = name || (document.querySelector("dialog[open]") ? "" : await askRater(""));
-    this.bar.who.textContent = this.name;
+    this.call(name);
     await this.load();
+    if (!name) await askRater("");
   }
 
-  async changeRater() {
-    this.name = await askRater(this.name);
-    this.bar.who.textContent = this.name;
+  call(name) {
+    this.name = name;
+    this.bar.who.textContent = name;
   }
 
   async load() {

@@ -47,7 +47,8 @@ class Scenes {
     this.showsBoxes = true;
     this.at = 0;
     this.order = [];
-    this.bar.who.onclick = () => this.changeRater();
+    this.bar.who.onclick = () => askRater(this.name);
+    document.addEventListener("mycanvas-rater", ({ detail }) => detail !== this.name && this.begin(detail));
     this.bar.help.onclick = () => document.dispatchEvent(new KeyboardEvent("keydown", { key: "?" }));
     bindKeys(root, {
       ...Object.fromEntries([1, 2, 3, 4, 5].map((rank) => [String(rank), () => this.rank(rank)])),
@@ -58,19 +59,19 @@ class Scenes {
       b: () => this.toggle(),
       u: () => this.undo(),
       r: () => this.resume(),
-      n: () => this.changeRater(),
+      n: () => askRater(this.name),
     }, KEYS);
   }
 
   async begin(name) {
-    this.name = name || await askRater("");
-    this.bar.who.textContent = this.name;
+    if (!name) {
+      await askRater("");
+      return;
+    }
+    this.name = name;
+    this.bar.who.textContent = name;
     await outbox.ready;
     await this.load();
-  }
-
-  async changeRater() {
-    await this.begin(await askRater(this.name));
   }
 
   async load() {

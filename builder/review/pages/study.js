@@ -42,7 +42,8 @@ class Study {
     this.bar.tool("p", "back", () => this.move(-1));
     this.bar.tool("Enter", "next", () => this.move(1));
     this.bar.tool("u", "undo", () => this.undo());
-    this.bar.who.onclick = () => this.changeRater();
+    this.bar.who.onclick = () => askRater(this.name);
+    document.addEventListener("mycanvas-rater", ({ detail }) => detail !== this.name && this.begin(detail));
     this.bar.help.onclick = () => document.dispatchEvent(new KeyboardEvent("keydown", { key: "?" }));
     this.at = 0;
     this.question = 0;
@@ -50,14 +51,14 @@ class Study {
   }
 
   async begin(name) {
-    this.name = name || await askRater("");
-    this.bar.who.textContent = this.name;
+    if (!name) {
+      await askRater("");
+      return;
+    }
+    this.name = name;
+    this.bar.who.textContent = name;
     await outbox.ready;
     await this.load();
-  }
-
-  async changeRater() {
-    await this.begin(await askRater(this.name));
   }
 
   async load() {
@@ -75,7 +76,7 @@ class Study {
   bind() {
     this.bound = true;
     const digits = Object.fromEntries([..."1234567890"].map((digit) => [digit, () => this.answer(Number(digit) || 10)]));
-    const shared = { Enter: () => this.move(1), p: () => this.move(-1), r: () => this.resume(), u: () => this.undo(), n: () => this.changeRater(),
+    const shared = { Enter: () => this.move(1), p: () => this.move(-1), r: () => this.resume(), u: () => this.undo(), n: () => askRater(this.name),
       ArrowUp: () => this.step(0, -1), ArrowDown: () => this.step(0, 1) };
     bindKeys(this.root, this.kind === "pairs"
       ? { ...shared, ArrowLeft: () => this.choose(0), ArrowRight: () => this.choose(1), 1: () => this.choose(0), 2: () => this.choose(1) }
