@@ -115,6 +115,7 @@ class _Selected:
 @click.command(cls=SelectCommand)
 @folder_argument
 @click.option("--fit-ranks", is_flag=True, help="Fit one acceptance score, and its bound, to people's ranks.")
+@click.option("--fit-cutouts", is_flag=True, help="Fit min_cutout to the cut-outs that people accepted and refused.")
 @click.option(
     "--precision",
     type=float,
@@ -124,7 +125,13 @@ class _Selected:
 @click.option("--reset", is_flag=True, help="Start from the profile's thresholds, without a fitted score.")
 @json_option
 def select(
-    folder: Path, fit_ranks: bool, precision: float | None, reset: bool, as_json: bool, **thresholds: Any
+    folder: Path,
+    fit_ranks: bool,
+    fit_cutouts: bool,
+    precision: float | None,
+    reset: bool,
+    as_json: bool,
+    **thresholds: Any,
 ) -> None:
     """Choose again which scenes are kept, without generating any.
 
@@ -139,11 +146,16 @@ def select(
     from builder.pipeline import fit
     from builder.pipeline.finalize import reselect
 
-    if precision is not None and not fit_ranks:
-        raise click.UsageError("--precision needs --fit-ranks")
+    if precision is not None and not (fit_ranks or fit_cutouts):
+        raise click.UsageError("--precision needs --fit-ranks or --fit-cutouts")
     given = {name: None if value == "none" else value for name, value in thresholds.items() if value is not None}
     fits: dict[str, Result] = {}
     if fit_ranks:
         ranks = fit.fit_ranks(folder, precision or PRECISION, given.get("min_rank"))
         fits["acceptance"], given["fitted"] = ranks, ranks.config()
+    if fit_cutouts:
+        if "min_cutout" in given:
+            raise click.UsageError("give either --min-cutout or --fit-cutouts, which sets it")
+        gate = fit.fit_cutouts(folder, precision or PRECISION)
+        fits["cutouts"], given["min_cutout"] = gate, gate.bound
     print_result(_Selected(fits=fits, summary=reselect(folder, given, reset=reset)), as_json)

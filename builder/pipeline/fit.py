@@ -1,4 +1,4 @@
-"""Fit thresholds of a build's selection to what people said about its scenes."""
+"""Fit thresholds of a build's selection to what people said about its scenes and cut-outs. Nothing is written."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import last_selection
 from builder.pipeline.people import read_people
+from builder.pipeline.reviewed_cutouts import current_sources, effective_scores
 from builder.stages.select import SelectConfig
 from mycanvas.ratings.acceptance import AcceptanceFit, RankedScene, fit_acceptance
+from mycanvas.ratings.gate import GateFit, JudgedCutout, fit_gate
 
 
 def fit_ranks(path: Path, precision: float, min_rank: int | None = None) -> AcceptanceFit:
-    """Fit an acceptance score to the ranked scenes of a build; nothing is written.
+    """Fit an acceptance score to the ranked scenes of a build.
 
     Args:
         path: the folder.
@@ -25,11 +27,36 @@ def fit_ranks(path: Path, precision: float, min_rank: int | None = None) -> Acce
     """
     folder = BuildFolder.open(path)
     ranks = read_people(folder).ranks
+    photos = {photo.id: photo for photo in current_sources(folder).photos}
     accepted = min_rank or last_selection(folder).get("min_rank") or SelectConfig().min_rank or 0
     scenes = [
-        RankedScene(composition=row["composition"], scores=row["scores"], accepted=ranks[row["id"]] >= accepted)
+        RankedScene(
+            composition=row["composition"],
+            scores=effective_scores(row, photos),
+            accepted=ranks[row["id"]] >= accepted,
+        )
         for index, _ in folder.markers()
-        for row in folder.candidates(index, ("id", "composition", "scores"))
+        for row in folder.candidates(index, ("id", "composition", "scores", "source_images"))
         if row["id"] in ranks
     ]
     return fit_acceptance(scenes, precision)
+
+
+def fit_cutouts(path: Path, precision: float) -> GateFit:
+    """Fit the bound on the quality of cut-outs to those that people accepted as they were cut, and refused.
+
+    Args:
+        path: the folder.
+        precision: of the cut-outs above the bound, see `fit_gate`.
+
+    Raises:
+        InputError: as `fit_gate`.
+        StoreError: the folder holds no build, or a file is damaged.
+    """
+    photos = current_sources(BuildFolder.open(path)).photos
+    judged = [
+        JudgedCutout(concept=photo.concept, quality=photo.quality, accepted=photo.review == "use")
+        for photo in photos
+        if photo.review and photo.quality is not None and photo.thin is not None and not photo.review_mask
+    ]
+    return fit_gate(judged, precision)

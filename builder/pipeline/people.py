@@ -7,10 +7,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.rows import Row
 from builder.stages.caption.edited import edited_words
+from mycanvas.dataset import open_dataset
 from mycanvas.io.checked import digest
 from mycanvas.io.text import shown
 from mycanvas.ratings.store import RatingStore
@@ -53,6 +55,20 @@ def read_people(folder: BuildFolder) -> People:
         flags.setdefault(flag.item, flag.reason or "")
     ranks = {item: rank_of(given) for item, given in scores.items()}
     return People(ranks=ranks, flags=flags, captions=store.captions())
+
+
+def scene_scores(place: Path) -> dict[str, Mapping[str, float | None]]:
+    """The automatic scores of the scenes of a build, kept or not; of a copy without .build, of those in the dataset.
+
+    Raises:
+        StoreError: a file of the build is damaged.
+        InputError: the dataset cannot be read.
+    """
+    folder = BuildFolder(place)
+    if not folder.request_file.is_file():
+        return {scene.id: scene.scores for scene in open_dataset(place).scenes()}
+    rows = (row for index, _ in folder.markers() for row in folder.candidates(index, ("id", "scores")))
+    return {row["id"]: row["scores"] for row in rows}
 
 
 def changed_columns(rows: Iterable[Row], people: People, max_words: int) -> dict[str, Row]:

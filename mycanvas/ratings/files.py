@@ -17,11 +17,12 @@ from __future__ import annotations
 import codecs
 import json
 import logging
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from mycanvas.errors import InputError
+from mycanvas.errors import InputError, StoreError
 from mycanvas.io.files import os_errors, write_text
 from mycanvas.io.regular import read_regular
 from mycanvas.ratings.entries import RANKS as RANKS
@@ -55,6 +56,29 @@ def read_preferences(path: Path) -> tuple[Preference, ...]:
 def read_choices(path: Path) -> tuple[PairChoice, ...]:
     """Read the choices in a file: the last of each rater, pair of arms, item and question; else as `read_ratings`."""
     return _read(path, PairChoice)
+
+
+_READERS: Mapping[type[AnyEntry], Callable[[Path], Sequence[AnyEntry]]] = {
+    Rating: read_ratings,
+    Preference: read_preferences,
+    PairChoice: read_choices,
+}
+
+
+def check_replaceable(path: Path, entries: Sequence[AnyEntry]) -> None:
+    """Check that a file of entries may be replaced by others: it does not exist, or they include all of it.
+
+    Raises:
+        StoreError: the file has other entries, or is no such file.
+    """
+    if not os.path.lexists(path) or not entries:
+        return
+    try:
+        earlier: Sequence[AnyEntry] = _READERS[type(entries[0])](path)
+    except InputError as error:
+        raise StoreError(f"{path} exists and is no such file of ratings; choose another --output") from error
+    if {entry.key for entry in earlier} - {entry.key for entry in entries}:
+        raise StoreError(f"{path} has ratings that would be lost; choose another --output")
 
 
 def write_entries(path: Path, entries: Iterable[AnyEntry]) -> None:

@@ -1,24 +1,31 @@
-"""Files of ratings -> the two tables of `mycanvas ratings`."""
+"""Ratings -> the tables of `mycanvas ratings`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from mycanvas.dataset import planned_splits
+from mycanvas.io.messages import counted
 from mycanvas.io.tables import Table
-from mycanvas.ratings.files import read_preferences, read_ratings
+from mycanvas.ratings.agreement import agreement, correlations
+from mycanvas.ratings.entries import PairChoice, Preference, Rating
+from mycanvas.ratings.study import Comparison, WinRate, compare_arms
 from mycanvas.ratings.tables import preference_cells, preference_table, quality_cells, quality_table
+from mycanvas.schema import SCORE_FIELDS
+
+NOTHING = "-"
+"""A cell where there is too little to compute."""
 
 
-def quality_report(file: Path, dataset: Path) -> Table:
+def quality_report(ratings: Sequence[Rating], dataset: Path) -> Table:
     """Tabulate people's ranks of a dataset's scenes.
 
     Raises:
-        InputError: the file or the dataset cannot be read, or the file rates other scenes.
+        InputError: the dataset cannot be read, or other scenes were ranked.
         StoreError: the dataset's build folder is damaged.
     """
-    ratings = read_ratings(file)
     rows = quality_table(ratings, planned_splits(dataset))
     raters = len({rating.rater for rating in ratings})
     return Table(
@@ -33,13 +40,32 @@ def quality_report(file: Path, dataset: Path) -> Table:
     )
 
 
-def preference_report(file: Path) -> Table:
-    """Tabulate people's preferences among the arms of a study.
+def agreement_report(ratings: Sequence[Rating], scores: Mapping[str, Mapping[str, float | None]]) -> Table:
+    """Tabulate how well automatic scores agree with people, and people with each other.
 
-    Raises:
-        InputError: the file cannot be read.
+    Args:
+        ratings: of scenes.
+        scores: of scenes, by id.
     """
-    preferences = read_preferences(file)
+    among, found = agreement(ratings), correlations(ratings, scores)
+    measured = [each for each in found if each.scenes]
+    rows = [
+        [each.score, SCORE_FIELDS[each.score].better, _number(each.rho, "+.2f"), f"{each.scenes}"] for each in measured
+    ]
+    return Table(
+        key="agreement",
+        title=f"Agreement of raters: Krippendorff's alpha (ordinal) {_number(among.alpha, '.2f')}, of "
+        f"{counted(among.scenes, 'scene')} that at least two of {counted(among.raters, 'person')} ranked",
+        cells=[["score", "better", "Spearman with mean rank", "scenes"], *rows],
+        values={
+            **asdict(among),
+            "scores": {each.score: {"spearman": each.rho, "scenes": each.scenes} for each in measured},
+        },
+    )
+
+
+def preference_report(preferences: Sequence[Preference]) -> Table:
+    """Tabulate people's preferences among the arms of a study."""
     cells = preference_table(preferences)
     raters = len({preference.rater for preference in preferences})
     return Table(
@@ -48,6 +74,47 @@ def preference_report(file: Path) -> Table:
         cells=preference_cells(cells),
         values={"raters": raters, "scores": len(preferences), "cells": [asdict(cell) for cell in cells]},
     )
+
+
+def comparison_report(preferences: Sequence[Preference], choices: Sequence[PairChoice]) -> Table | None:
+    """Tabulate comparisons of every two arms of a study; None if no two arms can be compared."""
+    compared = compare_arms(preferences, choices)
+    if not compared:
+        return None
+    rows = []
+    for pair in dict.fromkeys(each.arms for each in compared):
+        rows += [[pair[0], *[""] * 6], [f"over {pair[1]}", *[""] * 6]]
+        rows += [_comparison_row(each) for each in compared if each.arms == pair]
+    return Table(
+        key="comparison",
+        title="Pairs of arms: how often the first is preferred (comparisons), ties count half",
+        cells=[["pair", "by scores", "by choices", "difference", "prompts", "p", "Holm"], *rows],
+        notes=(
+            "p: Wilcoxon signed-rank test, two-sided, of the mean differences per prompt",
+            "Holm: p corrected for the number of questions about a pair",
+        ),
+        values={"comparisons": [asdict(each) for each in compared]},
+    )
+
+
+def _comparison_row(each: Comparison) -> list[str]:
+    return [
+        f"  {each.question or 'score'}",
+        _rate(each.by_scores),
+        _rate(each.by_choices),
+        _number(each.difference, "+.2f"),
+        f"{each.prompts}",
+        _number(each.p, ".2g"),
+        _number(each.holm, ".2g"),
+    ]
+
+
+def _rate(found: WinRate) -> str:
+    return NOTHING if found.rate is None else f"{found.rate:.0%} ({found.comparisons})"
+
+
+def _number(value: float | None, form: str) -> str:
+    return NOTHING if value is None else format(value, form)
 
 
 def _count(number: int, noun: str, raters: int) -> str:

@@ -248,7 +248,8 @@ class RatingStore:
         if not os.path.lexists(self.path):
             yield None
             return
-        name = f"file:{quote(os.path.abspath(self.path))}?mode=ro"
+        # With mode=ro, SQLite would leave the files of its log behind.
+        name = f"file:{quote(os.path.abspath(self.path))}?mode=rw"
         has_log = self.path.with_name(f"{self.path.name}-wal").exists()
         if not has_log and not os.access(self.path.parent, os.W_OK):
             name += "&immutable=1"  # on a read-only disk no process writes, and SQLite could not make its lock files

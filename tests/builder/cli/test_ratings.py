@@ -15,6 +15,9 @@ import mycanvas  # noqa: F401  (registers the name)
 from builder.cli.main import main
 from builder.pipeline.build_folder import BuildFolder
 from mycanvas import __version__
+from mycanvas.ratings.entries import AnyEntry, PairChoice, Preference, Rating
+from mycanvas.ratings.files import read_choices, read_preferences, read_ratings
+from mycanvas.ratings.store import Event, RatingStore, new_id
 from mycanvas.schema import SPLITS, split_of
 
 PREFERENCE = {"rater": "a", "item": "x", "score": 8, "arm": "ours", "split": "objects_4"}
@@ -87,7 +90,7 @@ def test_preferences_need_no_dataset_and_an_incomplete_last_line_is_a_warning(
     with path.open("a") as file:
         file.write('{"rater": "9", "it')
 
-    title, head, *body = run(capsys, "--preferences", path).splitlines()
+    title, head, *body = run(capsys, "--preferences", path).split("\n\n")[0].splitlines()
     assert title == "Preference, 1 to 10: mean (± sample sd) of 5 scores by 5 people"
     assert head.split() == ["arm", "<=", "3", "objects", "4", "objects", "5", "objects"]
     assert all(row.startswith("paper: ") for row in body[:-1])
@@ -107,7 +110,8 @@ def test_preference_table_of_the_poster_s_arms_fits_80_columns(
     ]
     text = run(capsys, "--preferences", write(tmp_path / "preferences.jsonl", rows)).splitlines()
 
-    assert len(text) == 2 + 2 * 6  # the paper's rows, and these
+    assert text[2 + 2 * 6] == ""  # after the paper's rows, and these
+    assert text[15].startswith("Pairs of arms")
     assert max(map(len, text)) <= 80
 
 
@@ -122,8 +126,9 @@ def test_both_tables_are_separated_and_written_over_earlier_reports(
     found = json.loads(run(capsys, *both, "--json"))
 
     assert "\n\nPreference, 1 to 10" in text
-    assert text.splitlines()[-2:] == [f"report: {tmp_path / 'report' / name}.json" for name in found]
-    for name in ("quality", "preference"):
+    assert text.splitlines()[-3:] == [f"report: {tmp_path / 'report' / name}.json" for name in found]
+    assert list(found) == ["quality", "agreement", "preference"]  # one arm alone is not compared
+    for name in found:
         written = json.loads((tmp_path / "report" / f"{name}.json").read_text())
         assert written == found[name] | {"mycanvas": __version__}
 
@@ -140,13 +145,69 @@ def test_other_files_in_the_output_are_not_replaced(tmp_path: Path, capsys: pyte
     assert other.read_text() == "{}"
 
 
+def test_ratings_in_the_dataset_are_tabulated_and_written_as_files(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(built, tmp_path / "copy"))
+    store = RatingStore(BuildFolder.open(copy).review_file)
+    scenes = [scene.id for scene in BuildFolder.open(copy).plan()]
+    entries: list[AnyEntry] = [
+        Rating(rater=rater, item=name, score=1 + (index + shift) % 5)
+        for shift, rater in enumerate(("ana", "bo"))
+        for index, name in enumerate(scenes)
+    ]
+    for rater in ("ana", "bo"):
+        for index in range(7):
+            shared: dict[str, Any] = {"rater": rater, "item": f"p{index}", "split": "objects_4"}
+            entries.append(Preference(**shared, score=3 + index, arm="ours"))
+            entries.append(Preference(**shared, score=2, arm="base"))
+            entries.append(PairChoice(**shared, arms=("base", "ours"), chosen="ours"))
+    for entry in entries:
+        store.add(Event(id=new_id(), entry=entry))
+
+    text = run(capsys, copy, "--output", tmp_path / "report")
+    found = json.loads(run(capsys, copy, "--json"))
+
+    assert list(found) == ["quality", "agreement", "preference", "comparison"]
+    assert found["agreement"]["alpha"] < 0.5
+    assert found["agreement"]["scenes"] == len(scenes)
+    assert found["agreement"]["scores"]["visible"]["scenes"] == len(scenes)
+    assert "identity" not in found["agreement"]["scores"]
+    (compared,) = found["comparison"]["comparisons"]
+    assert compared["by_scores"] == compared["by_choices"] == {"rate": 1.0, "comparisons": 14, "ties": 0}
+    assert compared["p"] == compared["holm"] == pytest.approx(2 / 2**7)
+    assert "Agreement of raters: Krippendorff's alpha (ordinal) " in text
+    row = next(line.split() for line in text.splitlines() if line.startswith("  score "))
+    assert row == ["score", "100%", "(14)", "100%", "(14)", "+4.00", "7", "0.016", "0.016"]
+    assert max(map(len, text.split("Pairs of")[1].split("report: ")[0].splitlines())) <= 80
+    report = tmp_path / "report"
+    assert read_ratings(report / "ratings.jsonl") == store.ratings()
+    assert read_preferences(report / "preferences.jsonl") == store.preferences()
+    assert read_choices(report / "choices.jsonl") == store.choices()
+
+    store.undo("bo", kinds=[Rating])
+    with pytest.raises(SystemExit):
+        run(capsys, copy, "--output", report)
+    assert "ratings.jsonl has ratings that would be lost; choose another --output" in capsys.readouterr().err
+
+
+def test_one_rating_gives_dashes(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene = BuildFolder.open(built).plan()[0].id
+    ratings = write(tmp_path / "ratings.jsonl", [{"rater": "ana", "item": scene, "score": 5}])
+
+    text = run(capsys, built, "--quality", ratings)
+
+    assert "alpha (ordinal) -, of 0 scenes that at least two of 0 people ranked" in text
+    assert any(line.split() == ["visible", "high", "-", "1"] for line in text.splitlines())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
-        ([], "missing --quality FILE or --preferences FILE: the ratings to tabulate", 2),
-        (["data"], "missing --quality FILE or --preferences FILE", 2),
+        ([], "missing DATASET, --quality FILE, --preferences FILE or --choices FILE: ratings to tabulate", 2),
+        (["data"], "data has no ratings; give some with mycanvas review, or give --quality FILE", 1),
         (["--quality", "ratings.jsonl"], "missing DATASET: --quality FILE ranks its scenes", 2),
-        (["data", "--preferences", "p.jsonl"], "--preferences needs no dataset, got data; add --quality FILE", 2),
+        (["data", "--preferences", "p.jsonl"], "cannot read p.jsonl", 1),
         (["--preferences", "absent.jsonl"], "cannot read absent.jsonl", 1),
         (["data", "data", "--quality", "ratings.jsonl"], "Got unexpected extra argument", 2),
     ],
