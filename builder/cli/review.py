@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(1, 65535), help="Port on this machine.  [default: the next free one]")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def review(folder: Path, study: Path | None, rater: str | None, port: int | None, no_browser: bool) -> None:
-    """Judge cut-outs and scenes in a browser, and compare the arms of a study.
+    """Judge cut-outs, scenes and studies in a browser.
 
     The pages are served to this machine only. Cut-outs: refuse bad ones, accept good ones, and fix outlines. Scenes:
     rank them from 1 to 5, flag what is wrong, edit captions. Study: compare the pictures of several arms, blinded;

@@ -38,7 +38,7 @@ PATIENCE = 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReviewPlan:
-    """What to serve. study: the manifest of a study. rater: whose name the page need not ask for."""
+    """A review to serve. study: the manifest of a study. rater: whose name the page need not ask for."""
 
     folder: BuildFolder
     study: Path | None = None

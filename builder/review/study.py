@@ -79,7 +79,7 @@ class StudyItem:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """What a person judges at once: the pictures of arms for one prompt, in the order in which they are shown.
+    """The pictures that a person judges at once: the pictures of arms for one prompt, in the order in which they are shown.
 
     id: names it to the browser. arms: the names of the arms, which the browser does not get.
     """
@@ -107,7 +107,7 @@ class Study:
         self._compared = lru_cache(maxsize=RATERS_HELD)(self._arrange)
 
     def comparisons(self, rater: str) -> Mapping[str, Comparison]:
-        """What one person compares, by id, in that person's own order: all arms of a prompt, or each pair of them.
+        """The comparisons of one person, by id, in that person's own order: all arms of a prompt, or each pair of them.
 
         The same study and rater give the same ids, so that answers of before a restart still find their place.
         """
