@@ -79,7 +79,7 @@ class StudyItem:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """The pictures that a person judges at once: the pictures of arms for one prompt, in the order in which they are shown.
+    """The pictures of a prompt that a person judges at once, in the order in which they are shown.
 
     id: names it to the browser. arms: the names of the arms, which the browser does not get.
     """

@@ -135,7 +135,9 @@ class Study {
         : this.cell(letter, question, position, comparison.answers[name][position]))));
     const pictures = el("div.mc-arms", {}, ...figures);
     this.board.style.setProperty("--arms", letters.length);
-    this.board.replaceChildren(pictures, ...rows);
+    const digits = this.kind === "pairs" ? null : el("div.mc-digits", { role: "group", "aria-label": "score" },
+      ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((score) => el("button", { type: "button", "data-keys": "", onclick: () => this.answer(score) }, String(score))));
+    this.board.replaceChildren(...[pictures, ...rows, digits].filter(Boolean));
   }
 
   cell(label, question, position, answer) {

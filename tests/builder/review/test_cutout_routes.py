@@ -13,6 +13,7 @@ from PIL import Image
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.reviewed_cutouts import build_reviews
+from builder.review.cutouts import MAX_MASK_BYTES
 from tests.builder.review.conftest import Routes
 
 
@@ -113,14 +114,10 @@ def test_what_is_no_mask_is_refused(routes: Routes, photo: dict[str, Any], conte
     assert build_reviews(BuildFolder.open(routes.folder)).get(photo["sha256"]) is None
 
 
-def test_mask_of_too_many_bytes_is_refused(
-    routes: Routes, photo: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("builder.review.cutout_routes.MAX_MASK_BYTES", 2**20)
-
-    assert give_mask(routes, photo, bytes(2**20 + 1)) == (
+def test_mask_of_too_many_bytes_is_refused(routes: Routes, photo: dict[str, Any]) -> None:
+    assert give_mask(routes, photo, bytes(MAX_MASK_BYTES + 1)) == (
         422,
-        {"error": "the mask is too large; expected at most 1 MiB"},
+        {"error": "the mask is too large; expected at most 32 MiB"},
     )
 
 
