@@ -30,7 +30,7 @@ def add_error_answers(app: FastAPI) -> None:
 
 
 def picture(content: bytes, kind: str, *, lasting: bool = False) -> Response:
-    """An encoded picture. lasting: its address always has this content, so the browser may keep it."""
+    """An encoded picture. lasting: its address has this content for the session, so the browser may keep it."""
     kept = {"Cache-Control": "private, max-age=3600"} if lasting else {}
     return Response(content, media_type=f"image/{kind}", headers=kept)
 

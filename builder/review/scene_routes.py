@@ -84,7 +84,7 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
 
     @router.get("/pictures/scenes/{scene_id}")
     def pictured(scene_id: str) -> Response:
-        return picture(scenes.picture(scene_id), "jpeg")
+        return picture(scenes.picture(scene_id), "jpeg", lasting=True)
 
     @router.post("/api/ranks")
     def rank(sent: _Rank) -> dict[str, Any]:

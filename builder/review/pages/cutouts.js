@@ -1,6 +1,6 @@
 // The tab Cut-outs: a grid per concept; a click or a key uses or refuses a cut-out.
 
-import { Bar, address, ask, askRater, askText, bindKeys, el, rater } from "./common.js";
+import { Bar, address, ask, askRater, askText, bindKeys, el, rater, showHelp } from "./common.js";
 import { fixMask } from "./brush.js";
 
 const KEYS = [
@@ -39,7 +39,7 @@ class Cutouts {
     root.append(this.file);
     this.bar.who.onclick = () => askRater(this.name);
     document.addEventListener("mycanvas-rater", ({ detail }) => this.call(detail));
-    this.bar.help.onclick = () => document.dispatchEvent(new KeyboardEvent("keydown", { key: "?" }));
+    this.bar.help.onclick = () => showHelp(KEYS);
     bindKeys(root, {
       ArrowLeft: () => this.focus(this.at - 1),
       ArrowRight: () => this.focus(this.at + 1),
@@ -167,11 +167,16 @@ class Cutouts {
     const index = (this.photos || []).findIndex((entry) => entry.photo.sha256 === sha256);
     if (!sha256 || index < 0) return false;
     sessionStorage.removeItem("mycanvas cut-out");
-    setTimeout(() => {
+    const go = () => {
+      if (this.root.offsetParent === null) {
+        requestAnimationFrame(go); // Gradio shows the tab a moment later
+        return;
+      }
       this.focus(index);
       this.photos[index].tile.scrollIntoView({ block: "center" });
       this.bar.say(`The flag points at ${this.photos[index].photo.id}: Enter refuses its cut-out.`);
-    }, 100);
+    };
+    requestAnimationFrame(go);
     return true;
   }
 

@@ -1,10 +1,11 @@
 // The tab Scenes: rank one scene after the other.
 
-import { Bar, address, ask, askChoice, askRater, askText, bindKeys, el, newId, openTab, rater, session } from "./common.js";
+import { Bar, address, ask, askChoice, askRater, askText, bindKeys, el, newId, openTab, rater, session, showHelp } from "./common.js";
 import { outbox } from "./outbox.js";
 
 const COLOURS = ["#e6194b", "#3cb44b", "#0082c8", "#ffe119", "#911eb4"];
 const MEANING = { 1: "unusable", 2: "poor", 3: "fair", 4: "good", 5: "very good" };
+const AHEAD = 5; // scenes whose pictures are loaded before they are needed
 const KEYS = [
   ["1 2 3 4 5", "rank from 1 (unusable) to 5 (very good), and show the next scene"],
   ["← →", "previous and next scene, without a rank"],
@@ -49,7 +50,7 @@ class Scenes {
     this.order = [];
     this.bar.who.onclick = () => askRater(this.name);
     document.addEventListener("mycanvas-rater", ({ detail }) => detail !== this.name && this.begin(detail));
-    this.bar.help.onclick = () => document.dispatchEvent(new KeyboardEvent("keydown", { key: "?" }));
+    this.bar.help.onclick = () => showHelp(KEYS);
     bindKeys(root, {
       ...Object.fromEntries([1, 2, 3, 4, 5].map((rank) => [String(rank), () => this.rank(rank)])),
       ArrowLeft: () => this.move(-1),
@@ -111,7 +112,7 @@ class Scenes {
     const scene = this.order[at];
     this.image.src = this.picture(scene);
     this.mark();
-    for (const near of [at + 1, at + 2]) if (this.order[near]) new Image().src = this.picture(this.order[near]);
+    this.ahead = this.order.slice(at + 1, at + 1 + AHEAD).map((near) => Object.assign(new Image(), { src: this.picture(near) }));
     let found;
     try {
       found = await ask(`api/scenes/${encodeURIComponent(scene.id)}`);
@@ -164,6 +165,11 @@ class Scenes {
     });
   }
 
+  /** Whether the picture is there: a scene that nobody has seen gets no rank. */
+  isSeen() {
+    return this.image.complete && this.image.naturalWidth > 0;
+  }
+
   toggle() {
     this.showsBoxes = !this.showsBoxes;
     this.draw();
@@ -177,6 +183,10 @@ class Scenes {
   rank(rank) {
     const scene = this.order[this.at];
     if (!scene) return;
+    if (!this.isSeen()) {
+      this.bar.say("Wait for the picture.");
+      return;
+    }
     scene.rank = rank;
     outbox.send("api/ranks", this.event({ item: scene.id, score: rank }));
     this.mark();

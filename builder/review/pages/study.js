@@ -1,6 +1,6 @@
 // The tab Study: the pictures of one prompt side by side, without the names of their arms.
 
-import { Bar, address, ask, askRater, bindKeys, el, newId, rater, session } from "./common.js";
+import { Bar, address, ask, askRater, bindKeys, el, newId, rater, session, showHelp } from "./common.js";
 import { outbox } from "./outbox.js";
 
 const KEYS = {
@@ -44,7 +44,7 @@ class Study {
     this.bar.tool("u", "undo", () => this.undo());
     this.bar.who.onclick = () => askRater(this.name);
     document.addEventListener("mycanvas-rater", ({ detail }) => detail !== this.name && this.begin(detail));
-    this.bar.help.onclick = () => document.dispatchEvent(new KeyboardEvent("keydown", { key: "?" }));
+    this.bar.help.onclick = () => showHelp(KEYS[this.kind]);
     this.at = 0;
     this.question = 0;
     this.position = 0;

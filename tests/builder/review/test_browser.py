@@ -83,7 +83,7 @@ def page(browser: Browser) -> Iterator[Page]:
     failed: list[str] = []
     context.on("request", lambda request: None if is_here(request.url) else outside.append(request.url))
     found = context.new_page()
-    found.set_default_timeout(20_000)
+    found.set_default_timeout(60_000)
     found.on("pageerror", lambda error: failed.append(str(error)))
     yield found
     context.close()
@@ -110,6 +110,9 @@ def rank_on(page: Page, count: int, given: dict[str, int]) -> None:
         item = page.evaluate("document.querySelector('.mc-frame img').src").rsplit("/", 1)[1]
         score = 1 + (7 * len(given)) % 5
         given[item] = score
+        page.wait_for_function(
+            "(picture => picture.complete && picture.naturalWidth)(document.querySelector('.mc-frame img'))"
+        )
         page.keyboard.press(str(score))
 
 
@@ -169,7 +172,8 @@ def test_flag_of_a_bad_cutout_leads_to_it_and_select_drops_its_scenes(
     open_tab(page, "Scenes", SCENE)
     page.keyboard.press("f")
     page.keyboard.press("5")
-    if page.locator("dialog").count():  # the scene has several
+    if page.locator(".mc-photos figure").count() > 1:
+        page.wait_for_selector("dialog[aria-label='Which cut-out is bad?']")
         page.keyboard.press("1")
     page.wait_for_function("document.activeElement.matches('.mc-tile')")
     name = page.evaluate("document.activeElement.getAttribute('aria-label').split(':')[0]")
