@@ -42,5 +42,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.created
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.created
 	$(INSTALL) "$$(grep ^torch== constraints.txt)"
-	$(INSTALL) -e '.[dev,models]'
+	$(INSTALL) -e '.[dev,models,review]'
 	touch $@ $(VENV)/.installed

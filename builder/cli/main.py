@@ -25,12 +25,13 @@ from builder.cli.output import discard_output, print_any_character, print_lines
 from builder.cli.prompts import prompts
 from builder.cli.push import push
 from builder.cli.ratings import ratings
+from builder.cli.review import review
 from builder.cli.select import select
 from builder.engines.base import STOP_SIGNALS
 from mycanvas import __version__
 
 COMMANDS = (
-    *(demo, init, cutouts, build, inspect, select, clean, models),
+    *(demo, init, cutouts, build, inspect, review, select, clean, models),
     *(push, export, prompts, evaluate, alignment, ratings),
 )
 

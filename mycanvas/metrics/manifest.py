@@ -61,7 +61,7 @@ def read_generated(folder: Path, concepts: Mapping[str, Concept]) -> tuple[Pictu
         )
     for place, prompt in entries:
         try:
-            path = _resolve(folder, prompt.file)
+            path = picture_path(folder, prompt.file)
             shown = composition_concepts(prompt.composition, concepts)
         except InputError as error:
             raise InputError(f"{place}: {error}") from error
@@ -133,8 +133,12 @@ def _prompt(place: str, line: object) -> Prompt:
     return Prompt(**values)
 
 
-def _resolve(folder: Path, file: str) -> Path:
-    """The file's resolved path, which must be in the folder."""
+def picture_path(folder: Path, file: str) -> Path:
+    """The resolved path of a file of a manifest, which must be in the folder.
+
+    Raises:
+        InputError: it is missing or outside of the folder.
+    """
     try:
         path = (folder / file).resolve()
         exists = path.is_file()

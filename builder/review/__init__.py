@@ -1,0 +1,1 @@
+"""The web pages on which people judge cut-outs and scenes and compare the arms of a study."""

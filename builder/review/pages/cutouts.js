@@ -1,0 +1,282 @@
+// The tab Cut-outs: a grid per concept; a click or a key uses or refuses a cut-out.
+
+import { Bar, address, ask, askRater, askText, bindKeys, el, rater, showHelp } from "./common.js";
+import { fixMask } from "./brush.js";
+
+const KEYS = [
+  ["← → ↑ ↓", "move"],
+  ["Enter Space", "use or refuse the cut-out"],
+  ["t", "type a reason"],
+  ["d", "withdraw the decision: the build decides"],
+  ["x", "fix the outline with a brush"],
+  ["m", "replace the outline by a file"],
+  ["v", "show the whole photo beside each cut-out, or not"],
+  ["j k", "next and previous concept"],
+  ["u Ctrl+Z", "undo"],
+  ["n", "another person decides"],
+];
+
+export async function start(root) {
+  const page = new Cutouts(root);
+  await page.begin(await rater());
+}
+
+class Cutouts {
+  constructor(root) {
+    this.root = root;
+    this.bar = new Bar(root, "Cut-outs");
+    this.bar.saving.textContent = "all saved";
+    for (const [key, text, action] of [
+      ["Enter", "use or refuse", () => this.flip()], ["t", "reason", () => this.reason()], ["x", "fix outline", () => this.fix()],
+      ["m", "mask file", () => this.file.click()], ["d", "withdraw", () => this.withdraw()], ["v", "photos", () => this.toggle()], ["u", "undo", () => this.undo()],
+    ]) this.bar.tool(key, text, action);
+    this.grid = el("div.mc-concepts");
+    this.empty = el("p.mc-empty", { hidden: true });
+    root.append(this.empty, this.grid);
+    this.undos = [];
+    this.at = 0;
+    this.file = el("input", { type: "file", accept: "image/png,image/*", hidden: true, onchange: () => this.replace() });
+    root.append(this.file);
+    this.bar.who.onclick = () => askRater(this.name);
+    document.addEventListener("mycanvas-rater", ({ detail }) => this.call(detail));
+    this.bar.help.onclick = () => showHelp(KEYS);
+    bindKeys(root, {
+      ArrowLeft: () => this.focus(this.at - 1),
+      ArrowRight: () => this.focus(this.at + 1),
+      ArrowUp: () => this.moveLine(-1),
+      ArrowDown: () => this.moveLine(1),
+      Enter: () => this.flip(),
+      " ": () => this.flip(),
+      t: () => this.reason(),
+      d: () => this.withdraw(),
+      x: () => this.fix(),
+      m: () => this.file.click(),
+      v: () => this.toggle(),
+      j: () => this.moveConcept(1),
+      k: () => this.moveConcept(-1),
+      u: () => this.undo(),
+      n: () => askRater(this.name),
+    }, KEYS);
+    document.addEventListener("mycanvas-cutout", () => this.pointed());
+  }
+
+  async begin(name) {
+    this.call(name);
+    await this.load();
+    if (!name) await askRater("");
+  }
+
+  call(name) {
+    this.name = name;
+    this.bar.who.textContent = name;
+  }
+
+  async load() {
+    let concepts;
+    try {
+      ({ concepts } = await ask("api/cutouts"));
+    } catch (error) {
+      this.bar.fail(error.message);
+      return;
+    }
+    this.empty.hidden = concepts.length > 0;
+    this.empty.textContent = "There are no cut-outs yet: run the same `mycanvas build` again, then reload this page.";
+    this.photos = [];
+    this.grid.replaceChildren(...concepts.map((concept) => this.section(concept)));
+    this.progress();
+    if (!this.pointed() && this.photos.length) this.focus(0, false);
+  }
+
+  section(concept) {
+    const tiles = concept.photos.map((photo) => {
+      const entry = { photo, concept: concept.name };
+      this.photos.push(entry);
+      entry.tile = this.tile(entry, this.photos.length - 1);
+      return entry.tile;
+    });
+    const count = el("span.mc-count");
+    const section = el("section", { "aria-label": concept.name }, el("h2", {}, concept.name, el("small", {}, concept.noun), count), el("div.mc-grid", {}, ...tiles));
+    section.count = () => {
+      const own = this.photos.filter((entry) => entry.concept === concept.name);
+      count.textContent = `${own.filter((entry) => entry.photo.used).length} of ${own.length} used`;
+    };
+    section.count();
+    return section;
+  }
+
+  tile(entry, index) {
+    const { photo } = entry;
+    const source = (kind) => address(`pictures/${kind}/${photo.sha256}`);
+    const verdict = photo.used ? "used" : "refused";
+    const by = photo.verdict ? "by a person" : "";
+    const picture = photo.found
+      ? el("img.mc-check", { src: `${source("cutouts")}?mask=${photo.mask || ""}`, alt: "", loading: "lazy" })
+      : el("div.mc-none", {}, "no cut-out");
+    const name = photo.id.split("/").pop();
+    const tile = el(`div.mc-tile.mc-${verdict}`, {
+      role: "button", tabIndex: -1, "data-keys": "", "aria-pressed": String(photo.used),
+      "aria-label": `${photo.id}: ${verdict} ${by}. ${photo.reason || photo.why}`,
+      onclick: () => { this.focus(index); this.flip(); },
+      onfocus: () => this.took(index),
+    },
+      el("div.mc-pair", {}, el("img.mc-source", { src: `${source("photos")}?small=true`, alt: "", loading: "lazy" }), picture),
+      el("div.mc-words", {},
+        el("b", {}, verdict), photo.verdict ? el("span.mc-by", {}, photo.mask ? "new outline" : by) : null,
+        el("span", {}, photo.quality === null ? "" : photo.quality), el("span.mc-name", {}, name),
+        el("small", {}, photo.reason || photo.why)));
+    return tile;
+  }
+
+  took(index) {
+    this.photos[this.at]?.tile.setAttribute("tabindex", "-1");
+    this.photos[this.at]?.tile.classList.remove("mc-current");
+    this.at = index;
+    this.photos[index].tile.classList.add("mc-current");
+    this.photos[index].tile.setAttribute("tabindex", "0");
+  }
+
+  focus(index, moves = true) {
+    if (!this.photos.length) return;
+    const to = Math.min(Math.max(index, 0), this.photos.length - 1);
+    this.took(to);
+    if (moves) this.photos[to].tile.focus();
+  }
+
+  moveLine(step) {
+    const from = this.photos[this.at].tile.getBoundingClientRect();
+    let best = null;
+    this.photos.forEach(({ tile }, index) => {
+      const to = tile.getBoundingClientRect();
+      const down = (to.top - from.top) * step;
+      if (down < from.height / 2) return;
+      const far = down * 10 + Math.abs(to.left - from.left);
+      if (!best || far < best.far) best = { far, index };
+    });
+    if (best) this.focus(best.index);
+  }
+
+  moveConcept(step) {
+    const names = [...new Set(this.photos.map((entry) => entry.concept))];
+    const at = names.indexOf(this.photos[this.at].concept) + step;
+    if (names[at] !== undefined) this.focus(this.photos.findIndex((entry) => entry.concept === names[at]));
+  }
+
+  /** Go to the cut-out that a flag of a scene pointed at. */
+  pointed() {
+    const sha256 = sessionStorage.getItem("mycanvas cut-out");
+    const index = (this.photos || []).findIndex((entry) => entry.photo.sha256 === sha256);
+    if (!sha256 || index < 0) return false;
+    sessionStorage.removeItem("mycanvas cut-out");
+    const go = () => {
+      if (this.root.offsetParent === null) {
+        requestAnimationFrame(go); // Gradio shows the tab a moment later
+        return;
+      }
+      this.focus(index);
+      this.photos[index].tile.scrollIntoView({ block: "center" });
+      this.bar.say(`The flag points at ${this.photos[index].photo.id}: Enter refuses its cut-out.`);
+    };
+    requestAnimationFrame(go);
+    return true;
+  }
+
+  progress() {
+    this.bar.set(this.photos.filter((entry) => entry.photo.verdict).length, this.photos.length, "decided");
+    for (const section of this.grid.children) section.count();
+  }
+
+  /** Send a decision, or any request that answers with the photo, and draw the tile again. */
+  async change(index, send, { keeps = true } = {}) {
+    const entry = this.photos[index];
+    const before = entry.photo;
+    this.bar.saving.textContent = "saving";
+    let after;
+    try {
+      after = await send(before);
+    } catch (error) {
+      this.bar.saving.textContent = "not saved";
+      this.bar.saving.classList.add("mc-waiting");
+      this.bar.fail(`not saved: ${error.message}`);
+      return false;
+    }
+    this.bar.fail("");
+    this.bar.saving.classList.remove("mc-waiting");
+    this.bar.saving.textContent = "all saved";
+    if (keeps) this.undos.push({ index, before });
+    entry.photo = after;
+    const tile = this.tile(entry, index);
+    const focused = entry.tile === document.activeElement;
+    entry.tile.replaceWith(tile);
+    entry.tile = tile;
+    if (this.at === index) this.focus(index, focused || document.activeElement === document.body);
+    this.progress();
+    this.bar.say(`${after.id}: ${after.used ? "used" : "refused"}`);
+    return true;
+  }
+
+  decide(index, values, options) {
+    return this.change(index, (photo) => ask(`api/cutouts/${photo.sha256}`, {
+      rater: this.name, verdict: photo.verdict, reason: photo.reason, mask: photo.mask, ...values,
+    }), options);
+  }
+
+  flip() {
+    const { photo } = this.photos[this.at];
+    if (!photo.found && !photo.used) {
+      this.bar.say("There is no cut-out to use: draw one with x, or give a mask with m.");
+      return;
+    }
+    this.decide(this.at, { verdict: photo.used ? "refuse" : "use", reason: "" });
+  }
+
+  withdraw() {
+    if (this.photos[this.at].photo.verdict) this.decide(this.at, { verdict: null, reason: "", mask: null });
+  }
+
+  async reason() {
+    const index = this.at;
+    const { photo } = this.photos[index];
+    const text = await askText({ title: `Why is ${photo.id} ${photo.used ? "used" : "refused"}?`, text: photo.reason });
+    if (text !== null) await this.decide(index, { verdict: photo.used ? "use" : "refuse", reason: text.trim() });
+    this.focus(index);
+  }
+
+  sendMask(index, content, reason) {
+    return this.change(index, ({ sha256 }) => ask(
+      `api/cutouts/${sha256}/mask?rater=${encodeURIComponent(this.name)}&reason=${encodeURIComponent(reason)}`, content, { raw: true }));
+  }
+
+  async replace() {
+    const [content] = this.file.files;
+    this.file.value = "";
+    if (content) await this.sendMask(this.at, content, "mask from a file");
+  }
+
+  async fix() {
+    const index = this.at;
+    const { photo } = this.photos[index];
+    await fixMask({
+      title: photo.id,
+      photo: address(`pictures/photos/${photo.sha256}`),
+      mask: address(`pictures/masks/${photo.sha256}?of=${photo.mask || ""}`),
+      save: (content) => this.sendMask(index, content, "fixed with a brush"),
+    });
+    this.focus(index);
+  }
+
+  toggle() {
+    this.root.classList.toggle("mc-sources");
+  }
+
+  async undo() {
+    const last = this.undos.pop();
+    if (!last) {
+      this.bar.say("Nothing is left to undo on this page.");
+      return;
+    }
+    const { verdict, reason, mask } = last.before;
+    this.focus(last.index);
+    if (await this.decide(last.index, { verdict, reason, mask }, { keeps: false })) this.bar.say("undone");
+    else this.undos.push(last);
+  }
+}

@@ -1,0 +1,82 @@
+"""A dataset to review, and the application behind its gate with a client that has entered."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from builder.pipeline.build_folder import BuildFolder
+from builder.review.app import make_app
+from builder.review.gate import Gate
+from builder.review.server import ReviewPlan, gated_app, routers
+from mycanvas.ratings.store import RatingStore
+
+PORT = 8643
+HOST = f"http://127.0.0.1:{PORT}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Served:
+    """gate: of a review. client: has entered. path: of the session. announced: the addresses since the first."""
+
+    gate: Gate
+    client: TestClient
+    path: str
+    announced: list[str]
+
+
+@pytest.fixture(scope="session")
+def reviewed_build(build_shapes: Callable[[int, int], Path]) -> Path:
+    """A dataset of 40 small scenes; a test that writes to it copies it first."""
+    return build_shapes(40, 160)
+
+
+@pytest.fixture
+def dataset(reviewed_build: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(reviewed_build, tmp_path / "out"))
+
+
+@pytest.fixture
+def routes(dataset: Path) -> Routes:
+    return Routes(dataset)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Served]:
+    """Serve a dataset to a client in this process: everything, behind the gate."""
+    announced: list[str] = []
+    with gated_app(ReviewPlan(folder=BuildFolder.open(folder)), PORT, announced.append) as gate:
+        client = TestClient(gate, base_url=HOST, raise_server_exceptions=False)
+        path = gate.address.removeprefix(HOST).split("/?")[0]
+        assert client.get(gate.address).status_code == 200
+        yield Served(gate=gate, client=client, path=path, announced=announced)
+
+
+class Routes:
+    """The routes of a review alone, without gate and page."""
+
+    def __init__(self, folder: Path, study: Path | None = None) -> None:
+        self.folder = folder
+        plan = ReviewPlan(folder=BuildFolder.open(folder), study=study)
+        app = make_app("", list(routers(plan)), {})
+        self.client = TestClient(app, raise_server_exceptions=False)
+        self.store = RatingStore(plan.folder.review_file)
+
+    def get(self, place: str) -> Any:
+        """The JSON at a place."""
+        answer = self.client.get(place)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, place: str, **values: object) -> tuple[int, dict[str, Any]]:
+        """The status and the JSON of the answer to JSON with an id."""
+        answer = self.client.post(place, json={"id": str(uuid.uuid4()), "rater": "ana", **values})
+        return answer.status_code, answer.json()

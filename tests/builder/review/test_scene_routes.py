@@ -1,0 +1,140 @@
+"""Ranks, flags and captions: stored once, each person's own, in an order that visits every composition."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from builder.review.scenes import RankedScene, order_for
+from mycanvas.ratings.entries import FLAGS
+from tests.builder.review.conftest import Routes
+
+
+def order(routes: Routes, rater: str) -> list[dict[str, Any]]:
+    found: Any = routes.get(f"/api/scenes?rater={rater}")
+    return list(found["order"])
+
+
+def rank(
+    routes: Routes, item: str, score: object, *, rater: str = "ana", name: str = ""
+) -> tuple[int, dict[str, object]]:
+    return routes.post("/api/ranks", id=name or str(uuid.uuid4()), rater=rater, item=item, score=score)
+
+
+def scene(number: int, composition: str) -> RankedScene:
+    return RankedScene(
+        id=f"scene-{number}", caption="", prompt="", boxes=(), concept_tokens=(), class_names=(),
+        composition=composition, num_objects=1, source_images=(), shard=0, row=number,
+    )  # fmt: skip
+
+
+def test_compositions_take_turns_in_an_order_of_each_rater() -> None:
+    scenes = [scene(number, "abc"[min(number // 10, 2)]) for number in range(40)]
+
+    orders = {rater: order_for(rater, scenes) for rater in ("ana", "bo")}
+
+    assert orders["ana"] == order_for("ana", scenes)
+    assert {each.id for each in orders["ana"]} == {each.id for each in scenes}
+    assert orders["ana"] != orders["bo"]
+    for found in orders.values():
+        assert Counter(each.composition for each in found[:30]) == {"a": 10, "b": 10, "c": 10}
+        assert all(len({each.composition for each in found[start : start + 3]}) == 3 for start in range(0, 30, 3))
+
+
+def test_rank_that_is_sent_twice_is_stored_once(routes: Routes) -> None:
+    name, item = str(uuid.uuid4()), order(routes, "ana")[0]["id"]
+
+    answers = [rank(routes, item, 4, name=name) for _ in range(3)]
+
+    assert answers == [(200, {"saved": name})] * 3
+    assert [(each.rater, each.item, each.score) for each in routes.store.ratings()] == [("ana", item, 4)]
+
+
+def test_raters_do_not_see_each_other_s_ranks(routes: Routes) -> None:
+    item = order(routes, "ana")[0]["id"]
+    rank(routes, item, 4)
+    routes.post("/api/flags", item=item, reason=FLAGS[1])
+
+    assert {each["id"]: (each["rank"], each["flag"]) for each in order(routes, "ana")}[item] == (4, FLAGS[1])
+    assert all(each["rank"] is None and each["flag"] is None for each in order(routes, "bo"))
+
+
+def test_undo_withdraws_the_newest_entry_once_for_each_request(routes: Routes) -> None:
+    first, second = (each["id"] for each in order(routes, "ana")[:2])
+    rank(routes, first, 2)
+    rank(routes, first, 5)
+    rank(routes, second, 1)
+    request = str(uuid.uuid4())
+
+    answers = [routes.post("/api/scenes/undo", id=request) for _ in range(2)]
+    answers.append(routes.post("/api/scenes/undo", rater="ana"))
+
+    assert [answer["item"] for _, answer in answers] == [second, second, first]
+    assert [answer["rank"] for _, answer in answers] == [None, None, 2]
+    assert routes.post("/api/scenes/undo", rater="bo")[1] == {"undone": None}
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"score": 6}, "1 to 5"),
+        ({"score": True}, "score"),
+        ({"score": "5"}, "score"),
+        ({"rater": " "}, "rater"),
+        ({"id": "1"}, "UUID"),
+        ({"item": "../../etc/passwd"}, "no such scene"),
+        ({"item": "none"}, "no such scene"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_wrong_rank_is_refused_with_the_reason(routes: Routes, values: dict[str, object], reason: str) -> None:
+    item = order(routes, "ana")[0]["id"]
+    sent = {"id": str(uuid.uuid4()), "rater": "ana", "item": item, "score": 3, **values}
+
+    status, answer = routes.post("/api/ranks", **sent)
+
+    assert status == 422
+    assert reason in str(answer["error"])
+    assert routes.store.ratings() == ()
+
+
+def test_bad_cutout_flag_names_a_photo_of_the_scene(routes: Routes) -> None:
+    item = order(routes, "ana")[0]["id"]
+    found: Any = routes.get(f"/api/scenes/{item}")
+    photo = found["photos"][0]["id"]
+    sent = {"rater": "ana", "item": item, "reason": FLAGS[-1]}
+
+    assert routes.post("/api/flags", photo="other/1.png", **sent)[0] == 422
+    assert routes.post("/api/flags", photo=photo, **sent)[0] == 200
+    assert [(flag.reason, flag.photo) for flag in routes.store.flags()] == [(FLAGS[-1], photo)]
+
+
+def test_caption_must_name_each_class_and_is_shown_to_everyone(routes: Routes) -> None:
+    item = order(routes, "ana")[0]["id"]
+    found: Any = routes.get(f"/api/scenes/{item}")
+    missing = routes.post("/api/captions", item=item, caption="Nothing is here.")
+
+    assert missing[0] == 422
+    assert found["nouns"][0] in str(missing[1]["error"])
+    text = f"Here:  {found['caption']}"
+    status, answer = routes.post("/api/captions", item=item, caption=text)
+    assert (status, answer["caption"]) == (200, f"Here: {found['caption']}")
+    after: Any = routes.get(f"/api/scenes/{item}")
+    assert (after["caption"], after["edited"]) == (f"Here: {found['caption']}", True)
+    restored = routes.post("/api/captions", rater="bo", item=item, caption=None)
+    assert restored[1]["caption"] == found["caption"]
+
+
+def test_scenes_of_an_unfinished_build_are_shown(routes: Routes) -> None:
+    candidates = sorted((routes.folder / ".build" / "candidates").glob("*.json"))
+    before = len(order(routes, "ana"))
+    for file in candidates[1:]:
+        file.unlink()
+    (routes.folder / ".build" / "selected.json").unlink()
+
+    assert 0 <= len(order(routes, "ana")) <= before
+    candidates[0].unlink()
+    assert order(routes, "ana") == []
