@@ -44,6 +44,9 @@ NOT_IDENTITY = frozenset(
 )
 """Keys that do not change the bytes of a scene."""
 
+MAY_GROW = frozenset({"samples", "samples_per_composition", "keep", "compositions"})
+"""Keys that decide which scenes there are; a build may be given more of them."""
+
 Stage = TypeVar("Stage", bound=Table)
 
 
@@ -127,6 +130,8 @@ class BuildConfig(PlanConfig):
         that follow from others have their values.
         """
         exclude = NOT_IDENTITY if self.learned() else NOT_IDENTITY | {"dtype"}
+        if self.keep is not None:
+            exclude |= {"samples", "samples_per_composition"}
         values = flatten(self.model_dump(mode="json", exclude=set(exclude)))
         values["segment.min_quality"] = self.min_quality()
         for stage, name in self.backends().items():
@@ -142,8 +147,9 @@ class BuildConfig(PlanConfig):
         return rest[0] == self.backend_name(stage) and rest[-1] not in self.backend(stage).Config.runtime_fields
 
     def digest(self) -> str:
-        """Compute the sha256 of `identity`, in hexadecimal."""
-        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+        """Compute the sha256, in hexadecimal, of those values of `identity` that any scene depends on."""
+        values = {name: value for name, value in self.identity().items() if name not in MAY_GROW}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _one_of(names: Iterable[str]) -> Any:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from builder.config import BuildConfig, parse_config
@@ -15,15 +16,16 @@ from builder.pipeline.claim import claim
 from builder.pipeline.context import BuildContext, prepare_runtime
 from builder.pipeline.finalize import Summary, finalize, last_selection
 from builder.pipeline.inputs import Inputs, build_request, find_inputs
+from builder.pipeline.keep import make_until_kept
+from builder.pipeline.plan import Plan
 from builder.pipeline.prepare import cut_out_all, paint_all
-from builder.pipeline.samples import draw_samples
+from builder.pipeline.samples import Planner
 from builder.pipeline.shard import make_scenes
 from builder.pipeline.source_photos import CutoutUse, Sources, background_use, format_quality
-from builder.pipeline.stored_records import Plan, PlannedScene
-from builder.records import Concept, Sample
+from builder.records import Concept
 from builder.stages.plan import check_compositions
 from mycanvas.errors import InputError
-from mycanvas.io.checked import digest, write_checked
+from mycanvas.io.checked import write_checked
 
 log = logging.getLogger("mycanvas")
 
@@ -41,15 +43,37 @@ def build(config: BuildConfig) -> Summary:
     check_compositions(config.compositions, [concept.name for concept in inputs.concepts])
     folder = BuildFolder(config.output)
     with started(config, folder, inputs, tuple(config.backends())) as context:
-        cutouts = cut_out_all(context, inputs.concepts)
-        write_sources(folder, inputs, cutouts)
-        samples = _make_plan(context, inputs, cutouts)
-        paint_all(context, samples)
-        make_scenes(context, samples, cutouts)
+        planner = prepare(context, inputs)
+        plan = make_planned(planner)
         if not config.select.model_fields_set:  # a selection made since stays until another is given
             config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
+        if config.keep is not None:
+            make_until_kept(folder, config, plan, partial(make_planned, planner))
         write_checked(folder.config_file, _recorded(config))
         return finalize(folder, config)
+
+
+def prepare(context: BuildContext, inputs: Inputs) -> Planner:
+    """Cut out the photos of a build, as far as this was not done before."""
+    cutouts = cut_out_all(context, inputs.concepts)
+    write_sources(context.folder, inputs, cutouts)
+    concepts_in_use(inputs, cutouts, context.config)
+    return Planner(context=context, inputs=inputs, cutouts=cutouts)
+
+
+def make_planned(planner: Planner, samples: int | None = None) -> Plan:
+    """Plan the scenes of a build, paint their backgrounds and make them, as far as this was not done before.
+
+    Args:
+        planner: of the build.
+        samples: the number of scenes in all; None: as the configuration has it.
+    """
+    plan, cutouts = planner.plan(samples)
+    context, inputs = planner.context, planner.inputs
+    write_sources(context.folder, inputs, cutouts)
+    paint_all(context, plan)
+    make_scenes(context, plan, inputs.backgrounds)
+    return plan
 
 
 def _recorded(config: BuildConfig) -> dict[str, Any]:
@@ -75,12 +99,12 @@ def cut_out_only(config: BuildConfig) -> BuildFolder:
 def started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: Sequence[str]) -> Iterator[BuildContext]:
     """Check that some stages can run, claim the folder and start the workers."""
     runtime = prepare_runtime(config, folder, stages, config.workers)
-    if not folder.plan_file.is_file():  # with a plan, the stored replies may be enough
+    if not folder.is_planned():  # with a plan, the stored replies may be enough
         for stage in stages:
             config.backend(stage).check(config.backend_table(stage))
     request = build_request(config, inputs, runtime.revisions)
     with claim(folder, request), ENGINES[config.engine](config.workers) as engine:
-        yield BuildContext(config=config, folder=folder, engine=engine, runtime=runtime)
+        yield BuildContext(config=config, folder=folder, engine=engine, runtime=runtime, request=request)
 
 
 def write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
@@ -93,20 +117,6 @@ def write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse,
         unreadable_backgrounds={rejection.sample_id: rejection.reason for rejection in inputs.rejected_backgrounds},
     )
     write_checked(folder.sources_file, asdict(sources))
-
-
-def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUse]) -> tuple[Sample, ...]:
-    """Plan every scene, or again as in an earlier run, and write the plan with the cut-outs that it is drawn with."""
-    config = context.config
-    concepts = concepts_in_use(inputs, cutouts, config)
-    samples = draw_samples(context, concepts, cutouts, inputs.backgrounds)
-    plan = Plan(
-        request=digest(context.folder.request()),
-        scenes=tuple(map(_planned, samples)),
-        cutouts={cutout.id: cutout.key for cutout in cutouts if cutout.in_plan},
-    )
-    write_checked(context.folder.plan_file, asdict(plan))
-    return samples
 
 
 def concepts_in_use(inputs: Inputs, cutouts: Sequence[CutoutUse], config: BuildConfig) -> list[Concept]:
@@ -137,15 +147,4 @@ def _no_cutout(cutouts: Sequence[CutoutUse], config: BuildConfig) -> str:
         f"no photo gave a cut-out of quality {config.min_quality():g} (the best has "
         f"{format_quality(max(qualities))}); use each concept's best with --keep-best, or give photos with an alpha "
         "channel"
-    )
-
-
-def _planned(sample: Sample) -> PlannedScene:
-    background = sample.background
-    return PlannedScene(
-        id=sample.id,
-        composition=sample.composition,
-        num_objects=len(sample.concepts),
-        photos=sample.photo_ids,
-        background=background.photo.id if background.photo else f"{background.scene}:{background.variant}",
     )

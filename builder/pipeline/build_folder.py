@@ -3,14 +3,15 @@
     OUT/README.md                     the card; OUT/plots/*.png are its plots
     OUT/data/<split>-NNNNN-of-NNNNN.arrow, OUT/concepts/train-NNNNN-of-NNNNN.arrow
     OUT/.build/build.json             the request: everything that the scenes depend on; another request is refused
-    OUT/.build/plan.json              the planned scenes
+    OUT/.build/plan/NNNNN.arrow       the planned scenes, step by step; NNNNN.json is the marker of a step, written last
     OUT/.build/config.json            the whole configuration of the last build
     OUT/.build/sources.json           each photo with its cut-out, and the backgrounds
     OUT/.build/cutouts/<key>.*        cut-outs, named by the photo's content and the segmenter's parameters
     OUT/.build/backgrounds/<name>.*   painted backgrounds
     OUT/.build/reviews/<sha256>.*     people's decisions about cut-outs, named by the photo's content, and their masks
     OUT/.build/replies/*/<key>.json   replies of a language model, named by the question
-    OUT/.build/candidates/NNNNN.arrow every generated scene, with scores; NNNNN.json is its marker, written last
+    OUT/.build/candidates/NNNNN.arrow every generated scene; NNNNN.scores.arrow has the columns that select reads;
+                                      NNNNN.json is their marker, written last
     OUT/.build/shards/<sha256>.arrow  the dataset's shards, named by content; OUT/data and OUT/concepts link to them
     OUT/.build/selected.json          the manifest of the dataset, with the last selection; replaced last
     OUT/.build/review.sqlite          ranks, flags and captions by people, and their answers in studies
@@ -21,7 +22,7 @@ Every file is written whole or not at all (mycanvas/io/files.py). JSON files hav
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -31,12 +32,13 @@ import pyarrow as pa
 
 from builder.pipeline.no_build import reason_and_remedy
 from builder.pipeline.own_files import LOCK, MARKER, may_be_left_first, own_files
-from builder.pipeline.rows import Row, batches, candidate_schema
+from builder.pipeline.plan import Plan, marker_of
+from builder.pipeline.rows import SCORE_COLUMNS, Row, batches, candidate_schema, score_schema
 from builder.pipeline.source_photos import Sources
-from builder.pipeline.stored_records import Marker, Plan, PlannedScene
+from builder.pipeline.stored_records import Marker
 from builder.records import Rejected
 from mycanvas.errors import StoreError
-from mycanvas.io.checked import REMAKE, digest, read_checked, read_checked_or_none, write_checked
+from mycanvas.io.checked import REMAKE, read_checked, read_checked_or_none, write_checked
 from mycanvas.io.files import has_sha256, os_errors, sha256_of, write_stream
 from mycanvas.io.ownership import check_ownership, locked
 from mycanvas.ratings.store import NAME
@@ -77,9 +79,13 @@ class BuildFolder:
         return self.path / MARKER
 
     @property
-    def plan_file(self) -> Path:
-        """The planned scenes."""
-        return self.hidden / "plan.json"
+    def plan_folder(self) -> Path:
+        """The steps of the plan (plan.py)."""
+        return self.hidden / "plan"
+
+    def is_planned(self) -> bool:
+        """Whether there is a plan, even if it is damaged."""
+        return any(own_files(self.path, ".build/plan"))
 
     @property
     def sources_file(self) -> Path:
@@ -121,12 +127,22 @@ class BuildFolder:
         return self.hidden / NAME
 
     def request(self) -> dict[str, Any]:
-        """Read the request that the folder was built from.
+        """Read the request that the folder was built from: that of the plan's last step, which build.json repeats.
 
         Raises:
             StoreError: it is damaged, or of another version of this program.
         """
+        number = 0
+        while step := marker_of(self.plan_folder, number):
+            number, last = number + 1, step
+        # If files of a later step are left, its marker may be lost, and build.json has its request.
+        if number and not self.has_step(number):
+            return dict(last.request)
         return read_checked(self.request_file, dict[str, Any])
+
+    def has_step(self, step: int) -> bool:
+        """Whether there is a file of a step of the plan from this number on, whole or not."""
+        return any(int(match["step"]) >= step for _, match in own_files(self.path, ".build/plan"))
 
     def revisions(self) -> dict[str, str]:
         """Read the revision of each model of the build, by the model's name in the configuration."""
@@ -153,18 +169,28 @@ class BuildFolder:
             self.hidden.mkdir(parents=True, exist_ok=True)
         return locked(self.hidden / LOCK, self.path)
 
-    def plan(self) -> tuple[PlannedScene, ...]:
-        """Read the planned scenes, in order; empty before there is a plan.
+    def plan(self) -> Plan:
+        """Read the plan; it has no steps before it is drawn.
 
         Raises:
-            StoreError: the plan is damaged.
+            StoreError: it is damaged, or was drawn by an earlier version of this program.
         """
-        return read_checked(self.plan_file, Plan).scenes if self.plan_file.is_file() else ()
+        self.check_version()
+        plan = Plan.read(self.plan_folder)
+        plan.check()
+        return plan
 
-    def is_planned_for(self, request: Mapping[str, Any]) -> bool:
-        """Whether the plan was drawn for a request; build.json is not read, as it may be damaged."""
-        plan = read_checked_or_none(self.plan_file, Plan)
-        return plan is not None and plan.request == digest(request)
+    def check_version(self) -> None:
+        """Refuse a build whose plan has the form of version 0.3.0 and earlier.
+
+        Raises:
+            StoreError: it has.
+        """
+        if (self.hidden / "plan.json").is_file():
+            raise StoreError(
+                f"{self.path} was built by an earlier version of mycanvas, whose plan this version cannot resume or "
+                "select from; build again with another --output, or install the earlier version"
+            )
 
     def sources(self) -> Sources:
         """Read the photos with their cut-outs, and the backgrounds.
@@ -186,49 +212,87 @@ class BuildFolder:
         """The path of the scenes of one shard of the plan."""
         return self.hidden / "candidates" / f"{shard:05d}.arrow"
 
-    def marker(self, shard: int, config: str | None = None) -> Marker | None:
-        """Read the marker of a shard; None if there is none or the shard's file does not match it.
+    def score_file(self, shard: int) -> Path:
+        """The path of the columns of a shard's scenes that are read to select; none is a picture."""
+        return self.hidden / "candidates" / f"{shard:05d}.scores.arrow"
+
+    def marker(self, shard: int, config: str | None = None, plan: str | None = None) -> Marker | None:
+        """Read the marker of a shard; None if there is none or the shard's files do not match it.
 
         Args:
             shard: the shard's number.
-            config: the digest of the configuration that the shard must be made with; None: any.
+            config: the digest of the settings that the shard must be made with; None: any.
+            plan: the sha256 of the step of the plan that the shard must be made of; None: any.
         """
-        file = self.candidate_file(shard)
-        marker = read_checked_or_none(file.with_suffix(".json"), Marker)
-        if marker is None or not has_sha256(file, marker.sha256):
+        marker = self._scored_marker(shard)
+        if marker is None or not has_sha256(self.candidate_file(shard), marker.sha256):
             return None
-        return marker if config in {None, marker.config} else None
+        return marker if config in {None, marker.config} and plan in {None, marker.plan} else None
+
+    def _scored_marker(self, shard: int) -> Marker | None:
+        """The marker of a shard whose score columns match it; its scenes are not compared."""
+        marker = read_checked_or_none(self.candidate_file(shard).with_suffix(".json"), Marker)
+        return marker if marker and has_sha256(self.score_file(shard), marker.scores) else None
 
     def has_markers(self) -> bool:
         """Whether a shard is finished."""
         return any(file.suffix == ".json" for file, _ in own_files(self.path, ".build/candidates"))
 
     def markers(self) -> Iterator[tuple[int, Marker]]:
-        """Read the number and the marker of each finished shard, in order.
+        """Read the number and the marker of each finished shard, in order; only the score columns are compared.
 
         Raises:
-            StoreError: a file does not match its marker.
+            StoreError: the score columns do not match their marker.
         """
-        for path, match in own_files(self.path, ".build/candidates"):
-            if path.suffix != ".json":
-                continue
-            marker = self.marker(int(match["shard"]))
+        found = own_files(self.path, ".build/candidates")
+        for shard, path in sorted((int(match["shard"]), file) for file, match in found if file.suffix == ".json"):
+            marker = self._scored_marker(shard)
             if marker is None:
-                file = path if read_checked_or_none(path, Marker) is None else path.with_suffix(".arrow")
-                raise StoreError(f"{file} is damaged or missing; {REMAKE}")
-            yield int(match["shard"]), marker
+                raise _damaged(path if read_checked_or_none(path, Marker) is None else self.score_file(shard))
+            yield shard, marker
 
-    def write_candidates(self, shard: int, rows: Sequence[Row], rejected: Sequence[Rejected], config: str) -> Marker:
-        """Write one shard's scenes, then its marker."""
-        file = self.candidate_file(shard)
+    def check_candidates(self, shard: int, marker: Marker) -> None:
+        """Compare the scenes of a shard with its marker.
+
+        Raises:
+            StoreError: they do not match.
+        """
+        if not has_sha256(self.candidate_file(shard), marker.sha256):
+            raise _damaged(self.candidate_file(shard))
+
+    def write_candidates(
+        self, shard: int, rows: Sequence[Row], rejected: Sequence[Rejected], config: str, plan: str
+    ) -> Marker:
+        """Write one shard's scenes and their score columns, then its marker; `config`, `plan`: as for `marker`."""
+        file, scores = self.candidate_file(shard), self.score_file(shard)
         file.with_suffix(".json").unlink(missing_ok=True)
         write_stream(file, candidate_schema(), batches(rows, candidate_schema()))
-        marker = Marker(sha256=sha256_of(file), rows=len(rows), config=config, rejected=tuple(rejected))
+        write_stream(scores, score_schema(), [pa.RecordBatch.from_pylist(list(rows), schema=score_schema())])
+        marker = Marker(
+            sha256=sha256_of(file),
+            rows=len(rows),
+            config=config,
+            rejected=tuple(rejected),
+            scores=sha256_of(scores),
+            plan=plan,
+        )
         write_checked(file.with_suffix(".json"), asdict(marker))
         return marker
 
+    def scores(self, shard: int) -> pa.Table:
+        """Read the score columns of a finished shard."""
+        with self.score_file(shard).open("rb") as file, pa.ipc.open_stream(file) as stream:
+            return stream.read_all()
+
     def candidates(self, shard: int, columns: Sequence[str] | None = None) -> Iterator[Row]:
         """Read the rows of a finished shard; only `columns`, if given."""
+        if columns and set(columns) <= set(SCORE_COLUMNS):
+            yield from self.scores(shard).select(list(columns)).to_pylist()
+            return
         with pa.memory_map(str(self.candidate_file(shard))) as file, pa.ipc.open_stream(file) as stream:
             for batch in stream:
                 yield from (batch.select(list(columns)) if columns else batch).to_pylist()
+
+
+def _damaged(file: Path) -> StoreError:
+    return StoreError(f"{file} is damaged or missing; {REMAKE}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +11,6 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.manifest import Shards, digest_of
 from builder.pipeline.required_models import backends_with_models, published
-from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, Sources
 from dataset_card import BackgroundFacts, CardFacts, ConceptFacts, Credit, Plot, SplitFacts, render_card
 from mycanvas import __version__
@@ -25,7 +24,8 @@ def card_text(
     sources: Sources,
     funnel: Funnel,
     shards: Shards,
-    kept: Sequence[Row],
+    compositions: Mapping[str, int],
+    caption_words: float,
     plots: tuple[Plot, ...],
 ) -> str:
     """Render the dataset's README.md.
@@ -36,7 +36,8 @@ def card_text(
         sources: its photos and backgrounds.
         funnel: the numbers of planned, rejected, dropped and kept scenes.
         shards: of the dataset.
-        kept: `composition` and `caption` of the kept scenes.
+        compositions: the number of kept scenes of each composition.
+        caption_words: the mean number of words of their captions.
         plots: of the kept scenes.
     """
     sizes = {name: folder.shard_file(digest).stat().st_size for name, digest in shards.items()}
@@ -47,7 +48,7 @@ def card_text(
         source_photos=_split(sizes, "train", "concepts", len(sources.photos)),
         concepts=_concepts(sources.photos),
         backgrounds=_backgrounds(sources),
-        compositions=dict(Counter(row["composition"] for row in kept)),
+        compositions=dict(compositions),
         planned=sum(funnel.planned.values()),
         rejected=funnel.rejected,
         candidates=sum(funnel.made.values()),
@@ -59,7 +60,7 @@ def card_text(
         shards_digest=digest_of(shards),
         seed=config.seed,
         sizes=config.scene_sizes(),
-        caption_words=sum(len(row["caption"].split()) for row in kept) / len(kept),
+        caption_words=caption_words,
         license=config.license,
         version=__version__,
         plots=plots,

@@ -11,6 +11,8 @@ from mycanvas.errors import StoreError
 from mycanvas.io.tables import table_lines
 from mycanvas.io.text import shown
 
+_MAY_BE_ADDED = ("concept ", "photo ", "background ")
+_COUNTS = ("samples", "samples_per_composition", "keep")
 SHOWN = 12
 """Differences that a message lists; the others are counted."""
 MAX_VALUE = 60
@@ -27,8 +29,34 @@ _PARTS: Mapping[str, Sequence[str]] = {
 
 def built_otherwise(folder: Path, lines: Sequence[str]) -> StoreError:
     """The error for a folder that was built from another request; lines: the result of `changes`."""
-    first, last = "was built with another configuration", "Use another --output, or the same configuration to resume."
-    return StoreError("\n".join([f"{folder} {first}", *lines, last]))
+    first = f"{folder} was built with another configuration"
+    last = "Use another --output, or the same configuration to resume."
+    return StoreError("\n".join([first, *lines, last]))
+
+
+def refused(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Describe, as `changes` does, the differences that a build with scenes cannot take.
+
+    What it can take is more: concepts, photos, backgrounds, compositions, samples.
+
+    Args:
+        before: the request of the build.
+        now: the new request.
+    """
+    added = {name for name in now if name not in before and name.startswith(_MAY_BE_ADDED)}
+    grown = {name for name in (*_COUNTS, "compositions") if _has_grown(name, before.get(name), now.get(name))}
+    return changes(
+        before,
+        {name: value for name, value in now.items() if name not in added | grown}
+        | {name: before[name] for name in grown if name in before},
+    )
+
+
+def _has_grown(name: str, before: Any, now: Any) -> bool:
+    """Whether a number of scenes or the list of compositions has grown, or is given in another way."""
+    if name == "compositions":
+        return {frozenset(each) for each in before or ()} <= {frozenset(each) for each in now or ()}
+    return name == "keep" or before is None or now is None or now >= before
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.changes import built_otherwise, changes
+from builder.pipeline.changes import built_otherwise, refused
 from builder.pipeline.own_files import unfinished_files
-from mycanvas.errors import StoreError
-from mycanvas.io.checked import write_checked
+from mycanvas.io.checked import read_checked_or_none, write_checked
 
 
 @contextmanager
@@ -33,28 +32,13 @@ def claim(folder: BuildFolder, request: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:
-    """Write the request; if scenes may already depend on the stored one, compare the two instead."""
-    # Until there is a plan, nothing depends on the request: the configuration may still change.
-    planned = folder.plan_file.is_file() or folder.has_markers()
-    if not (folder.request_file.is_file() and planned) or _is_lost(folder, request):
+    """Write the request; if scenes may depend on the stored one, refuse another one that does not only add to it."""
+    folder.check_version()
+    if not (folder.is_planned() or folder.has_markers()):  # until then, the configuration may still change
         write_checked(folder.request_file, request)
         return
-    found = changes(_without_decisions(folder.request()), request)
-    if found:
+    before = folder.request()
+    if found := refused(before, request):
         raise built_otherwise(folder.path, found)
-
-
-def _without_decisions(request: Mapping[str, Any]) -> dict[str, Any]:
-    """A request without decisions about cut-outs, which earlier builds recorded in it."""
-    return {name: value for name, value in request.items() if not name.startswith(("mask ", "choice "))}
-
-
-def _is_lost(folder: BuildFolder, request: Mapping[str, Any]) -> bool:
-    """Whether the stored request is damaged and is known, by the plan, to equal this one."""
-    if not folder.is_planned_for(request):
-        return False
-    try:
-        folder.request()
-    except StoreError:
-        return True
-    return False
+    if read_checked_or_none(folder.request_file, dict[str, Any]) != before:  # a step was appended just before a kill
+        write_checked(folder.request_file, before)

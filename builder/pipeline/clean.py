@@ -122,9 +122,10 @@ def _earlier_shards(folder: BuildFolder) -> Iterator[Path]:
 
 def _unplanned_cutouts(folder: BuildFolder) -> Iterator[Path]:
     """Files of cut-outs that no photo of the build has; none before there is a plan, when settings may still change."""
-    if not folder.plan():
+    plan = folder.plan()
+    if not plan.steps:
         return
-    keys = {photo.key for photo in folder.sources().photos}
+    keys = {photo.key for photo in folder.sources().photos} | {*plan.cutouts().values()}
     for file, match in _ours(folder, ".build/cutouts"):
         if match["key"] not in keys:
             yield file
@@ -133,9 +134,9 @@ def _unplanned_cutouts(folder: BuildFolder) -> Iterator[Path]:
 def _unplanned_backgrounds(folder: BuildFolder) -> Iterator[Path]:
     """Files of painted backgrounds that no scene of the plan has; none before there is a plan."""
     plan = folder.plan()
-    if not plan:
+    if not plan.steps:
         return
-    planned = {scene.background.replace(":", "-") for scene in plan}
+    planned = {f"{each.scene}-{each.variant}" for each in plan.painted()}
     for file, match in _ours(folder, ".build/backgrounds"):
         if match["background"] not in planned:
             yield file

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from builder.config import BuildConfig
 from builder.engines.base import Engine
@@ -20,12 +21,14 @@ class BuildContext:
 
     config: the configuration. folder: the output folder, claimed. engine: the started workers.
     runtime: device, precision, memory and threads of the backends, and the paths of the models.
+    request: everything that the scenes depend on.
     """
 
     config: BuildConfig
     folder: BuildFolder
     engine: Engine
     runtime: Runtime
+    request: Mapping[str, Any]
 
     def has_language_model(self) -> bool:
         """Whether this machine runs the language model of the layouts, in place of a server."""

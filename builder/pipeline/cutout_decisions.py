@@ -43,6 +43,18 @@ def choose_cutouts(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool
     return tuple(replace(cutout, planned=cutout.used) for cutout in chosen)
 
 
+def choose_more(cutouts: Sequence[CutoutUse]) -> tuple[CutoutUse, ...]:
+    """Decide which cut-outs the next step of a plan is drawn with; warn about every concept that has none.
+
+    Args:
+        cutouts: the result of `decide`.
+    """
+    for own in _by_concept(cutouts):
+        if not any(cutout.used or cutout.in_plan for cutout in own):
+            _warn_of_lost_concept(own, own[0].gate)
+    return tuple(replace(cutout, planned=cutout.in_plan or cutout.used) for cutout in cutouts)
+
+
 def decide(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool) -> tuple[CutoutUse, ...]:
     """Decide which cut-outs scenes may show at present: set `used`, `why` and `gate`.
 

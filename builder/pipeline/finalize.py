@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
 from pathlib import Path
+from statistics import fmean
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from builder.config import BuildConfig, parse_config, profile_selection
 from builder.pipeline import people
@@ -19,23 +23,19 @@ from builder.pipeline.card_plots import check_plots, draw_card_plots, write_plot
 from builder.pipeline.claim import claim
 from builder.pipeline.dataset_writer import link_shards, store_concepts, store_splits, write_card
 from builder.pipeline.funnel import Funnel
+from builder.pipeline.made import Made, judge, read_made
 from builder.pipeline.manifest import MadeFrom, is_current, last_manifest, write_manifest
-from builder.pipeline.reviewed_cutouts import effective_scores, learn_reviews, leaving_scenes, waiting_note
+from builder.pipeline.plan import Plan
+from builder.pipeline.reviewed_cutouts import learn_reviews, waiting_note
 from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, Sources, height_lines, summary_lines
 from builder.pipeline.stored_records import Marker
-from builder.records import Rejected
 from builder.stages.layout.replies import tally
-from builder.stages.select import Judged, Selection, idle_bounds, select
+from builder.stages.select import Selection, idle_bounds, select
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import digest, read_checked, read_checked_or_none
-from mycanvas.io.messages import counted
-from mycanvas.schema import split_of
 
 log = logging.getLogger("mycanvas")
-
-COLUMNS = ("id", "composition", "scores", "fingerprint", "caption", "source_images", *people.COLUMNS)
-"""The columns of a candidate that are read; none is a picture."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,100 +126,105 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     sources = learn_reviews(folder)
     note = waiting_note(sources.photos)
     judgements = people.read_people(folder)
-    markers = list(folder.markers())
+    plan, markers = folder.plan(), dict(folder.markers())
     made_from = MadeFrom(
         select=config.select.model_dump(mode="json"),
         license=config.license,
-        candidates=tuple(marker.sha256 for _, marker in markers),
+        candidates=tuple(marker.sha256 for marker in markers.values()),
         sources=digest(asdict(sources)),
         people=judgements.digest(),
+        keep=config.keep,
     )
     before = last_manifest(folder)
     if before and before.made_from == made_from and is_current(folder, before):
         return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.every_photo(), note=note)
-    planned = {scene.id: split_of(scene.num_objects) for scene in folder.plan()}
-    shards, rejected = _read_shards(folder, markers)
-    candidates = [row for rows in shards.values() for row in rows]
-    _check_all_made(folder, planned, candidates, rejected)
-    selection = _select(candidates, config, sources, judgements)
-    funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
-    if not selection.kept:
+    chosen = choose(folder, plan, markers, config, sources, judgements)
+    funnel = chosen.funnel()
+    if not chosen.selection.kept:
         stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
         raise StoreError("\n".join([f"{folder.path}: no scene would be kept by {selected_by}{stays}", *funnel.lines()]))
-    ids = set(selection.kept)
-    kept = {index: [row for row in made if row["id"] in ids] for index, made in shards.items()}
-    changes = people.changed_columns(chain.from_iterable(kept.values()), judgements, config.caption.max_words)
-    splits = [(index, {row["id"]: planned[row["id"]] for row in own}) for index, own in kept.items()]
+    splits = chosen.kept_by_shard()
+    for index, own in splits:
+        if own:
+            folder.check_candidates(index, markers[index])
+    said = judgements.ids()
+    edited = (row for index, own in splits if said for row in _kept(folder, index, own, people.COLUMNS, said))
+    changes = people.changed_columns(edited, judgements, config.caption.max_words)
     plots = draw_card_plots(folder, splits)
     check_plots(folder, plots, before)
     known = before.files if before and before.made_from.sources == made_from.sources else {}
     stored = store_concepts(folder, sources.photos, known) | store_splits(folder, splits, changes)
     link_shards(folder, stored, before)
-    rows = [{**row, **changes.get(row["id"], {})} for row in chain.from_iterable(kept.values())]
-    text = card_text(folder, config, sources, funnel, stored, rows, plots.plots)
+    captions = (row for index, own in splits for row in _kept(folder, index, own, ("caption",)))
+    words = fmean(len({**row, **changes.get(row["id"], {})}["caption"].split()) for row in captions)
+    text = card_text(folder, config, sources, funnel, stored, chosen.compositions(), words, plots.plots)
     drawn = write_plots(folder, plots)
     write_manifest(folder, stored, write_card(folder, text, before), drawn, made_from, funnel)
     return Summary(folder=folder, funnel=funnel, photos=sources.every_photo(), note=note)
 
 
-def _read_shards(
-    folder: BuildFolder, markers: Sequence[tuple[int, Marker]]
-) -> tuple[dict[int, list[Row]], list[Rejected]]:
-    """Read COLUMNS of each shard's candidates, and all rejections."""
-    shards: dict[int, list[Row]] = {}
-    rejected: list[Rejected] = []
-    for index, marker in markers:
-        rejected += marker.rejected
-        shards[index] = list(folder.candidates(index, COLUMNS))
-    return shards, rejected
+def _kept(
+    folder: BuildFolder, shard: int, kept: Container[str], columns: Sequence[str], only: Container[str] | None = None
+) -> Iterator[Row]:
+    """The id and some columns of the kept scenes of a shard; of `only` some, if given."""
+    if not kept:
+        return
+    for row in folder.candidates(shard, ("id", *columns)):
+        if row["id"] in kept and (only is None or row["id"] in only):
+            yield row
 
 
-def _check_all_made(
-    folder: BuildFolder, planned: Mapping[str, str], candidates: Sequence[Row], rejected: Sequence[Rejected]
-) -> None:
-    """Raise StoreError unless the candidates and the rejections are exactly the planned scenes."""
-    known = {row["id"] for row in candidates} | {rejection.sample_id for rejection in rejected}
-    if known - set(planned):
-        raise StoreError(
-            f"{folder.plan_file} lacks {len(known - set(planned))} of the scenes made; "
-            "run the same `mycanvas build` again to restore it"
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chosen:
+    """The candidates of a build, and which of them are kept."""
+
+    made: Made
+    selection: Selection
+
+    def funnel(self) -> Funnel:
+        """Count everything."""
+        splits, kept = self.made.splits(), self.selection.is_kept
+        return Funnel.count(
+            planned=self.made.planned,
+            again=self.made.attempts(),
+            rejected=self.made.rejected,
+            made=Counter(splits.tolist()),
+            dropped=self.selection.counts(),
+            kept=Counter(splits[kept].tolist()),
         )
-    missing = set(planned) - known
-    if missing or not planned:
-        left = f"{counted(len(missing), 'scene')} {'is' if len(missing) == 1 else 'are'} not made yet"
-        raise StoreError(f"{folder.path}: {left}; run the same `mycanvas build` again first")
+
+    def compositions(self) -> dict[str, int]:
+        """The number of kept scenes of each composition, in the order of the plan."""
+        kept = self.made.table.column("composition").filter(pa.array(self.selection.is_kept))
+        return dict(Counter(kept.to_pylist()))
+
+    def kept_by_shard(self) -> list[tuple[int, dict[str, str]]]:
+        """For each shard of candidates, in order: its number, and the split of each kept id."""
+        found: defaultdict[int, dict[str, str]] = defaultdict(dict)
+        splits, shards, ids = self.made.splits(), self.made.shards, self.selection.ids
+        for index in np.flatnonzero(self.selection.is_kept).tolist():
+            found[int(shards[index])][ids[index]] = str(splits[index])
+        return sorted(found.items())
 
 
-def judge(candidates: Sequence[Row], sources: Sources, judgements: people.People) -> list[Judged]:
-    """Collect everything by which candidates are selected.
+def choose(
+    folder: BuildFolder,
+    plan: Plan,
+    markers: Mapping[int, Marker],
+    config: BuildConfig,
+    sources: Sources,
+    judgements: people.People,
+) -> Chosen:
+    """Select the candidates to keep; only score columns are read. Warn of bounds that have no effect.
 
-    Args:
-        candidates: `id`, `composition`, `scores`, `fingerprint` and `source_images` of all candidates of a build.
-        sources: of the build, with the present decisions about cut-outs.
-        judgements: people's ranks and flags.
+    Raises:
+        StoreError: the build is not finished.
     """
-    refused = leaving_scenes(candidates, sources.photos)
-    photos = {photo.id: photo for photo in sources.photos}
-    return [
-        Judged(
-            id=row["id"],
-            composition=row["composition"],
-            scores=effective_scores(row, photos),
-            fingerprint=row["fingerprint"],
-            rank=judgements.ranks.get(row["id"]),
-            flag=judgements.flags.get(row["id"]),
-            refused=refused.get(row["id"]),
-        )
-        for row in candidates
-    ]
-
-
-def _select(candidates: Sequence[Row], config: BuildConfig, sources: Sources, judgements: people.People) -> Selection:
-    """Select the candidates to keep; warn of bounds that have no effect."""
-    judged = judge(candidates, sources, judgements)
-    for score in idle_bounds(judged, config.select):
+    made = read_made(folder, plan, markers)
+    candidates = judge(made, sources, judgements)
+    for score in idle_bounds(candidates, config.select):
         log.warning(
             "the bound or weight on %s has no effect: score.backend %r did not measure it",
             *(score, config.backend_name("score")),
         )
-    return select(judged, config.select)
+    return Chosen(made=made, selection=select(candidates, config.select, config.keep))

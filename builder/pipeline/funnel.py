@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from builder.records import Rejected
-from builder.stages.select import Selection
 from mycanvas.io.tables import table_lines
 from mycanvas.schema import SPLITS
 
@@ -19,6 +18,7 @@ _NUMBER = re.compile(r"(?<![\w/.])\d+(\.\d+)?(?![\w/])")
 class Funnel:
     """Numbers of scenes. planned, made, kept: by split. rejected: by "stage: reason". dropped: by selection rule.
 
+    again: attempts at scenes besides the first ones, so that planned and again are rejected or made.
     Splits are in the order of `mycanvas.schema.SPLITS`, reasons and rules in descending order of their counts.
     """
 
@@ -27,26 +27,37 @@ class Funnel:
     made: Mapping[str, int]
     dropped: Mapping[str, int]
     kept: Mapping[str, int]
+    again: int = 0
 
     @classmethod
     def count(
-        cls, planned: Mapping[str, str], rejected: Iterable[Rejected], made: Iterable[str], selection: Selection
+        cls,
+        *,
+        planned: Mapping[str, int],
+        again: int,
+        rejected: Iterable[Rejected],
+        made: Mapping[str, int],
+        dropped: Mapping[str, int],
+        kept: Mapping[str, int],
     ) -> Funnel:
-        """Count the scenes.
+        """Sort the counts.
 
         Args:
-            planned: the split of every planned id.
+            planned: the number of planned scenes by split.
+            again: the number of attempts at scenes besides the first ones.
             rejected: the rejections of all stages.
-            made: ids of all candidates.
-            selection: the kept and dropped candidates.
+            made: the number of candidates by split.
+            dropped: the number of candidates by the rule that dropped them.
+            kept: the number of kept candidates by split.
         """
         return cls(
-            planned=_by_split(planned.values()),
+            planned=_by_split(planned),
+            again=again,
             # Reasons contain measured values; reasons that differ only in numbers are counted together.
             rejected=_most_first(f"{each.stage}: {_NUMBER.sub('…', each.reason)}" for each in rejected),
-            made=_by_split(planned[name] for name in made),
-            dropped=_most_first(selection.dropped.values()),
-            kept=_by_split(planned[name] for name in selection.kept),
+            made=_by_split(made),
+            dropped=_most_first(dropped),
+            kept=_by_split(kept),
         )
 
     def ordered(self) -> Funnel:
@@ -57,11 +68,13 @@ class Funnel:
             made=_by_split(self.made),
             dropped=_most_first(self.dropped),
             kept=_by_split(self.kept),
+            again=self.again,
         )
 
     def lines(self) -> list[str]:
         """Format the counts as a table for a terminal."""
         rows: list[tuple[str, int]] = [("planned", sum(self.planned.values()))]
+        rows += [("  drawn again", self.again)] if self.again else []
         rows += [(f"  rejected by {reason}", -count) for reason, count in self.rejected.items()]
         rows += [("made", sum(self.made.values()))]
         rows += [(f"  dropped: {reason}", -count) for reason, count in self.dropped.items()]
@@ -70,9 +83,8 @@ class Funnel:
         return table_lines([(label, str(count)) for label, count in rows])
 
 
-def _by_split(splits: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
-    counts = Counter(splits)
-    return {split: counts[split] for split in SPLITS}
+def _by_split(counts: Mapping[str, int]) -> dict[str, int]:
+    return {split: counts.get(split, 0) for split in SPLITS}
 
 
 def _most_first(names: Iterable[str] | Mapping[str, int]) -> dict[str, int]:

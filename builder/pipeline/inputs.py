@@ -11,7 +11,7 @@ from typing import Any
 
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import MODEL, BuildFolder
-from builder.pipeline.changes import built_otherwise, changes
+from builder.pipeline.changes import built_otherwise, refused
 from builder.pipeline.own_files import enclosing_build
 from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.records import BackgroundRef, Concept, Rejected
@@ -127,12 +127,12 @@ def check_output(config: BuildConfig, concepts: Collection[str]) -> None:
     """
     _check_output_is_elsewhere(config)
     folder = BuildFolder(config.output)
-    if not (folder.check_ownership() and folder.plan_file.is_file()):
+    if not (folder.check_ownership() and folder.is_planned()):
         return
     before, names = folder.request(), {f"concept {name}" for name in concepts}
     now = {"mycanvas": __version__, **config.identity()} | {name: before.get(name, True) for name in names}
     known = {name: value for name, value in before.items() if name in now or name.startswith("concept ")}
-    if found := changes(known, now):
+    if found := refused(known, now):
         raise built_otherwise(folder.path, found)
 
 

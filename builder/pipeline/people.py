@@ -35,6 +35,10 @@ class People:
     flags: Mapping[str, str]
     captions: Mapping[str, str]
 
+    def ids(self) -> set[str]:
+        """The scenes whose columns people change."""
+        return {*self.ranks, *self.captions}
+
     def digest(self) -> str:
         """A sha256 of everything; "" where there is nothing."""
         return digest(asdict(self)) if self.ranks or self.flags or self.captions else ""

@@ -10,13 +10,13 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.cache_keys import prepared_key, settings_key
 from builder.pipeline.context import BuildContext
 from builder.pipeline.cutout_keys import cutout_key
+from builder.pipeline.plan import Plan, marker_of
 from builder.pipeline.prepared_files import is_cut_out, write_prepared
 from builder.pipeline.result_cache import PREPARED, ResultCache, cache_folder
 from builder.pipeline.source_photos import CutoutUse, Sources
-from builder.pipeline.stored_records import Plan
 from builder.records import PhotoFile
 from mycanvas.errors import StoreError
-from mycanvas.io.checked import digest, read_checked_or_none
+from mycanvas.io.checked import read_checked_or_none
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,17 +34,24 @@ class PlannedCutouts:
 def planned_cutouts(folder: BuildFolder) -> PlannedCutouts | None:
     """Read the cut-outs of the plan of a claimed folder; None if it has no plan, so that all decisions may change.
 
-    Of plan.json and sources.json, one may be lost: the other one has the names of the cut-outs too.
+    Of a lost step of the plan, sources.json has the names of the cut-outs too.
     """
-    plan = read_checked_or_none(folder.plan_file, Plan)
-    if plan.request != digest(folder.request()) if plan else not folder.has_markers():
+    plan = Plan.read(folder.plan_folder)
+    if not (plan.steps or folder.has_markers()):
         return None
     sources = read_checked_or_none(folder.sources_file, Sources)
     uses = {photo.id: photo for photo in sources.photos} if sources else {}
-    used = dict(plan.cutouts) if plan else {}
-    used = used or {name: photo.key for name, photo in uses.items() if photo.in_plan}
+    used = plan.cutouts() | _lost(folder, plan)
+    if not used or folder.has_step(len(plan.steps)):
+        used = {name: photo.key for name, photo in uses.items() if photo.in_plan} | used
     keys = {name: photo.key for name, photo in uses.items()} | used
     return PlannedCutouts(keys=keys, used=frozenset(used), uses=uses) if used else None
+
+
+def _lost(folder: BuildFolder, plan: Plan) -> dict[str, str]:
+    """The cut-outs of a step of which only the marker is whole."""
+    marker = marker_of(folder.plan_folder, len(plan.steps))
+    return dict(marker.cutouts) if marker else {}
 
 
 def with_planned_mask(photo: PhotoFile, key: str, context: BuildContext) -> PhotoFile | None:

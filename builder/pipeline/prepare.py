@@ -20,6 +20,7 @@ from builder.pipeline.context import BuildContext
 from builder.pipeline.cutout_decisions import choose_cutouts, decide, network_advice
 from builder.pipeline.cutout_keys import PHOTO_SIDE, cutout_key, cutout_side
 from builder.pipeline.loaded_backends import with_backend
+from builder.pipeline.plan import Plan
 from builder.pipeline.planned_cutouts import PlannedCutouts, check_kept, planned_cutouts, with_planned_mask
 from builder.pipeline.prepared_files import (
     cutout_marker,
@@ -35,7 +36,7 @@ from builder.pipeline.result_cache import PREPARED, ResultCache, cache_folder, c
 from builder.pipeline.reviewed_cutouts import with_review
 from builder.pipeline.siblings import compare_siblings
 from builder.pipeline.source_photos import CutoutUse
-from builder.records import Background, BackgroundRef, Concept, PhotoFile, Rgb, Sample
+from builder.records import Background, BackgroundRef, Concept, PhotoFile, Rgb
 from builder.sources.photos import read_photo
 from builder.stages.backgrounds import paint_scene
 from builder.stages.segment import SEGMENTERS, segment
@@ -229,13 +230,10 @@ def _read_use(folder: BuildFolder, concept: Concept, found: _ToCut, planned: Pla
     )
 
 
-def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
+def paint_all(context: BuildContext, plan: Plan) -> None:
     """Paint every background of the plan that is not a photo."""
-    # The same painted background may be in the plan with several phrases.
-    painted = {replace(sample.background, phrase="") for sample in samples if sample.background.photo is None}
-    ordered = sorted(painted, key=lambda background: (background.scene, background.variant))
     cache = cache_folder()
-    tasks = [PaintTask(folder=context.folder.path, background=background, cache=cache) for background in ordered]
+    tasks = [PaintTask(folder=context.folder.path, background=each, cache=cache) for each in plan.painted()]
     if tasks:
         with Progress("painting", len(tasks), "background") as progress:
             _bound_cache(cache, _problems(context.engine.map(paint, tasks), progress))

@@ -23,12 +23,12 @@ from builder.config import BuildConfig
 from builder.engines.base import on_stop_signal
 from builder.pipeline.build import concepts_in_use, started, write_sources
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.changes import changes
+from builder.pipeline.changes import refused
 from builder.pipeline.context import BuildContext
 from builder.pipeline.inputs import Inputs, find_inputs
 from builder.pipeline.prepare import cut_out_all, paint_all
 from builder.pipeline.rows import Row
-from builder.pipeline.samples import usable_photos
+from builder.pipeline.samples import Planner, usable_photos
 from builder.pipeline.shard import make_scenes
 from builder.pipeline.source_photos import CutoutUse
 from builder.pipeline.themes import find_themes
@@ -94,8 +94,9 @@ class Preview:
         if not config.learned():  # a part for each worker
             config = config.model_copy(update={"shard_size": -(-len(chosen) // config.workers)})
         context = replace(self.context, config=config)
-        paint_all(context, chosen)
-        make_scenes(context, chosen, self.cutouts)
+        plan = Planner(context=context, inputs=self.inputs, cutouts=self.cutouts).write(chosen)
+        paint_all(context, plan)
+        make_scenes(context, plan, self.inputs.backgrounds)
         markers = dict(self.folder.markers())
         rows = [row for index in markers for row in self.folder.candidates(index)]
         judged = [
@@ -112,6 +113,7 @@ class Preview:
     def _plan(self, themes: Mapping[tuple[str, ...], Any]) -> tuple[Sample, ...]:
         """Draw the plan of the whole build, in which a sample depends only on its own composition's theme."""
         config = self.context.config
+        config = config.model_copy(update={"samples": config.first_samples()})
         concepts = concepts_in_use(self.inputs, self.cutouts, config)
         return draw_plan(concepts, usable_photos(self.cutouts), self.inputs.backgrounds, config, themes)
 
@@ -161,7 +163,7 @@ def spread(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]:
 def _differs(output: BuildFolder, begun: BuildFolder) -> bool:
     """Whether a build in `output` has a plan of another request than the build that has begun."""
     before = read_checked_or_none(output.request_file, dict[str, Any])
-    return bool(before and output.plan_file.is_file() and changes(before, begun.request()))
+    return bool(before and output.is_planned() and refused(before, begun.request()))
 
 
 def _scene(row: Row) -> Scene:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from builder.records import Candidate
@@ -14,6 +15,9 @@ from mycanvas.schema import SCORES, dataset_schema
 
 BATCH_ROWS = 8
 """Rows of one Arrow record batch: a reader of a memory-mapped shard touches this many to get one row."""
+
+SCORE_COLUMNS = ("id", "composition", "num_objects", "source_images", "scores", "fingerprint")
+"""The columns of a candidate by which it is selected; they have a file of their own."""
 
 Row = dict[str, Any]
 """Column name -> value, as pyarrow accepts it."""
@@ -46,16 +50,26 @@ def candidate_row(candidate: Candidate, provenance: Mapping[str, Any]) -> Row:
         "composition": sample.composition,
         "num_objects": len(sample.concepts),
         "source_images": list(sample.photo_ids),
-        "scores": {name: candidate.scores.get(name) for name in SCORES},
+        "scores": {name: _stored(candidate.scores.get(name)) for name in SCORES},
         "rank": None,
         "provenance": json.dumps(made, sort_keys=True),
         "fingerprint": candidate.fingerprint,
     }
 
 
+def _stored(score: float | None) -> float | None:
+    """A score as it is read from a file: a bound must judge it in the same way before and after."""
+    return None if score is None else float(np.float32(score))
+
+
 def candidate_schema() -> pa.Schema:
     """The dataset's columns, and the fingerprint that select compares."""
     return dataset_schema().append(pa.field("fingerprint", pa.uint64()))
+
+
+def score_schema() -> pa.Schema:
+    """The columns of `candidate_schema` that select reads: no pictures."""
+    return pa.schema([candidate_schema().field(name) for name in SCORE_COLUMNS])
 
 
 def batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

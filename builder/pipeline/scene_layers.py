@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +19,15 @@ import numpy as np
 from PIL import Image
 
 from builder.config import parse_config
-from builder.engines.local import LocalEngine
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.changes import changes
-from builder.pipeline.context import BuildContext, prepare_runtime
+from builder.pipeline.context import prepare_runtime
 from builder.pipeline.inputs import BACKGROUND, background_request, find_build_backgrounds
+from builder.pipeline.plan import PlannedScene, read_shard, scene_of
 from builder.pipeline.prepare import one_thread
-from builder.pipeline.samples import draw_samples
-from builder.pipeline.shard import ShardTask, read_settings
-from builder.pipeline.source_photos import CutoutUse
+from builder.pipeline.shard import read_settings
 from builder.pipeline.stage_runner import StageRunner
-from builder.records import BackgroundRef, Canvas, Concept, Sample
+from builder.records import BackgroundRef, Canvas
 from builder.stages.layout import LAYOUTS, arrange
 from builder.stages.paste import paste
 from builder.stages.repaint import REPAINTERS
@@ -60,10 +60,13 @@ class SceneLayers:
         self._folder = BuildFolder.open(path)
         self._config = parse_config(read_checked(self._folder.config_file, dict[str, Any]))
         self._runtime = prepare_runtime(self._config, self._folder, ["layout"], workers=1)
-        sources = self._folder.sources().photos
-        self._keys = {photo.id: photo.key for photo in sources if photo.in_plan}
-        self._qualities = {photo.id: photo.quality or 0.0 for photo in sources if photo.id in self._keys}
-        self._samples = {sample.id: sample for sample in self._plan(sources)}
+        backgrounds = self._backgrounds()
+        self._check_request(backgrounds)
+        self._photos = {each.photo.id: each.photo for each in backgrounds if each.photo}
+        self._plan = self._folder.plan()
+        ids = chain.from_iterable(batch.column("id").to_pylist() for batch in self._plan.columns("id"))
+        shards = chain.from_iterable(repeat(shard, shard.count) for shard in self._plan.shards())
+        self._shards = dict(zip(ids, shards, strict=True))
 
     @one_thread()
     def __call__(self, scene: Scene) -> tuple[PictureLayer, ...]:
@@ -82,21 +85,11 @@ class SceneLayers:
 
     def _canvas(self, scene: Scene) -> Canvas:
         """Compose a scene again, up to the repainting."""
-        sample = self._samples.get(scene.id)
-        if sample is None or sample.photo_ids != scene.source_images:
+        planned = self._planned(scene.id)
+        if planned is None or planned.sample.photo_ids != scene.source_images:
             raise self._differs(scene, "the plan has another scene with this id, or none")
-        task = ShardTask(
-            folder=self._folder.path,
-            shard=0,
-            samples=(sample,),
-            keys=self._keys,
-            qualities=self._qualities,
-            config=self._config,
-            runtime=self._runtime,
-            provenance={},
-        )
         stages = StageRunner(self._config, self._runtime)
-        settings = list(read_settings([sample], self._folder, task))
+        settings = list(read_settings([planned], self._folder.path, self._config))
         canvases = stages.collect(paste(stages.run("layout", LAYOUTS, arrange, settings, self._config.layout)))
         if not canvases:
             raise self._differs(scene, "; ".join(rejected.reason for rejected in stages.pop_rejected()))
@@ -108,14 +101,12 @@ class SceneLayers:
             "packages may have changed since the build, so build again with another --output"
         )
 
-    def _plan(self, photos: Sequence[CutoutUse]) -> tuple[Sample, ...]:
-        """Draw the plan again, with what plan.json leaves out: concepts, phrases and sizes."""
-        config, folder = self._config, self._folder
-        backgrounds = self._backgrounds()
-        self._check_request(backgrounds)
-        concepts = {photo.concept: _concept(photo) for photo in photos if photo.in_plan}
-        context = BuildContext(config=config, folder=folder, engine=LocalEngine(1), runtime=self._runtime)
-        return draw_samples(context, list(concepts.values()), photos, backgrounds)
+    def _planned(self, name: str) -> PlannedScene | None:
+        """The planned scene of a candidate."""
+        shard = self._shards.get(scene_of(name))
+        scenes = read_shard(self._plan.folder, shard, self._photos) if shard else []
+        found = next((scene for scene in scenes if scene.sample.id == scene_of(name)), None)
+        return found and replace(found, sample=replace(found.sample, id=name))
 
     def _backgrounds(self) -> tuple[BackgroundRef, ...]:
         """The photos of backgrounds, in the folder that the build recorded."""
@@ -136,15 +127,3 @@ class SceneLayers:
         if found := changes(before, json.loads(json.dumps(now))):
             lines = [f"{self._folder.path} cannot be composed again, because it was built with another configuration"]
             raise StoreError("\n".join([*lines, *found, "Restore it, or build again with another --output."]))
-
-
-def _concept(photo: CutoutUse) -> Concept:
-    """The concept of a photo, without its photos, which the stages after cutting out do not read."""
-    return Concept(
-        name=photo.concept,
-        token=photo.token,
-        class_noun=photo.class_noun,
-        height_cm=photo.height_cm,
-        height_guessed=photo.height_guessed,
-        photos=(),
-    )

@@ -11,19 +11,20 @@ from pathlib import Path
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import BuildContext
+from builder.pipeline.plan import Plan, PlannedScene, PlannedShard, read_shard, scene_of, step_of
 from builder.pipeline.prepare import one_thread, read_background
 from builder.pipeline.prepared_files import read_cutout
 from builder.pipeline.required_models import backends_with_models
-from builder.pipeline.rows import candidate_row
-from builder.pipeline.source_photos import CutoutUse
+from builder.pipeline.rows import Row, candidate_row
 from builder.pipeline.stage_runner import StageRunner
-from builder.records import Candidate, Cutout, Rejected, Sample, Setting, Size
+from builder.records import BackgroundRef, Candidate, Cutout, PhotoFile, Rejected, Setting, Size
 from builder.stages.backgrounds import BackgroundSource
 from builder.stages.caption import CAPTIONERS, caption
 from builder.stages.layout import LAYOUTS, arrange
 from builder.stages.paste import paste
 from builder.stages.repaint import REPAINTERS, repaint
 from builder.stages.score import SCORERS, score
+from builder.stages.select import SelectConfig
 from mycanvas import __version__
 from mycanvas.io.progress import Progress
 from mycanvas.models.runtime import Runtime
@@ -36,20 +37,22 @@ CUTOUTS_HELD = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShardTask:
-    """One shard of the plan.
+    """One shard of the plan, from which its scenes are read.
 
-    keys, qualities: photo id -> name of its cut-out's files, and its quality. runtime: how the backends run, and where
-    their models are. provenance: stored in every row.
+    backgrounds: the photos of backgrounds, by id. runtime: how the backends run, and where their models are.
+    provenance: stored in every row.
     """
 
     folder: Path
-    shard: int
-    samples: tuple[Sample, ...]
-    keys: Mapping[str, str]
-    qualities: Mapping[str, float]
+    shard: PlannedShard
+    backgrounds: Mapping[str, PhotoFile]
     config: BuildConfig
     runtime: Runtime
     provenance: Mapping[str, str | int]
+
+    def scenes(self) -> list[PlannedScene]:
+        """Read the planned scenes."""
+        return read_shard(BuildFolder(self.folder).plan_folder, self.shard, self.backgrounds)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,32 +63,41 @@ class ShardReport:
     made: int
 
 
-def make_scenes(context: BuildContext, samples: Sequence[Sample], cutouts: Sequence[CutoutUse]) -> None:
-    """Make every shard of the plan that is not finished yet."""
+def make_scenes(context: BuildContext, plan: Plan, backgrounds: Sequence[BackgroundRef]) -> None:
+    """Make every shard of the plan that is not finished yet.
+
+    Args:
+        context: the build.
+        plan: its plan.
+        backgrounds: of the build; the plan names their photos.
+    """
     config, folder = context.config, context.folder
     digest = config.digest()
-    shards = [samples[start : start + config.shard_size] for start in range(0, len(samples), config.shard_size)]
-    done = {index for index in range(len(shards)) if (marker := folder.marker(index, digest)) and not marker.retriable}
-    used = {cutout.id: cutout for cutout in cutouts if cutout.in_plan}
+    shards = plan.shards()
+    done = {
+        shard.number
+        for shard in shards
+        if (marker := folder.marker(shard.number, digest, shard.plan)) and not marker.retriable
+    }
     made_by = backends_with_models(config, folder.revisions())
+    provenance: dict[str, str | int] = {"mycanvas": __version__, "seed": config.seed, "config": digest, **made_by}
+    photos = {each.photo.id: each.photo for each in backgrounds if each.photo}
     tasks = [
         ShardTask(
             folder=folder.path,
-            shard=index,
-            samples=tuple(shard),
-            keys={photo_id: used[photo_id].key for sample in shard for photo_id in sample.photo_ids},
-            qualities={photo_id: used[photo_id].quality or 0.0 for sample in shard for photo_id in sample.photo_ids},
+            shard=shard,
+            backgrounds=photos,
             config=config,
             runtime=context.runtime,
-            provenance={"mycanvas": __version__, "seed": config.seed, "config": digest, **made_by},
+            provenance=provenance,
         )
-        for index, shard in enumerate(shards)
-        if index not in done
+        for shard in shards
+        if shard.number not in done
     ]
-    finished = sum(len(shards[index]) for index in done)
+    finished = sum(shard.count for shard in shards if shard.number in done)
     if context.has_language_model():
         _ask_for_layouts(context.alone(), tasks)
-    with Progress("composing", len(samples), "scene", done=finished) as progress:
+    with Progress("composing", plan.rows, "scene", done=finished) as progress:
         for report in context.engine.map(make_shard, tasks):
             progress.update(report.planned)
 
@@ -94,74 +106,94 @@ def make_scenes(context: BuildContext, samples: Sequence[Sample], cutouts: Seque
 def _ask_for_layouts(context: BuildContext, tasks: Sequence[ShardTask]) -> None:
     """Ask the language model for the layouts of all scenes; `make_shard` then finds its replies in the folder."""
     stages = StageRunner(context.config, context.runtime)
-    with Progress("asking for layouts", sum(len(task.samples) for task in tasks), "scene") as progress:
+    with Progress("asking for layouts", sum(task.shard.count for task in tasks), "scene") as progress:
         for task in tasks:
-            settings = list(read_settings(task.samples, context.folder, task))
+            settings = list(read_settings(task.scenes(), task.folder, task.config))
             stages.run("layout", LAYOUTS, arrange, settings, context.config.layout)
             progress.update(len(settings))
 
 
 @one_thread()
 def make_shard(task: ShardTask) -> ShardReport:
-    """Take a shard's samples through all stages and write its candidates.
+    """Take a shard's scenes through all stages and write its candidates.
 
-    Scenes of an earlier run are kept. Samples that it rejected are tried again only if the rejection is retriable.
+    A scene that no attempt has made within the step's bounds is drawn again, as often as the step allows. Candidates of
+    an earlier run are kept. What it rejected is tried again only if the rejection is retriable.
     """
-    folder = BuildFolder(task.folder)
-    digest = task.config.digest()
-    before = folder.marker(task.shard, digest)
-    rows = {row["id"]: row for row in folder.candidates(task.shard)} if before else {}
-    rejected = [rejection for rejection in before.rejected if not rejection.retriable] if before else []
-    settled = {*rows, *(rejection.sample_id for rejection in rejected)}
-    pending = [sample for sample in task.samples if sample.id not in settled]
-    for result in run_stages(pending, folder, task):
-        if isinstance(result, Rejected):
-            rejected.append(result)
-        else:
-            row = candidate_row(result, task.provenance)
-            rows[row["id"]] = row
-    ordered = [rows[sample.id] for sample in task.samples if sample.id in rows]
-    folder.write_candidates(task.shard, ordered, rejected, digest)
-    return ShardReport(planned=len(task.samples), made=len(ordered))
+    folder, step = BuildFolder(task.folder), step_of(BuildFolder(task.folder).plan_folder, task.shard.step)
+    digest, bounds = task.config.digest(), SelectConfig(**step.select)
+    before = folder.marker(task.shard.number, digest, task.shard.plan)
+    rows = {row["id"]: row for row in folder.candidates(task.shard.number)} if before else {}
+    rejected = {each.sample_id: each for each in (before.rejected if before else ()) if not each.retriable}
+    provenance = {**task.provenance, "step": task.shard.step}
+    planned = task.scenes()
+    order: list[str] = []
+    pending = planned
+    for attempt in range(1, bounds.attempts + 1):
+        order += [scene.sample.id for scene in pending]
+        missing = [scene for scene in pending if scene.sample.id not in rows and scene.sample.id not in rejected]
+        for result in run_stages(missing, task.folder, task):
+            if isinstance(result, Rejected):
+                rejected[result.sample_id] = result
+            else:
+                row = candidate_row(result, provenance)
+                rows[row["id"]] = row
+        pending = [
+            scene.attempt(attempt + 1) for scene in pending if _is_drawn_again(scene.sample.id, rows, rejected, bounds)
+        ]
+    places = {scene.sample.id: place for place, scene in enumerate(planned)}
+    order.sort(key=lambda name: places[scene_of(name)])  # the attempts of a scene follow each other
+    ordered = [rows[name] for name in order if name in rows]
+    lost = [rejected[name] for name in order if name in rejected]
+    folder.write_candidates(task.shard.number, ordered, lost, digest, task.shard.plan)
+    return ShardReport(planned=len(planned), made=len(ordered))
 
 
-def run_stages(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Candidate | Rejected]:
+def _is_drawn_again(name: str, rows: Mapping[str, Row], rejected: Mapping[str, Rejected], bounds: SelectConfig) -> bool:
+    """Whether an attempt was rejected for good, or is out of the bounds on the scene itself."""
+    if name in rejected:
+        return not rejected[name].retriable
+    return bounds.failed_scene_bound(rows[name]["scores"]) is not None
+
+
+def run_stages(scenes: Sequence[PlannedScene], folder: Path, task: ShardTask) -> Iterator[Candidate | Rejected]:
     """Run all stages of the poster after cutting out.
 
     Yields:
-        One candidate or rejection per sample; within a batch, rejections first.
+        One candidate or rejection per scene; within a batch, rejections first.
     """
     config = task.config
     stages = StageRunner(config, task.runtime)
     # Models run fastest on full batches, and with low memory are reloaded for each batch; without models, small batches
     # save memory.
-    batch_size = len(samples) if config.learned() else BATCH
-    queue = iter(samples)
+    batch_size = len(scenes) if config.learned() else BATCH
+    queue = iter(scenes)
     while batch := list(islice(queue, batch_size)):
-        settings = list(read_settings(batch, folder, task))
+        settings = list(read_settings(batch, folder, config))
         layouts = stages.run("layout", LAYOUTS, arrange, settings, config.layout)
         canvases = stages.collect(paste(layouts))
-        scenes = stages.run("repaint", REPAINTERS, repaint, canvases, config.repaint)
-        captioned = stages.run("caption", CAPTIONERS, caption, scenes, config.caption)
+        painted = stages.run("repaint", REPAINTERS, repaint, canvases, config.repaint)
+        captioned = stages.run("caption", CAPTIONERS, caption, painted, config.caption)
         candidates = stages.run("score", SCORERS, score, captioned, config.score)
         yield from stages.pop_rejected()
         yield from candidates
 
 
-def read_settings(samples: Sequence[Sample], folder: BuildFolder, task: ShardTask) -> Iterator[Setting]:
-    """Read the cut-outs and the background of each sample; the last ones read are cached.
+def read_settings(scenes: Sequence[PlannedScene], folder: Path, config: BuildConfig) -> Iterator[Setting]:
+    """Read the cut-outs and the background of each scene; the last ones read are cached.
 
     Raises:
         MyCanvasError: a file is damaged, or a photo has changed. This stops the build and rejects no scene, because the
             user can fix it.
     """
-    backgrounds = _background_source(folder.path, task.config.scene_sizes())
-    for sample in samples:
+    backgrounds = _background_source(folder, config.scene_sizes())
+    for scene in scenes:
+        sample = scene.sample
         cutouts = tuple(
-            replace(_cutout(folder.path, task.keys[photo_id], photo_id), quality=task.qualities[photo_id])
-            for photo_id in sample.photo_ids
+            replace(_cutout(folder, key, photo_id), quality=quality)
+            for key, photo_id, quality in zip(scene.cutouts, sample.photo_ids, scene.qualities, strict=True)
         )
-        background = backgrounds.load(sample.background, sample.picture_size, task.config.seed, sample.id)
+        background = backgrounds.load(sample.background, sample.picture_size, config.seed, sample.id)
         yield Setting(sample=sample, cutouts=cutouts, background=background)
 
 

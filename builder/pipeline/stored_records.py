@@ -1,10 +1,10 @@
-"""Records in the JSON files of a build folder: the plan, and the markers of candidates."""
+"""Records in the JSON files of a build folder: steps of the plan, and the markers of candidates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -15,13 +15,16 @@ from builder.records import Rejected
 class Marker:
     """The marker of a finished file of candidates.
 
-    sha256: of the file. config: the digest of the configuration that the candidates were made with.
+    sha256: of the file. scores: the sha256 of the file of its score columns. config: the digest of the settings that
+    the candidates were made with. plan: the sha256 of the step of the plan that has their scenes.
     """
 
     sha256: str
     rows: int
     config: str
     rejected: tuple[Rejected, ...]
+    scores: str
+    plan: str
 
     @property
     def retriable(self) -> bool:
@@ -30,24 +33,18 @@ class Marker:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PlannedScene:
-    """A scene of the plan. photos: the photo of each object. background: its photo's id, or "scene:variant"."""
+class PlanStep:
+    """A step of the plan: the content of plan/NNNNN.json. Its scenes are in plan/NNNNN.arrow.
 
-    id: str
-    composition: str
-    num_objects: Annotated[int, Field(ge=1, le=5)]
-    photos: tuple[str, ...]
-    background: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """The content of plan.json: all scenes, in order.
-
-    request: the digest of the request in build.json.
-    cutouts: the names of the files of the cut-outs that the plan was drawn with, by photo; earlier versions had none.
+    request: everything that its scenes depend on.
+    select: [select] when it was drawn, whose bounds and attempts count for its scenes whatever is selected later.
+    cutouts: the names of the files of the cut-outs that it was drawn with, by photo.
+    sha256, rows: of the file of scenes. shard_size: scenes of each shard; the last one may have fewer.
     """
 
-    request: str
-    scenes: tuple[PlannedScene, ...]
-    cutouts: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, Any]
+    select: Mapping[str, Any]
+    cutouts: Mapping[str, str]
+    sha256: str
+    rows: Annotated[int, Field(ge=1)]
+    shard_size: Annotated[int, Field(ge=1)]

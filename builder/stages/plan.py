@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations, cycle
 from math import comb
 from typing import Annotated, Self
@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from builder.records import DEFAULT_SIZE, BackgroundRef, Concept, Sample, Size, Theme
-from builder.seeds import rng_for
+from builder.seeds import draws_for, rng_for
 from builder.stages.resolution import Resolution, sizes_of
 from mycanvas.errors import ConfigError
 from mycanvas.io.config_table import Table
@@ -46,6 +46,8 @@ class PlanConfig(Table):
     """Scenes generated in all, spread over the compositions."""
     samples_per_composition: Annotated[int, Field(ge=1)] | None = None
     """Scenes generated for each composition, instead of `samples`."""
+    keep: Annotated[int, Field(ge=1)] | None = None
+    """Scenes kept at the end, instead of `samples`: as many are generated as that takes."""
     compositions: Annotated[tuple[Names, ...], Field(strict=False)] = ()
     """Which concepts meet, by name, such as [["dog6", "mug"]]; empty: drawn."""
     sizes: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (2, 3, 4, 5)
@@ -61,9 +63,22 @@ class PlanConfig(Table):
             raise ValueError("samples and samples_per_composition exclude each other; give one of them")
         return self
 
+    def first_samples(self) -> int:
+        """The number of scenes of the plan's first step, unless `samples_per_composition` decides."""
+        return self.keep or self.samples
+
     def scene_sizes(self) -> tuple[Size, ...]:
         """The sizes that scenes may have."""
         return sizes_of(self.resolution)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """The scenes of one composition that a step of the plan adds; start: the number of the first one."""
+
+    composition: Composition
+    start: int
+    count: int
 
 
 def draw_plan(
@@ -73,37 +88,113 @@ def draw_plan(
     config: PlanConfig,
     themes: Mapping[Composition, Theme] | None = None,
 ) -> tuple[Sample, ...]:
-    """Plan every scene of a build. The same arguments give the same plan.
+    """Plan every scene of a build that has no plan yet: `draw_scenes` of all that `share_out` gives."""
+    shares = share_out([concept.name for concept in concepts], config)
+    return tuple(draw_scenes(shares, concepts, usable, backgrounds, config, themes or {}))
+
+
+def share_out(
+    names: Sequence[str], config: PlanConfig, planned: Mapping[Composition, int] | None = None
+) -> tuple[Share, ...]:
+    """Spread the scenes that a configuration asks for over compositions, as evenly as those planned before allow.
+
+    Compositions that have scenes already go on with their next numbers; others are drawn for new concepts, and where
+    there are more samples.
 
     Args:
-        concepts: all concepts that have a usable photo.
-        usable: concept name -> ids of its usable photos, at least one.
-        backgrounds: all backgrounds, at least one.
+        names: of the concepts that have a usable photo.
         config: compositions, samples, sizes and seed.
-        themes: composition -> its backgrounds and the sizes of its objects; without a theme, any background.
+        planned: the number of scenes of each composition, in earlier steps of the plan.
 
-    Raises:
-        ConfigError: as `choose_compositions`.
-    """
-    by_name = {concept.name: concept for concept in concepts}
-    compositions = choose_compositions(sorted(by_name), config)
-    samples: list[Sample] = []
-    for composition, count in zip(compositions, _shares(len(compositions), config), strict=True):
-        prefix = hashlib.blake2b("+".join(composition).encode(), digest_size=5).hexdigest()
-        for index in range(count):
-            members = tuple(by_name[name] for name in composition)
-            theme = (themes or {}).get(composition)
-            samples.append(_draw_sample(f"{prefix}-{index:05d}", members, usable, backgrounds, theme, config))
-    return tuple(samples)
-
-
-def choose_compositions(names: Sequence[str], config: PlanConfig) -> tuple[Composition, ...]:
-    """Return the compositions that the configuration lists; if it lists none, draw some.
+    Returns:
+        The compositions that get scenes; none if as many were planned before.
 
     Raises:
         ConfigError: as `check_compositions`, or there are too few concepts for `sizes`.
     """
-    return check_compositions(config.compositions, names) or _draw_compositions(names, config)
+    planned = planned or {}
+    more = config.samples - sum(planned.values())
+    if config.samples_per_composition is None and more <= 0:
+        return ()
+    before = [composition for composition in planned if set(composition) <= set(names)]
+    chosen = check_compositions(config.compositions, names) or _draw_compositions(sorted(names), config, before)
+    counts = [planned.get(composition, 0) for composition in chosen]
+    if config.samples_per_composition is not None:
+        added = [max(0, config.samples_per_composition - count) for count in counts]
+    else:
+        added = _fill(counts, more)
+    shares = zip(chosen, counts, added, strict=True)
+    return tuple(Share(composition=name, start=start, count=count) for name, start, count in shares if count)
+
+
+def draw_scenes(
+    shares: Iterable[Share],
+    concepts: Sequence[Concept],
+    usable: Mapping[str, Sequence[str]],
+    backgrounds: Sequence[BackgroundRef],
+    config: PlanConfig,
+    themes: Mapping[Composition, Theme],
+) -> Iterator[Sample]:
+    """Draw scenes. Each depends on its composition and number, and on what it may show; not on other scenes.
+
+    Args:
+        shares: the compositions with the numbers of their scenes.
+        concepts: all concepts that have a usable photo.
+        usable: concept name -> ids of its usable photos, at least one.
+        backgrounds: all backgrounds, at least one.
+        config: seed and sizes.
+        themes: composition -> its backgrounds and the sizes of its objects; without a theme, any background.
+    """
+    by_name = {concept.name: concept for concept in concepts}
+    by_scene: dict[str, list[BackgroundRef]] = {}
+    for background in backgrounds:
+        by_scene.setdefault(background.scene, []).append(background)
+    phrases = dict(sorted({background.scene: background.phrase for background in backgrounds}.items()))
+    for share in shares:
+        members = tuple(by_name[name] for name in share.composition)
+        theme = themes.get(share.composition)
+        draw = _Draw(
+            members=members,
+            photos=[usable[concept.name] for concept in members],
+            backgrounds=[
+                [replace(background, phrase=phrase) for background in by_scene[scene]]
+                for scene, phrase in (theme.backgrounds if theme else phrases.items())
+            ],
+            sizes=tuple(theme.sizes[concept.name] for concept in members) if theme else None,
+            pictures=config.scene_sizes(),
+            seed=config.seed,
+        )
+        prefix = hashlib.blake2b("+".join(share.composition).encode(), digest_size=5).hexdigest()
+        for number in range(share.start, share.start + share.count):
+            yield draw.sample(f"{prefix}-{number:05d}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Draw:
+    """What the scenes of one composition may show.
+
+    photos: of each concept. backgrounds: of each of its places. pictures: the sizes that scenes may have.
+    """
+
+    members: tuple[Concept, ...]
+    photos: Sequence[Sequence[str]]
+    backgrounds: Sequence[Sequence[BackgroundRef]]
+    sizes: tuple[float, ...] | None
+    pictures: Sequence[Size]
+    seed: int
+
+    def sample(self, sample_id: str) -> Sample:
+        draws = draws_for(self.seed, sample_id, "plan")  # at most eight: five photos and these three
+        picture = self.pictures[next(draws) % len(self.pictures)]
+        place = self.backgrounds[next(draws) % len(self.backgrounds)]
+        return Sample(
+            id=sample_id,
+            background=place[next(draws) % len(place)],
+            concepts=self.members,
+            photo_ids=tuple([photos[next(draws) % len(photos)] for photos in self.photos]),
+            sizes=self.sizes,
+            picture_size=picture,
+        )
 
 
 def check_compositions(listed: Sequence[Sequence[str]], known: Sequence[str]) -> tuple[Composition, ...]:
@@ -131,22 +222,31 @@ def _check_composition(names: Sequence[str], known: Sequence[str]) -> Compositio
     return tuple(sorted(names))
 
 
-def _draw_compositions(names: Sequence[str], config: PlanConfig) -> tuple[Composition, ...]:
-    """Draw distinct compositions: splits as equal as possible, and all concepts about equally often."""
-    rng = rng_for(config.seed, "plan", "compositions")
+def _draw_compositions(
+    names: Sequence[str], config: PlanConfig, before: Sequence[Composition]
+) -> tuple[Composition, ...]:
+    """Draw distinct compositions: splits as equal as possible, and all concepts about equally often.
+
+    Those of earlier steps come first and stay; if a concept is in none of them, others are drawn that have it.
+    """
+    rng = rng_for(config.seed, "plan", f"compositions {len(before)}" if before else "compositions")
     possible = {size: comb(len(names), size) for size in _possible_sizes(len(names), config.sizes)}
-    total = min(sum(possible.values()), COMPOSITIONS, max(len(possible), config.samples // SCENES_PER_COMPOSITION))
+    total = min(COMPOSITIONS, max(len(possible), config.samples // SCENES_PER_COMPOSITION))
     if config.samples_per_composition is None:
         total = min(total, config.samples)
-    uses: Counter[str] = Counter()
-    drawn: set[Composition] = set()
-    ordered: list[Composition] = []
-    for size in _sizes_in_turn(possible, total):
-        new = [members for members in _sample_of_size(names, size, possible[size], rng) if members not in drawn]
-        composition = min(new, key=lambda members: sum(uses[name] for name in members))
-        drawn.add(composition)
-        uses.update(composition)
-        ordered.append(composition)
+    if before:
+        new = len(set(names) - {name for members in before for name in members})
+        total = max(total, len(before) + -(-COMPOSITIONS * new // len(names)))
+    uses = Counter(name for members in before for name in members)
+    ordered = list(before)
+    left = Counter(possible) - Counter(map(len, before))
+    for size in _sizes_in_turn(left, min(left.total(), total - len(before))):
+        drawn = set(ordered)
+        found = [members for members in _sample_of_size(names, size, possible[size], rng) if members not in drawn]
+        if found:
+            composition = min(found, key=lambda members: sum(uses[name] for name in members))
+            uses.update(composition)
+            ordered.append(composition)
     return tuple(ordered)
 
 
@@ -183,36 +283,21 @@ def _sizes_in_turn(possible: Mapping[int, int], total: int) -> list[int]:
     return chosen
 
 
-def _shares(compositions: int, config: PlanConfig) -> list[int]:
-    """Numbers of scenes of the compositions, in order."""
-    if config.samples_per_composition is not None:
-        return [config.samples_per_composition] * compositions
-    each, extra = divmod(config.samples, compositions)
-    return [each + (index < extra) for index in range(compositions)]
+def _fill(counts: Sequence[int], more: int) -> list[int]:
+    """Spread scenes over compositions that have some: the fewer one has, the more it gets, so that all come closest.
 
-
-def _draw_sample(
-    sample_id: str,
-    members: tuple[Concept, ...],
-    usable: Mapping[str, Sequence[str]],
-    backgrounds: Sequence[BackgroundRef],
-    theme: Theme | None,
-    config: PlanConfig,
-) -> Sample:
-    rng = rng_for(config.seed, sample_id, "plan")
-    photo_ids = tuple(usable[concept.name][int(rng.integers(len(usable[concept.name])))] for concept in members)
-    phrases = dict(sorted({background.scene: background.phrase for background in backgrounds}.items()))
-    scenes = theme.backgrounds if theme else tuple(phrases.items())
-    scene, phrase = scenes[int(rng.integers(len(scenes)))]
-    choices = [background for background in backgrounds if background.scene == scene]
-    background = replace(choices[int(rng.integers(len(choices)))], phrase=phrase)
-    sizes = tuple(theme.sizes[concept.name] for concept in members) if theme else None
-    every_size = config.scene_sizes()  # has its own draw, so that the rest of the plan does not depend on it
-    return Sample(
-        id=sample_id,
-        concepts=members,
-        photo_ids=photo_ids,
-        background=background,
-        sizes=sizes,
-        picture_size=every_size[int(rng_for(config.seed, sample_id, "resolution").integers(len(every_size)))],
-    )
+    Args:
+        counts: the scenes of each composition.
+        more: the number of scenes to add.
+    """
+    fewest = sorted(range(len(counts)), key=counts.__getitem__)
+    filled, level = 0, 0
+    total = more
+    while filled < len(counts) and counts[fewest[filled]] * filled <= total:
+        total += counts[fewest[filled]]
+        filled += 1
+    level, extra = divmod(total, filled)
+    added = [0] * len(counts)
+    for place, index in enumerate(sorted(fewest[:filled])):
+        added[index] = level - counts[index] + (place < extra)
+    return added

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
+from typing import Any
 
 from mycanvas.dataset.reader import open_dataset
 from mycanvas.dataset.shards import local_path
-from mycanvas.errors import InputError
-from mycanvas.io.checked import parse_checked
+from mycanvas.errors import InputError, StoreError
+from mycanvas.io.checked import REMAKE
 from mycanvas.schema import split_of
 
-PLAN = ".build/plan.json"
-"""The planned scenes; a copy without .build has none."""
+PLAN = ".build/plan"
+"""The folder of the planned scenes, NNNNN.arrow; a copy without .build has none."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Scene:
-    id: str
-    num_objects: Annotated[int, Field(ge=1, le=5)]
+class PlannedSplits(Mapping[str, str]):
+    """The split of each planned scene by its id; that of an attempt ("4f1c2a9b01-00007-2") is its scene's."""
+
+    def __init__(self, splits: Mapping[str, str]) -> None:
+        self._splits = splits
+
+    def __getitem__(self, name: str) -> str:
+        return self._splits[name if name in self._splits else name.rpartition("-")[0]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._splits)
+
+    def __len__(self) -> int:
+        return len(self._splits)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Plan:
-    """The part of a plan that is read here."""
-
-    scenes: tuple[_Scene, ...]
-
-
-def planned_splits(place: Path | str) -> dict[str, str]:
+def planned_splits(place: Path | str) -> Mapping[str, str]:
     """The split of each planned scene by its id; of the scenes in the dataset where it has no plan.
 
     Args:
@@ -44,7 +45,7 @@ def planned_splits(place: Path | str) -> dict[str, str]:
     """
     planned = _read_plan(str(place))
     if planned:
-        return planned
+        return PlannedSplits(planned)
     dataset = open_dataset(place)
     return {name: split for split in dataset.splits for name in dataset.ids(split)}
 
@@ -55,11 +56,20 @@ def _read_plan(place: str) -> dict[str, str]:
     local = local_path(place)
     try:
         files, path = (fsspec.filesystem("file"), local) if local else fsspec.core.url_to_fs(place)
-        plan = posixpath.join(path, PLAN)
-        if not files.isfile(plan):
-            return {}
-        content = files.cat_file(plan)
+        folder = posixpath.join(path, PLAN)
+        names = files.ls(folder, detail=False) if files.isdir(folder) else []
+        steps = {name: files.cat_file(name) for name in sorted(names) if name.endswith(".arrow")}
     except (OSError, ValueError, ImportError) as error:
         raise InputError(f"cannot read {posixpath.join(place, PLAN)}: {error}") from error
-    scenes = parse_checked(content, posixpath.join(place, PLAN), _Plan).scenes
-    return {scene.id: split_of(scene.num_objects) for scene in scenes}
+    return {scene: split for name, content in steps.items() for scene, split in _read_step(name, content)}
+
+
+def _read_step(name: str, content: bytes) -> Iterator[tuple[str, str]]:
+    import pyarrow as pa
+
+    try:
+        with pa.ipc.open_file(content) as reader:
+            rows: list[dict[str, Any]] = reader.read_all().select(["id", "num_objects"]).to_pylist()
+        yield from ((str(row["id"]), split_of(row["num_objects"])) for row in rows)
+    except (pa.ArrowInvalid, LookupError, TypeError, ValueError):
+        raise StoreError(f"{name} is damaged; {REMAKE}") from None

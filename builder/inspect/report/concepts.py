@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,14 +70,14 @@ class ReportConcept:
 
 
 def read_concepts(
-    folder: BuildFolder, photos: Sequence[CutoutUse], scenes: Mapping[str, bool], allowed: int
+    folder: BuildFolder, photos: Sequence[CutoutUse], scenes: Sequence[tuple[Sequence[str], bool]], allowed: int
 ) -> tuple[ReportConcept, ...]:
     """Describe each concept of a build, in alphabetical order.
 
     Args:
         folder: the build.
         photos: of all concepts.
-        scenes: whether each scene that was made is kept, by its id.
+        scenes: the concepts of each scene that was made, and whether it is kept.
         allowed: bytes for the pictures in the page.
 
     Raises:
@@ -92,9 +92,8 @@ def read_concepts(
     pictures = [readable[index] for index in np.linspace(0, len(readable) - 1, min(SAMPLE, len(readable))).astype(int)]
     level, _ = fitting_level(pictures, len(readable), allowed, lambda photo, at: len(_picture(folder, photo, at)))
     level = min(level, LEVELS[6])  # a cut-out is a cell of a table
-    names = {scene.id: scene.composition.split("+") for scene in folder.plan()}
-    made = Counter(name for scene in scenes for name in names[scene])
-    kept = Counter(name for scene, is_kept in scenes.items() if is_kept for name in names[scene])
+    made = Counter(name for concepts, _ in scenes for name in concepts)
+    kept = Counter(name for concepts, is_kept in scenes if is_kept for name in concepts)
     return tuple(
         ReportConcept(
             name=name,

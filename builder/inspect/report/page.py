@@ -108,6 +108,7 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
         "rows": scenes.rows,
         "scores": [{"name": name, "better": field.better} for name, field in SCORE_FIELDS.items()],
         "compositions": scenes.compositions,
+        "keep": manifest.made_from.keep,
         "splits": list(SPLITS),
         "colours": [f"#{bytes(PALETTE[at : at + 3]).hex()}" for at in range(3, len(PALETTE), 3)],
         "quota": {key: getattr(config.select, key) for key in ("per_composition", "duplicate_bits", "min_rank")},
@@ -147,7 +148,12 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
         positions_text=describe_positions(scenes.placements),
         sizes_text=describe_sizes(scenes.placements),
         words_text=_words_text(scenes.caption_words),
-        concepts=read_concepts(folder, photos, {row["id"]: row["id"] in kept for row in scenes.rows}, CUTOUT_BYTES),
+        concepts=read_concepts(
+            folder,
+            photos,
+            [(scenes.compositions[row["composition"]].split("+"), row["id"] in kept) for row in scenes.rows],
+            CUTOUT_BYTES,
+        ),
         backgrounds=inspection.sources.backgrounds,
         provenance=_provenance(folder, config, digest_of(manifest.files)),
         parameters=_shown_values(parameters_of(config)),
@@ -191,7 +197,9 @@ def _funnel_rows(funnel: Any) -> list[tuple[str, str, int, int]]:
     """Kind, label, scenes, and scenes that are left before it, of each step."""
     planned, made = sum(funnel.planned.values()), sum(funnel.made.values())
     rows = [("step", "planned", planned, planned)]
-    left = planned
+    if funnel.again:
+        rows.append(("step", "drawn", planned + funnel.again, planned + funnel.again))
+    left = planned + funnel.again
     for reason, count in funnel.rejected.items():
         rows.append(("lost", f"rejected by {reason}", count, left))
         left -= count

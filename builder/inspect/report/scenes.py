@@ -15,7 +15,7 @@ from PIL import Image
 
 from builder.inspect.report.thumbnails import SAMPLE, Level, data_uri, fitting_level
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.finalize import judge
+from builder.pipeline.made import judge, judged, read_made
 from builder.pipeline.people import read_people
 from builder.pipeline.placements import Placements, measure
 from builder.pipeline.rows import Row
@@ -23,15 +23,14 @@ from builder.pipeline.source_photos import Sources
 from builder.stages.select import Judged, SelectConfig
 from mycanvas.dataset import picture_kind
 from mycanvas.errors import InputError
-from mycanvas.schema import SCORES, SPLITS, split_of
+from mycanvas.schema import SCORES, SPLITS
 
 GRID = 256
 """Boxes and outlines are in units of the picture's longer side / GRID."""
 TOLERANCE = 1.3
 """Largest distance of an outline from the mask, in the same units."""
 SHOWN_COLUMNS = ("id", "image", "mask", "caption", "boxes")
-JUDGED_COLUMNS = ("id", "composition", "num_objects", "scores", "fingerprint", "source_images")
-"""The columns of a candidate that are shown, and those by which it is selected."""
+"""The columns of a candidate that are shown."""
 _WORD = 2**32
 
 
@@ -67,17 +66,17 @@ def read_scenes(
     Raises:
         InputError: a picture cannot be read.
     """
-    shards = [index for index, _ in folder.markers()]
-    facts = list(_candidates(folder, shards, JUDGED_COLUMNS))
-    names = sorted({row["composition"] for row in facts})
+    markers = dict(folder.markers())
+    shards, made = [*markers], read_made(folder, folder.plan(), markers)
+    facts = judged(made, judge(made, sources, read_people(folder)))
+    names = sorted({each.composition for each in facts})
     numbers = {name: number for number, name in enumerate(names)}
-    judged = judge(facts, sources, read_people(folder))
     rows = [
-        _row(each, row["num_objects"], order, numbers[each.composition], select)
-        for order, (row, each) in enumerate(zip(facts, judged, strict=True))
+        _row(each, split, order, numbers[each.composition], select)
+        for order, (each, split) in enumerate(zip(facts, made.splits().tolist(), strict=True))
     ]
     level, shown = _best_level(folder, shards, rows, allowed)
-    pictured = {facts[index]["id"] for index in np.linspace(0, len(facts) - 1, shown).round().astype(int)}
+    pictured = {facts[index].id for index in np.linspace(0, len(facts) - 1, shown).round().astype(int)}
     places = []
     for judged_row, row in zip(rows, _candidates(folder, shards, SHOWN_COLUMNS), strict=True):
         if row["id"] in pictured:
@@ -119,7 +118,7 @@ def _candidates(folder: BuildFolder, shards: Sequence[int], columns: Sequence[st
         yield from folder.candidates(index, columns)
 
 
-def _row(each: Judged, num_objects: int, order: int, composition: int, select: SelectConfig) -> dict[str, Any]:
+def _row(each: Judged, split: str, order: int, composition: int, select: SelectConfig) -> dict[str, Any]:
     """Everything by which a candidate is selected, as JSON types."""
     high, low = divmod(each.fingerprint, _WORD)
     fitted = select.fitted
@@ -128,13 +127,15 @@ def _row(each: Judged, num_objects: int, order: int, composition: int, select: S
         "rank": each.rank,
         "flag": each.flag,
         "refused": each.refused,
+        "scene": each.scene if each.scene != each.id else None,
+        "step": each.step or None,
         "unaccepted": None if accepted or fitted is None else f"acceptance < {fitted.bound:g}",
     }
     return {
         "id": each.id,
         "order": order,
         "composition": composition,
-        "split": SPLITS.index(split_of(num_objects)),
+        "split": SPLITS.index(split),
         "scores": [each.scores.get(name) for name in SCORES],
         "fingerprint": [high, low],
         **{key: value for key, value in people.items() if value is not None},

@@ -1,11 +1,14 @@
 "use strict";
-// The rule of `mycanvas select` (builder/stages/select.py): people's ranks and flags, bounds, near-duplicates, quotas.
+// The rules of `mycanvas select` (builder/stages/select/rules.py): people's ranks and flags, bounds, attempts,
+// near-duplicates, quotas, the number to keep.
 
 // thresholds: [{key, index, bound}], sorted by score. Returns the reason of each row, null where it is kept, and for a
 // near-duplicate the row that it repeats. rows are sorted by id.
 function select(rows, thresholds, quota) {
   const reasons = rows.map((row) => failedRule(row, thresholds, quota));
+  dropOtherAttempts(rows, reasons, quota);
   const repeats = new Map();
+  const turns = new Map();
   const groups = new Map();
   rows.forEach((row, at) => {
     if (reasons[at] !== null) return;
@@ -25,11 +28,36 @@ function select(rows, thresholds, quota) {
       } else {
         distinct.push(at);
         reasons[at] = rows[at].refused ?? null;
-        if (reasons[at] === null) kept += 1;
+        if (reasons[at] === null) turns.set(at, kept += 1);
       }
     }
   }
+  dropUnneeded(rows, reasons, quota, turns);
   return { reasons, repeats };
+}
+
+// Of the attempts at a scene, the best ranked stays, else the first.
+function dropOtherAttempts(rows, reasons, quota) {
+  const best = new Map();
+  rows.forEach((row, at) => {
+    if (reasons[at] !== null) return;
+    const scene = row.scene ?? row.id;
+    const other = best.get(scene);
+    const better = other === undefined || (rankOf(row, quota) ?? 0) > (rankOf(rows[other], quota) ?? 0);
+    if (other !== undefined) reasons[better ? other : at] = "another attempt is kept";
+    if (better) best.set(scene, at);
+  });
+}
+
+// The best of each composition in turn stay, those of earlier steps of the plan first.
+function dropUnneeded(rows, reasons, quota, turns) {
+  if (DATA.keep === null) return;
+  const first = new Map();
+  rows.forEach((row) => first.set(row.composition, Math.min(row.order, first.get(row.composition) ?? row.order)));
+  const rank = (at) => rankOf(rows[at], quota) ?? 0;
+  [...turns.keys()].sort((a, b) => rank(b) - rank(a) || (rows[a].step ?? 0) - (rows[b].step ?? 0)
+    || turns.get(a) - turns.get(b) || first.get(rows[a].composition) - first.get(rows[b].composition))
+    .slice(DATA.keep).forEach((at) => { reasons[at] = "not needed"; });
 }
 
 function rankOf(row, quota) {
@@ -54,21 +82,26 @@ function failedBound(row, thresholds) {
   return null;
 }
 
-// By people's ranks, then by Borda count: each score orders the scenes, and equal values share a place. Ties go by id.
+// By people's ranks, then by the step of the plan, then by Borda count in each step: each score orders the scenes, and
+// equal values share a place. Ties go by id.
 function bestFirst(rows, group, quota) {
   const places = new Map(group.map((at) => [at, 0]));
-  for (let index = 0; index < DATA.scores.length; index += 1) {
-    const sign = DATA.scores[index].better === "high" ? -1 : 1;
-    const scored = group.filter((at) => rows[at].scores[index] !== null);
-    scored.sort((a, b) => sign * (rows[a].scores[index] - rows[b].scores[index]));
-    let below = 0;
-    scored.forEach((at, position) => {
-      if (position > 0 && rows[at].scores[index] !== rows[scored[position - 1]].scores[index]) below = position;
-      places.set(at, places.get(at) + below);
-    });
+  const step = (at) => rows[at].step ?? 0;
+  for (const own of new Set(group.map(step))) {
+    const members = group.filter((at) => step(at) === own);
+    for (let index = 0; index < DATA.scores.length; index += 1) {
+      const sign = DATA.scores[index].better === "high" ? -1 : 1;
+      const scored = members.filter((at) => rows[at].scores[index] !== null);
+      scored.sort((a, b) => sign * (rows[a].scores[index] - rows[b].scores[index]));
+      let below = 0;
+      scored.forEach((at, position) => {
+        if (position > 0 && rows[at].scores[index] !== rows[scored[position - 1]].scores[index]) below = position;
+        places.set(at, places.get(at) + below);
+      });
+    }
   }
   const rank = (at) => rankOf(rows[at], quota) ?? 0;
-  return [...group].sort((a, b) => rank(b) - rank(a) || places.get(a) - places.get(b) || a - b);
+  return [...group].sort((a, b) => rank(b) - rank(a) || step(a) - step(b) || places.get(a) - places.get(b) || a - b);
 }
 
 function bitsBetween(one, other) {
