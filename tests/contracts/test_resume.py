@@ -17,7 +17,7 @@ import pytest
 from builder.pipeline.build import build
 from builder.pipeline.finalize import reselect
 from mycanvas.errors import ConfigError, StoreError
-from tests.contracts.small_builds import SAMPLES, SIDE, but_where, bytes_of, config_for
+from tests.contracts.small_builds import KILLED, SAMPLES, SIDE, but_where, bytes_of, config_for
 
 
 def test_several_workers_write_the_bytes_of_one(shapes: Path, grounds: Path, whole: Path, tmp_path: Path) -> None:
@@ -41,35 +41,6 @@ MOMENTS = (
 )
 """Where builds are killed, in turn: before a file is opened for writing, made as a link, or renamed from its temporary
 name (the first path below the output that matches)."""
-
-KILLED = """
-import fnmatch, json, os, signal, sys
-import datasets
-import builder.pipeline.build
-from builder.cli.main import main
-
-moments, output, *arguments = json.loads(sys.argv[1])
-
-def kill_at(event, pattern):
-    def watch(name, details):
-        if name != event or (name == "open" and not details[2] & (os.O_WRONLY | os.O_RDWR)):
-            return
-        path = details[1] if name in {"os.rename", "os.link"} else details[0]
-        if not isinstance(path, int) and fnmatch.fnmatch(os.fspath(path), os.path.join(output, pattern)):
-            os.kill(os.getpid(), signal.SIGKILL)
-    sys.addaudithook(watch)
-
-statuses = []
-for event, pattern in moments:
-    child = os.fork()
-    if not child:
-        kill_at(event, pattern)
-        main(arguments)
-        os._exit(0)
-    statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-print(json.dumps(statuses))
-"""
-"""Runs the same build once for each moment, each in a fork of its own, so that all share the time of the imports."""
 
 
 def test_build_killed_at_every_step_ends_in_the_same_bytes(
@@ -177,7 +148,7 @@ def test_a_plan_that_is_damaged_or_gone_is_named_by_select(whole: Path, tmp_path
     if content is not None:
         plan.write_bytes(content)
 
-    with pytest.raises(StoreError, match=r"(plan.00000\.json is damaged|plan lacks \d+ of the scenes made); run the same"):
+    with pytest.raises(StoreError, match=r"(00000\.json is damaged|plan lacks \d+ of the scenes made); run the same"):
         reselect(tmp_path / "out", {"min_visible": 0.1})
 
 
