@@ -127,7 +127,7 @@ class CardFacts:
     config_digest, shards_digest: sha256, in hexadecimal, of the configuration and of the dataset's files.
     sizes: width and height of scenes in pixels; at least one. caption_words: mean number of words in a caption.
     license: SPDX identifier for the whole dataset, or None when the photos have no common one.
-    version: version of mycanvas. plots: of the kept scenes.
+    version: version of mycanvas. plots: of the kept scenes. again: attempts at planned scenes besides the first ones.
     """
 
     name: str
@@ -151,6 +151,7 @@ class CardFacts:
     license: str | None
     version: str
     plots: tuple[Plot, ...] = ()
+    again: int = 0
 
     @property
     def pixels(self) -> str:

@@ -28,6 +28,9 @@ from builder.cli.preview import PreviewCommand, preview_option, show_preview
 @click.option("--output", type=PATH, help=f"Folder for the dataset.  [default: {DEFAULT_DATASET}, beside build.toml]")
 @profile_option("Which models to run: classic, photo, gen4gen or modern.  [default: classic]")
 @click.option("--samples", type=int, help="Scenes to generate in all, spread over the compositions.  [default: 300]")
+@click.option(
+    "--keep", type=int, help="Scenes to keep at the end, instead of --samples: as many are made as that takes."
+)
 @click.option("--resolution", metavar=SIZES, help=f"{RESOLUTION}  [default: 1024]")
 @click.option("--seed", type=int, help="Seed of every random draw.  [default: 0]")
 @click.option("--workers", type=int, help="Processes.  [default: one per core]")
@@ -46,7 +49,8 @@ def build(
 ) -> None:
     """Build a dataset from folders of photos.
 
-    After an interruption, the same command resumes.
+    After an interruption, the same command resumes. A finished build grows: give it more samples, concepts, photos or
+    backgrounds, and only new scenes are made.
 
     With --preview N, nothing is written at --output: OUT.preview.png and OUT.cutouts.png are drawn beside it. The
     build finds the cut-outs and painted backgrounds in the cache; all other models run, or are asked, again.

@@ -91,5 +91,6 @@ def _last_lines(folder: Path) -> list[str]:
     typed = shlex.quote(str(folder))
     return [
         f"use the decisions:  mycanvas select {typed}",
-        "newly accepted or fixed cut-outs:  run `mycanvas build` again with another --output",
+        "newly accepted or fixed cut-outs:  run `mycanvas build` again with another --output, or, for the accepted",
+        "                                  ones, with more --samples",
     ]

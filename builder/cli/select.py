@@ -65,7 +65,7 @@ def _threshold_options() -> tuple[click.Option, ...]:
             metavar="NUMBER|none",
         )
         for name in SelectConfig.model_fields
-        if name != "fitted"
+        if name not in {"fitted", "attempts"}  # attempts count only when scenes are made
     )
 
 

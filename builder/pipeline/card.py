@@ -50,6 +50,7 @@ def card_text(
         backgrounds=_backgrounds(sources),
         compositions=dict(compositions),
         planned=sum(funnel.planned.values()),
+        again=funnel.again,
         rejected=funnel.rejected,
         candidates=sum(funnel.made.values()),
         dropped=funnel.dropped,

@@ -137,5 +137,5 @@ def waiting_note(photos: Sequence[CutoutUse]) -> str | None:
     were = "was" if len(names) == 1 else "were"
     return (
         f"{counted(len(names), 'cut-out')} {were} accepted or fixed since this build was planned ({listed}); "
-        "a build with another --output uses them"
+        "added scenes (--samples) show those that were accepted, a build with another --output all"
     )

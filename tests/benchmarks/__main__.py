@@ -9,9 +9,11 @@ BENCHMARKS = (
     "bench_build",
     "bench_compose",
     "bench_export",
+    "bench_growing",
     "bench_loader",
     "bench_memory",
     "bench_metrics",
+    "bench_million",
     "bench_paint",
     "bench_repaint",
 )

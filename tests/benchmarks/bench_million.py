@@ -3,7 +3,7 @@
 Run: python -m tests.benchmarks.bench_million [--candidates 1000000] [--compared 50000] [--against 743db27]
 
 No picture is made: score columns are drawn at random, with 5 % of near-duplicates, and written as a build writes them.
-Neither that nor the start of Python is measured. Each side runs in a process of its own; memory is its largest, with
+Neither that nor the start of Python is measured. Seconds are processor time. Each side runs in a process of its own; memory is its largest, with
 Python and the packages.
 
 - plan: draw every scene and write the plan.
@@ -35,7 +35,10 @@ from mycanvas.schema import SCORES
 folder, count = BuildFolder(Path(sys.argv[1])), int(sys.argv[2])
 config = parse_config({"concepts": "photos", "output": sys.argv[1], "samples": count})
 names = [f"thing{number:02d}" for number in range(12)]
-photos = {name: tuple(PhotoFile(id=f"{name}/{view}.jpg", path=Path("x"), sha256="0" * 64) for view in range(5)) for name in names}
+photos = {
+    name: tuple(PhotoFile(id=f"{name}/{view}.jpg", path=Path("x"), sha256="0" * 64) for view in range(5))
+    for name in names
+}
 concepts = [Concept(name=n, token=f"<{n}>", class_noun="thing", height_cm=20.0, photos=photos[n]) for n in names]
 backgrounds = procedural_backgrounds()
 GOOD = {"visible": 1.0, "overlap": 0.0, "border": 0.0, "floating": 0.0, "proportion": 1.0}
@@ -77,7 +80,9 @@ def peak():
 (folder.hidden / "candidates").mkdir(parents=True)
 """
 
-NOW = COMMON + """
+NOW = (
+    COMMON
+    + """
 from builder.engines.local import LocalEngine
 from builder.pipeline.context import BuildContext
 from builder.pipeline.finalize import choose
@@ -116,10 +121,14 @@ chosen = choose(
     folder, folder.plan(), dict(folder.markers()), config, sources, People(ranks={}, flags={}, captions={})
 )
 chosen.kept_by_shard(), chosen.funnel()
-print(json.dumps({"plan": planned, "select": time.process_time() - began, "MiB": peak(), "kept": len(chosen.selection.kept)}))
+spent = time.process_time() - began
+print(json.dumps({"plan": planned, "select": spent, "MiB": peak(), "kept": len(chosen.selection.kept)}))
 """
+)
 
-BEFORE = COMMON + """
+BEFORE = (
+    COMMON
+    + """
 from dataclasses import asdict
 from builder.pipeline.finalize import COLUMNS
 from builder.pipeline.rows import candidate_schema
@@ -160,6 +169,7 @@ judged = [
 kept = select(judged, config.select).kept
 print(json.dumps({"plan": planned, "select": time.process_time() - began, "MiB": peak(), "kept": len(kept)}))
 """
+)
 
 
 def main() -> None:

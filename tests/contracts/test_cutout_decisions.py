@@ -380,7 +380,7 @@ def test_decision_of_one_build_holds_in_another_one_of_renamed_photos(
     assert summary.note is None
     assert reselect(output, {}).note == (
         "1 cut-out was accepted or fixed since this build was planned (slab/0.png); "
-        "a build with another --output uses them"
+        "added scenes (--samples) show those that were accepted, a build with another --output all"
     )
 
     monkeypatch.setenv("MYCANVAS_REVIEWS", "off")  # the decisions are in the new build, too

@@ -198,7 +198,7 @@ def _funnel_rows(funnel: Any) -> list[tuple[str, str, int, int]]:
     planned, made = sum(funnel.planned.values()), sum(funnel.made.values())
     rows = [("step", "planned", planned, planned)]
     if funnel.again:
-        rows.append(("step", "drawn", planned + funnel.again, planned + funnel.again))
+        rows.append(("step", "drawn, with further attempts", planned + funnel.again, planned + funnel.again))
     left = planned + funnel.again
     for reason, count in funnel.rejected.items():
         rows.append(("lost", f"rejected by {reason}", count, left))

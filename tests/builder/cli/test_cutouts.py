@@ -157,7 +157,7 @@ def test_mask_or_choice_that_changes_later_drops_scenes_or_is_for_another_build(
     assert "  dropped: cut-out replaced: ball/3.png  -1" in printed
     assert (
         "2 cut-outs were accepted or fixed since this build was planned (ball/1.png, ball/3.png); "
-        "a build with another --output uses them"
+        "added scenes (--samples) show those that were accepted, a build with another --output all"
     ) in printed
 
 
