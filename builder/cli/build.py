@@ -28,9 +28,7 @@ from builder.cli.preview import PreviewCommand, preview_option, show_preview
 @click.option("--output", type=PATH, help=f"Folder for the dataset.  [default: {DEFAULT_DATASET}, beside build.toml]")
 @profile_option("Which models to run: classic, photo, gen4gen or modern.  [default: classic]")
 @click.option("--samples", type=int, help="Scenes to generate in all, spread over the compositions.  [default: 300]")
-@click.option(
-    "--keep", type=int, help="Scenes to keep at the end, instead of --samples: as many are made as that takes."
-)
+@click.option("--keep", type=int, help="Scenes to keep at the end: as many are made as that takes.")
 @click.option("--resolution", metavar=SIZES, help=f"{RESOLUTION}  [default: 1024]")
 @click.option("--seed", type=int, help="Seed of every random draw.  [default: 0]")
 @click.option("--workers", type=int, help="Processes.  [default: one per core]")

@@ -3,8 +3,8 @@
 Run: python -m tests.benchmarks.bench_million [--candidates 1000000] [--compared 50000] [--against 743db27]
 
 No picture is made: score columns are drawn at random, with 5 % of near-duplicates, and written as a build writes them.
-Neither that nor the start of Python is measured. Seconds are processor time. Each side runs in a process of its own; memory is its largest, with
-Python and the packages.
+Neither that nor the start of Python is measured. Seconds are processor time. Each side runs in a process of its own;
+memory is its largest, with Python and the packages.
 
 - plan: draw every scene and write the plan.
 - select: read the plan, the markers and the score columns, and select by the default bounds.

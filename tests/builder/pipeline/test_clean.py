@@ -47,7 +47,7 @@ def write(folder: Path, *names: str) -> list[str]:
 
 
 LEFT = (
-    f".build/.plan.json.{TOKEN}.unfinished",
+    f".build/plan/.00000.json.{TOKEN}.unfinished",
     f".build/candidates/.00001.arrow.{TOKEN}.unfinished",
     f".build/cutouts/.{KEY}.mask.png.{TOKEN}.unfinished",
     f"data/.objects_4-00000-of-00001.arrow.{TOKEN}.unfinished",
@@ -70,7 +70,7 @@ FOREIGN = (
     ".build/push/notes.txt",
     ".build/push/model.parquet",
     ".build/shards/mine.arrow",
-    ".build/.plan.json.mine.unfinished",
+    ".build/plan/.00000.json.mine.unfinished",
     ".build/cutouts/mine.png",
     ".build/backgrounds/garden.npy",
     "data/objects_4-mine-of-three.arrow",
@@ -168,7 +168,7 @@ def test_cleaned_build_resumes_and_selects_again_without_making_anything(built: 
 
 
 def test_before_there_is_a_plan_cut_outs_are_kept(built: Path) -> None:
-    (built / ".build" / "plan.json").unlink()
+    shutil.rmtree(built / ".build" / "plan")
     write(built, f".build/cutouts/{KEY}.json", ".build/backgrounds/garden-977.npy")
 
     assert clean(built, delete=True).files == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 
 import mycanvas  # noqa: F401  (registers the loader)
 from builder.cli.main import main
-from builder.config import load_config
+from builder.config import load_config, parse_config
 from builder.pipeline.build import build
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import last_selection, reselect
@@ -34,8 +34,11 @@ LENIENT: Mapping[str, Any] = {"min_visible": None, "max_overlap": None, "max_bor
 
 
 @pytest.fixture(scope="module")
-def built(build_shapes: Callable[[int, int], Path]) -> Path:
-    folder = build_shapes(120, 128)
+def built(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build that draws each scene once."""
+    folder = tmp_path_factory.mktemp("built") / "out"
+    values = {"concepts": shapes, "backgrounds": grounds, "output": folder, "samples": 120, "resolution": 128}
+    build(parse_config({**values, "workers": 1, "select": {"attempts": 1}}))
     reselect(folder, LENIENT)
     return folder
 

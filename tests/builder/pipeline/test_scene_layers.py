@@ -12,11 +12,10 @@ from PIL import Image
 
 from builder.config import parse_config
 from builder.pipeline.build import build
-from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.scene_layers import SceneLayers
 from mycanvas.dataset import open_dataset
 from mycanvas.errors import InputError, StoreError
-from mycanvas.io.checked import write_checked
+from mycanvas.io.checked import read_checked, write_checked
 from mycanvas.io.images import decode_rgb, encode_jpeg
 from mycanvas.io.layers import flatten
 
@@ -99,8 +98,8 @@ def test_changed_background_photo_is_named(built: Path, grounds_here: Path) -> N
 
 def test_build_of_another_version_is_refused(built: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(built, tmp_path / "copy")
-    request = BuildFolder(copy).request()
-    write_checked(copy / ".build/build.json", {**request, "mycanvas": "0.0.1"})
+    step = read_checked(copy / ".build/plan/00000.json", dict)
+    write_checked(copy / ".build/plan/00000.json", {**step, "request": {**step["request"], "mycanvas": "0.0.1"}})
 
     with pytest.raises(StoreError, match=r'mycanvas +was "0\.0\.1"'):
         SceneLayers(copy)

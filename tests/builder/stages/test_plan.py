@@ -5,7 +5,7 @@ import pytest
 
 from builder.config import parse_config
 from builder.records import BackgroundRef, Concept, Sample, Size, Theme
-from builder.stages.plan import draw_plan
+from builder.stages.plan import Share, draw_plan, share_out
 from mycanvas.errors import ConfigError
 from mycanvas.schema import split_of
 
@@ -152,3 +152,39 @@ def test_sizes_of_scenes_are_drawn_by_seed_and_leave_the_rest_of_the_plan_alone(
     assert mixed == plan(samples=60, resolution=["512x512", "640x384", "384x640"])
     other = plan(samples=60, resolution=["512x512", "640x384", "384x640"], seed=1)
     assert [sample.picture_size for sample in other] != [sample.picture_size for sample in mixed]
+
+
+def numbers(shares: tuple[Share, ...]) -> dict[tuple[str, ...], tuple[int, int]]:
+    return {share.composition: (share.start, share.count) for share in shares}
+
+
+def test_growing_goes_on_with_the_next_numbers_and_evens_out() -> None:
+    config = parse_config({"concepts": "photos", "compositions": [["cat", "dog"], ["can"]], "samples": 20})
+
+    shares = numbers(share_out(NAMES, config, {("cat", "dog"): 4, ("can",): 9}))
+
+    assert shares == {("cat", "dog"): (4, 6), ("can",): (9, 1)}
+    assert share_out(NAMES, config, {("cat", "dog"): 10, ("can",): 10}) == ()
+
+
+@pytest.mark.parametrize("samples", [300, 600])
+def test_new_concept_gets_compositions_of_its_own_and_earlier_ones_go_on(samples: int) -> None:
+    config = parse_config({"concepts": "photos", "samples": samples})
+    first = share_out(NAMES[:-1], config.model_copy(update={"samples": 240}))
+    planned = {share.composition: share.count for share in first}
+
+    shares = numbers(share_out(NAMES, config, planned))
+
+    new = {composition for composition in shares if NAMES[-1] in composition}
+    assert sum(count for _, count in shares.values()) == samples - 240
+    assert 4 <= len(new) <= len(shares.keys() - planned.keys())
+    assert all(start == planned.get(composition, 0) for composition, (start, _) in shares.items())
+
+
+def test_composition_of_a_concept_without_photos_does_not_go_on() -> None:
+    config = parse_config({"concepts": "photos", "samples": 40})
+
+    shares = numbers(share_out(["cat", "dog", "vase"], config, {("can", "cat"): 5, ("cat", "dog"): 5}))
+
+    assert ("can", "cat") not in shares
+    assert sum(count for _, count in shares.values()) == 30

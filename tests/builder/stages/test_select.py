@@ -1,8 +1,11 @@
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from builder.stages.select import Judged, SelectConfig, idle_bounds, select
+from builder.stages.select.near_duplicates import NearDuplicates
 from mycanvas.schema import SCORES
 
 
@@ -108,3 +111,60 @@ def test_no_other_scene_leaves_because_of_a_refused_one_and_its_place_in_the_quo
 
     assert chosen.kept == ("second", "third")
     assert chosen.dropped == {"best": "cut-out refused: dog/1.jpg", "twin": "near-duplicate"}
+
+
+def test_scenes_of_an_earlier_step_come_first_whatever_their_scores() -> None:
+    config = SelectConfig(duplicate_bits=3, per_composition=2)
+    earlier = [judged("a", 0, size=0.1), judged("b", 0xFFFF, size=0.2)]
+    later = [
+        replace(judged("c", 1, size=0.9), step=1),  # a near-duplicate of a
+        replace(judged("d", 0xFF00FF00, size=0.9), step=1),
+    ]
+
+    chosen = select([*earlier, *later], config)
+
+    assert chosen.kept == select(earlier, config).kept == ("a", "b")
+    assert chosen.dropped == {"c": "near-duplicate", "d": "quota"}
+
+
+def test_of_the_attempts_at_a_scene_the_first_that_passes_is_kept_unless_people_rank_another() -> None:
+    attempts = [
+        replace(judged(name, fingerprint, visible=visible), scene="a")
+        for name, fingerprint, visible in (("a", 0, 0.1), ("a-2", 0xFF, 0.9), ("a-3", 0xFFFF, 1.0))
+    ]
+    config = SelectConfig(min_visible=0.5)
+
+    assert select(attempts, config).kept == ("a-2",)
+    assert select(attempts, config).dropped == {"a": "visible < 0.5", "a-3": "another attempt is kept"}
+    assert select([*attempts[:2], replace(attempts[2], rank=5)], config).kept == ("a-3",)
+
+
+def test_keep_takes_the_best_of_each_composition_in_turn_and_more_of_it_adds_to_less() -> None:
+    rows = [
+        judged(f"{name}{index}", spread(5)[index], composition=name, size=index / 10)
+        for name in ("cat", "dog")
+        for index in range(1, 5)
+    ]
+
+    kept = [set(select(rows, ALL, keep=number).kept) for number in range(1, 9)]
+
+    assert [len(each) for each in kept] == list(range(1, 9))
+    assert all(less < more for less, more in pairwise(kept))
+    assert kept[3] == {"cat4", "cat3", "dog4", "dog3"}
+    assert set(select(rows, ALL, keep=7).dropped.values()) == {"not needed"}
+
+
+@pytest.mark.parametrize("bits", [-1, 0, 3, 7, 20, 64])
+def test_near_duplicates_are_those_that_a_comparison_with_all_finds(bits: int) -> None:
+    rng = np.random.default_rng(bits + 1)
+    base = rng.integers(0, 2**64, 40, np.uint64)
+    flips = sum(np.uint64(1) << rng.integers(0, 64, 600, np.uint64) for _ in range(4))
+    fingerprints = [*base.tolist(), *(rng.choice(base, 600) ^ flips).tolist()]
+    found, distinct = NearDuplicates(bits), list[int]()
+
+    for each in fingerprints:
+        near = any((each ^ other).bit_count() <= bits for other in distinct)
+        assert found.has_near(each) == near
+        if not near:
+            distinct.append(each)
+            found.add(each)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -11,12 +11,12 @@ from typing import Any
 
 import datasets
 import fsspec
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from mycanvas.dataset import Dataset, Photo, concepts_of, open_dataset, planned_splits
 from mycanvas.errors import InputError, StoreError
-from mycanvas.io.checked import with_checksum, write_checked
 from mycanvas.schema import concepts_schema, dataset_schema
 from tests.mycanvas.conftest import encoded, write_shard
 
@@ -271,16 +271,33 @@ def test_ids_are_unique_names_of_files(built: Path, write_scenes: Write, names: 
         open_dataset(built).contents()
 
 
-def test_planned_scenes_have_a_split_even_if_they_were_not_kept(built: Path) -> None:
-    scenes = [{"id": name, "num_objects": number} for name, number in (("a0", 2), ("lost", 5))]
-    write_checked(built / ".build/plan.json", {"scenes": scenes})
+def step_of_plan(sizes: dict[str, Any]) -> bytes:
+    """The file of a step of a plan: the number of objects by the scene's id."""
+    table, sink = pa.table({"id": list(sizes), "num_objects": list(sizes.values())}), io.BytesIO()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
 
-    assert planned_splits(built) == {"a0": "objects_le3", "lost": "objects_5"}
+
+def write_plan(built: Path, step: int, sizes: dict[str, Any]) -> None:
+    file = built / ".build" / "plan" / f"{step:05d}.arrow"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(step_of_plan(sizes))
+
+
+def test_planned_scenes_have_a_split_even_if_they_were_not_kept(built: Path) -> None:
+    write_plan(built, 0, {"aa-00000": 2, "aa-00001": 5})
+    write_plan(built, 1, {"aa-00002": 4})
+
+    planned = planned_splits(built)
+
+    assert planned == {"aa-00000": "objects_le3", "aa-00001": "objects_5", "aa-00002": "objects_4"}
+    assert planned["aa-00001-2"] == "objects_5"  # the second attempt at a scene
+    assert "ab-00001-2" not in planned
 
 
 def test_a_remote_plan_is_read(remote: str) -> None:
-    plan = json.dumps(with_checksum({"scenes": [{"id": "lost", "num_objects": 4}]})).encode()
-    fsspec.filesystem("memory").pipe("/dataset/.build/plan.json", plan)
+    fsspec.filesystem("memory").pipe("/dataset/.build/plan/00000.arrow", step_of_plan({"lost": 4}))
 
     assert planned_splits(remote) == {"lost": "objects_4"}
 
@@ -291,7 +308,7 @@ def test_without_a_plan_the_scenes_have_their_own_splits(built: Path) -> None:
 
 @pytest.mark.parametrize("number", [None, 0, 9, "four"])
 def test_a_plan_of_another_form_is_named(built: Path, number: object) -> None:
-    write_checked(built / ".build/plan.json", {"scenes": [{"id": "a", "num_objects": number}]})
+    write_plan(built, 0, {"a": number})
 
-    with pytest.raises(StoreError, match=r"plan\.json is damaged; run the same `mycanvas build` again"):
+    with pytest.raises(StoreError, match=r"plan.00000\.arrow is damaged; run the same `mycanvas build` again"):
         planned_splits(built)
