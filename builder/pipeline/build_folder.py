@@ -33,7 +33,7 @@ import pyarrow as pa
 from builder.pipeline.no_build import reason_and_remedy
 from builder.pipeline.own_files import LOCK, MARKER, may_be_left_first, own_files
 from builder.pipeline.plan import Plan, marker_of
-from builder.pipeline.rows import SCORE_COLUMNS, Row, batches, candidate_schema, score_schema
+from builder.pipeline.rows import SCORE_COLUMNS, Row, batches, candidate_schema, score_schema, with_every_score
 from builder.pipeline.source_photos import Sources
 from builder.pipeline.stored_records import Marker
 from builder.records import Rejected
@@ -242,8 +242,9 @@ class BuildFolder:
         """Read the number and the marker of each finished shard, in order; only the score columns are compared.
 
         Raises:
-            StoreError: the score columns do not match their marker.
+            StoreError: the score columns do not match their marker, or they are of an earlier version of this program.
         """
+        self.check_version()
         found = own_files(self.path, ".build/candidates")
         for shard, path in sorted((int(match["shard"]), file) for file, match in found if file.suffix == ".json"):
             marker = self._scored_marker(shard)
@@ -282,7 +283,7 @@ class BuildFolder:
     def scores(self, shard: int) -> pa.Table:
         """Read the score columns of a finished shard."""
         with self.score_file(shard).open("rb") as file, pa.ipc.open_stream(file) as stream:
-            return stream.read_all()
+            return with_every_score(stream.read_all())
 
     def candidates(self, shard: int, columns: Sequence[str] | None = None) -> Iterator[Row]:
         """Read the rows of a finished shard; only `columns`, if given."""

@@ -30,7 +30,7 @@ _PARTS: Mapping[str, Sequence[str]] = {
 def built_otherwise(folder: Path, lines: Sequence[str]) -> StoreError:
     """The error for a folder that was built from another request; lines: the result of `changes`."""
     first = f"{folder} was built with another configuration"
-    last = "Use another --output, or the same configuration to resume."
+    last = "Use another --output, which finds the same cut-outs in the cache, or the same configuration to resume."
     return StoreError("\n".join([first, *lines, last]))
 
 
@@ -72,7 +72,11 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     Returns:
         The lines, indented; of more than SHOWN, the first ones and the number of the others.
     """
-    names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    names = [
+        name
+        for name in sorted({*before, *now}, key=lambda name: (_is_item(name), name))
+        if before.get(name) != now.get(name)
+    ]
     if any(name.endswith(".backend") for name in names):
         names = [name for name in names if _is_item(name) or (name in before and name in now)]
     was, has = _concepts(before), _concepts(now)

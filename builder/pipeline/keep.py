@@ -35,22 +35,22 @@ def make_until_kept(folder: BuildFolder, config: BuildConfig, plan: Plan, make: 
     Raises:
         StoreError: as `finalize`.
     """
-    wanted = config.keep or 0
+    number = config.keep or 0
     while True:
         chosen = choose(folder, plan, dict(folder.markers()), config, learn_reviews(folder), read_people(folder))
         kept = chosen.selection.is_kept
-        missing = wanted - int(kept.sum())
+        missing = number - int(kept.sum())
         if missing <= 0:
             return
         newest = chosen.made.steps == len(plan.steps) - 1
-        more = min(wanted * MOST_PLANNED - plan.rows, wanted, ceil(SPARE * missing / max(LEAST_RATE, kept.mean())))
+        more = min(number * MOST_PLANNED - plan.rows, number, ceil(SPARE * missing / max(LEAST_RATE, kept.mean())))
         if more <= 0 or not kept[newest].any():
             why = "no scene of the last step was kept" if more > 0 else "that is the maximum"
             log.warning(
                 "%d of the %d scenes to keep are kept, of %d that were planned; %s, so change [select], or give more "
                 "photos, backgrounds or compositions:\n%s",
-                *(wanted - missing, wanted, plan.rows, why, "\n".join(chosen.funnel().lines())),
+                *(number - missing, number, plan.rows, why, "\n".join(chosen.funnel().lines())),
             )
             return
-        log.info("%d of %d scenes to keep are kept; %d more are planned", wanted - missing, wanted, more)
+        log.info("%d of %d scenes to keep are kept; %d more are planned", number - missing, number, more)
         plan = make(plan.rows + more)

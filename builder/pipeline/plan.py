@@ -279,7 +279,7 @@ def _numbered(steps: Sequence[PlanStep]) -> Iterator[PlannedShard]:
 
 
 def _version(file: Path) -> tuple[int, int]:
-    """What changes when a file is replaced; zeros where it is missing."""
+    """Facts that change when a file is replaced; zeros where it is missing."""
     if not file.is_file():
         return 0, 0
     facts = file.stat()

@@ -72,6 +72,13 @@ def score_schema() -> pa.Schema:
     return pa.schema([candidate_schema().field(name) for name in SCORE_COLUMNS])
 
 
+def with_every_score(table: pa.Table) -> pa.Table:
+    """Score columns with all scores: those that an earlier version did not have are null."""
+    if table.schema == score_schema():
+        return table
+    return pa.Table.from_pylist(table.to_pylist(), schema=score_schema())
+
+
 def batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Group rows into record batches of BATCH_ROWS."""
     held: list[Row] = []

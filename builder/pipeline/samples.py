@@ -53,9 +53,9 @@ class Planner:
             plan = self._append(plan, lost, plan.rows + lost.rows)
         if plan.steps and config.keep is not None and samples is None:
             return plan, self.cutouts
-        chosen = replace(self, cutouts=choose_more(self.cutouts) if plan.steps else self.cutouts)
+        chosen = replace(self, cutouts=choose_more(self.cutouts)) if plan.steps else self
         # A language model on this machine is asked once for each scene, before the others.
-        step = chosen.step(**({"attempts": 1} if self.context.has_language_model() else {}))
+        step = chosen.step(plan, **({"attempts": 1} if self.context.has_language_model() else {}))
         grown = chosen._append(plan, step, samples or config.first_samples())
         if grown == plan:
             return plan, self.cutouts
@@ -111,7 +111,8 @@ class Planner:
 
     def write(self, samples: Iterable[Sample]) -> Plan:
         """Write some scenes as the whole plan of a folder that has none; each is drawn once."""
-        plan, step = Plan(folder=self.context.folder.plan_folder, steps=()), self.step(attempts=1)
+        plan = Plan(folder=self.context.folder.plan_folder, steps=())
+        step = self.step(plan, attempts=1)
         step = plan.write_scenes(step, self.with_cutouts(step, samples))
         plan.write_marker(step)
         return replace(plan, steps=(step,))
@@ -126,12 +127,21 @@ class Planner:
                 qualities=tuple([qualities[photo] for photo in sample.photo_ids]),
             )
 
-    def step(self, **select: object) -> PlanStep:
-        """A step that may show all cut-outs in use; its scenes are not drawn yet."""
+    def step(self, plan: Plan, **select: object) -> PlanStep:
+        """The next step, whose scenes are not drawn yet.
+
+        A first one shows the cut-outs that it was drawn with before, if it was lost; another those that people have not
+        refused since.
+
+        Args:
+            plan: the earlier steps.
+            select: keys of [select] with other values than the configuration's.
+        """
+        used = [cutout for cutout in self.cutouts if cutout.in_plan and (cutout.used or not plan.steps)]
         return PlanStep(
             request=self.context.request,
             select={**self.context.config.select.model_dump(mode="json"), **select},
-            cutouts={cutout.id: cutout.key for cutout in self.cutouts if cutout.in_plan and cutout.used},
+            cutouts={cutout.id: cutout.key for cutout in used},
             sha256="",
             rows=1,
             shard_size=self.context.config.shard_size,
@@ -147,9 +157,9 @@ def _has_other_scenes(folder: BuildFolder, plan: Plan) -> bool:
 
 
 def usable_photos(cutouts: Iterable[CutoutUse]) -> Mapping[str, Sequence[str]]:
-    """Map each concept to the ids of the photos whose cut-outs new scenes may show."""
+    """Map each concept to the ids of the photos whose cut-outs scenes may show."""
     usable: defaultdict[str, list[str]] = defaultdict(list)
     for cutout in cutouts:
-        if cutout.in_plan and cutout.used:
+        if cutout.in_plan:
             usable[cutout.concept].append(cutout.id)
     return usable

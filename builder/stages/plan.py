@@ -171,7 +171,7 @@ def draw_scenes(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Draw:
-    """What the scenes of one composition may show.
+    """The choices for the scenes of one composition.
 
     photos: of each concept. backgrounds: of each of its places. pictures: the sizes that scenes may have.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -199,7 +198,7 @@ def test_build_with_half_of_its_shards_ends_as_planned_after_a_decision_changes(
     assert compared(output) == compared(undisturbed / "out")
 
 
-@pytest.mark.parametrize("lost", ["plan.json", "sources.json"])
+@pytest.mark.parametrize("lost", ["plan/00000.json", "plan/00000.arrow", "sources.json"])
 def test_plan_is_kept_where_one_of_its_files_is_lost_after_a_decision_changed(
     undisturbed: Path, copied: tuple[Path, Path], grounds: Path, lost: str
 ) -> None:
@@ -236,32 +235,6 @@ def test_lost_cutout_is_made_again_by_the_mask_of_the_plan_or_named(
     build(config(photos, grounds, output))  # the mask beside the photo gives the planned cut-out again
 
     assert made(output) == made(undisturbed / "out")
-
-
-def test_build_of_a_version_that_recorded_decisions_in_its_request_is_resumed(
-    undisturbed: Path, copied: tuple[Path, Path], grounds: Path
-) -> None:
-    photos, output = copied
-    folder = BuildFolder(output)
-    request = {**folder.request(), "mask ring/1.png": sha256(SLIM), "choice ball/1.png": "use"}
-    write_checked(folder.request_file, request)
-    plan = read_checked(folder.plan_file, dict)
-    del plan["cutouts"]
-    canonical = json.dumps(request, sort_keys=True, separators=(",", ":")).encode()
-    write_checked(folder.plan_file, {**plan, "request": sha256(canonical)})
-    sources = read_checked(folder.sources_file, dict)
-    new = {"sha256", "mask", "planned", "beside", "review", "reviewed", "review_mask"}
-    sources["photos"] = [{key: photo[key] for key in photo.keys() - new} for photo in sources["photos"]]
-    write_checked(folder.sources_file, sources)
-    stop_halfway(output)
-    add_mask(photos, output)
-    review("ball/1.png")(photos, output)
-    assert use(uses(output), "ball/1.png") == (False, "refused in review")
-
-    build(config(photos, grounds, output))
-
-    whole = kept(undisturbed / "out")
-    assert kept(output) == but_those_of(but_those_of(whole, "cone/0.png"), "ball/1.png")
 
 
 def test_refused_cutout_leaves_with_its_scenes_at_the_next_selection_and_comes_back(

@@ -18,6 +18,7 @@ import mycanvas  # noqa: F401  (makes the name known)
 from builder.cli.main import main
 from builder.config import BuildConfig, parse_config
 from builder.pipeline.build import build
+from builder.pipeline.build_folder import BuildFolder
 from builder.stages.layout.replies import tally
 from mycanvas.errors import ModelError, StoreError
 from tests.builder.stages.layout.test_examples import LEFT, coco
@@ -49,7 +50,7 @@ def configured(shapes: Path, places: Path, output: Path, url: str | None, **llm:
     values = {"concepts": shapes, "backgrounds": places, "output": output, "samples": SAMPLES, "resolution": 128}
     values |= {"shard_size": 4, "workers": 1, **own}
     layout = {"backend": "llm", "llm": {"model": "tiny", "base_url": url, "tries": 2, "max_tokens": 512, **llm}}
-    return parse_config({**values, "layout": layout, "select": {"duplicate_bits": -1}})
+    return parse_config({**values, "layout": layout, "select": {"duplicate_bits": -1, "attempts": 1}})
 
 
 def provenances(output: Path) -> list[dict[str, Any]]:
@@ -74,13 +75,13 @@ def test_model_that_follows_its_instructions_places_every_scene(
 ) -> None:
     made = provenances(sensibly)
     counts = tally(sensibly / ".build" / "replies")
-    plan = json.loads((sensibly / ".build" / "plan.json").read_text())["scenes"]
+    plan = BuildFolder(sensibly).plan()
 
     main(["inspect", str(sensibly)])
     page = capsys.readouterr().out
 
     assert {row["placed_by"] for row in made} == {"llm"}
-    assert counts.accepted == SAMPLES + len({scene["composition"] for scene in plan})
+    assert counts.accepted == SAMPLES + len(plan.compositions())
     assert not counts.refused
     assert f"language model: {counts.accepted} replies, {counts.accepted} accepted, 0 refused" in page
     assert f"objects placed by llm: {len(made)}" in page
@@ -197,7 +198,7 @@ def test_a_server_that_refuses_what_is_asked_is_an_error_before_there_is_a_plan(
     with refuses as server, pytest.raises(ModelError, match="no json_schema here"):
         build(config(tmp_path / "out", server.url))
 
-    assert not (tmp_path / "out" / ".build" / "plan.json").exists()
+    assert not (tmp_path / "out" / ".build" / "plan").exists()
 
 
 def test_unusable_replies_cost_no_scene(config: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

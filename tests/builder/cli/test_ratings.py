@@ -15,10 +15,11 @@ import mycanvas  # noqa: F401  (registers the name)
 from builder.cli.main import main
 from builder.pipeline.build_folder import BuildFolder
 from mycanvas import __version__
+from mycanvas.dataset import planned_splits
 from mycanvas.ratings.entries import AnyEntry, PairChoice, Preference, Rating
 from mycanvas.ratings.files import read_choices, read_preferences, read_ratings
 from mycanvas.ratings.store import Event, RatingStore, new_id
-from mycanvas.schema import SPLITS, split_of
+from mycanvas.schema import SPLITS
 
 PREFERENCE = {"rater": "a", "item": "x", "score": 8, "arm": "ours", "split": "objects_4"}
 
@@ -42,14 +43,14 @@ def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 def test_ranks_of_scenes_that_are_not_kept_count_too(
     built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    planned = BuildFolder.open(built).plan()
-    rows = [{"rater": "ana", "item": scene.id, "score": 1 + index % 5} for index, scene in enumerate(planned)]
+    planned = planned_splits(built)
+    rows = [{"rater": "ana", "item": scene, "score": 1 + index % 5} for index, scene in enumerate(planned)]
     ratings = write(tmp_path / "ratings.jsonl", rows)
     text = run(capsys, built, "--quality", ratings)
     found = json.loads(run(capsys, built, "--quality", ratings, "--json"))["quality"]
 
     for split in found["splits"]:
-        own = [1 + index % 5 for index, scene in enumerate(planned) if split_of(scene.num_objects) == split]
+        own = [1 + index % 5 for index, scene in enumerate(planned) if planned[scene] == split]
         assert found["splits"][split]["counts"] == [own.count(rank) for rank in range(1, 6)]
     assert sum(row["total"] for row in found["splits"].values()) == len(planned) == 9
     assert text.startswith("Quality of scenes, 1 to 5: the rounded mean of 9 ratings by 1 person\n")
@@ -69,7 +70,7 @@ def test_dataset_without_its_build_folder_has_the_kept_scenes(
 
 def test_damaged_plan_is_an_error(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = shutil.copytree(built, tmp_path / "copy")
-    plan = copy / ".build" / "plan.json"
+    plan = copy / ".build" / "plan" / "00000.arrow"
     plan.write_bytes(plan.read_bytes()[:-9])
     ratings = write(tmp_path / "ratings.jsonl", [{"rater": "ana", "item": "a0", "score": 5}])
     with pytest.raises(SystemExit) as ended:
@@ -118,7 +119,7 @@ def test_preference_table_of_the_poster_s_arms_fits_80_columns(
 def test_both_tables_are_separated_and_written_over_earlier_reports(
     built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scene = BuildFolder.open(built).plan()[0].id
+    scene = next(iter(planned_splits(built)))
     ratings = write(tmp_path / "ratings.jsonl", [{"rater": "ana", "item": scene, "score": 5}])
     both = [built, "--quality", ratings, "--preferences", write(tmp_path / "preferences.jsonl", [PREFERENCE])]
     for _ in range(2):
@@ -150,7 +151,7 @@ def test_ratings_in_the_dataset_are_tabulated_and_written_as_files(
 ) -> None:
     copy = Path(shutil.copytree(built, tmp_path / "copy"))
     store = RatingStore(BuildFolder.open(copy).review_file)
-    scenes = [scene.id for scene in BuildFolder.open(copy).plan()]
+    scenes = [*planned_splits(copy)]
     entries: list[AnyEntry] = [
         Rating(rater=rater, item=name, score=1 + (index + shift) % 5)
         for shift, rater in enumerate(("ana", "bo"))
@@ -192,7 +193,7 @@ def test_ratings_in_the_dataset_are_tabulated_and_written_as_files(
 
 
 def test_one_rating_gives_dashes(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    scene = BuildFolder.open(built).plan()[0].id
+    scene = next(iter(planned_splits(built)))
     ratings = write(tmp_path / "ratings.jsonl", [{"rater": "ana", "item": scene, "score": 5}])
 
     text = run(capsys, built, "--quality", ratings)

@@ -28,7 +28,10 @@ def built(build_shapes: Callable[[int, int], Path]) -> Path:
 def test_every_threshold_of_the_configuration_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
     page = run(capsys, "--help")
 
-    assert all(f"--{name.replace('_', '-')} NUMBER|none" in page for name in {*SelectConfig.model_fields} - {"fitted"})
+    assert all(
+        f"--{name.replace('_', '-')} NUMBER|none" in page
+        for name in {*SelectConfig.model_fields} - {"fitted", "attempts"}
+    )
 
 
 def test_help_has_each_score_with_its_meaning_range_and_current_bound(
@@ -166,7 +169,7 @@ def test_lost_thresholds_of_a_damaged_selection_are_reported(
     assert "README.md may have been edited; it is now README.edited" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["00000.json", "00000.arrow"])
+@pytest.mark.parametrize("name", ["00000.json", "00000.scores.arrow", "00000.arrow"])
 def test_damaged_file_of_a_shard_is_named(
     capsys: pytest.CaptureFixture[str], built: Path, tmp_path: Path, name: str
 ) -> None:
@@ -174,7 +177,7 @@ def test_damaged_file_of_a_shard_is_named(
     (copy / ".build" / "candidates" / name).write_text("{")
 
     with pytest.raises(SystemExit):
-        main(["select", str(copy)])
+        main(["select", str(copy), "--min-size", "0.0001"])
 
     assert f"{name} is damaged or missing" in capsys.readouterr().err
 

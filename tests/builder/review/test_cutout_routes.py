@@ -151,7 +151,7 @@ def test_pages_are_only_those_of_the_program(routes: Routes) -> None:
 
 
 def test_cutouts_of_a_build_without_scenes_are_shown(routes: Routes) -> None:
-    for name in ("plan.json", "selected.json"):
+    for name in ("plan/00000.json", "plan/00000.arrow", "selected.json"):
         (routes.folder / ".build" / name).unlink()
     for file in Path(routes.folder / ".build" / "candidates").iterdir():
         file.unlink()
