@@ -17,6 +17,7 @@ import mycanvas  # noqa: F401  (makes the name known)
 from builder.cli.main import main
 from builder.cli.options import CUTOUT_SHEET
 from builder.inspect.cutout_sheet import SIDE as CELL
+from builder.pipeline.build_folder import BuildFolder
 from mycanvas.models.onnx_files import published_session
 
 U2NET = os.environ.get("MYCANVAS_U2NET")

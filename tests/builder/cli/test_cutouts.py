@@ -140,7 +140,7 @@ def test_mask_or_choice_that_changes_later_drops_scenes_or_is_for_another_build(
     toml: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     toml.write_text(f"{toml.read_text()}[select]\nduplicate_bits = -1\n")
-    build = ["build", "build.toml", "--concepts", "photos", "--output", "out"]
+    build = ["build", "build.toml", "--concepts", "photos", "--output", "out", "--samples", "12"]
     main(build)
     capsys.readouterr()
     shutil.copy("photos/ball/4.mask.png", "photos/ball/3.mask.png")
