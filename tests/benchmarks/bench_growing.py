@@ -3,7 +3,7 @@
 Run: python -m tests.benchmarks.bench_growing [--rounds 1] [--samples 300] [--resolution 512]
 
 A build of so many samples is grown to twice as many, and the same photos are built with another output; both find the
-cut-outs and painted backgrounds in the cache, and are measured from start to end, with their workers.
+cut-outs in the cache, and are measured from start to end.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
+
+import numpy as np
+from PIL import Image
 
 from tests.benchmarks.bench_memory import SHAPES
 from tests.conftest import draw_shape
@@ -37,6 +40,10 @@ def main() -> None:
                 (folder / "concepts" / name).mkdir(parents=True)
                 for view in range(2):
                     draw_shape(folder / "concepts" / name / f"{view}.png", kind, view)
+            (folder / "places" / "yard").mkdir(parents=True)
+            for number in range(2):  # painted backgrounds would be made when a scene has them for the first time
+                noise = np.random.default_rng(number).integers(90, 160, (640, 800, 3), np.uint8)
+                Image.fromarray(noise).save(folder / "places" / "yard" / f"{number}.png")
             spent(folder, "out", given.samples, given.resolution)
             grown.append(spent(folder, "out", 2 * given.samples, given.resolution))
             alone.append(spent(folder, "alone", given.samples, given.resolution))
@@ -47,7 +54,8 @@ def main() -> None:
 
 def spent(folder: Path, output: str, samples: int, resolution: int) -> float:
     """Processor time of a build in seconds."""
-    words = ["--concepts", "concepts", "--output", output, "--samples", str(samples), "--resolution", str(resolution)]
+    words = ["--concepts", "concepts", "--backgrounds", "places", "--output", output]
+    words += ["--samples", str(samples), "--resolution", str(resolution)]
     process = subprocess.Popen(
         [sys.executable, "-m", "builder", "build", *words, "--workers", "1"],
         cwd=folder,
