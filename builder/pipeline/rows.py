@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ def candidate_schema() -> pa.Schema:
     return dataset_schema().append(pa.field("fingerprint", pa.uint64()))
 
 
+@cache
 def score_schema() -> pa.Schema:
     """The columns of `candidate_schema` that select reads: no pictures."""
     return pa.schema([candidate_schema().field(name) for name in SCORE_COLUMNS])
