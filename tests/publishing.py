@@ -150,7 +150,7 @@ def _change_rows(folder: Path, change: Callable[[dict[str, Any]], None]) -> None
         rows = list(build_folder.candidates(index))
         for row in rows:
             change(row)
-        build_folder.write_candidates(index, rows, marker.rejected, marker.config)
+        build_folder.write_candidates(index, rows, marker.rejected, marker.config, marker.plan)
     reselect(folder, {})
 
 
