@@ -132,6 +132,8 @@ class BuildConfig(PlanConfig):
         exclude = NOT_IDENTITY if self.learned() else NOT_IDENTITY | {"dtype"}
         if self.keep is not None:
             exclude |= {"samples", "samples_per_composition"}
+        elif self.samples_per_composition is not None:
+            exclude |= {"samples"}
         values = flatten(self.model_dump(mode="json", exclude=set(exclude)))
         values["segment.min_quality"] = self.min_quality()
         for stage, name in self.backends().items():

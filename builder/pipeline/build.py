@@ -43,17 +43,14 @@ def build(config: BuildConfig) -> Summary:
     check_compositions(config.compositions, [concept.name for concept in inputs.concepts])
     folder = BuildFolder(config.output)
     with started(config, folder, inputs, tuple(config.backends())) as context:
-        planner = prepare(context, inputs)
+        planner = cut_out_first(context, inputs)
         plan = make_planned(planner)
-        if not config.select.model_fields_set:  # a selection made since stays until another is given
-            config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
         if config.keep is not None:
-            make_until_kept(folder, config, plan, partial(make_planned, planner))
-        write_checked(folder.config_file, _recorded(config))
-        return finalize(folder, config)
+            make_until_kept(folder, with_last_selection(config, folder), plan, partial(make_planned, planner))
+        return make_dataset(config, folder)
 
 
-def prepare(context: BuildContext, inputs: Inputs) -> Planner:
+def cut_out_first(context: BuildContext, inputs: Inputs) -> Planner:
     """Cut out the photos of a build, as far as this was not done before."""
     cutouts = cut_out_all(context, inputs.concepts)
     write_sources(context.folder, inputs, cutouts)
@@ -61,19 +58,38 @@ def prepare(context: BuildContext, inputs: Inputs) -> Planner:
     return Planner(context=context, inputs=inputs, cutouts=cutouts)
 
 
-def make_planned(planner: Planner, samples: int | None = None) -> Plan:
-    """Plan the scenes of a build, paint their backgrounds and make them, as far as this was not done before.
+def prepare(planner: Planner, samples: int | None = None) -> Plan:
+    """Plan the scenes of a build and paint their backgrounds, as far as this was not done before.
 
     Args:
         planner: of the build.
         samples: the number of scenes in all; None: as the configuration has it.
     """
     plan, cutouts = planner.plan(samples)
-    context, inputs = planner.context, planner.inputs
-    write_sources(context.folder, inputs, cutouts)
-    paint_all(context, plan)
-    make_scenes(context, plan, inputs.backgrounds)
+    write_sources(planner.context.folder, planner.inputs, cutouts)
+    paint_all(planner.context, plan)
     return plan
+
+
+def make_planned(planner: Planner, samples: int | None = None) -> Plan:
+    """Prepare the scenes of a build and make them, as far as this was not done before; `samples`: as for `prepare`."""
+    plan = prepare(planner, samples)
+    make_scenes(planner.context, plan, planner.inputs.backgrounds)
+    return plan
+
+
+def make_dataset(config: BuildConfig, folder: BuildFolder) -> Summary:
+    """Select from the scenes, all of which are made, and write the dataset and its card."""
+    config = with_last_selection(config, folder)
+    write_checked(folder.config_file, _recorded(config))
+    return finalize(folder, config)
+
+
+def with_last_selection(config: BuildConfig, folder: BuildFolder) -> BuildConfig:
+    """A configuration with the selection made since the last build, unless it gives another."""
+    if config.select.model_fields_set:
+        return config
+    return parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
 
 
 def _recorded(config: BuildConfig) -> dict[str, Any]:

@@ -59,7 +59,8 @@ class PlanConfig(Table):
 
     @model_validator(mode="after")
     def _one_number_of_samples(self) -> Self:
-        if {"samples", "samples_per_composition"} <= self.model_fields_set and self.samples_per_composition:
+        # A stored configuration has all keys, and so the default number of samples.
+        if self.samples_per_composition is not None and self.samples != DEFAULT_SAMPLES:
             raise ValueError("samples and samples_per_composition exclude each other; give one of them")
         return self
 

@@ -313,3 +313,20 @@ def test_keep_that_cannot_be_reached_says_why(
 
     assert kept(config)[0] == number
     assert bytes_of(tmp_path / "out") == before
+
+
+def test_number_of_scenes_may_be_given_in_another_way_each_time(photos: Path, grounds: Path, tmp_path: Path) -> None:
+    def make(compositions: list[list[str]], **number: int) -> int:
+        values = {"concepts": photos, "backgrounds": grounds, "output": tmp_path / "out", "resolution": 128}
+        values |= {"workers": 1, "shard_size": 4, "compositions": compositions, "select": LOOSE}
+        return sum(build(parse_config({**values, **number})).funnel.planned.values())
+
+    pair, other = ["ball", "box"], ["box", "ring"]
+
+    assert make([pair], samples_per_composition=2) == 2
+    assert make([pair, other], samples_per_composition=3) == 6
+    assert make([other, pair], samples=8) == 8
+    assert reselect(tmp_path / "out", {"min_visible": 0.1}).funnel.planned["objects_le3"] == 8
+    assert make([pair, other], keep=9) >= 9
+    with pytest.raises(StoreError, match="compositions"):
+        make([other], samples=20)
