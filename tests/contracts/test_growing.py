@@ -126,6 +126,8 @@ def test_growth_by_four_workers_and_by_one_ends_in_the_same_bytes(
         build(config_for(more_photos, grounds, output, samples=MORE, select=TIGHT, workers=workers))
 
     assert but_where(bytes_of(tmp_path / "1")) == but_where(bytes_of(tmp_path / "4"))
+    assert any(scene_of(name) != name for name in candidates(tmp_path / "1"))
+    assert made_files(few).items() <= made_files(tmp_path / "1").items()  # the new bounds draw no earlier scene again
 
 
 MOMENTS = (
@@ -330,3 +332,11 @@ def test_number_of_scenes_may_be_given_in_another_way_each_time(photos: Path, gr
     assert make([pair, other], keep=9) >= 9
     with pytest.raises(StoreError, match="compositions"):
         make([other], samples=20)
+
+
+def test_removed_background_is_refused_by_name(copy: Path, photos: Path, grounds: Path, tmp_path: Path) -> None:
+    fewer = Path(shutil.copytree(grounds, tmp_path / "grounds"))
+    (fewer / "yard" / "1.png").unlink()
+
+    with pytest.raises(StoreError, match=r"background yard/1\.png +was removed"):
+        build(config_for(photos, fewer, copy, samples=MORE, select=LOOSE))
