@@ -44,7 +44,7 @@ def draw_card_plots(folder: BuildFolder, kept: Iterable[tuple[int, Collection[st
         ("from the left, % of the width", "from the top, % of the height", "mean number of objects"),
     )
     sizes = draw_histogram(
-        histogram([100 * area for area in found.areas], (0,)),
+        histogram(100 * np.asarray(found.areas), (0,)),
         "Sizes of objects",
         ("area of an object's box, % of the scene", "number of objects"),
     )

@@ -34,6 +34,7 @@ from builder.stages.layout.replies import tally
 from builder.stages.select import Selection, idle_bounds, select
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import digest, read_checked, read_checked_or_none
+from mycanvas.schema import split_of
 
 log = logging.getLogger("mycanvas")
 
@@ -201,9 +202,9 @@ class Chosen:
     def kept_by_shard(self) -> list[tuple[int, dict[str, str]]]:
         """For each shard of candidates, in order: its number, and the split of each kept id."""
         found: defaultdict[int, dict[str, str]] = defaultdict(dict)
-        splits, shards, ids = self.made.splits(), self.made.shards, self.selection.ids
+        sizes, shards, ids = self.made.sizes(), self.made.shards, self.selection.ids
         for index in np.flatnonzero(self.selection.is_kept).tolist():
-            found[int(shards[index])][ids[index]] = str(splits[index])
+            found[int(shards[index])][ids[index]] = split_of(int(sizes[index]))
         return sorted(found.items())
 
 

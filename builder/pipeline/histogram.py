@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dataset_card import Histogram
 
@@ -13,7 +14,9 @@ MOST_BINS, MOST_TICKS = 25, 6
 _LEADS = (1.0, 2.0, 5.0)
 
 
-def histogram(values: Sequence[float], marks: Sequence[float] = (), *, whole: bool = False) -> Histogram:
+def histogram(
+    values: Sequence[float] | NDArray[np.float64], marks: Sequence[float] = (), *, whole: bool = False
+) -> Histogram:
     """Count values in bins with round edges.
 
     Args:
@@ -24,7 +27,8 @@ def histogram(values: Sequence[float], marks: Sequence[float] = (), *, whole: bo
     Returns:
         A histogram of at least one bin; 0 to 1 where there are neither values nor marks.
     """
-    low, high = _range([*values, *marks])
+    ends = (float(np.min(values)), float(np.max(values))) if len(values) else ()
+    low, high = _range([*ends, *marks])
     width = _round_up((high - low) / MOST_BINS)
     if whole:
         width = max(1.0, width)

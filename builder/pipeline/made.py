@@ -48,9 +48,14 @@ class Made:
         ids: list[str] = self.table.column("id").to_pylist()
         return ids
 
+    def sizes(self) -> NDArray[np.int32]:
+        """Their numbers of objects."""
+        found: NDArray[np.int32] = self.table.column("num_objects").to_numpy()
+        return found
+
     def splits(self) -> NDArray[np.str_]:
         """Their splits."""
-        found: NDArray[np.str_] = _SPLIT[self.table.column("num_objects").to_numpy()]
+        found: NDArray[np.str_] = _SPLIT[self.sizes()]
         return found
 
     def attempts(self) -> int:

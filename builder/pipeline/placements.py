@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class Placements:
     """
 
     coverage: NDArray[np.float64]
-    areas: tuple[float, ...]
+    areas: Sequence[float]
 
     def peak(self) -> tuple[float, float]:
         """The centre of the part with the largest coverage, from the left and from the top, as fractions."""
@@ -47,13 +48,13 @@ def read_placements(folder: BuildFolder, kept: Iterable[tuple[int, Collection[st
 
 def measure(scenes: Iterable[tuple[Sequence[Box], tuple[int, int]]]) -> Placements:
     """Measure scenes, each given by its boxes and its width and height, both in pixels."""
-    coverage, areas, count = np.zeros((CELLS, CELLS)), list[float](), 0
+    coverage, areas, count = np.zeros((CELLS, CELLS)), array("d"), 0
     for boxes, (width, height) in scenes:
         count += 1
         for x, y, w, h in boxes:
             coverage += np.outer(_overlap(y / height, (y + h) / height), _overlap(x / width, (x + w) / width))
             areas.append(w * h / (width * height))
-    return Placements(coverage=np.round(coverage / max(1, count), 9), areas=tuple(areas))
+    return Placements(coverage=np.round(coverage / max(1, count), 9), areas=areas)
 
 
 def _overlap(start: float, end: float) -> NDArray[np.float64]:

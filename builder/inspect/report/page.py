@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from builder.config import parse_config
 from builder.inspect.own_file import OwnFile
 from builder.inspect.report.concepts import read_concepts
@@ -142,7 +144,7 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
         quota=data["quota"],
         ranked=any("rank" in row for row in scenes.rows),
         captions=histogram(scenes.caption_words, whole=True),
-        sizes=histogram([100 * area for area in scenes.placements.areas], (0,)),
+        sizes=histogram(100 * np.asarray(scenes.placements.areas), (0,)),
         placements=scenes.placements,
         cells=CELLS,
         positions_text=describe_positions(scenes.placements),

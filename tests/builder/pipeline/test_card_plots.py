@@ -99,6 +99,6 @@ def test_positions_are_counted_where_boxes_are_and_sizes_are_fractions() -> None
 
     found = measure([(left_half, (200, 100)), ([], (50, 50))])
 
-    assert found.areas == (0.5,)
+    assert tuple(found.areas) == (0.5,)
     assert np.array_equal(found.coverage, np.repeat([[0.5] * (CELLS // 2) + [0.0] * (CELLS // 2)], CELLS, axis=0))
     assert found.peak() == (0.5 / CELLS, 0.5 / CELLS)
