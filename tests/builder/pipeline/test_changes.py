@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.pipeline.changes import SHOWN, changes
+from builder.pipeline.changes import SHOWN, changes, refused
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_other_concepts_are_named_first_and_without_their_photos() -> None:
 
     assert changes(before, now) == [
         "  concepts           were dog6, mug, now cat, mug",
+        "  seed               was not given, now 1",
         "  background yard 0  was removed",
         "  photo mug/0.png    has changed",
-        "  seed               was not given, now 1",
     ]
 
 
@@ -88,3 +88,18 @@ def test_many_changes_are_counted() -> None:
 
     assert len(lines) == SHOWN + 1
     assert lines[-1] == "  … and 3 more"
+
+
+def test_additions_alone_are_not_refused() -> None:
+    before = {"concept mug": ["<mug>", "mug", None], "photo mug/0.png": "1", "samples": 3, "seed": 0}
+    before |= {"compositions": [["mug"]]}
+    added = {"concept cat": ["<cat>", "cat", None], "photo cat/0.png": "3", "photo mug/1.png": "4"}
+    now = before | added | {"background yard/1.png": ["5", "in a yard", None, None], "samples": 4}
+    now |= {"compositions": [["cat", "mug"], ["mug"]]}
+
+    assert refused(before, now) == []
+    assert refused(before, now | {"samples": 2, "seed": 1}) == [
+        "  samples  was 3, now 2",
+        "  seed     was 0, now 1",
+    ]
+    assert refused(now, before)[0] == "  concepts               were cat, mug, now mug"
