@@ -23,9 +23,10 @@ from builder.stages.repaint.base import RepaintConfig
 from builder.stages.score import SCORERS
 from builder.stages.score.base import ScoreConfig
 from builder.stages.segment import SEGMENTERS
-from builder.stages.segment.base import SegmentConfig
+from builder.stages.segment.base import GATE, SegmentConfig
 from builder.stages.select import SelectConfig
 from mycanvas.io.config_table import Location, Table, check_utf8
+from mycanvas.io.text import brief_repr
 from mycanvas.io.toml import flatten
 from mycanvas.models.device import cores
 
@@ -46,6 +47,8 @@ NOT_IDENTITY = frozenset(
 
 MAY_GROW = frozenset({"samples", "samples_per_composition", "keep", "compositions"})
 """Keys that decide which scenes there are; a build may be given more of them."""
+GATE_KEYS = frozenset(f"segment.{name}" for name in GATE)
+"""Keys that choose cut-outs, without changing any pixel of them; they may change while a build is unfinished."""
 
 Stage = TypeVar("Stage", bound=Table)
 
@@ -56,7 +59,7 @@ def _folder_or_hub(value: object) -> Path | str:
     if isinstance(value, str) and (value.startswith(ON_HUB) or "://" not in value):
         return value if value.startswith(ON_HUB) else check_utf8(Path(value))
     if not isinstance(value, Path):
-        raise ValueError(f"expected a folder, or {ON_HUB}owner/name, got {value!r}")
+        raise ValueError(f"expected a folder, or {ON_HUB}owner/name, got {brief_repr(value)}")
     return check_utf8(value)
 
 
@@ -148,9 +151,13 @@ class BuildConfig(PlanConfig):
             return True
         return rest[0] == self.backend_name(stage) and rest[-1] not in self.backend(stage).Config.runtime_fields
 
+    def scene_identity(self) -> dict[str, Any]:
+        """As `identity`, without the settings that only choose cut-outs: the plan records the cut-outs themselves."""
+        return {name: value for name, value in self.identity().items() if name not in GATE_KEYS}
+
     def digest(self) -> str:
-        """Compute the sha256, in hexadecimal, of those values of `identity` that any scene depends on."""
-        values = {name: value for name, value in self.identity().items() if name not in MAY_GROW}
+        """Compute the sha256, in hexadecimal, of those values of `scene_identity` that any scene depends on."""
+        values = {name: value for name, value in self.scene_identity().items() if name not in MAY_GROW}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

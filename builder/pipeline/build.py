@@ -53,7 +53,7 @@ def build(config: BuildConfig) -> Summary:
 def cut_out_first(context: BuildContext, inputs: Inputs) -> Planner:
     """Cut out the photos of a build, as far as this was not done before."""
     cutouts = cut_out_all(context, inputs.concepts)
-    write_sources(context.folder, inputs, cutouts)
+    write_sources(context, inputs, cutouts)
     concepts_in_use(inputs, cutouts, context.config)
     return Planner(context=context, inputs=inputs, cutouts=cutouts)
 
@@ -66,7 +66,7 @@ def prepare(planner: Planner, samples: int | None = None) -> Plan:
         samples: the number of scenes in all; None: as the configuration has it.
     """
     plan, cutouts = planner.plan(samples)
-    write_sources(planner.context.folder, planner.inputs, cutouts)
+    write_sources(planner.context, planner.inputs, cutouts)
     paint_all(planner.context, plan)
     return plan
 
@@ -107,7 +107,7 @@ def cut_out_only(config: BuildConfig) -> BuildFolder:
     inputs = find_inputs(config)
     folder = BuildFolder(config.output)
     with started(config, folder, inputs, ("segment",)) as context:
-        write_sources(folder, inputs, cut_out_all(context, inputs.concepts))
+        write_sources(context, inputs, cut_out_all(context, inputs.concepts))
     return folder
 
 
@@ -123,16 +123,18 @@ def started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: Se
         yield BuildContext(config=config, folder=folder, engine=engine, runtime=runtime, request=request)
 
 
-def write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
+def write_sources(context: BuildContext, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
     """Write the outcome of each photo, and the backgrounds."""
     flawed = {cutout.id: cutout.reason or "" for cutout in cutouts if not cutout.key}
     sources = Sources(
         photos=tuple(cutout for cutout in cutouts if cutout.key),
         backgrounds=tuple(map(background_use, inputs.backgrounds)),
         unreadable={rejection.sample_id: rejection.reason for rejection in inputs.rejected} | flawed,
+        gate=context.config.min_quality(),
+        keep_best=context.config.segment.keep_best,
         unreadable_backgrounds={rejection.sample_id: rejection.reason for rejection in inputs.rejected_backgrounds},
     )
-    write_checked(folder.sources_file, asdict(sources))
+    write_checked(context.folder.sources_file, asdict(sources))
 
 
 def concepts_in_use(inputs: Inputs, cutouts: Sequence[CutoutUse], config: BuildConfig) -> list[Concept]:

@@ -41,7 +41,7 @@ from mycanvas.errors import StoreError
 from mycanvas.io.checked import REMAKE, read_checked, read_checked_or_none, write_checked
 from mycanvas.io.files import has_sha256, os_errors, sha256_of, write_stream
 from mycanvas.io.ownership import check_ownership, locked
-from mycanvas.ratings.store import NAME
+from mycanvas.ratings.store import FILE_NAME
 
 MODEL = "model "
 """Prefix of a model's name in a request; the value is the model's revision."""
@@ -124,7 +124,7 @@ class BuildFolder:
     @property
     def review_file(self) -> Path:
         """The file of ranks, flags and captions by people (mycanvas/ratings/store.py)."""
-        return self.hidden / NAME
+        return self.hidden / FILE_NAME
 
     def request(self) -> dict[str, Any]:
         """Read the request that the folder was built from: that of the plan's last step, which build.json repeats.

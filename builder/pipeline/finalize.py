@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from builder.config import BuildConfig, parse_config, profile_selection
-from builder.pipeline import people
+from builder.pipeline.annotations import ANNOTATED, Annotations, changed_columns, read_annotations
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.card import card_text
 from builder.pipeline.card_plots import check_plots, draw_card_plots, write_plots
@@ -28,7 +28,7 @@ from builder.pipeline.manifest import MadeFrom, is_current, last_manifest, write
 from builder.pipeline.plan import Plan
 from builder.pipeline.reviewed_cutouts import learn_reviews, waiting_note
 from builder.pipeline.rows import Row
-from builder.pipeline.source_photos import CutoutUse, Sources, height_lines, summary_lines
+from builder.pipeline.source_photos import CutoutUse, height_lines, summary_lines
 from builder.pipeline.stored_records import Marker
 from builder.stages.layout.replies import tally
 from builder.stages.select import Selection, idle_bounds, select
@@ -67,6 +67,7 @@ class Summary:
             "",
             f'load it:     import mycanvas, datasets; datasets.load_dataset("mycanvas", data_dir={path})',
             f"look at it:  mycanvas inspect {typed}",
+            f"review it:   mycanvas review {typed}",
             f"choose:      mycanvas select {typed} --help",
         ]
 
@@ -88,8 +89,7 @@ def reselect(path: Path, changes: Mapping[str, Any], *, reset: bool = False) -> 
         if not folder.config_file.is_file():
             raise StoreError(f"{path} is not finished; run the same `mycanvas build` again to finish it")
         values = read_checked(folder.config_file, dict[str, Any])
-        before = profile_selection(values["profile"]) if reset else last_selection(folder)
-        config = parse_config({**values, "select": {**before, **changes}})
+        config = parse_config({**values, "select": changed_selection(folder, changes, reset=reset)})
         options = " ".join(_option(name, value) for name, value in changes.items())
         summary = finalize(folder, config, options or "[select]")
         return replace(summary, photos=())
@@ -100,6 +100,17 @@ def _option(name: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return "--fit-ranks"
     return f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}"
+
+
+def changed_selection(folder: BuildFolder, changes: Mapping[str, Any], *, reset: bool) -> dict[str, Any]:
+    """The [select] that `reselect` uses, before it is validated; the arguments are as there.
+
+    Raises:
+        StoreError: the file of the configuration is damaged.
+    """
+    if not reset:
+        return {**last_selection(folder), **changes}
+    return {**profile_selection(read_checked(folder.config_file, dict[str, Any])["profile"]), **changes}
 
 
 def last_selection(folder: BuildFolder) -> dict[str, Any]:
@@ -126,20 +137,20 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     """
     sources = learn_reviews(folder)
     note = waiting_note(sources.photos)
-    judgements = people.read_people(folder)
+    annotated = read_annotations(folder)
     plan, markers = folder.plan(), dict(folder.markers())
     made_from = MadeFrom(
         select=config.select.model_dump(mode="json"),
         license=config.license,
         candidates=tuple(marker.sha256 for marker in markers.values()),
         sources=digest(asdict(sources)),
-        people=judgements.digest(),
+        annotations=annotated.digest(),
         keep=config.keep,
     )
     before = last_manifest(folder)
     if before and before.made_from == made_from and is_current(folder, before):
         return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.every_photo(), note=note)
-    chosen = choose(folder, plan, markers, config, sources, judgements)
+    chosen = choose(folder, plan, markers, config, sources.photos, annotated)
     funnel = chosen.funnel()
     if not chosen.selection.kept:
         stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
@@ -148,9 +159,9 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     for index, own in splits:
         if own:
             folder.check_candidates(index, markers[index])
-    said = judgements.ids()
-    edited = (row for index, own in splits if said for row in _kept(folder, index, own, people.COLUMNS, said))
-    changes = people.changed_columns(edited, judgements, config.caption.max_words)
+    said = annotated.ids()
+    edited = (row for index, own in splits if said for row in _kept(folder, index, own, ANNOTATED, said))
+    changes = changed_columns(edited, annotated, config.caption.max_words)
     plots = draw_card_plots(folder, splits)
     check_plots(folder, plots, before)
     known = before.files if before and before.made_from.sources == made_from.sources else {}
@@ -213,8 +224,8 @@ def choose(
     plan: Plan,
     markers: Mapping[int, Marker],
     config: BuildConfig,
-    sources: Sources,
-    judgements: people.People,
+    photos: Sequence[CutoutUse],
+    annotated: Annotations,
 ) -> Chosen:
     """Select the candidates to keep; only score columns are read. Warn of bounds that have no effect.
 
@@ -222,7 +233,7 @@ def choose(
         StoreError: the build is not finished.
     """
     made = read_made(folder, plan, markers)
-    candidates = judge(made, sources, judgements)
+    candidates = judge(made, photos, annotated)
     for score in idle_bounds(candidates, config.select):
         log.warning(
             "the bound or weight on %s has no effect: score.backend %r did not measure it",

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from math import ceil
 
 from builder.config import BuildConfig
+from builder.pipeline.annotations import read_annotations
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import choose
-from builder.pipeline.people import read_people
 from builder.pipeline.plan import Plan
 from builder.pipeline.reviewed_cutouts import learn_reviews
 
@@ -37,7 +37,9 @@ def make_until_kept(folder: BuildFolder, config: BuildConfig, plan: Plan, make: 
     """
     number = config.keep or 0
     while True:
-        chosen = choose(folder, plan, dict(folder.markers()), config, learn_reviews(folder), read_people(folder))
+        chosen = choose(
+            folder, plan, dict(folder.markers()), config, learn_reviews(folder).photos, read_annotations(folder)
+        )
         kept = chosen.selection.is_kept
         missing = number - int(kept.sum())
         if missing <= 0:

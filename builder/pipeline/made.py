@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from builder.pipeline.annotations import Annotations
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.cutout_decisions import leaving
-from builder.pipeline.people import People
 from builder.pipeline.plan import Plan, scene_of
 from builder.pipeline.reviewed_cutouts import effective_scores, leaving_scenes
 from builder.pipeline.rows import SCORE_COLUMNS, Row, score_schema
-from builder.pipeline.source_photos import CutoutUse, Sources
+from builder.pipeline.source_photos import CutoutUse
 from builder.pipeline.stored_records import Marker
 from builder.records import Rejected
 from builder.stages.select import Candidates, Judged
@@ -102,32 +102,32 @@ def read_made(folder: BuildFolder, plan: Plan, markers: Mapping[int, Marker]) ->
     )
 
 
-def judge(made: Made, sources: Sources, people: People) -> Candidates:
+def judge(made: Made, photos: Sequence[CutoutUse], annotated: Annotations) -> Candidates:
     """Collect everything by which candidates are selected.
 
     Args:
         made: all candidates of a build.
-        sources: of the build, with the present decisions about cut-outs.
-        people: people's ranks and flags.
+        photos: of the build, with the present decisions about cut-outs.
+        annotated: people's ranks and flags.
     """
     ids = made.ids()
-    photos = {photo.id: photo for photo in sources.photos}
-    numbers = {ids[index]: index for index in range(len(ids))} if people.ranks or people.flags else {}
+    by_id = {photo.id: photo for photo in photos}
+    numbers = {ids[index]: index for index in range(len(ids))} if annotated.ranks or annotated.flags else {}
     ranks = np.zeros(len(ids), np.int8)
-    for name, rank in people.ranks.items():
+    for name, rank in annotated.ranks.items():
         if name in numbers:
             ranks[numbers[name]] = rank
-    shown = made.rows({photo.id for photo in sources.photos if photo.in_plan and leaving(photo)})
-    refused = leaving_scenes([*shown.values()], sources.photos)
+    shown = made.rows({photo.id for photo in photos if photo.in_plan and leaving(photo)})
+    refused = leaving_scenes([*shown.values()], photos)
     return Candidates(
         ids=ids,
         compositions=numbered(made.table.column("composition").to_pylist()),
         scenes=numbered(map(scene_of, ids)),
         steps=made.steps,
-        scores=_scores(made, photos),
+        scores=_scores(made, by_id),
         fingerprints=made.table.column("fingerprint").to_numpy(),
         ranks=ranks,
-        flags={numbers[name]: reason for name, reason in people.flags.items() if name in numbers},
+        flags={numbers[name]: reason for name, reason in annotated.flags.items() if name in numbers},
         refused={index: refused[row["id"]] for index, row in shown.items()},
     )
 

@@ -27,15 +27,15 @@ class MadeFrom:
     """Everything that the dataset of a build depends on; the same values give the same dataset.
 
     select: the thresholds. candidates: the sha256 of each file of candidates. sources: the digest of the sources.
-    people: the digest of people's ranks, flags and captions; "" without any. keep: the number of scenes to keep; None:
-    all that pass.
+    annotations: the digest of people's ranks, flags and captions; "" without any.
+    keep: the number of scenes to keep; None: all that pass.
     """
 
     select: dict[str, Any]
     license: str | None
     candidates: tuple[str, ...]
     sources: str
-    people: str = ""
+    annotations: str = ""
     keep: int | None = None
 
 

@@ -76,7 +76,7 @@ class Planner:
         config = self.context.config.model_copy(update={"samples": total})
         if config.keep is not None:
             config = config.model_copy(update={"samples_per_composition": None})
-        usable = usable_photos(cutout for cutout in self.cutouts if cutout.id in cutouts)
+        usable = planned_photos(cutout for cutout in self.cutouts if cutout.id in cutouts)
         concepts = {concept.name: concept for concept in self.inputs.concepts if concept.name in usable}
         backgrounds = [each for each in self.inputs.backgrounds if background_request([each]).keys() <= request.keys()]
         shares = share_out([*concepts], config, plan.compositions())
@@ -156,10 +156,10 @@ def _has_other_scenes(folder: BuildFolder, plan: Plan) -> bool:
     return any(marker is not None and marker.plan != plan.steps[-1].sha256 for marker in markers)
 
 
-def usable_photos(cutouts: Iterable[CutoutUse]) -> Mapping[str, Sequence[str]]:
+def planned_photos(cutouts: Iterable[CutoutUse]) -> Mapping[str, Sequence[str]]:
     """Map each concept to the ids of the photos whose cut-outs scenes may show."""
-    usable: defaultdict[str, list[str]] = defaultdict(list)
+    planned: defaultdict[str, list[str]] = defaultdict(list)
     for cutout in cutouts:
         if cutout.in_plan:
-            usable[cutout.concept].append(cutout.id)
-    return usable
+            planned[cutout.concept].append(cutout.id)
+    return planned

@@ -15,7 +15,10 @@ NOTED, MOST_NOTED = 0.02, 2
 """Least loss of quality that is named where a cut-out is refused, and the most that are named."""
 ACCEPTED = "accepted in review"
 """Why a cut-out is used that a person accepted."""
-USE_ANYWAY = "to use a refused photo, list it as use = [...] in concepts.toml, or put a mask beside it (00.mask.png)"
+USE_ANYWAY = (
+    "to use a refused photo, accept it with `mycanvas review`, list it as use = [...] in concepts.toml, or put a mask "
+    "beside it (00.mask.png)"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,12 +101,15 @@ class Sources:
     photos: the cut-out of each photo, in the order of the concepts.
     unreadable: id of a photo, or name of a folder, of concepts -> why it could not be read.
     unreadable_backgrounds: the same for backgrounds.
+    gate, keep_best: of the last build, as for `cutout_decisions.decide`; None in files of earlier versions.
     """
 
     photos: tuple[CutoutUse, ...]
     backgrounds: tuple[BackgroundUse, ...]
     unreadable: Mapping[str, str]
     unreadable_backgrounds: Mapping[str, str] = field(default_factory=dict)
+    gate: float | None = None
+    keep_best: bool | None = None
 
     def every_photo(self) -> tuple[CutoutUse, ...]:
         """The photos of all concepts, with those that could not be read."""

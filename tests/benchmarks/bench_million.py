@@ -87,7 +87,7 @@ from builder.engines.local import LocalEngine
 from builder.pipeline.context import BuildContext
 from builder.pipeline.finalize import choose
 from builder.pipeline.inputs import Inputs, build_request
-from builder.pipeline.people import People
+from builder.pipeline.annotations import Annotations
 from builder.pipeline.plan import read_shard
 from builder.pipeline.rows import score_schema
 from builder.pipeline.samples import Planner
@@ -118,7 +118,7 @@ os.wait()
 began = time.process_time()
 sources = Sources(photos=uses, backgrounds=(), unreadable={})
 chosen = choose(
-    folder, folder.plan(), dict(folder.markers()), config, sources, People(ranks={}, flags={}, captions={})
+    folder, folder.plan(), dict(folder.markers()), config, uses, Annotations()
 )
 chosen.kept_by_shard(), chosen.funnel()
 spent = time.process_time() - began

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from builder.inspect.report.thumbnails import SAMPLE, Level, data_uri, fitting_level
+from builder.pipeline.annotations import read_annotations
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.made import judge, judged, read_made
-from builder.pipeline.people import read_people
 from builder.pipeline.placements import Placements, measure
 from builder.pipeline.rows import Row
-from builder.pipeline.source_photos import Sources
+from builder.pipeline.source_photos import CutoutUse
 from builder.stages.select import Judged, SelectConfig
 from mycanvas.dataset import picture_kind
 from mycanvas.errors import InputError
@@ -52,14 +52,14 @@ class ReportScenes:
 
 
 def read_scenes(
-    folder: BuildFolder, kept: Mapping[str, str], sources: Sources, select: SelectConfig, allowed: int
+    folder: BuildFolder, kept: Mapping[str, str], photos: Sequence[CutoutUse], select: SelectConfig, allowed: int
 ) -> ReportScenes:
     """Read every candidate of a build.
 
     Args:
         folder: a finished build.
         kept: the caption of each kept scene, by its id.
-        sources: of the build, with the present decisions about cut-outs.
+        photos: of the build, with the present decisions about cut-outs.
         select: the current thresholds.
         allowed: bytes for the rows in the page.
 
@@ -68,7 +68,7 @@ def read_scenes(
     """
     markers = dict(folder.markers())
     shards, made = [*markers], read_made(folder, folder.plan(), markers)
-    facts = judged(made, judge(made, sources, read_people(folder)))
+    facts = judged(made, judge(made, photos, read_annotations(folder)))
     names = sorted({each.composition for each in facts})
     numbers = {name: number for number, name in enumerate(names)}
     rows = [

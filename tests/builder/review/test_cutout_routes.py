@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from PIL import Image
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.review.cutouts import MAX_MASK_BYTES
+from mycanvas.io.checked import write_checked
 from tests.builder.review.conftest import Routes
 
 
@@ -61,6 +63,17 @@ def test_every_photo_is_listed_with_its_quality_and_why(routes: Routes) -> None:
     assert all(photo["used"] and photo["verdict"] is None and photo["why"] for photo in photos)
 
 
+def test_unreadable_photo_is_named_with_the_reason(routes: Routes) -> None:
+    folder = BuildFolder.open(routes.folder)
+    sources = replace(folder.sources(), unreadable={"ball/9.png": "damaged"})
+    write_checked(folder.sources_file, asdict(sources))
+
+    concepts = {concept["name"]: concept for concept in routes.get("/api/cutouts")["concepts"]}
+
+    assert concepts["ball"]["unreadable"] == ["ball/9.png: damaged"]
+    assert len(concepts["ball"]["photos"]) == 2
+
+
 def test_a_decision_is_kept_by_the_photo_s_content(routes: Routes, photo: dict[str, Any]) -> None:
     refused = decide(routes, photo, "refuse", reason="a hand is in it")
 
@@ -102,6 +115,7 @@ def test_a_decision_after_a_mask_can_bring_it_back(routes: Routes, photo: dict[s
     [
         (png((100, 300), (10, 10, 90, 90)), "the mask has 100x300 pixels; expected the size of the photo"),
         (png((160, 160), None), "black everywhere; expected white where the object is"),
+        (png((8 * 160, 8 * 160), (0, 0, 2, 2)), "black everywhere; expected white where the object is"),
         (b"GIF89a" + bytes(80), "GIF is not read; expected JPEG, PNG"),
         (b"", "empty"),
         (png((160, 160), (10, 10, 90, 90))[:60], "damaged"),
