@@ -138,7 +138,7 @@ def preview(config: BuildConfig) -> Iterator[Preview]:
         folder = BuildFolder(path)
         with started(config, folder, inputs, tuple(config.backends())) as context:
             cutouts = cut_out_all(context, inputs.concepts)
-            write_sources(folder, inputs, cutouts)
+            write_sources(context, inputs, cutouts)
             yield Preview(context=context, inputs=inputs, cutouts=cutouts, differs=_differs(output, folder))
 
 
