@@ -117,7 +117,7 @@ class BuildFolder:
 
     @property
     def review_file(self) -> Path:
-        """What people say about the scenes (mycanvas/ratings/store.py)."""
+        """The file of ranks, flags and captions by people (mycanvas/ratings/store.py)."""
         return self.hidden / NAME
 
     def request(self) -> dict[str, Any]:

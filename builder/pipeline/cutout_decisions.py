@@ -13,6 +13,7 @@ from typing import Literal
 
 from builder.pipeline.source_photos import ACCEPTED, CutoutUse, flaws, format_quality
 from mycanvas.io.messages import counted
+from mycanvas.io.text import shown
 
 log = logging.getLogger("mycanvas")
 
@@ -108,7 +109,7 @@ def _judge(cutout: CutoutUse) -> CutoutUse:
 def _verdict(cutout: CutoutUse) -> tuple[bool, str]:
     """Whether a cut-out may be used, and why."""
     if cutout.review == "refuse":
-        return False, f"refused in review: {cutout.reviewed}" if cutout.reviewed else "refused in review"
+        return False, f"refused in review: {shown(cutout.reviewed)}" if cutout.reviewed else "refused in review"
     if cutout.replaced:
         source = "from review" if cutout.review_mask else "beside the photo"
         return False, f"cut out before the mask {source} was given"

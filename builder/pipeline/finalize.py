@@ -219,6 +219,7 @@ def _select(candidates: Sequence[Row], config: BuildConfig, sources: Sources, ju
     judged = judge(candidates, sources, judgements)
     for score in idle_bounds(judged, config.select):
         log.warning(
-            "the bound on %s has no effect: score.backend %r did not measure it", score, config.backend_name("score")
+            "the bound or weight on %s has no effect: score.backend %r did not measure it",
+            *(score, config.backend_name("score")),
         )
     return select(judged, config.select)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -13,8 +14,11 @@ from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, Sources
 from builder.records import CutoutReview
 from builder.sources.cutout_reviews import CutoutReviews, user_reviews
+from mycanvas.errors import StoreError
 from mycanvas.io.checked import read_checked_or_none, write_checked
 from mycanvas.io.messages import counted
+
+log = logging.getLogger("mycanvas")
 
 SINGLE = 4
 """Most cut-outs that have lines of their own in the funnel; of more, those of a concept are counted together."""
@@ -31,18 +35,32 @@ def build_reviews(folder: BuildFolder) -> CutoutReviews:
 def current_sources(folder: BuildFolder) -> Sources:
     """The sources of a build with the present reviews; nothing is written. A build need not be finished.
 
-    Masks beside photos and concepts.toml count as they were when a build last read the photos.
+    Masks beside photos and concepts.toml count as they were when a build last read the photos. A damaged review is
+    named by a warning, and does not count.
 
     Raises:
-        StoreError: sources.json is missing or damaged, or the decision about a photo is damaged.
+        StoreError: sources.json is missing or damaged.
         InputError: a file cannot be read.
     """
-    sources, reviews = folder.sources(), build_reviews(folder)
-    request = read_checked_or_none(folder.request_file, dict[str, Any]) or {}
+    reviews = build_reviews(folder)
+
+    def find(photo: str) -> CutoutReview | None:
+        try:
+            return reviews.get(photo)
+        except StoreError as error:
+            log.warning("%s", error)
+            return None
+
+    return _sources_with(folder, find)
+
+
+def _sources_with(folder: BuildFolder, find: Callable[[str], CutoutReview | None]) -> Sources:
+    """The sources of a build with reviews, which `find` gives by the sha256 of the photo."""
+    sources, request = folder.sources(), read_checked_or_none(folder.request_file, dict[str, Any]) or {}
     photos = []
     for photo in sources.photos:
         sha256 = photo.sha256 or str(request.get(f"photo {photo.id}", ""))  # earlier versions recorded it there only
-        review = reviews.get(sha256) if sha256 else None
+        review = find(sha256) if sha256 else None
         photos.append(with_review(replace(photo, sha256=sha256, planned=photo.in_plan), review))
     gate = request.get("segment.min_quality", max((photo.gate for photo in photos), default=0.0))
     decided = decide(photos, gate, keep_best=bool(request.get("segment.keep_best")))
@@ -63,10 +81,12 @@ def learn_reviews(folder: BuildFolder) -> Sources:
         The sources, as `current_sources` gives them.
 
     Raises:
-        StoreError, InputError: as `current_sources`, or a file cannot be written.
+        StoreError: as `current_sources`, a review is damaged, or a file cannot be written.
+        InputError: a file cannot be read.
     """
-    sources = current_sources(folder)
-    build_reviews(folder).collect(photo.sha256 for photo in sources.photos if photo.sha256)
+    reviews = build_reviews(folder)
+    sources = _sources_with(folder, reviews.get)
+    reviews.collect(photo.sha256 for photo in sources.photos if photo.sha256)
     if sources != folder.sources():
         write_checked(folder.sources_file, asdict(sources))
     return sources

@@ -165,9 +165,9 @@ class CutoutReviews:
         if len(self.folders) < 2:
             return
         for photo in photos:
-            found, _ = self._copies(photo)
-            newest = max(found, key=lambda copy: copy.at, default=None)
-            if newest is None or newest in _read(self.folders[0] / f"{photo}.json")[0]:
+            own, damaged = _read(self.folders[0] / f"{photo}.json")
+            newest = max(self._copies(photo)[0], key=lambda copy: copy.at, default=None)
+            if newest is None or newest in own or damaged:  # a damaged one may have been newer
                 continue
             review = _decision(newest)
             _write(self.folders[0], newest, self.mask(review) if review else None)

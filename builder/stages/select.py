@@ -159,8 +159,8 @@ def select(candidates: Iterable[Judged], config: SelectConfig) -> Selection:
 
 
 def idle_bounds(candidates: Iterable[Judged], config: SelectConfig) -> list[str]:
-    """List the bounded scores that no candidate has, because the score backend does not measure them."""
-    bounded = set(config.bounds())
+    """List the bounded or weighted scores that no candidate has: the score backend does not measure them."""
+    bounded = set(config.bounds()) | set(config.fitted.weights if config.fitted else ())
     for candidate in candidates:
         bounded -= {name for name, value in candidate.scores.items() if value is not None}
     return sorted(bounded)

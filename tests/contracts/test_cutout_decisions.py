@@ -20,8 +20,10 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import reselect
 from builder.pipeline.prepared_files import read_encoded
 from builder.pipeline.reviewed_cutouts import build_reviews, current_sources
+from builder.pipeline.scene_layers import SceneLayers
 from builder.pipeline.source_photos import CutoutUse
 from builder.sources.cutout_reviews import CutoutReview, CutoutReviews
+from mycanvas.dataset import open_dataset
 from mycanvas.errors import InputError, StoreError
 from mycanvas.io.checked import read_checked, write_checked
 from tests.contracts.small_builds import bytes_of, config_for
@@ -277,6 +279,8 @@ def test_refused_cutout_leaves_with_its_scenes_at_the_next_selection_and_comes_b
     rows = datasets.load_dataset("mycanvas", "concepts", data_dir=str(output), split="train")
     used = {row["id"]: row["used"] for row in rows.select_columns(["id", "used"])}
     assert (used["cone/0.png"], used["cone/1.png"]) == (False, True)
+    rest = next(open_dataset(output).scenes())
+    assert len(SceneLayers(output)(rest)) >= 1 + rest.num_objects
     moved = Path(shutil.move(output, output.with_name("moved")))
     reselect(moved, {"min_visible": 0.5})
     assert not any("cone/0.png" in shown for shown in kept(moved).values())
@@ -395,6 +399,7 @@ def test_damaged_decision_or_mask_stops_before_anything_is_lost(copied: tuple[Pa
         with pytest.raises(StoreError, match=rf"cone/0\.png: .*{damaged.name}.* damaged.*{reason}"):
             build(config(photos, grounds, output))
         if damaged == file:
+            assert uses(output)["cone/0.png"].used  # the review page can still be opened
             with pytest.raises(StoreError, match=rf"{file.name} is damaged"):
                 reselect(output, {})
         assert bytes_of(output) == before

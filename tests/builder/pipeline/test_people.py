@@ -242,7 +242,9 @@ def test_refused_fit_changes_nothing(folder: BuildFolder, capsys: pytest.Capture
     assert "give either --min-cutout or --fit-cutouts" in refusal("--fit-cutouts", "--min-cutout", "0.5")
 
 
-def test_gate_is_fitted_to_accepted_and_refused_cutouts(folder: BuildFolder) -> None:
+def test_gate_is_fitted_to_accepted_and_refused_cutouts(
+    folder: BuildFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
     sources = read_checked(folder.sources_file, dict[str, Any])
     draw = np.random.default_rng(1)
     template, sources["photos"] = sources["photos"], []
@@ -260,10 +262,12 @@ def test_gate_is_fitted_to_accepted_and_refused_cutouts(folder: BuildFolder) -> 
     )
 
     fit = fit_cutouts(folder.path, 0.9)
+    main(["select", str(folder.path), "--fit-cutouts"])
 
     assert fit.cutouts == 71
     assert 0.3 < fit.bound < 0.9
-    assert fit.lines()[-1] == f"for a new build of these photos: --min-quality {fit.bound:g}"
+    assert f"for a new build of these photos: --min-quality {fit.bound:g}\n" in capsys.readouterr().out
+    assert last_selection(folder)["min_cutout"] == fit.bound
 
 
 @pytest.mark.parametrize(
