@@ -58,7 +58,7 @@ class ReviewedCutouts:
         """
         if not self._folder.sources_file.is_file():
             return {}
-        return {photo.sha256: photo for photo in current_sources(self._folder).photos if photo.sha256}
+        return {photo.sha256: photo for photo in current_sources(self._folder).photos if photo.sha256 and photo.key}
 
     def photo(self, sha256: str) -> CutoutUse:
         """A photo by the sha256 of its file, as the build has it.
@@ -73,10 +73,17 @@ class ReviewedCutouts:
 
     def listed(self) -> list[dict[str, Any]]:
         """The photos of each concept with the present decisions, as the page gets them."""
+        if not self._folder.sources_file.is_file():
+            return []
         concepts: dict[str, dict[str, Any]] = {}
-        for photo in self.every().values():
-            found = concepts.setdefault(photo.concept, {"name": photo.concept, "noun": photo.class_noun, "photos": []})
-            found["photos"].append(_described(photo))
+        for photo in current_sources(self._folder).every_photo():
+            found = concepts.setdefault(
+                photo.concept, {"name": photo.concept, "noun": photo.class_noun, "photos": [], "unreadable": []}
+            )
+            if photo.sha256 and photo.key:
+                found["photos"].append(_described(photo))
+            else:
+                found["unreadable"].append(f"{photo.id}: {photo.why}")
         return list(concepts.values())
 
     def described(self, sha256: str) -> dict[str, Any]:

@@ -11,15 +11,18 @@ from typing import Any
 import pyarrow as pa
 
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.own_files import own_files
 from builder.seeds import rng_for
 from mycanvas.boxes import Box
 from mycanvas.errors import InputError
+from mycanvas.io.files import os_errors
 
 COLUMNS = (
     *("id", "caption", "prompt", "boxes", "concept_tokens", "class_names"),
     *("composition", "num_objects", "source_images"),
 )
 """The columns of a candidate that are held; none is a picture."""
+CANDIDATES = ".build/candidates"
 _ORDER_SEED = 0
 
 
@@ -57,11 +60,12 @@ class SceneIndex:
 
         Raises:
             StoreError: a file of candidates is damaged.
+            InputError: one cannot be read.
         """
-        with self._lock:
-            files = self._folder.hidden / "candidates"
-            found = sorted(files.glob("*.json")) if files.is_dir() else []
-            made_from = tuple(f"{file.name} {file.stat().st_mtime_ns}" for file in found)
+        with self._lock, os_errors(self._folder.hidden, "read"):
+            made_from = tuple(
+                f"{file.name} {file.stat().st_mtime_ns}" for file, _ in own_files(self._folder.path, CANDIDATES)
+            )
             if made_from != self._made_from:
                 self._scenes = {scene.id: scene for scene in self._read()}
                 self._made_from = made_from

@@ -95,7 +95,8 @@ class Cutouts {
       return entry.tile;
     });
     const count = el("span.mc-count");
-    const section = el("section", { "aria-label": concept.name }, el("h2", {}, concept.name, el("small", {}, concept.noun), count), el("div.mc-grid", {}, ...tiles));
+    const section = el("section", { "aria-label": concept.name }, el("h2", {}, concept.name, el("small", {}, concept.noun), count), el("div.mc-grid", {}, ...tiles),
+      ...concept.unreadable.map((text) => el("p.mc-unreadable", {}, `not readable: ${text}`)));
     section.count = () => {
       const own = this.photos.filter((entry) => entry.concept === concept.name);
       count.textContent = `${own.filter((entry) => entry.photo.used).length} of ${own.length} used`;

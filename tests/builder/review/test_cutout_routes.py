@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from PIL import Image
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.review.cutouts import MAX_MASK_BYTES
+from mycanvas.io.checked import write_checked
 from tests.builder.review.conftest import Routes
 
 
@@ -59,6 +61,17 @@ def test_every_photo_is_listed_with_its_quality_and_why(routes: Routes) -> None:
     photos = [photo for concept in concepts for photo in concept["photos"]]
     assert len(photos) == 12
     assert all(photo["used"] and photo["verdict"] is None and photo["why"] for photo in photos)
+
+
+def test_unreadable_photo_is_named_with_the_reason(routes: Routes) -> None:
+    folder = BuildFolder.open(routes.folder)
+    sources = replace(folder.sources(), unreadable={"ball/9.png": "damaged"})
+    write_checked(folder.sources_file, asdict(sources))
+
+    concepts = {concept["name"]: concept for concept in routes.get("/api/cutouts")["concepts"]}
+
+    assert concepts["ball"]["unreadable"] == ["ball/9.png: damaged"]
+    assert len(concepts["ball"]["photos"]) == 2
 
 
 def test_a_decision_is_kept_by_the_photo_s_content(routes: Routes, photo: dict[str, Any]) -> None:
