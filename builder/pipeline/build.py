@@ -42,7 +42,7 @@ def build(config: BuildConfig) -> Summary:
     folder = BuildFolder(config.output)
     with _started(config, folder, inputs, tuple(config.backends())) as context:
         cutouts = cut_out_all(context, inputs.concepts)
-        _write_sources(folder, inputs, cutouts)
+        _write_sources(context, inputs, cutouts)
         samples = _make_plan(context, inputs, cutouts)
         paint_all(context, samples)
         make_scenes(context, samples, cutouts)
@@ -67,7 +67,7 @@ def cut_out_only(config: BuildConfig) -> BuildFolder:
     inputs = find_inputs(config)
     folder = BuildFolder(config.output)
     with _started(config, folder, inputs, ("segment",)) as context:
-        _write_sources(folder, inputs, cut_out_all(context, inputs.concepts))
+        _write_sources(context, inputs, cut_out_all(context, inputs.concepts))
     return folder
 
 
@@ -83,15 +83,17 @@ def _started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: S
         yield BuildContext(config=config, folder=folder, engine=engine, runtime=runtime)
 
 
-def _write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
+def _write_sources(context: BuildContext, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
     flawed = {cutout.id: cutout.reason or "" for cutout in cutouts if not cutout.key}
     sources = Sources(
         photos=tuple(cutout for cutout in cutouts if cutout.key),
         backgrounds=tuple(map(background_use, inputs.backgrounds)),
         unreadable={rejection.sample_id: rejection.reason for rejection in inputs.rejected} | flawed,
+        gate=context.config.min_quality(),
+        keep_best=context.config.segment.keep_best,
         unreadable_backgrounds={rejection.sample_id: rejection.reason for rejection in inputs.rejected_backgrounds},
     )
-    write_checked(folder.sources_file, asdict(sources))
+    write_checked(context.folder.sources_file, asdict(sources))
 
 
 def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUse]) -> tuple[Sample, ...]:

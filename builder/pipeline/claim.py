@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from builder.config.schema import GATE_KEYS
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.changes import built_otherwise, changes
 from builder.pipeline.own_files import unfinished_files
@@ -45,8 +46,12 @@ def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:
 
 
 def _without_decisions(request: Mapping[str, Any]) -> dict[str, Any]:
-    """A request without decisions about cut-outs, which earlier builds recorded in it."""
-    return {name: value for name, value in request.items() if not name.startswith(("mask ", "choice "))}
+    """A request without decisions about cut-outs and the gate, which earlier builds recorded in it."""
+    return {
+        name: value
+        for name, value in request.items()
+        if not (name in GATE_KEYS or name.startswith(("mask ", "choice ")))
+    }
 
 
 def _is_lost(folder: BuildFolder, request: Mapping[str, Any]) -> bool:

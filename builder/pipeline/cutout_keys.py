@@ -8,7 +8,6 @@ import json
 from builder.config import BuildConfig
 from builder.pipeline.context import BuildContext
 from builder.records import PhotoFile
-from builder.stages.segment.base import GATE
 from mycanvas import __version__
 
 PHOTO_SIDE = 2048
@@ -18,9 +17,7 @@ PHOTO_SIDE = 2048
 def cutout_key(photo: PhotoFile, context: BuildContext) -> str:
     """The name of a cut-out's files: a digest of the photo's content and all settings that change the pixels."""
     config = context.config
-    gate = {f"segment.{name}" for name in GATE}
-    parameters = {name: value for name, value in config.identity().items() if name.startswith("segment.")}
-    parameters = {name: value for name, value in parameters.items() if name not in gate}
+    parameters = {name: value for name, value in config.scene_identity().items() if name.startswith("segment.")}
     networks = config.backend("segment").required_models(config.backend_table("segment"))
     revisions = {model.name: context.runtime.revisions[model.name] for model in networks}
     parts = [__version__, photo.sha256, PHOTO_SIDE, cutout_side(config), {**parameters, **revisions}]

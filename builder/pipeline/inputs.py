@@ -82,15 +82,15 @@ def find_build_backgrounds(config: BuildConfig) -> tuple[tuple[BackgroundRef, ..
 def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, str]) -> dict[str, Any]:
     """Collect everything that the plan depends on, flat, so that an error can name the settings that changed.
 
-    Decisions about cut-outs are not in it: they may change at any time, and the plan records those that it was drawn
-    with (planned_cutouts.py).
+    Decisions about cut-outs and the gate are not in it: they may change at any time, and the plan records the cut-outs
+    that it was drawn with (planned_cutouts.py).
 
     Args:
         config: the configuration; photos are identified by their content, not by their path.
         inputs: the concepts and backgrounds of the build.
         revisions: model name in the configuration -> revision, for each required model.
     """
-    request = {"mycanvas": __version__, **config.identity()}
+    request = {"mycanvas": __version__, **config.scene_identity()}
     request |= {f"{MODEL}{name}": revision for name, revision in revisions.items()}
     for stage, name in config.backends().items():
         identity = config.backend(stage).identity(config.backend_table(stage))
@@ -130,7 +130,7 @@ def check_output(config: BuildConfig, concepts: Collection[str]) -> None:
     if not (folder.check_ownership() and folder.plan_file.is_file()):
         return
     before, names = folder.request(), {f"concept {name}" for name in concepts}
-    now = {"mycanvas": __version__, **config.identity()} | {name: before.get(name, True) for name in names}
+    now = {"mycanvas": __version__, **config.scene_identity()} | {name: before.get(name, True) for name in names}
     known = {name: value for name, value in before.items() if name in now or name.startswith("concept ")}
     if found := changes(known, now):
         raise built_otherwise(folder.path, found)

@@ -62,8 +62,9 @@ def _sources_with(folder: BuildFolder, find: Callable[[str], CutoutReview | None
         sha256 = photo.sha256 or str(request.get(f"photo {photo.id}", ""))  # earlier versions recorded it there only
         review = find(sha256) if sha256 else None
         photos.append(with_review(replace(photo, sha256=sha256, planned=photo.in_plan), review))
-    gate = request.get("segment.min_quality", max((photo.gate for photo in photos), default=0.0))
-    decided = decide(photos, gate, keep_best=bool(request.get("segment.keep_best")))
+    gate = request.get("segment.min_quality", 0.0) if sources.gate is None else sources.gate
+    keep_best = request.get("segment.keep_best", False) if sources.keep_best is None else sources.keep_best
+    decided = decide(photos, gate, keep_best=keep_best)
     return replace(sources, photos=decided)
 
 

@@ -98,12 +98,15 @@ class Sources:
     photos: the cut-out of each photo, in the order of the concepts.
     unreadable: id of a photo, or name of a folder, of concepts -> why it could not be read.
     unreadable_backgrounds: the same for backgrounds.
+    gate, keep_best: of the last build, as for `cutout_decisions.decide`; None in files of earlier versions.
     """
 
     photos: tuple[CutoutUse, ...]
     backgrounds: tuple[BackgroundUse, ...]
     unreadable: Mapping[str, str]
     unreadable_backgrounds: Mapping[str, str] = field(default_factory=dict)
+    gate: float | None = None
+    keep_best: bool | None = None
 
     def every_photo(self) -> tuple[CutoutUse, ...]:
         """The photos of all concepts, with those that could not be read."""

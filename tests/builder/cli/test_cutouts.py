@@ -162,6 +162,31 @@ def test_mask_or_choice_that_changes_later_drops_scenes_or_is_for_another_build(
 
 
 @pytest.mark.usefixtures("toml")
+def test_gate_that_changes_later_changes_no_scene_and_is_for_another_build(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("photos/concepts.toml").unlink()
+    build = ["build", "build.toml", "--concepts", "photos", "--output", "out"]
+    main(["cutouts", "photos", "--config", "build.toml"])
+    found = BuildFolder(Path("mycanvas_cutouts")).sources().photos
+    between = sorted(photo.quality for photo in found if photo.quality is not None)[1]
+    main([*build, "--min-quality", f"{between:.9f}"])
+    scenes = {path: path.stat().st_mtime_ns for path in Path("out/.build/candidates").iterdir()}
+    photos = {photo.id: photo for photo in BuildFolder(Path("out")).sources().photos}
+    used = {name for name, photo in photos.items() if photo.used}
+    capsys.readouterr()
+
+    main([*build, "--min-quality", "1"])
+    raised = BuildFolder(Path("out")).sources().photos
+    main([*build, "--min-quality", "0"])
+    printed = capsys.readouterr().out
+
+    assert {photo.id for photo in raised if photo.used} == used
+    assert any(photo.why.startswith("in the plan; quality 0.") for photo in raised)
+    assert {path: path.stat().st_mtime_ns for path in Path("out/.build/candidates").iterdir()} == scenes
+    assert {"ball/4.png"} < used < {name for name, photo in photos.items() if photo.quality is not None}
+    assert "accepted or fixed since this build was planned (ball/" in printed
+
+
+@pytest.mark.usefixtures("toml")
 def test_flaw_that_siblings_lack_is_named_and_counts_in_the_scores_of_scenes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
