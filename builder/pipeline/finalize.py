@@ -66,6 +66,7 @@ class Summary:
             "",
             f'load it:     import mycanvas, datasets; datasets.load_dataset("mycanvas", data_dir={path})',
             f"look at it:  mycanvas inspect {typed}",
+            f"review it:   mycanvas review {typed}",
             f"choose:      mycanvas select {typed} --help",
         ]
 
