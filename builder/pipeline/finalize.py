@@ -191,21 +191,21 @@ def _check_all_made(
         raise StoreError(f"{folder.path}: {left}; run the same `mycanvas build` again first")
 
 
-def judge(candidates: Sequence[Row], sources: Sources, judgements: people.People) -> list[Judged]:
+def judge(candidates: Sequence[Row], photos: Sequence[CutoutUse], judgements: people.People) -> list[Judged]:
     """Collect everything by which candidates are selected.
 
     Args:
         candidates: `id`, `composition`, `scores`, `fingerprint` and `source_images` of all candidates of a build.
-        sources: of the build, with the present decisions about cut-outs.
+        photos: of the build, with the present decisions about cut-outs.
         judgements: people's ranks and flags.
     """
-    refused = leaving_scenes(candidates, sources.photos)
-    photos = {photo.id: photo for photo in sources.photos}
+    refused = leaving_scenes(candidates, photos)
+    by_id = {photo.id: photo for photo in photos}
     return [
         Judged(
             id=row["id"],
             composition=row["composition"],
-            scores=effective_scores(row, photos),
+            scores=effective_scores(row, by_id),
             fingerprint=row["fingerprint"],
             rank=judgements.ranks.get(row["id"]),
             flag=judgements.flags.get(row["id"]),
@@ -217,7 +217,7 @@ def judge(candidates: Sequence[Row], sources: Sources, judgements: people.People
 
 def _select(candidates: Sequence[Row], config: BuildConfig, sources: Sources, judgements: people.People) -> Selection:
     """Select the candidates to keep; warn of bounds that have no effect."""
-    judged = judge(candidates, sources, judgements)
+    judged = judge(candidates, sources.photos, judgements)
     for score in idle_bounds(judged, config.select):
         log.warning(
             "the bound or weight on %s has no effect: score.backend %r did not measure it",

@@ -6,7 +6,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from builder.pipeline.build_folder import BuildFolder
@@ -31,9 +31,9 @@ class People:
     ranks: 1 to 5, the rounded mean over raters. flags: the reason that was given first. captions: edited ones.
     """
 
-    ranks: Mapping[str, int]
-    flags: Mapping[str, str]
-    captions: Mapping[str, str]
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
+    captions: Mapping[str, str] = field(default_factory=dict)
 
     def digest(self) -> str:
         """A sha256 of everything; "" where there is nothing."""

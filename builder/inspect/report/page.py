@@ -100,7 +100,7 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
     captions = {scene.id: scene.caption for scene in open_dataset(folder.path).scenes()}
     kept = frozenset(captions)
     config = parse_config({**read_checked(folder.config_file, dict[str, Any]), "select": manifest.made_from.select})
-    scenes = read_scenes(folder, captions, inspection.sources, config.select, SCENE_BYTES)
+    scenes = read_scenes(folder, captions, inspection.sources.photos, config.select, SCENE_BYTES)
     bounds = list(thresholds(scenes.rows, config.select))
     photos = inspection.sources.every_photo()
     data = {
