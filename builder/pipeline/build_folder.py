@@ -2,8 +2,8 @@
 
     OUT/README.md                     the card; OUT/plots/*.png are its plots
     OUT/data/<split>-NNNNN-of-NNNNN.arrow, OUT/concepts/train-NNNNN-of-NNNNN.arrow
-    OUT/.build/build.json             the request: everything that the scenes depend on; another request is refused
-    OUT/.build/plan.json              the planned scenes
+    OUT/.build/build.json             the request: everything that the plan depends on; another request is refused
+    OUT/.build/plan.json              the planned scenes, and the cut-outs that they were drawn with
     OUT/.build/config.json            the whole configuration of the last build
     OUT/.build/sources.json           each photo with its cut-out, and the backgrounds
     OUT/.build/cutouts/<key>.*        cut-outs, named by the photo's content and the segmenter's parameters

@@ -37,7 +37,9 @@ def planned_cutouts(folder: BuildFolder) -> PlannedCutouts | None:
     Of plan.json and sources.json, one may be lost: the other one has the names of the cut-outs too.
     """
     plan = read_checked_or_none(folder.plan_file, Plan)
-    if plan.request != digest(folder.request()) if plan else not folder.has_markers():
+    if plan and plan.request != digest(folder.request()):
+        return None
+    if not plan and not folder.has_markers():
         return None
     sources = read_checked_or_none(folder.sources_file, Sources)
     uses = {photo.id: photo for photo in sources.photos} if sources else {}
