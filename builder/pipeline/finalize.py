@@ -88,8 +88,7 @@ def reselect(path: Path, changes: Mapping[str, Any], *, reset: bool = False) -> 
         if not folder.config_file.is_file():
             raise StoreError(f"{path} is not finished; run the same `mycanvas build` again to finish it")
         values = read_checked(folder.config_file, dict[str, Any])
-        before = profile_selection(values["profile"]) if reset else last_selection(folder)
-        config = parse_config({**values, "select": {**before, **changes}})
+        config = parse_config({**values, "select": changed_selection(folder, changes, reset=reset)})
         options = " ".join(_option(name, value) for name, value in changes.items())
         summary = finalize(folder, config, options or "[select]")
         return replace(summary, photos=())
@@ -100,6 +99,17 @@ def _option(name: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return "--fit-ranks"
     return f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}"
+
+
+def changed_selection(folder: BuildFolder, changes: Mapping[str, Any], *, reset: bool) -> dict[str, Any]:
+    """The [select] that `reselect` uses, before it is validated; the arguments are as there.
+
+    Raises:
+        StoreError: the file of the configuration is damaged.
+    """
+    if not reset:
+        return {**last_selection(folder), **changes}
+    return {**profile_selection(read_checked(folder.config_file, dict[str, Any])["profile"]), **changes}
 
 
 def last_selection(folder: BuildFolder) -> dict[str, Any]:

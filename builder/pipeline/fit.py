@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.finalize import last_selection
+from builder.pipeline.finalize import changed_selection
 from builder.pipeline.people import read_people
 from builder.pipeline.reviewed_cutouts import current_sources, effective_scores
 from builder.stages.select import SelectConfig
@@ -13,13 +15,15 @@ from mycanvas.ratings.acceptance import AcceptanceFit, RankedScene, fit_acceptan
 from mycanvas.ratings.gate import GateFit, JudgedCutout, fit_gate
 
 
-def fit_ranks(path: Path, precision: float, min_rank: int | None = None) -> AcceptanceFit:
+def fit_ranks(path: Path, precision: float, changes: Mapping[str, Any], *, reset: bool = False) -> AcceptanceFit:
     """Fit an acceptance score to the ranked scenes of a build.
 
     Args:
         path: the folder.
         precision: of the scenes above the bound, see `fit_acceptance`.
-        min_rank: people accept a scene of this rank; None: that of the last selection, or the default.
+        changes: of the selection that will use the score, as for `reselect`. People accept a scene of its `min_rank`,
+            or of the default one where ranks do not count.
+        reset: as for `reselect`.
 
     Raises:
         InputError: as `fit_acceptance`.
@@ -28,12 +32,12 @@ def fit_ranks(path: Path, precision: float, min_rank: int | None = None) -> Acce
     folder = BuildFolder.open(path)
     ranks = read_people(folder).ranks
     photos = {photo.id: photo for photo in current_sources(folder).photos}
-    accepted = min_rank or last_selection(folder).get("min_rank") or SelectConfig().min_rank or 0
+    min_rank = changed_selection(folder, changes, reset=reset).get("min_rank") or SelectConfig().min_rank or 0
     scenes = [
         RankedScene(
             composition=row["composition"],
             scores=effective_scores(row, photos),
-            accepted=ranks[row["id"]] >= accepted,
+            accepted=ranks[row["id"]] >= min_rank,
         )
         for index, _ in folder.markers()
         for row in folder.candidates(index, ("id", "composition", "scores", "source_images"))

@@ -19,7 +19,7 @@ from builder.config import load_config
 from builder.pipeline.build import build
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import last_selection, reselect
-from builder.pipeline.fit import fit_cutouts
+from builder.pipeline.fit import fit_cutouts, fit_ranks
 from builder.pipeline.people import read_people
 from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.pipeline.rows import Row
@@ -220,6 +220,12 @@ def test_fitted_score_decides_on_scenes_without_a_rank_from_then_on(
     toml = tmp_path / "build.toml"
     toml.write_text("\n".join(['concepts = "photos"', *lines]))
     assert load_config(toml, None, {}).select.fitted == fitted
+
+    ranks = read_people(folder).ranks.values()
+    counts = {least: sum(each >= least for each in ranks) for least in (4, 5)}
+    main(["select", str(folder.path), "--min-rank", "5"])
+    assert fit_ranks(folder.path, 0.5, {}).accepted == counts[5] != counts[4]
+    assert fit_ranks(folder.path, 0.5, {}, reset=True).accepted == counts[4]
 
     main(["select", str(folder.path), "--reset"])
     assert last_selection(folder)["fitted"] is None

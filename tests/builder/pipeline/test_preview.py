@@ -118,8 +118,9 @@ def test_a_language_model_is_asked_only_for_the_scenes_that_are_drawn_and_gives_
     ]
 
 
+@pytest.mark.usefixtures("temporary")
 def test_accepted_cutout_passes_the_bound_on_quality_as_in_the_build(
-    shapes: Path, grounds: Path, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+    shapes: Path, grounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(REVIEWS, str(tmp_path / "reviews"))
     photos = Path(shutil.copytree(shapes, tmp_path / "photos"))
