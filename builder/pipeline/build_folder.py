@@ -39,7 +39,7 @@ from mycanvas.errors import StoreError
 from mycanvas.io.checked import REMAKE, digest, read_checked, read_checked_or_none, write_checked
 from mycanvas.io.files import has_sha256, os_errors, sha256_of, write_stream
 from mycanvas.io.ownership import check_ownership, locked
-from mycanvas.ratings.store import NAME
+from mycanvas.ratings.store import FILE_NAME
 
 MODEL = "model "
 """Prefix of a model's name in a request; the value is the model's revision."""
@@ -118,7 +118,7 @@ class BuildFolder:
     @property
     def review_file(self) -> Path:
         """The file of ranks, flags and captions by people (mycanvas/ratings/store.py)."""
-        return self.hidden / NAME
+        return self.hidden / FILE_NAME
 
     def request(self) -> dict[str, Any]:
         """Read the request that the folder was built from.

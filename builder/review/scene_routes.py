@@ -13,7 +13,8 @@ from builder.review.scenes import RankedScene, SceneIndex, order_for
 from builder.stages.caption.edited import edited_words
 from mycanvas.errors import InputError
 from mycanvas.ratings.entries import FLAGS, CaptionEdit, Flag, Rating
-from mycanvas.ratings.store import Event, RatingStore
+from mycanvas.ratings.events import Event
+from mycanvas.ratings.store import RatingStore
 from mycanvas.schema import split_of
 
 KINDS = {Rating: "rank", Flag: "flag", CaptionEdit: "caption"}

@@ -12,7 +12,8 @@ from builder.review.answers import Body, picture
 from builder.review.study import Comparison, Study, arm_at
 from mycanvas.errors import InputError
 from mycanvas.ratings.entries import PairChoice, Preference
-from mycanvas.ratings.store import Event, RatingStore
+from mycanvas.ratings.events import Event
+from mycanvas.ratings.store import RatingStore
 
 log = logging.getLogger("mycanvas")
 

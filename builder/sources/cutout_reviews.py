@@ -25,8 +25,6 @@ from mycanvas.io.checked import read_checked, write_checked
 from mycanvas.io.files import OFF, has_sha256, os_errors, write_bytes
 from mycanvas.io.regular import read_regular
 
-__all__ = ["REVIEWS", "CutoutReview", "CutoutReviews", "Verdict", "user_reviews"]
-
 log = logging.getLogger("mycanvas")
 
 REVIEWS = "MYCANVAS_REVIEWS"

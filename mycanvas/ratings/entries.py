@@ -1,4 +1,4 @@
-"""People's words on pictures: one frozen dataclass per kind, each with the fields of its JSON object.
+"""Ratings and remarks of people: one frozen dataclass per kind, with the fields of its JSON object.
 
 `key` identifies an entry among those of its kind: a later one with the same key replaces it.
 """

@@ -10,8 +10,8 @@ from mycanvas.dataset import planned_splits
 from mycanvas.io.messages import counted
 from mycanvas.io.tables import Table
 from mycanvas.ratings.agreement import agreement, correlations
+from mycanvas.ratings.comparison import ArmComparison, WinRate, compare_arms
 from mycanvas.ratings.entries import PairChoice, Preference, Rating
-from mycanvas.ratings.study import Comparison, WinRate, compare_arms
 from mycanvas.ratings.tables import preference_cells, preference_table, quality_cells, quality_table
 from mycanvas.schema import SCORE_FIELDS
 
@@ -97,7 +97,7 @@ def comparison_report(preferences: Sequence[Preference], choices: Sequence[PairC
     )
 
 
-def _comparison_row(each: Comparison) -> list[str]:
+def _comparison_row(each: ArmComparison) -> list[str]:
     return [
         f"  {each.question or 'score'}",
         _rate(each.by_scores),

@@ -16,8 +16,9 @@ from builder.cli.main import main
 from builder.pipeline.build_folder import BuildFolder
 from mycanvas import __version__
 from mycanvas.ratings.entries import AnyEntry, PairChoice, Preference, Rating
+from mycanvas.ratings.events import Event, new_id
 from mycanvas.ratings.files import read_choices, read_preferences, read_ratings
-from mycanvas.ratings.store import Event, RatingStore, new_id
+from mycanvas.ratings.store import RatingStore
 from mycanvas.schema import SPLITS, split_of
 
 PREFERENCE = {"rater": "a", "item": "x", "score": 8, "arm": "ours", "split": "objects_4"}

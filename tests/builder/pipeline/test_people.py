@@ -23,12 +23,13 @@ from builder.pipeline.fit import fit_cutouts, fit_ranks
 from builder.pipeline.people import read_people
 from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.pipeline.rows import Row
-from builder.sources.cutout_reviews import CutoutReview
+from builder.records import CutoutReview
 from builder.stages.select import FittedScore
 from mycanvas.errors import ConfigError, StoreError
 from mycanvas.io.checked import read_checked, write_checked
 from mycanvas.ratings.entries import AnyEntry, CaptionEdit, Flag, Rating
-from mycanvas.ratings.store import Event, RatingStore, new_id
+from mycanvas.ratings.events import Event, new_id
+from mycanvas.ratings.store import RatingStore
 
 LENIENT: Mapping[str, Any] = {"min_visible": None, "max_overlap": None, "max_border": None, "duplicate_bits": -1}
 

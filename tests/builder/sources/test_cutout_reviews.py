@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.sources.cutout_reviews import CutoutReview, CutoutReviews, user_reviews
+from builder.records import CutoutReview
+from builder.sources.cutout_reviews import CutoutReviews, user_reviews
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import write_checked
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from mycanvas.errors import InputError
-from mycanvas.ratings.files import Preference, Rating, read_preferences, read_ratings
+from mycanvas.ratings.entries import Preference, Rating
+from mycanvas.ratings.files import read_preferences, read_ratings
 from mycanvas.ratings.tables import (
     PAPER_QUALITY,
     preference_cells,
