@@ -112,7 +112,7 @@ def _is_mask(path: Path) -> bool:
 
 def has_proportions(mask: Alpha, size: tuple[int, int]) -> bool:
     """Whether a mask may be of a picture of this width and height, in another size."""
-    return abs(mask.shape[1] / mask.shape[0] * size[1] / size[0] - 1) <= PROPORTIONS
+    return bool(abs(mask.shape[1] / mask.shape[0] * size[1] / size[0] - 1) <= PROPORTIONS)
 
 
 def _mask_file(path: Path, photo: PhotoFile, *, scaled: bool = False) -> MaskFile:
