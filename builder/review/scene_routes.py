@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from builder.review.answers import Body, picture
 from builder.review.cutouts import ReviewedCutouts
-from builder.review.scenes import RankedScene, SceneIndex, order_for
+from builder.review.scenes import CandidateScene, SceneIndex, order_for
 from builder.stages.caption.edited import edited_words
 from mycanvas.errors import InputError
 from mycanvas.ratings.entries import FLAGS, CaptionEdit, Flag, Rating
@@ -46,8 +46,8 @@ class _Caption(_Sent):
     caption: str | None
 
 
-def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStore) -> APIRouter:
-    """The routes, for the scenes of one build."""
+def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStore, max_words: int) -> APIRouter:
+    """The routes, for the scenes of one build. max_words: of a caption."""
     router = APIRouter()
 
     @router.get("/api/scenes")
@@ -77,6 +77,7 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
             "id": scene.id,
             "caption": scene.caption if edited is None else edited,
             "edited": edited is not None,
+            "max_words": max_words,
             "boxes": scene.boxes,
             "tokens": scene.concept_tokens,
             "nouns": scene.class_names,
@@ -106,7 +107,7 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
     @router.post("/api/captions")
     def caption(sent: _Caption) -> dict[str, Any]:
         scene = scenes.get(sent.item)
-        text = None if sent.caption is None else _caption(sent.caption, scene)
+        text = None if sent.caption is None else _caption(sent.caption, scene, max_words)
         entry = CaptionEdit(rater=sent.rater, item=sent.item, caption=text)
         store.add(Event(id=sent.id, session=sent.session, entry=entry))
         return {"saved": sent.id, "caption": scene.caption if text is None else text}
@@ -127,13 +128,13 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
     return router
 
 
-def _caption(text: str, scene: RankedScene) -> str:
+def _caption(text: str, scene: CandidateScene, max_words: int) -> str:
     """An edited caption as `mycanvas select` will use it.
 
     Raises:
         InputError: it does not name each class, or breaks another rule of captions.
     """
-    words = edited_words(text, scene.class_names, scene.concept_tokens, scene.boxes)
+    words = edited_words(text, scene.class_names, scene.concept_tokens, scene.boxes, max_words)
     if isinstance(words, str):
         raise InputError(f"{words}; expected each of {', '.join(dict.fromkeys(scene.class_names))}")
     return words.caption

@@ -139,7 +139,7 @@ def routers(plan: ReviewPlan) -> Iterator[APIRouter]:
     store = RatingStore(plan.folder.review_file)
     cutouts = ReviewedCutouts(plan.folder)
     yield cutout_routes(cutouts)
-    yield scene_routes(SceneIndex(plan.folder), cutouts, store)
+    yield scene_routes(SceneIndex(plan.folder), cutouts, store, plan.folder.request()["caption.max_words"])
     if plan.study:
         yield study_routes(read_study(plan.study), store)
 

@@ -98,7 +98,8 @@ def study_routes(study: Study, store: RatingStore) -> APIRouter:
 
     @router.post("/api/study/undo")
     def undo(sent: _Sent) -> dict[str, Any]:
-        undone = store.undo(sent.rater, kinds=(Preference, PairChoice), id=sent.id)
+        # Answers of other sessions may be of another study, in which this page could not show that they are undone.
+        undone = store.undo(sent.rater, sent.session, kinds=(Preference, PairChoice), id=sent.id)
         if undone is None:
             return {"undone": None}
         item, arms = undone.entry.item, getattr(undone.entry, "arms", ())
