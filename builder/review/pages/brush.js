@@ -101,7 +101,7 @@ class Brush {
       if (event.shiftKey) this.dot();
       this.draw();
       this.follow();
-    } else if (actions[event.key]) actions[event.key]();
+    } else if (actions[event.key.toLowerCase()]) actions[event.key.toLowerCase()]();
     else return;
     event.preventDefault();
   }

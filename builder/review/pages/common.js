@@ -45,15 +45,16 @@ export async function ask(path, body, { raw = false } = {}) {
   if (answer.status === 403 || answer.status === 404) {
     throw new Refused("the server was started again: open the address that it printed", false);
   }
-  const told = await answer.json().catch(() => ({}));
-  throw new Refused(told.error || `the server failed (${answer.status})`, answer.status === 422);
+  const { error } = await answer.json().catch(() => ({}));
+  throw new Refused(error || `the server failed (${answer.status})`, answer.status === 422);
 }
 
-export function newId() {
-  return crypto.randomUUID();
-}
+const session = crypto.randomUUID();
 
-export const session = newId();
+/** Something that a person enters; by its id, the server stores it once however often it is sent. */
+export function eventOf(rater, values = {}) {
+  return { id: crypto.randomUUID(), rater, session, ...values };
+}
 
 /** Names to call a person by; asked once, kept in the browser. */
 export async function rater() {

@@ -34,6 +34,7 @@ class Cutouts {
     this.empty = el("p.mc-empty", { hidden: true });
     root.append(this.empty, this.grid);
     this.undos = [];
+    this.photos = [];
     this.at = 0;
     this.file = el("input", { type: "file", accept: "image/png,image/*", hidden: true, onchange: () => this.replace() });
     root.append(this.file);
@@ -144,6 +145,7 @@ class Cutouts {
   }
 
   moveLine(step) {
+    if (!this.photos.length) return;
     const from = this.photos[this.at].tile.getBoundingClientRect();
     let best = null;
     this.photos.forEach(({ tile }, index) => {
@@ -157,6 +159,7 @@ class Cutouts {
   }
 
   moveConcept(step) {
+    if (!this.photos.length) return;
     const names = [...new Set(this.photos.map((entry) => entry.concept))];
     const at = names.indexOf(this.photos[this.at].concept) + step;
     if (names[at] !== undefined) this.focus(this.photos.findIndex((entry) => entry.concept === names[at]));
@@ -165,7 +168,7 @@ class Cutouts {
   /** Go to the cut-out that a flag of a scene pointed at. */
   pointed() {
     const sha256 = sessionStorage.getItem("mycanvas cut-out");
-    const index = (this.photos || []).findIndex((entry) => entry.photo.sha256 === sha256);
+    const index = this.photos.findIndex((entry) => entry.photo.sha256 === sha256);
     if (!sha256 || index < 0) return false;
     sessionStorage.removeItem("mycanvas cut-out");
     const go = () => {
@@ -204,15 +207,21 @@ class Cutouts {
     this.bar.saving.classList.remove("mc-waiting");
     this.bar.saving.textContent = "all saved";
     if (keeps) this.undos.push({ index, before });
-    entry.photo = after;
+    // A decision is kept by content: it holds for every copy of the photo.
+    this.photos.forEach(({ photo }, at) => photo.sha256 === after.sha256 && this.redraw(at, { ...after, id: photo.id }));
+    this.progress();
+    this.bar.say(`${before.id}: ${after.used ? "used" : "refused"}`);
+    return true;
+  }
+
+  redraw(index, photo) {
+    const entry = this.photos[index];
+    entry.photo = photo;
     const tile = this.tile(entry, index);
     const focused = entry.tile === document.activeElement;
     entry.tile.replaceWith(tile);
     entry.tile = tile;
     if (this.at === index) this.focus(index, focused || document.activeElement === document.body);
-    this.progress();
-    this.bar.say(`${after.id}: ${after.used ? "used" : "refused"}`);
-    return true;
   }
 
   decide(index, values, options) {
@@ -222,6 +231,7 @@ class Cutouts {
   }
 
   flip() {
+    if (!this.photos.length) return;
     const { photo } = this.photos[this.at];
     if (!photo.found && !photo.used) {
       this.bar.say("There is no cut-out to use: draw one with x, or give a mask with m.");
@@ -231,10 +241,11 @@ class Cutouts {
   }
 
   withdraw() {
-    if (this.photos[this.at].photo.verdict) this.decide(this.at, { verdict: null, reason: "", mask: null });
+    if (this.photos[this.at]?.photo.verdict) this.decide(this.at, { verdict: null, reason: "", mask: null });
   }
 
   async reason() {
+    if (!this.photos.length) return;
     const index = this.at;
     const { photo } = this.photos[index];
     const text = await askText({ title: `Why is ${photo.id} ${photo.used ? "used" : "refused"}?`, text: photo.reason });
@@ -250,10 +261,11 @@ class Cutouts {
   async replace() {
     const [content] = this.file.files;
     this.file.value = "";
-    if (content) await this.sendMask(this.at, content, "mask from a file");
+    if (content && this.photos.length) await this.sendMask(this.at, content, "mask from a file");
   }
 
   async fix() {
+    if (!this.photos.length) return;
     const index = this.at;
     const { photo } = this.photos[index];
     await fixMask({
