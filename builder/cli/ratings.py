@@ -89,7 +89,7 @@ def ratings(
 
 
 def _scene_tables(dataset: Path, ranks: Sequence[Rating]) -> list[Table]:
-    from builder.pipeline.people import scene_scores
+    from builder.pipeline.annotations import scene_scores
     from mycanvas.ratings.report import agreement_report, quality_report
 
     return [quality_report(ranks, dataset), agreement_report(ranks, scene_scores(dataset))]

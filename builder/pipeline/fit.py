@@ -1,4 +1,4 @@
-"""Fit thresholds of a build's selection to what people said about its scenes and cut-outs. Nothing is written."""
+"""Fit thresholds of a build's selection to people's ranks of scenes and decisions about cut-outs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from builder.pipeline.annotations import read_annotations
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import changed_selection
-from builder.pipeline.people import read_people
 from builder.pipeline.reviewed_cutouts import current_sources, effective_scores
 from builder.stages.select import SelectConfig
 from mycanvas.ratings.acceptance import AcceptanceFit, RankedScene, fit_acceptance
@@ -30,7 +30,7 @@ def fit_ranks(path: Path, precision: float, changes: Mapping[str, Any], *, reset
         StoreError: the folder holds no build, or a file is damaged.
     """
     folder = BuildFolder.open(path)
-    ranks = read_people(folder).ranks
+    ranks = read_annotations(folder).ranks
     photos = {photo.id: photo for photo in current_sources(folder).photos}
     min_rank = changed_selection(folder, changes, reset=reset).get("min_rank") or SelectConfig().min_rank or 0
     scenes = [

@@ -21,13 +21,13 @@ from typing import Any
 
 from builder.config import BuildConfig
 from builder.engines.base import on_stop_signal
+from builder.pipeline.annotations import Annotations
 from builder.pipeline.build import concepts_in_use, started, write_sources
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.changes import changes
 from builder.pipeline.context import BuildContext
 from builder.pipeline.finalize import judge
 from builder.pipeline.inputs import Inputs, find_inputs
-from builder.pipeline.people import People
 from builder.pipeline.prepare import cut_out_all, paint_all
 from builder.pipeline.rows import Row
 from builder.pipeline.samples import planned_photos
@@ -100,7 +100,7 @@ class Preview:
         make_scenes(context, chosen, self.cutouts)
         markers = dict(self.folder.markers())
         rows = [row for index in markers for row in self.folder.candidates(index)]
-        judged = judge(rows, self.cutouts, People())  # nobody has seen these scenes
+        judged = judge(rows, self.cutouts, Annotations())  # nobody has seen these scenes
         return PreviewScenes(
             scenes=tuple(map(_scene, rows)),
             dropped=select(judged, config.select).dropped,

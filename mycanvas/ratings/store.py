@@ -1,4 +1,4 @@
-"""Store of what people say about a dataset: an SQLite file that many processes may read and write at once.
+"""Store of people's ratings of a dataset: an SQLite file that many processes may read and write at once.
 
 Events are appended, never changed. The current state is the newest entry of each key that is not undone. An event is on
 the disk before `add` returns: `synchronous` is FULL. The journal is a write-ahead log; on file systems that may be on a

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from builder.inspect.report.thumbnails import SAMPLE, Level, data_uri, fitting_level
+from builder.pipeline.annotations import read_annotations
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import judge
-from builder.pipeline.people import read_people
 from builder.pipeline.placements import Placements, measure
 from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse
@@ -71,7 +71,7 @@ def read_scenes(
     facts = list(_candidates(folder, shards, JUDGED_COLUMNS))
     names = sorted({row["composition"] for row in facts})
     numbers = {name: number for number, name in enumerate(names)}
-    judged = judge(facts, photos, read_people(folder))
+    judged = judge(facts, photos, read_annotations(folder))
     rows = [
         _row(each, row["num_objects"], order, numbers[each.composition], select)
         for order, (row, each) in enumerate(zip(facts, judged, strict=True))

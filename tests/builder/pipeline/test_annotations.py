@@ -16,11 +16,11 @@ import pytest
 import mycanvas  # noqa: F401  (registers the loader)
 from builder.cli.main import main
 from builder.config import load_config
+from builder.pipeline.annotations import read_annotations
 from builder.pipeline.build import build
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import last_selection, reselect
 from builder.pipeline.fit import fit_cutouts, fit_ranks
-from builder.pipeline.people import read_people
 from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.pipeline.rows import Row
 from builder.records import CutoutReview
@@ -124,7 +124,7 @@ def test_selection_with_the_same_ranks_changes_nothing(folder: BuildFolder) -> N
 
     after = {path: path.stat().st_mtime_ns for path in before}
     assert after == before
-    assert read_people(folder).digest() != ""
+    assert read_annotations(folder).digest() != ""
 
 
 def test_edited_caption_reaches_caption_and_prompt_and_one_that_lacks_a_class_does_not(
@@ -197,7 +197,7 @@ def test_fitted_score_decides_on_scenes_without_a_rank_from_then_on(
     fitted = FittedScore.model_validate(last_selection(folder)["fitted"])
     assert fitted.model_dump() == {key: fit[key] for key in ("bound", "intercept", "weights", "means")}
     assert fit["scenes"] == 105
-    ranks, kept = read_people(folder).ranks, rows(folder.path)
+    ranks, kept = read_annotations(folder).ranks, rows(folder.path)
     for row in made(folder):
         passes = fitted.acceptance(row["scores"]) >= fitted.bound
         assert (row["id"] in kept) == (ranks[row["id"]] >= 4 if row["id"] in ranks else passes)
@@ -222,7 +222,7 @@ def test_fitted_score_decides_on_scenes_without_a_rank_from_then_on(
     toml.write_text("\n".join(['concepts = "photos"', *lines]))
     assert load_config(toml, None, {}).select.fitted == fitted
 
-    ranks = read_people(folder).ranks.values()
+    ranks = read_annotations(folder).ranks.values()
     counts = {least: sum(each >= least for each in ranks) for least in (4, 5)}
     main(["select", str(folder.path), "--min-rank", "5"])
     assert fit_ranks(folder.path, 0.5, {}).accepted == counts[5] != counts[4]
