@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -29,6 +29,15 @@ class PlannedCutouts:
     keys: Mapping[str, str]
     used: frozenset[str]
     uses: Mapping[str, CutoutUse]
+
+    def restored(self, cutouts: Sequence[CutoutUse]) -> list[CutoutUse]:
+        """Mark the cut-outs of the plan, and restore their qualities, which depend on siblings at that time."""
+        found = []
+        for cutout in cutouts:
+            before = self.uses.get(cutout.id, cutout)
+            before = before if before.key == cutout.key else cutout
+            found.append(replace(cutout, planned=cutout.id in self.used, quality=before.quality, lost=before.lost))
+        return found
 
 
 def planned_cutouts(folder: BuildFolder) -> PlannedCutouts | None:

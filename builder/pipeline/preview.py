@@ -43,7 +43,7 @@ from mycanvas.io.checked import read_checked_or_none
 from mycanvas.schema import SPLITS, split_of
 
 _PREFIX = "mycanvas-preview-"
-_LEFT = 3600
+_STALE = 3600
 """Seconds after which the folder of a killed preview is removed by the next one."""
 
 
@@ -190,7 +190,7 @@ def _left_folders(parent: Path) -> Iterator[Path]:
     for path in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError, StoreError):
             facts = path.lstat()
-            old = time.time() - facts.st_mtime > _LEFT
+            old = time.time() - facts.st_mtime > _STALE
             if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and old:
                 with BuildFolder(path).locked():
                     pass

@@ -144,11 +144,11 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
 
 
 def _script_data(
-    command: str, scenes: ReportScenes, bounds: Sequence[Threshold], select: SelectConfig
+    select_command: str, scenes: ReportScenes, bounds: Sequence[Threshold], select: SelectConfig
 ) -> dict[str, Any]:
     """The data that page.js reads, as JSON types."""
     return {
-        "command": command,
+        "command": select_command,
         "rows": scenes.rows,
         "scores": [{"name": name, "better": field.better} for name, field in SCORE_FIELDS.items()],
         "compositions": scenes.compositions,

@@ -152,6 +152,13 @@ export function show(dialog) {
 const modals = () => document.querySelector("dialog[open]") !== null;
 const typing = (target) => target.closest("input, textarea, select, [contenteditable]") !== null;
 
+/** The key of an event: letters in lower case, "u" for Ctrl+Z; null with another modifier than Shift. */
+export function keyOf(event) {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (event.ctrlKey || event.metaKey || event.altKey) return key === "z" && !event.altKey ? "u" : null;
+  return key;
+}
+
 /**
  * Keys of a tab: handlers by key; they get the event. Active while the tab is visible, no dialog is open, and nobody
  * types. `described`: rows [keys, meaning] of the overlay that "?" opens.
@@ -169,9 +176,8 @@ export function bindKeys(root, handlers, described) {
   document.addEventListener("keydown", (event) => {
     if (root.offsetParent === null || modals() || event.defaultPrevented) return;
     if (typing(event.target)) return;
-    const isUndo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
-    if ((event.ctrlKey || event.metaKey || event.altKey) && !isUndo) return;
-    const key = isUndo ? "u" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const key = keyOf(event);
+    if (key === null) return;
     const onButton = event.target.closest("button, a, summary, [role=tab]") !== null;
     if (onButton && (key === "Enter" || key === " ") && !event.target.closest("[data-keys]")) return;
     if (event.target.closest("[role=tab]") && key.startsWith("Arrow")) return;
