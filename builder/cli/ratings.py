@@ -61,6 +61,8 @@ def ratings(
         raise ConfigError("missing DATASET, --quality FILE, --preferences FILE or --choices FILE: ratings to tabulate")
     if quality and not dataset:
         raise ConfigError("missing DATASET: --quality FILE ranks its scenes")
+    if dataset and not (quality or preferences or choices):
+        BuildFolder.open(dataset)  # only a build has stored ratings
     store = RatingStore(BuildFolder(dataset).review_file) if dataset else None
     ranks = read_ratings(quality) if quality else store.ratings() if store else ()
     scores = read_preferences(preferences) if preferences else store.preferences() if store else ()

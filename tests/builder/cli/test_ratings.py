@@ -206,7 +206,7 @@ def test_one_rating_gives_dashes(built: Path, tmp_path: Path, capsys: pytest.Cap
     ("arguments", "message", "code"),
     [
         ([], "missing DATASET, --quality FILE, --preferences FILE or --choices FILE: ratings to tabulate", 2),
-        (["data"], "data has no ratings; give some with mycanvas review, or give --quality FILE", 1),
+        (["data"], "data does not exist; give the folder that `mycanvas build` or `mycanvas demo` wrote", 1),
         (["--quality", "ratings.jsonl"], "missing DATASET: --quality FILE ranks its scenes", 2),
         (["data", "--preferences", "p.jsonl"], "cannot read p.jsonl", 1),
         (["--preferences", "absent.jsonl"], "cannot read absent.jsonl", 1),
