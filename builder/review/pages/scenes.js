@@ -6,6 +6,7 @@ import { outbox } from "./outbox.js";
 const COLOURS = ["#e6194b", "#3cb44b", "#0082c8", "#ffe119", "#911eb4"];
 const MEANING = { 1: "unusable", 2: "poor", 3: "fair", 4: "good", 5: "very good" };
 const AHEAD = 5; // scenes whose pictures are loaded before they are needed
+const RETRY = 2000; // milliseconds after which a scene that could not be loaded is asked for again
 const KEYS = [
   ["1 2 3 4 5", "rank from 1 (unusable) to 5 (very good), and show the next scene"],
   ["← →", "previous and next scene, without a rank"],
@@ -111,16 +112,20 @@ class Scenes {
     this.at = at;
     this.found = null; // until the facts of this scene are there
     const scene = this.order[at];
+    clearTimeout(this.timer);
     this.image.onload = () => this.draw();
+    this.image.onerror = () => this.retry();
     this.boxes.replaceChildren();
-    this.image.src = this.picture(scene);
+    if (this.image.src !== this.picture(scene) || !this.isSeen()) this.image.src = this.picture(scene);
     this.mark();
     this.ahead = this.order.slice(at + 1, at + 1 + AHEAD).map((near) => Object.assign(new Image(), { src: this.picture(near) }));
     let found;
     try {
       found = await ask(`api/scenes/${encodeURIComponent(scene.id)}`);
     } catch (error) {
+      if (this.order[this.at] !== scene) return;
       this.bar.fail(error.message);
+      if (!error.lasting) this.retry();
       return;
     }
     if (this.order[this.at] !== scene) return;
@@ -131,6 +136,12 @@ class Scenes {
     this.bar.tell(`Scene ${at + 1} of ${this.order.length}: ${found.caption}`);
     this.photos.replaceChildren(...found.photos.map((photo, index) => this.photo(photo, index, found)));
     if (this.isSeen()) this.draw();
+  }
+
+  /** Show the scene again in a moment: the server may have been started again by then. */
+  retry() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.show(this.at), RETRY);
   }
 
   photo(photo, index, found) {

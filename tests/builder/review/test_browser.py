@@ -116,6 +116,30 @@ def rank_on(page: Page, count: int, given: dict[str, int]) -> None:
         page.keyboard.press(str(score))
 
 
+def loaded(page: Page, count: int) -> None:
+    """Wait until the pictures of this many scenes are there: of those ahead too."""
+    page.wait_for_function(
+        "count => new Set(performance.getEntriesByType('resource').map(({name}) => name)"
+        ".filter(name => name.includes('/pictures/scenes/'))).size >= count",
+        arg=count,
+    )
+
+
+def test_picture_that_could_not_be_loaded_is_asked_for_again(dataset: Path, page: Page) -> None:
+    with Server(dataset) as server:
+        page.route("**/pictures/scenes/*", lambda route: route.abort())
+        enter(page, server, "ana")
+        open_tab(page, "Scenes", SCENE)
+        page.keyboard.press("4")
+        page.wait_for_function("document.querySelector('.mc-live:not(:empty)')")
+        assert state(page) == "1 / 40 · no rank yet"
+
+        page.unroute("**/pictures/scenes/*")
+        rank_on(page, 1, {})
+
+        page.wait_for_function("document.querySelector('.mc-state').textContent.startsWith('2 / 40')")
+
+
 def test_every_rank_is_there_once_though_the_server_is_killed(dataset: Path, page: Page) -> None:
     given: dict[str, int] = {}
     with Server(dataset) as server:
@@ -132,6 +156,7 @@ def test_every_rank_is_there_once_though_the_server_is_killed(dataset: Path, pag
         open_tab(page, "Scenes", SCENE)
         assert state(page) == "12 / 40 · no rank yet"
         rank_on(page, 6, given)
+        loaded(page, 6 + 1 + 5)
         server.kill()
         rank_on(page, 5, given)
         page.wait_for_selector(".mc-waiting:visible")
