@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     from mycanvas.errors import ConfigError, MyCanvasError
     from mycanvas.io.files import access_error
+    from mycanvas.io.text import printable
 
     start_logging()
     print_any_character()
@@ -75,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail(STOPPED, code=1)
     except click.ClickException as error:
+        error.message = printable(error.message)
         error.show()
         sys.exit(error.exit_code)
     except MyCanvasError as error:

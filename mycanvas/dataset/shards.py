@@ -15,6 +15,7 @@ from typing import Any
 
 from mycanvas.errors import InputError
 from mycanvas.io.files import os_errors
+from mycanvas.io.text import printable
 
 Columns = dict[str, Any]
 """The small columns of one row, by name."""
@@ -112,8 +113,8 @@ def read_schema(file: str) -> Any:
     with _opened(file) as source:
         try:
             return pq.read_schema(source) if file.endswith(".parquet") else pa.ipc.open_stream(source).schema
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{file} cannot be read: {error}") from error
+        except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: of names that are not UTF-8
+            raise InputError(f"{file} cannot be read: {printable(str(error))}") from error
 
 
 def read_rows(
@@ -196,7 +197,7 @@ def _reading() -> Iterator[None]:
         if isinstance(error, OSError) and error.filename and error.strerror:
             remedy = "check its rights and its disk"  # it may be of the cache of `datasets`, which is written
             raise InputError(f"the dataset cannot be read: {error.filename}: {error.strerror}; {remedy}") from error
-        raise InputError(f"the dataset cannot be read: {error}") from error
+        raise InputError(f"the dataset cannot be read: {printable(str(error))}") from error
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from mycanvas.errors import InputError
 from mycanvas.io.files import os_errors
 from mycanvas.io.regular import read_regular
-from mycanvas.io.text import UNWRITABLE
+from mycanvas.io.text import UNWRITABLE, brief
 from mycanvas.schema import SPLITS
 
 log = logging.getLogger("mycanvas")
@@ -174,6 +174,7 @@ def _check_score(score: object, allowed: range) -> None:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    text = UNWRITABLE.sub(lambda found: ascii(found[0])[1:-1], text)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    try:
+        return brief(json.dumps(value, ensure_ascii=False, default=repr))
+    except RecursionError:  # as deep as the JSON that it comes from
+        return "a value that is nested too deeply"

@@ -29,7 +29,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         targets = [target for name, target in all_targets(Path(scratch)).items() if given.target in name]
     total = wrong = 0
-    print(f"{'target':26} {'inputs':>9} {'accepted':>9} {'refused':>9} {'broken':>7} {'died':>5} {'ms each':>8} {'slowest s':>9}")
+    print(
+        f"{'target':26} {'inputs':>9} {'accepted':>9} {'refused':>9} {'broken':>7} {'died':>5} {'ms each':>8} {'slowest s':>9}"
+    )
     for report in run_campaign(targets, given.seed, given.scale, given.workers):
         total += report.inputs
         wrong += report.broken + len(report.died)
@@ -37,7 +39,9 @@ def main() -> int:
         numbers = f"{report.inputs:9} {report.accepted:9} {report.refused:9} {report.broken:7} {len(report.died):5}"
         print(f"{report.name:26} {numbers} {each:8.2f} {report.slowest[0]:9.2f}", flush=True)
         for finding in report.findings:
-            print(f"  {report.kinds.get(finding['kind'], 1)} x {finding['kind']}; number {finding['index']}: {finding['shown'][:200]}")
+            print(
+                f"  {report.kinds.get(finding['kind'], 1)} x {finding['kind']}; number {finding['index']}: {finding['shown'][:200]}"
+            )
         for number, words in report.died:
             print(f"  number {number} ended its process: {' '.join(words.split())[:300]}")
         if given.report:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import struct
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from tests.fuzz.target import Target
+from tests.fuzz.worker import LAST_WORDS, PROGRESS, RESULT, work
 
 CHUNK = 20_000
 """Most inputs of one process."""
 PATIENCE = 60.0
 """Seconds after which a process that does not come to its next input is ended: its own time limit did not stop it."""
-NICE = 10
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["tests.fuzz.worker"])
 
 
 @dataclass(kw_only=True, slots=True)
@@ -65,45 +67,34 @@ def run_campaign(targets: Sequence[Target], seed: int, scale: float, workers: in
 
 def _use(report: Report, lock: threading.Lock, seed: int, numbers: range) -> None:
     """Use these inputs in a process, and those after an input that ends it in another."""
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        progress, result = Path(folder) / "progress", Path(folder) / "result"
-        start = numbers.start
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
+        folder, start = Path(place), numbers.start
         while start < numbers.stop:
-            begun = time.monotonic()
-            place = ["nice", "-n", str(NICE), sys.executable, "-m", "tests.fuzz.worker"]
-            process = subprocess.Popen(
-                [*place, report.name, str(seed), str(start), str(numbers.stop), str(progress), str(result)],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-            )
-            words = _wait(process, progress)
+            process = _PROCESSES.Process(target=work, args=(report.name, seed, range(start, numbers.stop), folder))
+            process.start()
+            _wait(process, folder / PROGRESS)
             with lock:
-                report.seconds += time.monotonic() - begun
-                if process.returncode == 0:
+                if process.exitcode == 0:
                     break
-                at = _at(progress)
-                report.died.append((at, f"{process.returncode}: {words[-400:]}"))
+                at = _at(folder / PROGRESS)
+                report.died.append((at, f"{process.exitcode}: {(folder / LAST_WORDS).read_text()[:1000]}"))
             start = max(at, start) + 1
-        lines = [json.loads(line) for line in result.read_text(encoding="utf-8").splitlines()] if result.exists() else []
+        lines = [json.loads(line) for line in (folder / RESULT).read_text(encoding="utf-8").splitlines()]
         with lock:
             for line in lines:
                 _add(report, line)
 
 
-def _wait(process: subprocess.Popen[str], progress: Path) -> str:
-    """Wait for the end of a process; end it if it stays at one input. Returns what it wrote to stderr."""
+def _wait(process: BaseProcess, progress: Path) -> None:
+    """Wait for the end of a process; end it if it stays at one input."""
     last, since = -1, time.monotonic()
-    while True:
-        try:
-            return process.communicate(timeout=2)[1]
-        except subprocess.TimeoutExpired:
-            now = _at(progress)
-            if now != last:
-                last, since = now, time.monotonic()
-            elif time.monotonic() - since > PATIENCE:
-                process.kill()
+    while process.is_alive():
+        process.join(2)
+        now = _at(progress)
+        if now != last:
+            last, since = now, time.monotonic()
+        elif time.monotonic() - since > PATIENCE:
+            process.kill()
 
 
 def _at(progress: Path) -> int:
@@ -120,6 +111,7 @@ def _add(report: Report, line: Mapping[str, Any]) -> None:
     report.accepted += counts["accepted"]
     report.refused += counts["refused"]
     report.broken += counts["broken"]
+    report.seconds += counts["seconds"]
     report.slowest = max(report.slowest, tuple(counts["slowest"]))
     for kind, count in counts["kinds"].items():
         report.kinds[kind] = report.kinds.get(kind, 0) + count

@@ -40,11 +40,12 @@ class Finding:
 
 @dataclass(kw_only=True, slots=True)
 class Counts:
-    """Outcomes of the inputs of a target. slowest: seconds of processor time, and the input's number."""
+    """Outcomes of the inputs of a target. seconds: of processor time. slowest: the same of one input, and its number."""
 
     accepted: int = 0
     refused: int = 0
     broken: int = 0
+    seconds: float = 0.0
     slowest: tuple[float, int] = (0.0, -1)
     kinds: dict[str, int] = field(default_factory=dict)
 
@@ -70,6 +71,7 @@ def run(
     """
     counts = Counts()
     logging.getLogger("mycanvas").setLevel(logging.CRITICAL)
+    started = time.process_time()
     for number in numbers:
         begun(number)
         value = draw(target, seed, number)
@@ -87,6 +89,7 @@ def run(
             counts.accepted += whole
             counts.refused += not whole
         counts.slowest = max(counts.slowest, (time.process_time() - before, number))
+    counts.seconds = time.process_time() - started
     return counts
 
 
@@ -115,7 +118,9 @@ def _limit(seconds: float) -> Iterator[None]:
 
 def _kind(error: BaseException) -> str:
     """The type of an error, and the last line of our own code that it came through."""
-    places = [frame for frame in traceback.extract_tb(error.__traceback__) if any(part in frame.filename for part in OURS)]
+    places = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if any(part in frame.filename for part in OURS)
+    ]
     own = [frame for frame in places if "/tests/" not in frame.filename]
     place = f"{Path(own[-1].filename).name}:{own[-1].name}" if own else "result"
     cause = error.__context__ if isinstance(error, Broken) and error.__context__ else None
@@ -127,7 +132,10 @@ def _kind(error: BaseException) -> str:
 
 def _finding(target: Target, number: int, kind: str, error: BaseException, value: Any) -> Finding:
     short = value if isinstance(error, Hang) else shortened(value, lambda other: _fails_alike(target, other, kind))
-    shown = repr(short)
+    try:
+        shown = repr(short)
+    except RecursionError:
+        shown = "a value that is nested deeply"
     return Finding(
         target=target.name,
         index=number,
@@ -161,7 +169,9 @@ def shortened(value: Any, still_fails: Callable[[Any], bool]) -> Any:
     if isinstance(value, tuple | list):
         parts = list(value)
         for index, part in enumerate(parts):
-            parts[index] = _cut(part, lambda other, at=index: works(type(value)([*parts[:at], other, *parts[at + 1 :]])))
+            parts[index] = _cut(
+                part, lambda other, at=index: works(type(value)([*parts[:at], other, *parts[at + 1 :]]))
+            )
         return type(value)(parts)
     return _cut(value, works)
 

@@ -1,9 +1,4 @@
-"""A process that uses some inputs of one target, with little memory: it may die, and another takes its place.
-
-    python -m tests.fuzz.worker TARGET SEED START STOP PROGRESS RESULT
-
-PROGRESS is a file with the number of the input in use, RESULT gets a line of JSON for each finding, and the counts.
-"""
+"""A process that uses some inputs of one target, with little memory: it may die, and another takes its place."""
 
 from __future__ import annotations
 
@@ -12,7 +7,6 @@ import json
 import os
 import resource
 import struct
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -22,24 +16,37 @@ from tests.fuzz.targets import all_targets
 
 MEMORY = 6 * 2**30
 """Bytes of address space: the largest picture that is decoded takes a gigabyte with its copies."""
+NICE = 10
+PROGRESS, RESULT, LAST_WORDS = "progress", "result", "last_words"
 
 
-def main(name: str, seed: int, numbers: range, progress: Path, result: Path) -> None:
-    """Use the inputs of a target with these numbers."""
-    faulthandler.enable()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+def work(name: str, seed: int, numbers: range, folder: Path) -> None:
+    """Use the inputs of a target with these numbers.
+
+    Args:
+        name: the target's.
+        seed: of the campaign.
+        numbers: of the inputs.
+        folder: PROGRESS in it gets the number of the input in use; RESULT a line of JSON for each finding, and one for
+            the counts; LAST_WORDS the place in the code where the process dies.
+    """
+    os.nice(NICE)
     os.environ["MYCANVAS_CACHE"] = "off"
-    descriptor = os.open(progress, os.O_WRONLY | os.O_CREAT)
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch, result.open("a", encoding="utf-8") as lines:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    descriptor = os.open(folder / PROGRESS, os.O_WRONLY | os.O_CREAT)
+    with (
+        tempfile.TemporaryDirectory(prefix="fuzz-") as scratch,
+        (folder / RESULT).open("a", encoding="utf-8") as lines,
+        (folder / LAST_WORDS).open("w") as last_words,
+    ):
+        faulthandler.enable(last_words)
 
         def note(finding: Finding) -> None:
             lines.write(json.dumps({"finding": asdict(finding)}) + "\n")
             lines.flush()
 
         target = all_targets(Path(scratch))[name]
-        counts = run(target, seed, numbers, begun=lambda at: os.pwrite(descriptor, struct.pack("<q", at), 0), found=note)
+        counts = run(
+            target, seed, numbers, begun=lambda at: os.pwrite(descriptor, struct.pack("<q", at), 0), found=note
+        )
         lines.write(json.dumps({"counts": asdict(counts)}) + "\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), range(int(sys.argv[3]), int(sys.argv[4])), Path(sys.argv[5]), Path(sys.argv[6]))

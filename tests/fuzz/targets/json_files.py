@@ -33,21 +33,38 @@ from tests.fuzz.draws import as_json, changed, damaged, text, value
 from tests.fuzz.target import Target, check_message, require
 
 SHA = "c0" * 32
-PIECES = (b"[" * 980, b'{"a":' * 980, b"NaN", b"-Infinity", b"1e999", b'"\\ud800"', b'"\\u0000"', b"\xff\xfe", b"9" * 5000, b"\n{}\n")
+PIECES = (
+    b"[" * 980,
+    b'{"a":' * 980,
+    b"NaN",
+    b"-Infinity",
+    b"1e999",
+    b'"\\ud800"',
+    b'"\\u0000"',
+    b"\xff\xfe",
+    b"9" * 5000,
+    b"\n{}\n",
+)
 KINDS: Mapping[str, tuple[Any, Any]] = {
     "plan": (
         Plan,
         Plan(
             request=SHA,
             scenes=(
-                PlannedScene(id="a-00000", composition="cat+dog6", num_objects=2, photos=("cat/0.jpg",), background="yard:1"),
-                PlannedScene(id="a-00001", composition="cat", num_objects=1, photos=("cat/0.jpg",), background="yard/0.png"),
+                PlannedScene(
+                    id="a-00000", composition="cat+dog6", num_objects=2, photos=("cat/0.jpg",), background="yard:1"
+                ),
+                PlannedScene(
+                    id="a-00001", composition="cat", num_objects=1, photos=("cat/0.jpg",), background="yard/0.png"
+                ),
             ),
         ),
     ),
     "marker": (
         Marker,
-        Marker(sha256=SHA, rows=3, config=SHA, rejected=(Rejected(sample_id="a-00002", stage="layout", reason="no room"),)),
+        Marker(
+            sha256=SHA, rows=3, config=SHA, rejected=(Rejected(sample_id="a-00002", stage="layout", reason="no room"),)
+        ),
     ),
     "manifest": (
         Manifest,
@@ -57,7 +74,13 @@ KINDS: Mapping[str, tuple[Any, Any]] = {
             bytes={"data/objects_le3-00000-of-00001.arrow": 1000},
             card=SHA,
             made_from=MadeFrom(select={"min_visible": 0.6}, license=None, candidates=(SHA,), sources=SHA),
-            funnel=Funnel(planned={"objects_le3": 4}, rejected={"layout: no room": 1}, made={}, dropped={}, kept={"objects_le3": 3}),
+            funnel=Funnel(
+                planned={"objects_le3": 4},
+                rejected={"layout: no room": 1},
+                made={},
+                dropped={},
+                kept={"objects_le3": 3},
+            ),
         ),
     ),
     "sources": (
@@ -65,7 +88,13 @@ KINDS: Mapping[str, tuple[Any, Any]] = {
         Sources(
             photos=(
                 CutoutUse(
-                    id="dog6/0.jpg", concept="dog6", token="<dog6>", class_noun="dog", height_cm=50.0, attribution="Ada", key=SHA
+                    id="dog6/0.jpg",
+                    concept="dog6",
+                    token="<dog6>",
+                    class_noun="dog",
+                    height_cm=50.0,
+                    attribution="Ada",
+                    key=SHA,
                 ),
             ),
             backgrounds=(BackgroundUse(scene="yard", phrase="in a yard", photo_id=None, attribution=None),),
@@ -79,10 +108,20 @@ KINDS: Mapping[str, tuple[Any, Any]] = {
     "painting marker": (PaintedMarker, PaintedMarker(horizon=0.3, ground=0.5, sha256=SHA)),
     "request": (dict[str, Any], {"seed": 7, "resolution": 512, "model a/b": "main"}),
 }
-LINE = {"file": "a.png", "composition": "cat2+dog6", "prompt": "a <cat2> cat and a <dog6> dog", "background": "on a boat"}
+LINE = {
+    "file": "a.png",
+    "composition": "cat2+dog6",
+    "prompt": "a <cat2> cat and a <dog6> dog",
+    "background": "on a boat",
+}
 RANK = {"rater": "ana", "item": "67c21924cf-00012", "score": 4}
 PREFERENCE = {**RANK, "arm": "ours", "split": "objects_le3", "question": "style"}
-ENTRY = {"instance_data_dir": "dog6", "instance_prompt": "photo of a <new1> dog", "class_prompt": "dog", "class_data_dir": "x"}
+ENTRY = {
+    "instance_data_dir": "dog6",
+    "instance_prompt": "photo of a <new1> dog",
+    "class_prompt": "dog",
+    "class_data_dir": "x",
+}
 COCO = {
     "images": [{"id": 1, "width": 640, "height": 480, "file_name": "1.jpg"}],
     "categories": [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"}],
@@ -135,7 +174,12 @@ def _checked(folder: Path, name: str) -> Target:
         again = parse_checked(json.dumps(with_checksum(_values(found))).encode(), "again", kind)
         require(digest(_values(again)) == digest(_values(found)), "a record is the same after it was stored")
 
-    return Target(name=f"checked: {name}", draw=lambda random: _checked_bytes(random, _values(example)), check=check, inputs=35_000)
+    return Target(
+        name=f"checked: {name}",
+        draw=lambda random: _checked_bytes(random, _values(example)),
+        check=check,
+        inputs=40_000,
+    )
 
 
 def _plan(folder: Path) -> Target:
@@ -147,7 +191,7 @@ def _plan(folder: Path) -> Target:
         require(set(splits.values()) <= {"objects_le3", "objects_4", "objects_5"}, "splits are known")
 
     plan = _values(KINDS["plan"][1])
-    return Target(name="planned splits", draw=lambda random: _checked_bytes(random, plan), check=check, inputs=20_000)
+    return Target(name="planned splits", draw=lambda random: _checked_bytes(random, plan), check=check, inputs=30_000)
 
 
 def _replies(folder: Path) -> Target:
@@ -175,7 +219,11 @@ def _cache(folder: Path) -> Target:
     def draw(random: Random) -> bytes:
         if random.random() < 0.5:
             return damaged(random, whole, PIECES)
-        return _checked_bytes(random, header).replace(b"\n", b" ") + b"\n" + random.choice((content, content, content[:-1], b""))
+        return (
+            _checked_bytes(random, header).replace(b"\n", b" ")
+            + b"\n"
+            + random.choice((content, content, content[:-1], b""))
+        )
 
     def check(data: bytes) -> None:
         (folder / f"{key}{suffix}").write_bytes(data)
@@ -210,7 +258,19 @@ def _pictures(folder: Path) -> Target:
         (inside / name).symlink_to(leads)
     (inside / "folder").mkdir()
     concepts = {name: _concept(name) for name in ("cat2", "dog6", "owl")}
-    places = ("a.png", "out.png", "in.png", "circle.png", "up/outside.png", "folder", ".", "", "/etc/passwd", "../outside.png", "b" * 300)
+    places = (
+        "a.png",
+        "out.png",
+        "in.png",
+        "circle.png",
+        "up/outside.png",
+        "folder",
+        ".",
+        "",
+        "/etc/passwd",
+        "../outside.png",
+        "b" * 300,
+    )
     content = (inside / "a.png").read_bytes()
 
     def draw(random: Random) -> bytes:
@@ -222,7 +282,7 @@ def _pictures(folder: Path) -> Target:
             require(picture.read() == content, "only pictures in the folder are read")
             require(1 <= len(picture.concepts) <= 5, "a composition has one to five concepts")
 
-    return Target(name="images.jsonl", draw=draw, check=check, inputs=100_000)
+    return Target(name="images.jsonl", draw=draw, check=check, inputs=80_000)
 
 
 def _prompts(folder: Path) -> Target:
@@ -239,7 +299,10 @@ def _prompts(folder: Path) -> Target:
 
 def _ratings(folder: Path) -> Target:
     folder.mkdir()
-    readers: tuple[tuple[Callable[[Path], Any], range], ...] = ((read_ratings, RANKS), (read_preferences, PREFERENCE_SCORES))
+    readers: tuple[tuple[Callable[[Path], Any], range], ...] = (
+        (read_ratings, RANKS),
+        (read_preferences, PREFERENCE_SCORES),
+    )
 
     def draw(random: Random) -> tuple[int, bytes]:
         which = random.randrange(2)
@@ -251,10 +314,12 @@ def _ratings(folder: Path) -> Target:
         found = read(folder / "ratings.jsonl")
         require(all(each.score in scores for each in found), "scores are in their range")
         require(len({each.key for each in found}) == len(found), "each item is rated once")
-        (folder / "again.jsonl").write_text("".join(json.dumps(asdict(each)) + "\n" for each in found), encoding="utf-8")
+        (folder / "again.jsonl").write_text(
+            "".join(json.dumps(asdict(each)) + "\n" for each in found), encoding="utf-8"
+        )
         require(read(folder / "again.jsonl") == found, "ratings are the same after they were stored")
 
-    return Target(name="ratings", draw=draw, check=check, inputs=100_000)
+    return Target(name="ratings", draw=draw, check=check, inputs=80_000)
 
 
 def _list(folder: Path) -> Target:
@@ -262,16 +327,26 @@ def _list(folder: Path) -> Target:
     (folder / "circle").symlink_to("circle")
 
     def draw(random: Random) -> bytes:
-        rows = [ENTRY, {**ENTRY, "instance_data_dir": random.choice(("circle", ".", "..", "/", "x" * 300, "dog6/..", text(random)))}]
+        rows = [
+            ENTRY,
+            {
+                **ENTRY,
+                "instance_data_dir": random.choice(("circle", ".", "..", "/", "x" * 300, "dog6/..", text(random))),
+            },
+        ]
         whole = rows[: random.randrange(1, 3)]
-        return damaged(random, json.dumps(whole).encode(), PIECES) if random.random() < 0.4 else as_json(random, changed(random, whole))
+        return (
+            damaged(random, json.dumps(whole).encode(), PIECES)
+            if random.random() < 0.4
+            else as_json(random, changed(random, whole))
+        )
 
     def check(data: bytes) -> None:
         (folder / "concepts_list.json").write_bytes(data)
         for concept in read_concepts_list(folder / "concepts_list.json"):
             require(concept.path.is_absolute() and os.path.isdir(concept.path), "each concept is a folder")
 
-    return Target(name="concepts_list.json", draw=draw, check=check, inputs=60_000)
+    return Target(name="concepts_list.json", draw=draw, check=check, inputs=40_000)
 
 
 def _examples(folder: Path) -> Target:
@@ -280,7 +355,8 @@ def _examples(folder: Path) -> Target:
 
     def draw(random: Random) -> tuple[bytes, bytes]:
         one, two = (
-            as_json(random, changed(random, whole)) if random.random() < 0.6 else json.dumps(whole).encode() for whole in (COCO, captions)
+            as_json(random, changed(random, whole)) if random.random() < 0.6 else json.dumps(whole).encode()
+            for whole in (COCO, captions)
         )
         return (damaged(random, one, PIECES) if random.random() < 0.2 else one), two
 
@@ -292,7 +368,7 @@ def _examples(folder: Path) -> Target:
             for _, (x, y, width, height) in example.boxes.values():
                 require(x >= 0 and y >= 0 and x + width <= 1.001 and y + height <= 1.001, "boxes are in the picture")
 
-    return Target(name="COCO's annotations", draw=draw, check=check, inputs=40_000)
+    return Target(name="COCO's annotations", draw=draw, check=check, inputs=30_000)
 
 
 def _export(folder: Path) -> Target:
@@ -311,6 +387,4 @@ def _export(folder: Path) -> Target:
         (folder / MARKER).write_bytes(data)
         require(isinstance(read_identity(folder), dict), "the identity of an export is an object")
 
-    return Target(name="marker of an export", draw=draw, check=check, inputs=40_000)
-
-
+    return Target(name="marker of an export", draw=draw, check=check, inputs=30_000)

@@ -29,16 +29,37 @@ from tests.builder.stages.caption.scenes import make_scene
 from tests.fuzz.draws import NUMBERS, ODD, WORDS, name, text, value
 from tests.fuzz.target import Target, check_message, require
 
-NOUN_PARTS = (*WORDS, "Dog", "mr. x", "x-ray", "R2-D2", "AT&T box", "l’ours", "8-ball", "knives", "men", "Straße", "İt", "ŉ", "ſs", "ﬁsh")
+NOUN_PARTS = (
+    *WORDS,
+    "Dog",
+    "mr. x",
+    "x-ray",
+    "R2-D2",
+    "AT&T box",
+    "l’ours",
+    "8-ball",
+    "knives",
+    "men",
+    "Straße",
+    "İt",
+    "ŉ",
+    "ſs",
+    "ﬁsh",
+)
 
 
 def targets(_scratch: Path) -> Iterator[Target]:
     """The targets of this file."""
     yield Target(name="names of concepts", draw=_folder, check=_check_folder, inputs=110_000)
-    yield Target(name="names of scenes", draw=_file_name, check=_check_scene, inputs=50_000)
-    yield Target(name="names of files", draw=_photos, check=_check_files, inputs=60_000)
-    yield Target(name="ids", draw=lambda random: value(random, 1) if random.random() < 0.2 else text(random), check=_check_id, inputs=30_000)
-    yield Target(name="captions of the template", draw=_nouns, check=_check_template, inputs=20_000)
+    yield Target(name="names of scenes", draw=_file_name, check=_check_scene, inputs=60_000)
+    yield Target(name="names of files", draw=_photos, check=_check_files, inputs=40_000)
+    yield Target(
+        name="ids",
+        draw=lambda random: value(random, 1) if random.random() < 0.2 else text(random),
+        check=_check_id,
+        inputs=40_000,
+    )
+    yield Target(name="captions of the template", draw=_nouns, check=_check_template, inputs=10_000)
     yield Target(name="prompts with triggers", draw=_prompt, check=_check_triggers, inputs=30_000)
     yield Target(name="sizes", draw=_resolution, check=_check_resolution, inputs=60_000, refusals=(ValueError,))
 
@@ -46,11 +67,17 @@ def targets(_scratch: Path) -> Iterator[Target]:
 def _file_name(random: Random) -> str:
     """A name that an entry of a folder may have."""
     drawn = (name(random) or "x").replace("/", "∕").replace("\0", "0").strip("\n")
-    return drawn.encode("utf-8", "surrogateescape")[:255].decode("utf-8", "surrogateescape") if drawn not in ("", ".", "..") else "x"
+    return (
+        drawn.encode("utf-8", "surrogateescape")[:255].decode("utf-8", "surrogateescape")
+        if drawn not in ("", ".", "..")
+        else "x"
+    )
 
 
 def _folder(random: Random) -> tuple[str, str | None, str | None]:
-    noun = random.choice((None, name(random), " ".join(random.choice(NOUN_PARTS) for _ in range(random.randrange(1, 4)))))
+    noun = random.choice(
+        (None, name(random), " ".join(random.choice(NOUN_PARTS) for _ in range(random.randrange(1, 4))))
+    )
     return _file_name(random), noun, random.choice((None, None, "<dog6>", "<A_-9>"))
 
 
@@ -76,9 +103,13 @@ def _check_english(noun: str, token: str) -> None:
     for count in range(1, 6):
         require(number_of(count, noun).strip(), "counts have words")
     require(with_article(noun).endswith(noun), "an article comes before its noun")
-    require(with_token(noun, token).replace(f"{token} ", "") == with_article(noun), "without its token, a noun is itself")
+    require(
+        with_token(noun, token).replace(f"{token} ", "") == with_article(noun), "without its token, a noun is itself"
+    )
     one_by_one = f"{with_article(noun)}, {with_article(noun)} and {with_article(noun)} in a row"
-    require(uncounted(one_by_one, [noun]) == uncounted(f"{number_of(3, noun)} in a row", [noun]), "counts are recognised")
+    require(
+        uncounted(one_by_one, [noun]) == uncounted(f"{number_of(3, noun)} in a row", [noun]), "counts are recognised"
+    )
     require(plural(noun), "nouns have a plural")
 
 
@@ -104,7 +135,9 @@ def _check_files(given: list[tuple[str, str]]) -> None:
         found += [(file_name(concept), ""), (photos.name(row, "JPEG"), ".jpg"), (photos.name(row, "PNG"), ".png")]
     for each, suffix in found:
         require(each and each not in (".", "..") and not each.startswith("."), "names are neither hidden nor empty")
-        require(not re.search(r'[\\/:*?"<>|\0]', each) and each.isprintable(), "names are of this folder, on any system")
+        require(
+            not re.search(r'[\\/:*?"<>|\0]', each) and each.isprintable(), "names are of this folder, on any system"
+        )
         require(len(each.encode()) <= NAME_BYTES + 16, "names are short")
         require(not suffix or each.lower().endswith((suffix, ".jpeg")), "suffixes say the kind")
     folded = [each.casefold() for each, _ in found[: len(given)]]
@@ -130,7 +163,9 @@ def _nouns(random: Random) -> tuple[list[str], int]:
 
 def _check_template(given: tuple[list[str], int]) -> None:
     nouns, seed = given
-    scene = make_scene([(noun, 5 + 18 * i, 70 + 5 * (i * seed % 5), 16, 16) for i, noun in enumerate(nouns)], sample_id=f"s{seed}")
+    scene = make_scene(
+        [(noun, 5 + 18 * i, 70 + 5 * (i * seed % 5), 16, 16) for i, noun in enumerate(nouns)], sample_id=f"s{seed}"
+    )
     (words,) = Template().caption([scene], CaptionConfig(), seed)
     described = long_caption(scene, seed)
     require(len(described.split()) <= MAX_WORDS, "long captions are short enough")
@@ -153,7 +188,9 @@ def _check_triggers(given: tuple[str, list[str]]) -> None:
     tokens = triggers_of(concepts, Selection())
     require(with_triggers(prompt, concepts, tokens) == prompt, "tokens stay where they are the triggers")
     words = triggers_of(concepts, Selection(triggers="words", seed=3))
-    require(len(set(words.values())) == len(names) and all(map(str.isalpha, words.values())), "triggers are unique words")
+    require(
+        len(set(words.values())) == len(names) and all(map(str.isalpha, words.values())), "triggers are unique words"
+    )
     with_triggers(prompt, concepts, words)
 
 
@@ -168,4 +205,7 @@ def _check_resolution(given: Any) -> None:
     read = read_resolution(given)
     sizes = sizes_of(read)
     require(sizes and all(SMALLEST <= side <= LARGEST for size in sizes for side in size), "sides are in their range")
-    require(read_resolution(list(read) if isinstance(read, tuple) else read) == read, "a checked resolution is the same when checked")
+    require(
+        read_resolution(list(read) if isinstance(read, tuple) else read) == read,
+        "a checked resolution is the same when checked",
+    )

@@ -28,7 +28,9 @@ from tests.fuzz.draws import as_json, changed, damaged, text
 from tests.fuzz.target import Target, require
 
 SCENES = {"yard": "in a yard", "beach": "on a beach", "desk": "on a desk", "sofa": "on a sofa"}
-CONCEPTS = [Concept(name=name, token=f"<{name}>", class_noun=name.rstrip("6"), height_cm=30.0, photos=()) for name in NAMES]
+CONCEPTS = [
+    Concept(name=name, token=f"<{name}>", class_noun=name.rstrip("6"), height_cm=30.0, photos=()) for name in NAMES
+]
 THEME = {
     "backgrounds": [{"scene": scene, "phrase": f"in a sunny {scene}"} for scene in ("yard", "beach", "desk")],
     "sizes": {"cat": 50, "dog6": 100, "mug": 45},
@@ -57,10 +59,10 @@ SPOTS: Sequence[Sequence[tuple[str, int, int, int, int]]] = (
 
 def targets(_scratch: Path) -> Iterator[Target]:
     """The targets of this file."""
-    yield Target(name="replies with boxes", draw=_boxes, check=_check_boxes, inputs=110_000, refusals=(Unusable,))
-    yield Target(name="replies with themes", draw=_theme, check=_check_theme, inputs=110_000, refusals=(Unusable,))
-    yield Target(name="answers as captions", draw=_answer, check=_check_answer, inputs=100_000)
-    yield Target(name="captions of a model", draw=_answers, check=_check_vlm, inputs=30_000)
+    yield Target(name="replies with boxes", draw=_boxes, check=_check_boxes, inputs=60_000, refusals=(Unusable,))
+    yield Target(name="replies with themes", draw=_theme, check=_check_theme, inputs=60_000, refusals=(Unusable,))
+    yield Target(name="answers as captions", draw=_answer, check=_check_answer, inputs=60_000)
+    yield Target(name="captions of a model", draw=_answers, check=_check_vlm, inputs=15_000)
 
 
 def _reply(random: Random, whole: Any) -> str:
@@ -116,9 +118,9 @@ def _check_theme(given: tuple[bool, str]) -> None:
 def _answer(random: Random) -> str:
     if random.random() < 0.3:
         return text(random, surrogates=True, most=30)
-    return damaged(random, random.choice(SENTENCES).encode(), [b" two dogs", b" another dog", b"</think>", b"\xe2\x80\xa6"]).decode(
-        errors="replace"
-    )
+    return damaged(
+        random, random.choice(SENTENCES).encode(), [b" two dogs", b" another dog", b"</think>", b"\xe2\x80\xa6"]
+    ).decode(errors="replace")
 
 
 def _check_answer(answer: str) -> None:
@@ -133,7 +135,9 @@ def _check_answer(answer: str) -> None:
             require(0 <= mention.start < mention.end <= len(opening), "mentions are in the text")
         words = put_tokens(opening, groups)
         if isinstance(words, tuple):
-            require(all(words[1].count(item.token) == 1 for group in groups for item in group), "each token is there once")
+            require(
+                all(words[1].count(item.token) == 1 for group in groups for item in group), "each token is there once"
+            )
 
 
 class _Says:

@@ -18,8 +18,28 @@ from mycanvas.schema import dataset_schema
 from tests.fuzz.draws import changed, damaged
 from tests.fuzz.target import Target, require
 
-SMALL = ("id", "caption", "prompt", "boxes", "concept_tokens", "class_names", "source_images", "scores", "rank", "provenance")
-PIECES = (b"bytes", b"path", b"\xff\xff\xff\xff", b"\xff\xff\xff\xff\0\0\0\0", b"PAR1", b"ARROW1\0\0", b"{}", b"\0" * 16)
+SMALL = (
+    "id",
+    "caption",
+    "prompt",
+    "boxes",
+    "concept_tokens",
+    "class_names",
+    "source_images",
+    "scores",
+    "rank",
+    "provenance",
+)
+PIECES = (
+    b"bytes",
+    b"path",
+    b"\xff\xff\xff\xff",
+    b"\xff\xff\xff\xff\0\0\0\0",
+    b"PAR1",
+    b"ARROW1\0\0",
+    b"{}",
+    b"\0" * 16,
+)
 ROW = {
     "id": "a-00000",
     "caption": "A dog in a garden.",
@@ -35,7 +55,15 @@ ROW = {
     "rank": 4,
     "provenance": "{}",
 }
-PHOTO = {"id": "dog6/0.jpg", "concept": "dog6", "concept_token": "<dog6>", "class_name": "dog", "used": True, "quality": 0.9, "attribution": None}
+PHOTO = {
+    "id": "dog6/0.jpg",
+    "concept": "dog6",
+    "concept_token": "<dog6>",
+    "class_name": "dog",
+    "used": True,
+    "quality": 0.9,
+    "attribution": None,
+}
 
 
 def targets(scratch: Path) -> Iterator[Target]:
@@ -77,19 +105,24 @@ def _shard(folder: Path, suffix: str) -> Target:
             check_scene(row, "a dataset")
         require(rows == count_rows([str(file)]), "rows are counted as they are read")
 
-    return Target(name=f"{suffix} shards", draw=lambda random: damaged(random, whole, PIECES), check=check, inputs=20_000)
+    return Target(
+        name=f"{suffix} shards",
+        draw=lambda random: damaged(random, whole, PIECES),
+        check=check,
+        inputs=15_000 if suffix == "arrow" else 5_000,
+    )
 
 
 def _row(random: Random) -> tuple[bool, Any]:
     is_photo = random.random() < 0.5
     row = changed(random, PHOTO if is_photo else ROW)
     known = PHOTO if is_photo else ROW
-    return is_photo, {key: row[key] for key in known if key in row} | {"id": row.get("id")} if isinstance(row, dict) else known
+    return is_photo, {key: row[key] for key in known if key in row} | {"id": row.get("id")} if isinstance(
+        row, dict
+    ) else known
 
 
 def _check_row(given: tuple[bool, Any]) -> None:
     is_photo, row = given
     (check_photo if is_photo else check_scene)(row, "a dataset")
     require(isinstance(row["id"], str), "rows have ids")
-
-

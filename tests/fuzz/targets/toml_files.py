@@ -48,9 +48,48 @@ ground = 0.5
 PIECES = tuple(
     piece.encode()
     for piece in (
-        *('"""', "'''", "[[x]]", "[x.y]", "x = {", "{a = 1}", "a.b.c = 1", '"\\u0000"', '"\\uD800"', '"\\U0010FFFF"', "1979-05-27"),
-        *("07:32:00", "0xff", "1_000", "inf", "-nan", "+1", "# \x1f", "\r\n", "\ufeff", "[" * 500, "{a=" * 400, "a." * 90, "[a]\n" * 3),
-        *("'\\", '"\\q"', "true", "[]", '""', "x.x.", "[[a.b]]", "a = 1\na = 2\n", '"a" = 1', "'' = 1", '"\u202e" = 1', "[''.'']"),
+        *(
+            '"""',
+            "'''",
+            "[[x]]",
+            "[x.y]",
+            "x = {",
+            "{a = 1}",
+            "a.b.c = 1",
+            '"\\u0000"',
+            '"\\uD800"',
+            '"\\U0010FFFF"',
+            "1979-05-27",
+        ),
+        *(
+            "07:32:00",
+            "0xff",
+            "1_000",
+            "inf",
+            "-nan",
+            "+1",
+            "# \x1f",
+            "\r\n",
+            "\ufeff",
+            "[" * 500,
+            "{a=" * 400,
+            "a." * 90,
+            "[a]\n" * 3,
+        ),
+        *(
+            "'\\",
+            '"\\q"',
+            "true",
+            "[]",
+            '""',
+            "x.x.",
+            "[[a.b]]",
+            "a = 1\na = 2\n",
+            '"a" = 1',
+            "'' = 1",
+            '"\u202e" = 1',
+            "[''.'']",
+        ),
     )
 )
 SETTABLE = [(*option.table.split("."), option.name) if option.table else (option.name,) for option in options()]
@@ -85,13 +124,17 @@ def _build_toml(folder: Path) -> Target:
         require(again.digest() == config.digest(), "and so is its digest")
         require(printable(str(config.output)) == str(config.output), "paths have no control characters")
 
-    return Target(name="build.toml", draw=draw, check=check, inputs=110_000)
+    return Target(name="build.toml", draw=draw, check=check, inputs=70_000)
 
 
 def _settings(random: Random) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for _ in range(random.randrange(1, 5)):
-        *tables, key = random.choice(SETTABLE) if random.random() < 0.9 else [name(random) for _ in range(random.choice((1, 2, 3)))]
+        *tables, key = (
+            random.choice(SETTABLE)
+            if random.random() < 0.9
+            else [name(random) for _ in range(random.choice((1, 2, 3)))]
+        )
         place = values
         for table in tables:
             place = place.setdefault(table, {})
@@ -107,7 +150,9 @@ def _setting(random: Random, depth: int = 2) -> Any:
     if kind < 2:
         return random.choice(NUMBERS)
     if kind < 4:
-        return random.choice((text(random), "1024x768", "auto", "classic", "rembg", "llm", "none", "a/b@c", "./m", "~/x"))
+        return random.choice(
+            (text(random), "1024x768", "auto", "classic", "rembg", "llm", "none", "a/b@c", "./m", "~/x")
+        )
     if kind < 6:
         return random.choice((True, False, random.random(), random.randrange(-3, 3000)))
     if kind == 6:
@@ -158,7 +203,7 @@ def _descriptions(folder: Path) -> Target:
 
             check_message(problem)
 
-    return Target(name="concepts.toml", draw=lambda random: _described(CONCEPTS, random), check=check, inputs=110_000)
+    return Target(name="concepts.toml", draw=lambda random: _described(CONCEPTS, random), check=check, inputs=70_000)
 
 
 def _concepts(folder: Path) -> Target:
@@ -176,7 +221,9 @@ def _concepts(folder: Path) -> Target:
         tokens = [concept.token.casefold() for concept in found.concepts]
         require(len(set(tokens)) == len(tokens), "tokens are unique")
 
-    return Target(name="folders of concepts", draw=lambda random: _described(CONCEPTS, random), check=check, inputs=15_000)
+    return Target(
+        name="folders of concepts", draw=lambda random: _described(CONCEPTS, random), check=check, inputs=8_000
+    )
 
 
 def _backgrounds(folder: Path) -> Target:
@@ -187,9 +234,14 @@ def _backgrounds(folder: Path) -> Target:
         (folder / "backgrounds.toml").write_bytes(data)
         for found in find_backgrounds(folder).backgrounds:
             require(found.phrase and found.phrase.isprintable(), "a phrase is printable")
-            require(found.horizon is None or found.ground is None or found.horizon < found.ground, "ground is below the horizon")
+            require(
+                found.horizon is None or found.ground is None or found.horizon < found.ground,
+                "ground is below the horizon",
+            )
 
-    return Target(name="backgrounds.toml", draw=lambda random: _described(BACKGROUNDS, random), check=check, inputs=15_000)
+    return Target(
+        name="backgrounds.toml", draw=lambda random: _described(BACKGROUNDS, random), check=check, inputs=8_000
+    )
 
 
 def _round_trip(value: str) -> None:
