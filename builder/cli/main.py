@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -66,7 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     from mycanvas.errors import ConfigError, MyCanvasError
     from mycanvas.io.files import access_error
-    from mycanvas.io.text import printable
 
     start_logging()
     print_any_character()
@@ -76,8 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail(STOPPED, code=1)
     except click.ClickException as error:
-        error.message = printable(error.message)
-        error.show()
+        message = io.StringIO()
+        error.show(message)
+        print_lines([message.getvalue().removesuffix("\n")], err=True)
         sys.exit(error.exit_code)
     except MyCanvasError as error:
         _fail(str(error), code=2 if isinstance(error, ConfigError) else 1)

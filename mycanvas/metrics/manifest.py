@@ -55,9 +55,10 @@ def read_generated(folder: Path, concepts: Mapping[str, Concept]) -> tuple[Pictu
     files: dict[Path, str] = {}
     entries = list(_entries(manifest))
     if not any(os.path.exists(folder / prompt.file) for _, prompt in entries):
+        example = _named(entries[0][1].file)
         raise InputError(
             f"{folder} has none of the {counted(len(entries), 'picture')} that its {MANIFEST} lists, such as "
-            f'{_named(entries[0][1].file)}; generate one for each line from its "prompt", and save it there under its "file"'
+            f'{example}; generate one for each line from its "prompt", and save it there under its "file"'
         )
     for place, prompt in entries:
         try:
@@ -66,9 +67,8 @@ def read_generated(folder: Path, concepts: Mapping[str, Concept]) -> tuple[Pictu
         except InputError as error:
             raise InputError(f"{place}: {error}") from error
         if files.setdefault(path, prompt.file) != prompt.file:
-            raise InputError(
-                f"{place}: {_named(prompt.file)} is the same file as {_named(files[path])}; each picture is counted once"
-            )
+            same = f"{_named(prompt.file)} is the same file as {_named(files[path])}"
+            raise InputError(f"{place}: {same}; each picture is counted once")
         pictures.append(
             Picture(
                 id=prompt.file,

@@ -152,11 +152,11 @@ def _png(random: Random, data: bytes) -> bytes:
         at = random.randrange(len(chunks))
         name, content = chunks[at]
         how = random.randrange(7)
-        if how == 0 and name == b"IHDR":
+        if how == 0 and name == b"IHDR" and len(content) == 13:
             fields = list(struct.unpack(">IIBBBBB", content))
             fields[random.randrange(2)] = random.choice(SIDES)
             content = struct.pack(">IIBBBBB", *fields)
-        elif how == 1 and name == b"IHDR":
+        elif how == 1 and name == b"IHDR" and len(content) == 13:
             changed = bytearray(content)
             changed[8 + random.randrange(5)] = random.choice((0, 1, 2, 3, 4, 6, 8, 16, 255))
             content = bytes(changed)
