@@ -112,7 +112,9 @@ def read_schema(file: str) -> Any:
 
     with _opened(file) as source:
         try:
-            return pq.read_schema(source) if file.endswith(".parquet") else pa.ipc.open_stream(source).schema
+            schema = pq.read_schema(source) if file.endswith(".parquet") else pa.ipc.open_stream(source).schema
+            list(map(str, [*schema.names, *schema.types]))  # pyarrow decodes names only when they are used
+            return schema
         except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: of names that are not UTF-8
             raise InputError(f"{file} cannot be read: {printable(str(error))}") from error
 
@@ -139,12 +141,13 @@ def read_rows(
     start = 0
     for file in files:
         for batch in read_shard(file):
-            _check_columns(file, batch.schema, columns, pictures)
+            with _reading():
+                _check_columns(file, batch.schema, columns, pictures)
             chosen = [row for row in range(batch.num_rows) if only is None or start + row in only]
             start += batch.num_rows
             if not chosen:
                 continue
-            found = [name for name in optional if name in batch.schema.names]
+            found = [name for name in optional if batch.schema.get_field_index(name) >= 0]
             small = batch.select([*columns, *found])
             with _reading():
                 encoded = [_views(batch.column(name).field("bytes"), chosen) for name in pictures]

@@ -29,19 +29,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         targets = [target for name, target in all_targets(Path(scratch)).items() if given.target in name]
     total = wrong = 0
-    print(
-        f"{'target':26} {'inputs':>9} {'accepted':>9} {'refused':>9} {'broken':>7} {'died':>5} {'ms each':>8} {'slowest s':>9}"
-    )
+    heads = ("inputs", "accepted", "refused", "broken", "died", "ms each", "slowest")
+    print(f"{'target':26} {' '.join(f'{head:>9}' for head in heads)}")
     for report in run_campaign(targets, given.seed, given.scale, given.workers):
         total += report.inputs
         wrong += report.broken + len(report.died)
         each = 1000 * report.seconds / report.inputs
-        numbers = f"{report.inputs:9} {report.accepted:9} {report.refused:9} {report.broken:7} {len(report.died):5}"
-        print(f"{report.name:26} {numbers} {each:8.2f} {report.slowest[0]:9.2f}", flush=True)
+        numbers = f"{report.inputs:9} {report.accepted:9} {report.refused:9} {report.broken:9} {len(report.died):9}"
+        print(f"{report.name:26} {numbers} {each:9.2f} {report.slowest[0]:9.2f}", flush=True)
         for finding in report.findings:
-            print(
-                f"  {report.kinds.get(finding['kind'], 1)} x {finding['kind']}; number {finding['index']}: {finding['shown'][:200]}"
-            )
+            times = report.kinds.get(finding["kind"], 1)
+            print(f"  {times} x {finding['kind']}; number {finding['index']}: {finding['shown'][:200]}")
         for number, words in report.died:
             print(f"  number {number} ended its process: {' '.join(words.split())[:300]}")
         if given.report:

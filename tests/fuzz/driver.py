@@ -1,4 +1,4 @@
-"""Draw the inputs of a target by number, use each under a time limit, and note and shorten those that break a promise."""
+"""Draw the inputs of a target by number, use each under a time limit, and shorten those that break a promise."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ class Finding:
 
 @dataclass(kw_only=True, slots=True)
 class Counts:
-    """Outcomes of the inputs of a target. seconds: of processor time. slowest: the same of one input, and its number."""
+    """Outcomes of the inputs of a target.
+
+    seconds: of processor time. slowest: the same of one input, and its number. kinds: how often each finding came.
+    """
 
     accepted: int = 0
     refused: int = 0
@@ -70,14 +73,13 @@ def run(
         timed: stop an input that takes longer than the target allows; only in a process's main thread.
     """
     counts = Counts()
-    logging.getLogger("mycanvas").setLevel(logging.CRITICAL)
     started = time.process_time()
     for number in numbers:
         begun(number)
         value = draw(target, seed, number)
         before = time.process_time()
         try:
-            with _limit(target.seconds if timed else 0):
+            with _limit(target.seconds if timed else 0), _unlogged():
                 whole = accepted(target, value)
         except (Exception, Hang) as error:
             counts.broken += 1
@@ -99,6 +101,17 @@ def draw(target: Target, seed: int, number: int) -> Any:
 
 
 @contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    """Drop warnings of the code under test."""
+    log = logging.getLogger("mycanvas")
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = False
+
+
+@contextlib.contextmanager
 def _limit(seconds: float) -> Iterator[None]:
     """Raise Hang after some seconds; 0: never."""
 
@@ -108,12 +121,13 @@ def _limit(seconds: float) -> Iterator[None]:
     if not seconds:
         yield
         return
-    signal.signal(signal.SIGALRM, stop)
+    before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _kind(error: BaseException) -> str:
@@ -155,7 +169,7 @@ def _fails_alike(target: Target, value: Any, kind: str) -> bool:
 
 
 def shortened(value: Any, still_fails: Callable[[Any], bool]) -> Any:
-    """The shortest input found that fails alike: spans of text are removed, first long ones; of a tuple, in each part."""
+    """The shortest input found that fails alike: spans are removed, long ones first; of a tuple, in each part."""
     attempts = 0
 
     def works(other: Any) -> bool:

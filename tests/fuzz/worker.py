@@ -30,7 +30,7 @@ def work(name: str, seed: int, numbers: range, folder: Path) -> None:
         folder: PROGRESS in it gets the number of the input in use; RESULT a line of JSON for each finding, and one for
             the counts; LAST_WORDS the place in the code where the process dies.
     """
-    os.nice(NICE)
+    os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     os.environ["MYCANVAS_CACHE"] = "off"
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     descriptor = os.open(folder / PROGRESS, os.O_WRONLY | os.O_CREAT)

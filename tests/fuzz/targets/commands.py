@@ -62,7 +62,7 @@ def targets(scratch: Path) -> Iterator[Target]:
     yield Target(name="commands", draw=_words(RUN), check=lambda words: _run(folder, words), inputs=2_000)
 
 
-def _words(commands: tuple[str, ...]):  # noqa: ANN202
+def _words(commands: tuple[str, ...]):
     def draw(random: Random) -> list[str]:
         command = random.choice(commands)
         known = [

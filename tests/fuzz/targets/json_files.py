@@ -1,4 +1,4 @@
-"""JSON files: those of a build, with their checksums, manifests of pictures, ratings, lists of concepts, COCO's annotations."""
+"""JSON files: those of a build, manifests of pictures, ratings, lists of concepts, COCO's annotations."""
 
 from __future__ import annotations
 

@@ -23,10 +23,9 @@ from builder.sources.concept_names import is_class_noun
 from builder.sources.concepts import find_concepts
 from builder.sources.photo_folders import read_descriptions
 from mycanvas.io.text import printable
-from mycanvas.io.toml import flatten, merge, read_toml, toml_key, toml_string
+from mycanvas.io.toml import merge, toml_key, toml_string
 from tests.fuzz.draws import NUMBERS, changed, damaged, name, text
 from tests.fuzz.target import Target, require
-
 
 CONCEPTS = """\
 [dog6]
