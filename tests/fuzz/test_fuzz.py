@@ -15,7 +15,7 @@ from tests.fuzz.target import Target, require
 from tests.fuzz.targets import GROUPS
 
 SEED = 14
-SHARE = 600
+SHARE = 400
 """One of so many inputs of the full campaign is used."""
 
 

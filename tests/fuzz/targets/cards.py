@@ -52,7 +52,7 @@ def targets(_scratch: Path) -> Iterator[Target]:
             card.encode()
             require(digest_in(card) == FACTS.shards_digest, "the metadata of a card has the digest")
 
-    yield Target(name="dataset cards", draw=draw, check=check, inputs=200)
+    yield Target(name="dataset cards", draw=draw, check=check, inputs=100)
 
 
 def _facts(given: Mapping[str, str]) -> CardFacts:

@@ -58,8 +58,8 @@ def targets(scratch: Path) -> Iterator[Target]:
     folder.mkdir()
     (folder / "build.toml").write_text('concepts = "concepts"\n')
     (folder / "concepts").mkdir()
-    yield Target(name="words of commands", draw=_words(PARSED), check=_parse, inputs=30_000)
-    yield Target(name="commands", draw=_words(RUN), check=lambda words: _run(folder, words), inputs=2_000)
+    yield Target(name="words of commands", draw=_words(PARSED), check=_parse, inputs=20_000)
+    yield Target(name="commands", draw=_words(RUN), check=lambda words: _run(folder, words), inputs=1_000)
 
 
 def _words(commands: tuple[str, ...]):

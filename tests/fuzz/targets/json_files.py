@@ -191,7 +191,7 @@ def _plan(folder: Path) -> Target:
         require(set(splits.values()) <= {"objects_le3", "objects_4", "objects_5"}, "splits are known")
 
     plan = _values(KINDS["plan"][1])
-    return Target(name="planned splits", draw=lambda random: _checked_bytes(random, plan), check=check, inputs=30_000)
+    return Target(name="planned splits", draw=lambda random: _checked_bytes(random, plan), check=check, inputs=10_000)
 
 
 def _replies(folder: Path) -> Target:
@@ -204,7 +204,7 @@ def _replies(folder: Path) -> Target:
         for line in tally(folder).lines():
             check_message(line)
 
-    return Target(name="stored replies", draw=lambda random: _checked_bytes(random, entry), check=check, inputs=20_000)
+    return Target(name="stored replies", draw=lambda random: _checked_bytes(random, entry), check=check, inputs=10_000)
 
 
 def _cache(folder: Path) -> Target:
@@ -234,7 +234,7 @@ def _cache(folder: Path) -> Target:
         require(all("/" not in kind for kind in result.files), "kinds name no other folder")
         require(b"".join(result.files.values()) == content, "contents are as they were stored")
 
-    return Target(name="cache of results", draw=draw, check=check, inputs=60_000)
+    return Target(name="cache of results", draw=draw, check=check, inputs=30_000)
 
 
 def _concept(name: str) -> Concept:
@@ -282,7 +282,7 @@ def _pictures(folder: Path) -> Target:
             require(picture.read() == content, "only pictures in the folder are read")
             require(1 <= len(picture.concepts) <= 5, "a composition has one to five concepts")
 
-    return Target(name="images.jsonl", draw=draw, check=check, inputs=80_000)
+    return Target(name="images.jsonl", draw=draw, check=check, inputs=40_000)
 
 
 def _prompts(folder: Path) -> Target:
@@ -294,7 +294,7 @@ def _prompts(folder: Path) -> Target:
             for words in (prompt.file, prompt.composition, prompt.prompt, prompt.background or "x"):
                 require(words.strip() and not UNWRITABLE.search(words), "texts can be written to files")
 
-    return Target(name="prompts", draw=lambda random: _lines(random, LINE), check=check, inputs=60_000)
+    return Target(name="prompts", draw=lambda random: _lines(random, LINE), check=check, inputs=30_000)
 
 
 def _ratings(folder: Path) -> Target:
@@ -319,7 +319,7 @@ def _ratings(folder: Path) -> Target:
         )
         require(read(folder / "again.jsonl") == found, "ratings are the same after they were stored")
 
-    return Target(name="ratings", draw=draw, check=check, inputs=80_000)
+    return Target(name="ratings", draw=draw, check=check, inputs=40_000)
 
 
 def _list(folder: Path) -> Target:
@@ -346,7 +346,7 @@ def _list(folder: Path) -> Target:
         for concept in read_concepts_list(folder / "concepts_list.json"):
             require(concept.path.is_absolute() and os.path.isdir(concept.path), "each concept is a folder")
 
-    return Target(name="concepts_list.json", draw=draw, check=check, inputs=40_000)
+    return Target(name="concepts_list.json", draw=draw, check=check, inputs=15_000)
 
 
 def _examples(folder: Path) -> Target:
@@ -368,7 +368,7 @@ def _examples(folder: Path) -> Target:
             for _, (x, y, width, height) in example.boxes.values():
                 require(x >= 0 and y >= 0 and x + width <= 1.001 and y + height <= 1.001, "boxes are in the picture")
 
-    return Target(name="COCO's annotations", draw=draw, check=check, inputs=30_000)
+    return Target(name="COCO's annotations", draw=draw, check=check, inputs=10_000)
 
 
 def _export(folder: Path) -> Target:
@@ -387,4 +387,4 @@ def _export(folder: Path) -> Target:
         (folder / MARKER).write_bytes(data)
         require(isinstance(read_identity(folder), dict), "the identity of an export is an object")
 
-    return Target(name="marker of an export", draw=draw, check=check, inputs=30_000)
+    return Target(name="marker of an export", draw=draw, check=check, inputs=15_000)

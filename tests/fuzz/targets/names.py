@@ -51,16 +51,16 @@ NOUN_PARTS = (
 def targets(_scratch: Path) -> Iterator[Target]:
     """The targets of this file."""
     yield Target(name="names of concepts", draw=_folder, check=_check_folder, inputs=110_000)
-    yield Target(name="names of scenes", draw=_file_name, check=_check_scene, inputs=60_000)
-    yield Target(name="names of files", draw=_photos, check=_check_files, inputs=40_000)
+    yield Target(name="names of scenes", draw=_file_name, check=_check_scene, inputs=100_000)
+    yield Target(name="names of files", draw=_photos, check=_check_files, inputs=20_000)
     yield Target(
         name="ids",
         draw=lambda random: value(random, 1) if random.random() < 0.2 else text(random),
         check=_check_id,
-        inputs=40_000,
+        inputs=60_000,
     )
-    yield Target(name="captions of the template", draw=_nouns, check=_check_template, inputs=10_000)
-    yield Target(name="prompts with triggers", draw=_prompt, check=_check_triggers, inputs=30_000)
+    yield Target(name="captions of the template", draw=_nouns, check=_check_template, inputs=4_000)
+    yield Target(name="prompts with triggers", draw=_prompt, check=_check_triggers, inputs=20_000)
     yield Target(name="sizes", draw=_resolution, check=_check_resolution, inputs=60_000, refusals=(ValueError,))
 
 

@@ -59,10 +59,10 @@ SPOTS: Sequence[Sequence[tuple[str, int, int, int, int]]] = (
 
 def targets(_scratch: Path) -> Iterator[Target]:
     """The targets of this file."""
-    yield Target(name="replies with boxes", draw=_boxes, check=_check_boxes, inputs=60_000, refusals=(Unusable,))
-    yield Target(name="replies with themes", draw=_theme, check=_check_theme, inputs=60_000, refusals=(Unusable,))
-    yield Target(name="answers as captions", draw=_answer, check=_check_answer, inputs=60_000)
-    yield Target(name="captions of a model", draw=_answers, check=_check_vlm, inputs=15_000)
+    yield Target(name="replies with boxes", draw=_boxes, check=_check_boxes, inputs=25_000, refusals=(Unusable,))
+    yield Target(name="replies with themes", draw=_theme, check=_check_theme, inputs=30_000, refusals=(Unusable,))
+    yield Target(name="answers as captions", draw=_answer, check=_check_answer, inputs=40_000)
+    yield Target(name="captions of a model", draw=_answers, check=_check_vlm, inputs=5_000)
 
 
 def _reply(random: Random, whole: Any) -> str:

@@ -109,7 +109,7 @@ def _shard(folder: Path, suffix: str) -> Target:
         name=f"{suffix} shards",
         draw=lambda random: damaged(random, whole, PIECES),
         check=check,
-        inputs=15_000 if suffix == "arrow" else 5_000,
+        inputs=8_000 if suffix == "arrow" else 3_000,
     )
 
 

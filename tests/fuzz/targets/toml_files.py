@@ -100,7 +100,7 @@ def targets(scratch: Path) -> Iterator[Target]:
     yield _descriptions(scratch / "described")
     yield _concepts(scratch / "concepts")
     yield _backgrounds(scratch / "backgrounds")
-    yield Target(name="TOML strings", draw=lambda random: text(random), check=_round_trip, inputs=60_000)
+    yield Target(name="TOML strings", draw=lambda random: text(random), check=_round_trip, inputs=100_000)
 
 
 def _build_toml(folder: Path) -> Target:
@@ -123,7 +123,7 @@ def _build_toml(folder: Path) -> Target:
         require(again.digest() == config.digest(), "and so is its digest")
         require(printable(str(config.output)) == str(config.output), "paths have no control characters")
 
-    return Target(name="build.toml", draw=draw, check=check, inputs=70_000)
+    return Target(name="build.toml", draw=draw, check=check, inputs=30_000)
 
 
 def _settings(random: Random) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def _descriptions(folder: Path) -> Target:
 
             check_message(problem)
 
-    return Target(name="concepts.toml", draw=lambda random: _described(CONCEPTS, random), check=check, inputs=70_000)
+    return Target(name="concepts.toml", draw=lambda random: _described(CONCEPTS, random), check=check, inputs=30_000)
 
 
 def _concepts(folder: Path) -> Target:
@@ -221,7 +221,7 @@ def _concepts(folder: Path) -> Target:
         require(len(set(tokens)) == len(tokens), "tokens are unique")
 
     return Target(
-        name="folders of concepts", draw=lambda random: _described(CONCEPTS, random), check=check, inputs=8_000
+        name="folders of concepts", draw=lambda random: _described(CONCEPTS, random), check=check, inputs=3_000
     )
 
 
@@ -239,7 +239,7 @@ def _backgrounds(folder: Path) -> Target:
             )
 
     return Target(
-        name="backgrounds.toml", draw=lambda random: _described(BACKGROUNDS, random), check=check, inputs=8_000
+        name="backgrounds.toml", draw=lambda random: _described(BACKGROUNDS, random), check=check, inputs=3_000
     )
 
 
