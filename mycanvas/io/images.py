@@ -33,6 +33,8 @@ from mycanvas.io.text import printable
 MAX_BYTES = 256 * 2**20
 MAX_PIXELS = 80_000_000
 """Below the 89 million at which Pillow warns of a decompression bomb, so that both refuse the same files."""
+MAX_SIDE = 65_535
+"""The longest side that a JPEG can have; a PNG of few bytes can be a line of 80 million pixels, slow to scale."""
 MAX_STREAMED_PIXELS = 16384 * 12288
 """Of a JPEG that is scaled down while it is decoded, in little memory: the largest photo of a phone, "200 MP"."""
 JPEG_QUALITY = 95
@@ -261,6 +263,8 @@ def _header(data: bytes | memoryview, side: int | None) -> ImageFile.ImageFile:
 
 def _check_pixels(size: tuple[int, int], most: int) -> None:
     width, height = size
+    if max(size) > MAX_SIDE:
+        raise InputError(f"too long: {width}x{height}; expected at most {MAX_SIDE} pixels each way")
     if width * height > most:
         raise InputError(f"too many pixels: {width}x{height}; expected at most {most // 10**6} million")
 

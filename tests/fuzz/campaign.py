@@ -20,7 +20,7 @@ from tests.fuzz.worker import LAST_WORDS, PROGRESS, RESULT, work
 
 CHUNK = 20_000
 """Most inputs of one process."""
-PATIENCE = 60.0
+PATIENCE = 150.0
 """Seconds after which a process that does not come to its next input is ended: its own time limit did not stop it."""
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.fuzz.worker"])

@@ -73,7 +73,7 @@ PIECES = (
 
 def targets(_scratch: Path) -> Iterator[Target]:
     """The targets of this file."""
-    yield Target(name="pictures", draw=_draw, check=_check, inputs=52_000, seconds=20.0)
+    yield Target(name="pictures", draw=_draw, check=_check, inputs=52_000, seconds=60.0)
 
 
 @functools.cache

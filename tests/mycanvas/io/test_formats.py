@@ -228,6 +228,14 @@ def test_a_png_whose_palette_is_missing_is_damage(use: Callable[[bytes], object]
         use(whole[:palette] + whole[transparency:])
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
+def test_a_picture_that_is_one_long_line_is_refused_before_it_is_decoded(mode: str) -> None:
+    with quiet_decoding(), pytest.raises(InputError, match="too long: 3x65536; expected at most 65535 pixels each way"):
+        decode(encoded(Image.new(mode, (3, 65_536)), "PNG"), 64)
+    with quiet_decoding():
+        assert decode(encoded(Image.new("RGB", (3, 65_535)), "PNG"), 64).image.size == (1, 64)
+
+
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\4\0\0\0WEBP", b"not a picture"])
 def test_a_size_that_cannot_be_read_is_damage(data: bytes) -> None:
     with quiet_decoding(), pytest.raises(InputError):
