@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mycanvas.dataset import Scene, picture_kind
 from mycanvas.errors import InputError
+from mycanvas.io.formats import DECODER_ERRORS
 from mycanvas.io.images import PALETTE
 
 COLUMNS = 6
@@ -48,7 +49,7 @@ def _tile(scene: Scene) -> Image.Image:
         with Image.open(io.BytesIO(scene.image)) as image:
             image.draft("RGB", (width, height))
             pixels = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
-    except (OSError, SyntaxError, ValueError) as error:
+    except DECODER_ERRORS as error:
         raise InputError(f"the image of scene {scene.id} is damaged: {error}") from error
     tile = Image.new("RGB", (TILE, TILE + CAPTION), "white")
     margin_x, margin_y = (TILE - width) // 2, (TILE - height) // 2

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ from mycanvas.errors import InputError, MissingExtra
 from mycanvas.io.alpha import GREY, cutout_flaw, hide_invisible, is_transparent, on_grey, visible_alpha
 from mycanvas.io.colour import to_srgb
 from mycanvas.io.files import reason_of
-from mycanvas.io.formats import READABLE, format_of, heif_class, is_streamed
+from mycanvas.io.formats import DECODER_ERRORS, READABLE, format_of, heif_class, is_streamed
 from mycanvas.io.regular import open_regular
 from mycanvas.io.text import printable
 
@@ -44,13 +43,6 @@ PALETTE = (0, 0, 0, 230, 25, 75, 60, 180, 75, 0, 130, 200, 255, 225, 25, 145, 30
 
 Rgb = NDArray[np.uint8]
 """uint8 [H, W, 3]."""
-
-
-_OF_DECODERS = (
-    *(OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error),
-    *(LookupError, TypeError, ArithmeticError, AssertionError),
-)
-"""Errors that Pillow raises on damaged files."""
 
 
 class Decoded(NamedTuple):
@@ -238,7 +230,7 @@ def _decoder_errors() -> Iterator[None]:
         raise InputError(f"too many pixels; expected at most {MAX_PIXELS // 10**6} million ({error})") from error
     except UnidentifiedImageError as error:
         raise InputError("damaged: its header cannot be read") from error
-    except _OF_DECODERS as error:
+    except DECODER_ERRORS as error:
         raise InputError(f"damaged: {printable(str(error)) or 'a decoder failed'}") from error
 
 

@@ -7,15 +7,19 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
-from mycanvas.dataset import picture_kind
+from builder.inspect.contact_sheet import contact_sheet
+from mycanvas.dataset import Photo, Scene, picture_kind
 from mycanvas.dataset.headers import plain_size
 from mycanvas.errors import InputError
+from mycanvas.export.masks import objects_of
+from mycanvas.export.photo_files import photo_content
 from mycanvas.io.formats import format_of, is_streamed
 from mycanvas.io.images import MAX_PIXELS, cut_out, decode, decode_mask, decode_rgb, quiet_decoding, upright_size
 from tests.fuzz.draws import damaged
@@ -74,6 +78,7 @@ PIECES = (
 def targets(_scratch: Path) -> Iterator[Target]:
     """The targets of this file."""
     yield Target(name="pictures", draw=_draw, check=_check, inputs=52_000, seconds=60.0)
+    yield Target(name="pictures of scenes", draw=_draw_stored, check=_check_scene, inputs=5_000, seconds=60.0)
 
 
 @functools.cache
@@ -255,3 +260,49 @@ def _check(data: bytes) -> None:
     )
     plain = plain_size(data[:4096])
     require(plain is None or sorted(plain[1]) == sorted((width, height)), "headers agree with decoders")
+
+
+def _draw_stored(random: Random) -> bytes:
+    """A picture of a kind that datasets store."""
+    while not (data := _draw(random)).startswith((b"\xff\xd8", b"\x89PNG", b"RIFF")):
+        pass
+    return data
+
+
+def _check_scene(data: bytes) -> None:
+    """Readers of a dataset use a picture, or name it."""
+    whole = _seeds()[0]
+    scene = Scene(
+        split="objects_le3",
+        id="a-00000",
+        image=whole,
+        mask=data,
+        caption="a dog",
+        prompt="a <dog6> dog",
+        boxes=((0.0, 0.0, 8.0, 8.0),),
+        concept_tokens=("<dog6>",),
+        class_names=("dog",),
+        background="yard",
+        composition="dog6",
+        source_images=("dog6/0.jpg",),
+        scores={},
+        rank=None,
+        provenance="{}",
+    )
+    photo = Photo(id="dog6/0.png", concept="dog6", image=whole, mask=data, quality=1.0)
+    uses: Sequence[Callable[[], object]] = (
+        lambda: objects_of(scene),
+        lambda: contact_sheet([replace(scene, image=data)]),
+        lambda: photo_content(photo, "a dataset"),
+        lambda: photo_content(replace(photo, image=data, mask=None), "a dataset"),
+    )
+    failed = []
+    for use in uses:
+        try:
+            with quiet_decoding():
+                use()
+        except InputError as error:
+            check_message(str(error))
+            failed.append(error)
+    if len(failed) == len(uses):
+        raise failed[0]
