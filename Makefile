@@ -23,7 +23,7 @@ check: $(VENV)/.installed-dev  ## style, types, structure and tests
 check-long: $(VENV)/.installed-dev  ## campaigns of many minutes
 	$(BIN)/pytest -m long -s
 
-fuzz: $(VENV)/.installed-dev  ## 1.5 million random inputs, half an hour on two cores
+fuzz: $(VENV)/.installed-dev  ## 1.25 million random inputs, about ten minutes on two idle cores
 	$(BIN)/python -m tests.fuzz
 
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios in one run

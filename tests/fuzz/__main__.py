@@ -1,6 +1,6 @@
 """The campaign: python -m tests.fuzz [--scale F] [--seed N] [--workers N] [--target WORDS] [--report FILE].
 
-Every input follows from the seed, its target and its number. A full campaign takes about an hour on two cores. It ends
+Every input follows from the seed, its target and its number. A full campaign has 1.25 million inputs. It ends
 with 1 if an input broke a promise, hung, or ended its process.
 """
 

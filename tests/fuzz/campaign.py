@@ -73,16 +73,26 @@ def _use(report: Report, lock: threading.Lock, seed: int, numbers: range) -> Non
             process = _PROCESSES.Process(target=work, args=(report.name, seed, range(start, numbers.stop), folder))
             process.start()
             _wait(process, folder / PROGRESS)
+            if _has_ended_well(folder / RESULT):
+                break
             with lock:
-                if process.exitcode == 0:
-                    break
                 at = _at(folder / PROGRESS)
-                report.died.append((at, f"{process.exitcode}: {(folder / LAST_WORDS).read_text()[:1000]}"))
+                report.died.append((at, f"{process.exitcode}: {_text(folder / LAST_WORDS)[:1000]}"))
             start = max(at, start) + 1
-        lines = [json.loads(line) for line in (folder / RESULT).read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in _text(folder / RESULT).splitlines()]
         with lock:
             for line in lines:
                 _add(report, line)
+
+
+def _has_ended_well(result: Path) -> bool:
+    """Whether the last process wrote its counts; a fork server may not know how one ended."""
+    lines = _text(result).splitlines()
+    return bool(lines) and "counts" in json.loads(lines[-1])
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _wait(process: BaseProcess, progress: Path) -> None:
