@@ -15,7 +15,7 @@ DECODER_ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error),
     *(LookupError, TypeError, ArithmeticError, AssertionError),
 )
-"""What Pillow raises on damaged files: its decoders let errors of many kinds through."""
+"""Errors that Pillow raises on damaged files: its decoders let many kinds through."""
 START = 64
 """Bytes of a file that show its format."""
 
