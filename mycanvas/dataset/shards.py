@@ -15,7 +15,7 @@ from typing import Any
 
 from mycanvas.errors import InputError
 from mycanvas.io.files import os_errors
-from mycanvas.io.text import printable
+from mycanvas.io.text import brief, printable
 
 Columns = dict[str, Any]
 """The small columns of one row, by name."""
@@ -169,7 +169,7 @@ def _check_columns(file: str, schema: Any, columns: Sequence[str], pictures: Seq
         kind = schema.field(name).type
         inner = kind.field("bytes").type if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
         if not (pa.types.is_binary(inner) or pa.types.is_large_binary(inner)):
-            raise InputError(f"{file} has no pictures in column {name}, but {kind}; {remedy}")
+            raise InputError(f"{file} has no pictures in column {name}, but {brief(str(kind), 200)}; {remedy}")
 
 
 def count_rows(files: Sequence[str]) -> int:
