@@ -28,7 +28,8 @@ from mycanvas.export.output import MARKER, read_identity
 from mycanvas.io.checked import digest, parse_checked, with_checksum
 from mycanvas.io.text import UNWRITABLE
 from mycanvas.metrics.manifest import MANIFEST, read_generated, read_prompts
-from mycanvas.ratings.files import PREFERENCE_SCORES, RANKS, read_preferences, read_ratings
+from mycanvas.ratings.entries import PREFERENCE_SCORES, RANKS
+from mycanvas.ratings.files import read_preferences, read_ratings
 from tests.fuzz.draws import as_json, changed, damaged, text, value
 from tests.fuzz.target import Target, check_message, require
 
