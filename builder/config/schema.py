@@ -26,6 +26,7 @@ from builder.stages.segment import SEGMENTERS
 from builder.stages.segment.base import GATE, SegmentConfig
 from builder.stages.select import SelectConfig
 from mycanvas.io.config_table import Location, Table, check_utf8
+from mycanvas.io.text import brief_repr
 from mycanvas.io.toml import flatten
 from mycanvas.models.device import cores
 
@@ -56,7 +57,7 @@ def _folder_or_hub(value: object) -> Path | str:
     if isinstance(value, str) and (value.startswith(ON_HUB) or "://" not in value):
         return value if value.startswith(ON_HUB) else check_utf8(Path(value))
     if not isinstance(value, Path):
-        raise ValueError(f"expected a folder, or {ON_HUB}owner/name, got {value!r}")
+        raise ValueError(f"expected a folder, or {ON_HUB}owner/name, got {brief_repr(value)}")
     return check_utf8(value)
 
 

@@ -19,7 +19,7 @@ from builder.sources.picture_files import is_picture
 from mycanvas.errors import InputError, StoreError
 from mycanvas.io.images import decode_mask, quiet_decoding, read_file, upright_size
 from mycanvas.io.messages import nearest
-from mycanvas.io.text import shown
+from mycanvas.io.text import brief, shown
 
 log = logging.getLogger("mycanvas")
 
@@ -44,9 +44,9 @@ def override_problems(folder: ConceptFolder) -> Iterator[str]:
     for key, listed in (("use", described.use), ("leave_out", described.leave_out)):
         for name in listed or ():
             if name not in names:
-                yield f"{place}.{key}: no photo in {folder.path} is called {name}; {nearest(name, names)}"
+                yield f"{place}.{key}: no photo in {folder.path} is called {brief(name)}; {nearest(name, names)}"
     for name in sorted({*(described.use or ())} & {*(described.leave_out or ())}):
-        yield f"{place}: {name} is both in use and in leave_out; remove it from one of them"
+        yield f"{place}: {brief(name)} is both in use and in leave_out; remove it from one of them"
 
 
 def with_overrides(folder: ConceptFolder, photos: Sequence[PhotoFile]) -> list[PhotoFile]:
