@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,17 @@ from typing import Any
 from builder.pipeline.annotations import read_annotations
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import changed_selection
-from builder.pipeline.reviewed_cutouts import current_sources, effective_scores
+from builder.pipeline.reviewed_cutouts import current_sources, effective_scores, leaving_scenes
 from builder.stages.select import SelectConfig
+from mycanvas.io.messages import counted
 from mycanvas.ratings.acceptance import AcceptanceFit, RankedScene, fit_acceptance
 from mycanvas.ratings.gate import GateFit, JudgedCutout, fit_gate
 
+log = logging.getLogger("mycanvas")
+
 
 def fit_ranks(path: Path, precision: float, changes: Mapping[str, Any], *, reset: bool = False) -> AcceptanceFit:
-    """Fit an acceptance score to the ranked scenes of a build.
+    """Fit an acceptance score to the ranked scenes of a build, without those that leave for their cut-outs.
 
     Args:
         path: the folder.
@@ -33,15 +37,23 @@ def fit_ranks(path: Path, precision: float, changes: Mapping[str, Any], *, reset
     ranks = read_annotations(folder).ranks
     photos = {photo.id: photo for photo in current_sources(folder).photos}
     min_rank = changed_selection(folder, changes, reset=reset).get("min_rank") or SelectConfig().min_rank or 0
+    rows = [
+        row
+        for index, _ in folder.markers()
+        for row in folder.candidates(index, ("id", "composition", "scores", "source_images"))
+        if row["id"] in ranks
+    ]
+    gone = leaving_scenes(rows, list(photos.values()))
+    if gone:
+        log.info("without the ranks of %s, whose cut-outs were refused or replaced", counted(len(gone), "scene"))
     scenes = [
         RankedScene(
             composition=row["composition"],
             scores=effective_scores(row, photos),
             accepted=ranks[row["id"]] >= min_rank,
         )
-        for index, _ in folder.markers()
-        for row in folder.candidates(index, ("id", "composition", "scores", "source_images"))
-        if row["id"] in ranks
+        for row in rows
+        if row["id"] not in gone
     ]
     return fit_acceptance(scenes, precision)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.cutout_decisions import leaving
 from builder.pipeline.prepared_files import read_cutout, read_encoded
 from builder.pipeline.reviewed_cutouts import build_reviews, current_sources
 from builder.pipeline.source_photos import CutoutUse, format_quality
@@ -96,6 +97,13 @@ class ReviewedCutouts:
         concept = photo_id.split("/")[0]
         others = [sha256 for sha256, photo in photos.items() if photo.concept == concept and photo.id != photo_id]
         return {"id": photo_id, "sha256": found, "others": others[:OTHERS]}
+
+    def left_out(self) -> frozenset[str]:
+        """The ids of the photos whose scenes leave the dataset: their cut-outs were refused or replaced."""
+        if not self._folder.sources_file.is_file():
+            return frozenset()
+        photos = current_sources(self._folder).photos
+        return frozenset(photo.id for photo in photos if photo.in_plan and leaving(photo))
 
     def decide(self, sha256: str, verdict: Verdict | None, reason: str, mask: str | None, rater: str) -> None:
         """Keep a decision; it is on the disk when this returns.

@@ -54,7 +54,9 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
     def listed(rater: str) -> dict[str, Any]:
         ranks = {rating.item: rating.score for rating in store.current(Rating, rater)}
         flags = {flag.item: flag.reason for flag in store.current(Flag, rater) if flag.reason}
-        order = order_for(rater, list(scenes.every().values()))
+        left_out = cutouts.left_out()
+        leaves = {scene.id: not left_out.isdisjoint(scene.source_images) for scene in scenes.every().values()}
+        order = sorted(order_for(rater, list(scenes.every().values())), key=lambda scene: leaves[scene.id])
         return {
             "flags": FLAGS,
             "order": [
@@ -64,6 +66,7 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
                     "split": split_of(scene.num_objects),
                     "rank": ranks.get(scene.id),
                     "flag": flags.get(scene.id),
+                    "leaves": leaves[scene.id],
                 }
                 for scene in order
             ],

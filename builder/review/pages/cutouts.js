@@ -2,10 +2,13 @@
 
 import { Bar, address, ask, askRater, askText, bindKeys, el, rater, showHelp } from "./common.js";
 import { fixMask } from "./brush.js";
+import { showLarge } from "./closeup.js";
 
 const KEYS = [
   ["← → ↑ ↓", "move"],
-  ["Enter Space", "use or refuse the cut-out"],
+  ["a r", "use it, or refuse it, and go to the next"],
+  ["Enter Space", "change from used to refused, or back"],
+  ["z", "show it large"],
   ["t", "type a reason"],
   ["d", "withdraw the decision: the build decides"],
   ["x", "fix the outline with a brush"],
@@ -27,7 +30,7 @@ class Cutouts {
     this.bar = new Bar(root, "Cut-outs");
     this.bar.saving.textContent = "all saved";
     for (const [key, text, action] of [
-      ["Enter", "use or refuse", () => this.flip()], ["t", "reason", () => this.reason()], ["x", "fix outline", () => this.fix()],
+      ["a", "use", () => this.judge("use")], ["r", "refuse", () => this.judge("refuse")], ["z", "large", () => this.enlarge()], ["t", "reason", () => this.reason()], ["x", "fix outline", () => this.fix()],
       ["m", "mask file", () => this.file.click()], ["d", "withdraw", () => this.withdraw()], ["v", "photos", () => this.toggle()], ["u", "undo", () => this.undo()],
     ]) this.bar.tool(key, text, action);
     this.grid = el("div.mc-concepts");
@@ -48,6 +51,9 @@ class Cutouts {
       ArrowDown: () => this.moveLine(1),
       Enter: () => this.flip(),
       " ": () => this.flip(),
+      a: () => this.judge("use"),
+      r: () => this.judge("refuse"),
+      z: () => this.enlarge(),
       t: () => this.reason(),
       d: () => this.withdraw(),
       x: () => this.fix(),
@@ -85,7 +91,7 @@ class Cutouts {
     this.photos = [];
     this.grid.replaceChildren(...concepts.map((concept) => this.section(concept)));
     this.progress();
-    if (!this.pointed() && this.photos.length) this.focus(0, false);
+    if (!this.pointed() && this.photos.length) this.resume();
   }
 
   section(concept) {
@@ -127,6 +133,21 @@ class Cutouts {
         el("span", {}, photo.quality === null ? "" : photo.quality), el("span.mc-name", {}, name),
         el("small", {}, photo.reason || photo.why)));
     return tile;
+  }
+
+  /** Start at the first cut-out that nobody has decided about. */
+  resume() {
+    const first = Math.max(this.photos.findIndex((entry) => !entry.photo.verdict), 0);
+    this.focus(first, false);
+    if (first) this.photos[first].tile.scrollIntoView({ block: "center" });
+  }
+
+  get current() {
+    return this.photos[this.at];
+  }
+
+  step(by) {
+    this.focus(this.at + by);
   }
 
   took(index) {
@@ -230,14 +251,31 @@ class Cutouts {
     }), options);
   }
 
+  /** Decide about the current cut-out, and go to the next; whoever agrees with the build says so too. */
+  async judge(verdict) {
+    if (!this.photos.length || (verdict === "use" && !this.hasCutout())) return;
+    const index = this.at;
+    const { photo } = this.current;
+    this.step(1);
+    if (photo.verdict !== verdict) await this.decide(index, { verdict, reason: "" });
+  }
+
   flip() {
     if (!this.photos.length) return;
-    const { photo } = this.photos[this.at];
-    if (!photo.found && !photo.used) {
-      this.bar.say("There is no cut-out to use: draw one with x, or give a mask with m.");
-      return;
-    }
+    const { photo } = this.current;
+    if (!photo.used && !this.hasCutout()) return;
     this.decide(this.at, { verdict: photo.used ? "refuse" : "use", reason: "" });
+  }
+
+  hasCutout() {
+    const { found } = this.current.photo;
+    if (!found) this.bar.say("There is no cut-out to use: draw one with x, or give a mask with m.");
+    return found;
+  }
+
+  async enlarge() {
+    if (!this.photos.length) return;
+    this.focus(this.photos.indexOf(await showLarge(this)));
   }
 
   withdraw() {

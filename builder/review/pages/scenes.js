@@ -92,10 +92,12 @@ class Scenes {
     if (this.order.length) this.resume();
   }
 
+  /** Scenes of refused cut-outs come last, and need no rank: they leave the dataset whatever it is. */
   resume() {
     const first = this.order.findIndex((scene) => !scene.rank && !scene.flag);
     this.show(first < 0 ? this.order.length - 1 : first);
     if (first < 0) this.bar.say("Every scene has a rank or a flag.");
+    else if (this.order[first].leaves) this.bar.say("Every other scene has a rank or a flag. These show refused cut-outs, and need none.");
   }
 
   move(step) {
@@ -160,8 +162,10 @@ class Scenes {
     this.ranks.forEach((button, index) => button.setAttribute("aria-pressed", String(scene.rank === index + 1)));
     const parts = [scene.rank ? `rank ${scene.rank}` : "no rank yet"];
     if (scene.flag) parts.push(`flag: ${scene.flag}`);
+    if (scene.leaves) parts.push("shows a refused cut-out");
     this.state.textContent = `${this.at + 1} / ${this.order.length} · ${parts.join(" · ")}`;
-    this.bar.set(this.order.filter((each) => each.rank || each.flag).length, this.order.length, "scenes");
+    const counted = this.order.filter((each) => !each.leaves);
+    this.bar.set(counted.filter((each) => each.rank || each.flag).length, counted.length, "scenes");
   }
 
   draw() {

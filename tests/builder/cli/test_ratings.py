@@ -198,7 +198,7 @@ def test_one_rating_gives_dashes(built: Path, tmp_path: Path, capsys: pytest.Cap
 
     text = run(capsys, built, "--quality", ratings)
 
-    assert "alpha (ordinal) -, of 0 scenes that at least two of 0 people ranked" in text
+    assert "alpha (ordinal) -, as no scene was ranked by two people" in text
     assert any(line.split() == ["visible", "high", "-", "1"] for line in text.splitlines())
 
 

@@ -249,6 +249,24 @@ def test_refused_fit_changes_nothing(folder: BuildFolder, capsys: pytest.Capture
     assert "give either --min-cutout or --fit-cutouts" in refusal("--fit-cutouts", "--min-cutout", "0.5")
 
 
+def test_ranks_of_scenes_with_refused_cutouts_are_not_fitted(
+    folder: BuildFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    like(folder)
+    scenes = [row for index, _ in folder.markers() for row in folder.candidates(index, ("id", "source_images"))]
+    shown = scenes[0]["source_images"][0]
+    (photo,) = (photo for photo in folder.sources().photos if photo.id == shown)
+    ranks = read_annotations(folder).ranks
+    left = sum(row["id"] in ranks and shown not in row["source_images"] for row in scenes)
+    build_reviews(folder).put(CutoutReview(photo=photo.sha256, verdict="refuse"))
+
+    with pytest.raises(SystemExit):
+        main(["select", str(folder.path), "--fit-ranks"])
+
+    assert 0 < left < 100
+    assert f"{left} ranked scenes; expected at least 100" in capsys.readouterr().err
+
+
 def test_gate_is_fitted_to_accepted_and_refused_cutouts(
     folder: BuildFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -247,6 +247,38 @@ def test_click_flips_keys_move_and_undo_restores(reviewed: Reviewed, page: Page)
     assert decisions(reviewed.folder) == before
 
 
+def test_one_key_decides_and_goes_on_in_the_grid_and_large(reviewed: Reviewed, page: Page) -> None:
+    for photo in decisions(reviewed.folder):
+        build_reviews(BuildFolder.open(reviewed.folder)).remove(photo)
+    before = decisions(reviewed.folder)
+    enter(page, reviewed.server, "decider")
+    at = "[...document.querySelectorAll('.mc-tile')].findIndex((tile) => tile.matches('.mc-current'))"
+    first = page.evaluate(at)
+
+    page.keyboard.press("r")
+    page.keyboard.press("a")
+    page.keyboard.press("z")
+    page.wait_for_selector(".mc-large .mc-check img")
+    page.keyboard.press("a")
+    page.keyboard.press("r")
+    page.wait_for_function(f"document.querySelectorAll('.mc-tile')[{first + 3}].textContent.startsWith('refused')")
+    page.keyboard.press("z")
+    page.wait_for_selector("dialog", state="detached")
+    saved(page)
+
+    assert page.evaluate(at) == first + 4
+    given = [each for photo, each in decisions(reviewed.folder).items() if each != before.get(photo)]
+    assert sorted((each.rater, each.verdict) for each in given) == [
+        *[("decider", "refuse")] * 2,
+        *[("decider", "use")] * 2,
+    ]
+    for _ in given:
+        page.keyboard.press("u")
+    page.wait_for_function(f"!document.querySelectorAll('.mc-tile')[{first}].querySelector('.mc-by')")
+    saved(page)
+    assert decisions(reviewed.folder) == before
+
+
 def test_brushed_mask_is_used_by_a_fresh_build(reviewed: Reviewed, page: Page, tmp_path: Path) -> None:
     enter(page, reviewed.server, "painter")
     page.keyboard.press("x")

@@ -46,6 +46,22 @@ def test_compositions_take_turns_in_an_order_of_each_rater() -> None:
         assert all(len({each.composition for each in found[start : start + 3]}) == 3 for start in range(0, 30, 3))
 
 
+def test_scenes_of_a_refused_cutout_come_last(routes: Routes) -> None:
+    before = order(routes, "ana")
+    assert not any(each["leaves"] for each in before)
+    photo = routes.get(f"/api/scenes/{before[0]['id']}")["photos"][0]
+    shown = {each["id"] for each in before if photo in routes.get(f"/api/scenes/{each['id']}")["photos"]}
+
+    routes.client.post(f"/api/cutouts/{photo['sha256']}", json={"rater": "ana", "verdict": "refuse"})
+
+    after = order(routes, "ana")
+    assert {each["id"] for each in after if each["leaves"]} == shown
+    assert [each["id"] for each in after] == [
+        *(each["id"] for each in before if each["id"] not in shown),
+        *(each["id"] for each in before if each["id"] in shown),
+    ]
+
+
 def test_rank_that_is_sent_twice_is_stored_once(routes: Routes) -> None:
     name, item = str(uuid.uuid4()), order(routes, "ana")[0]["id"]
 
