@@ -30,6 +30,11 @@ from builder.cli.output import print_result
 @click.option("--resolution", metavar=SIZES, help=f"{RESOLUTION}  [default: 1024]")
 @click.option("--seed", type=int, help="Seed of every random draw.  [default: 0]")
 @click.option("--workers", type=int, help="Processes.  [default: one per core]")
+@click.option("--engine", metavar="NAME", help="How work is spread: local, or ray for a cluster.  [default: local]")
+@click.option(
+    "--address", metavar="HOST:PORT", help="Ray cluster, or auto.  [default: $RAY_ADDRESS, else here]"
+)
+@click.option("--part", metavar="I/N", help="Make only shards I, I+N, …: one of N processes that share the output.")
 @min_quality_option
 @click.option("--keep-best", is_flag=True, help="Keep the best cut-out of a concept that has no trusted one.")
 @json_option
@@ -38,12 +43,13 @@ def build(
     profile: str | None,
     min_quality: float | None,
     keep_best: bool,
+    part: str | None,
     as_json: bool,
     **overrides: Any,
 ) -> None:
     """Build a dataset from folders of photos.
 
-    After an interruption, the same command resumes.
+    After an interruption, the same command resumes. For clusters and arrays of jobs, see docs/scale.md.
 
     \b
     Example:
@@ -56,4 +62,9 @@ def build(
     if min_quality is not None:
         segment["min_quality"] = min_quality
     overrides["segment"] = segment or None
-    print_result(run(load_config(config_file, profile, overrides)), as_json)
+    if part is None:
+        print_result(run(load_config(config_file, profile, overrides)), as_json)
+    else:
+        from builder.pipeline.parts import build_part, parse_part
+
+        print_result(build_part(load_config(config_file, profile, overrides), parse_part(part)), as_json)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -12,6 +14,21 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineOptions:
+    """What an engine runs on.
+
+    folder: where tasks write their results. workers: the most there may be; None: as many as there are cores or GPUs.
+    address: of the cluster; None: this machine. learned, device: whether tasks run models, and where.
+    """
+
+    folder: Path
+    workers: int | None = None
+    address: str | None = None
+    learned: bool = False
+    device: str = "auto"
 
 
 class Engine(Protocol):
@@ -29,4 +46,8 @@ class Engine(Protocol):
 
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         """Call `work`, a module-level function, on each task; tasks and results must be picklable."""
+        ...
+
+    def report(self) -> str:
+        """Where the tasks ran, and what was tried again: "2 nodes, 8 workers, 1 retry"; empty where nobody asks."""
         ...
