@@ -31,9 +31,7 @@ from builder.cli.output import print_result
 @click.option("--seed", type=int, help="Seed of every random draw.  [default: 0]")
 @click.option("--workers", type=int, help="Processes.  [default: one per core]")
 @click.option("--engine", metavar="NAME", help="How work is spread: local, or ray for a cluster.  [default: local]")
-@click.option(
-    "--address", metavar="HOST:PORT", help="Ray cluster, or auto.  [default: $RAY_ADDRESS, else here]"
-)
+@click.option("--address", metavar="HOST:PORT", help="Ray cluster, or auto.  [default: $RAY_ADDRESS, else here]")
 @click.option("--part", metavar="I/N", help="Make only shards I, I+N, …: one of N processes that share the output.")
 @min_quality_option
 @click.option("--keep-best", is_flag=True, help="Keep the best cut-out of a concept that has no trusted one.")

@@ -70,21 +70,25 @@ class RayEngine:
             write_text(self._probe.file, self._probe.content)
             self._ray, self._owned, self._kind = connect(self._options)
             self._deadline = time.monotonic() + WAIT
-        while left:
-            self._hire(left)
-            while waiting and self._idle:
-                worker, attempt = self._idle.pop(), waiting.popleft()
-                self._calls[worker.actor.run.remote(work, attempt[0])] = worker, attempt
-            for call in self._finished():
-                worker, tried = self._calls.pop(call)
-                if tried is None:
-                    self._admit(worker, call)
-                elif done := outcome(self._ray, call):
-                    left -= 1
-                    self._idle.append(worker)
-                    yield report(done)
-                else:
-                    waiting.append(self._again(worker, *tried))
+        try:
+            while left:
+                self._hire(left)
+                while waiting and self._idle:
+                    worker, attempt = self._idle.pop(), waiting.popleft()
+                    self._calls[worker.actor.run.remote(work, attempt[0])] = worker, attempt
+                for call in self._finished():
+                    worker, tried = self._calls.pop(call)
+                    if tried is None:
+                        self._admit(worker, call)
+                    elif done := outcome(self._ray, call):
+                        left -= 1
+                        self._idle.append(worker)
+                        yield report(done)
+                    else:
+                        waiting.append(self._again(worker, *tried))
+        finally:
+            for call in [call for call, (_, tried) in self._calls.items() if tried]:  # after an error
+                self._ray.kill(self._calls.pop(call)[0].actor)
 
     def report(self) -> str:
         """How many nodes and workers were used, and how many tasks were tried again; empty if there was no task."""

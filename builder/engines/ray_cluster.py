@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
+import socket
 import threading
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from builder.engines.base import EngineOptions
 from mycanvas.errors import ConfigError, MissingExtra, MyCanvasError
+from mycanvas.io.text import shown
 
 log = logging.getLogger("mycanvas")
 
@@ -18,6 +21,10 @@ STORE_BYTES = 100 * 2**20
 """Memory of a local cluster for objects: results are short reports."""
 
 DEVICES = ("auto", "cuda", "cpu")
+TIMEOUT = 10.0
+"""Seconds in which a cluster must answer."""
+ATTEMPTS = "3"
+"""How often Ray asks a cluster before it gives up; each takes up to 40 seconds."""
 
 
 class Node(NamedTuple):
@@ -47,7 +54,7 @@ def connect(options: EngineOptions) -> tuple[Any, bool, str]:
     address = options.address or os.environ.get("RAY_ADDRESS") or "local"
     if "://" in address:
         raise ConfigError(
-            f'address must be "auto" or HOST:PORT, got "{address}"; run the command on a node of the cluster'
+            f'address must be "auto" or HOST:PORT, got "{shown(address)}"; run the command on a node of the cluster'
         )
     if options.learned and options.device not in DEVICES:
         raise ConfigError(
@@ -55,6 +62,7 @@ def connect(options: EngineOptions) -> tuple[Any, bool, str]:
             f"got {options.device!r}"
         )
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", ATTEMPTS)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the coming default; the other one warns
     try:
         import ray
@@ -66,11 +74,14 @@ def connect(options: EngineOptions) -> tuple[Any, bool, str]:
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     try:
+        if parts := re.fullmatch(r"([^\s:]+):([0-9]{1,5})", address):
+            socket.create_connection((parts[1], int(parts[2])), TIMEOUT).close()  # Ray itself would wait for minutes
         ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **(local if address == "local" else {}))
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ConfigError(
-            f'cannot use the Ray cluster at "{address}": {str(error).strip()}; correct --address, start a cluster with '
-            "`ray start --head`, or give no address to use this machine"
+            f'cannot use the Ray cluster at "{shown(address)}": {str(error).strip()}; correct --address, set '
+            "RAY_AUTH_MODE=token if the cluster has a token, start one with `ray start --head`, or give no address to "
+            "use this machine"
         ) from error
     finally:
         if in_main:
