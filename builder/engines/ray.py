@@ -118,10 +118,9 @@ class RayEngine:
 
     def _finished(self) -> Sequence[Any]:
         """The calls that have finished, after a wait for one of them."""
-        if self._calls:
-            return self._ray.wait([*self._calls], timeout=PERIOD)[0]  # type: ignore[no-any-return]
-        time.sleep(PERIOD)
-        return ()
+        if not self._calls:
+            time.sleep(PERIOD)
+        return self._ray.wait([*self._calls], timeout=PERIOD)[0] if self._calls else ()
 
     def _again(self, worker: Hired, task: Any, failures: int) -> tuple[Any, int]:
         """A task whose worker died or cannot be reached, to try again, with one failure more."""

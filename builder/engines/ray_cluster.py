@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from builder.engines.base import EngineOptions
 from mycanvas.errors import ConfigError, MissingExtra, MyCanvasError
 from mycanvas.io.text import shown
+from mycanvas.models.device import cores
 
 log = logging.getLogger("mycanvas")
 
@@ -70,7 +71,7 @@ def connect(options: EngineOptions) -> tuple[Any, bool, str]:
         raise MissingExtra("ray", extra="ray") from missing
     if ray.is_initialized():
         return ray, False, _kind(ray, options)
-    local = {"num_cpus": options.workers, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+    local = {"num_cpus": options.workers or cores(), "object_store_memory": STORE_BYTES, "include_dashboard": False}
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     try:

@@ -34,7 +34,7 @@ class Probe:
     """What a node must see before it works.
 
     file: in the output folder's .build, absolute. content: of the file. folder: from which paths of tasks are relative.
-    versions: of the command. levels: for `collect_logs`.
+    versions: of the command. levels: for `collect_logs`. patience: the seconds in which it must be seen.
     """
 
     file: Path
@@ -42,6 +42,7 @@ class Probe:
     folder: Path
     versions: str
     levels: Mapping[str, int]
+    patience: float = PATIENCE
 
 
 def new_probe(output: Path) -> Probe:
@@ -65,7 +66,7 @@ class Worker:
             os.chdir(probe.folder)
         if versions() != probe.versions:
             return f"it has {versions()}, not {probe.versions}; install the same there"
-        output, end = probe.file.parent.parent, time.monotonic() + PATIENCE
+        output, end = probe.file.parent.parent, time.monotonic() + probe.patience
         while not (probe.file.is_file() and probe.file.read_text() == probe.content):
             if time.monotonic() > end:
                 return f"it does not see the files in {output}; mount the same file system there"

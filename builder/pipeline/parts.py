@@ -19,6 +19,9 @@ from mycanvas.errors import ConfigError, InUseError
 from mycanvas.io.messages import counted
 from mycanvas.io.text import shown
 
+LISTED = 8
+"""Parts with shards left that the report names."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartReport:
@@ -34,9 +37,10 @@ class PartReport:
 
     def lines(self) -> list[str]:
         """Lines for a terminal."""
-        parts = ", ".join(f"{part} ({count})" for part, count in self.left.items())
+        parts = [f"{part} ({count})" for part, count in self.left.items()]
+        listed = ", ".join(parts[:LISTED]) + (", …" if len(parts) > LISTED else "")
         return [
-            f"part {self.part} is made; {counted(sum(self.left.values()), 'shard')} of other parts left: {parts}",
+            f"part {self.part} is made; {counted(sum(self.left.values()), 'shard')} of other parts left: {listed}",
             "the last part to end makes the dataset, as does the same command without --part",
         ]
 
