@@ -29,9 +29,9 @@ def claim(folder: BuildFolder, request: Mapping[str, Any], *, wait: bool = False
     folder.check_ownership()
     with folder.locked(wait=wait):
         _store_request(folder, request)
-        for leftover in unfinished_files(folder.path):
-            leftover.unlink()
+        _remove_unfinished(folder)
         yield
+        _remove_unfinished(folder)  # of workers that died, whose tasks others did
 
 
 @contextmanager
@@ -47,6 +47,11 @@ def share(folder: BuildFolder, request: Mapping[str, Any]) -> Iterator[bool]:
         if planned and (found := changes(folder.request(), request)):
             raise built_otherwise(folder.path, found)
         yield planned
+
+
+def _remove_unfinished(folder: BuildFolder) -> None:
+    for leftover in unfinished_files(folder.path):
+        leftover.unlink(missing_ok=True)
 
 
 def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:
