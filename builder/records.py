@@ -55,9 +55,30 @@ Choice = Literal["use", "leave_out"]
 """A key of concepts.toml with which a user decides about the cut-out of a photo."""
 
 
+Verdict = Literal["use", "refuse"]
+"""A person's decision about the cut-out of a photo in a review."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CutoutReview:
+    """A person's decision about the cut-out of one photo.
+
+    photo: the sha256 of the photo file's bytes. reason: short text, may be empty. rater: who decided.
+    mask: the sha256 of the PNG of a mask that replaces the outline that was found; None: the outline as it was cut.
+    at: the time, in UTC as ISO 8601 with microseconds; of several copies of a decision, the newest counts.
+    """
+
+    photo: str
+    verdict: Verdict
+    reason: str = ""
+    mask: str | None = None
+    rater: str = ""
+    at: str = ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MaskFile:
-    """A picture beside a photo that shows where its object is. sha256: of the file's bytes."""
+    """A picture that shows where the object of a photo is. sha256: of the file's bytes."""
 
     path: Path
     sha256: str
@@ -71,6 +92,8 @@ class PhotoFile:
     sha256: of the file's bytes; the key of caches.
     attribution: the photo's author and license, if the folder gives them.
     mask: the mask beside it. choice: what concepts.toml decides about its cut-out.
+    review, review_mask: what a person decided about its cut-out, and the mask that came with it.
+    flaw: why the mask that decides cannot be used; then the photo is not cut out.
     """
 
     id: str
@@ -79,6 +102,14 @@ class PhotoFile:
     attribution: str | None = None
     mask: MaskFile | None = None
     choice: Choice | None = None
+    review: CutoutReview | None = None
+    review_mask: MaskFile | None = None
+    flaw: str | None = None
+
+    @property
+    def outline(self) -> MaskFile | None:
+        """The mask by which the photo is cut out: that of a review, else the one beside it; None: there is none."""
+        return self.review_mask or self.mask
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +133,7 @@ class Photo:
     """One photo in memory, upright, RGB.
 
     alpha: the file's alpha channel, a ready-made cut-out; None if there is none and the object must be found.
-    mask: the mask beside the file, which is used instead of finding the object.
+    mask: the mask that a user gave, which is used instead of finding the object.
     cutout_side: longest side in pixels at which its cut-out is kept; None: as it is cut.
     """
 

@@ -23,6 +23,14 @@ def no_user_cache() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_user_reviews() -> Iterator[None]:
+    """Keep the user's decisions about cut-outs out of all tests; a test of them sets a folder of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MYCANVAS_REVIEWS", "off")
+        yield
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of concepts: real photos where this checkout has them beside it, else one photo of each of two toys."""

@@ -37,9 +37,9 @@ def cutouts(
     """Cut out the objects of photos, and draw a contact sheet.
 
     PHOTOS is as for `mycanvas build --concepts`. The sheet shows each photo, its cut-out, how far the segmenter
-    trusts it, whether a build would use it, and why. A mask beside a photo (00.mask.png for 00.jpg) decides first,
-    then `use = [...]` and `leave_out = [...]` in concepts.toml, then --min-quality. A build with the same
-    --output and configuration uses these cut-outs.
+    trusts it, whether a build would use it, and why. A decision of `mycanvas review` comes first, then a mask beside
+    a photo (00.mask.png for 00.jpg), then `use = [...]` and `leave_out = [...]` in concepts.toml, then
+    --min-quality. A build with the same --output and configuration uses these cut-outs.
 
     \b
     Example:
@@ -58,10 +58,11 @@ def show_cutouts(folder: BuildFolder, sheet: Path, as_json: bool) -> None:
     """Draw the contact sheet of a folder's cut-outs, and print what became of each photo."""
     from builder.inspect.cutout_sheet import MOST, draw_cutouts
     from builder.inspect.summary import write_sheet
+    from builder.pipeline.reviewed_cutouts import current_sources
     from builder.pipeline.source_photos import photos_as_json, summary_lines
 
     write_sheet(sheet, partial(draw_cutouts, folder))
-    photos = folder.sources().every_photo()
+    photos = current_sources(folder).every_photo()
     if as_json:
         print_json({"folder": str(folder.path), "contact_sheet": str(sheet), "photos": photos_as_json(photos)})
     else:

@@ -95,6 +95,12 @@ Two environment variables change it:
 - `MYCANVAS_CACHE_SIZE`: its largest size after a build, such as `500MB` or `2GB`; the default is `1GB`. The results
   that were not used for longest are deleted first, outlines last.
 
+## Decisions about cut-outs
+
+A decision about a cut-out is kept by the content of its photo, in the `.build/reviews` folder of the build and in
+`~/.local/share/mycanvas/reviews`, where other builds of the same photo find it. `MYCANVAS_REVIEWS` sets another folder
+than the latter; with `off`, decisions are kept in their own build only.
+
 ## Shell completion
 
 Bash completes commands, options, and the values of `--profile` and `--format` after this line in `~/.bashrc`; for zsh

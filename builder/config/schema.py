@@ -23,7 +23,7 @@ from builder.stages.repaint.base import RepaintConfig
 from builder.stages.score import SCORERS
 from builder.stages.score.base import ScoreConfig
 from builder.stages.segment import SEGMENTERS
-from builder.stages.segment.base import SegmentConfig
+from builder.stages.segment.base import GATE, SegmentConfig
 from builder.stages.select import SelectConfig
 from mycanvas.io.config_table import Location, Table, check_utf8
 from mycanvas.io.toml import flatten
@@ -43,6 +43,9 @@ NOT_IDENTITY = frozenset(
     | {"engine", "workers", "address", "device", "memory"}
 )
 """Keys that do not change the bytes of a scene."""
+
+GATE_KEYS = frozenset(f"segment.{name}" for name in GATE)
+"""Keys that choose cut-outs, without changing any pixel of them; they may change while a build is unfinished."""
 
 Stage = TypeVar("Stage", bound=Table)
 
@@ -143,9 +146,13 @@ class BuildConfig(PlanConfig):
             return True
         return rest[0] == self.backend_name(stage) and rest[-1] not in self.backend(stage).Config.runtime_fields
 
+    def scene_identity(self) -> dict[str, Any]:
+        """As `identity`, without the settings that only choose cut-outs: the plan records the cut-outs themselves."""
+        return {name: value for name, value in self.identity().items() if name not in GATE_KEYS}
+
     def digest(self) -> str:
-        """Compute the sha256 of `identity`, in hexadecimal."""
-        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+        """Compute the sha256 of `scene_identity`, in hexadecimal."""
+        return hashlib.sha256(json.dumps(self.scene_identity(), sort_keys=True).encode()).hexdigest()
 
 
 def _one_of(names: Iterable[str]) -> Any:

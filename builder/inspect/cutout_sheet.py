@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from builder.inspect.contact_sheet import arranged, wrapped
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.prepared_files import read_cutout, read_encoded
+from builder.pipeline.reviewed_cutouts import current_sources
 from builder.pipeline.source_photos import CutoutUse, format_quality
 from mycanvas.errors import StoreError
 
@@ -36,7 +37,7 @@ def draw_cutouts(folder: BuildFolder) -> Image.Image:
         raise StoreError(
             f"{folder.path} has no cut-outs yet; run the same `mycanvas build` or `mycanvas cutouts` again"
         )
-    photos = folder.sources().every_photo()
+    photos = current_sources(folder).every_photo()
     step = max(1.0, len(photos) / MOST)
     shown = [photos[int(index * step)] for index in range(min(len(photos), MOST))]
     return arranged([draw_tile(folder, photo) for photo in shown], COLUMNS, _SIZE)

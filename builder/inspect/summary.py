@@ -18,6 +18,7 @@ from builder.inspect.contact_sheet import contact_sheet
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.manifest import check_whole, read_manifest
+from builder.pipeline.reviewed_cutouts import current_sources
 from builder.pipeline.source_photos import Sources, height_lines, summary_lines
 from builder.stages.layout.replies import Tally, tally
 from mycanvas.dataset import Scene, open_dataset
@@ -101,7 +102,7 @@ def inspect_build(folder: BuildFolder) -> Inspection:
         funnel=manifest.funnel.ordered(),
         compositions=dict(sorted(Counter(scene.composition for scene in scenes).items())),
         quantiles=_quantiles(scores),
-        sources=folder.sources(),
+        sources=current_sources(folder),
         words_per_caption=float(np.mean([len(scene.caption.split()) for scene in scenes])),
         replies=tally(folder.replies),
         placed_by=_tally("placed_by", scenes),

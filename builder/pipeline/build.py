@@ -52,7 +52,7 @@ def prepare(context: BuildContext, inputs: Inputs) -> tuple[tuple[Sample, ...], 
         The scenes of the plan, and the cut-outs of all photos.
     """
     cutouts = cut_out_all(context, inputs.concepts)
-    _write_sources(context.folder, inputs, cutouts)
+    _write_sources(context, inputs, cutouts)
     samples = _make_plan(context, inputs, cutouts)
     paint_all(context, samples)
     return samples, cutouts
@@ -80,7 +80,7 @@ def cut_out_only(config: BuildConfig) -> BuildFolder:
     """
     setup = set_up(config, ("segment",))
     with claim(setup.folder, setup.request), started(setup) as context:
-        _write_sources(setup.folder, setup.inputs, cut_out_all(context, setup.inputs.concepts))
+        _write_sources(context, setup.inputs, cut_out_all(context, setup.inputs.concepts))
     return setup.folder
 
 
@@ -126,21 +126,25 @@ def started(setup: Setup, part: Part = WHOLE) -> Iterator[BuildContext]:
         yield BuildContext(config=config, folder=setup.folder, engine=engine, runtime=setup.runtime, part=part)
 
 
-def _write_sources(folder: BuildFolder, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
+def _write_sources(context: BuildContext, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:
+    flawed = {cutout.id: cutout.reason or "" for cutout in cutouts if not cutout.key}
     sources = Sources(
-        photos=cutouts,
+        photos=tuple(cutout for cutout in cutouts if cutout.key),
         backgrounds=tuple(map(background_use, inputs.backgrounds)),
-        unreadable={rejection.sample_id: rejection.reason for rejection in inputs.rejected},
+        unreadable={rejection.sample_id: rejection.reason for rejection in inputs.rejected} | flawed,
+        gate=context.config.min_quality(),
+        keep_best=context.config.segment.keep_best,
         unreadable_backgrounds={rejection.sample_id: rejection.reason for rejection in inputs.rejected_backgrounds},
     )
-    write_checked(folder.sources_file, asdict(sources))
+    write_checked(context.folder.sources_file, asdict(sources))
 
 
 def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUse]) -> tuple[Sample, ...]:
-    """Plan every scene, with the cut-outs that scenes may show, and write the plan."""
+    """Plan every scene, or again as in an earlier run, and write the plan with the cut-outs that it is drawn with."""
     config = context.config
-    used = {cutout.concept for cutout in cutouts if cutout.used}
-    concepts = [concept for concept in inputs.concepts if concept.name in used]
+    planned = {cutout.id: cutout for cutout in cutouts if cutout.in_plan}
+    shown = {cutout.concept for cutout in planned.values()}
+    concepts = [concept for concept in inputs.concepts if concept.name in shown]
     if not concepts:
         raise InputError(_no_cutout(cutouts, config))
     if len(concepts) == 1 and not config.compositions and 1 not in config.sizes:
@@ -150,14 +154,18 @@ def _make_plan(context: BuildContext, inputs: Inputs, cutouts: Sequence[CutoutUs
             concepts[0].name,
         )
     samples = draw_samples(context, concepts, cutouts, inputs.backgrounds)
-    plan = Plan(request=digest(context.folder.request()), scenes=tuple(map(_planned, samples)))
+    plan = Plan(
+        request=digest(context.folder.request()),
+        scenes=tuple(map(_planned, samples)),
+        cutouts={name: cutout.key for name, cutout in planned.items()},
+    )
     write_checked(context.folder.plan_file, asdict(plan))
     return samples
 
 
 def _no_cutout(cutouts: Sequence[CutoutUse], config: BuildConfig) -> str:
     """Why no photo can be used, and how to fix it."""
-    qualities = [cutout.quality for cutout in cutouts if cutout.quality is not None and not cutout.choice]
+    qualities = [cutout.quality for cutout in cutouts if cutout.quality is not None and cutout.below_gate]
     if not qualities:
         return "no photo gave a cut-out, for the reasons above; give photos of one object, or with an alpha channel"
     return (

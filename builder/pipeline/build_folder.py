@@ -8,6 +8,7 @@
     OUT/.build/sources.json           each photo with its cut-out, and the backgrounds
     OUT/.build/cutouts/<key>.*        cut-outs, named by the photo's content and the segmenter's parameters
     OUT/.build/backgrounds/<name>.*   painted backgrounds
+    OUT/.build/reviews/<sha256>.*     people's decisions about cut-outs, named by the photo's content, and their masks
     OUT/.build/replies/*/<key>.json   replies of a language model, named by the question
     OUT/.build/candidates/NNNNN.arrow every generated scene, with scores; NNNNN.json is its marker, written last
     OUT/.build/shards/<sha256>.arrow  the dataset's shards, named by content; OUT/data and OUT/concepts link to them
@@ -101,6 +102,11 @@ class BuildFolder:
     def config_file(self) -> Path:
         """The configuration of the last build; the thresholds of the last selection are in the manifest."""
         return self.hidden / "config.json"
+
+    @property
+    def reviews(self) -> Path:
+        """The folder of people's decisions about the cut-outs; it exists only if there are some."""
+        return self.hidden / "reviews"
 
     @property
     def replies(self) -> Path:

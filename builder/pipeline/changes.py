@@ -18,8 +18,6 @@ MAX_VALUE = 60
 
 _PARTS: Mapping[str, Sequence[str]] = {
     "photo": ("content",),
-    "mask": ("content",),
-    "choice": ("key in concepts.toml",),
     "concept": ("token", "class_noun", "height_cm"),
     "background": ("content", "phrase", "horizon", "ground"),
     "model": ("revision",),
@@ -76,7 +74,7 @@ def _concepts(request: Mapping[str, Any]) -> list[str]:
 def _concept_of(name: str) -> str | None:
     """The concept that a name is about: "dog6" for "concept dog6" and "photo dog6/00.jpg"."""
     kind, _, item = name.partition(" ")
-    return item if kind == "concept" else item.split("/")[0] if kind in {"photo", "mask", "choice"} else None
+    return item if kind == "concept" else item.split("/")[0] if kind == "photo" else None
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from builder.config.schema import GATE_KEYS
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.changes import built_otherwise, changes
 from builder.pipeline.own_files import unfinished_files
@@ -61,9 +62,18 @@ def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:
     if not (folder.request_file.is_file() and planned) or _is_lost(folder, request):
         write_checked(folder.request_file, request)
         return
-    found = changes(folder.request(), request)
+    found = changes(_without_decisions(folder.request()), request)
     if found:
         raise built_otherwise(folder.path, found)
+
+
+def _without_decisions(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A request without decisions about cut-outs and the gate, which earlier builds recorded in it."""
+    return {
+        name: value
+        for name, value in request.items()
+        if not (name in GATE_KEYS or name.startswith(("mask ", "choice ")))
+    }
 
 
 def _is_lost(folder: BuildFolder, request: Mapping[str, Any]) -> bool:

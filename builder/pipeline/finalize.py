@@ -18,8 +18,9 @@ from builder.pipeline.claim import claim
 from builder.pipeline.dataset_writer import link_shards, store_concepts, store_splits, write_card
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.manifest import MadeFrom, is_current, last_manifest, write_manifest
+from builder.pipeline.reviewed_cutouts import effective_scores, learn_reviews, leaving_scenes, waiting_note
 from builder.pipeline.rows import Row
-from builder.pipeline.source_photos import CutoutUse, height_lines, summary_lines
+from builder.pipeline.source_photos import CutoutUse, Sources, height_lines, summary_lines
 from builder.pipeline.stored_records import Marker
 from builder.records import Rejected
 from builder.stages.layout.replies import tally
@@ -31,17 +32,22 @@ from mycanvas.schema import split_of
 
 log = logging.getLogger("mycanvas")
 
-COLUMNS = ("id", "composition", "scores", "fingerprint", "caption")
+COLUMNS = ("id", "composition", "scores", "fingerprint", "caption", "source_images")
 """The columns of a candidate that are read; none is a picture."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """The result of a build or a selection. photos: all source photos; empty for a selection, which changes none."""
+    """The result of a build or a selection.
+
+    photos: all source photos; empty for a selection, which changes none.
+    note: about cut-outs that were accepted or fixed since the plan; None if there are none.
+    """
 
     folder: BuildFolder
     funnel: Funnel
     photos: tuple[CutoutUse, ...]
+    note: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Convert the folder and the counts to JSON types."""
@@ -53,6 +59,7 @@ class Summary:
         return [
             *([*summary_lines(self.photos), *height_lines(self.photos), ""] if self.photos else []),
             *self.funnel.lines(),
+            *([self.note] if self.note else []),
             *tally(self.folder.replies).lines(),
             "",
             f'load it:     import mycanvas, datasets; datasets.load_dataset("mycanvas", data_dir={path})',
@@ -109,7 +116,8 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     Raises:
         StoreError: the build is not finished, a file is damaged, or no scene would be kept; an earlier dataset stays.
     """
-    sources = folder.sources()
+    sources = learn_reviews(folder)
+    note = waiting_note(sources.photos)
     markers = list(folder.markers())
     made_from = MadeFrom(
         select=config.select.model_dump(mode="json"),
@@ -119,12 +127,12 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     )
     before = last_manifest(folder)
     if before and before.made_from == made_from and is_current(folder, before):
-        return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.every_photo())
+        return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.every_photo(), note=note)
     planned = {scene.id: split_of(scene.num_objects) for scene in folder.plan()}
     shards, rejected = _read_shards(folder, markers)
     candidates = [row for rows in shards.values() for row in rows]
     _check_all_made(folder, planned, candidates, rejected)
-    selection = _select(candidates, config)
+    selection = _select(candidates, config, sources)
     funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
     if not selection.kept:
         stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
@@ -137,7 +145,7 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     link_shards(folder, stored, before)
     text = card_text(folder, config, sources, funnel, stored, list(chain.from_iterable(kept.values())))
     write_manifest(folder, stored, write_card(folder, text, before), made_from, funnel)
-    return Summary(folder=folder, funnel=funnel, photos=sources.every_photo())
+    return Summary(folder=folder, funnel=funnel, photos=sources.every_photo(), note=note)
 
 
 def _read_shards(
@@ -168,10 +176,18 @@ def _check_all_made(
         raise StoreError(f"{folder.path}: {left}; run the same `mycanvas build` again first")
 
 
-def _select(candidates: Sequence[Row], config: BuildConfig) -> Selection:
+def _select(candidates: Sequence[Row], config: BuildConfig, sources: Sources) -> Selection:
     """Select the candidates to keep; warn of bounds that have no effect."""
+    refused = leaving_scenes(candidates, sources.photos)
+    photos = {photo.id: photo for photo in sources.photos}
     judged = [
-        Judged(id=row["id"], composition=row["composition"], scores=row["scores"], fingerprint=row["fingerprint"])
+        Judged(
+            id=row["id"],
+            composition=row["composition"],
+            scores=effective_scores(row, photos),
+            fingerprint=row["fingerprint"],
+            refused=refused.get(row["id"]),
+        )
         for row in candidates
     ]
     for score in idle_bounds(judged, config.select):

@@ -13,10 +13,12 @@ from builder.config import BuildConfig
 from builder.pipeline.build_folder import MODEL, BuildFolder
 from builder.pipeline.changes import built_otherwise, changes
 from builder.pipeline.own_files import enclosing_build
+from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.records import BackgroundRef, Concept, Rejected
 from builder.sources.background_photos import find_backgrounds
 from builder.sources.concepts import find_concepts
 from builder.sources.hub_datasets import fetch_concepts
+from builder.sources.overrides import with_reviews
 from builder.stages.backgrounds import procedural_backgrounds
 from mycanvas import __version__
 from mycanvas.errors import ConfigError
@@ -47,6 +49,7 @@ def find_inputs(config: BuildConfig) -> Inputs:
             invalid.
         InputError: there is no usable photo.
         HubError: a dataset on the Hub is not available.
+        StoreError: a person's decision about a cut-out is damaged.
     """
     _check_output_is_elsewhere(config)
     concepts = find_concepts(config.concepts if isinstance(config.concepts, Path) else fetch_concepts(config.concepts))
@@ -54,7 +57,7 @@ def find_inputs(config: BuildConfig) -> Inputs:
         log.warning('"%s" is left out: %s', rejection.sample_id, rejection.reason)
     backgrounds, rejected = find_build_backgrounds(config)
     return Inputs(
-        concepts=concepts.concepts,
+        concepts=with_reviews(concepts.concepts, build_reviews(BuildFolder(config.output))),
         backgrounds=backgrounds,
         rejected=concepts.rejected,
         rejected_backgrounds=rejected,
@@ -77,14 +80,17 @@ def find_build_backgrounds(config: BuildConfig) -> tuple[tuple[BackgroundRef, ..
 
 
 def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, str]) -> dict[str, Any]:
-    """Collect everything that the scenes depend on, flat, so that an error can name the settings that changed.
+    """Collect everything that the plan depends on, flat, so that an error can name the settings that changed.
+
+    Decisions about cut-outs and the gate are not in it: they may change at any time, and the plan records the cut-outs
+    that it was drawn with (planned_cutouts.py).
 
     Args:
         config: the configuration; photos are identified by their content, not by their path.
         inputs: the concepts and backgrounds of the build.
         revisions: model name in the configuration -> revision, for each required model.
     """
-    request = {"mycanvas": __version__, **config.identity()}
+    request = {"mycanvas": __version__, **config.scene_identity()}
     request |= {f"{MODEL}{name}": revision for name, revision in revisions.items()}
     for stage, name in config.backends().items():
         identity = config.backend(stage).identity(config.backend_table(stage))
@@ -92,8 +98,6 @@ def build_request(config: BuildConfig, inputs: Inputs, revisions: Mapping[str, s
     for concept in inputs.concepts:
         request[f"concept {concept.name}"] = [concept.token, concept.class_noun, concept.height_cm]
         request |= {f"photo {photo.id}": photo.sha256 for photo in concept.photos}
-        request |= {f"mask {photo.id}": photo.mask.sha256 for photo in concept.photos if photo.mask}
-        request |= {f"choice {photo.id}": photo.choice for photo in concept.photos if photo.choice}
     request |= background_request(inputs.backgrounds)
     return request
 
@@ -126,7 +130,7 @@ def check_output(config: BuildConfig, concepts: Collection[str]) -> None:
     if not (folder.check_ownership() and folder.plan_file.is_file()):
         return
     before, names = folder.request(), {f"concept {name}" for name in concepts}
-    now = {"mycanvas": __version__, **config.identity()} | {name: before.get(name, True) for name in names}
+    now = {"mycanvas": __version__, **config.scene_identity()} | {name: before.get(name, True) for name in names}
     known = {name: value for name, value in before.items() if name in now or name.startswith("concept ")}
     if found := changes(known, now):
         raise built_otherwise(folder.path, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +18,9 @@ LOCK = "lock"
 """The file in .build that exists while a command writes to the folder."""
 CONCEPTS_SHARD = "train-00000-of-00001.arrow"
 
+_DECIDING = 3600
+"""Seconds for which an unfinished file of a decision may still be written by another process."""
+
 NAMES: Mapping[str, str] = {
     ".": r"README\.md",
     "data": rf"({'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.arrow",
@@ -24,8 +28,9 @@ NAMES: Mapping[str, str] = {
     ".build": r"(build|config|plan|selected|sources)\.json|probe",
     ".build/backgrounds": r"(?P<background>[\w-]+-\d+)\.(json|npy)",
     ".build/candidates": r"(?P<shard>\d{5})\.(arrow|json)",
-    ".build/cutouts": r"(?P<key>[0-9a-f]{32})\.(json|cutout\.npy|mask\.png|photo\.jpg)",
+    ".build/cutouts": r"(?P<key>[0-9a-f]{32})\.(json|colours\.npy|cutout\.npy|mask\.png|photo\.jpg)",
     ".build/push": r"[0-9a-f]{64}\.(json|parquet)",
+    ".build/reviews": r"[0-9a-f]{64}\.(json|png)",
     ".build/shards": r"(?P<sha256>[0-9a-f]{64})\.arrow",
 }
 """Regular expressions of the names, by the folder within OUT; the folders of replies have names of their own."""
@@ -40,13 +45,18 @@ def own_files(output: Path, place: str) -> Iterator[tuple[Path, re.Match[str]]]:
 
 
 def unfinished_files(output: Path) -> Iterator[Path]:
-    """Find the unfinished files of a build, which killed processes left."""
+    """Find the unfinished files of a build, which killed processes left.
+
+    One of a decision counts after an hour: people decide about cut-outs while a build runs.
+    """
+    latest = time.time() - _DECIDING
     parent = output / ".build" / "replies"
     folders = sorted(entry.name for entry in parent.iterdir()) if parent.is_dir() else []
     names = {**NAMES, **{f".build/replies/{folder}": replies.NAME for folder in folders}}
     for place, name in names.items():
         for file, _ in _matching(output / place, unfinished_pattern(name)):
-            yield file
+            if place != ".build/reviews" or file.stat().st_mtime < latest:
+                yield file
 
 
 def enclosing_build(path: Path) -> Path | None:

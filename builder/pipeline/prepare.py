@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +17,10 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.cache_keys import prepared_key, settings_key
 from builder.pipeline.cached_segmenter import CachedSegmenter
 from builder.pipeline.context import BuildContext
+from builder.pipeline.cutout_decisions import choose_cutouts, decide, network_advice
+from builder.pipeline.cutout_keys import PHOTO_SIDE, cutout_key, cutout_side
 from builder.pipeline.loaded_backends import with_backend
+from builder.pipeline.planned_cutouts import PlannedCutouts, check_kept, planned_cutouts, with_planned_mask
 from builder.pipeline.prepared_files import (
     cutout_marker,
     is_cut_out,
@@ -31,21 +32,19 @@ from builder.pipeline.prepared_files import (
     write_prepared,
 )
 from builder.pipeline.result_cache import PREPARED, ResultCache, cache_folder, cache_size
+from builder.pipeline.reviewed_cutouts import with_review
 from builder.pipeline.siblings import compare_siblings
-from builder.pipeline.source_photos import CutoutUse, choose_cutouts, network_advice
+from builder.pipeline.source_photos import CutoutUse
 from builder.records import Background, BackgroundRef, Concept, PhotoFile, Rgb, Sample
 from builder.sources.photos import read_photo
 from builder.stages.backgrounds import paint_scene
 from builder.stages.segment import SEGMENTERS, segment
-from builder.stages.segment.base import GATE, Matte
-from mycanvas import __version__
+from builder.stages.segment.base import Matte
 from mycanvas.io.progress import Progress
 from mycanvas.models.runtime import Runtime
 
 log = logging.getLogger("mycanvas")
 
-PHOTO_SIDE = 2048
-"""Longest side in pixels to which a source photo is scaled before it is cut out and published."""
 _KEPT_BYTES = 16 * 2**20
 """After a block of this size was allocated and freed, glibc reuses the memory of smaller ones: new pages cost more time
 than most operations on them."""
@@ -96,35 +95,82 @@ def one_thread() -> Iterator[None]:
 
 
 def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[CutoutUse, ...]:
-    """Cut out every photo of every concept, and decide which cut-outs scenes may show."""
-    config = context.config
-    photos = [photo for concept in concepts for photo in concept.photos]
-    keys = {photo.id: _cutout_key(photo, context) for photo in photos}
-    cache = cache_folder()
-    step = SEGMENTERS[config.backend_name("segment")].batch_size(config.backend_table("segment"))
-    tasks = [
-        CutoutTask(
-            folder=context.folder.path,
-            photos=tuple(batch),
-            keys=tuple(keys[photo.id] for photo in batch),
-            config=config,
-            runtime=context.runtime,
-            cache=cache,
-        )
-        for batch in (photos[start : start + step] for start in range(0, len(photos), step))
-    ]
-    with Progress("cutting out", len(photos), "photo") as progress:
-        _bound_cache(cache, _problems(context.engine.map(cut_out, tasks), progress))
-    cutouts = [
-        _read_use(context.folder, concept, photo, keys[photo.id]) for concept in concepts for photo in concept.photos
-    ]
+    """Cut out every photo of every concept, and decide which cut-outs scenes may show.
+
+    Where there is a plan, the cut-outs are those that it was drawn with. A photo whose mask cannot be used has no key.
+
+    Raises:
+        StoreError: a cut-out of the plan is lost and cannot be made again.
+    """
+    config, planned = context.config, planned_cutouts(context.folder)
+    photos = [(concept, _photo_to_cut(photo, context, planned)) for concept in concepts for photo in concept.photos]
+    _cut_out_missing(context, [found for _, found in photos])
+    cutouts = [_read_use(context.folder, concept, found, planned) for concept, found in photos]
     colours = {cutout.id: read_colours(context.folder, cutout.key) for cutout in cutouts if cutout.quality is not None}
     weight = SEGMENTERS[config.backend_name("segment")].unlike_weight(config.backend_table("segment"))
     cutouts = compare_siblings(cutouts, colours, weight)
+    if planned:
+        return decide(_with_planned(cutouts, planned), config.min_quality(), keep_best=config.segment.keep_best)
     chosen = choose_cutouts(cutouts, config.min_quality(), keep_best=config.segment.keep_best)
     if not config.backend("segment").learned and (advice := network_advice(chosen)):
         log.warning(advice)
     return chosen
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _ToCut:
+    """A photo with the name of its cut-out's files; "": its mask cannot be used.
+
+    given: with all present masks. cut: with the mask by which it is cut out; None: another one was used, and the files
+        are whole.
+    """
+
+    given: PhotoFile
+    cut: PhotoFile | None
+    key: str
+
+
+def _photo_to_cut(photo: PhotoFile, context: BuildContext, planned: PlannedCutouts | None) -> _ToCut:
+    if planned and (key := planned.keys.get(photo.id)):
+        found = with_planned_mask(photo, key, context)
+        if found is None and photo.id in planned.used:
+            check_kept(photo, key, context)
+        if found or is_cut_out(context.folder, key):
+            return _ToCut(given=photo, cut=found, key=key)
+    if photo.flaw:
+        log.warning('"%s" is left out: %s', photo.id, photo.flaw)
+        return _ToCut(given=photo, cut=None, key="")
+    return _ToCut(given=photo, cut=photo, key=cutout_key(photo, context))
+
+
+def _cut_out_missing(context: BuildContext, photos: Sequence[_ToCut]) -> None:
+    """Cut out the photos whose cut-outs are not in the folder yet."""
+    config, cache = context.config, cache_folder()
+    step = SEGMENTERS[config.backend_name("segment")].batch_size(config.backend_table("segment"))
+    work = [(photo.cut, photo.key) for photo in photos if photo.cut]
+    tasks = [
+        CutoutTask(
+            folder=context.folder.path,
+            photos=tuple(photo for photo, _ in batch),
+            keys=tuple(key for _, key in batch),
+            config=config,
+            runtime=context.runtime,
+            cache=cache,
+        )
+        for batch in (work[start : start + step] for start in range(0, len(work), step))
+    ]
+    with Progress("cutting out", len(work), "photo") as progress:
+        _bound_cache(cache, _problems(context.engine.map(cut_out, tasks), progress))
+
+
+def _with_planned(cutouts: Sequence[CutoutUse], planned: PlannedCutouts) -> list[CutoutUse]:
+    """Restore which cut-outs the plan was drawn with, and their qualities, which depend on siblings at that time."""
+    restored = []
+    for cutout in cutouts:
+        before = planned.uses.get(cutout.id, cutout)
+        before = before if before.key == cutout.key else cutout
+        restored.append(replace(cutout, planned=cutout.id in planned.used, quality=before.quality, lost=before.lost))
+    return restored
 
 
 def _problems(reports: Iterable[Report], progress: Progress) -> list[str]:
@@ -148,45 +194,39 @@ def _bound_cache(folder: Path | None, problems: Sequence[str]) -> None:
         log.warning("the cache of cut-outs and backgrounds is not used in full: %s", found)
 
 
-def _read_use(folder: BuildFolder, concept: Concept, photo: PhotoFile, key: str) -> CutoutUse:
+def _read_use(folder: BuildFolder, concept: Concept, found: _ToCut, planned: PlannedCutouts | None) -> CutoutUse:
     """Read the marker of a cut-out; whether it is used is decided later."""
-    marker = cutout_marker(folder, key)
-    return CutoutUse(
+    photo, mask = found.given, found.cut.outline if found.cut else None
+    use = CutoutUse(
         id=photo.id,
+        sha256=photo.sha256,
         concept=concept.name,
         token=concept.token,
         class_noun=concept.class_noun,
         height_cm=concept.height_cm,
         height_guessed=concept.height_guessed,
         attribution=photo.attribution,
-        key=key,
+        key=found.key,
+        reason=photo.flaw,
+        masked=mask is not None,
+        mask=mask.sha256 if mask else None,
+        beside=photo.mask.sha256 if photo.mask else None,
+        choice=photo.choice,
+    )
+    use = with_review(use, photo.review)
+    if not found.key:
+        return use
+    if found.cut is None and planned and (before := planned.uses.get(photo.id)):  # its mask is not there any more
+        use = replace(use, masked=before.masked, mask=before.mask)
+    marker = cutout_marker(folder, found.key)
+    return replace(
+        use,
         quality=marker.quality,
         thin=marker.thin,
         cut_off=bool(marker.cut_off),
         lost=marker.lost,
         reason=marker.reason,
-        masked=photo.mask is not None,
-        choice=photo.choice,
     )
-
-
-def _cutout_key(photo: PhotoFile, context: BuildContext) -> str:
-    """The name of a cut-out's files: a digest of the photo's content and all settings that change the pixels."""
-    config = context.config
-    gate = {f"segment.{name}" for name in GATE}
-    parameters = {name: value for name, value in config.identity().items() if name.startswith("segment.")}
-    parameters = {name: value for name, value in parameters.items() if name not in gate}
-    networks = config.backend("segment").required_models(config.backend_table("segment"))
-    revisions = {model.name: context.runtime.revisions[model.name] for model in networks}
-    parts = [__version__, photo.sha256, PHOTO_SIDE, _cutout_side(config), {**parameters, **revisions}]
-    if photo.mask:
-        parts.append(photo.mask.sha256)
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _cutout_side(config: BuildConfig) -> int:
-    """The longest side at which a cut-out is kept: no scene shows it larger."""
-    return max(map(max, config.scene_sizes()))
 
 
 def paint_all(context: BuildContext, samples: Sequence[Sample]) -> None:
@@ -235,7 +275,7 @@ def _segment_photos(
             lambda backend: list(backend.matte(pixels)),
         )
 
-    photos = [replace(read_photo(photo, PHOTO_SIDE), cutout_side=_cutout_side(config)) for photo, _ in missing]
+    photos = [replace(read_photo(photo, PHOTO_SIDE), cutout_side=cutout_side(config)) for photo, _ in missing]
     results = segment(photos, CachedSegmenter(find, cache, settings), config.segment, config.seed)
     for photo, (_, key), result in zip(photos, missing, results, strict=True):
         prepared = prepared_cutout(photo, result)

@@ -22,13 +22,13 @@ def draw_samples(
 
     Args:
         context: the build.
-        concepts: those with a cut-out that is used.
+        concepts: those with a cut-out of the plan.
         cutouts: of all photos.
         backgrounds: of the build.
     """
     usable: defaultdict[str, list[str]] = defaultdict(list)
     for cutout in cutouts:
-        if cutout.used:
+        if cutout.in_plan:
             usable[cutout.concept].append(cutout.id)
     by_name = {concept.name: concept for concept in concepts}
     names_of_all = choose_compositions(sorted(by_name), context.config)

@@ -61,7 +61,7 @@ class SceneLayers:
         self._config = parse_config(read_checked(self._folder.config_file, dict[str, Any]))
         self._runtime = prepare_runtime(self._config, self._folder, ["layout"], workers=1)
         sources = self._folder.sources().photos
-        self._keys = {photo.id: photo.key for photo in sources if photo.used and photo.key}
+        self._keys = {photo.id: photo.key for photo in sources if photo.in_plan}
         self._qualities = {photo.id: photo.quality or 0.0 for photo in sources if photo.id in self._keys}
         self._samples = {sample.id: sample for sample in self._plan(sources)}
 
@@ -113,7 +113,7 @@ class SceneLayers:
         config, folder = self._config, self._folder
         backgrounds = self._backgrounds()
         self._check_request(backgrounds)
-        concepts = {photo.concept: _concept(photo) for photo in photos if photo.used}
+        concepts = {photo.concept: _concept(photo) for photo in photos if photo.in_plan}
         context = BuildContext(config=config, folder=folder, engine=LocalEngine(1), runtime=self._runtime)
         return draw_samples(context, list(concepts.values()), photos, backgrounds)
 

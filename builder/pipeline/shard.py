@@ -71,7 +71,7 @@ def make_scenes(context: BuildContext, samples: Sequence[Sample], cutouts: Seque
     digest = config.digest()
     shards = _shards(context, samples)
     done = {index for index in shards if (marker := folder.marker(index, digest)) and not marker.retriable}
-    used = {cutout.id: cutout for cutout in cutouts if cutout.used and cutout.key}
+    used = {cutout.id: cutout for cutout in cutouts if cutout.in_plan}
     made_by = backends_with_models(config, folder.revisions())
     tasks = [
         ShardTask(

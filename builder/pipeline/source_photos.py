@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from builder.records import BackgroundRef, Choice
+from builder.records import BackgroundRef, Choice, Verdict
 from mycanvas.io.messages import counted
 from mycanvas.io.tables import table_lines
 
-log = logging.getLogger("mycanvas")
-
 NOTED, MOST_NOTED = 0.02, 2
 """Least loss of quality that is named where a cut-out is refused, and the most that are named."""
+ACCEPTED = "accepted in review"
+"""Why a cut-out is used that a person accepted."""
 USE_ANYWAY = "to use a refused photo, list it as use = [...] in concepts.toml, or put a mask beside it (00.mask.png)"
-MANY = 1 / 3
-"""Fraction of refused photos from which `network_advice` proposes a saliency network."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CutoutUse:
-    """The cut-out of one source photo, and whether the build uses it.
+    """The cut-out of one source photo, and whether scenes may show it.
 
-    id, attribution: of the photo. concept, token, class_noun, height_cm, height_guessed: of the concept in the photo.
+    id, sha256, attribution: of the photo.
+    concept, token, class_noun, height_cm, height_guessed: of the concept in the photo.
     key: the name of the cut-out's files in the build folder.
     quality: of the cut-out; None if there is no cut-out, and then `reason` says why. used: scenes may show it.
     thin: fraction of the cut-out in thin parts; None if the user gave its outline. cut_off: the photo's lower edge cuts
     it off. lost: how much lower its quality is for each flaw, by the flaw's name.
-    masked: it was cut out by a mask beside it. choice: what concepts.toml decides about it. why: it is used or not.
-    gate: the quality from which it is used, unless a mask or concepts.toml decides.
+    masked, mask: whether it was cut out by a mask, and the sha256 of that mask; None where it is not known.
+    why: it is used or not. gate: the quality from which it is used, if no person decides.
+    planned: the plan was drawn with it; None in files of earlier versions, where this is `used`.
+
+    What people decide at present, which may differ from the decisions when the plan was drawn:
+    beside: the sha256 of the mask beside the photo. choice: the key of concepts.toml.
+    review, reviewed, review_mask: the verdict of a review, its reason, and the sha256 of its mask.
     """
 
     id: str
@@ -52,6 +55,30 @@ class CutoutUse:
     why: str = ""
     cut_off: bool = False
     lost: Mapping[str, float] = field(default_factory=dict)
+    sha256: str = ""
+    mask: str | None = None
+    planned: bool | None = None
+    beside: str | None = None
+    review: Verdict | None = None
+    reviewed: str = ""
+    review_mask: str | None = None
+
+    @property
+    def in_plan(self) -> bool:
+        """Whether the plan was drawn with it."""
+        return self.used if self.planned is None else self.planned
+
+    @property
+    def replaced(self) -> bool:
+        """Whether a person has given another mask since it was cut out."""
+        outline = self.review_mask or self.beside
+        return outline is not None and outline != self.mask
+
+    @property
+    def below_gate(self) -> bool:
+        """Whether it is not used because of its quality."""
+        decided = self.choice or self.review or self.replaced
+        return not self.used and self.quality is not None and self.quality < self.gate and not decided
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,12 +98,15 @@ class Sources:
     photos: the cut-out of each photo, in the order of the concepts.
     unreadable: id of a photo, or name of a folder, of concepts -> why it could not be read.
     unreadable_backgrounds: the same for backgrounds.
+    gate, keep_best: of the last build, as for `cutout_decisions.decide`; None in files of earlier versions.
     """
 
     photos: tuple[CutoutUse, ...]
     backgrounds: tuple[BackgroundUse, ...]
     unreadable: Mapping[str, str]
     unreadable_backgrounds: Mapping[str, str] = field(default_factory=dict)
+    gate: float | None = None
+    keep_best: bool | None = None
 
     def every_photo(self) -> tuple[CutoutUse, ...]:
         """The photos of all concepts, with those that could not be read."""
@@ -101,86 +131,6 @@ def background_use(background: BackgroundRef) -> BackgroundUse:
     )
 
 
-def choose_cutouts(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool) -> tuple[CutoutUse, ...]:
-    """Decide which cut-outs scenes may show: set `used` and `why`, and warn about every concept that has none.
-
-    A mask beside the photo decides first, then concepts.toml, then the quality.
-
-    Args:
-        cutouts: of all photos, compared with their siblings.
-        gate: the quality from which cut-outs are used.
-        keep_best: use a concept's best cut-out if it has no other.
-    """
-    judged = [_judge(cutout, gate) for cutout in cutouts]
-    by_concept: dict[str, list[CutoutUse]] = {}
-    for cutout in judged:
-        by_concept.setdefault(cutout.concept, []).append(cutout)
-    best = {found.id for own in by_concept.values() if (found := _best_instead(own, gate, keep_best=keep_best))}
-    return tuple(
-        replace(cutout, used=True, why=f"the best of its concept; {cutout.why}") if cutout.id in best else cutout
-        for cutout in judged
-    )
-
-
-def _judge(cutout: CutoutUse, gate: float) -> CutoutUse:
-    """Decide about one cut-out."""
-    if cutout.quality is None:
-        if cutout.choice == "use":
-            log.warning("%s cannot be used, as concepts.toml has it: %s", cutout.id, cutout.reason)
-        return replace(cutout, used=False, why=cutout.reason or "")
-    if cutout.masked:
-        return replace(cutout, used=True, why="the mask beside the photo")
-    if cutout.choice:
-        return replace(cutout, used=cutout.choice == "use", why=f"{cutout.choice} in concepts.toml")
-    used, quality = cutout.quality >= gate, format_quality(cutout.quality)
-    why = f"quality {quality}, at least {gate:g}" if used else f"quality {quality}, below {gate:g}{_flaws(cutout)}"
-    return replace(cutout, gate=gate, used=used, why=why)
-
-
-def _flaws(cutout: CutoutUse) -> str:
-    """The flaws that lowered a quality most, with what they cost, in parentheses; empty if none did."""
-    most = sorted(cutout.lost.items(), key=lambda flaw: -flaw[1])[:MOST_NOTED]
-    noted = [f"{name} -{loss:.2f}" for name, loss in most if loss >= NOTED]
-    return f" ({', '.join(noted)})" if noted else ""
-
-
-def _best_instead(cutouts: Sequence[CutoutUse], gate: float, *, keep_best: bool) -> CutoutUse | None:
-    """The cut-out of a concept to use although it is below the gate; None if there is another one, or none is kept."""
-    if any(cutout.used for cutout in cutouts):
-        return None
-    concept = cutouts[0].concept
-    below = [(cutout.quality, cutout) for cutout in cutouts if cutout.quality is not None and not cutout.choice]
-    if not below:
-        reasons = "; ".join(dict.fromkeys(cutout.why for cutout in cutouts))
-        log.warning('concept "%s" is left out: none of its photos gave a cut-out (%s)', concept, reasons)
-        return None
-    quality, best = max(below, key=lambda found: (found[0], found[1].id))
-    if not keep_best:
-        log.warning(
-            'concept "%s" is left out: its best cut-out, of %s, has quality %s, below segment.min_quality %g; '
-            "to use it all the same, build again with --keep-best and another --output",
-            *(concept, best.id, format_quality(quality), gate),
-        )
-        return None
-    return best
-
-
-def network_advice(cutouts: Sequence[CutoutUse]) -> str | None:
-    """How to cut out more photos, where a segmenter without a network refused many; None where it did not.
-
-    Args:
-        cutouts: the result of `choose_cutouts`.
-    """
-    left = [cutout for cutout in cutouts if not (cutout.masked or cutout.choice)]
-    refused = sum(not cutout.used for cutout in left)
-    if not refused or refused < MANY * len(left):
-        return None
-    return (
-        f"{refused} of {counted(len(left), 'photo')} gave no cut-out that can be used; a saliency network finds more "
-        "objects in real photos: pip install 'mycanvas[photo]', then build with --profile photo and another --output"
-    )
-
-
 def format_quality(quality: float) -> str:
     """Format a quality with three digits, rounded down: a quality below a limit must not look equal to it."""
     return f"{math.floor(quality * 1000) / 1000:.3f}"
@@ -189,7 +139,14 @@ def format_quality(quality: float) -> str:
 def photos_as_json(photos: Sequence[CutoutUse]) -> list[dict[str, Any]]:
     """The outcome of each photo, as JSON types."""
     return [
-        {"id": photo.id, "quality": photo.quality, "used": photo.used, "why": photo.why, "lost": dict(photo.lost)}
+        {
+            "id": photo.id,
+            "quality": photo.quality,
+            "used": photo.used,
+            "why": photo.why,
+            "review": photo.review,
+            "lost": dict(photo.lost),
+        }
         for photo in photos
     ]
 
@@ -205,13 +162,13 @@ def summary_lines(photos: Sequence[CutoutUse]) -> list[str]:
         own = [photo for photo in photos if photo.concept == name]
         used, unused = ([photo for photo in own if photo.used is is_used] for is_used in (True, False))
         line = f"{len(used)} of {counted(len(own), 'photo')} used"
-        if overruled := [f"{_file_name(photo)} by {photo.why}" for photo in used if photo.masked or photo.choice]:
+        if overruled := [_overruled(photo) for photo in used if photo.masked or photo.choice or photo.review]:
             line += f", {', '.join(overruled)}"
         if unused:
             line += f"; not {', '.join(f'{_file_name(photo)} {_refusal(photo)}' for photo in unused)}"
         rows.append((name, line))
     total = f"{sum(photo.used for photo in photos)} of {counted(len(photos), 'photo')} used"
-    hint = [USE_ANYWAY] if any(photo.gate and not photo.used for photo in photos) else []
+    hint = [USE_ANYWAY] if any(photo.below_gate for photo in photos) else []
     return [*table_lines(rows, align="left"), total, *hint]
 
 
@@ -229,8 +186,19 @@ def _file_name(photo: CutoutUse) -> str:
     return photo.id.split("/")[-1]
 
 
+def _overruled(photo: CutoutUse) -> str:
+    return f"{_file_name(photo)} {photo.why}" if photo.why == ACCEPTED else f"{_file_name(photo)} by {photo.why}"
+
+
 def _refusal(photo: CutoutUse) -> str:
     """The quality of a cut-out that is not used and its gate, or why there is none."""
-    if photo.quality is None or photo.choice:
+    if photo.quality is None or not photo.below_gate:
         return f"({photo.why or photo.reason})"
-    return f"{format_quality(photo.quality)} < {photo.gate:g}{_flaws(photo)}"
+    return f"{format_quality(photo.quality)} < {photo.gate:g}{flaws(photo)}"
+
+
+def flaws(cutout: CutoutUse) -> str:
+    """The flaws that lowered a quality most, with what they cost, in parentheses; empty if none did."""
+    most = sorted(cutout.lost.items(), key=lambda flaw: -flaw[1])[:MOST_NOTED]
+    noted = [f"{name} -{loss:.2f}" for name, loss in most if loss >= NOTED]
+    return f" ({', '.join(noted)})" if noted else ""

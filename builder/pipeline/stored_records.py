@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import Field
@@ -41,7 +42,12 @@ class PlannedScene:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """The content of plan.json: all scenes, in order. request: the digest of the request in build.json."""
+    """The content of plan.json: all scenes, in order.
+
+    request: the digest of the request in build.json.
+    cutouts: the names of the files of the cut-outs that the plan was drawn with, by photo; earlier versions had none.
+    """
 
     request: str
     scenes: tuple[PlannedScene, ...]
+    cutouts: Mapping[str, str] = field(default_factory=dict)

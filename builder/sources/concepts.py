@@ -85,11 +85,11 @@ def find_concepts(source: Path) -> FoundConcepts:
         try:
             attribution = folder.described.attribution or attribution_of(folder.path, collected=folder.collected)
             readable, unusable = find_photos(folder.path, _check_photo, "concepts", attribution, is_photo)
-            photos, wrongly_masked = with_overrides(folder, readable, "concepts")
+            photos = with_overrides(folder, readable)
         except InputError as error:
             rejected.append(_reject(folder.name, str(error)))
             continue
-        rejected += (unusable := [*unusable, *wrongly_masked])
+        rejected += unusable
         if photos:
             concepts.append(_concept(folder, photos))
         else:

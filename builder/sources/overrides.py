@@ -1,4 +1,4 @@
-"""A user's decisions about the cut-outs of photos: masks beside them, and `use` and `leave_out` in concepts.toml.
+"""A user's decisions about the cut-outs of photos: reviews, masks beside them, `use` and `leave_out` in concepts.toml.
 
 "00.mask.png" is the mask of the photo "00.jpg" in the same folder: white, or opaque, where the object is.
 """
@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from builder.records import Choice, MaskFile, PhotoFile, Rejected
+from builder.records import Choice, Concept, MaskFile, PhotoFile
 from builder.sources.concept_folders import ConceptFolder
+from builder.sources.cutout_reviews import CutoutReviews
 from builder.sources.photo_folders import entries
 from builder.sources.picture_files import is_picture
-from mycanvas.errors import InputError
+from mycanvas.errors import InputError, StoreError
 from mycanvas.io.images import decode_mask, quiet_decoding, read_file, upright_size
 from mycanvas.io.messages import nearest
 from mycanvas.io.text import shown
@@ -46,15 +47,12 @@ def override_problems(folder: ConceptFolder) -> Iterator[str]:
         yield f"{place}: {name} is both in use and in leave_out; remove it from one of them"
 
 
-def with_overrides(
-    folder: ConceptFolder, photos: Sequence[PhotoFile], stage: str
-) -> tuple[list[PhotoFile], list[Rejected]]:
-    """Add to each photo the mask beside it and the choice of concepts.toml; reject a photo with an unusable mask.
+def with_overrides(folder: ConceptFolder, photos: Sequence[PhotoFile]) -> list[PhotoFile]:
+    """Add to each photo the mask beside it, or why that cannot be used, and the choice of concepts.toml.
 
     Args:
         folder: the folder of the photos, with its description.
         photos: those that are usable.
-        stage: the stage that the rejections name.
     """
     masks = {path.stem.removesuffix(MASK): path for path in entries(folder.path) if _is_mask(path) and is_picture(path)}
     if masks:
@@ -65,21 +63,44 @@ def with_overrides(
     choices: dict[str, Choice] = dict.fromkeys(folder.described.use or (), "use")
     choices |= dict.fromkeys(folder.described.leave_out or (), "leave_out")
     found: list[PhotoFile] = []
-    rejected: list[Rejected] = []
     for photo in photos:
-        mask = None
+        mask, flaw = None, None
         if beside := masks.get(photo.path.stem):
             try:
                 mask = _mask_file(beside, photo)
             except InputError as error:
-                reason = f"its mask {shown(beside.name)}: {error}"
-                rejected.append(Rejected(sample_id=photo.id, stage=stage, reason=reason))
-                continue
+                flaw = f"its mask {shown(beside.name)}: {error}"
         choice = choices.get(photo.path.name)
         if mask and choice == "leave_out":
             log.warning("%s is used although concepts.toml leaves it out: the mask beside it comes first", photo.id)
-        found.append(replace(photo, mask=mask, choice=choice))
-    return found, rejected
+        found.append(replace(photo, mask=mask, choice=choice, flaw=flaw))
+    return found
+
+
+def with_reviews(concepts: Sequence[Concept], reviews: CutoutReviews) -> tuple[Concept, ...]:
+    """Add to each photo what a person decided about its cut-out; this comes before all other decisions.
+
+    Raises:
+        StoreError: a decision or its mask is damaged.
+        InputError: the decisions cannot be read.
+    """
+    return tuple(
+        replace(concept, photos=tuple(_reviewed(photo, reviews) for photo in concept.photos)) for concept in concepts
+    )
+
+
+def _reviewed(photo: PhotoFile, reviews: CutoutReviews) -> PhotoFile:
+    try:
+        review = reviews.get(photo.sha256)
+        mask = reviews.mask_file(review) if review else None
+    except StoreError as error:
+        raise StoreError(f"{photo.id}: {error}") from error
+    if mask is None:
+        return replace(photo, review=review)
+    try:
+        return replace(photo, review=review, review_mask=_mask_file(mask, photo), flaw=None)
+    except InputError as error:
+        return replace(photo, review=review, flaw=f"its mask from review: {error}")
 
 
 def _is_mask(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Read one photo file: upright sRGB pixels, the alpha of a file that is a ready cut-out, and the mask beside it."""
+"""Read one photo file: upright sRGB pixels, the alpha of a file that is a ready cut-out, and its mask."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_photo(file: PhotoFile, side: int) -> Photo:
 
     Returns:
         uint8 [H, W, 3] pixels in sRGB, upright; the alpha, float32 [H, W] in [0, 1], where the file is a cut-out; and
-        the mask beside it, of the same form.
+        the user's mask of it, of the same form.
 
     Raises:
         InputError: the file cannot be read, or has changed since it was found.
@@ -41,7 +41,7 @@ def read_photo(file: PhotoFile, side: int) -> Photo:
     if image.mode == "RGBA":
         alpha = pixels[..., 3].astype(np.float32) / np.float32(255)
         pixels = np.ascontiguousarray(pixels[..., :3])
-    mask = _read_mask(file.mask, pixels.shape) if file.mask else None
+    mask = _read_mask(file.outline, pixels.shape) if file.outline else None
     if mask is not None and alpha is not None:  # no colours are known where the file is transparent
         mask = np.minimum(mask, alpha)
     return Photo(id=file.id, pixels=pixels, alpha=alpha, mask=mask)

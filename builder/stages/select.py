@@ -61,12 +61,13 @@ class SelectConfig(Table):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
-    """A candidate without its pixels."""
+    """A candidate without its pixels. refused: the rule by which a person's decision drops it; None: there is none."""
 
     id: str
     composition: str
     scores: Mapping[str, float | None]
     fingerprint: int
+    refused: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +75,7 @@ class Selection:
     """The result of a selection.
 
     kept: ids in the order of the candidates. dropped: id -> the rule that dropped it: a bound ("size < 0.1"),
-    "near-duplicate" or "quota".
+    "near-duplicate", "quota" or `Judged.refused`.
     """
 
     kept: tuple[str, ...]
@@ -86,7 +87,8 @@ def select(candidates: Iterable[Judged], config: SelectConfig) -> Selection:
 
     The scenes of a composition are ranked by Borda count: each score ranks the scenes, and the ranks are added, so that
     the units of scores do not matter. Dropped are scenes out of bounds, near-duplicates of a better scene, and then
-    the worst scenes over the quota.
+    the worst scenes over the quota. A refused scene is ranked and compared as the others, and counts in no quota: so no
+    other scene leaves because of it.
     """
     order: list[str] = []
     dropped: dict[str, str] = {}
@@ -135,14 +137,20 @@ def _best_first(group: Sequence[Judged]) -> list[Judged]:
 
 
 def _drop_duplicates_and_excess(group: Sequence[Judged], config: SelectConfig) -> dict[str, str]:
-    """Apply duplicate_bits and per_composition to a composition's candidates, the best first."""
-    kept: list[Judged] = []
+    """Apply duplicate_bits, per_composition and people's decisions to a composition's candidates, the best first."""
+    distinct: list[Judged] = []
+    kept = 0
     dropped: dict[str, str] = {}
     for candidate in group:
-        if any((candidate.fingerprint ^ other.fingerprint).bit_count() <= config.duplicate_bits for other in kept):
+        if any((candidate.fingerprint ^ other.fingerprint).bit_count() <= config.duplicate_bits for other in distinct):
             dropped[candidate.id] = "near-duplicate"
-        elif config.per_composition is not None and len(kept) >= config.per_composition:
+            continue
+        if config.per_composition is not None and kept >= config.per_composition:
             dropped[candidate.id] = "quota"
+            continue
+        distinct.append(candidate)
+        if candidate.refused:
+            dropped[candidate.id] = candidate.refused
         else:
-            kept.append(candidate)
+            kept += 1
     return dropped

@@ -8,8 +8,8 @@ On busy cores, seconds say how the system shares them, and only core-seconds, of
 where they are equal, two idle cores are twice as fast as one.
 
 - two processes: the time of one process, divided by theirs.
-- Ray: its time with two workers, divided by that of two processes. Scenes smaller than 256 pixels would show more of its
-  cost per task, larger ones less.
+- Ray: its time with two workers, divided by that of two processes. With smaller scenes, its cost per task would be a
+  larger fraction.
 """
 
 from __future__ import annotations

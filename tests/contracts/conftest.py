@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from builder.pipeline.build import build
+from tests.contracts.decided_builds import config, decided
 from tests.contracts.small_builds import config_for
 
 
@@ -14,3 +16,20 @@ def whole(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory)
     output = tmp_path_factory.mktemp("whole") / "out"
     build(config_for(shapes, grounds, output))
     return output
+
+
+@pytest.fixture(scope="module")
+def undisturbed(shapes: Path, grounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `photos` and a finished build `out` of them."""
+    folder = tmp_path_factory.mktemp("decided")
+    build(config(decided(shapes, folder), grounds, folder / "out"))
+    return folder
+
+
+@pytest.fixture
+def copied(undisturbed: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Copies of its photos and of its build."""
+    return (
+        Path(shutil.copytree(undisturbed / "photos", tmp_path / "photos")),
+        Path(shutil.copytree(undisturbed / "out", tmp_path / "out")),
+    )

@@ -23,6 +23,8 @@ from builder.inspect.cutout_sheet import draw_tile
 from builder.pipeline.build import cut_out_only
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.source_photos import CutoutUse
+from builder.sources.cutout_reviews import REVIEWS
+from mycanvas.io.files import OFF
 from tests.quality.cutouts import USABLE, grade_of, read_labels
 from tests.quality.gates import Outcome, chosen_gate, cross_validated, format_figures, precision_of
 from tests.quality.scenes import print_scenes
@@ -48,6 +50,7 @@ def main() -> None:
     parser.add_argument("--isnet", type=Path, default=os.environ.get("MYCANVAS_ISNET"), help="the network's file")
     parser.add_argument("--draw", type=Path, help="a folder for contact sheets of the worst")
     given = parser.parse_args()
+    os.environ[REVIEWS] = OFF  # the gates are measured without anyone's decisions
     if not given.photos.is_dir():
         raise SystemExit(f"{given.photos} has no photos")
     labels = read_labels()

@@ -136,24 +136,54 @@ def test_a_sheet_of_many_photos_shows_some_and_says_so(tmp_path: Path, capsys: p
     assert f"cutouts.png ({MOST} of {MOST + 1} photos)\n" in capsys.readouterr().out
 
 
-def test_a_mask_or_a_choice_that_changes_later_is_named(toml: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mask_or_choice_that_changes_later_drops_scenes_or_is_for_another_build(
+    toml: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     toml.write_text(f"{toml.read_text()}[select]\nduplicate_bits = -1\n")
     build = ["build", "build.toml", "--concepts", "photos", "--output", "out"]
     main(build)
+    capsys.readouterr()
     shutil.copy("photos/ball/4.mask.png", "photos/ball/3.mask.png")
     Path("photos/ball/4.mask.png").unlink()
     Path("photos/concepts.toml").write_text('[ball]\nuse = ["1.png"]\n')
 
-    with pytest.raises(SystemExit):
-        main(build)
+    main(build)
 
-    assert capsys.readouterr().err.splitlines()[-5:] == [
-        "  choice ball/0.png  was removed",
-        '  choice ball/1.png  key in concepts.toml was "leave_out", now "use"',
-        "  mask ball/3.png    was added",
-        "  mask ball/4.png    was removed",
-        "Use another --output, or the same configuration to resume.",
-    ]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == (
+        "ball  4 of 6 photos used, 1.png by use in concepts.toml, 4.png by a mask that was removed since; "
+        "not 3.png (cut out before the mask beside the photo was given), wall.png (no object found)"
+    )
+    assert "  dropped: cut-out replaced: ball/3.png  -1" in printed
+    assert (
+        "2 cut-outs were accepted or fixed since this build was planned (ball/1.png, ball/3.png); "
+        "a build with another --output uses them"
+    ) in printed
+
+
+@pytest.mark.usefixtures("toml")
+def test_gate_that_changes_later_changes_no_scene_and_is_for_another_build(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("photos/concepts.toml").unlink()
+    build = ["build", "build.toml", "--concepts", "photos", "--output", "out"]
+    main(["cutouts", "photos", "--config", "build.toml"])
+    found = BuildFolder(Path("mycanvas_cutouts")).sources().photos
+    between = sorted(photo.quality for photo in found if photo.quality is not None)[1]
+    main([*build, "--min-quality", f"{between:.9f}"])
+    scenes = {path: path.stat().st_mtime_ns for path in Path("out/.build/candidates").iterdir()}
+    photos = {photo.id: photo for photo in BuildFolder(Path("out")).sources().photos}
+    used = {name for name, photo in photos.items() if photo.used}
+    capsys.readouterr()
+
+    main([*build, "--min-quality", "1"])
+    raised = BuildFolder(Path("out")).sources().photos
+    main([*build, "--min-quality", "0"])
+    printed = capsys.readouterr().out
+
+    assert {photo.id for photo in raised if photo.used} == used
+    assert any(photo.why.startswith("in the plan; quality 0.") for photo in raised)
+    assert {path: path.stat().st_mtime_ns for path in Path("out/.build/candidates").iterdir()} == scenes
+    assert {"ball/4.png"} < used < {name for name, photo in photos.items() if photo.quality is not None}
+    assert "accepted or fixed since this build was planned (ball/" in printed
 
 
 @pytest.mark.usefixtures("toml")

@@ -48,7 +48,6 @@ def test_other_concepts_are_named_first_and_without_their_photos() -> None:
         "background yard 0": "in a yard",
     }
     now = shared | {"concept cat": ["<cat>", "cat", None], "photo cat/0.png": "3", "photo mug/0.png": "4", "seed": 1}
-    now |= {"mask cat/0.png": "5", "choice cat/1.png": "use"}
 
     assert changes(before, now) == [
         "  concepts           were dog6, mug, now cat, mug",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +57,7 @@ LEFT = (
     f".build/shards/{'ef' * 32}.arrow",
     f".build/cutouts/{KEY}.json",
     f".build/cutouts/{KEY}.cutout.npy",
+    f".build/cutouts/{KEY}.colours.npy",
     ".build/backgrounds/garden-977.npy",
 )
 """Files that a killed build or push, or a plan that was given up, leaves."""
@@ -93,6 +96,21 @@ def test_files_that_nothing_needs_are_listed_and_with_yes_deleted(
     assert not (built / ".build" / "push").exists()
     main(["clean", str(built)])
     assert "nothing to free in" in capsys.readouterr().out
+
+
+def test_decisions_are_kept_and_one_that_may_still_be_written_is_not_unfinished(built: Path) -> None:
+    decision = f".build/reviews/{'ab' * 32}.json"
+    left, written = write(built, f".build/reviews/.{'ab' * 32}.json.{TOKEN}.unfinished", decision)
+    assert clean(built, delete=True).files == {}
+    reselect(built, {})
+    assert (built / left).is_file()
+
+    an_hour_ago = time.time() - 3700
+    os.utime(built / left, (an_hour_ago, an_hour_ago))
+    found = clean(built, delete=True).files
+
+    assert list(found["unfinished"]) == [built / left]
+    assert (built / written).is_file()
 
 
 def test_foreign_files_are_neither_listed_nor_deleted(built: Path) -> None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from builder.pipeline.cutout_decisions import choose_cutouts
 from builder.pipeline.siblings import compare_siblings
-from builder.pipeline.source_photos import CutoutUse, choose_cutouts
+from builder.pipeline.source_photos import CutoutUse
 from builder.records import ColourCounts
 from builder.stages.segment.colours import BINS
 

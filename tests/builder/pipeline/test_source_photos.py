@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from builder.pipeline.cutout_decisions import choose_cutouts, network_advice
 from builder.pipeline.siblings import compare_siblings
 from builder.pipeline.source_photos import (
     USE_ANYWAY,
     CutoutUse,
     Sources,
-    choose_cutouts,
     format_quality,
-    network_advice,
     summary_lines,
 )
 from mycanvas.io.checked import read_checked, write_checked

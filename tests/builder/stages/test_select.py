@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from builder.stages.select import Judged, SelectConfig, idle_bounds, select
@@ -93,3 +95,16 @@ def test_order_of_candidates_does_not_affect_which_are_kept() -> None:
     config = ALL.model_copy(update={"per_composition": 4})
 
     assert set(select(rows, config).kept) == set(select(rows[::-1], config).kept)
+
+
+def test_no_other_scene_leaves_because_of_a_refused_one_and_its_place_in_the_quota_is_free() -> None:
+    names, fingerprints = ("best", "twin", "second", "third"), (0, 0b1, *spread(3)[1:])
+    rows = [judged(n, f, cutout=q) for n, f, q in zip(names, fingerprints, (1.3, 1.2, 1.1, 1.0), strict=True)]
+    config = ALL.model_copy(update={"per_composition": 2})
+    refused = replace(rows[0], refused="cut-out refused: dog/1.jpg")
+
+    assert select(rows, config).kept == ("best", "second")
+    chosen = select([refused, *rows[1:]], config)
+
+    assert chosen.kept == ("second", "third")
+    assert chosen.dropped == {"best": "cut-out refused: dog/1.jpg", "twin": "near-duplicate"}
