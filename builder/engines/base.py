@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineOptions:
-    """What an engine runs on.
+    """Where an engine runs, and what for.
 
     folder: where tasks write their results. workers: the most there may be; None: as many as there are cores or GPUs.
     address: of the cluster; None: this machine. learned, device: whether tasks run models, and where.

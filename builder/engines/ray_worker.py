@@ -25,13 +25,13 @@ PATIENCE = 10.0
 
 
 def versions() -> str:
-    """What must be the same on all nodes, as they write one dataset."""
+    """The versions that must be the same on all nodes, as they write one dataset."""
     return f"mycanvas {__version__}, Python {platform.python_version()}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Probe:
-    """What a node must see before it works.
+    """The file that a node must see before it works, and what it must know.
 
     file: in the output folder's .build, absolute. content: of the file. folder: from which paths of tasks are relative.
     versions: of the command. levels: for `collect_logs`. patience: the seconds in which it must be seen.

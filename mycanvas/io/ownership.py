@@ -106,7 +106,7 @@ def _acquired(file: Path, shared: bool) -> int | None:
 
 
 def _in_use(file: Path, folder: Path) -> str:
-    """What holds a lock that is not free."""
+    """The message for a lock that is not free: who holds it."""
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:  # it ended since
