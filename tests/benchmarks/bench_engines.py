@@ -1,6 +1,6 @@
 """Time of the engines over the same scenes, as ratios in one run: two processes, and Ray, beside one process.
 
-Run: python -m tests.benchmarks.bench_engines [--samples 1000] [--resolution 256] [--rounds 7]
+Run: python -m tests.benchmarks.bench_engines [--samples 1000] [--resolution 256] [--rounds 3]
 
 Only `make_shard` is measured: photos and backgrounds are ready, and workers have begun. All engines are kept, and take
 turns with a slice of the shards, so that other programs slow all of them alike; a ratio is of the sums of all rounds.
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--resolution", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         tasks = prepared_tasks(Path(folder), given.samples, given.resolution)
