@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,9 +89,8 @@ def cluster(*nodes: str) -> Iterator[list[Node]]:
                 node.stop()
 
 
-def wait_until(happened: object) -> None:
+def wait_until(happened: Callable[[], object]) -> None:
     """Wait until a function returns a true value."""
-    assert callable(happened)
     end = time.monotonic() + PATIENCE
     while not happened():
         assert time.monotonic() < end, "it did not happen"

@@ -7,6 +7,8 @@ import multiprocessing
 import platform
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -80,7 +82,7 @@ def test_build_whose_node_is_killed_makes_the_bytes_of_one_process(
 ) -> None:
     """The last test of the cluster, which loses its second node."""
     caplog.set_level(logging.INFO, "mycanvas")
-    here, there, settings = tmp_path / "here", tmp_path / "there", {"samples": 96, "shard_size": 2}
+    here, there, settings = tmp_path / "here", tmp_path / "there", {"samples": 64, "shard_size": 2}
     build(config_for(shapes, grounds, here, **settings))
 
     with ThreadPoolExecutor(1) as pool:
@@ -115,6 +117,23 @@ def test_wrong_cluster_is_an_error_of_the_configuration(tmp_path: Path, wrong: d
     assert list((tmp_path / ".build").iterdir()) == []
 
 
+MISSING = """
+import sys
+from pathlib import Path
+sys.modules["ray"] = None
+from builder.engines.base import EngineOptions
+from builder.engines.ray import RayEngine
+with RayEngine(EngineOptions(folder=Path(sys.argv[1]))) as engine:
+    list(engine.map(len, ["task"]))
+"""
+
+
+def test_missing_extra_is_named(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", MISSING, tmp_path], capture_output=True, text=True, check=False)
+
+    assert done.stderr.splitlines()[-1].endswith("ray is not installed; run: pip install 'mycanvas[ray]'")
+
+
 def test_no_task_starts_no_cluster(tmp_path: Path) -> None:
     with RayEngine(EngineOptions(folder=tmp_path, address="127.0.0.1:9")) as engine:
         assert list(engine.map(double, [])) == []
@@ -127,13 +146,16 @@ def probe(folder: Path, **changes: str) -> Probe:
     return Probe(file=found.file, folder=found.folder, levels=found.levels, patience=0.1, **values)
 
 
-def refusal(asked: Probe) -> str:
-    """The answer of a node; a worker changes the logging of its process, so that a process of its own is asked."""
+@pytest.fixture
+def refusal() -> Iterator[Callable[[Probe], str]]:
+    """Asks a node why it cannot work, in a process of its own, as a worker changes the logging of its process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(Worker().refusal, asked).result()
+        yield lambda asked: pool.submit(Worker().refusal, asked).result()
 
 
-def test_node_that_sees_another_folder_or_has_another_version_is_refused(tmp_path: Path) -> None:
+def test_node_that_sees_another_folder_or_has_another_version_is_refused(
+    refusal: Callable[[Probe], str], tmp_path: Path
+) -> None:
     python = platform.python_version()
     other, same = probe(tmp_path, versions="mycanvas 0.0.1, Python 3.11.0"), probe(tmp_path)
     has = f"it has mycanvas {__version__}, Python {python}, not mycanvas 0.0.1, Python 3.11.0; install the same there"
