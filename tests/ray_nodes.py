@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -43,12 +43,13 @@ class Node:
 
     def workers(self) -> list[psutil.Process]:
         """The processes on this node that run a task now."""
-        return [process for process in self._children() if process.cmdline()[:1] == ["ray::Worker.run"]]
+        return [process for process in self._children() if _title(process) == "ray::Worker.run"]
 
     def kill(self) -> None:
         """Kill the raylet and all its processes, as when the machine loses its power."""
-        for process in [*self._children(), psutil.Process(self._process.pid)]:
-            process.kill()
+        for process in [psutil.Process(self._process.pid), *self._children()]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self._process.wait()
 
     def stop(self) -> None:
@@ -59,7 +60,7 @@ class Node:
         assert self._process.stdout is not None
         self._process.stdout.close()
         for process in children:
-            if process.is_running():
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
 
     def _children(self) -> list[psutil.Process]:
@@ -87,6 +88,14 @@ def cluster(*nodes: str) -> Iterator[list[Node]]:
         finally:
             for node in reversed(started):
                 node.stop()
+
+
+def _title(process: psutil.Process) -> str:
+    """The title of a process, which Ray sets to what a worker does; empty if it has ended."""
+    try:
+        return "".join(process.cmdline()[:1])
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
 
 
 def wait_until(happened: Callable[[], object]) -> None:
