@@ -31,6 +31,9 @@ from builder.cli.preview import PreviewCommand, preview_option, show_preview
 @click.option("--resolution", metavar=SIZES, help=f"{RESOLUTION}  [default: 1024]")
 @click.option("--seed", type=int, help="Seed of every random draw.  [default: 0]")
 @click.option("--workers", type=int, help="Processes.  [default: one per core]")
+@click.option("--engine", metavar="NAME", help="How work is spread: local, or ray for a cluster.  [default: local]")
+@click.option("--address", metavar="HOST:PORT", help="Ray cluster, or auto.  [default: $RAY_ADDRESS, else here]")
+@click.option("--part", metavar="I/N", help="Make only shards I, I+N, …: one of N processes that share the output.")
 @min_quality_option
 @click.option("--keep-best", is_flag=True, help="Keep the best cut-out of a concept that has no trusted one.")
 @preview_option
@@ -41,12 +44,13 @@ def build(
     min_quality: float | None,
     keep_best: bool,
     preview: int | None,
+    part: str | None,
     as_json: bool,
     **overrides: Any,
 ) -> None:
     """Build a dataset from folders of photos.
 
-    After an interruption, the same command resumes.
+    After an interruption, the same command resumes. For clusters and arrays of jobs, see docs/scale.md.
 
     With --preview N, nothing is written at --output: OUT.preview.png and OUT.cutouts.png are drawn beside it. The
     build finds the cut-outs and painted backgrounds in the cache; all other models run, or are asked, again.
@@ -62,8 +66,14 @@ def build(
     if min_quality is not None:
         segment["min_quality"] = min_quality
     overrides["segment"] = segment or None
+    if preview and part is not None:
+        raise click.UsageError("give --preview or --part, not both: a preview makes no dataset")
     config = load_config(config_file, profile, overrides)
     if preview:
         show_preview(config, preview, as_json)
-    else:
+    elif part is None:
         print_result(run(config), as_json)
+    else:
+        from builder.pipeline.parts import build_part, parse_part
+
+        print_result(build_part(config, parse_part(part)), as_json)

@@ -40,7 +40,7 @@ BACKENDS: Mapping[str, Mapping[str, type[Backend]]] = {
 
 NOT_IDENTITY = frozenset(
     {"profile", "license", "concepts", "backgrounds", "output", "select"}  # inputs are identified by content
-    | {"engine", "workers", "device", "memory"}
+    | {"engine", "workers", "address", "device", "memory"}
 )
 """Keys that do not change the bytes of a scene."""
 
@@ -79,7 +79,9 @@ class BuildConfig(PlanConfig):
     engine: str = "local"
     """How shards are spread over workers."""
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores)
-    """Number of processes."""
+    """Number of processes; of the engine "ray" the most there may be, by default one per core or GPU of the cluster."""
+    address: str | None = None
+    """Ray cluster of the engine "ray": "auto" or HOST:PORT; not given: $RAY_ADDRESS, else a cluster of this machine."""
     shard_size: Annotated[int, Field(ge=1)] = 16
     """Scenes in one unit of work."""
     device: str = "auto"

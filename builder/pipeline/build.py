@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from builder.config import BuildConfig, parse_config
 from builder.engines import ENGINES
+from builder.engines.base import EngineOptions
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.claim import claim
-from builder.pipeline.context import BuildContext, prepare_runtime
+from builder.pipeline.context import WHOLE, BuildContext, Part, prepare_runtime
 from builder.pipeline.finalize import Summary, finalize, last_selection
 from builder.pipeline.inputs import Inputs, build_request, find_inputs
 from builder.pipeline.prepare import cut_out_all, paint_all
@@ -24,6 +25,7 @@ from builder.records import Concept, Sample
 from builder.stages.plan import check_compositions
 from mycanvas.errors import InputError
 from mycanvas.io.checked import digest, write_checked
+from mycanvas.models.runtime import Runtime
 
 log = logging.getLogger("mycanvas")
 
@@ -37,19 +39,31 @@ def build(config: BuildConfig) -> Summary:
         ModelError: a required model is not available.
         StoreError: the output folder cannot be used.
     """
-    inputs = find_inputs(config)
-    check_compositions(config.compositions, [concept.name for concept in inputs.concepts])
-    folder = BuildFolder(config.output)
-    with started(config, folder, inputs, tuple(config.backends())) as context:
-        cutouts = cut_out_all(context, inputs.concepts)
-        write_sources(context, inputs, cutouts)
-        samples = _make_plan(context, inputs, cutouts)
-        paint_all(context, samples)
-        make_scenes(context, samples, cutouts)
-        if not config.select.model_fields_set:  # a selection made since stays until another is given
-            config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
-        write_checked(folder.config_file, _recorded(config))
-        return finalize(folder, config)
+    setup = set_up(config)
+    with claim(setup.folder, setup.request), started(setup) as context:
+        make_scenes(context, *prepare(context, setup.inputs))
+        return make_dataset(config, setup.folder)
+
+
+def prepare(context: BuildContext, inputs: Inputs) -> tuple[tuple[Sample, ...], tuple[CutoutUse, ...]]:
+    """Cut out the photos, plan the scenes and paint their backgrounds, as far as this was not done before.
+
+    Returns:
+        The scenes of the plan, and the cut-outs of all photos.
+    """
+    cutouts = cut_out_all(context, inputs.concepts)
+    write_sources(context, inputs, cutouts)
+    samples = _make_plan(context, inputs, cutouts)
+    paint_all(context, samples)
+    return samples, cutouts
+
+
+def make_dataset(config: BuildConfig, folder: BuildFolder) -> Summary:
+    """Select from the scenes, all of which are made, and write the dataset and its card."""
+    if not config.select.model_fields_set:  # a selection made since stays until another is given
+        config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
+    write_checked(folder.config_file, _recorded(config))
+    return finalize(folder, config)
 
 
 def _recorded(config: BuildConfig) -> dict[str, Any]:
@@ -64,23 +78,58 @@ def cut_out_only(config: BuildConfig) -> BuildFolder:
     Raises:
         ConfigError, InputError, ModelError, StoreError: as `build`.
     """
+    setup = set_up(config, ("segment",))
+    with claim(setup.folder, setup.request), started(setup) as context:
+        write_sources(context, setup.inputs, cut_out_all(context, setup.inputs.concepts))
+    return setup.folder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setup:
+    """A build whose inputs were checked. stages: those that it runs. request: what its scenes depend on."""
+
+    config: BuildConfig
+    stages: tuple[str, ...]
+    inputs: Inputs
+    folder: BuildFolder
+    runtime: Runtime
+    request: Mapping[str, Any]
+
+
+def set_up(config: BuildConfig, only: tuple[str, ...] = (), folder: BuildFolder | None = None) -> Setup:
+    """Find the inputs of a build, and check them, its configuration and that its stages, or `only` some, can run.
+
+    Args:
+        config: the configuration.
+        only: stages; none: all.
+        folder: where to build; None: in `config.output`.
+    """
     inputs = find_inputs(config)
-    folder = BuildFolder(config.output)
-    with started(config, folder, inputs, ("segment",)) as context:
-        write_sources(context, inputs, cut_out_all(context, inputs.concepts))
-    return folder
-
-
-@contextmanager
-def started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: Sequence[str]) -> Iterator[BuildContext]:
-    """Check that some stages can run, claim the folder and start the workers."""
+    if not only:
+        check_compositions(config.compositions, [concept.name for concept in inputs.concepts])
+    stages = only or tuple(config.backends())
+    folder = folder or BuildFolder(config.output)
     runtime = prepare_runtime(config, folder, stages, config.workers)
     if not folder.plan_file.is_file():  # with a plan, the stored replies may be enough
         for stage in stages:
             config.backend(stage).check(config.backend_table(stage))
     request = build_request(config, inputs, runtime.revisions)
-    with claim(folder, request), ENGINES[config.engine](config.workers) as engine:
-        yield BuildContext(config=config, folder=folder, engine=engine, runtime=runtime)
+    return Setup(config=config, stages=stages, inputs=inputs, folder=folder, runtime=runtime, request=request)
+
+
+@contextmanager
+def started(setup: Setup, part: Part = WHOLE) -> Iterator[BuildContext]:
+    """Start the workers of a build whose folder is locked."""
+    config = setup.config
+    options = EngineOptions(
+        folder=setup.folder.path,
+        workers=config.workers if "workers" in config.model_fields_set else None,
+        address=config.address,
+        learned=any(config.backend(stage).learned for stage in setup.stages),
+        device=config.device,
+    )
+    with ENGINES[config.engine](options) as engine:
+        yield BuildContext(config=config, folder=setup.folder, engine=engine, runtime=setup.runtime, part=part)
 
 
 def write_sources(context: BuildContext, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:

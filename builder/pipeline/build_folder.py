@@ -143,15 +143,16 @@ class BuildFolder:
         """
         return check_ownership(self.path, MARKER, may_be_left_first)
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Hold the folder's lock, so that no other process changes it.
+    def locked(self, *, shared: bool = False, wait: bool = False) -> AbstractContextManager[None]:
+        """Hold the folder's lock, so that no other process changes it; shared: only the parts of one build do.
 
         Raises:
-            StoreError: another process holds it, or the folder cannot be written.
+            InUseError: another process holds it, and this one does not wait.
+            StoreError: the folder cannot be written.
         """
         with os_errors(self.hidden):
             self.hidden.mkdir(parents=True, exist_ok=True)
-        return locked(self.hidden / LOCK, self.path)
+        return locked(self.hidden / LOCK, self.path, shared=shared, wait=wait)
 
     def plan(self) -> tuple[PlannedScene, ...]:
         """Read the planned scenes, in order; empty before there is a plan.

@@ -15,22 +15,44 @@ from mycanvas.io.checked import write_checked
 
 
 @contextmanager
-def claim(folder: BuildFolder, request: Mapping[str, Any]) -> Iterator[None]:
+def claim(folder: BuildFolder, request: Mapping[str, Any], *, wait: bool = False) -> Iterator[None]:
     """Lock the folder for one build: create it, or resume the build in it.
 
     Args:
         folder: the folder to lock; it may not exist yet.
         request: everything that the candidates depend on, flat, with JSON types.
+        wait: for other processes that use the folder.
 
     Raises:
-        StoreError: the folder holds something else, was built from another request, is in use or cannot be written.
+        InUseError: the folder is in use.
+        StoreError: it holds something else, was built from another request or cannot be written.
     """
     folder.check_ownership()
-    with folder.locked():
+    with folder.locked(wait=wait):
         _store_request(folder, request)
-        for leftover in unfinished_files(folder.path):
-            leftover.unlink()
+        _remove_unfinished(folder)
         yield
+        _remove_unfinished(folder)  # of workers that died, whose tasks others did
+
+
+@contextmanager
+def share(folder: BuildFolder, request: Mapping[str, Any]) -> Iterator[bool]:
+    """Lock the folder together with other parts of its build, after other processes; gives whether there is a plan.
+
+    Raises:
+        StoreError: the folder was built from another request, or cannot be written.
+    """
+    folder.check_ownership()
+    with folder.locked(shared=True, wait=True):
+        planned = folder.request_file.is_file() and folder.plan_file.is_file()
+        if planned and (found := changes(folder.request(), request)):
+            raise built_otherwise(folder.path, found)
+        yield planned
+
+
+def _remove_unfinished(folder: BuildFolder) -> None:
+    for leftover in unfinished_files(folder.path):
+        leftover.unlink(missing_ok=True)
 
 
 def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:

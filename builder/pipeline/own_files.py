@@ -26,7 +26,7 @@ NAMES: Mapping[str, str] = {
     "data": rf"({'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.arrow",
     "concepts": re.escape(CONCEPTS_SHARD),
     "plots": r"(positions|sizes)\.png",
-    ".build": r"(build|config|plan|selected|sources)\.json",
+    ".build": r"(build|config|plan|selected|sources)\.json|probe",
     ".build/backgrounds": r"(?P<background>[\w-]+-\d+)\.(json|npy)",
     ".build/candidates": r"(?P<shard>\d{5})\.(arrow|json)",
     ".build/cutouts": r"(?P<key>[0-9a-f]{32})\.(json|colours\.npy|cutout\.npy|mask\.png|photo\.jpg)",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -10,7 +12,7 @@ from pathlib import Path
 
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
-from builder.pipeline.context import BuildContext
+from builder.pipeline.context import WHOLE, BuildContext
 from builder.pipeline.prepare import one_thread, read_background
 from builder.pipeline.prepared_files import read_cutout
 from builder.pipeline.required_models import backends_with_models
@@ -25,8 +27,11 @@ from builder.stages.paste import paste
 from builder.stages.repaint import REPAINTERS, repaint
 from builder.stages.score import SCORERS, score
 from mycanvas import __version__
+from mycanvas.io.messages import counted
 from mycanvas.io.progress import Progress
 from mycanvas.models.runtime import Runtime
+
+log = logging.getLogger("mycanvas")
 
 BATCH = 1
 """Scenes that pass through the stages together, if no stage runs a model: more take memory, and save no time."""
@@ -61,11 +66,11 @@ class ShardReport:
 
 
 def make_scenes(context: BuildContext, samples: Sequence[Sample], cutouts: Sequence[CutoutUse]) -> None:
-    """Make every shard of the plan that is not finished yet."""
+    """Make every shard of the plan, or of this process's part of it, that is not finished yet."""
     config, folder = context.config, context.folder
     digest = config.digest()
-    shards = [samples[start : start + config.shard_size] for start in range(0, len(samples), config.shard_size)]
-    done = {index for index in range(len(shards)) if (marker := folder.marker(index, digest)) and not marker.retriable}
+    shards = _shards(context, samples)
+    done = {index for index in shards if (marker := folder.marker(index, digest)) and not marker.retriable}
     used = {cutout.id: cutout for cutout in cutouts if cutout.in_plan}
     made_by = backends_with_models(config, folder.revisions())
     tasks = [
@@ -79,15 +84,32 @@ def make_scenes(context: BuildContext, samples: Sequence[Sample], cutouts: Seque
             runtime=context.runtime,
             provenance={"mycanvas": __version__, "seed": config.seed, "config": digest, **made_by},
         )
-        for index, shard in enumerate(shards)
+        for index, shard in shards.items()
         if index not in done
     ]
     finished = sum(len(shards[index]) for index in done)
-    if context.has_language_model():
+    if context.has_language_model() and config.engine == "local":  # workers of a cluster may have GPUs of their own
         _ask_for_layouts(context.alone(), tasks)
-    with Progress("composing", len(samples), "scene", done=finished) as progress:
+    began, made = time.monotonic(), 0
+    with Progress("composing", sum(map(len, shards.values())), "scene", done=finished) as progress:
         for report in context.engine.map(make_shard, tasks):
             progress.update(report.planned)
+            made += report.made
+    if tasks and (workers := context.engine.report()):
+        log.info("made %s in %.1f s on %s", counted(made, "scene"), time.monotonic() - began, workers)
+
+
+def missing_shards(context: BuildContext, samples: Sequence[Sample]) -> list[int]:
+    """The numbers of the shards of the whole plan, of this and all other parts, that are not finished."""
+    files = {index: context.folder.candidate_file(index) for index in _shards(replace(context, part=WHOLE), samples)}
+    return [index for index, file in files.items() if not file.with_suffix(".json").is_file()]
+
+
+def _shards(context: BuildContext, samples: Sequence[Sample]) -> dict[int, Sequence[Sample]]:
+    """The samples of each shard of this process's part, by its number in the plan."""
+    size, part = context.config.shard_size, context.part
+    numbers = range(part.index, -(-len(samples) // size), part.count)
+    return {number: samples[number * size : (number + 1) * size] for number in numbers}
 
 
 @one_thread()
