@@ -10,6 +10,7 @@ import click
 from builder.cli.options import (
     DEFAULT_DATASET,
     PATH,
+    PLACE,
     RESOLUTION,
     SIZES,
     config_argument,
@@ -25,7 +26,7 @@ from builder.cli.preview import PreviewCommand, preview_option, show_preview
 @config_argument
 @click.option("--concepts", help="Photos: DIR/<concept>/*.jpg, concepts_list.json, or hf://owner/name on the Hub.")
 @click.option("--backgrounds", type=PATH, help="Photos: DIR/<scene>/*.jpg.  [default: painted backgrounds]")
-@click.option("--output", type=PATH, help=f"Folder for the dataset.  [default: {DEFAULT_DATASET}, beside build.toml]")
+@click.option("--output", type=PLACE, help=f"Folder or s3://… URL.  [default: {DEFAULT_DATASET}, beside build.toml]")
 @profile_option("Which models to run: classic, photo, gen4gen or modern.  [default: classic]")
 @click.option("--samples", type=int, help="Scenes to generate in all, spread over the compositions.  [default: 300]")
 @click.option("--resolution", metavar=SIZES, help=f"{RESOLUTION}  [default: 1024]")

@@ -26,6 +26,7 @@ from builder.stages.segment import SEGMENTERS
 from builder.stages.segment.base import GATE, SegmentConfig
 from builder.stages.select import SelectConfig
 from mycanvas.io.config_table import Location, Table, check_utf8
+from mycanvas.io.store import is_url, mirror_of
 from mycanvas.io.toml import flatten
 from mycanvas.models.device import cores
 
@@ -60,6 +61,21 @@ def _folder_or_hub(value: object) -> Path | str:
     return check_utf8(value)
 
 
+def _folder_or_url(value: object) -> Path | str:
+    if value == "":
+        raise ValueError('expected a folder or a URL, got ""; the current folder is "."')
+    if isinstance(value, str) and is_url(value):
+        if value.startswith("hf://") and not value.startswith("hf://buckets/"):
+            raise ValueError(
+                f"expected a folder, or the URL of a store such as s3://bucket/folder, got {value!r}; for a dataset on "
+                "the Hub, build into a folder and publish it with: mycanvas push"
+            )
+        return value
+    if not isinstance(value, str | Path):
+        raise ValueError(f"expected a folder or a URL, got {value!r}")
+    return check_utf8(Path(value))
+
+
 class BuildConfig(PlanConfig):
     """The whole configuration of a build.
 
@@ -72,8 +88,8 @@ class BuildConfig(PlanConfig):
     """SPDX identifier of the dataset's license, such as "CC-BY-4.0", for its card."""
     concepts: Annotated[Path | str, PlainValidator(_folder_or_hub)]
     """Photos: a folder with a folder of photos per concept, a concepts_list.json, or "hf://owner/name" on the Hub."""
-    output: Location = Path("mycanvas_data")
-    """Folder for the dataset; the default is beside build.toml."""
+    output: Annotated[Path | str, PlainValidator(_folder_or_url)] = Path("mycanvas_data")
+    """Folder for the dataset, or a URL such as s3://bucket/folder; the default is beside build.toml."""
     backgrounds: Location | None = None
     """Folder with a folder of photos per scene; not given: painted backgrounds."""
     engine: str = "local"
@@ -96,6 +112,11 @@ class BuildConfig(PlanConfig):
     caption: CaptionConfig
     score: ScoreConfig
     select: SelectConfig = SelectConfig()
+
+    @property
+    def folder(self) -> Path:
+        """The folder in which the build works: `output`, or this machine's copy of what is at its URL."""
+        return self.output if isinstance(self.output, Path) else mirror_of(self.output)
 
     def backend_name(self, stage: str) -> str:
         """Return the name of a stage's backend."""

@@ -22,11 +22,11 @@ Result = TypeVar("Result")
 class EngineOptions:
     """Where an engine runs, and what for.
 
-    folder: where tasks write their results. workers: the most there may be; None: as many as there are cores or GPUs.
-    address: of the cluster; None: this machine. learned, device: whether tasks run models, and where.
+    folder: where tasks write their results, or its URL. workers: the most there may be; None: as many as there are
+    cores or GPUs. address: of the cluster; None: this machine. learned, device: whether tasks run models, and where.
     """
 
-    folder: Path
+    folder: Path | str
     workers: int | None = None
     address: str | None = None
     learned: bool = False

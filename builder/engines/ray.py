@@ -15,7 +15,6 @@ from builder.engines.ray_cluster import Hired, connect, disconnect, hire, nodes,
 from builder.engines.ray_worker import Worker, new_probe
 from builder.engines.worker_logs import report
 from mycanvas.errors import StoreError
-from mycanvas.io.files import write_text
 from mycanvas.io.messages import counted
 
 log = logging.getLogger("mycanvas")
@@ -51,7 +50,7 @@ class RayEngine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._probe.file.unlink(missing_ok=True)
+        self._probe.remove()
         if self._ray and self._ray.is_initialized():
             for worker in self._staff():
                 self._ray.kill(worker.actor)
@@ -67,7 +66,7 @@ class RayEngine:
         """
         waiting, left = deque((task, 0) for task in tasks), len(tasks)
         if tasks and not self._ray:
-            write_text(self._probe.file, self._probe.content)
+            self._probe.write()
             self._ray, self._owned, self._kind = connect(self._options)
             self._deadline = time.monotonic() + WAIT
         try:

@@ -15,7 +15,8 @@ from typing import TypeVar
 from builder.engines.worker_logs import Logged, collect_logs, log_levels, logged
 from mycanvas import __version__
 from mycanvas.errors import MyCanvasError
-from mycanvas.io.files import unfinished
+from mycanvas.io.files import unfinished, write_text
+from mycanvas.io.store import Store
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -33,22 +34,45 @@ def versions() -> str:
 class Probe:
     """The file that a node must see before it works, and what it must know.
 
-    file: in the output folder's .build, absolute. content: of the file. folder: from which paths of tasks are relative.
-    versions: of the command. levels: for `collect_logs`. patience: the seconds in which it must be seen.
+    file: in the output folder's .build, absolute; its name, where the output is at a URL. url: of it. content: of the
+    file. folder: from which paths of tasks are relative. versions: of the command. levels: for `collect_logs`.
+    patience: the seconds in which it must be seen.
     """
 
     file: Path
+    url: str | None
     content: str
     folder: Path
     versions: str
     levels: Mapping[str, int]
     patience: float = PATIENCE
 
+    def write(self) -> None:
+        """Write the file."""
+        if self.url:
+            Store(self.url).write(str(self.file), self.content.encode())
+        else:
+            write_text(self.file, self.content)
 
-def new_probe(output: Path) -> Probe:
-    """The probe of a command that writes to a folder; its file is not written yet."""
+    def remove(self) -> None:
+        """Remove the file."""
+        if self.url:
+            Store(self.url).remove(str(self.file))
+        else:
+            self.file.unlink(missing_ok=True)
+
+    def is_seen(self) -> bool:
+        """Whether this node sees the file."""
+        if self.url:
+            return Store(self.url).read(str(self.file)) == self.content.encode()
+        return self.file.is_file() and self.file.read_text() == self.content
+
+
+def new_probe(output: Path | str) -> Probe:
+    """The probe of a command that writes to a folder or a URL; its file is not written yet."""
     return Probe(
-        file=unfinished(output.absolute() / ".build" / "probe"),
+        file=unfinished((Path() if isinstance(output, str) else output.absolute()) / ".build" / "probe"),
+        url=output if isinstance(output, str) else None,
         content=secrets.token_hex(),
         folder=Path.cwd(),
         versions=versions(),
@@ -66,12 +90,12 @@ class Worker:
             os.chdir(probe.folder)
         if versions() != probe.versions:
             return f"it has {versions()}, not {probe.versions}; install the same there"
-        output, end = probe.file.parent.parent, time.monotonic() + probe.patience
-        while not (probe.file.is_file() and probe.file.read_text() == probe.content):
+        output, end = probe.url or probe.file.parent.parent, time.monotonic() + probe.patience
+        while not probe.is_seen():
             if time.monotonic() > end:
                 return f"it does not see the files in {output}; mount the same file system there"
             time.sleep(0.2)
-        if not os.access(probe.file.parent, os.W_OK):
+        if not probe.url and not os.access(probe.file.parent, os.W_OK):
             return f"it may not write to {output}; mount it for writing there"
         return ""
 

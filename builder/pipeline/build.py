@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from builder.config import BuildConfig, parse_config
 from builder.engines import ENGINES
-from builder.engines.base import EngineOptions
+from builder.engines.base import Engine, EngineOptions
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.claim import claim
 from builder.pipeline.context import WHOLE, BuildContext, Part, prepare_runtime
 from builder.pipeline.finalize import Summary, finalize, last_selection
 from builder.pipeline.inputs import Inputs, build_request, find_inputs
 from builder.pipeline.prepare import cut_out_all, paint_all
+from builder.pipeline.remote import RemoteFolder, in_output
+from builder.pipeline.remote_shards import RemoteEngine
 from builder.pipeline.samples import draw_samples
 from builder.pipeline.shard import make_scenes
 from builder.pipeline.source_photos import CutoutUse, Sources, background_use, format_quality
 from builder.pipeline.stored_records import Plan, PlannedScene
 from builder.records import Concept, Sample
 from builder.stages.plan import check_compositions
-from mycanvas.errors import InputError
+from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.checked import digest, write_checked
+from mycanvas.io.text import shown
 from mycanvas.models.runtime import Runtime
 
 log = logging.getLogger("mycanvas")
@@ -39,7 +43,11 @@ def build(config: BuildConfig) -> Summary:
         ModelError: a required model is not available.
         StoreError: the output folder cannot be used.
     """
-    setup = set_up(config)
+    return in_output(config.output, partial(_build, config))
+
+
+def _build(config: BuildConfig, folder: BuildFolder) -> Summary:
+    setup = set_up(config, folder)
     with claim(setup.folder, setup.request), started(setup) as context:
         make_scenes(context, *prepare(context, setup.inputs))
         return make_dataset(config, setup.folder)
@@ -63,7 +71,9 @@ def make_dataset(config: BuildConfig, folder: BuildFolder) -> Summary:
     if not config.select.model_fields_set:  # a selection made since stays until another is given
         config = parse_config({**config.model_dump(mode="json"), "select": last_selection(folder)})
     write_checked(folder.config_file, _recorded(config))
-    return finalize(folder, config)
+    summary = finalize(folder, config)
+    folder.publish()
+    return summary
 
 
 def _recorded(config: BuildConfig) -> dict[str, Any]:
@@ -78,7 +88,9 @@ def cut_out_only(config: BuildConfig) -> BuildFolder:
     Raises:
         ConfigError, InputError, ModelError, StoreError: as `build`.
     """
-    setup = set_up(config, ("segment",))
+    if isinstance(config.output, str):
+        raise ConfigError(f"cut-outs alone are for a folder; give --output a folder, got {shown(config.output)}")
+    setup = set_up(config, BuildFolder(config.output), ("segment",))
     with claim(setup.folder, setup.request), started(setup) as context:
         write_sources(context, setup.inputs, cut_out_all(context, setup.inputs.concepts))
     return setup.folder
@@ -96,19 +108,18 @@ class Setup:
     request: Mapping[str, Any]
 
 
-def set_up(config: BuildConfig, only: tuple[str, ...] = (), folder: BuildFolder | None = None) -> Setup:
+def set_up(config: BuildConfig, folder: BuildFolder, only: tuple[str, ...] = ()) -> Setup:
     """Find the inputs of a build, and check them, its configuration and that its stages, or `only` some, can run.
 
     Args:
         config: the configuration.
+        folder: where to build: that of `config.output`, this machine's copy of it, or a temporary one.
         only: stages; none: all.
-        folder: where to build; None: in `config.output`.
     """
     inputs = find_inputs(config)
     if not only:
         check_compositions(config.compositions, [concept.name for concept in inputs.concepts])
     stages = only or tuple(config.backends())
-    folder = folder or BuildFolder(config.output)
     runtime = prepare_runtime(config, folder, stages, config.workers)
     if not folder.plan_file.is_file():  # with a plan, the stored replies may be enough
         for stage in stages:
@@ -122,13 +133,16 @@ def started(setup: Setup, part: Part = WHOLE) -> Iterator[BuildContext]:
     """Start the workers of a build whose folder is locked."""
     config = setup.config
     options = EngineOptions(
-        folder=setup.folder.path,
+        folder=setup.folder.place if isinstance(setup.folder, RemoteFolder) else setup.folder.path,
         workers=config.workers if "workers" in config.model_fields_set else None,
         address=config.address,
         learned=any(config.backend(stage).learned for stage in setup.stages),
         device=config.device,
     )
-    with ENGINES[config.engine](options) as engine:
+    with ExitStack() as opened:
+        engine: Engine = opened.enter_context(ENGINES[config.engine](options))
+        if isinstance(setup.folder, RemoteFolder):
+            engine = opened.enter_context(RemoteEngine(engine, setup.folder, config.workers))
         yield BuildContext(config=config, folder=setup.folder, engine=engine, runtime=setup.runtime, part=part)
 
 

@@ -65,11 +65,20 @@ class BuildFolder:
             InputError: it cannot be read.
         """
         folder = cls(path)
-        with os_errors(folder.request_file, "read"):
-            found = folder.request_file.is_file()
-        if not found:
-            raise StoreError(f"{path} {reason_and_remedy(path)}")
+        folder.check_build()
         return folder
+
+    def check_build(self) -> None:
+        """Refuse a folder without a build; raises as `open`."""
+        with os_errors(self.request_file, "read"):
+            found = self.request_file.is_file()
+        if not found:
+            raise StoreError(f"{self.path} {reason_and_remedy(self.path)}")
+
+    @property
+    def place(self) -> str:
+        """Where the build is, for messages and commands: the folder, or the URL that it is a copy of (remote.py)."""
+        return str(self.path)
 
     @property
     def request_file(self) -> Path:
@@ -196,13 +205,28 @@ class BuildFolder:
         """
         file = self.candidate_file(shard)
         marker = read_checked_or_none(file.with_suffix(".json"), Marker)
-        if marker is None or not has_sha256(file, marker.sha256):
+        if marker is None or not self.has_candidates(shard, marker):
             return None
         return marker if config in {None, marker.config} else None
 
+    def has_candidates(self, shard: int, marker: Marker) -> bool:
+        """Whether the scenes of a shard's marker are there and whole."""
+        return has_sha256(self.candidate_file(shard), marker.sha256)
+
+    def made_shards(self) -> set[int]:
+        """The numbers of the shards that have a marker."""
+        found = own_files(self.path, ".build/candidates")
+        return {int(match["shard"]) for file, match in found if file.suffix == ".json"}
+
+    def refresh(self) -> None:
+        """Learn what other machines have made; nothing to do where they share the folder."""
+
+    def publish(self) -> None:
+        """Take the dataset to its readers; nothing to do where they read the folder."""
+
     def has_markers(self) -> bool:
         """Whether a shard is finished."""
-        return any(file.suffix == ".json" for file, _ in own_files(self.path, ".build/candidates"))
+        return bool(self.made_shards())
 
     def markers(self) -> Iterator[tuple[int, Marker]]:
         """Read the number and the marker of each finished shard, in order.

@@ -25,7 +25,7 @@ _PARTS: Mapping[str, Sequence[str]] = {
 """Names of the parts of a value, for kinds of setting that a request may have several of, as in "photo dog6/00.jpg"."""
 
 
-def built_otherwise(folder: Path, lines: Sequence[str]) -> StoreError:
+def built_otherwise(folder: Path | str, lines: Sequence[str]) -> StoreError:
     """The error for a folder that was built from another request; lines: the result of `changes`."""
     first, last = "was built with another configuration", "Use another --output, or the same configuration to resume."
     return StoreError("\n".join([f"{folder} {first}", *lines, last]))

@@ -44,9 +44,10 @@ def share(folder: BuildFolder, request: Mapping[str, Any]) -> Iterator[bool]:
     """
     folder.check_ownership()
     with folder.locked(shared=True, wait=True):
+        folder.refresh()
         planned = folder.request_file.is_file() and folder.plan_file.is_file()
         if planned and (found := changes(folder.request(), request)):
-            raise built_otherwise(folder.path, found)
+            raise built_otherwise(folder.place, found)
         yield planned
 
 
@@ -64,7 +65,7 @@ def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:
         return
     found = changes(_without_decisions(folder.request()), request)
     if found:
-        raise built_otherwise(folder.path, found)
+        raise built_otherwise(folder.place, found)
 
 
 def _without_decisions(request: Mapping[str, Any]) -> dict[str, Any]:

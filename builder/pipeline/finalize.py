@@ -7,6 +7,7 @@ import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from builder.pipeline.claim import claim
 from builder.pipeline.dataset_writer import link_shards, store_concepts, store_splits, write_card
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.manifest import MadeFrom, is_current, last_manifest, write_manifest
+from builder.pipeline.remote import in_output
 from builder.pipeline.reviewed_cutouts import effective_scores, learn_reviews, leaving_scenes, waiting_note
 from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, Sources, height_lines, summary_lines
@@ -53,11 +55,12 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Convert the folder and the counts to JSON types."""
-        return {"folder": str(self.folder.path), "funnel": asdict(self.funnel)}
+        return {"folder": self.folder.place, "funnel": asdict(self.funnel)}
 
     def lines(self) -> list[str]:
         """Format the result for a terminal, with the commands to run next."""
-        path, typed = json.dumps(str(self.folder.path), ensure_ascii=False), shlex.quote(str(self.folder.path))
+        path, typed = json.dumps(self.folder.place, ensure_ascii=False), shlex.quote(self.folder.place)
+        here = shlex.quote(str(self.folder.path))  # of a build at a URL, its copy on this machine
         return [
             *([*summary_lines(self.photos), *height_lines(self.photos), ""] if self.photos else []),
             *self.funnel.lines(),
@@ -65,17 +68,17 @@ class Summary:
             *tally(self.folder.replies).lines(),
             "",
             f'load it:     import mycanvas, datasets; datasets.load_dataset("mycanvas", data_dir={path})',
-            f"look at it:  mycanvas inspect {typed}",
-            f"review it:   mycanvas review {typed}",
+            f"look at it:  mycanvas inspect {here}",
+            f"review it:   mycanvas review {here}",
             f"choose:      mycanvas select {typed} --help",
         ]
 
 
-def reselect(path: Path, changes: Mapping[str, Any], *, reset: bool = False) -> Summary:
+def reselect(place: Path | str, changes: Mapping[str, Any], *, reset: bool = False) -> Summary:
     """Repeat the selection in a finished build with other thresholds.
 
     Args:
-        path: the folder.
+        place: the folder of the build, or its URL.
         changes: keys of [select]; None removes a bound.
         reset: start from the profile's thresholds; otherwise from those of the last selection.
 
@@ -83,15 +86,20 @@ def reselect(path: Path, changes: Mapping[str, Any], *, reset: bool = False) -> 
         ConfigError: a threshold is invalid.
         StoreError: as `finalize`, or the folder holds no build.
     """
-    folder = BuildFolder.open(path)
+    return in_output(place, partial(_reselect, changes, reset))
+
+
+def _reselect(changes: Mapping[str, Any], reset: bool, folder: BuildFolder) -> Summary:
+    folder.check_build()
     with claim(folder, folder.request()):
         if not folder.config_file.is_file():
-            raise StoreError(f"{path} is not finished; run the same `mycanvas build` again to finish it")
+            raise StoreError(f"{folder.place} is not finished; run the same `mycanvas build` again to finish it")
         values = read_checked(folder.config_file, dict[str, Any])
         before = profile_selection(values["profile"]) if reset else last_selection(folder)
         config = parse_config({**values, "select": {**before, **changes}})
         options = " ".join(_option(name, value) for name, value in changes.items())
         summary = finalize(folder, config, options or "[select]")
+        folder.publish()
         return replace(summary, photos=())
 
 
@@ -146,7 +154,9 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
     if not selection.kept:
         stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
-        raise StoreError("\n".join([f"{folder.path}: no scene would be kept by {selected_by}{stays}", *funnel.lines()]))
+        raise StoreError(
+            "\n".join([f"{folder.place}: no scene would be kept by {selected_by}{stays}", *funnel.lines()])
+        )
     ids = set(selection.kept)
     kept = {index: [row for row in made if row["id"] in ids] for index, made in shards.items()}
     changes = people.changed_columns(chain.from_iterable(kept.values()), judgements, config.caption.max_words)
@@ -188,7 +198,7 @@ def _check_all_made(
     missing = set(planned) - known
     if missing or not planned:
         left = f"{counted(len(missing), 'scene')} {'is' if len(missing) == 1 else 'are'} not made yet"
-        raise StoreError(f"{folder.path}: {left}; run the same `mycanvas build` again first")
+        raise StoreError(f"{folder.place}: {left}; run the same `mycanvas build` again first")
 
 
 def judge(candidates: Sequence[Row], sources: Sources, judgements: people.People) -> list[Judged]:

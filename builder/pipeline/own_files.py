@@ -42,7 +42,13 @@ def own_files(output: Path, place: str) -> Iterator[tuple[Path, re.Match[str]]]:
 
     A symbolic link to a file is not ours.
     """
-    return _matching(output / place, NAMES[place])
+    return _matching(output / place, NAMES.get(place, replies.NAME))
+
+
+def reply_places(output: Path) -> list[str]:
+    """The folders of replies of a build, sorted; their files are found as those of NAMES."""
+    parent = output / ".build" / "replies"
+    return sorted(f".build/replies/{entry.name}" for entry in parent.iterdir()) if parent.is_dir() else []
 
 
 def unfinished_files(output: Path) -> Iterator[Path]:
@@ -51,9 +57,7 @@ def unfinished_files(output: Path) -> Iterator[Path]:
     One of a decision counts after an hour: people decide about cut-outs while a build runs.
     """
     latest = time.time() - _DECIDING
-    parent = output / ".build" / "replies"
-    folders = sorted(entry.name for entry in parent.iterdir()) if parent.is_dir() else []
-    names = {**NAMES, **{f".build/replies/{folder}": replies.NAME for folder in folders}}
+    names = {**NAMES, **dict.fromkeys(reply_places(output), replies.NAME)}
     for place, name in names.items():
         for file, _ in _matching(output / place, unfinished_pattern(name)):
             if place != ".build/reviews" or file.stat().st_mtime < latest:

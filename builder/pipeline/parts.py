@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from builder.config import BuildConfig
@@ -14,6 +15,7 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.claim import claim, share
 from builder.pipeline.context import Part
 from builder.pipeline.finalize import Summary
+from builder.pipeline.remote import in_output
 from builder.pipeline.shard import make_scenes, missing_shards
 from mycanvas.errors import ConfigError, InUseError
 from mycanvas.io.messages import counted
@@ -33,7 +35,7 @@ class PartReport:
 
     def as_json(self) -> dict[str, Any]:
         """The same facts, as JSON types."""
-        return {"folder": str(self.folder.path), "part": str(self.part), "left": self.left}
+        return {"folder": self.folder.place, "part": str(self.part), "left": self.left}
 
     def lines(self) -> list[str]:
         """Lines for a terminal."""
@@ -65,7 +67,11 @@ def build_part(config: BuildConfig, part: Part) -> Summary | PartReport:
     Raises:
         ConfigError, InputError, ModelError, StoreError: as `build`.
     """
-    setup = set_up(config)
+    return in_output(config.output, partial(_build_part, config, part), shared=True)
+
+
+def _build_part(config: BuildConfig, part: Part, folder: BuildFolder) -> Summary | PartReport:
+    setup = set_up(config, folder)
     left: Counter[str] | None = None
     while left is None:
         with suppress(InUseError), claim(setup.folder, setup.request), started(setup) as context:

@@ -131,10 +131,10 @@ def preview(config: BuildConfig) -> Iterator[Preview]:
     Raises:
         ConfigError, InputError, ModelError, StoreError: as `build`.
     """
-    output = BuildFolder(config.output)
+    output = BuildFolder(config.folder)
     output.check_ownership()
     with _temporary_folder() as path:
-        setup = set_up(config, folder=BuildFolder(path))
+        setup = set_up(config, BuildFolder(path))
         with claim(setup.folder, setup.request), started(setup) as context:
             cutouts = cut_out_all(context, setup.inputs.concepts)
             write_sources(context, setup.inputs, cutouts)

@@ -101,8 +101,8 @@ def make_scenes(context: BuildContext, samples: Sequence[Sample], cutouts: Seque
 
 def missing_shards(context: BuildContext, samples: Sequence[Sample]) -> list[int]:
     """The numbers of the shards of the whole plan, of this and all other parts, that are not finished."""
-    files = {index: context.folder.candidate_file(index) for index in _shards(replace(context, part=WHOLE), samples)}
-    return [index for index, file in files.items() if not file.with_suffix(".json").is_file()]
+    made = context.folder.made_shards()
+    return [index for index in _shards(replace(context, part=WHOLE), samples) if index not in made]
 
 
 def _shards(context: BuildContext, samples: Sequence[Sample]) -> dict[int, Sequence[Sample]]:
