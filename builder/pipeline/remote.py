@@ -15,7 +15,8 @@ Everything that they name is at the URL before, under its sha256. So nothing is 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,6 +41,10 @@ _REMADE = frozenset({".build/backgrounds", ".build/cutouts"})
 _ATTEMPTS = 50
 """How often a build begins again, as another machine has changed its plan at the same time."""
 
+_STREAMS = 8
+"""Objects that are read or written at a time."""
+
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -159,9 +164,8 @@ class RemoteFolder(BuildFolder):
             self.state = before
             return
         there = self.store.names(OBJECTS)
-        for name, file in found.items():
-            if there.get(sums[name]) != file.stat().st_size:
-                self.store.upload(file, f"{OBJECTS}/{sums[name]}")
+        new = {sums[name]: file for name, file in found.items() if there.get(sums[name]) != file.stat().st_size}
+        self._upload({f"{OBJECTS}/{sha256}": file for sha256, file in new.items()}, "cut-outs and backgrounds")
         self._lost.clear()
         if state.files == before.files:
             self.state = before
@@ -178,7 +182,7 @@ class RemoteFolder(BuildFolder):
         if content is None:
             return None
         found = self._parsed_marker(shard, content)
-        if found is None or not all(self._fetch_file(*named) for named in found.files.items()):
+        if found is None or not self._fetch_files((shard, found))[1]:
             return None
         write_checked(self.candidate_file(shard).with_suffix(".json"), found.marker)
         return found
@@ -210,9 +214,9 @@ class RemoteFolder(BuildFolder):
         """Upload the dataset: its shards, then card and manifest."""
         there = self.store.names(".build/shards")
         manifest = read_manifest(self)
-        for name, sha256 in manifest.files.items():
-            if there.get(f"{sha256}.arrow") != manifest.bytes[name]:
-                self.store.upload(self.shard_file(sha256), f".build/shards/{sha256}.arrow")
+        sizes = {sha256: manifest.bytes[name] for name, sha256 in manifest.files.items()}
+        new = [sha256 for sha256, size in sizes.items() if there.get(f"{sha256}.arrow") != size]
+        self._upload({f".build/shards/{sha256}.arrow": self.shard_file(sha256) for sha256 in new}, "the dataset")
         edited = sorted(self.path.glob("README.edited*.md"))
         others = [file for place in ("plots", ".build/reviews") for file, _ in own_files(self.path, place)]
         for file in [*edited, *others]:
@@ -231,8 +235,8 @@ class RemoteFolder(BuildFolder):
             StoreError: a shard at the URL is damaged; its marker is removed, so that the next build remakes it.
         """
         with Progress("fetching scenes", len(self._pull_markers()), "shard") as progress:
-            for shard, found in self._markers.items():
-                if not all(self._fetch_file(*named) for named in found.files.items()):
+            for shard, fetched in _at_once(self._fetch_files, self._markers.items()):
+                if not fetched:
                     self.store.remove(_marker_name(shard))
                     raise StoreError(f"{self.place}/{_marker_name(shard)} names a damaged or missing file; {REMAKE}")
                 progress.update(1)
@@ -273,15 +277,21 @@ class RemoteFolder(BuildFolder):
                     file.unlink()
         missing = {name: sha256 for name, sha256 in state.files.items() if not has_sha256(self.path / name, sha256)}
         with Progress("fetching cut-outs and backgrounds", len(missing), "file") as progress:
-            for name, sha256 in missing.items():
-                if not self.store.download(f"{OBJECTS}/{sha256}", self.path / name, sha256):
-                    if name.rpartition("/")[0] not in _REMADE:
-                        raise StoreError(f"{self.place}/{OBJECTS}/{sha256} is damaged or missing; restore it")
-                    (self.path / name).unlink(missing_ok=True)
-                    self.store.remove(f"{OBJECTS}/{sha256}")
-                    self._lost.add(sha256)
+            for name, fetched in _at_once(lambda name: (name, self._fetch_object(name, missing[name])), missing):
+                if not fetched and name.rpartition("/")[0] not in _REMADE:
+                    raise StoreError(f"{self.place}/{OBJECTS}/{missing[name]} is damaged or missing; restore it")
                 progress.update(1)
         self._note(state)
+
+    def _fetch_object(self, name: str, sha256: str) -> bool:
+        """Fetch a file of a state; one that is damaged or missing is removed, and uploaded when it is made again."""
+        if self.store.download(f"{OBJECTS}/{sha256}", self.path / name, sha256):
+            return True
+        (self.path / name).unlink(missing_ok=True)
+        if name.rpartition("/")[0] in _REMADE:
+            self.store.remove(f"{OBJECTS}/{sha256}")
+            self._lost.add(sha256)
+        return False
 
     def _pull_markers(self) -> Mapping[int, RemoteMarker]:
         """Fetch all markers; those that are damaged do not count."""
@@ -306,9 +316,20 @@ class RemoteFolder(BuildFolder):
         names = self.store.names(CANDIDATES)
         return [int(name.removesuffix(".json")) for name in names if name.endswith(".json")]
 
-    def _fetch_file(self, name: str, sha256: str) -> bool:
-        file = self.path / CANDIDATES / name
-        return has_sha256(file, sha256) or self.store.download(_candidate_name(sha256), file, sha256)
+    def _fetch_files(self, marked: tuple[int, RemoteMarker]) -> tuple[int, bool]:
+        """Fetch the files of a shard that this machine lacks; gives its number, and whether all are whole."""
+        shard, marker = marked
+        for name, sha256 in marker.files.items():
+            file = self.path / CANDIDATES / name
+            if not (has_sha256(file, sha256) or self.store.download(_candidate_name(sha256), file, sha256)):
+                return shard, False
+        return shard, True
+
+    def _upload(self, files: Mapping[str, Path], what: str) -> None:
+        """Upload files, by the names of their objects."""
+        with Progress(f"uploading {what}", len(files), "file") as progress:
+            for _ in _at_once(lambda name: self.store.upload(files[name], name), files):
+                progress.update(1)
 
     def _parsed_marker(self, shard: int, content: bytes) -> RemoteMarker | None:
         with suppress(StoreError):
@@ -325,6 +346,12 @@ class RemoteFolder(BuildFolder):
     def _note(self, state: State) -> None:
         self.state = state
         write_checked(self._copied, asdict(state))
+
+
+def _at_once(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """The results of some work on each item, in order; several at a time, as most of it is waiting."""
+    with ThreadPoolExecutor(_STREAMS) as pool:
+        yield from pool.map(work, items)
 
 
 def _marker_name(shard: int) -> str:
