@@ -114,6 +114,10 @@ class RemoteFolder(BuildFolder):
         """The URL."""
         return self.store.url
 
+    def check_ownership(self) -> bool:
+        """Return whether the copy holds a build; `pull` has refused a URL that holds something else."""
+        return self.request_file.is_file()
+
     def check_build(self) -> None:
         """Refuse a URL without a build."""
         if not self.request_file.is_file():

@@ -201,6 +201,18 @@ def test_machine_that_was_slower_to_plan_takes_the_plan_that_is_there(machine: M
     assert second.state == first.state
 
 
+def test_machine_that_was_killed_before_it_uploaded_anything_begins_again(
+    shapes: Path, grounds: Path, url: str
+) -> None:
+    left = RemoteFolder(url)
+    left.pull()
+    for file in (left.request_file, left.candidate_file(0).with_suffix(".json"), left.cutout_file("0" * 32, "json")):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+
+    assert sum(build(config_for(shapes, grounds, url)).funnel.kept.values()) == SAMPLES
+
+
 def test_other_settings_and_foreign_files_at_a_url_are_refused(
     shapes: Path, grounds: Path, machine: Machine, url: str
 ) -> None:
