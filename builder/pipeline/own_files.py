@@ -51,6 +51,13 @@ def reply_places(output: Path) -> list[str]:
     return sorted(f".build/replies/{entry.name}" for entry in parent.iterdir()) if parent.is_dir() else []
 
 
+def is_own(name: str) -> bool:
+    """Whether a path within OUT, such as ".build/build.json", is that of a file of a build, which need not exist."""
+    folder, _, last = name.rpartition("/")
+    pattern = replies.NAME if re.fullmatch(r"\.build/replies/[\w-]+", folder, re.ASCII) else NAMES.get(folder or ".")
+    return pattern is not None and re.fullmatch(pattern, last) is not None
+
+
 def unfinished_files(output: Path) -> Iterator[Path]:
     """Find the unfinished files of a build, which killed processes left.
 

@@ -15,6 +15,7 @@ Everything that they name is at the URL before, under its sha256. So nothing is 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
@@ -24,7 +25,7 @@ from typing import Any, TypeVar
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.manifest import read_manifest
-from builder.pipeline.own_files import NAMES, own_files, reply_places
+from builder.pipeline.own_files import NAMES, is_own, own_files, reply_places
 from builder.pipeline.stored_records import Marker
 from mycanvas.errors import InUseError, StoreError
 from mycanvas.io.checked import REMAKE, digest, parse_checked, read_checked_or_none, with_checksum, write_checked
@@ -55,6 +56,9 @@ class State:
     number: int = -1
     files: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _check_files(self.files)
+
     def digest(self) -> str:
         """The sha256 of its values."""
         return digest(asdict(self))
@@ -66,6 +70,9 @@ class RemoteMarker:
 
     marker: Mapping[str, Any]
     files: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        _check_files({f"{CANDIDATES}/{name}": sha256 for name, sha256 in self.files.items()})
 
 
 class PlannedElsewhereError(StoreError):
@@ -135,8 +142,9 @@ class RemoteFolder(BuildFolder):
             self._pull_state()
             for name in MUTABLE:
                 self._take(name, self.store.read(name))
-            for name in self.store.names(".build/reviews"):
-                self._take(f".build/reviews/{name}", self.store.read(f".build/reviews/{name}"))
+            reviews = [f".build/reviews/{name}" for name in self.store.names(".build/reviews")]
+            for name in filter(is_own, reviews):
+                self._take(name, self.store.read(name))
             held = {int(match["shard"]) for _, match in own_files(self.path, CANDIDATES)}
             for shard in held - self._pull_markers().keys():
                 self.candidate_file(shard).with_suffix(".json").unlink(missing_ok=True)
@@ -270,7 +278,7 @@ class RemoteFolder(BuildFolder):
 
     def _pull_state(self) -> None:
         """Fetch the last state, and remove what this machine has of a plan that is not at the URL."""
-        numbers = sorted(self.store.names(STATES))
+        numbers = sorted(name for name in self.store.names(STATES) if re.fullmatch(r"\d{5}\.json", name, re.ASCII))
         state = State()
         if numbers:
             name = f"{STATES}/{numbers[-1]}"
@@ -317,8 +325,8 @@ class RemoteFolder(BuildFolder):
             write_bytes(file, content)
 
     def _numbers(self) -> list[int]:
-        names = self.store.names(CANDIDATES)
-        return [int(name.removesuffix(".json")) for name in names if name.endswith(".json")]
+        found = (re.fullmatch(r"(\d{5,9})\.json", name, re.ASCII) for name in self.store.names(CANDIDATES))
+        return [int(match[1]) for match in found if match]
 
     def _fetch_files(self, marked: tuple[int, RemoteMarker]) -> tuple[int, bool]:
         """Fetch the files of a shard that this machine lacks; gives its number, and whether all are whole."""
@@ -350,6 +358,17 @@ class RemoteFolder(BuildFolder):
     def _note(self, state: State) -> None:
         self.state = state
         write_checked(self._copied, asdict(state))
+
+
+def _check_files(files: Mapping[str, str]) -> None:
+    """Refuse names and sums that are not of a build: they become paths on this machine.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name, sha256 in files.items():
+        if not (is_own(name) and re.fullmatch("[0-9a-f]{64}", sha256, re.ASCII)):
+            raise ValueError(f"{name}: {sha256}")
 
 
 def _at_once(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

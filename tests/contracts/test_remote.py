@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from builder.pipeline.finalize import Summary, reselect
 from builder.pipeline.parts import PartReport, build_part
 from builder.pipeline.remote import PlannedElsewhereError, RemoteFolder
 from mycanvas.errors import ConfigError, InUseError, StoreError
+from mycanvas.io.checked import with_checksum
 from mycanvas.io.store import Store
 from tests.contracts.small_builds import SAMPLES, SIDE, config_for
 from tests.s3_server import s3_server
@@ -211,6 +213,15 @@ def test_machine_that_was_killed_before_it_uploaded_anything_begins_again(
         file.write_text("{}")
 
     assert sum(build(config_for(shapes, grounds, url)).funnel.kept.values()) == SAMPLES
+
+
+@pytest.mark.parametrize("name", ["../../out.txt", ".build/../x.json", "/etc/x", ".build/replies/../../x.json"])
+def test_names_at_a_url_that_lead_out_of_the_folder_are_refused(name: str, url: str) -> None:
+    state = json.dumps(with_checksum({"number": 0, "files": {name: "0" * 64}})).encode()
+    Store(url).write(".build/states/00000.json", state)
+
+    with pytest.raises(StoreError, match=r"states/00000\.json is damaged"):
+        RemoteFolder(url).pull()
 
 
 def test_other_settings_and_foreign_files_at_a_url_are_refused(
