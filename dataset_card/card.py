@@ -252,7 +252,7 @@ def _template() -> jinja2.Template:
 
 def _front_matter(facts: CardFacts) -> Yaml:
     return {
-        "pretty_name": _one_line(facts.name),
+        "pretty_name": one_line(facts.name),
         "language": ["en"],
         "multilinguality": ["monolingual"],
         **license_yaml(facts.license),
@@ -329,12 +329,12 @@ def escaped(value: object) -> str:
         return value
     if isinstance(value, float):
         return f"{value:g}"
-    text = html.escape(_one_line(str(value)), quote=False)
+    text = html.escape(one_line(str(value)), quote=False)
     # An underscore within a word is plain text in Markdown, and escaping it would break URLs.
     return re.sub(r"([\\`*{}\[\]|~$!]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", text)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Replace line breaks by spaces and remove control characters."""
     return "".join(c for c in " ".join(text.split()) if c.isprintable())
 

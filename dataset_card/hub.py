@@ -10,7 +10,18 @@ from typing import Any
 
 import yaml
 
-from dataset_card.card import CREDITS, LICENSED, LONG, PLACE, UNLICENSED, dump_yaml, escaped, license_yaml, licensed
+from dataset_card.card import (
+    CREDITS,
+    LICENSED,
+    LONG,
+    PLACE,
+    UNLICENSED,
+    dump_yaml,
+    escaped,
+    license_yaml,
+    licensed,
+    one_line,
+)
 
 _HEAD = re.compile(r"---\n(?P<yaml>.*?\n)---\n(?P<body>.*)", re.DOTALL)
 _LICENSE = re.compile("|".join((re.escape(UNLICENSED), re.escape(LICENSED).replace(r"\{\}", ".*"))))
@@ -110,7 +121,7 @@ def _with_fewer_photos(
 
 def _picture(preview: Preview) -> str:
     """Format one preview as HTML at a third of the page width; Markdown images would fill the page."""
-    caption = html.escape(" ".join(preview.caption.split()))
+    caption = html.escape(one_line(preview.caption))
     return f'<img src="{preview.path}" alt="{caption}" title="{caption}" width="32%">'
 
 

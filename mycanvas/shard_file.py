@@ -149,7 +149,7 @@ def _named(file: str) -> Iterator[None]:
     """Name the shard in errors of pyarrow."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: of names that are not UTF-8
         raise DatasetGenerationError(
             f"{file} is damaged or cut off ({error}); copy or download it again, or build it again"
         ) from error

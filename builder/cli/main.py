@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -76,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail(STOPPED, code=1)
     except click.ClickException as error:
-        error.show()
+        message = io.StringIO()
+        error.show(message)
+        print_lines([message.getvalue().removesuffix("\n")], err=True)
         sys.exit(error.exit_code)
     except MyCanvasError as error:
         _fail(str(error), code=2 if isinstance(error, ConfigError) else 1)

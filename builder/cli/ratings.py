@@ -61,6 +61,8 @@ def ratings(
         raise ConfigError("missing DATASET, --quality FILE, --preferences FILE or --choices FILE: ratings to tabulate")
     if quality and not dataset:
         raise ConfigError("missing DATASET: --quality FILE ranks its scenes")
+    if dataset and not (quality or preferences or choices):
+        BuildFolder.open(dataset)  # only a build has stored ratings
     store = RatingStore(BuildFolder(dataset).review_file) if dataset else None
     ranks = read_ratings(quality) if quality else store.ratings() if store else ()
     scores = read_preferences(preferences) if preferences else store.preferences() if store else ()
@@ -89,7 +91,7 @@ def ratings(
 
 
 def _scene_tables(dataset: Path, ranks: Sequence[Rating]) -> list[Table]:
-    from builder.pipeline.people import scene_scores
+    from builder.pipeline.annotations import scene_scores
     from mycanvas.ratings.report import agreement_report, quality_report
 
     return [quality_report(ranks, dataset), agreement_report(ranks, scene_scores(dataset))]

@@ -153,7 +153,7 @@ def select(
     given = {name: None if value == "none" else value for name, value in thresholds.items() if value is not None}
     fits: dict[str, Result] = {}
     if fit_ranks and isinstance(folder, Path):
-        ranks = fit.fit_ranks(folder, precision or PRECISION, given.get("min_rank"))
+        ranks = fit.fit_ranks(folder, precision or PRECISION, given, reset=reset)
         fits["acceptance"], given["fitted"] = ranks, ranks.config()
     if fit_cutouts and isinstance(folder, Path):
         if "min_cutout" in given:

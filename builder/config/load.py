@@ -19,6 +19,7 @@ from mycanvas.errors import ConfigError
 from mycanvas.io.files import reason_of
 from mycanvas.io.messages import explain
 from mycanvas.io.store import is_url
+from mycanvas.io.text import brief_repr
 from mycanvas.io.toml import merge, read_toml
 
 log = logging.getLogger("mycanvas")
@@ -106,7 +107,7 @@ def profile_names() -> list[str]:
 def _profile(name: str) -> dict[str, Any]:
     known = profile_names()
     if name not in known:
-        raise ConfigError(f"unknown profile {name!r}; known profiles: {', '.join(known)}")
+        raise ConfigError(f"unknown profile {brief_repr(name)}; known profiles: {', '.join(known)}")
     with resources.as_file(_PROFILES / f"{name}.toml") as path:
         return read_toml(path)
 

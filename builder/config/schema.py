@@ -27,6 +27,7 @@ from builder.stages.segment.base import GATE, SegmentConfig
 from builder.stages.select import SelectConfig
 from mycanvas.io.config_table import Location, Table, check_utf8
 from mycanvas.io.store import is_url, mirror_of
+from mycanvas.io.text import brief_repr, is_utf8
 from mycanvas.io.toml import flatten
 from mycanvas.models.device import cores
 
@@ -57,7 +58,7 @@ def _folder_or_hub(value: object) -> Path | str:
     if isinstance(value, str) and (value.startswith(ON_HUB) or "://" not in value):
         return value if value.startswith(ON_HUB) else check_utf8(Path(value))
     if not isinstance(value, Path):
-        raise ValueError(f"expected a folder, or {ON_HUB}owner/name, got {value!r}")
+        raise ValueError(f"expected a folder, or {ON_HUB}owner/name, got {brief_repr(value)}")
     return check_utf8(value)
 
 
@@ -67,12 +68,14 @@ def _folder_or_url(value: object) -> Path | str:
     if isinstance(value, str) and is_url(value):
         if value.startswith("hf://") and not value.startswith("hf://buckets/"):
             raise ValueError(
-                f"expected a folder, or the URL of a store such as s3://bucket/folder, got {value!r}; for a dataset on "
-                "the Hub, build into a folder and publish it with: mycanvas push"
+                f"expected a folder, or the URL of a store such as s3://bucket/folder, got {brief_repr(value)}; for a "
+                "dataset on the Hub, build into a folder and publish it with: mycanvas push"
             )
+        if not is_utf8(value):
+            raise ValueError(f"the URL {brief_repr(value)} is not UTF-8")
         return value
     if not isinstance(value, str | Path):
-        raise ValueError(f"expected a folder or a URL, got {value!r}")
+        raise ValueError(f"expected a folder or a URL, got {brief_repr(value)}")
     return check_utf8(Path(value))
 
 

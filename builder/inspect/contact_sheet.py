@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mycanvas.dataset import Scene, picture_kind
 from mycanvas.errors import InputError
+from mycanvas.io.formats import DECODER_ERRORS
 from mycanvas.io.images import PALETTE
 
 COLUMNS = 6
@@ -54,7 +55,7 @@ def _tile(scene: Scene, side: int) -> Image.Image:
         with Image.open(io.BytesIO(scene.image)) as image:
             image.draft("RGB", (width, height))
             pixels = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
-    except (OSError, SyntaxError, ValueError) as error:
+    except DECODER_ERRORS as error:
         raise InputError(f"the image of scene {scene.id} is damaged: {error}") from error
     tile = Image.new("RGB", (side, side + CAPTION), "white")
     margin_x, margin_y = (side - width) // 2, (side - height) // 2

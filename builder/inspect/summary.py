@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from builder.inspect.contact_sheet import contact_sheet
-from builder.inspect.own_file import OwnFile
+from builder.inspect.output_file import OutputFile
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.manifest import check_whole, read_manifest
@@ -141,12 +141,12 @@ def check_sheet(file: Path, other: str = OTHER_SHEET) -> None:
     _sheet(other).check(file)
 
 
-def _sheet(other: str) -> OwnFile:
-    return OwnFile(
+def _sheet(other: str) -> OutputFile:
+    return OutputFile(
         noun="contact sheet",
         suffix=".png",
         format="a PNG",
-        is_own=lambda file: is_marked(file, MADE_BY),
+        is_ours=lambda file: is_marked(file, MADE_BY),
         other=other,
     )
 

@@ -2,8 +2,8 @@
 
     OUT/README.md                     the card; OUT/plots/*.png are its plots
     OUT/data/<split>-NNNNN-of-NNNNN.arrow, OUT/concepts/train-NNNNN-of-NNNNN.arrow
-    OUT/.build/build.json             the request: everything that the scenes depend on; another request is refused
-    OUT/.build/plan.json              the planned scenes
+    OUT/.build/build.json             the request: everything that the plan depends on; another request is refused
+    OUT/.build/plan.json              the planned scenes, and the cut-outs that they were drawn with
     OUT/.build/config.json            the whole configuration of the last build
     OUT/.build/sources.json           each photo with its cut-out, and the backgrounds
     OUT/.build/cutouts/<key>.*        cut-outs, named by the photo's content and the segmenter's parameters
@@ -39,7 +39,7 @@ from mycanvas.errors import StoreError
 from mycanvas.io.checked import REMAKE, digest, read_checked, read_checked_or_none, write_checked
 from mycanvas.io.files import has_sha256, os_errors, sha256_of, write_stream
 from mycanvas.io.ownership import check_ownership, locked
-from mycanvas.ratings.store import NAME
+from mycanvas.ratings.store import FILE_NAME
 
 MODEL = "model "
 """Prefix of a model's name in a request; the value is the model's revision."""
@@ -127,7 +127,7 @@ class BuildFolder:
     @property
     def review_file(self) -> Path:
         """The file of ranks, flags and captions by people (mycanvas/ratings/store.py)."""
-        return self.hidden / NAME
+        return self.hidden / FILE_NAME
 
     def request(self) -> dict[str, Any]:
         """Read the request that the folder was built from.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.config import BuildConfig, parse_config, profile_selection
-from builder.pipeline import people
+from builder.pipeline.annotations import ANNOTATED, Annotations, changed_columns, read_annotations
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.card import card_text
 from builder.pipeline.card_plots import check_plots, draw_card_plots, write_plots
@@ -36,7 +36,7 @@ from mycanvas.schema import split_of
 
 log = logging.getLogger("mycanvas")
 
-COLUMNS = ("id", "composition", "scores", "fingerprint", "caption", "source_images", *people.COLUMNS)
+COLUMNS = ("id", "composition", "scores", "fingerprint", "caption", "source_images", *ANNOTATED)
 """The columns of a candidate that are read; none is a picture."""
 
 
@@ -95,8 +95,7 @@ def _reselect(changes: Mapping[str, Any], reset: bool, folder: BuildFolder) -> S
         if not folder.config_file.is_file():
             raise StoreError(f"{folder.place} is not finished; run the same `mycanvas build` again to finish it")
         values = read_checked(folder.config_file, dict[str, Any])
-        before = profile_selection(values["profile"]) if reset else last_selection(folder)
-        config = parse_config({**values, "select": {**before, **changes}})
+        config = parse_config({**values, "select": changed_selection(folder, changes, reset=reset)})
         options = " ".join(_option(name, value) for name, value in changes.items())
         summary = finalize(folder, config, options or "[select]")
         folder.publish()
@@ -108,6 +107,17 @@ def _option(name: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return "--fit-ranks"
     return f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}"
+
+
+def changed_selection(folder: BuildFolder, changes: Mapping[str, Any], *, reset: bool) -> dict[str, Any]:
+    """The [select] that `reselect` uses, before it is validated; the arguments are as there.
+
+    Raises:
+        StoreError: the file of the configuration is damaged.
+    """
+    if not reset:
+        return {**last_selection(folder), **changes}
+    return {**profile_selection(read_checked(folder.config_file, dict[str, Any])["profile"]), **changes}
 
 
 def last_selection(folder: BuildFolder) -> dict[str, Any]:
@@ -134,14 +144,14 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     """
     sources = learn_reviews(folder)
     note = waiting_note(sources.photos)
-    judgements = people.read_people(folder)
+    annotated = read_annotations(folder)
     markers = list(folder.markers())
     made_from = MadeFrom(
         select=config.select.model_dump(mode="json"),
         license=config.license,
         candidates=tuple(marker.sha256 for _, marker in markers),
         sources=digest(asdict(sources)),
-        people=judgements.digest(),
+        annotations=annotated.digest(),
     )
     before = last_manifest(folder)
     if before and before.made_from == made_from and is_current(folder, before):
@@ -150,7 +160,7 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     shards, rejected = _read_shards(folder, markers)
     candidates = [row for rows in shards.values() for row in rows]
     _check_all_made(folder, planned, candidates, rejected)
-    selection = _select(candidates, config, sources, judgements)
+    selection = _select(candidates, config, sources, annotated)
     funnel = Funnel.count(planned, rejected, [row["id"] for row in candidates], selection)
     if not selection.kept:
         stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
@@ -159,7 +169,7 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
         )
     ids = set(selection.kept)
     kept = {index: [row for row in made if row["id"] in ids] for index, made in shards.items()}
-    changes = people.changed_columns(chain.from_iterable(kept.values()), judgements, config.caption.max_words)
+    changes = changed_columns(chain.from_iterable(kept.values()), annotated, config.caption.max_words)
     splits = [(index, {row["id"]: planned[row["id"]] for row in own}) for index, own in kept.items()]
     plots = draw_card_plots(folder, splits)
     check_plots(folder, plots, before)
@@ -201,33 +211,33 @@ def _check_all_made(
         raise StoreError(f"{folder.place}: {left}; run the same `mycanvas build` again first")
 
 
-def judge(candidates: Sequence[Row], sources: Sources, judgements: people.People) -> list[Judged]:
+def judge(candidates: Sequence[Row], photos: Sequence[CutoutUse], annotated: Annotations) -> list[Judged]:
     """Collect everything by which candidates are selected.
 
     Args:
         candidates: `id`, `composition`, `scores`, `fingerprint` and `source_images` of all candidates of a build.
-        sources: of the build, with the present decisions about cut-outs.
-        judgements: people's ranks and flags.
+        photos: of the build, with the present decisions about cut-outs.
+        annotated: people's ranks and flags.
     """
-    refused = leaving_scenes(candidates, sources.photos)
-    photos = {photo.id: photo for photo in sources.photos}
+    refused = leaving_scenes(candidates, photos)
+    by_id = {photo.id: photo for photo in photos}
     return [
         Judged(
             id=row["id"],
             composition=row["composition"],
-            scores=effective_scores(row, photos),
+            scores=effective_scores(row, by_id),
             fingerprint=row["fingerprint"],
-            rank=judgements.ranks.get(row["id"]),
-            flag=judgements.flags.get(row["id"]),
+            rank=annotated.ranks.get(row["id"]),
+            flag=annotated.flags.get(row["id"]),
             refused=refused.get(row["id"]),
         )
         for row in candidates
     ]
 
 
-def _select(candidates: Sequence[Row], config: BuildConfig, sources: Sources, judgements: people.People) -> Selection:
+def _select(candidates: Sequence[Row], config: BuildConfig, sources: Sources, annotated: Annotations) -> Selection:
     """Select the candidates to keep; warn of bounds that have no effect."""
-    judged = judge(candidates, sources, judgements)
+    judged = judge(candidates, sources.photos, annotated)
     for score in idle_bounds(judged, config.select):
         log.warning(
             "the bound or weight on %s has no effect: score.backend %r did not measure it",

@@ -18,7 +18,7 @@ def histogram(values: Sequence[float], marks: Sequence[float] = (), *, whole: bo
 
     Args:
         values: finite numbers.
-        marks: numbers that lie within the edges too.
+        marks: numbers that lie within the edges too, but for rounding errors.
         whole: the values are whole numbers; each bin is centred on one, or on several of equal number.
 
     Returns:
@@ -34,7 +34,7 @@ def histogram(values: Sequence[float], marks: Sequence[float] = (), *, whole: bo
     else:
         first, last = math.floor(low / width + 1e-9), math.ceil(high / width - 1e-9)
         edges = [_rounded(index * width, width) for index in range(first, max(last, first + 1) + 1)]
-    counts, _ = np.histogram(values, bins=edges)
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
     return Histogram(edges=tuple(edges), counts=tuple(counts.tolist()), ticks=_ticks(edges[0], edges[-1], whole=whole))
 
 

@@ -27,14 +27,14 @@ class MadeFrom:
     """Everything that the dataset of a build depends on; the same values give the same dataset.
 
     select: the thresholds. candidates: the sha256 of each file of candidates. sources: the digest of the sources.
-    people: the digest of people's ranks, flags and captions; "" without any.
+    annotations: the digest of people's ranks, flags and captions; "" without any.
     """
 
     select: dict[str, Any]
     license: str | None
     candidates: tuple[str, ...]
     sources: str
-    people: str = ""
+    annotations: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from builder.pipeline.build_folder import BuildFolder
 from mycanvas.boxes import Box
+from mycanvas.dataset import picture_kind
 
 CELLS = 24
 """Rows and columns of a map of positions."""
-_HEADER = 24
-"""Bytes of a PNG up to the end of its width and height."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,5 +70,4 @@ def _boxes(folder: BuildFolder, shard: int, ids: Collection[str]) -> Iterator[tu
                 zip(batch.column("id").to_pylist(), batch.column("boxes").to_pylist(), strict=True)
             ):
                 if name in ids:
-                    header = masks[row].as_buffer()[:_HEADER].to_pybytes()
-                    yield boxes, (int.from_bytes(header[16:20]), int.from_bytes(header[20:24]))
+                    yield boxes, picture_kind(masks[row].as_py(), ["PNG"], f"the mask of scene {name}")[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -30,6 +30,15 @@ class PlannedCutouts:
     used: frozenset[str]
     uses: Mapping[str, CutoutUse]
 
+    def restored(self, cutouts: Sequence[CutoutUse]) -> list[CutoutUse]:
+        """Mark the cut-outs of the plan, and restore their qualities, which depend on siblings at that time."""
+        found = []
+        for cutout in cutouts:
+            before = self.uses.get(cutout.id, cutout)
+            before = before if before.key == cutout.key else cutout
+            found.append(replace(cutout, planned=cutout.id in self.used, quality=before.quality, lost=before.lost))
+        return found
+
 
 def planned_cutouts(folder: BuildFolder) -> PlannedCutouts | None:
     """Read the cut-outs of the plan of a claimed folder; None if it has no plan, so that all decisions may change.
@@ -37,7 +46,9 @@ def planned_cutouts(folder: BuildFolder) -> PlannedCutouts | None:
     Of plan.json and sources.json, one may be lost: the other one has the names of the cut-outs too.
     """
     plan = read_checked_or_none(folder.plan_file, Plan)
-    if plan.request != digest(folder.request()) if plan else not folder.has_markers():
+    if plan and plan.request != digest(folder.request()):
+        return None
+    if not plan and not folder.has_markers():
         return None
     sources = read_checked_or_none(folder.sources_file, Sources)
     uses = {photo.id: photo for photo in sources.photos} if sources else {}

@@ -110,7 +110,7 @@ def cut_out_all(context: BuildContext, concepts: Sequence[Concept]) -> tuple[Cut
     weight = SEGMENTERS[config.backend_name("segment")].unlike_weight(config.backend_table("segment"))
     cutouts = compare_siblings(cutouts, colours, weight)
     if planned:
-        return decide(_with_planned(cutouts, planned), config.min_quality(), keep_best=config.segment.keep_best)
+        return decide(planned.restored(cutouts), config.min_quality(), keep_best=config.segment.keep_best)
     chosen = choose_cutouts(cutouts, config.min_quality(), keep_best=config.segment.keep_best)
     if not config.backend("segment").learned and (advice := network_advice(chosen)):
         log.warning(advice)
@@ -161,16 +161,6 @@ def _cut_out_missing(context: BuildContext, photos: Sequence[_ToCut]) -> None:
     ]
     with Progress("cutting out", len(work), "photo") as progress:
         _bound_cache(cache, _problems(context.engine.map(cut_out, tasks), progress))
-
-
-def _with_planned(cutouts: Sequence[CutoutUse], planned: PlannedCutouts) -> list[CutoutUse]:
-    """Restore which cut-outs the plan was drawn with, and their qualities, which depend on siblings at that time."""
-    restored = []
-    for cutout in cutouts:
-        before = planned.uses.get(cutout.id, cutout)
-        before = before if before.key == cutout.key else cutout
-        restored.append(replace(cutout, planned=cutout.id in planned.used, quality=before.quality, lost=before.lost))
-    return restored
 
 
 def _problems(reports: Iterable[Report], progress: Progress) -> list[str]:

@@ -21,28 +21,30 @@ from typing import Any
 
 from builder.config import BuildConfig
 from builder.engines.base import on_stop_signal
+from builder.pipeline.annotations import Annotations
 from builder.pipeline.build import concepts_in_use, set_up, started, write_sources
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.changes import changes
 from builder.pipeline.claim import claim
 from builder.pipeline.context import BuildContext
+from builder.pipeline.finalize import judge
 from builder.pipeline.inputs import Inputs
 from builder.pipeline.prepare import cut_out_all, paint_all
 from builder.pipeline.rows import Row
-from builder.pipeline.samples import usable_photos
+from builder.pipeline.samples import planned_photos
 from builder.pipeline.shard import make_scenes
 from builder.pipeline.source_photos import CutoutUse
 from builder.pipeline.themes import find_themes
 from builder.records import Rejected, Sample
 from builder.stages.plan import draw_plan
-from builder.stages.select import Judged, select
+from builder.stages.select import select
 from mycanvas.dataset import Scene
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import read_checked_or_none
 from mycanvas.schema import SPLITS, split_of
 
 _PREFIX = "mycanvas-preview-"
-_LEFT = 3600
+_STALE = 3600
 """Seconds after which the folder of a killed preview is removed by the next one."""
 
 
@@ -99,10 +101,7 @@ class Preview:
         make_scenes(context, chosen, self.cutouts)
         markers = dict(self.folder.markers())
         rows = [row for index in markers for row in self.folder.candidates(index)]
-        judged = [
-            Judged(id=row["id"], composition=row["composition"], scores=row["scores"], fingerprint=row["fingerprint"])
-            for row in rows
-        ]
+        judged = judge(rows, self.cutouts, Annotations())  # nobody has seen these scenes
         return PreviewScenes(
             scenes=tuple(map(_scene, rows)),
             dropped=select(judged, config.select).dropped,
@@ -114,7 +113,7 @@ class Preview:
         """Draw the plan of the whole build, in which a sample depends only on its own composition's theme."""
         config = self.context.config
         concepts = concepts_in_use(self.inputs, self.cutouts, config)
-        return draw_plan(concepts, usable_photos(self.cutouts), self.inputs.backgrounds, config, themes)
+        return draw_plan(concepts, planned_photos(self.cutouts), self.inputs.backgrounds, config, themes)
 
     def _themes(self, samples: Sequence[Sample]) -> Mapping[tuple[str, ...], Any]:
         """Ask for the themes of these samples' compositions alone."""
@@ -191,7 +190,7 @@ def _left_folders(parent: Path) -> Iterator[Path]:
     for path in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError, StoreError):
             facts = path.lstat()
-            old = time.time() - facts.st_mtime > _LEFT
+            old = time.time() - facts.st_mtime > _STALE
             if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and old:
                 with BuildFolder(path).locked():
                     pass

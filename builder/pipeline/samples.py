@@ -29,13 +29,13 @@ def draw_samples(
     by_name = {concept.name: concept for concept in concepts}
     names_of_all = choose_compositions(sorted(by_name), context.config)
     themes = find_themes(context, [tuple(by_name[name] for name in names) for names in names_of_all], backgrounds)
-    return draw_plan(concepts, usable_photos(cutouts), backgrounds, context.config, themes)
+    return draw_plan(concepts, planned_photos(cutouts), backgrounds, context.config, themes)
 
 
-def usable_photos(cutouts: Sequence[CutoutUse]) -> Mapping[str, Sequence[str]]:
-    """Map each concept to the ids of the photos whose cut-outs scenes may show."""
-    usable: defaultdict[str, list[str]] = defaultdict(list)
+def planned_photos(cutouts: Sequence[CutoutUse]) -> Mapping[str, Sequence[str]]:
+    """Map each concept to the ids of the photos whose cut-outs the plan is drawn with."""
+    planned: defaultdict[str, list[str]] = defaultdict(list)
     for cutout in cutouts:
         if cutout.in_plan:
-            usable[cutout.concept].append(cutout.id)
-    return usable
+            planned[cutout.concept].append(cutout.id)
+    return planned

@@ -15,7 +15,10 @@ NOTED, MOST_NOTED = 0.02, 2
 """Least loss of quality that is named where a cut-out is refused, and the most that are named."""
 ACCEPTED = "accepted in review"
 """Why a cut-out is used that a person accepted."""
-USE_ANYWAY = "to use a refused photo, list it as use = [...] in concepts.toml, or put a mask beside it (00.mask.png)"
+USE_ANYWAY = (
+    "to use a refused photo, accept it with `mycanvas review`, list it as use = [...] in concepts.toml, or put a mask "
+    "beside it (00.mask.png)"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

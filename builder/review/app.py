@@ -28,10 +28,10 @@ def make_app(path: str, routers: Sequence[APIRouter], facts: Mapping[str, Any]) 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     add_error_answers(app)
 
-    def stated() -> dict[str, Any]:
+    def read_facts() -> dict[str, Any]:
         return dict(facts)
 
-    app.add_api_route(f"{path}/api/facts", stated, methods=["GET"])
+    app.add_api_route(f"{path}/api/facts", read_facts, methods=["GET"])
     for router in routers:
         app.include_router(router, prefix=path)
     app.mount(f"{path}/pages", StaticFiles(directory=PAGES))

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.cutout_decisions import leaving
 from builder.pipeline.prepared_files import read_cutout, read_encoded
 from builder.pipeline.reviewed_cutouts import build_reviews, current_sources
 from builder.pipeline.source_photos import CutoutUse, format_quality
 from builder.records import Alpha, CutoutReview, Rgba, Verdict
+from builder.sources.overrides import has_proportions
 from mycanvas.errors import InputError
 from mycanvas.io.images import decode_mask, decode_rgb, encode_png
 
@@ -31,8 +33,6 @@ NEW_OUTLINE = "the new outline, in a build with another --output"
 """Why a cut-out is used whose outline was replaced since the build."""
 OTHERS = 4
 """Most further photos of a concept that are shown beside a scene."""
-_LIKE = 0.01
-"""Largest difference of aspect ratios at which a mask may be of the photo, in another size."""
 
 
 class ReviewedCutouts:
@@ -98,6 +98,13 @@ class ReviewedCutouts:
         others = [sha256 for sha256, photo in photos.items() if photo.concept == concept and photo.id != photo_id]
         return {"id": photo_id, "sha256": found, "others": others[:OTHERS]}
 
+    def left_out(self) -> frozenset[str]:
+        """The ids of the photos whose scenes leave the dataset: their cut-outs were refused or replaced."""
+        if not self._folder.sources_file.is_file():
+            return frozenset()
+        photos = current_sources(self._folder).photos
+        return frozenset(photo.id for photo in photos if photo.in_plan and leaving(photo))
+
     def decide(self, sha256: str, verdict: Verdict | None, reason: str, mask: str | None, rater: str) -> None:
         """Keep a decision; it is on the disk when this returns.
 
@@ -135,8 +142,7 @@ class ReviewedCutouts:
         """
         photo = self.photo(sha256)
         _check_reason(reason)
-        mask = _fitted(decode_mask(data), self._photo_pixels(photo).shape[:2])
-        png = encode_png(np.rint(mask * 255).astype(np.uint8))
+        png = _encoded(_fitted(decode_mask(data), self._photo_pixels(photo).shape[:2]))
         digest = hashlib.sha256(png).hexdigest()
         with self._writing:
             review = CutoutReview(photo=sha256, verdict="use", reason=reason, mask=digest, rater=rater)
@@ -150,7 +156,7 @@ class ReviewedCutouts:
     def mask_png(self, sha256: str) -> bytes:
         """The outline that counts, as a PNG of the photo's size: white where the object is."""
         photo = self.photo(sha256)
-        return encode_png(np.rint(self._mask(photo, self._reviews.get(sha256)) * 255).astype(np.uint8))
+        return _encoded(self._mask(photo, self._reviews.get(sha256)))
 
     def cutout_png(self, sha256: str) -> bytes:
         """The cut-out that counts, on nothing, at most SMALL pixels each way.
@@ -195,9 +201,9 @@ class ReviewedCutouts:
         if mask is None:
             rgba: Rgba = np.array(read_cutout(self._folder, key, photo.id).rgba)
         else:
-            review = self._reviews.get(sha256)
-            pixels, alpha = self._photo_pixels(photo), self._mask(photo, review)
-            rgba = np.dstack([pixels, np.rint(_fitted(alpha, pixels.shape[:2]) * 255).astype(np.uint8)])
+            pixels, review = self._photo_pixels(photo), CutoutReview(photo=sha256, verdict="use", mask=mask)
+            alpha = _fitted(self._mask(photo, review), pixels.shape[:2])
+            rgba = np.dstack([pixels, np.rint(alpha * 255).astype(np.uint8)])
             rows, columns = (np.flatnonzero((alpha >= 0.5).any(axis=axis)) for axis in (1, 0))
             rgba = rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         image = Image.fromarray(rgba)
@@ -228,14 +234,17 @@ def _fitted(mask: Alpha, size: tuple[int, ...]) -> Alpha:
         InputError: it has other proportions, or is empty.
     """
     given, expected = (f"{shape[1]}x{shape[0]}" for shape in (mask.shape, size))
-    if abs(mask.shape[1] / mask.shape[0] * size[0] / size[1] - 1) > _LIKE:
+    if not has_proportions(mask, (size[1], size[0])):
         raise InputError(f"the mask has {given} pixels; expected the size of the photo, {expected}")
-    if not (mask >= 0.5).any():
-        raise InputError("the mask is black everywhere; expected white where the object is")
-    if mask.shape == tuple(size):
-        return mask
     resized: Alpha = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    if not (resized >= 0.5).any():
+        raise InputError("the mask is black everywhere; expected white where the object is")
     return resized
+
+
+def _encoded(mask: Alpha) -> bytes:
+    """A mask as a PNG: white where the object is."""
+    return encode_png(np.rint(mask * 255).astype(np.uint8))
 
 
 def _check_reason(reason: str) -> None:

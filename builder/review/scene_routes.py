@@ -9,11 +9,12 @@ from fastapi.responses import Response
 
 from builder.review.answers import Body, picture
 from builder.review.cutouts import ReviewedCutouts
-from builder.review.scenes import RankedScene, SceneIndex, order_for
+from builder.review.scenes import CandidateScene, SceneIndex, order_for
 from builder.stages.caption.edited import edited_words
 from mycanvas.errors import InputError
 from mycanvas.ratings.entries import FLAGS, CaptionEdit, Flag, Rating
-from mycanvas.ratings.store import Event, RatingStore
+from mycanvas.ratings.events import Event
+from mycanvas.ratings.store import RatingStore
 from mycanvas.schema import split_of
 
 KINDS = {Rating: "rank", Flag: "flag", CaptionEdit: "caption"}
@@ -45,15 +46,17 @@ class _Caption(_Sent):
     caption: str | None
 
 
-def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStore) -> APIRouter:
-    """The routes, for the scenes of one build."""
+def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStore, max_words: int) -> APIRouter:
+    """The routes, for the scenes of one build. max_words: of a caption."""
     router = APIRouter()
 
     @router.get("/api/scenes")
     def listed(rater: str) -> dict[str, Any]:
         ranks = {rating.item: rating.score for rating in store.current(Rating, rater)}
         flags = {flag.item: flag.reason for flag in store.current(Flag, rater) if flag.reason}
-        order = order_for(rater, list(scenes.every().values()))
+        left_out = cutouts.left_out()
+        leaves = {scene.id: not left_out.isdisjoint(scene.source_images) for scene in scenes.every().values()}
+        order = sorted(order_for(rater, list(scenes.every().values())), key=lambda scene: leaves[scene.id])
         return {
             "flags": FLAGS,
             "order": [
@@ -63,6 +66,7 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
                     "split": split_of(scene.num_objects),
                     "rank": ranks.get(scene.id),
                     "flag": flags.get(scene.id),
+                    "leaves": leaves[scene.id],
                 }
                 for scene in order
             ],
@@ -76,6 +80,7 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
             "id": scene.id,
             "caption": scene.caption if edited is None else edited,
             "edited": edited is not None,
+            "max_words": max_words,
             "boxes": scene.boxes,
             "tokens": scene.concept_tokens,
             "nouns": scene.class_names,
@@ -105,7 +110,7 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
     @router.post("/api/captions")
     def caption(sent: _Caption) -> dict[str, Any]:
         scene = scenes.get(sent.item)
-        text = None if sent.caption is None else _caption(sent.caption, scene)
+        text = None if sent.caption is None else _caption(sent.caption, scene, max_words)
         entry = CaptionEdit(rater=sent.rater, item=sent.item, caption=text)
         store.add(Event(id=sent.id, session=sent.session, entry=entry))
         return {"saved": sent.id, "caption": scene.caption if text is None else text}
@@ -126,13 +131,13 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
     return router
 
 
-def _caption(text: str, scene: RankedScene) -> str:
+def _caption(text: str, scene: CandidateScene, max_words: int) -> str:
     """An edited caption as `mycanvas select` will use it.
 
     Raises:
         InputError: it does not name each class, or breaks another rule of captions.
     """
-    words = edited_words(text, scene.class_names, scene.concept_tokens, scene.boxes)
+    words = edited_words(text, scene.class_names, scene.concept_tokens, scene.boxes, max_words)
     if isinstance(words, str):
         raise InputError(f"{words}; expected each of {', '.join(dict.fromkeys(scene.class_names))}")
     return words.caption

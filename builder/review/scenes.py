@@ -27,8 +27,8 @@ _ORDER_SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RankedScene:
-    """A scene to rank: the columns of a candidate, and where its picture is.
+class CandidateScene:
+    """A generated scene, kept or not: the columns of a candidate, and where its picture is.
 
     shard, row: of the candidates. The other fields are as in mycanvas/schema.py.
     """
@@ -52,10 +52,10 @@ class SceneIndex:
     def __init__(self, folder: BuildFolder) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._scenes: Mapping[str, RankedScene] = {}
+        self._scenes: Mapping[str, CandidateScene] = {}
         self._made_from: tuple[str, ...] | None = None
 
-    def every(self) -> Mapping[str, RankedScene]:
+    def every(self) -> Mapping[str, CandidateScene]:
         """The scenes by their ids; read again if a build has added some since.
 
         Raises:
@@ -71,7 +71,7 @@ class SceneIndex:
                 self._made_from = made_from
             return self._scenes
 
-    def get(self, scene_id: str) -> RankedScene:
+    def get(self, scene_id: str) -> CandidateScene:
         """A scene by its id.
 
         Raises:
@@ -102,7 +102,7 @@ class SceneIndex:
                 row -= batch.num_rows
         raise InputError("the scene was made again; reload the page")
 
-    def _read(self) -> list[RankedScene]:
+    def _read(self) -> list[CandidateScene]:
         return [
             _scene(values, shard, row)
             for shard, _ in self._folder.markers()
@@ -110,18 +110,18 @@ class SceneIndex:
         ]
 
 
-def _scene(values: Mapping[str, Any], shard: int, row: int) -> RankedScene:
+def _scene(values: Mapping[str, Any], shard: int, row: int) -> CandidateScene:
     texts = {name: tuple(values[name]) for name in ("concept_tokens", "class_names", "source_images")}
     boxes = tuple((x, y, width, height) for x, y, width, height in values["boxes"])
-    return RankedScene(**{**values, **texts, "boxes": boxes, "shard": shard, "row": row})
+    return CandidateScene(**{**values, **texts, "boxes": boxes, "shard": shard, "row": row})
 
 
-def order_for(rater: str, scenes: Sequence[RankedScene]) -> tuple[RankedScene, ...]:
+def order_for(rater: str, scenes: Sequence[CandidateScene]) -> tuple[CandidateScene, ...]:
     """The order in which one person sees the scenes: compositions take turns, each person has an order of their own.
 
     So whoever stops early has ranked scenes of all compositions, and no two raters tire at the same scenes.
     """
-    groups: dict[str, list[RankedScene]] = {}
+    groups: dict[str, list[CandidateScene]] = {}
     for scene in scenes:
         groups.setdefault(scene.composition, []).append(scene)
     for name, own in groups.items():

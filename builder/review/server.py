@@ -23,7 +23,7 @@ from mycanvas.ratings.store import RatingStore
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from builder.review.gate import Gate
+    from builder.review.access import AccessGuard
 
 log = logging.getLogger("mycanvas")
 
@@ -81,11 +81,11 @@ def reviewing(plan: ReviewPlan, opened: socket.socket, announce: Callable[[str],
         MissingExtra: Gradio is not installed.
         ConfigError, InputError: the study cannot be read.
     """
-    with gated_app(plan, opened.getsockname()[1], announce) as gate:
+    with guarded_app(plan, opened.getsockname()[1], announce) as guard:
         import uvicorn
 
         config = uvicorn.Config(
-            gate,
+            guard,
             log_config=None,
             log_level=logging.WARNING,
             access_log=False,
@@ -96,7 +96,7 @@ def reviewing(plan: ReviewPlan, opened: socket.socket, announce: Callable[[str],
         )
 
         def serve() -> None:
-            announce(gate.address)
+            announce(guard.address)
             with quiet_decoding(), suppress(KeyboardInterrupt):
                 uvicorn.Server(config).run(sockets=[opened])
 
@@ -104,8 +104,8 @@ def reviewing(plan: ReviewPlan, opened: socket.socket, announce: Callable[[str],
 
 
 @contextmanager
-def gated_app(plan: ReviewPlan, port: int, announce: Callable[[str], None]) -> Iterator[Gate]:
-    """The application behind its gate; its temporary files are removed at the end.
+def guarded_app(plan: ReviewPlan, port: int, announce: Callable[[str], None]) -> Iterator[AccessGuard]:
+    """The application behind its guard; its temporary files are removed at the end.
 
     Raises:
         MissingExtra, ConfigError, InputError: as `reviewing`.
@@ -114,8 +114,8 @@ def gated_app(plan: ReviewPlan, port: int, announce: Callable[[str], None]) -> I
         # Gradio reads these when it is imported: it reports nothing to anyone, and writes to no shared folder.
         os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_TEMP_DIR=scratch)
         try:
+            from builder.review.access import AccessGuard, new_path
             from builder.review.app import add_page, make_app
-            from builder.review.gate import Gate, new_path
         except ImportError as missing:
             raise MissingExtra("gradio", extra="review") from missing
         path = new_path()
@@ -124,7 +124,7 @@ def gated_app(plan: ReviewPlan, port: int, announce: Callable[[str], None]) -> I
             asyncio.run(add_page(app, path, {name: TABS[name] for name in TABS if name != "study" or plan.study}))
         except ImportError as missing:
             raise MissingExtra("gradio", extra="review") from missing
-        yield Gate(app, port=port, path=path, announce=announce)
+        yield AccessGuard(app, port=port, path=path, announce=announce)
 
 
 def routers(plan: ReviewPlan) -> Iterator[APIRouter]:
@@ -139,7 +139,7 @@ def routers(plan: ReviewPlan) -> Iterator[APIRouter]:
     store = RatingStore(plan.folder.review_file)
     cutouts = ReviewedCutouts(plan.folder)
     yield cutout_routes(cutouts)
-    yield scene_routes(SceneIndex(plan.folder), cutouts, store)
+    yield scene_routes(SceneIndex(plan.folder), cutouts, store, plan.folder.request()["caption.max_words"])
     if plan.study:
         yield study_routes(read_study(plan.study), store)
 

@@ -12,7 +12,8 @@ from builder.review.answers import Body, picture
 from builder.review.study import Comparison, Study, arm_at
 from mycanvas.errors import InputError
 from mycanvas.ratings.entries import PairChoice, Preference
-from mycanvas.ratings.store import Event, RatingStore
+from mycanvas.ratings.events import Event
+from mycanvas.ratings.store import RatingStore
 
 log = logging.getLogger("mycanvas")
 
@@ -97,7 +98,8 @@ def study_routes(study: Study, store: RatingStore) -> APIRouter:
 
     @router.post("/api/study/undo")
     def undo(sent: _Sent) -> dict[str, Any]:
-        undone = store.undo(sent.rater, kinds=(Preference, PairChoice), id=sent.id)
+        # Answers of other sessions may be of another study, in which this page could not show that they are undone.
+        undone = store.undo(sent.rater, sent.session, kinds=(Preference, PairChoice), id=sent.id)
         if undone is None:
             return {"undone": None}
         item, arms = undone.entry.item, getattr(undone.entry, "arms", ())

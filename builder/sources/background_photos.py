@@ -149,6 +149,8 @@ def find_backgrounds(folder: Path) -> FoundBackgrounds:
 def phrase_of(scene: str) -> str:
     """The phrase for a scene, by its folder's name: "on_a_beach", "beach 2" and "Beach" all give "on a beach"."""
     name = re.sub(r"[\s_-]+", " ", scene).strip().rstrip("0123456789 ").lower() or scene
+    if not name.split():  # of spaces only; captions cannot hold it
+        return ""
     first, last = name.split()[0], name.split()[-1]
     if first in PREPOSITIONS:
         return name

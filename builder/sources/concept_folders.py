@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from mycanvas.io.text import brief_repr
+
 MAX_HEIGHT_CM = 1e5
 """A kilometre: anything taller was not given in centimetres."""
 
@@ -24,7 +26,9 @@ _BRACKETS = re.compile(r"\([^()]*\)|\[[^][]*\]|\{[^{}]*\}")
 
 def _check_token(token: str) -> str:
     if not re.fullmatch(TOKEN, token):
-        raise ValueError(f"expected letters A to Z, digits, - and _ in angle brackets, such as <dog6>, got {token!r}")
+        raise ValueError(
+            f"expected letters A to Z, digits, - and _ in angle brackets, such as <dog6>, got {brief_repr(token)}"
+        )
     return token
 
 

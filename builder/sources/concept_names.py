@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from builder.sources.concept_folders import EMPTY_TOKEN, ConceptFolder
-from mycanvas.io.text import shown
+from mycanvas.io.text import brief_repr, shown
 from mycanvas.io.toml import toml_key
 
 MAX_NOUN_WORDS = 3
@@ -48,7 +48,7 @@ def name_problems(folders: Sequence[ConceptFolder]) -> Iterator[str]:
     for folder in folders:
         if "+" in folder.name or not folder.name.isprintable():
             expected = 'expected no "+" and no control character; rename its folder'
-            yield f"{folder.name!r} cannot be the name of a concept: {expected}"
+            yield f"{brief_repr(folder.name)} cannot be the name of a concept: {expected}"
             continue
         if folder.token == EMPTY_TOKEN:
             yield f"no token can be made from the folder name {folder.name!r}; {_SET_TOKEN}"

@@ -14,6 +14,7 @@ from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.files import reason_of
 from mycanvas.io.messages import explain
 from mycanvas.io.regular import open_regular
+from mycanvas.io.text import brief
 
 CONCEPTS_LIST = "concepts_list.json"
 CUSTOM_CONCEPT_101 = ("dataset.json", "benchmark_dataset")
@@ -55,7 +56,7 @@ def read_concepts_list(path: Path) -> list[ConceptFolder]:
     """
     entries = _read(path)
     folders = {entry.instance_data_dir: _absolute(path.parent / entry.instance_data_dir) for entry in entries}
-    if missing := [name for name, folder in folders.items() if not folder.is_dir()]:
+    if missing := [brief(name) for name, folder in folders.items() if not os.path.isdir(folder)]:
         expected = f"expected one, relative to {path.parent}"
         raise InputError("\n".join(f"{path}: instance_data_dir {name} is not a folder; {expected}" for name in missing))
     found = [re.search(TOKEN, entry.instance_prompt) for entry in entries]

@@ -25,8 +25,6 @@ from mycanvas.io.checked import read_checked, write_checked
 from mycanvas.io.files import OFF, has_sha256, os_errors, write_bytes
 from mycanvas.io.regular import read_regular
 
-__all__ = ["REVIEWS", "CutoutReview", "CutoutReviews", "Verdict", "user_reviews"]
-
 log = logging.getLogger("mycanvas")
 
 REVIEWS = "MYCANVAS_REVIEWS"
@@ -134,10 +132,12 @@ class CutoutReviews:
             mask_png: the mask, of which `review.mask` is the sha256; None: there is none, or it is stored already.
 
         Raises:
-            ValueError: the mask and its sha256 do not belong together.
+            ValueError: a sha256 is none, or the mask and its sha256 do not belong together.
             StoreError: it cannot be written, or the mask is neither given nor stored.
         """
         _check_sha256(review.photo)
+        if review.mask is not None:
+            _check_sha256(review.mask)
         if mask_png is None:
             mask_png = self.mask(review)
         elif hashlib.sha256(mask_png).hexdigest() != review.mask:
@@ -271,6 +271,6 @@ def _photos(folder: Path) -> Iterator[str]:
             yield from (name[:-5] for name in os.listdir(folder) if re.fullmatch(rf"{_SHA256}\.json", name))
 
 
-def _check_sha256(photo: str) -> None:
-    if not re.fullmatch(_SHA256, photo):
-        raise ValueError(f"expected the sha256 of a photo in hexadecimal, got {photo!r}")
+def _check_sha256(text: str) -> None:
+    if not re.fullmatch(_SHA256, text):
+        raise ValueError(f"expected a sha256 in hexadecimal, got {text!r}")

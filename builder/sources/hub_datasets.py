@@ -20,6 +20,7 @@ from builder.sources.hub_photos import HubSource, copy_photos
 from mycanvas.errors import ConfigError, HubError, InputError
 from mycanvas.io.files import UNFINISHED, os_errors, user_cache, write_json, write_text
 from mycanvas.io.hub_errors import hub_errors
+from mycanvas.io.text import brief_repr
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -51,7 +52,9 @@ def fetch_concepts(name: str) -> Path:
     """
     named = _NAME.fullmatch(name)
     if not named:
-        raise ConfigError(f"concepts: expected {ON_HUB}owner/name[@revision][/folder or configuration], got {name!r}")
+        raise ConfigError(
+            f"concepts: expected {ON_HUB}owner/name[@revision][/folder or configuration], got {brief_repr(name, 200)}"
+        )
     part = named["part"] or ""
     root = user_cache("concepts") / named["repo"].replace("/", "--")
     ending = f"-{hashlib.sha256(part.encode()).hexdigest()[:8]}" if part else ""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from builder.records import Choice, Concept, MaskFile, PhotoFile
+from builder.records import Alpha, Choice, Concept, MaskFile, PhotoFile
 from builder.sources.concept_folders import ConceptFolder
 from builder.sources.cutout_reviews import CutoutReviews
 from builder.sources.photo_folders import entries
@@ -19,12 +19,14 @@ from builder.sources.picture_files import is_picture
 from mycanvas.errors import InputError, StoreError
 from mycanvas.io.images import decode_mask, quiet_decoding, read_file, upright_size
 from mycanvas.io.messages import nearest
-from mycanvas.io.text import shown
+from mycanvas.io.text import brief, shown
 
 log = logging.getLogger("mycanvas")
 
 MASK = ".mask"
 """End of the name of a mask, before its suffix."""
+PROPORTIONS = 0.01
+"""Largest relative difference of aspect ratios between a picture and a mask of it in another size."""
 
 
 def is_photo(path: Path) -> bool:
@@ -42,9 +44,9 @@ def override_problems(folder: ConceptFolder) -> Iterator[str]:
     for key, listed in (("use", described.use), ("leave_out", described.leave_out)):
         for name in listed or ():
             if name not in names:
-                yield f"{place}.{key}: no photo in {folder.path} is called {name}; {nearest(name, names)}"
+                yield f"{place}.{key}: no photo in {folder.path} is called {brief(name)}; {nearest(name, names)}"
     for name in sorted({*(described.use or ())} & {*(described.leave_out or ())}):
-        yield f"{place}: {name} is both in use and in leave_out; remove it from one of them"
+        yield f"{place}: {brief(name)} is both in use and in leave_out; remove it from one of them"
 
 
 def with_overrides(folder: ConceptFolder, photos: Sequence[PhotoFile]) -> list[PhotoFile]:
@@ -90,6 +92,7 @@ def with_reviews(concepts: Sequence[Concept], reviews: CutoutReviews) -> tuple[C
 
 
 def _reviewed(photo: PhotoFile, reviews: CutoutReviews) -> PhotoFile:
+    """The photo with its review; the mask of a review has the size at which the build keeps the photo."""
     try:
         review = reviews.get(photo.sha256)
         mask = reviews.mask_file(review) if review else None
@@ -98,7 +101,7 @@ def _reviewed(photo: PhotoFile, reviews: CutoutReviews) -> PhotoFile:
     if mask is None:
         return replace(photo, review=review)
     try:
-        return replace(photo, review=review, review_mask=_mask_file(mask, photo), flaw=None)
+        return replace(photo, review=review, review_mask=_mask_file(mask, photo, scaled=True), flaw=None)
     except InputError as error:
         return replace(photo, review=review, flaw=f"its mask from review: {error}")
 
@@ -107,12 +110,17 @@ def _is_mask(path: Path) -> bool:
     return path.stem.endswith(MASK)
 
 
-def _mask_file(path: Path, photo: PhotoFile) -> MaskFile:
-    """Check that a mask shows an object, in a picture of the photo's size."""
+def has_proportions(mask: Alpha, size: tuple[int, int]) -> bool:
+    """Whether a mask may be of a picture of this width and height, in another size."""
+    return bool(abs(mask.shape[1] / mask.shape[0] * size[1] / size[0] - 1) <= PROPORTIONS)
+
+
+def _mask_file(path: Path, photo: PhotoFile, *, scaled: bool = False) -> MaskFile:
+    """Check that a mask shows an object, in a picture of the photo's size; or, scaled, of its proportions."""
     data = read_file(path)
     with quiet_decoding():
         mask, size = decode_mask(data), upright_size(read_file(photo.path))
-    if mask.shape[::-1] != size:
+    if not (has_proportions(mask, size) if scaled else mask.shape[::-1] == size):
         own, other = (f"{width}x{height}" for width, height in (mask.shape[::-1], size))
         raise InputError(f"{own} pixels; expected the size of the photo, {other}")
     if not (mask >= 0.5).any():

@@ -18,7 +18,7 @@ from mycanvas.errors import InputError
 from mycanvas.io.files import reason_of
 from mycanvas.io.images import quiet_decoding, read_file
 from mycanvas.io.messages import explain, nearest
-from mycanvas.io.text import UNWRITABLE, shown
+from mycanvas.io.text import UNWRITABLE, brief, shown
 from mycanvas.io.toml import read_toml
 
 log = logging.getLogger("mycanvas")
@@ -100,7 +100,7 @@ def read_descriptions(
     invalid: dict[str, list[str]] = {}
     for name, values in tables.items():
         if name not in names:
-            unknown = f"{path}: no folder is called {name}; {nearest(name, names)}"
+            unknown = f"{path}: no folder is called {brief(name)}; {nearest(name, names)}"
             if isinstance(values, dict):
                 log.warning("%s (this table is not used)", unknown)
             else:  # a key outside of the table that it was written for

@@ -19,6 +19,7 @@ from builder.stages.resolution import Resolution, sizes_of
 from mycanvas.errors import ConfigError
 from mycanvas.io.config_table import Table
 from mycanvas.io.messages import nearest
+from mycanvas.io.text import brief, brief_repr
 from mycanvas.schema import split_of
 
 COMPOSITIONS = 41
@@ -120,14 +121,14 @@ def check_compositions(listed: Sequence[Sequence[str]], known: Sequence[str]) ->
 
 
 def _check_composition(names: Sequence[str], known: Sequence[str]) -> Composition:
-    text = "+".join(names)
+    text = brief("+".join(names), 200)
     if not 1 <= len(names) <= MAX_OBJECTS:
         raise ConfigError(f"a composition has 1 to {MAX_OBJECTS} concepts, got {len(names)}: {text}")
     if len(set(names)) < len(names):
         raise ConfigError(f"a composition names each concept once, got {text}")
     for name in names:
         if name not in known:
-            raise ConfigError(f"composition {text}: no usable concept {name!r}; {nearest(name, known)}")
+            raise ConfigError(f"composition {text}: no usable concept {brief_repr(name)}; {nearest(name, known)}")
     return tuple(sorted(names))
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from builder.records import Size
-from mycanvas.io.messages import SHOWN
+from mycanvas.io.text import brief_repr
 
 SMALLEST, LARGEST = 128, 4096
 """Range of a side in pixels."""
@@ -56,7 +56,7 @@ def sizes_of(resolution: Given | Sequence[Given]) -> tuple[Size, ...]:
 def _read_size(part: object, value: object) -> Size:
     text = str(part).strip() if isinstance(part, int | str) and not isinstance(part, bool) else ""
     if not re.fullmatch(r"-?\d{1,9}(\s*[x×]\s*-?\d{1,9})?", text):
-        raise ValueError(f"{_EXPECTED}, got {repr(value)[:SHOWN]}")
+        raise ValueError(f"{_EXPECTED}, got {brief_repr(value)}")
     size = _parsed(text)
     if not all(SMALLEST <= side <= LARGEST for side in size):
         raise ValueError(f"sides must be from {SMALLEST} to {LARGEST} pixels, got {text}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mycanvas.dataset.names import SHOWN, check_id
+from mycanvas.dataset.names import check_id
 from mycanvas.errors import InputError
+from mycanvas.io.text import brief_repr
 
 Columns = Mapping[str, Any]
 """Columns of one row, by name."""
@@ -46,7 +47,7 @@ def check_photo(row: Columns, place: str) -> None:
     Raises:
         InputError: naming the photo, the column and what was expected.
     """
-    _check_values(row, f"the source photo {_shown(row['id'])} of {place}")
+    _check_values(row, f"the source photo {brief_repr(row['id'])} of {place}")
 
 
 def _check_values(row: Columns, subject: str) -> None:
@@ -57,7 +58,7 @@ def _check_values(row: Columns, subject: str) -> None:
             raise InputError(f"{subject} has no {column}")
         expected, is_right = _KINDS[column]
         if not is_right(value):
-            raise InputError(f"{subject}: expected {expected} in {column}, got {_shown(value)}")
+            raise InputError(f"{subject}: expected {expected} in {column}, got {brief_repr(value)}")
 
 
 def _is_text(value: object) -> bool:
@@ -69,7 +70,8 @@ def _is_texts(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # An integer may be larger than any float; NaN is not smaller.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _is_boxes(value: object) -> bool:
@@ -97,8 +99,3 @@ _KINDS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
     "used": ("true or false", lambda value: isinstance(value, bool)),
 }
 """The kind of value in each column: in words, and as a check."""
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

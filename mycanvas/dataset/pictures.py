@@ -8,6 +8,7 @@ import warnings
 from mycanvas.dataset.headers import plain_size
 from mycanvas.dataset.records import Encoded
 from mycanvas.errors import InputError
+from mycanvas.io.text import printable
 
 HEAD = 4096
 """Bytes that hold the header of most pictures. Copying all of a picture to read its header would take longer."""
@@ -34,13 +35,15 @@ def picture_kind(content: Encoded, kinds: list[str], name: str) -> tuple[str, tu
 
     from PIL import Image, UnidentifiedImageError
 
+    from mycanvas.io.formats import DECODER_ERRORS
+
     limit = f"{MAX_PIXELS // 10**6} million pixels"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             try:
                 image = Image.open(io.BytesIO(content[:HEAD]), formats=kinds)
-            except (OSError, SyntaxError, ValueError, EOFError):
+            except DECODER_ERRORS:
                 image = Image.open(io.BytesIO(content), formats=kinds)
             with image:
                 kind, (width, height) = str(image.format), image.size
@@ -48,8 +51,8 @@ def picture_kind(content: Encoded, kinds: list[str], name: str) -> tuple[str, tu
         raise InputError(f"{name} has too many pixels; expected at most {limit} ({error})") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not a picture in {', '.join(kinds)}, or its header is damaged") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"{name} cannot be read: {error}") from error
+    except DECODER_ERRORS as error:
+        raise InputError(f"{name} cannot be read: {printable(str(error))}") from error
     if width * height > MAX_PIXELS:
         raise InputError(f"{name} has too many pixels: {width}x{height}; expected at most {limit}")
     return ("JPEG" if kind == _JPEG_OF_A_PHONE else kind), (width, height)

@@ -15,6 +15,7 @@ from typing import Any
 
 from mycanvas.errors import InputError
 from mycanvas.io.files import os_errors
+from mycanvas.io.text import brief, printable
 
 Columns = dict[str, Any]
 """The small columns of one row, by name."""
@@ -111,9 +112,11 @@ def read_schema(file: str) -> Any:
 
     with _opened(file) as source:
         try:
-            return pq.read_schema(source) if file.endswith(".parquet") else pa.ipc.open_stream(source).schema
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{file} cannot be read: {error}") from error
+            schema = pq.read_schema(source) if file.endswith(".parquet") else pa.ipc.open_stream(source).schema
+            list(map(str, [*schema.names, *schema.types]))  # pyarrow decodes names only when they are used
+            return schema
+        except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: of names that are not UTF-8
+            raise InputError(f"{file} cannot be read: {printable(str(error))}") from error
 
 
 def read_rows(
@@ -138,12 +141,13 @@ def read_rows(
     start = 0
     for file in files:
         for batch in read_shard(file):
-            _check_columns(file, batch.schema, columns, pictures)
+            with _reading():
+                _check_columns(file, batch.schema, columns, pictures)
             chosen = [row for row in range(batch.num_rows) if only is None or start + row in only]
             start += batch.num_rows
             if not chosen:
                 continue
-            found = [name for name in optional if name in batch.schema.names]
+            found = [name for name in optional if batch.schema.get_field_index(name) >= 0]
             small = batch.select([*columns, *found])
             with _reading():
                 encoded = [_views(batch.column(name).field("bytes"), chosen) for name in pictures]
@@ -165,7 +169,7 @@ def _check_columns(file: str, schema: Any, columns: Sequence[str], pictures: Seq
         kind = schema.field(name).type
         inner = kind.field("bytes").type if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
         if not (pa.types.is_binary(inner) or pa.types.is_large_binary(inner)):
-            raise InputError(f"{file} has no pictures in column {name}, but {kind}; {remedy}")
+            raise InputError(f"{file} has no pictures in column {name}, but {brief(str(kind), 200)}; {remedy}")
 
 
 def count_rows(files: Sequence[str]) -> int:
@@ -196,7 +200,7 @@ def _reading() -> Iterator[None]:
         if isinstance(error, OSError) and error.filename and error.strerror:
             remedy = "check its rights and its disk"  # it may be of the cache of `datasets`, which is written
             raise InputError(f"the dataset cannot be read: {error.filename}: {error.strerror}; {remedy}") from error
-        raise InputError(f"the dataset cannot be read: {error}") from error
+        raise InputError(f"the dataset cannot be read: {printable(str(error))}") from error
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mycanvas.dataset import picture_kind
 from mycanvas.errors import InputError
+from mycanvas.io.text import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +34,8 @@ def objects_of(scene: Scene) -> NDArray[np.uint8]:
     import numpy as np
     from PIL import Image
 
+    from mycanvas.io.formats import DECODER_ERRORS
+
     width, height = size_of(scene)
     picture_kind(scene.mask, ["PNG"], f"the mask of scene {scene.id}")
     try:
@@ -43,8 +46,8 @@ def objects_of(scene: Scene) -> NDArray[np.uint8]:
                     f"expected a palette and {width}x{height}, as its image has"
                 )
             numbers = np.asarray(mask)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"the mask of scene {scene.id} cannot be read: {error}") from error
+    except DECODER_ERRORS as error:
+        raise InputError(f"the mask of scene {scene.id} cannot be read: {printable(str(error))}") from error
     count = len(scene.boxes)
     if numbers.max(initial=0) > count:
         raise InputError(f"the mask of scene {scene.id} shows object {numbers.max()}; it has {count} boxes")

@@ -22,6 +22,7 @@ from typing import Any
 from mycanvas.errors import StoreError
 from mycanvas.io.files import os_errors, sync_folder, unfinished_pattern, write_json
 from mycanvas.io.ownership import check_ownership, locked
+from mycanvas.io.text import brief
 
 MARKER = ".mycanvas-export.json"
 STAGING = ".mycanvas-export.unfinished"
@@ -163,9 +164,9 @@ def _flaw(folder: Path, name: str, size: int) -> str | None:
     """How a file differs from the exported one; None where it does not."""
     try:
         found = (folder / name).stat().st_size
-    except OSError:
-        return f"{name} is missing"
-    return None if found == size else f"{name} has {found} bytes, expected {size}"
+    except (OSError, ValueError):  # a name with a character that no file system allows
+        return f"{brief(name)} is missing"
+    return None if found == size else f"{brief(name)} has {found} bytes, expected {size}"
 
 
 def _is_ours(name: str) -> bool:

@@ -8,6 +8,7 @@ from itertools import chain, count
 
 from mycanvas.dataset import Encoded, Photo, file_name, picture_kind
 from mycanvas.errors import InputError
+from mycanvas.io.text import printable
 
 SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
 """Suffixes by kind of picture; the first is given to a photo whose own suffix is of another kind."""
@@ -87,6 +88,8 @@ def _may_have_alpha(photo: Photo) -> bool:
 def _with_alpha(image: Encoded, mask: Encoded, size: tuple[int, int], name: str) -> bytes:
     from PIL import Image
 
+    from mycanvas.io.formats import DECODER_ERRORS
+
     if picture_kind(mask, ["PNG"], f"the mask of {name}")[1] != size:
         raise InputError(f"the mask of {name} has not the photo's size, {size[0]}x{size[1]}")
     buffer = io.BytesIO()
@@ -95,6 +98,6 @@ def _with_alpha(image: Encoded, mask: Encoded, size: tuple[int, int], name: str)
             rgba = photo.convert("RGB")
             rgba.putalpha(alpha.convert("L"))
             rgba.save(buffer, "PNG")
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"{name} cannot be read: {error}") from error
+    except DECODER_ERRORS as error:
+        raise InputError(f"{name} cannot be read: {printable(str(error))}") from error
     return buffer.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 
 from PIL import ImageFile, features
 
@@ -10,6 +11,11 @@ from mycanvas.errors import MissingExtra
 
 READABLE = ("JPEG", "PNG", "WEBP", *(("AVIF",) if "avif" in features.get_supported_modules() else ()), "HEIF")
 """Formats that are read, by Pillow's names; AVIF where Pillow was built with it, HEIF with the extra `heif`."""
+DECODER_ERRORS = (
+    *(OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error),
+    *(LookupError, TypeError, ArithmeticError, AssertionError),
+)
+"""Errors that Pillow raises on damaged files: its decoders let many kinds through."""
 START = 64
 """Bytes of a file that show its format."""
 

@@ -25,12 +25,15 @@ from mycanvas.errors import InputError, MissingExtra
 from mycanvas.io.alpha import GREY, cutout_flaw, hide_invisible, is_transparent, on_grey, visible_alpha
 from mycanvas.io.colour import to_srgb
 from mycanvas.io.files import reason_of
-from mycanvas.io.formats import READABLE, format_of, heif_class, is_streamed
+from mycanvas.io.formats import DECODER_ERRORS, READABLE, format_of, heif_class, is_streamed
 from mycanvas.io.regular import open_regular
+from mycanvas.io.text import printable
 
 MAX_BYTES = 256 * 2**20
 MAX_PIXELS = 80_000_000
 """Below the 89 million at which Pillow warns of a decompression bomb, so that both refuse the same files."""
+MAX_SIDE = 65_535
+"""The longest side that a JPEG can have; a PNG of few bytes can be a line of 80 million pixels, slow to scale."""
 MAX_STREAMED_PIXELS = 16384 * 12288
 """Of a JPEG that is scaled down while it is decoded, in little memory: the largest photo of a phone, "200 MP"."""
 JPEG_QUALITY = 95
@@ -84,8 +87,8 @@ def decode(data: bytes | memoryview, side: int | None = None, *, min_side: int =
     Raises:
         InputError: not in a format that is read, cut short or damaged, too large, too small, or wholly transparent.
     """
-    image = _open(data, side, min_side)
-    pixels, alpha, flaw = to_srgb(image), _alpha(image), None
+    pixels, alpha = _decoded(data, side, min_side)
+    flaw = None
     if alpha is not None:
         flaw = cutout_flaw(alpha) if is_transparent(alpha) else None
         if flaw is None and is_transparent(alpha):
@@ -99,8 +102,7 @@ def decode(data: bytes | memoryview, side: int | None = None, *, min_side: int =
 
 def decode_rgb(data: bytes | memoryview) -> Rgb:
     """Decode an image to uint8 [H, W, 3] at its own size, on grey where it is transparent; otherwise as `decode`."""
-    image = _open(data, None, 1)
-    pixels, alpha = to_srgb(image), _alpha(image)
+    pixels, alpha = _decoded(data, None, 1)
     return np.asarray(pixels if alpha is None else on_grey(pixels, alpha))
 
 
@@ -113,17 +115,20 @@ def decode_mask(data: bytes | memoryview) -> NDArray[np.float32]:
     Raises:
         InputError: as `decode`.
     """
-    image = _open(data, None, 1)
-    alpha = _alpha(image)
-    values = np.asarray(to_srgb(image)).max(axis=2) if alpha is None else np.asarray(alpha)
+    pixels, alpha = _decoded(data, None, 1)
+    values = np.asarray(pixels).max(axis=2) if alpha is None else np.asarray(alpha)
     return values.astype(np.float32) / np.float32(255)
 
 
 def upright_size(data: bytes | memoryview) -> tuple[int, int]:
-    """Width and height of a picture that `decode` accepts, upright. Call it within `quiet_decoding`."""
-    with _header(data, 1) as image:
+    """Width and height of a picture that `decode` accepts, upright. Call it within `quiet_decoding`.
+
+    Raises:
+        InputError: the header cannot be read.
+    """
+    with _decoder_errors(), _header(data, 1) as image:
         width, height = image.size
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
     return (height, width) if turned else (width, height)
 
 
@@ -137,7 +142,8 @@ def cut_out(photo: Rgb, mask: bytes | memoryview) -> Rgb:
     Raises:
         InputError: the mask cannot be read, has another size, or is empty.
     """
-    shown = np.asarray(_open(mask, None, 1).convert("L")) > 127
+    with _decoder_errors():
+        shown = np.asarray(_open(mask, None, 1).convert("L")) > 127
     if shown.shape != photo.shape[:2] or not shown.any():
         raise InputError(f"its mask of {shown.shape[1]}x{shown.shape[0]} is empty or not of the photo's size")
     rows, columns = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
@@ -192,27 +198,40 @@ def encode_index_mask(mask: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
+def _decoded(data: bytes | memoryview, side: int | None, min_side: int) -> tuple[Image.Image, Image.Image | None]:
+    """The pixels of an image, in sRGB, and its alpha, if parts of it are transparent."""
+    with _decoder_errors():
+        image = _open(data, side, min_side)
+        return to_srgb(image), _alpha(image)
+
+
 def _open(data: bytes | memoryview, side: int | None, min_side: int) -> Image.Image:
     """Decode and turn upright."""
     if not data:
         raise InputError("an empty file")
+    with _header(data, side) as image:
+        if min(image.size) < min_side:
+            size = "x".join(map(str, image.size))
+            raise InputError(f"too small: {size}; expected at least {min_side} pixels each way")
+        if side is not None and isinstance(image, JpegImageFile):  # pillow-heif would give an embedded thumbnail
+            image.draft(None, _fit(image.size, side))
+        _check_pixels(image.size, MAX_PIXELS)
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return image
+
+
+@contextmanager
+def _decoder_errors() -> Iterator[None]:
+    """Turn what decoders raise on damaged files into InputError; Pillow lets errors of many kinds through."""
     try:
-        with _header(data, side) as image:
-            if min(image.size) < min_side:
-                size = "x".join(map(str, image.size))
-                raise InputError(f"too small: {size}; expected at least {min_side} pixels each way")
-            if side is not None and isinstance(image, JpegImageFile):  # pillow-heif would give an embedded thumbnail
-                image.draft(None, _fit(image.size, side))
-            _check_pixels(image.size, MAX_PIXELS)
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            return image
+        yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"too many pixels; expected at most {MAX_PIXELS // 10**6} million ({error})") from error
     except UnidentifiedImageError as error:
         raise InputError("damaged: its header cannot be read") from error
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:  # of decoders, on damaged files
-        raise InputError(f"damaged: {error}") from error
+    except DECODER_ERRORS as error:
+        raise InputError(f"damaged: {printable(str(error)) or 'a decoder failed'}") from error
 
 
 def _header(data: bytes | memoryview, side: int | None) -> ImageFile.ImageFile:
@@ -236,6 +255,8 @@ def _header(data: bytes | memoryview, side: int | None) -> ImageFile.ImageFile:
 
 def _check_pixels(size: tuple[int, int], most: int) -> None:
     width, height = size
+    if max(size) > MAX_SIDE:
+        raise InputError(f"too long: {width}x{height}; expected at most {MAX_SIDE} pixels each way")
     if width * height > most:
         raise InputError(f"too many pixels: {width}x{height}; expected at most {most // 10**6} million")
 

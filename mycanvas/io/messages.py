@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mycanvas.english import plural
+from mycanvas.io.text import brief, brief_repr
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-SHOWN = 60
-"""The most characters of a wrong value that a message repeats: the value may be a whole table."""
 
 _KINDS: Mapping[str, str] = {
     "bool_parsing": "true or false",
@@ -96,14 +94,14 @@ def _place(location: Sequence[str | int]) -> str:
         if isinstance(part, int):
             parts.append(f"entry {part + 1}")
         elif isinstance(before, str):
-            parts[-1] += f".{part}"
+            parts[-1] += f".{brief(part)}"
         else:
-            parts.append(part)
+            parts.append(brief(part))
     return " of ".join(reversed(parts))
 
 
 def _problem(error: ErrorDetails) -> str:
-    kind, given = error["type"], f"got {_shown(error['input'])}"
+    kind, given = error["type"], f"got {brief_repr(error['input'])}"
     if kind == "value_error":  # raised by a validator of ours
         return str(error["ctx"]["error"])
     if kind in _BOUNDS:
@@ -116,8 +114,3 @@ def _problem(error: ErrorDetails) -> str:
 def _number(relation: str, bound: float) -> str:
     # pydantic gives a bound the type of its field
     return f"a whole number {relation} {bound}" if isinstance(bound, int) else f"a number {relation} {bound:g}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

@@ -7,6 +7,9 @@ import re
 UNWRITABLE = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Characters that JSON can hold, but files and terminals must not get: control characters and lone surrogates."""
 
+QUOTED = 60
+"""The most characters of a name or a value from outside that a message repeats: it may be a whole file."""
+
 _UNSHOWN = r"\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _IN_NAMES = re.compile(f"[{_UNSHOWN}\t\n]")
 _IN_TEXT = re.compile(f"[{_UNSHOWN}]")
@@ -26,6 +29,21 @@ def is_plain_name(name: str) -> bool:
 def shown(name: str) -> str:
     r"""A name as messages show it: "a\n.jpg" with a backslash and an n, bytes that are not UTF-8 as "\xe9"."""
     return _IN_NAMES.sub(_escape, name)
+
+
+def brief(name: str, most: int = QUOTED) -> str:
+    """A name from outside as messages repeat it: as `shown`, and cut to so many characters."""
+    text = shown(name[: most + 1])
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def brief_repr(value: object, most: int = QUOTED) -> str:
+    """A wrong value as messages repeat it: as Python writes it, cut to so many characters."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # as deep as the JSON that it comes from; an integer of thousands of digits
+        return "a value that is too deep or too long to be shown"
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def printable(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.regular import open_regular
+from mycanvas.io.text import brief, brief_repr
 
 MAX_BYTES = 2**20
 """Of a file that was written by hand."""
@@ -58,9 +59,9 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _problems(value: object, place: str) -> Iterator[str]:
     """Text with control characters, and integers that TOML does not allow."""
     if isinstance(value, str) and (found := _CONTROL.search(value)):
-        yield f"{place} has the control character {found.group()!r}; remove it"
+        yield f"{brief(place)} has the control character {found.group()!r}; remove it"
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        yield f"{place} is an integer of more than 64 bits"
+        yield f"{brief(place)} is an integer of more than 64 bits"
     elif isinstance(value, list):
         for each in value:
             yield from _problems(each, place)
@@ -68,7 +69,7 @@ def _problems(value: object, place: str) -> Iterator[str]:
         for key, each in value.items():
             name = f"{place}.{key}" if place else key
             if found := _CONTROL.search(key):
-                yield f"the key {name!r} has the control character {found.group()!r}; remove it"
+                yield f"the key {brief_repr(name)} has the control character {found.group()!r}; remove it"
             yield from _problems(each, name)
 
 

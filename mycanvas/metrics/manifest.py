@@ -18,7 +18,7 @@ from mycanvas.io.files import os_errors
 from mycanvas.io.images import read_file
 from mycanvas.io.messages import counted
 from mycanvas.io.regular import read_regular
-from mycanvas.io.text import UNWRITABLE
+from mycanvas.io.text import UNWRITABLE, brief, brief_repr
 from mycanvas.metrics.pictures import Picture, composition_concepts
 from mycanvas.metrics.protocol import KEYS, Prompt
 
@@ -55,9 +55,10 @@ def read_generated(folder: Path, concepts: Mapping[str, Concept]) -> tuple[Pictu
     files: dict[Path, str] = {}
     entries = list(_entries(manifest))
     if not any(os.path.exists(folder / prompt.file) for _, prompt in entries):
+        example = _named(entries[0][1].file)
         raise InputError(
             f"{folder} has none of the {counted(len(entries), 'picture')} that its {MANIFEST} lists, such as "
-            f'{entries[0][1].file}; generate one for each line from its "prompt", and save it there under its "file"'
+            f'{example}; generate one for each line from its "prompt", and save it there under its "file"'
         )
     for place, prompt in entries:
         try:
@@ -66,7 +67,8 @@ def read_generated(folder: Path, concepts: Mapping[str, Concept]) -> tuple[Pictu
         except InputError as error:
             raise InputError(f"{place}: {error}") from error
         if files.setdefault(path, prompt.file) != prompt.file:
-            raise InputError(f"{place}: {prompt.file} is the same file as {files[path]}; each picture is counted once")
+            same = f"{_named(prompt.file)} is the same file as {_named(files[path])}"
+            raise InputError(f"{place}: {same}; each picture is counted once")
         pictures.append(
             Picture(
                 id=prompt.file,
@@ -93,7 +95,7 @@ def _entries(path: Path) -> Iterator[tuple[str, Prompt]]:
     for place, line in _lines(path):
         prompt = _prompt(place, line)
         if prompt.file in files:
-            raise InputError(f"{place}: {prompt.file} is listed twice; each picture is counted once")
+            raise InputError(f"{place}: {_named(prompt.file)} is listed twice; each picture is counted once")
         files.add(prompt.file)
         yield place, prompt
     if not files:
@@ -125,12 +127,17 @@ def _prompt(place: str, line: object) -> Prompt:
         if value is None and key == "background":
             continue
         if not isinstance(value, str) or not value.strip():
-            given = "it is missing" if key not in line else f"got {value!r}"
+            given = "it is missing" if key not in line else f"got {brief_repr(value)}"
             raise InputError(f"{place}: {key} must be text, {given}; expected {', '.join(KEYS[:3])}")
         if UNWRITABLE.search(value):
-            raise InputError(f"{place}: {key} has characters that cannot be written to a file, got {value!a}")
+            raise InputError(f"{place}: {key} has characters that cannot be written to a file, got {brief_repr(value)}")
         values[key] = value.strip()
     return Prompt(**values)
+
+
+def _named(file: str) -> str:
+    """A file's name as messages show it, longer than any that a file system allows."""
+    return brief(file, 400)
 
 
 def picture_path(folder: Path, file: str) -> Path:
@@ -143,9 +150,11 @@ def picture_path(folder: Path, file: str) -> Path:
         path = (folder / file).resolve()
         exists = path.is_file()
     except (OSError, RuntimeError) as error:  # a name that is too long; symbolic links in a circle
-        raise InputError(f"{file} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+        raise InputError(f"{_named(file)} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
     if not path.is_relative_to(folder.resolve()):
-        raise InputError(f"{file} is outside of the manifest's folder; move it there, and name it relative to it")
+        raise InputError(
+            f"{_named(file)} is outside of the manifest's folder; move it there, and name it relative to it"
+        )
     if not exists:
-        raise InputError(f"there is no file {file}")
+        raise InputError(f"there is no file {_named(file)}")
     return path

@@ -9,6 +9,7 @@ from mycanvas.boxes import Box
 from mycanvas.dataset import Concept, Dataset, Encoded, Scene, concepts_of
 from mycanvas.errors import InputError
 from mycanvas.io.messages import nearest
+from mycanvas.io.text import brief_repr
 from mycanvas.schema import split_of
 
 Read = Callable[[], Encoded]
@@ -67,9 +68,11 @@ def composition_concepts(composition: str, concepts: Mapping[str, Concept]) -> t
     unknown = next((name for name in names if name not in concepts), None)
     if unknown is not None:
         hint = nearest(unknown, sorted(concepts))
-        raise InputError(f"concept {unknown!r} of composition {composition!r} has no source photos; {hint}")
+        raise InputError(
+            f"concept {brief_repr(unknown)} of composition {brief_repr(composition, 200)} has no source photos; {hint}"
+        )
     if len(set(names)) < len(names) or len(names) > 5:
-        raise InputError(f"a composition is 1 to 5 different concepts, got {composition!r}")
+        raise InputError(f"a composition is 1 to 5 different concepts, got {brief_repr(composition, 200)}")
     return tuple(concepts[name] for name in sorted(names))
 
 

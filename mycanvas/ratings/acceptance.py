@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from mycanvas.errors import InputError
 from mycanvas.io.messages import counted
 from mycanvas.ratings.logistic import Floats, fit_logistic
-from mycanvas.ratings.precision import LEAST_GROUPS, Judgement, judge
+from mycanvas.ratings.precision import MIN_GROUPS, BoundFit, fit_bound
 from mycanvas.schema import SCORE_FIELDS
 
-LEAST_SCENES = 100
-FOLDS = LEAST_GROUPS
+MIN_SCENES = 100
+FOLDS = MIN_GROUPS
 """Parts of the ranked scenes, by composition; each is scored by a fit on the other four."""
-LEAST_OF_A_KIND = 10
+MIN_PER_CLASS = 10
 """Accepted, and refused, scenes: with fewer, the bound would depend on one or two of them."""
 DIGITS = 6
 """Significant digits of stored numbers."""
@@ -37,7 +37,7 @@ class RankedScene:
 class AcceptanceFit:
     """A fitted acceptance score: 1 / (1 + exp(-(intercept + sum of weight * (score - mean)))).
 
-    weights, means: by the name of the score. left_out: why other scores have no weight. bound: see `Judgement`, which
+    weights, means: by the name of the score. left_out: why other scores have no weight. bound: see `BoundFit`, which
     is of scenes that the fit had not seen.
     """
 
@@ -46,7 +46,7 @@ class AcceptanceFit:
     means: Mapping[str, float]
     left_out: Mapping[str, str]
     bound: float
-    judgement: Judgement
+    bound_fit: BoundFit
     scenes: int
     accepted: int
     compositions: int
@@ -67,7 +67,7 @@ class AcceptanceFit:
         return [
             f"acceptance, fitted to {counted(self.scenes, 'ranked scene')} of "
             f"{counted(self.compositions, 'composition')}, {self.accepted} of them accepted:",
-            *self.judgement.lines("acceptance"),
+            *self.bound_fit.lines("acceptance"),
             *(f"without weight, {why}: {', '.join(names)}" for why, names in left_out.items()),
             "in build.toml:",
             *(f"  {line}" for line in self.toml_lines()),
@@ -89,7 +89,7 @@ class AcceptanceFit:
     def as_json(self) -> dict[str, Any]:
         """Every number, as JSON types."""
         counts = {"scenes": self.scenes, "accepted": self.accepted, "compositions": self.compositions}
-        return {**self.config(), "left_out": dict(self.left_out), **counts, "judgement": self.judgement.as_json()}
+        return {**self.config(), "left_out": dict(self.left_out), **counts, "bound_fit": self.bound_fit.as_json()}
 
 
 def fit_acceptance(scenes: Sequence[RankedScene], precision: float, seed: int = 0) -> AcceptanceFit:
@@ -104,8 +104,8 @@ def fit_acceptance(scenes: Sequence[RankedScene], precision: float, seed: int = 
         seed: of the folds and of the bootstrap.
 
     Raises:
-        InputError: there are too few scenes, compositions, or scenes of a kind; the AUC's interval includes 0.5; or no
-            bound has the precision.
+        InputError: there are too few scenes, compositions, or accepted or refused scenes; the AUC's interval includes
+            0.5; or no bound has the precision.
     """
     accepted = np.array([scene.accepted for scene in scenes], dtype=np.bool_)
     groups = [scene.composition for scene in scenes]
@@ -116,8 +116,8 @@ def fit_acceptance(scenes: Sequence[RankedScene], precision: float, seed: int = 
     means, deviations = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     columns = np.nan_to_num((values - means) / deviations)
     signs = [1 if SCORE_FIELDS[name].better == "high" else -1 for name in names]
-    judgement = judge(_out_of_fold(columns, accepted, groups, signs, seed), accepted, groups, precision, seed)
-    bound = judgement.check("acceptance")
+    bound_fit = fit_bound(_out_of_fold(columns, accepted, groups, signs, seed), accepted, groups, precision, seed)
+    bound = bound_fit.require_bound("acceptance")
     fitted = fit_logistic(columns, accepted, signs)
     weights = dict(zip(names, map(_rounded, fitted.coefficients / deviations), strict=True))
     return AcceptanceFit(
@@ -126,7 +126,7 @@ def fit_acceptance(scenes: Sequence[RankedScene], precision: float, seed: int = 
         means={name: _rounded(mean) for name, mean in zip(names, means, strict=True) if weights[name]},
         left_out={**left_out, **{name: "no effect in its known direction" for name in names if not weights[name]}},
         bound=bound,
-        judgement=judgement,
+        bound_fit=bound_fit,
         scenes=len(scenes),
         accepted=int(accepted.sum()),
         compositions=len(set(groups)),
@@ -134,16 +134,16 @@ def fit_acceptance(scenes: Sequence[RankedScene], precision: float, seed: int = 
 
 
 def _check(accepted: NDArray[np.bool_], groups: Sequence[str]) -> None:
-    if len(accepted) < LEAST_SCENES:
+    if len(accepted) < MIN_SCENES:
         raise InputError(
-            f"{counted(len(accepted), 'ranked scene')}; expected at least {LEAST_SCENES}: rank more with mycanvas "
+            f"{counted(len(accepted), 'ranked scene')}; expected at least {MIN_SCENES}: rank more with mycanvas "
             "review. Nothing was changed"
         )
     good = int(accepted.sum())
-    if min(good, len(accepted) - good) < LEAST_OF_A_KIND:
+    if min(good, len(accepted) - good) < MIN_PER_CLASS:
         raise InputError(
-            f"of {len(accepted)} ranked scenes {good} are accepted; expected at least {LEAST_OF_A_KIND} accepted and "
-            f"{LEAST_OF_A_KIND} refused ones: rank more, or change --min-rank. Nothing was changed"
+            f"of {len(accepted)} ranked scenes {good} are accepted; expected at least {MIN_PER_CLASS} accepted and "
+            f"{MIN_PER_CLASS} refused ones: rank more, or change --min-rank. Nothing was changed"
         )
     if len(set(groups)) < FOLDS:
         raise InputError(

@@ -12,7 +12,7 @@ import numpy as np
 from mycanvas.ratings.entries import RANKS, Rating
 from mycanvas.schema import SCORE_FIELDS
 
-LEAST = 3
+MIN_SCENES = 3
 """Scenes from which a correlation is computed."""
 
 
@@ -71,7 +71,7 @@ def correlations(
             if item in scores and (value := scores[item].get(name)) is not None
         ]
         values = np.array(pairs).reshape(-1, 2)
-        is_defined = len(pairs) >= LEAST and np.ptp(values, axis=0).all()
+        is_defined = len(pairs) >= MIN_SCENES and np.ptp(values, axis=0).all()
         rho = float(spearmanr(values[:, 0], values[:, 1]).statistic) if is_defined else None
         found.append(Correlation(score=name, rho=rho, scenes=len(pairs)))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""People's words on pictures: one frozen dataclass per kind, each with the fields of its JSON object.
+"""Ratings and remarks of people: one frozen dataclass per kind, with the fields of its JSON object.
 
 `key` identifies an entry among those of its kind: a later one with the same key replaces it.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mycanvas.io.text import UNWRITABLE
+from mycanvas.io.text import UNWRITABLE, brief
 from mycanvas.schema import SPLITS
 
 RANKS = range(1, 6)
@@ -231,6 +231,7 @@ def _check_score(score: object, allowed: range) -> None:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    text = UNWRITABLE.sub(lambda found: ascii(found[0])[1:-1], text)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    try:
+        return brief(json.dumps(value, ensure_ascii=False, default=repr))
+    except RecursionError:  # as deep as the JSON that it comes from
+        return "a value that is nested too deeply"

@@ -25,11 +25,7 @@ from pathlib import Path
 from mycanvas.errors import InputError, StoreError
 from mycanvas.io.files import os_errors, write_text
 from mycanvas.io.regular import read_regular
-from mycanvas.ratings.entries import RANKS as RANKS
-from mycanvas.ratings.entries import AnyEntry, Entry, example, parse_entry
-from mycanvas.ratings.entries import PairChoice as PairChoice
-from mycanvas.ratings.entries import Preference as Preference
-from mycanvas.ratings.entries import Rating as Rating
+from mycanvas.ratings.entries import AnyEntry, Entry, PairChoice, Preference, Rating, example, parse_entry
 
 log = logging.getLogger("mycanvas")
 

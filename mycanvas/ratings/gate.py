@@ -10,10 +10,10 @@ import numpy as np
 
 from mycanvas.errors import InputError
 from mycanvas.io.messages import counted
-from mycanvas.ratings.precision import LEAST_GROUPS, Judgement, judge
+from mycanvas.ratings.precision import MIN_GROUPS, BoundFit, fit_bound
 
-LEAST_CUTOUTS = 30
-LEAST_OF_A_KIND = 5
+MIN_CUTOUTS = 30
+MIN_PER_CLASS = 5
 """Of the cut-outs accepted, and refused. With 25 and 5, even an AUC of 0.8 has a standard error of 0.12: its interval
 nearly includes chance, so that fewer would almost always be refused."""
 
@@ -32,7 +32,7 @@ class GateFit:
     """The lowest quality from which cut-outs are precise enough."""
 
     bound: float
-    judgement: Judgement
+    bound_fit: BoundFit
     cutouts: int
     accepted: int
     concepts: int
@@ -42,14 +42,14 @@ class GateFit:
         return [
             f"quality of {counted(self.cutouts, 'judged cut-out')} of {counted(self.concepts, 'concept')}, "
             f"{self.accepted} of them accepted:",
-            *self.judgement.lines("quality"),
+            *self.bound_fit.lines("quality"),
             f"for a new build of these photos: --min-quality {self.bound:g}",
         ]
 
     def as_json(self) -> dict[str, Any]:
         """Every number, as JSON types."""
         counts = {"cutouts": self.cutouts, "accepted": self.accepted, "concepts": self.concepts}
-        return {"bound": self.bound, **counts, "judgement": self.judgement.as_json()}
+        return {"bound": self.bound, **counts, "bound_fit": self.bound_fit.as_json()}
 
 
 def fit_gate(cutouts: Sequence[JudgedCutout], precision: float, seed: int = 0) -> GateFit:
@@ -64,27 +64,27 @@ def fit_gate(cutouts: Sequence[JudgedCutout], precision: float, seed: int = 0) -
         seed: of the bootstrap over concepts.
 
     Raises:
-        InputError: there are too few cut-outs, concepts, or cut-outs of a kind; the AUC's interval includes 0.5; or no
-            bound has the precision.
+        InputError: there are too few cut-outs, concepts, or accepted or refused cut-outs; the AUC's interval includes
+            0.5; or no bound has the precision.
     """
     accepted = np.array([each.accepted for each in cutouts], dtype=np.bool_)
     concepts = [each.concept for each in cutouts]
     good = int(accepted.sum())
-    if len(cutouts) < LEAST_CUTOUTS or min(good, len(cutouts) - good) < LEAST_OF_A_KIND:
+    if len(cutouts) < MIN_CUTOUTS or min(good, len(cutouts) - good) < MIN_PER_CLASS:
         raise InputError(
             f"{counted(len(cutouts), 'judged cut-out')}, {good} accepted and {len(cutouts) - good} refused; expected "
-            f"at least {LEAST_CUTOUTS}, with {LEAST_OF_A_KIND} of each kind: judge more with mycanvas review. Nothing "
+            f"at least {MIN_CUTOUTS}, with {MIN_PER_CLASS} of each kind: judge more with mycanvas review. Nothing "
             "was changed"
         )
-    if len(set(concepts)) < LEAST_GROUPS:
+    if len(set(concepts)) < MIN_GROUPS:
         raise InputError(
-            f"the judged cut-outs are of {counted(len(set(concepts)), 'concept')}; expected at least {LEAST_GROUPS}, "
+            f"the judged cut-outs are of {counted(len(set(concepts)), 'concept')}; expected at least {MIN_GROUPS}, "
             "since cut-outs of one concept resemble each other. Nothing was changed"
         )
-    judgement = judge(np.array([each.quality for each in cutouts]), accepted, concepts, precision, seed)
+    bound_fit = fit_bound(np.array([each.quality for each in cutouts]), accepted, concepts, precision, seed)
     return GateFit(
-        bound=judgement.check("quality"),
-        judgement=judgement,
+        bound=bound_fit.require_bound("quality"),
+        bound_fit=bound_fit,
         cutouts=len(cutouts),
         accepted=good,
         concepts=len(set(concepts)),

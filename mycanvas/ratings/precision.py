@@ -22,9 +22,9 @@ STEPS = 100
 """Bounds are multiples of 1 / STEPS."""
 RESAMPLES = 2000
 CONFIDENCE = 0.95
-LEAST_ABOVE = 10
+MIN_ABOVE = 10
 """A bound has at least this many rated pictures above it: the precision of fewer says little."""
-LEAST_GROUPS = 5
+MIN_GROUPS = 5
 """Groups from which an interval is computed."""
 SHOWN = 10
 """Bounds of the table for a terminal, beside the chosen one."""
@@ -41,7 +41,7 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Judgement:
+class BoundFit:
     """How well a score separates what people accept from what they refuse.
 
     precision: asked for. bound: the lowest with this precision; None if none has it.
@@ -57,22 +57,22 @@ class Judgement:
     auc_interval: tuple[float, float]
     points: tuple[Point, ...]
 
-    def check(self, score: str) -> float:
-        """Return the bound.
+    def require_bound(self, score: str) -> float:
+        """Return the bound, if it may be used.
 
         Args:
             score: the name of the score, for messages.
 
         Raises:
-            InputError: the score does not tell accepted from refused, or no bound has the precision.
+            InputError: the score does not separate accepted from refused, or no bound has the precision.
         """
         if self.auc_interval[0] <= 0.5:
             raise InputError(
                 f"{score} does not predict what people accept: its AUC is {_with_interval(self.auc, self.auc_interval)}"
-                ", and that of chance is 0.50; judge more, or look at the judgements. Nothing was changed"
+                ", and that of chance is 0.50; judge more, or check these decisions. Nothing was changed"
             )
         if self.bound is None:
-            best = max((point for point in self.points if point.kept >= LEAST_ABOVE), key=lambda each: each.precision)
+            best = max((point for point in self.points if point.kept >= MIN_ABOVE), key=lambda each: each.precision)
             raise InputError(
                 "\n".join(
                     [
@@ -112,9 +112,9 @@ class Judgement:
         return asdict(self)
 
 
-def judge(
+def fit_bound(
     scores: Floats, accepted: NDArray[np.bool_], groups: Sequence[str], precision: float, seed: int = 0
-) -> Judgement:
+) -> BoundFit:
     """Find the lowest bound on a score with a precision, with intervals.
 
     Args:
@@ -135,7 +135,7 @@ def judge(
     bound = _lowest(refused_above[None], accepted_above[None], precision=precision)[0]
     areas = _areas(scores, accepted, drawn[:, group])
     kept = refused_above + accepted_above
-    return Judgement(
+    return BoundFit(
         precision=precision,
         bound=_or_none(bound),
         bound_interval=(_or_none(ends[0]), _or_none(ends[1])),
@@ -163,12 +163,15 @@ def _at_or_above(counts: Floats) -> Floats:
 def _lowest(refused: Floats, accepted: Floats, *, precision: float) -> Floats:
     """The lowest precise bound of each row; infinity if there is none."""
     kept = refused + accepted
-    fits = (kept >= LEAST_ABOVE) & (accepted >= precision * kept - 1e-9)
+    fits = (kept >= MIN_ABOVE) & (accepted >= precision * kept - 1e-9)
     return np.where(fits.any(axis=-1), fits.argmax(axis=-1) / STEPS, np.inf)
 
 
 def _areas(scores: Floats, accepted: NDArray[np.bool_], weights: NDArray[Any]) -> Floats:
-    """The AUC for each row of weights, [B, N]; NaN where a kind is missing. Ties count half (Mann and Whitney 1947)."""
+    """The AUC for each row of weights, [B, N]; NaN where all are accepted, or all refused.
+
+    Ties count half (Mann and Whitney 1947).
+    """
     _, level = np.unique(scores, return_inverse=True)
     count = int(level.max()) + 1
     found = np.full(len(weights), np.nan)

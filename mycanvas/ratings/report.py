@@ -10,8 +10,8 @@ from mycanvas.dataset import planned_splits
 from mycanvas.io.messages import counted
 from mycanvas.io.tables import Table
 from mycanvas.ratings.agreement import agreement, correlations
+from mycanvas.ratings.comparison import ArmComparison, WinRate, compare_arms
 from mycanvas.ratings.entries import PairChoice, Preference, Rating
-from mycanvas.ratings.study import Comparison, WinRate, compare_arms
 from mycanvas.ratings.tables import preference_cells, preference_table, quality_cells, quality_table
 from mycanvas.schema import SCORE_FIELDS
 
@@ -49,13 +49,16 @@ def agreement_report(ratings: Sequence[Rating], scores: Mapping[str, Mapping[str
     """
     among, found = agreement(ratings), correlations(ratings, scores)
     measured = [each for each in found if each.scenes]
+    ranked_twice = "as no scene was ranked by two people"
+    if among.scenes:
+        raters = counted(among.raters, "person")
+        ranked_twice = f"of {counted(among.scenes, 'scene')} that at least two of {raters} ranked"
     rows = [
         [each.score, SCORE_FIELDS[each.score].better, _number(each.rho, "+.2f"), f"{each.scenes}"] for each in measured
     ]
     return Table(
         key="agreement",
-        title=f"Agreement of raters: Krippendorff's alpha (ordinal) {_number(among.alpha, '.2f')}, of "
-        f"{counted(among.scenes, 'scene')} that at least two of {counted(among.raters, 'person')} ranked",
+        title=f"Agreement of raters: Krippendorff's alpha (ordinal) {_number(among.alpha, '.2f')}, {ranked_twice}",
         cells=[["score", "better", "Spearman with mean rank", "scenes"], *rows],
         values={
             **asdict(among),
@@ -97,7 +100,7 @@ def comparison_report(preferences: Sequence[Preference], choices: Sequence[PairC
     )
 
 
-def _comparison_row(each: Comparison) -> list[str]:
+def _comparison_row(each: ArmComparison) -> list[str]:
     return [
         f"  {each.question or 'score'}",
         _rate(each.by_scores),

@@ -1,4 +1,4 @@
-"""Store of what people say about a dataset: an SQLite file that many processes may read and write at once.
+"""Store of people's ratings of a dataset: an SQLite file that many processes may read and write at once.
 
 Events are appended, never changed. The current state is the newest entry of each key that is not undone. An event is on
 the disk before `add` returns: `synchronous` is FULL. The journal is a write-ahead log; on file systems that may be on a
@@ -11,10 +11,9 @@ import hashlib
 import json
 import os
 import sqlite3
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,17 +22,10 @@ from urllib.parse import quote
 from mycanvas.errors import InputError, StoreError
 from mycanvas.io.files import os_errors, sync_folder
 from mycanvas.io.mounts import MOUNTS, is_local
-from mycanvas.ratings.entries import (
-    AnyEntry,
-    CaptionEdit,
-    Flag,
-    PairChoice,
-    Preference,
-    Rating,
-    parse_entry,
-)
+from mycanvas.ratings.entries import AnyEntry, CaptionEdit, Flag, PairChoice, Preference, Rating, parse_entry
+from mycanvas.ratings.events import Event, checked_id, new_id
 
-NAME = "review.sqlite"
+FILE_NAME = "review.sqlite"
 """The name of the file in the hidden folder of a build."""
 FORMAT = 1
 """The version of the tables."""
@@ -59,48 +51,6 @@ _CURRENT = "SELECT id, kind, rater, session, at, value, checksum FROM events WHE
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 _E = TypeVar("_E", Rating, Flag, CaptionEdit, Preference, PairChoice)
-
-
-def new_id() -> str:
-    """A new random id of an event."""
-    return str(uuid.uuid4())
-
-
-def now() -> str:
-    """The current time in UTC, ISO 8601 with microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
-    """One entry as a person gave it.
-
-    id: a UUID that the sender makes, so that an event that is sent twice is stored once. session: in which page the
-    entry was given, for `undo`. at: when, in UTC, ISO 8601.
-
-    Raises:
-        ValueError: the id is not a UUID.
-    """
-
-    id: str
-    entry: AnyEntry
-    session: str = ""
-    at: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "id", checked_id(self.id))
-
-
-def checked_id(text: str) -> str:
-    """A UUID in its usual form.
-
-    Raises:
-        ValueError: the text is not a UUID.
-    """
-    try:
-        return str(uuid.UUID(text))
-    except (ValueError, AttributeError, TypeError):
-        raise ValueError(f"id: expected a UUID, got {text!r}") from None
 
 
 class RatingStore:
@@ -194,11 +144,6 @@ class RatingStore:
     def choices(self) -> tuple[PairChoice, ...]:
         """The current choices of the study."""
         return self.current(PairChoice)
-
-    def seen(self, rater: str) -> frozenset[str]:
-        """The scenes that a person has ranked or flagged."""
-        entries: list[Rating | Flag] = [*self.current(Rating, rater), *self.current(Flag, rater)]
-        return frozenset(entry.item for entry in entries if not isinstance(entry, Flag) or entry.reason)
 
     def current(self, kind: type[_E], rater: str | None = None) -> tuple[_E, ...]:
         """The newest entry of each key, in the order in which the keys were first given.
@@ -334,7 +279,8 @@ class RatingStore:
 def _row(event: Event) -> tuple[str, ...]:
     entry = event.entry
     value = json.dumps(asdict(entry), sort_keys=True)
-    return event.id, _NAMES[type(entry)], entry.rater, event.session, event.at or now(), value
+    at = event.at or datetime.now(UTC).isoformat(timespec="microseconds")
+    return event.id, _NAMES[type(entry)], entry.rater, event.session, at, value
 
 
 def _checksum(values: Sequence[Any]) -> str:

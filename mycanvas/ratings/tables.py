@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from mycanvas.errors import InputError
-from mycanvas.ratings.files import RANKS, SHOWN, Preference, Rating
+from mycanvas.ratings.entries import RANKS, Preference, Rating
+from mycanvas.ratings.files import SHOWN
 from mycanvas.schema import SPLIT_TITLES, SPLITS
 
 

@@ -16,7 +16,7 @@ from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.reviewed_cutouts import build_reviews, current_sources
 from builder.pipeline.source_photos import CutoutUse
-from builder.sources.cutout_reviews import CutoutReview
+from builder.records import CutoutReview
 from tests.contracts.small_builds import bytes_of, config_for
 
 Change = Callable[[Path, Path], None]

@@ -17,7 +17,8 @@ from builder.pipeline.finalize import reselect
 from builder.pipeline.prepared_files import read_encoded
 from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.pipeline.scene_layers import SceneLayers
-from builder.sources.cutout_reviews import CutoutReview, CutoutReviews
+from builder.records import CutoutReview
+from builder.sources.cutout_reviews import CutoutReviews
 from mycanvas.dataset import open_dataset
 from mycanvas.errors import InputError, StoreError
 from mycanvas.io.checked import read_checked, write_checked

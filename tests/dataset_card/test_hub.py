@@ -97,7 +97,7 @@ def test_a_given_license_replaces_the_one_in_the_card() -> None:
 
 
 def test_previews_are_above_the_first_section_and_their_captions_are_escaped() -> None:
-    evil = Preview(path="previews/a.jpg", caption='a "cat"> <b>\nand\n\n## more')
+    evil = Preview(path="previews/a.jpg", caption='a "cat"> <b>\nand\n\n## \x1b\u202emore')
 
     above = hub_card(CARD, "jane/toys", SIZES, previews=[evil, evil]).split("\n## ")[0]
 

@@ -40,7 +40,7 @@ class ReportConcept:
     """One concept.
 
     height: in words. made, kept: scenes that show it. used, photos: the number of its photos that scenes may show, and
-    of all. cutouts: of its photos, the best first; of many, some are left out.
+    of all. cutouts: of its photos, the best first and those that a person refused last; of many, some are left out.
     """
 
     name: str
@@ -55,12 +55,12 @@ class ReportConcept:
 
     @property
     def best(self) -> ReportCutout:
-        """The cut-out of the highest quality."""
+        """The cut-out of the highest quality that no person refused, if there is one."""
         return self.cutouts[0]
 
     @property
     def worst(self) -> ReportCutout | None:
-        """The cut-out of the lowest quality, or a photo without one; None where there is one photo only."""
+        """The last of them: refused by a person, or of the lowest quality; None where there is one photo only."""
         return self.cutouts[-1] if len(self.cutouts) > 1 else None
 
     @property
@@ -84,7 +84,7 @@ def read_concepts(
         StoreError: a file of a cut-out is missing or damaged.
     """
     groups: dict[str, list[CutoutUse]] = {}
-    for photo in sorted(photos, key=lambda photo: (photo.concept, -_quality(photo), photo.id)):
+    for photo in sorted(photos, key=_place):
         groups.setdefault(photo.concept, []).append(photo)
     most = max(2, MOST // max(1, len(groups)))
     shown = {name: _ends(own, most) for name, own in groups.items()}
@@ -109,6 +109,11 @@ def read_concepts(
         )
         for name, own in groups.items()
     )
+
+
+def _place(photo: CutoutUse) -> tuple[str, bool, float, str]:
+    """For sorting: by concept, the best first, and what a person refused after the others."""
+    return photo.concept, photo.review == "refuse", -_quality(photo), photo.id
 
 
 def _quality(photo: CutoutUse) -> float:

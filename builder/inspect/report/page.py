@@ -8,21 +8,23 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from builder.config import parse_config
-from builder.inspect.own_file import OwnFile
+from builder.config import BuildConfig, parse_config
+from builder.inspect.output_file import OutputFile
 from builder.inspect.report.concepts import read_concepts
 from builder.inspect.report.scenes import ReportScenes, read_scenes
-from builder.inspect.report.thresholds import command, option, thresholds
+from builder.inspect.report.thresholds import Threshold, command, option, thresholds
 from builder.inspect.summary import Inspection, inspect_build
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.card import parameters_of
 from builder.pipeline.card_plots import describe_positions, describe_sizes
+from builder.pipeline.funnel import Funnel
 from builder.pipeline.histogram import histogram
 from builder.pipeline.manifest import digest_of, read_manifest
 from builder.pipeline.placements import CELLS
 from builder.pipeline.required_models import backends_with_models
+from builder.stages.select import SelectConfig
 from dataset_card import Histogram, count_ticks
 from mycanvas import __version__
 from mycanvas.dataset import open_dataset
@@ -31,6 +33,9 @@ from mycanvas.io.images import PALETTE
 from mycanvas.io.messages import counted
 from mycanvas.io.text import printable
 from mycanvas.schema import SCORE_FIELDS, SPLIT_TITLES, SPLITS
+
+if TYPE_CHECKING:
+    import jinja2
 
 MADE_BY = "mycanvas inspect"
 """The page's generator, so that no other page is overwritten."""
@@ -72,11 +77,11 @@ def _is_report(file: Path) -> bool:
         return False
 
 
-_REPORT = OwnFile(
+_REPORT = OutputFile(
     noun="report",
     suffix=".html",
     format="a page",
-    is_own=_is_report,
+    is_ours=_is_report,
     other="give it another name with --html FILE.html",
 )
 
@@ -93,43 +98,24 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
         StoreError: the build is not finished, or a file of it is missing or damaged.
         InputError: the dataset in it cannot be read.
     """
-    import jinja2
     from markupsafe import Markup
 
     manifest = read_manifest(folder)
     captions = {scene.id: scene.caption for scene in open_dataset(folder.path).scenes()}
     kept = frozenset(captions)
     config = parse_config({**read_checked(folder.config_file, dict[str, Any]), "select": manifest.made_from.select})
-    scenes = read_scenes(folder, captions, inspection.sources, config.select, SCENE_BYTES)
+    scenes = read_scenes(folder, captions, inspection.sources.photos, config.select, SCENE_BYTES)
     bounds = list(thresholds(scenes.rows, config.select))
     photos = inspection.sources.every_photo()
-    data = {
-        "command": command(shown_path),
-        "rows": scenes.rows,
-        "scores": [{"name": name, "better": field.better} for name, field in SCORE_FIELDS.items()],
-        "compositions": scenes.compositions,
-        "splits": list(SPLITS),
-        "colours": [f"#{bytes(PALETTE[at : at + 3]).hex()}" for at in range(3, len(PALETTE), 3)],
-        "quota": {key: getattr(config.select, key) for key in ("per_composition", "duplicate_bits", "min_rank")},
-        "thresholds": [each.as_json() for each in bounds],
-    }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        finalize=_finalized,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     scripts = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("selection.js", "page.js"))
-    return environment.get_template("page.html.jinja").render(
+    return _template().render(
         generator=MADE_BY,
         style=Markup(style),  # noqa: S704 - a file of this package
         script=Markup(scripts),  # noqa: S704 - a file of this package
         style_digest=_csp_digest(style),
         script_digest=_csp_digest(scripts),
-        data=_cleaned(data),
+        data=_cleaned(_script_data(command(shown_path), scenes, bounds, config.select)),
         path=shown_path.name or str(shown_path),
         funnel=inspection.funnel,
         funnel_rows=_funnel_rows(inspection.funnel),
@@ -138,7 +124,7 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
         compositions=_compositions(scenes, kept),
         thresholds=bounds,
         option=option,
-        quota=data["quota"],
+        quota=_quota(config.select),
         ranked=any("rank" in row for row in scenes.rows),
         captions=histogram(scenes.caption_words, whole=True),
         sizes=histogram([100 * area for area in scenes.placements.areas], (0,)),
@@ -155,6 +141,41 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
         bars=_bars,
         counted=counted,
     )
+
+
+def _script_data(
+    select_command: str, scenes: ReportScenes, bounds: Sequence[Threshold], select: SelectConfig
+) -> dict[str, Any]:
+    """The data that page.js reads, as JSON types."""
+    return {
+        "command": select_command,
+        "rows": scenes.rows,
+        "scores": [{"name": name, "better": field.better} for name, field in SCORE_FIELDS.items()],
+        "compositions": scenes.compositions,
+        "splits": list(SPLITS),
+        "colours": [f"#{bytes(PALETTE[at : at + 3]).hex()}" for at in range(3, len(PALETTE), 3)],
+        "quota": _quota(select),
+        "thresholds": [each.as_json() for each in bounds],
+    }
+
+
+def _quota(select: SelectConfig) -> dict[str, int | None]:
+    """The settings of a selection that are no bounds on scores."""
+    return {key: getattr(select, key) for key in ("per_composition", "duplicate_bits", "min_rank")}
+
+
+def _template() -> jinja2.Template:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        finalize=_finalized,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.jinja")
 
 
 def _finalized(value: object) -> object:
@@ -187,7 +208,7 @@ def _bars(found: Histogram, left: float, width: float, height: float) -> list[tu
     ]
 
 
-def _funnel_rows(funnel: Any) -> list[tuple[str, str, int, int]]:
+def _funnel_rows(funnel: Funnel) -> list[tuple[str, str, int, int]]:
     """Kind, label, scenes, and scenes that are left before it, of each step."""
     planned, made = sum(funnel.planned.values()), sum(funnel.made.values())
     rows = [("step", "planned", planned, planned)]
@@ -219,12 +240,12 @@ def _words_text(words: Sequence[int]) -> str:
     )
 
 
-def _provenance(folder: BuildFolder, config: Any, shards: str) -> dict[str, str]:
+def _provenance(folder: BuildFolder, config: BuildConfig, shards: str) -> dict[str, str]:
     return {
         "seed": str(config.seed),
         "profile": config.profile,
         **{f"stage {stage}": name for stage, name in backends_with_models(config, folder.revisions()).items()},
-        "license": config.license or "not stated for the whole",
+        "license": config.license or "none for the whole dataset",
         "mycanvas": __version__,
         "sha256 of the configuration": config.digest(),
         "sha256 of the shards": shards,

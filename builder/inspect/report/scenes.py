@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from builder.inspect.report.thumbnails import SAMPLE, Level, data_uri, fitting_level
+from builder.pipeline.annotations import read_annotations
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import judge
-from builder.pipeline.people import read_people
 from builder.pipeline.placements import Placements, measure
 from builder.pipeline.rows import Row
-from builder.pipeline.source_photos import Sources
+from builder.pipeline.source_photos import CutoutUse
 from builder.stages.select import Judged, SelectConfig
 from mycanvas.dataset import picture_kind
 from mycanvas.errors import InputError
@@ -53,14 +53,14 @@ class ReportScenes:
 
 
 def read_scenes(
-    folder: BuildFolder, kept: Mapping[str, str], sources: Sources, select: SelectConfig, allowed: int
+    folder: BuildFolder, kept: Mapping[str, str], photos: Sequence[CutoutUse], select: SelectConfig, allowed: int
 ) -> ReportScenes:
     """Read every candidate of a build.
 
     Args:
         folder: a finished build.
         kept: the caption of each kept scene, by its id.
-        sources: of the build, with the present decisions about cut-outs.
+        photos: of the build, with the present decisions about cut-outs.
         select: the current thresholds.
         allowed: bytes for the rows in the page.
 
@@ -71,7 +71,7 @@ def read_scenes(
     facts = list(_candidates(folder, shards, JUDGED_COLUMNS))
     names = sorted({row["composition"] for row in facts})
     numbers = {name: number for number, name in enumerate(names)}
-    judged = judge(facts, sources, read_people(folder))
+    judged = judge(facts, photos, read_annotations(folder))
     rows = [
         _row(each, row["num_objects"], order, numbers[each.composition], select)
         for order, (row, each) in enumerate(zip(facts, judged, strict=True))

@@ -1,6 +1,6 @@
 // Fix an outline with a brush: a dialog with the photo, over which the mask is drawn. By pointer, or by keys.
 
-import { el, show } from "./common.js";
+import { el, keyOf, show } from "./common.js";
 
 const TINT = [255, 0, 120];
 const KEYS = "a add · e erase · [ ] size · + - zoom · arrows and Space paint · u undo · s save · Esc cancel";
@@ -85,23 +85,21 @@ class Brush {
   }
 
   key(event) {
+    const key = keyOf(event);
     const step = Math.max(1, this.size / 2);
-    const move = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
+    const move = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[key];
     const actions = {
       a: () => this.use(true), e: () => this.use(false), "[": () => this.resize(0.8), "]": () => this.resize(1.25),
       "+": () => this.scale(1.25), "=": () => this.scale(1.25), "-": () => this.scale(0.8), u: () => this.undo(), s: () => this.finish(),
       " ": () => this.dot(),
     };
-    const isUndo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
-    if ((event.ctrlKey || event.metaKey) && !isUndo) return;
-    if (event.key === " " && document.activeElement !== this.canvas) return;
-    if (isUndo) this.undo();
-    else if (move) {
+    if (key === " " && document.activeElement !== this.canvas) return;
+    if (move) {
       this.cursor = { x: clamp(this.cursor.x + move[0], this.width), y: clamp(this.cursor.y + move[1], this.height) };
       if (event.shiftKey) this.dot();
       this.draw();
       this.follow();
-    } else if (actions[event.key]) actions[event.key]();
+    } else if (key in actions) actions[key]();
     else return;
     event.preventDefault();
   }

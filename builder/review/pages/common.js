@@ -45,15 +45,16 @@ export async function ask(path, body, { raw = false } = {}) {
   if (answer.status === 403 || answer.status === 404) {
     throw new Refused("the server was started again: open the address that it printed", false);
   }
-  const told = await answer.json().catch(() => ({}));
-  throw new Refused(told.error || `the server failed (${answer.status})`, answer.status === 422);
+  const { error } = await answer.json().catch(() => ({}));
+  throw new Refused(error || `the server failed (${answer.status})`, answer.status === 422);
 }
 
-export function newId() {
-  return crypto.randomUUID();
-}
+const session = crypto.randomUUID();
 
-export const session = newId();
+/** Something that a person enters; by its id, the server stores it once however often it is sent. */
+export function eventOf(rater, values = {}) {
+  return { id: crypto.randomUUID(), rater, session, ...values };
+}
 
 /** Names to call a person by; asked once, kept in the browser. */
 export async function rater() {
@@ -151,6 +152,13 @@ export function show(dialog) {
 const modals = () => document.querySelector("dialog[open]") !== null;
 const typing = (target) => target.closest("input, textarea, select, [contenteditable]") !== null;
 
+/** The key of an event: letters in lower case, "u" for Ctrl+Z; null with another modifier than Shift. */
+export function keyOf(event) {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (event.ctrlKey || event.metaKey || event.altKey) return key === "z" && !event.altKey ? "u" : null;
+  return key;
+}
+
 /**
  * Keys of a tab: handlers by key; they get the event. Active while the tab is visible, no dialog is open, and nobody
  * types. `described`: rows [keys, meaning] of the overlay that "?" opens.
@@ -168,9 +176,8 @@ export function bindKeys(root, handlers, described) {
   document.addEventListener("keydown", (event) => {
     if (root.offsetParent === null || modals() || event.defaultPrevented) return;
     if (typing(event.target)) return;
-    const isUndo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
-    if ((event.ctrlKey || event.metaKey || event.altKey) && !isUndo) return;
-    const key = isUndo ? "u" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const key = keyOf(event);
+    if (key === null) return;
     const onButton = event.target.closest("button, a, summary, [role=tab]") !== null;
     if (onButton && (key === "Enter" || key === " ") && !event.target.closest("[data-keys]")) return;
     if (event.target.closest("[role=tab]") && key.startsWith("Arrow")) return;

@@ -2,10 +2,13 @@
 
 import { Bar, address, ask, askRater, askText, bindKeys, el, rater, showHelp } from "./common.js";
 import { fixMask } from "./brush.js";
+import { showLarge } from "./closeup.js";
 
 const KEYS = [
   ["← → ↑ ↓", "move"],
-  ["Enter Space", "use or refuse the cut-out"],
+  ["a r", "use it, or refuse it, and go to the next"],
+  ["Enter Space", "change from used to refused, or back"],
+  ["z", "show it large"],
   ["t", "type a reason"],
   ["d", "withdraw the decision: the build decides"],
   ["x", "fix the outline with a brush"],
@@ -27,13 +30,14 @@ class Cutouts {
     this.bar = new Bar(root, "Cut-outs");
     this.bar.saving.textContent = "all saved";
     for (const [key, text, action] of [
-      ["Enter", "use or refuse", () => this.flip()], ["t", "reason", () => this.reason()], ["x", "fix outline", () => this.fix()],
+      ["a", "use", () => this.judge("use")], ["r", "refuse", () => this.judge("refuse")], ["z", "large", () => this.enlarge()], ["t", "reason", () => this.reason()], ["x", "fix outline", () => this.fix()],
       ["m", "mask file", () => this.file.click()], ["d", "withdraw", () => this.withdraw()], ["v", "photos", () => this.toggle()], ["u", "undo", () => this.undo()],
     ]) this.bar.tool(key, text, action);
     this.grid = el("div.mc-concepts");
     this.empty = el("p.mc-empty", { hidden: true });
     root.append(this.empty, this.grid);
     this.undos = [];
+    this.photos = [];
     this.at = 0;
     this.file = el("input", { type: "file", accept: "image/png,image/*", hidden: true, onchange: () => this.replace() });
     root.append(this.file);
@@ -47,6 +51,9 @@ class Cutouts {
       ArrowDown: () => this.moveLine(1),
       Enter: () => this.flip(),
       " ": () => this.flip(),
+      a: () => this.judge("use"),
+      r: () => this.judge("refuse"),
+      z: () => this.enlarge(),
       t: () => this.reason(),
       d: () => this.withdraw(),
       x: () => this.fix(),
@@ -84,7 +91,7 @@ class Cutouts {
     this.photos = [];
     this.grid.replaceChildren(...concepts.map((concept) => this.section(concept)));
     this.progress();
-    if (!this.pointed() && this.photos.length) this.focus(0, false);
+    if (!this.pointed() && this.photos.length) this.resume();
   }
 
   section(concept) {
@@ -128,6 +135,21 @@ class Cutouts {
     return tile;
   }
 
+  /** Start at the first cut-out that nobody has decided about. */
+  resume() {
+    const first = Math.max(this.photos.findIndex((entry) => !entry.photo.verdict), 0);
+    this.focus(first, false);
+    if (first) this.photos[first].tile.scrollIntoView({ block: "center" });
+  }
+
+  get current() {
+    return this.photos[this.at];
+  }
+
+  step(by) {
+    this.focus(this.at + by);
+  }
+
   took(index) {
     this.photos[this.at]?.tile.setAttribute("tabindex", "-1");
     this.photos[this.at]?.tile.classList.remove("mc-current");
@@ -144,6 +166,7 @@ class Cutouts {
   }
 
   moveLine(step) {
+    if (!this.photos.length) return;
     const from = this.photos[this.at].tile.getBoundingClientRect();
     let best = null;
     this.photos.forEach(({ tile }, index) => {
@@ -157,6 +180,7 @@ class Cutouts {
   }
 
   moveConcept(step) {
+    if (!this.photos.length) return;
     const names = [...new Set(this.photos.map((entry) => entry.concept))];
     const at = names.indexOf(this.photos[this.at].concept) + step;
     if (names[at] !== undefined) this.focus(this.photos.findIndex((entry) => entry.concept === names[at]));
@@ -165,7 +189,7 @@ class Cutouts {
   /** Go to the cut-out that a flag of a scene pointed at. */
   pointed() {
     const sha256 = sessionStorage.getItem("mycanvas cut-out");
-    const index = (this.photos || []).findIndex((entry) => entry.photo.sha256 === sha256);
+    const index = this.photos.findIndex((entry) => entry.photo.sha256 === sha256);
     if (!sha256 || index < 0) return false;
     sessionStorage.removeItem("mycanvas cut-out");
     const go = () => {
@@ -204,15 +228,21 @@ class Cutouts {
     this.bar.saving.classList.remove("mc-waiting");
     this.bar.saving.textContent = "all saved";
     if (keeps) this.undos.push({ index, before });
-    entry.photo = after;
+    // A decision is kept by content: it holds for every copy of the photo.
+    this.photos.forEach(({ photo }, at) => photo.sha256 === after.sha256 && this.redraw(at, { ...after, id: photo.id }));
+    this.progress();
+    this.bar.say(`${before.id}: ${after.used ? "used" : "refused"}`);
+    return true;
+  }
+
+  redraw(index, photo) {
+    const entry = this.photos[index];
+    entry.photo = photo;
     const tile = this.tile(entry, index);
     const focused = entry.tile === document.activeElement;
     entry.tile.replaceWith(tile);
     entry.tile = tile;
     if (this.at === index) this.focus(index, focused || document.activeElement === document.body);
-    this.progress();
-    this.bar.say(`${after.id}: ${after.used ? "used" : "refused"}`);
-    return true;
   }
 
   decide(index, values, options) {
@@ -221,20 +251,39 @@ class Cutouts {
     }), options);
   }
 
+  /** Decide about the current cut-out, and go to the next; whoever agrees with the build says so too. */
+  async judge(verdict) {
+    if (!this.photos.length || (verdict === "use" && !this.hasCutout())) return;
+    const index = this.at;
+    const { photo } = this.current;
+    this.step(1);
+    if (photo.verdict !== verdict) await this.decide(index, { verdict, reason: "" });
+  }
+
   flip() {
-    const { photo } = this.photos[this.at];
-    if (!photo.found && !photo.used) {
-      this.bar.say("There is no cut-out to use: draw one with x, or give a mask with m.");
-      return;
-    }
+    if (!this.photos.length) return;
+    const { photo } = this.current;
+    if (!photo.used && !this.hasCutout()) return;
     this.decide(this.at, { verdict: photo.used ? "refuse" : "use", reason: "" });
   }
 
+  hasCutout() {
+    const { found } = this.current.photo;
+    if (!found) this.bar.say("There is no cut-out to use: draw one with x, or give a mask with m.");
+    return found;
+  }
+
+  async enlarge() {
+    if (!this.photos.length) return;
+    this.focus(this.photos.indexOf(await showLarge(this)));
+  }
+
   withdraw() {
-    if (this.photos[this.at].photo.verdict) this.decide(this.at, { verdict: null, reason: "", mask: null });
+    if (this.photos[this.at]?.photo.verdict) this.decide(this.at, { verdict: null, reason: "", mask: null });
   }
 
   async reason() {
+    if (!this.photos.length) return;
     const index = this.at;
     const { photo } = this.photos[index];
     const text = await askText({ title: `Why is ${photo.id} ${photo.used ? "used" : "refused"}?`, text: photo.reason });
@@ -250,10 +299,11 @@ class Cutouts {
   async replace() {
     const [content] = this.file.files;
     this.file.value = "";
-    if (content) await this.sendMask(this.at, content, "mask from a file");
+    if (content && this.photos.length) await this.sendMask(this.at, content, "mask from a file");
   }
 
   async fix() {
+    if (!this.photos.length) return;
     const index = this.at;
     const { photo } = this.photos[index];
     await fixMask({

@@ -1,11 +1,12 @@
 // The tab Scenes: rank one scene after the other.
 
-import { Bar, address, ask, askChoice, askRater, askText, bindKeys, el, newId, openTab, rater, session, showHelp } from "./common.js";
+import { Bar, address, ask, askChoice, askRater, askText, bindKeys, el, eventOf, openTab, rater, showHelp } from "./common.js";
 import { outbox } from "./outbox.js";
 
 const COLOURS = ["#e6194b", "#3cb44b", "#0082c8", "#ffe119", "#911eb4"];
 const MEANING = { 1: "unusable", 2: "poor", 3: "fair", 4: "good", 5: "very good" };
 const AHEAD = 5; // scenes whose pictures are loaded before they are needed
+const RETRY = 2000; // milliseconds after which a scene that could not be loaded is asked for again
 const KEYS = [
   ["1 2 3 4 5", "rank from 1 (unusable) to 5 (very good), and show the next scene"],
   ["← →", "previous and next scene, without a rank"],
@@ -91,10 +92,12 @@ class Scenes {
     if (this.order.length) this.resume();
   }
 
+  /** Scenes of refused cut-outs come last, and need no rank: they leave the dataset whatever it is. */
   resume() {
     const first = this.order.findIndex((scene) => !scene.rank && !scene.flag);
     this.show(first < 0 ? this.order.length - 1 : first);
     if (first < 0) this.bar.say("Every scene has a rank or a flag.");
+    else if (this.order[first].leaves) this.bar.say("Every other scene has a rank or a flag. These show refused cut-outs, and need none.");
   }
 
   move(step) {
@@ -109,15 +112,22 @@ class Scenes {
 
   async show(at) {
     this.at = at;
+    this.found = null; // until the facts of this scene are there
     const scene = this.order[at];
-    this.image.src = this.picture(scene);
+    clearTimeout(this.timer);
+    this.image.onload = () => this.draw();
+    this.image.onerror = () => this.retry();
+    this.boxes.replaceChildren();
+    if (this.image.src !== this.picture(scene) || !this.isSeen()) this.image.src = this.picture(scene);
     this.mark();
     this.ahead = this.order.slice(at + 1, at + 1 + AHEAD).map((near) => Object.assign(new Image(), { src: this.picture(near) }));
     let found;
     try {
       found = await ask(`api/scenes/${encodeURIComponent(scene.id)}`);
     } catch (error) {
+      if (this.order[this.at] !== scene) return;
       this.bar.fail(error.message);
+      if (!error.lasting) this.retry();
       return;
     }
     if (this.order[this.at] !== scene) return;
@@ -127,8 +137,13 @@ class Scenes {
     this.image.alt = found.caption;
     this.bar.tell(`Scene ${at + 1} of ${this.order.length}: ${found.caption}`);
     this.photos.replaceChildren(...found.photos.map((photo, index) => this.photo(photo, index, found)));
-    if (this.image.complete) this.draw();
-    this.image.onload = () => this.draw();
+    if (this.isSeen()) this.draw();
+  }
+
+  /** Show the scene again in a moment: the server may have been started again by then. */
+  retry() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.show(this.at), RETRY);
   }
 
   photo(photo, index, found) {
@@ -147,11 +162,14 @@ class Scenes {
     this.ranks.forEach((button, index) => button.setAttribute("aria-pressed", String(scene.rank === index + 1)));
     const parts = [scene.rank ? `rank ${scene.rank}` : "no rank yet"];
     if (scene.flag) parts.push(`flag: ${scene.flag}`);
+    if (scene.leaves) parts.push("shows a refused cut-out");
     this.state.textContent = `${this.at + 1} / ${this.order.length} · ${parts.join(" · ")}`;
-    this.bar.set(this.order.filter((each) => each.rank || each.flag).length, this.order.length, "scenes");
+    const counted = this.order.filter((each) => !each.leaves);
+    this.bar.set(counted.filter((each) => each.rank || each.flag).length, counted.length, "scenes");
   }
 
   draw() {
+    if (!this.found) return;
     const { naturalWidth: width, naturalHeight: height } = this.image;
     this.frame.style.setProperty("--aspect", width / height);
     this.boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -176,10 +194,6 @@ class Scenes {
     this.bar.say(this.showsBoxes ? "boxes on" : "boxes off");
   }
 
-  event(values) {
-    return { id: newId(), rater: this.name, session, ...values };
-  }
-
   rank(rank) {
     const scene = this.order[this.at];
     if (!scene) return;
@@ -188,7 +202,7 @@ class Scenes {
       return;
     }
     scene.rank = rank;
-    outbox.send("api/ranks", this.event({ item: scene.id, score: rank }));
+    outbox.send("api/ranks", eventOf(this.name, { item: scene.id, score: rank }));
     this.mark();
     if (this.at + 1 < this.order.length) this.show(this.at + 1);
     this.bar.say(`ranked ${rank}`);
@@ -196,7 +210,9 @@ class Scenes {
 
   async flag() {
     const scene = this.order[this.at];
-    const photos = this.found.photos;
+    const found = this.found;
+    if (!found) return;
+    const { photos } = found;
     const choices = [...this.flags, ...(scene.flag ? ["remove the flag"] : [])];
     const chosen = await askChoice("What is wrong with this scene?", choices.map((text) => ({ text })));
     if (chosen === null) return;
@@ -204,14 +220,14 @@ class Scenes {
     let photo = "";
     if (reason === this.flags.at(-1)) {
       const which = photos.length === 1 ? 0 : await askChoice("Which cut-out is bad?", photos.map((each, index) => ({
-        text: `${this.found.nouns[index]}: ${each.id}`,
+        text: `${found.nouns[index]}: ${each.id}`,
         picture: each.sha256 ? address(`pictures/cutouts/${each.sha256}`) : null,
       })));
       if (which === null) return;
       photo = photos[which].id;
     }
     scene.flag = reason;
-    outbox.send("api/flags", this.event({ item: scene.id, reason, photo }));
+    outbox.send("api/flags", eventOf(this.name, { item: scene.id, reason, photo }));
     this.mark();
     this.bar.say(reason ? `flagged: ${reason}` : "flag removed");
     const sha256 = photos.find((each) => each.id === photo)?.sha256;
@@ -225,10 +241,11 @@ class Scenes {
   async edit() {
     const scene = this.order[this.at];
     const found = this.found;
-    const note = `It must name: ${[...new Set(found.nouns)].join(", ")}. At most 30 words; an empty text restores the scene's own.`;
+    if (!found) return;
+    const note = `It must name: ${[...new Set(found.nouns)].join(", ")}. At most ${found.max_words} words; an empty text restores the scene's own.`;
     let saved = null;
     const text = await askText({ title: "Caption", text: found.caption, note, lines: 3, check: async (text) => {
-      saved = await ask("api/captions", this.event({ item: scene.id, caption: text.trim() || null }));
+      saved = await ask("api/captions", eventOf(this.name, { item: scene.id, caption: text.trim() || null }));
     } });
     if (text === null) return;
     found.caption = saved.caption;
@@ -237,7 +254,7 @@ class Scenes {
   }
 
   async undo() {
-    const answer = await outbox.send("api/scenes/undo", this.event({}));
+    const answer = await outbox.send("api/scenes/undo", eventOf(this.name));
     if (!answer?.undone) {
       this.bar.say("Nothing is left to undo.");
       return;

@@ -1,6 +1,6 @@
 // The tab Study: the pictures of one prompt side by side, without the names of their arms.
 
-import { Bar, address, ask, askRater, bindKeys, el, newId, rater, session, showHelp } from "./common.js";
+import { Bar, address, ask, askRater, bindKeys, el, eventOf, rater, showHelp } from "./common.js";
 import { outbox } from "./outbox.js";
 
 const KEYS = {
@@ -155,15 +155,11 @@ class Study {
     this.draw();
   }
 
-  event(values) {
-    return { id: newId(), rater: this.name, session, ...values };
-  }
-
   answer(score) {
     const comparison = this.comparisons[this.at];
     const { name } = this.questions[this.question];
     comparison.answers[name][this.position] = score;
-    outbox.send("api/study/scores", this.event({ comparison: comparison.id, position: this.position, question: name, score }));
+    outbox.send("api/study/scores", eventOf(this.name, { comparison: comparison.id, position: this.position, question: name, score }));
     this.advance(`${String.fromCharCode(65 + this.position)}: ${score}`);
   }
 
@@ -171,23 +167,23 @@ class Study {
     const comparison = this.comparisons[this.at];
     const { name } = this.questions[this.question];
     comparison.answers[name] = position;
-    outbox.send("api/study/choices", this.event({ comparison: comparison.id, question: name, chosen: position }));
+    outbox.send("api/study/choices", eventOf(this.name, { comparison: comparison.id, question: name, chosen: position }));
     this.advance(`${String.fromCharCode(65 + position)} is better`);
   }
 
   /** Go to the next open answer of the prompt, or to the next prompt. */
-  advance(said) {
+  advance(message) {
     const comparison = this.comparisons[this.at];
     const open = this.cells(comparison).find(([, , answer]) => answer === null);
     if (open) {
       [this.question, this.position] = open;
       this.draw();
     } else this.move(1);
-    this.bar.say(said);
+    this.bar.say(message);
   }
 
   async undo() {
-    const answer = await outbox.send("api/study/undo", this.event({}));
+    const answer = await outbox.send("api/study/undo", eventOf(this.name));
     const at = this.comparisons.findIndex((each) => each.id === answer?.undone);
     if (at < 0) {
       this.bar.say("Nothing is left to undo.");

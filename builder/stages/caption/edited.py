@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from builder.records import Box, Concept
-from builder.stages.caption.base import CaptionConfig, Words, find_fault
+from builder.stages.caption.base import Words, find_fault
 from builder.stages.caption.facts import grouped
 from builder.stages.caption.mentions import put_tokens
 from builder.stages.caption.relations import SceneObject
@@ -15,7 +15,7 @@ PERSON = "person"
 
 
 def edited_words(
-    text: str, nouns: Sequence[str], tokens: Sequence[str], boxes: Sequence[Box], max_words: int | None = None
+    text: str, nouns: Sequence[str], tokens: Sequence[str], boxes: Sequence[Box], max_words: int
 ) -> Words | str:
     """Make a caption and its prompt of a person's text, or return why the text cannot be used.
 
@@ -24,7 +24,7 @@ def edited_words(
         nouns: the class of each object.
         tokens: of its concept.
         boxes: its place in the picture; with several objects of a class, the text is read from left to right.
-        max_words: of the caption; None: the default of [caption].
+        max_words: of the caption.
     """
     objects = sorted(
         (
@@ -41,5 +41,5 @@ def edited_words(
         Concept(name=token.strip("<>"), token=token, class_noun=noun, height_cm=None, photos=())
         for noun, token in zip(nouns, tokens, strict=True)
     ]
-    fault = find_fault(caption, prompt, concepts, max_words or CaptionConfig().max_words)
+    fault = find_fault(caption, prompt, concepts, max_words)
     return fault or Words(caption=caption, prompt=prompt, written_by=PERSON)

@@ -15,6 +15,7 @@ from builder.stages.layout.base import min_area
 from mycanvas.errors import InputError
 from mycanvas.io.files import os_errors
 from mycanvas.io.regular import read_regular
+from mycanvas.io.text import brief_repr
 
 SHOWN = 3
 """Number of examples in one prompt."""
@@ -93,7 +94,9 @@ def read_examples(folder: Path | None) -> tuple[Example, ...]:
         annotated, described = _read(instances), _read(captions)
         found = list(_pictures(annotated, described))
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError, ZeroDivisionError) as error:
-        raise InputError(f"{instances} and {captions.name} are not COCO's annotations: {error!r}") from error
+        raise InputError(
+            f"{instances} and {captions.name} are not COCO's annotations: {brief_repr(error, 200)}"
+        ) from error
     if not found:
         raise InputError(f"no picture in {instances} has 1 to 5 large objects apart from each other, and a caption")
     # Evenly from the whole file, whose beginning may show only one kind of object.

@@ -11,6 +11,7 @@ from typing import Literal
 
 from mycanvas.io.checked import read_checked_or_none, write_checked
 from mycanvas.io.messages import counted
+from mycanvas.io.text import brief
 from mycanvas.models.llm.chat import NoReply, Reply, Request
 
 ACCEPTED = "accepted"
@@ -134,4 +135,4 @@ def tally(folder: Path) -> Tally:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return f": {', '.join(f'{kind} {count}' for kind, count in counts.items())}" if counts else ""
+    return f": {', '.join(f'{brief(kind)} {count}' for kind, count in counts.items())}" if counts else ""

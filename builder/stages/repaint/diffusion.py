@@ -27,6 +27,7 @@ from builder.stages.repaint.base import Repainter
 from mycanvas.errors import MissingExtra
 from mycanvas.io.layers import PictureLayer
 from mycanvas.io.messages import nearest
+from mycanvas.io.text import brief
 from mycanvas.models import in_batches
 from mycanvas.models.inpainting import MULTIPLE, Inpainter, InpaintingConfig, Painting
 from mycanvas.models.inpainting_loading import load_inpainter
@@ -84,12 +85,13 @@ class DiffusionConfig(InpaintingConfig):
     def _check_placeholders(cls, prompt: str) -> str:
         known = ("{background}", "{phrase}", "{concepts}")
         try:
-            named = ["{" + name + "}" for _, name, _, _ in Formatter().parse(prompt) if name is not None]
+            parts = list(Formatter().parse(prompt))
         except ValueError as error:
             raise ValueError(f"{error}; write a literal brace twice") from None
-        for name in named:
-            if name not in known:
-                raise ValueError(f"unknown placeholder {name}; {nearest(name, known)}")
+        for _, name, form, conversion in parts:  # a form such as ">9999" is refused too: it makes text of any length
+            placeholder = f"{{{name}{f'!{conversion}' if conversion else ''}{f':{form}' if form else ''}}}"
+            if name is not None and placeholder not in known:
+                raise ValueError(f"unknown placeholder {brief(placeholder)}; {nearest(placeholder, known)}")
         return prompt
 
 

@@ -24,6 +24,7 @@ from builder.stages.segment.tricut import AGREEMENT, CLEARNESS, contrast, iou, r
 from mycanvas.errors import MissingExtra, ModelError
 from mycanvas.io.config_table import Count, Location, Table
 from mycanvas.io.messages import nearest
+from mycanvas.io.text import brief, brief_repr
 from mycanvas.models.onnx_files import ONNX, onnx_file, published_session
 from mycanvas.models.required import RequiredModel
 from mycanvas.models.runtime import Runtime
@@ -66,16 +67,19 @@ class RembgConfig(Table):
         if model in UPLOADING:
             raise ValueError(f"{model} sends photos to a service; {nearest('', get_args(Session))}")
         if str(model).endswith(ONNX):
-            raise ValueError(f'{model} is a file; write file = "{model}", and in model the session that it belongs to')
+            file = brief(str(model), 200)
+            raise ValueError(f'{file} is a file; write file = "{file}", and in model the session that it belongs to')
         if model not in get_args(Session):
-            raise ValueError(f"{model!r} is not a supported session of rembg; {nearest(str(model), get_args(Session))}")
+            raise ValueError(
+                f"{brief_repr(model)} is not a supported session of rembg; {nearest(str(model), get_args(Session))}"
+            )
         return model
 
     @field_validator("file")
     @classmethod
     def _check_file(cls, file: Path | None) -> Path | None:
         if file is not None and file.suffix != ONNX:
-            raise ValueError(f"expected the path of an ONNX file ending in .onnx, got {str(file)!r}")
+            raise ValueError(f"expected the path of an ONNX file ending in .onnx, got {brief_repr(str(file), 200)}")
         return file
 
     def name(self) -> str:

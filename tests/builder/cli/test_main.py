@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from builder.cli.main import cli, main
+from mycanvas.io.text import printable
 
 COMMANDS = tuple(cli.commands)
 ROOT = Path(__file__).parents[3]
@@ -88,6 +89,16 @@ def test_wrong_usage_ends_with_code_2_and_prints_no_data(capsys: pytest.CaptureF
     assert ended.value.code == 2
     assert "Error: No such" in printed.err
     assert printed.out == ""
+
+
+@pytest.mark.parametrize("word", ["\x1b[2J", "--\x9b31m", "\u202e"])
+def test_wrong_usage_is_told_without_control_characters(capsys: pytest.CaptureFixture[str], word: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["inspect", "a", word])
+
+    said = capsys.readouterr().err
+    assert printable(said) == said
+    assert said.endswith("\n")
 
 
 def test_only_the_command_line_prints() -> None:

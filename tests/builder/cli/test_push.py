@@ -58,6 +58,7 @@ def test_options_reach_the_upload(published: list[dict[str, Any]], capsys: pytes
             "license": "CC-BY-4.0",
             "all_photos": False,
             "pairs": Path("p"),
+            "report": None,
             "dry_run": True,
         }
     ]

@@ -16,8 +16,9 @@ from builder.cli.main import main
 from builder.pipeline.build_folder import BuildFolder
 from mycanvas import __version__
 from mycanvas.ratings.entries import AnyEntry, PairChoice, Preference, Rating
+from mycanvas.ratings.events import Event, new_id
 from mycanvas.ratings.files import read_choices, read_preferences, read_ratings
-from mycanvas.ratings.store import Event, RatingStore, new_id
+from mycanvas.ratings.store import RatingStore
 from mycanvas.schema import SPLITS, split_of
 
 PREFERENCE = {"rater": "a", "item": "x", "score": 8, "arm": "ours", "split": "objects_4"}
@@ -197,7 +198,7 @@ def test_one_rating_gives_dashes(built: Path, tmp_path: Path, capsys: pytest.Cap
 
     text = run(capsys, built, "--quality", ratings)
 
-    assert "alpha (ordinal) -, of 0 scenes that at least two of 0 people ranked" in text
+    assert "alpha (ordinal) -, as no scene was ranked by two people" in text
     assert any(line.split() == ["visible", "high", "-", "1"] for line in text.splitlines())
 
 
@@ -205,7 +206,7 @@ def test_one_rating_gives_dashes(built: Path, tmp_path: Path, capsys: pytest.Cap
     ("arguments", "message", "code"),
     [
         ([], "missing DATASET, --quality FILE, --preferences FILE or --choices FILE: ratings to tabulate", 2),
-        (["data"], "data has no ratings; give some with mycanvas review, or give --quality FILE", 1),
+        (["data"], "data does not exist; give the folder that `mycanvas build` or `mycanvas demo` wrote", 1),
         (["--quality", "ratings.jsonl"], "missing DATASET: --quality FILE ranks its scenes", 2),
         (["data", "--preferences", "p.jsonl"], "cannot read p.jsonl", 1),
         (["--preferences", "absent.jsonl"], "cannot read absent.jsonl", 1),

@@ -5,6 +5,7 @@ import pytest
 from builder.config import load_config, parse_config
 from builder.stages.segment.calibration import calibration
 from mycanvas.errors import ConfigError
+from mycanvas.io.text import printable
 
 
 def test_command_line_overrides_file_and_file_overrides_profile(tmp_path: Path) -> None:
@@ -229,3 +230,30 @@ def test_unused_tables_of_a_profile_are_not_reported(caplog: pytest.LogCaptureFi
 
     assert config.backend_name("segment") == "tricut"
     assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'profile = "{}"',
+        '"{}" = 1',
+        '[segment."{}"]\na = 1',
+        'resolution = "{}"',
+        'segment.rembg.model = "{}"',
+        'segment.rembg.model = "{}.onnx"',
+        'segment.rembg.file = "{}"',
+        'repaint.diffusion.prompt = "a {{{}}}"',
+        '"{}" = 99999999999999999999999999',
+        "\"{}\" = '\x01'",
+    ],
+)
+@pytest.mark.parametrize("name", ["x" * 10_000, "\\u202egnp", "a\\nerror: none", "\\u2028"])
+def test_no_name_or_value_makes_a_message_long_or_adds_lines_to_it(tmp_path: Path, table: str, name: str) -> None:
+    (tmp_path / "build.toml").write_text(f'concepts = "photos"\n{table.format(name)}\n', encoding="utf-8")
+
+    with pytest.raises(ConfigError) as refused:
+        load_config(tmp_path / "build.toml", None, {})
+
+    message = str(refused.value)
+    assert printable(message) == message
+    assert all(len(line) < 1000 and not line.startswith("error") for line in message.split("\n"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections import Counter
@@ -9,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from builder.pipeline.build import build
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.preview import preview, spread
-from builder.records import BackgroundRef, Concept, Sample
+from builder.records import BackgroundRef, Concept, CutoutReview, Sample
+from builder.sources.cutout_reviews import REVIEWS, CutoutReviews
 from mycanvas.errors import InputError
 from tests.chat_server import sensible, serve
 from tests.contracts.small_builds import config_for
@@ -113,3 +116,30 @@ def test_a_language_model_is_asked_only_for_the_scenes_that_are_drawn_and_gives_
     assert [(scene.image, scene.caption) for scene in made.scenes] == [
         (built[scene.id]["image"]["bytes"], built[scene.id]["caption"]) for scene in made.scenes
     ]
+
+
+@pytest.mark.usefixtures("temporary")
+def test_accepted_cutout_passes_the_bound_on_quality_as_in_the_build(
+    shapes: Path, grounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(REVIEWS, str(tmp_path / "reviews"))
+    photos = Path(shutil.copytree(shapes, tmp_path / "photos"))
+    for file in photos.glob("*/*.png"):
+        with Image.open(file) as image:
+            image.convert("RGB").save(file)  # to be cut out, with a quality below 1
+    config = config_for(
+        photos,
+        grounds,
+        tmp_path / "out",
+        compositions=[["cone"]],
+        select={"min_cutout": 1.0},
+        segment={"min_quality": 0},
+    )
+    with preview(config) as begun:
+        assert set(begun.make(2).dropped.values()) == {"cutout < 1"}
+    for file in (photos / "cone").iterdir():
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        CutoutReviews([tmp_path / "reviews"]).put(CutoutReview(photo=digest, verdict="use"))
+
+    with preview(config) as begun:
+        assert "cutout < 1" not in begun.make(2).dropped.values()

@@ -1,4 +1,4 @@
-"""A dataset to review, and the application behind its gate with a client that has entered."""
+"""A dataset to review, and the application behind its guard with a client that has entered."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from builder.pipeline.build_folder import BuildFolder
+from builder.review.access import AccessGuard
 from builder.review.app import make_app
-from builder.review.gate import Gate
-from builder.review.server import ReviewPlan, gated_app, routers
+from builder.review.server import ReviewPlan, guarded_app, routers
 from mycanvas.ratings.store import RatingStore
 
 PORT = 8643
@@ -25,9 +25,9 @@ HOST = f"http://127.0.0.1:{PORT}"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Served:
-    """gate: of a review. client: has entered. path: of the session. announced: the addresses since the first."""
+    """guard: of a review. client: has entered. path: of the session. announced: the addresses since the first."""
 
-    gate: Gate
+    guard: AccessGuard
     client: TestClient
     path: str
     announced: list[str]
@@ -51,17 +51,17 @@ def routes(dataset: Path) -> Routes:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Served]:
-    """Serve a dataset to a client in this process: everything, behind the gate."""
+    """Serve a dataset to a client in this process: everything, behind the guard."""
     announced: list[str] = []
-    with gated_app(ReviewPlan(folder=BuildFolder.open(folder)), PORT, announced.append) as gate:
-        client = TestClient(gate, base_url=HOST, raise_server_exceptions=False)
-        path = gate.address.removeprefix(HOST).split("/?")[0]
-        assert client.get(gate.address).status_code == 200
-        yield Served(gate=gate, client=client, path=path, announced=announced)
+    with guarded_app(ReviewPlan(folder=BuildFolder.open(folder)), PORT, announced.append) as guard:
+        client = TestClient(guard, base_url=HOST, raise_server_exceptions=False)
+        path = guard.address.removeprefix(HOST).split("/?")[0]
+        assert client.get(guard.address).status_code == 200
+        yield Served(guard=guard, client=client, path=path, announced=announced)
 
 
 class Routes:
-    """The routes of a review alone, without gate and page."""
+    """The routes of a review alone, without guard and page."""
 
     def __init__(self, folder: Path, study: Path | None = None) -> None:
         self.folder = folder

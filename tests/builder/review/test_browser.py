@@ -116,6 +116,30 @@ def rank_on(page: Page, count: int, given: dict[str, int]) -> None:
         page.keyboard.press(str(score))
 
 
+def loaded(page: Page, count: int) -> None:
+    """Wait until the pictures of this many scenes are there: of those ahead too."""
+    page.wait_for_function(
+        "count => new Set(performance.getEntriesByType('resource').map(({name}) => name)"
+        ".filter(name => name.includes('/pictures/scenes/'))).size >= count",
+        arg=count,
+    )
+
+
+def test_picture_that_could_not_be_loaded_is_asked_for_again(dataset: Path, page: Page) -> None:
+    with Server(dataset) as server:
+        page.route("**/pictures/scenes/*", lambda route: route.abort())
+        enter(page, server, "ana")
+        open_tab(page, "Scenes", SCENE)
+        page.keyboard.press("4")
+        page.wait_for_function("document.querySelector('.mc-live:not(:empty)')")
+        assert state(page) == "1 / 40 · no rank yet"
+
+        page.unroute("**/pictures/scenes/*")
+        rank_on(page, 1, {})
+
+        page.wait_for_function("document.querySelector('.mc-state').textContent.startsWith('2 / 40')")
+
+
 def test_every_rank_is_there_once_though_the_server_is_killed(dataset: Path, page: Page) -> None:
     given: dict[str, int] = {}
     with Server(dataset) as server:
@@ -132,6 +156,7 @@ def test_every_rank_is_there_once_though_the_server_is_killed(dataset: Path, pag
         open_tab(page, "Scenes", SCENE)
         assert state(page) == "12 / 40 · no rank yet"
         rank_on(page, 6, given)
+        loaded(page, 6 + 1 + 5)
         server.kill()
         rank_on(page, 5, given)
         page.wait_for_selector(".mc-waiting:visible")
@@ -219,6 +244,38 @@ def test_click_flips_keys_move_and_undo_restores(reviewed: Reviewed, page: Page)
     page.wait_for_function(f"{text.format(7)}.startsWith('used')")
     page.keyboard.press("u")
     page.wait_for_function(f"{text.format(6)}.startsWith('used')")
+    assert decisions(reviewed.folder) == before
+
+
+def test_one_key_decides_and_goes_on_in_the_grid_and_large(reviewed: Reviewed, page: Page) -> None:
+    for photo in decisions(reviewed.folder):
+        build_reviews(BuildFolder.open(reviewed.folder)).remove(photo)
+    before = decisions(reviewed.folder)
+    enter(page, reviewed.server, "decider")
+    at = "[...document.querySelectorAll('.mc-tile')].findIndex((tile) => tile.matches('.mc-current'))"
+    first = page.evaluate(at)
+
+    page.keyboard.press("r")
+    page.keyboard.press("a")
+    page.keyboard.press("z")
+    page.wait_for_selector(".mc-large .mc-check img")
+    page.keyboard.press("a")
+    page.keyboard.press("r")
+    page.wait_for_function(f"document.querySelectorAll('.mc-tile')[{first + 3}].textContent.startsWith('refused')")
+    page.keyboard.press("z")
+    page.wait_for_selector("dialog", state="detached")
+    saved(page)
+
+    assert page.evaluate(at) == first + 4
+    given = [each for photo, each in decisions(reviewed.folder).items() if each != before.get(photo)]
+    assert sorted((each.rater, each.verdict) for each in given) == [
+        *[("decider", "refuse")] * 2,
+        *[("decider", "use")] * 2,
+    ]
+    for _ in given:
+        page.keyboard.press("u")
+    page.wait_for_function(f"!document.querySelectorAll('.mc-tile')[{first}].querySelector('.mc-by')")
+    saved(page)
     assert decisions(reviewed.folder) == before
 
 

@@ -115,6 +115,7 @@ def test_a_decision_after_a_mask_can_bring_it_back(routes: Routes, photo: dict[s
     [
         (png((100, 300), (10, 10, 90, 90)), "the mask has 100x300 pixels; expected the size of the photo"),
         (png((160, 160), None), "black everywhere; expected white where the object is"),
+        (png((8 * 160, 8 * 160), (0, 0, 2, 2)), "black everywhere; expected white where the object is"),
         (b"GIF89a" + bytes(80), "GIF is not read; expected JPEG, PNG"),
         (b"", "empty"),
         (png((160, 160), (10, 10, 90, 90))[:60], "damaged"),

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from builder.review.scenes import RankedScene, order_for
+from builder.pipeline.build_folder import BuildFolder
+from builder.review.scenes import CandidateScene, order_for
+from mycanvas.io.checked import write_checked
 from mycanvas.ratings.entries import FLAGS
 from tests.builder.review.conftest import Routes
 
@@ -24,8 +26,8 @@ def rank(
     return routes.post("/api/ranks", id=name or str(uuid.uuid4()), rater=rater, item=item, score=score)
 
 
-def scene(number: int, composition: str) -> RankedScene:
-    return RankedScene(
+def scene(number: int, composition: str) -> CandidateScene:
+    return CandidateScene(
         id=f"scene-{number}", caption="", prompt="", boxes=(), concept_tokens=(), class_names=(),
         composition=composition, num_objects=1, source_images=(), shard=0, row=number,
     )  # fmt: skip
@@ -42,6 +44,22 @@ def test_compositions_take_turns_in_an_order_of_each_rater() -> None:
     for found in orders.values():
         assert Counter(each.composition for each in found[:30]) == {"a": 10, "b": 10, "c": 10}
         assert all(len({each.composition for each in found[start : start + 3]}) == 3 for start in range(0, 30, 3))
+
+
+def test_scenes_of_a_refused_cutout_come_last(routes: Routes) -> None:
+    before = order(routes, "ana")
+    assert not any(each["leaves"] for each in before)
+    photo = routes.get(f"/api/scenes/{before[0]['id']}")["photos"][0]
+    shown = {each["id"] for each in before if photo in routes.get(f"/api/scenes/{each['id']}")["photos"]}
+
+    routes.client.post(f"/api/cutouts/{photo['sha256']}", json={"rater": "ana", "verdict": "refuse"})
+
+    after = order(routes, "ana")
+    assert {each["id"] for each in after if each["leaves"]} == shown
+    assert [each["id"] for each in after] == [
+        *(each["id"] for each in before if each["id"] not in shown),
+        *(each["id"] for each in before if each["id"] in shown),
+    ]
 
 
 def test_rank_that_is_sent_twice_is_stored_once(routes: Routes) -> None:
@@ -126,6 +144,19 @@ def test_caption_must_name_each_class_and_is_shown_to_everyone(routes: Routes) -
     assert (after["caption"], after["edited"]) == (f"Here: {found['caption']}", True)
     restored = routes.post("/api/captions", rater="bo", item=item, caption=None)
     assert restored[1]["caption"] == found["caption"]
+
+
+def test_caption_is_as_long_as_the_build_allows(routes: Routes) -> None:
+    folder = BuildFolder.open(routes.folder)
+    request = {name: value for name, value in folder.request().items() if name not in {"format", "checksum"}}
+    write_checked(folder.request_file, {**request, "caption.max_words": 12})
+    routes = Routes(routes.folder)
+    item = order(routes, "ana")[0]["id"]
+    found: Any = routes.get(f"/api/scenes/{item}")
+
+    assert found["max_words"] == 12
+    status, answer = routes.post("/api/captions", item=item, caption=f"{'very ' * 12}nice: {found['caption']}")
+    assert (status, "12" in answer["error"]) == (422, True), answer
 
 
 def test_scenes_of_an_unfinished_build_are_shown(routes: Routes) -> None:

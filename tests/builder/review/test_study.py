@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 from builder.review.study import read_study
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.ratings.entries import PairChoice, Preference
+from mycanvas.ratings.events import Event, new_id
 from tests.builder.review.conftest import Routes
 
 ARMS = {"secret-baseline": (200, 30, 30), "secret-ours": (30, 200, 30), "secret-third": (30, 30, 200)}
@@ -93,6 +94,14 @@ def test_scores_are_stored_with_the_arm_that_was_shown(routes: Routes) -> None:
     _, undone = routes.post("/api/study/undo")
     assert undone == {"undone": first["id"], "answers": {"personalization": [None] * 3, "alignment": [3, 10, None]}}
     assert isinstance(store.preferences()[0], Preference)
+
+
+def test_undo_leaves_answers_of_another_study(routes: Routes) -> None:
+    other = Preference(rater="ana", item="x.png", score=5, arm="a", split="objects_le3", question="alignment")
+    routes.store.add(Event(id=new_id(), entry=other, session="earlier"))
+
+    assert routes.post("/api/study/undo", session="now") == (200, {"undone": None})
+    assert routes.store.preferences() == (other,)
 
 
 @pytest.mark.parametrize("routes", ["pairs"], indirect=True)

@@ -145,3 +145,11 @@ def test_a_wrong_backgrounds_toml_is_an_error_that_says_what_is_wrong(
 
     with pytest.raises(ConfigError, match=complaint):
         find_backgrounds(tmp_path)
+
+
+@pytest.mark.parametrize("name", [" ", "\u3000"])
+def test_a_folder_named_by_spaces_only_asks_for_a_phrase(tmp_path: Path, name: str) -> None:
+    save(tmp_path / name / "0.jpg")
+
+    with pytest.raises(ConfigError, match=r"cannot be the phrase of .*; set phrase in backgrounds\.toml"):
+        find_backgrounds(tmp_path)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from builder.sources.concepts import find_concepts
+from builder.sources.concepts_list import read_concepts_list
 from mycanvas.errors import ConfigError, InputError
+from mycanvas.io.text import printable
 from tests.builder.sources.concept_folders import described, entry, listing, picture
 
 
@@ -86,3 +88,14 @@ def test_a_concepts_list_that_is_not_json_or_not_there_is_refused(tmp_path: Path
     (tmp_path / "list.json").write_text("[")
     with pytest.raises(ConfigError, match="is not JSON"):
         find_concepts(tmp_path / "list.json")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000, "circle", "a\0b", "\ud800", "a\nerror: none", "\u202e"])
+def test_a_name_that_no_folder_can_have_is_not_a_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+
+    with pytest.raises(InputError, match=r"instance_data_dir .* is not a folder") as refused:
+        read_concepts_list(listing(tmp_path, entry(name, "photo of a dog", "dog")))
+
+    assert printable(str(refused.value)) == str(refused.value)
+    assert "\n" not in str(refused.value)

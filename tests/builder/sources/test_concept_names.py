@@ -76,6 +76,7 @@ def test_a_wrong_concepts_toml_is_refused_by_name(pets: Path, text: str, message
     [
         ("cat+dog", r"'cat\+dog' cannot be the name of a concept: .*; rename its folder"),
         ("cat\ndog", r"'cat\\ndog' cannot be the name of a concept: .*; rename its folder"),
+        ("\4" * 255, r"^'(\\x04){14}\\x0?… cannot be the name of a concept: .*; rename its folder"),
         ("42", "'' cannot be the class noun of 42: expected 1 to 3 plain words .*; set class_noun in concepts.toml"),
         ("cat 🐈", "'cat 🐈' cannot be the class noun of cat 🐈: .*; set class_noun in concepts.toml"),
         ("猫", "no token can be made from the folder name '猫'; set token in concepts.toml"),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.sources.cutout_reviews import CutoutReview, CutoutReviews, user_reviews
+from builder.records import CutoutReview
+from builder.sources.cutout_reviews import CutoutReviews, user_reviews
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import write_checked
 
@@ -162,7 +163,7 @@ def test_mask_must_be_the_one_that_the_decision_names(both: CutoutReviews) -> No
         both.put(fixed(), b"another")
     with pytest.raises(StoreError, match="damaged or missing"):
         both.put(fixed())
-    with pytest.raises(ValueError, match="expected the sha256 of a photo"):
+    with pytest.raises(ValueError, match="expected a sha256 in hexadecimal"):
         both.put(refused("../../etc/passwd"))
     assert both.every() == {}
 
@@ -192,3 +193,11 @@ def test_folder_of_the_user_follows_the_environment(monkeypatch: pytest.MonkeyPa
     assert user_reviews() == tmp_path / "data" / "mycanvas" / "reviews"
     monkeypatch.delenv("XDG_DATA_HOME")
     assert user_reviews() == Path.home() / ".local" / "share" / "mycanvas" / "reviews"
+
+
+def test_mask_is_named_by_a_sha256_only(both: CutoutReviews, tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(MASK)
+
+    with pytest.raises(ValueError, match="expected a sha256 in hexadecimal"):
+        both.put(CutoutReview(photo=DUCK, verdict="use", mask="../secret"))
+    assert both.get(DUCK) is None

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from builder.records import PhotoFile
+from builder.records import CutoutReview, PhotoFile
 from builder.sources.concepts import FoundConcepts, find_concepts
+from builder.sources.cutout_reviews import CutoutReviews
+from builder.sources.overrides import with_reviews
 from builder.sources.photos import read_photo
 from mycanvas.errors import ConfigError, InputError
 from tests.builder.sources.concept_folders import described, only, picture
@@ -146,3 +148,25 @@ def test_names_that_no_photo_has_and_contradictions_are_reported_together(mugs: 
         f"{place}.use: no photo in {folder} is called 00.mask.png; did you mean 00.png?",
         f"{place}: 01.png is both in use and in leave_out; remove it from one of them",
     ]
+
+
+@pytest.mark.parametrize(("size", "flaw"), [((60, 40), None), ((60, 60), "its mask from review: 60x60 pixels")])
+def test_mask_from_review_may_be_smaller_than_a_large_photo_but_not_of_other_proportions(
+    mugs: Path, tmp_path: Path, size: tuple[int, int], flaw: str | None
+) -> None:
+    found, reviews = find_concepts(mugs), CutoutReviews([tmp_path / "reviews"])
+    content = mask(tmp_path / "mask.png", size).read_bytes()
+    photo = photos(found)["00.png"]
+    reviews.put(
+        CutoutReview(photo=photo.sha256, verdict="use", mask=hashlib.sha256(content).hexdigest()), mask_png=content
+    )
+
+    reviewed = with_reviews(found.concepts, reviews)[0].photos[0]
+
+    assert (reviewed.flaw or "").startswith(flaw or "")
+    assert bool(reviewed.flaw) == bool(flaw)
+    if not flaw:
+        mask_read = read_photo(reviewed, 120).mask
+        assert mask_read is not None
+        assert mask_read.shape == (80, 120)
+        assert (mask_read[:, :59].min(), mask_read[:, 61:].max()) == (1, 0)

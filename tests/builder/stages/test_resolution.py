@@ -7,6 +7,7 @@ import pytest
 from builder.config import load_config, parse_config
 from builder.records import Size
 from builder.stages.plan import PlanConfig
+from builder.stages.resolution import read_resolution
 from mycanvas.errors import ConfigError
 
 
@@ -61,3 +62,12 @@ def test_a_square_has_the_digest_that_it_had_as_a_number() -> None:
 
     assert number.identity()["resolution"] == 256
     assert text.digest() == number.digest()
+
+
+def test_a_value_of_any_depth_is_refused() -> None:
+    deep: object = 1
+    for _ in range(5000):
+        deep = [deep]
+
+    with pytest.raises(ValueError, match="expected a side"):
+        read_resolution(deep)

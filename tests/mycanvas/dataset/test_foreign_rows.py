@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from mycanvas.dataset import Dataset, open_dataset
+from mycanvas.dataset.checks import check_scene
 from mycanvas.errors import InputError
 from mycanvas.schema import concepts_schema, dataset_schema
 from tests.mycanvas.conftest import write_shard
@@ -47,6 +48,12 @@ def test_what_is_wrong_with_a_scene_is_named(built: Path, scene: Scene, changed:
 
     with pytest.raises(InputError, match=message):
         list(open_dataset(built).scenes())
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), float("inf"), True, "1"])
+def test_a_number_that_no_float_can_hold_is_refused(number: object) -> None:
+    with pytest.raises(InputError, match="scene b0 of a dataset: expected a finite number in rank"):
+        check_scene({"id": "b0", "rank": number}, "a dataset")
 
 
 @pytest.mark.parametrize("read", [Dataset.ids, Dataset.contents])
@@ -99,6 +106,7 @@ def other_type(name: str, kind: pa.DataType) -> pa.Schema:
         ("scores", pa.string(), "high", "expected numbers in scores"),
         ("image", pa.string(), "/etc/passwd", "has no pictures in column image, but string"),
         ("mask", pa.struct({"path": pa.string()}), {"path": "/etc/passwd"}, "has no pictures in column mask"),
+        ("mask", pa.struct({"a\x1b[2J\nb": pa.string()}), None, r"column mask, but struct<a\\x1b\[2J\\nb: string>"),
     ],
 )
 @pytest.mark.parametrize("suffix", ["arrow", "parquet"])

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from mycanvas.dataset import Dataset, Photo, concepts_of, open_dataset, planned_splits
+from mycanvas.dataset.shards import read_rows, read_schema
 from mycanvas.errors import InputError, StoreError
 from mycanvas.io.checked import with_checksum, write_checked
 from mycanvas.schema import concepts_schema, dataset_schema
@@ -231,6 +232,19 @@ def test_a_shard_that_is_cut_off_is_named(built: Path, cut: int) -> None:
 
     with pytest.raises(InputError, match=r"cannot be read: .*objects_4-00000-of-00001\.arrow is damaged or cut off"):
         list(open_dataset(built).scenes())
+
+
+@pytest.mark.parametrize("suffix", ["arrow", "parquet"])
+@pytest.mark.parametrize("column", [b"provenance", b"caption"])
+def test_a_column_whose_name_is_not_utf8_is_damage(built: Path, parquet: Path, suffix: str, column: bytes) -> None:
+    shard = (built if suffix == "arrow" else parquet) / f"data/objects_4-00000-of-00001.{suffix}"
+    damaged = shard.with_name(f"damaged.{suffix}")
+    damaged.write_bytes(shard.read_bytes().replace(column, b"\xff" + column[1:]))
+
+    with pytest.raises(InputError):
+        list(read_rows([str(damaged)], ("id", "caption", "provenance")))
+    with pytest.raises(InputError, match=r"damaged.* cannot be read"):
+        read_schema(str(damaged))
 
 
 def test_a_missing_column_is_named(built: Path, scene: Scene) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from mycanvas.errors import StoreError
 from mycanvas.export import FORMATS, export
-from mycanvas.export.output import LOCK, MARKER, STAGING, write_export
+from mycanvas.export.output import LOCK, MARKER, STAGING, read_identity, write_export
 from mycanvas.io.ownership import locked
 
 IDENTITY = {"format": "test", "dataset": "1", "mycanvas": "0"}
@@ -213,3 +213,15 @@ def test_a_damaged_marker_is_named(out: Path, content: str) -> None:
     with pytest.raises(StoreError, match=rf"{MARKER}.*; give --output a new or empty folder"):
         write_export(out, IDENTITY, write)
     assert (out / MARKER).read_text() == content
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "x" * 5000, "\n error: none"])
+def test_a_marker_with_a_name_that_no_file_can_have_names_a_missing_file(out: Path, name: str) -> None:
+    write_export(out, IDENTITY, write)
+    marker = json.loads((out / MARKER).read_text())
+    (out / MARKER).write_text(json.dumps({**marker, "files": {name: 1}}))
+
+    for use in (lambda: read_identity(out), lambda: write_export(out, IDENTITY, write)):
+        with pytest.raises(StoreError, match=r"is not as it was exported: .* is missing") as refused:
+            use()
+        assert "\n" not in str(refused.value)

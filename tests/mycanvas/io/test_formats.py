@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ from PIL import Image, ImageCms, PngImagePlugin, features
 
 from mycanvas.errors import InputError
 from mycanvas.io.formats import format_of, is_streamed
-from mycanvas.io.images import MAX_PIXELS, decode, decode_rgb, quiet_decoding
+from mycanvas.io.images import MAX_PIXELS, decode, decode_mask, decode_rgb, quiet_decoding, upright_size
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -200,3 +203,40 @@ def test_heif_is_read_upright_and_at_full_quality() -> None:
 )
 def test_format_is_known_by_the_first_bytes(start: bytes, name: str | None) -> None:
     assert format_of(start) == name
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize("use", [decode, decode_rgb, decode_mask])
+@pytest.mark.parametrize(("kind", "content"), [(b"gAMA", b"\1"), (b"tRNS", b"\1"), (b"cHRM", b"\1")])
+def test_a_short_chunk_after_the_pixels_is_damage(use: Callable[[bytes], object], kind: bytes, content: bytes) -> None:
+    whole = encoded(halves(8, 8), "PNG")
+    end = whole.index(b"IEND") - 4
+
+    with quiet_decoding(), pytest.raises(InputError, match="damaged: "):
+        use(whole[:end] + chunk(kind, content) + whole[end:])
+
+
+@pytest.mark.parametrize("use", [decode, decode_rgb, decode_mask])
+def test_a_png_whose_palette_is_missing_is_damage(use: Callable[[bytes], object]) -> None:
+    whole = encoded(halves(8, 8).quantize(2), "PNG", transparency=b"\0\xff")
+    palette, transparency = (whole.index(name) - 4 for name in (b"PLTE", b"tRNS"))
+
+    with quiet_decoding(), pytest.raises(InputError, match="damaged: "):
+        use(whole[:palette] + whole[transparency:])
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
+def test_a_picture_that_is_one_long_line_is_refused_before_it_is_decoded(mode: str) -> None:
+    with quiet_decoding(), pytest.raises(InputError, match="too long: 3x65536; expected at most 65535 pixels each way"):
+        decode(encoded(Image.new(mode, (3, 65_536)), "PNG"), 64)
+    with quiet_decoding():
+        assert decode(encoded(Image.new("RGB", (3, 65_535)), "PNG"), 64).image.size == (1, 64)
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\4\0\0\0WEBP", b"not a picture"])
+def test_a_size_that_cannot_be_read_is_damage(data: bytes) -> None:
+    with quiet_decoding(), pytest.raises(InputError):
+        upright_size(data)

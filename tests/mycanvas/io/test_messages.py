@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from mycanvas.io.messages import closest, counted, explain, nearest
+from mycanvas.io.text import printable
 
 
 class Inner(BaseModel):
@@ -131,3 +132,18 @@ def test_similarity_decides_which_names_are_alike() -> None:
 )
 def test_counts_are_singular_for_one_only(count: int, noun: str, text: str) -> None:
     assert counted(count, noun) == text
+
+
+class Needs(BaseModel):
+    needed: int
+
+
+@pytest.mark.parametrize("name", ["a\nerror: all is well", "\u202egnp", "\u2028", "\ud800", "x" * 100_000])
+def test_wrong_names_of_keys_make_no_other_lines_and_no_long_ones(name: str) -> None:
+    with pytest.raises(ValidationError) as wrong:
+        TypeAdapter(dict[str, Needs]).validate_python({name: {}})
+
+    for text in (message(inner={name: 1}), explain(wrong.value.errors()[0], ["needed"])):
+        assert printable(text) == text
+        assert "\n" not in text
+        assert len(text) < 300

@@ -12,6 +12,7 @@ from PIL import Image
 
 from mycanvas.dataset import Concept
 from mycanvas.errors import InputError
+from mycanvas.io.text import printable
 from mycanvas.metrics.manifest import read_generated
 from mycanvas.metrics.protocol import without_tokens
 from tests.mycanvas.metrics.fakes import concept
@@ -106,3 +107,23 @@ def test_folders_without_pictures_to_score_are_refused(tmp_path: Path) -> None:
         read_generated(tmp_path, CONCEPTS)
     with pytest.raises(InputError, match="holds no line"):
         read_generated(write(tmp_path, "", ""), CONCEPTS)
+
+
+@pytest.mark.parametrize("name", ["b.png\nerror: none", "\u202egnp.b", "../\u2028.png", "x" * 100_000])
+def test_names_of_pictures_make_no_other_lines_of_a_message(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read_generated(write(tmp_path, LINE, LINE | {"file": name}), CONCEPTS)
+
+    assert printable(str(refused.value)) == str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("depth", range(900, 1000, 4))
+def test_a_value_as_deep_as_json_may_be_is_refused(tmp_path: Path, depth: int) -> None:
+    line = json.dumps(LINE).replace('"a.png"', "[" * depth + "]" * depth)
+
+    with pytest.raises(InputError, match=r"line 1: (not JSON|file must be text)") as refused:
+        read_generated(write(tmp_path, line), CONCEPTS)
+
+    assert len(str(refused.value)) < 1000

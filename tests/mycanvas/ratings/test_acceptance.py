@@ -14,7 +14,7 @@ from tests.mycanvas.ratings.raters import INTERCEPT, WEIGHTS, known_bound, rated
 
 
 def contains(fit: AcceptanceFit, bound: float) -> bool:
-    low, high = fit.judgement.bound_interval
+    low, high = fit.bound_fit.bound_interval
     return low is not None and low <= bound and (high is None or bound < high + 0.01)  # bounds are steps of 0.01
 
 
@@ -32,7 +32,7 @@ def test_interval_of_the_bound_contains_the_known_one() -> None:
 
     assert 0.6 < known < 0.9
     assert sum(contains(fit, known) for fit in fits) >= 11
-    assert all(fit.judgement.auc_interval[0] > 0.6 for fit in fits)
+    assert all(fit.bound_fit.auc_interval[0] > 0.6 for fit in fits)
 
 
 def test_weights_of_many_scenes_are_the_known_ones() -> None:

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from mycanvas.errors import InputError
-from mycanvas.ratings.files import Preference, Rating, read_preferences, read_ratings
+from mycanvas.io.text import printable
+from mycanvas.ratings.entries import Preference, Rating
+from mycanvas.ratings.files import read_preferences, read_ratings
 from mycanvas.ratings.tables import (
     PAPER_QUALITY,
     preference_cells,
@@ -223,3 +225,23 @@ def test_many_invalid_lines_are_counted_and_an_empty_file_is_an_error(tmp_path: 
         read_ratings(empty)
     with pytest.raises(InputError, match=r"cannot read .*: No such file"):
         read_ratings(tmp_path / "absent.jsonl")
+
+
+@pytest.mark.parametrize("depth", range(900, 1000, 4))
+def test_a_value_as_deep_as_json_may_be_is_refused(tmp_path: Path, depth: int) -> None:
+    file = tmp_path / "ratings.jsonl"
+    file.write_text(json.dumps(RATING).replace("4", "[" * depth + "]" * depth) + "\n")
+
+    with pytest.raises(InputError, match=r"line 1: (score: expected a whole number|nested too deeply)"):
+        read_ratings(file)
+
+
+@pytest.mark.parametrize("name", ["\u202eana", "a\u2028b", "\udcff", "a\nline 2: fine"])
+def test_wrong_values_are_shown_without_the_characters_that_terminals_act_on(tmp_path: Path, name: str) -> None:
+    file = write(tmp_path / "ratings.jsonl", [{**RATING, name: 1}, {**RATING, "score": name}])
+
+    with pytest.raises(InputError) as refused:
+        read_ratings(file)
+
+    assert printable(str(refused.value)) == str(refused.value)
+    assert str(refused.value).count("\n") == 2

@@ -24,7 +24,7 @@ def judged(seed: int, count: int, concepts: int, *, at_random: bool = False) -> 
 def test_interval_contains_the_known_bound() -> None:
     known = 0.6  # a quarter of those above is between 0.6 and 0.7: precision 0.9
     fits = [fit_gate(judged(seed, 150, 15), 0.9) for seed in range(8)]
-    ends = [fit.judgement.bound_interval for fit in fits]
+    ends = [fit.bound_fit.bound_interval for fit in fits]
 
     assert sum(low is not None and high is not None and low <= known <= high for low, high in ends) >= 7
     assert fits[0].lines()[-1] == f"for a new build of these photos: --min-quality {fits[0].bound:g}"

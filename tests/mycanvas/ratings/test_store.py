@@ -16,13 +16,15 @@ import pytest
 from mycanvas.errors import InputError, StoreError
 from mycanvas.io.mounts import MOUNTS
 from mycanvas.ratings.entries import CaptionEdit, Flag, PairChoice, Preference, Rating
-from mycanvas.ratings.store import Event, RatingStore, new_id
+from mycanvas.ratings.events import Event, new_id
+from mycanvas.ratings.store import RatingStore
 
 WRITER = """
 import sys
 from pathlib import Path
 from mycanvas.ratings.entries import Rating
-from mycanvas.ratings.store import Event, RatingStore, new_id
+from mycanvas.ratings.events import Event, new_id
+from mycanvas.ratings.store import RatingStore
 path, mounts, rater, count = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 store = RatingStore(path, mounts)
 print("ready", flush=True)
@@ -70,7 +72,6 @@ def start(process: subprocess.Popen[str]) -> None:
 def test_reading_makes_no_file(store: RatingStore) -> None:
     assert store.ratings() == store.flags() == store.preferences() == store.choices() == ()
     assert store.captions() == {}
-    assert store.seen("ana") == frozenset()
     assert store.undo("ana") is None
     assert not store.path.parent.exists()
 
@@ -81,7 +82,6 @@ def test_newest_rank_of_each_rater_and_scene_counts(store: RatingStore) -> None:
     rank(store, 4)
 
     assert scores(RatingStore(store.path)) == {("ana", "a-1"): 4, ("bo", "a-1"): 5}
-    assert store.seen("ana") == {"a-1"}
 
 
 def test_event_sent_twice_is_stored_once(store: RatingStore) -> None:
@@ -160,7 +160,6 @@ def test_flags_captions_and_studies_have_their_own_keys(store: RatingStore) -> N
     assert store.captions() == {"a-1": "a big dog"}
     assert store.preferences() == (score,)
     assert store.choices() == (right,)
-    assert store.seen("ana") == {"a-1"}
     store.undo("bo")
     store.undo("bo")
     assert store.captions() == {"a-1": "a dog"}

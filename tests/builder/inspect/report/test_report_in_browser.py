@@ -16,7 +16,8 @@ from builder.pipeline.manifest import read_manifest
 from builder.pipeline.reviewed_cutouts import build_reviews, current_sources
 from builder.records import CutoutReview
 from mycanvas.ratings.entries import AnyEntry, Flag, Rating
-from mycanvas.ratings.store import Event, RatingStore, new_id
+from mycanvas.ratings.events import Event, new_id
+from mycanvas.ratings.store import RatingStore
 
 CHROMIUM = shutil.which("chromium")
 sync_api = pytest.importorskip("playwright.sync_api", reason="skipped: playwright is not installed")

@@ -13,7 +13,7 @@ LEFT, MIDDLE, RIGHT = (10, 0, 20, 20), (50, 0, 20, 20), (90, 0, 20, 20)
 
 def edited(text: str, *objects: tuple[str, str, Box]) -> Words | str:
     nouns, tokens, boxes = zip(*objects, strict=True)
-    return edited_words(text, nouns, tokens, boxes)
+    return edited_words(text, nouns, tokens, boxes, 30)
 
 
 CAT, DOG, DOG6 = ("cat", "<cat2>", RIGHT), ("dog", "<dog>", MIDDLE), ("dog", "<dog6>", LEFT)

@@ -239,6 +239,8 @@ def test_black_or_non_finite_picture_is_rejected_and_others_are_kept(value: floa
     [
         ({"prompt": "a photo of {place}"}, r"unknown placeholder \{place\}"),
         ({"prompt": "a {background.__class__}"}, "unknown placeholder"),
+        ({"prompt": "a {background:>999999999}"}, "unknown placeholder"),
+        ({"prompt": "a {background!r}"}, "unknown placeholder"),
         ({"prompt": "a photo {"}, "write a literal brace twice"),
         ({"steps": 1, "strength": 0.9}, "1 steps at strength 0.9 are less than one step"),
         ({"refiner": "./r", "strength": 0.25}, "the model starts at 75% of the steps"),

@@ -10,8 +10,8 @@ from statistics import fmean
 
 from mycanvas.ratings.entries import PairChoice, Preference
 
-LEAST_DIFFERENT = 6
-"""Prompts with different scores that the test needs: with 5, its smallest p is 0.06."""
+MIN_DIFFERENT = 6
+"""Prompts with different scores that the test requires: with 5, its smallest p is 0.06."""
 
 Pair = tuple[str, str]
 
@@ -26,7 +26,7 @@ class WinRate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class ArmComparison:
     """Two arms compared on one question.
 
     by_scores: within a rater and prompt, the arm with the higher score wins. by_choices: of pairwise choices.
@@ -45,11 +45,11 @@ class Comparison:
     holm: float | None
 
 
-def compare_arms(preferences: Sequence[Preference], choices: Sequence[PairChoice]) -> tuple[Comparison, ...]:
+def compare_arms(preferences: Sequence[Preference], choices: Sequence[PairChoice]) -> tuple[ArmComparison, ...]:
     """Compare every two arms on every question, in the order in which they first occur."""
     arms = dict.fromkeys([*(each.arm for each in preferences), *(arm for each in choices for arm in each.arms)])
     questions = dict.fromkeys([*(each.question for each in preferences), *(each.question for each in choices)])
-    compared: list[Comparison] = []
+    compared: list[ArmComparison] = []
     for pair in combinations(arms, 2):
         own = [_compare(pair, question, preferences, choices) for question in questions]
         own = [each for each in own if each.by_scores.comparisons or each.by_choices.comparisons]
@@ -69,12 +69,14 @@ def holm(tests: Sequence[float | None]) -> tuple[float | None, ...]:
     return tuple(corrected)
 
 
-def _compare(arms: Pair, question: str, preferences: Iterable[Preference], choices: Iterable[PairChoice]) -> Comparison:
+def _compare(
+    arms: Pair, question: str, preferences: Iterable[Preference], choices: Iterable[PairChoice]
+) -> ArmComparison:
     """Compare two arms on one question, without the correction for others."""
     differences = _differences(arms, [each for each in preferences if each.question == question])
     means = [fmean(by_rater) for by_rater in differences.values()]
     chosen = [each.chosen for each in choices if each.question == question and set(each.arms) == set(arms)]
-    return Comparison(
+    return ArmComparison(
         arms=arms,
         question=question,
         by_scores=_win_rate([each for by_rater in differences.values() for each in by_rater]),
@@ -110,4 +112,4 @@ def _wilcoxon(differences: Sequence[float]) -> float | None:
     from scipy.stats import wilcoxon
 
     different = [each for each in differences if each]
-    return float(wilcoxon(different).pvalue) if len(different) >= LEAST_DIFFERENT else None
+    return float(wilcoxon(different).pvalue) if len(different) >= MIN_DIFFERENT else None

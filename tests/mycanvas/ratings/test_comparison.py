@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from mycanvas.ratings.comparison import compare_arms, holm
 from mycanvas.ratings.entries import PairChoice, Preference
-from mycanvas.ratings.study import compare_arms, holm
 
 
 def scored(arm: str, scores: Sequence[int], rater: str = "ana", question: str = "q") -> list[Preference]:

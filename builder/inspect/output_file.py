@@ -1,4 +1,4 @@
-"""Write a file that a user can name, without replacing a file that is not ours."""
+"""Write a file whose name a user chooses, without replacing a file that is not ours."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mycanvas.io.files import write_bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OwnFile:
-    """A kind of file.
+class OutputFile:
+    """A kind of file that this program writes where a user says.
 
     noun: its name in messages. suffix, format: of the file: ".png", "a PNG".
-    is_own: whether an existing file is of this kind and ours. other: how to give the file another name.
+    is_ours: whether an existing file is of this kind and ours. other: how to give the file another name.
     """
 
     noun: str
     suffix: str
     format: str
-    is_own: Callable[[Path], bool]
+    is_ours: Callable[[Path], bool]
     other: str
 
     def write(self, file: Path, content: Callable[[], bytes]) -> None:
@@ -52,7 +52,7 @@ class OwnFile:
         """
         if file.suffix.lower() != self.suffix:
             raise ConfigError(f"a {self.noun} is {self.format}, got {file}; {self.other}")
-        if os.path.lexists(file) and not self.is_own(file):
+        if os.path.lexists(file) and not self.is_ours(file):
             raise StoreError(f"{file} exists and is no {self.noun} of mycanvas; {self.other}")
         if not os.path.isdir(file.parent):
             raise StoreError(f"cannot write {file}: {file.parent} is not a folder; {self.other}")

@@ -1,4 +1,4 @@
-"""The gate of the review server: one ASGI middleware in front of every route, Gradio's own included.
+"""Access to the review server: one ASGI middleware in front of every route, Gradio's own included.
 
 The server listens on this machine only, but other users of the machine, and any web page that is open in the browser,
 can reach it too. So a request must
@@ -27,8 +27,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOSTS = ("127.0.0.1", "localhost")
 SAFE_METHODS = ("GET", "HEAD")
-OWN = ("/api/", "/pictures/", "/pages/")
-"""Paths of our own routes, below the session's path."""
+ROUTES = ("/api/", "/pictures/", "/pages/")
+"""Paths of the routes of the tabs and their files, below the session's path."""
 GRADIO_FILES = ("/assets/", "/static/")
 GRADIO_PAGES = ("/", "/theme.css")
 """Paths of Gradio that the pages use, for reading only."""
@@ -63,7 +63,7 @@ _ENTERED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>MyCanv
 in a browser, SameSite=Strict would keep the cookie back."""
 
 
-class Gate:
+class AccessGuard:
     """Lets only the browser of the person who started the server pass.
 
     Args:
@@ -143,7 +143,7 @@ class Gate:
         if not path.startswith(f"{self._path}/"):
             return False
         inner = path.removeprefix(self._path)
-        return inner.startswith(OWN) or (
+        return inner.startswith(ROUTES) or (
             method in SAFE_METHODS and (inner in GRADIO_PAGES or inner.startswith(GRADIO_FILES))
         )
 

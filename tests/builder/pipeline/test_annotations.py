@@ -16,19 +16,20 @@ import pytest
 import mycanvas  # noqa: F401  (registers the loader)
 from builder.cli.main import main
 from builder.config import load_config
+from builder.pipeline.annotations import read_annotations
 from builder.pipeline.build import build
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import last_selection, reselect
-from builder.pipeline.fit import fit_cutouts
-from builder.pipeline.people import read_people
+from builder.pipeline.fit import fit_cutouts, fit_ranks
 from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.pipeline.rows import Row
-from builder.sources.cutout_reviews import CutoutReview
+from builder.records import CutoutReview
 from builder.stages.select import FittedScore
 from mycanvas.errors import ConfigError, StoreError
 from mycanvas.io.checked import read_checked, write_checked
 from mycanvas.ratings.entries import AnyEntry, CaptionEdit, Flag, Rating
-from mycanvas.ratings.store import Event, RatingStore, new_id
+from mycanvas.ratings.events import Event, new_id
+from mycanvas.ratings.store import RatingStore
 
 LENIENT: Mapping[str, Any] = {"min_visible": None, "max_overlap": None, "max_border": None, "duplicate_bits": -1}
 
@@ -123,7 +124,7 @@ def test_selection_with_the_same_ranks_changes_nothing(folder: BuildFolder) -> N
 
     after = {path: path.stat().st_mtime_ns for path in before}
     assert after == before
-    assert read_people(folder).digest() != ""
+    assert read_annotations(folder).digest() != ""
 
 
 def test_edited_caption_reaches_caption_and_prompt_and_one_that_lacks_a_class_does_not(
@@ -196,7 +197,7 @@ def test_fitted_score_decides_on_scenes_without_a_rank_from_then_on(
     fitted = FittedScore.model_validate(last_selection(folder)["fitted"])
     assert fitted.model_dump() == {key: fit[key] for key in ("bound", "intercept", "weights", "means")}
     assert fit["scenes"] == 105
-    ranks, kept = read_people(folder).ranks, rows(folder.path)
+    ranks, kept = read_annotations(folder).ranks, rows(folder.path)
     for row in made(folder):
         passes = fitted.acceptance(row["scores"]) >= fitted.bound
         assert (row["id"] in kept) == (ranks[row["id"]] >= 4 if row["id"] in ranks else passes)
@@ -221,6 +222,12 @@ def test_fitted_score_decides_on_scenes_without_a_rank_from_then_on(
     toml.write_text("\n".join(['concepts = "photos"', *lines]))
     assert load_config(toml, None, {}).select.fitted == fitted
 
+    ranks = read_annotations(folder).ranks.values()
+    counts = {least: sum(each >= least for each in ranks) for least in (4, 5)}
+    main(["select", str(folder.path), "--min-rank", "5"])
+    assert fit_ranks(folder.path, 0.5, {}).accepted == counts[5] != counts[4]
+    assert fit_ranks(folder.path, 0.5, {}, reset=True).accepted == counts[4]
+
     main(["select", str(folder.path), "--reset"])
     assert last_selection(folder)["fitted"] is None
 
@@ -240,6 +247,24 @@ def test_refused_fit_changes_nothing(folder: BuildFolder, capsys: pytest.Capture
     assert "expected a number above 0 and of at most 1, got 90" in refusal("--fit-ranks", "--precision", "90")
     assert "--precision needs --fit-ranks or --fit-cutouts" in refusal("--precision", "0.9")
     assert "give either --min-cutout or --fit-cutouts" in refusal("--fit-cutouts", "--min-cutout", "0.5")
+
+
+def test_ranks_of_scenes_with_refused_cutouts_are_not_fitted(
+    folder: BuildFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    like(folder)
+    scenes = [row for index, _ in folder.markers() for row in folder.candidates(index, ("id", "source_images"))]
+    shown = scenes[0]["source_images"][0]
+    (photo,) = (photo for photo in folder.sources().photos if photo.id == shown)
+    ranks = read_annotations(folder).ranks
+    left = sum(row["id"] in ranks and shown not in row["source_images"] for row in scenes)
+    build_reviews(folder).put(CutoutReview(photo=photo.sha256, verdict="refuse"))
+
+    with pytest.raises(SystemExit):
+        main(["select", str(folder.path), "--fit-ranks"])
+
+    assert 0 < left < 100
+    assert f"{left} ranked scenes; expected at least 100" in capsys.readouterr().err
 
 
 def test_gate_is_fitted_to_accepted_and_refused_cutouts(

@@ -6,7 +6,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from builder.pipeline.build_folder import BuildFolder
@@ -20,28 +20,28 @@ from mycanvas.ratings.tables import rank_of
 
 log = logging.getLogger("mycanvas")
 
-COLUMNS = ("class_names", "concept_tokens", "boxes", "provenance")
+ANNOTATED = ("class_names", "concept_tokens", "boxes", "provenance")
 """The columns of a candidate that `changed_columns` reads, beside its id."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class People:
-    """People's words on scenes, by the scene's id.
+class Annotations:
+    """Ranks, flags and captions by people, by the scene's id.
 
     ranks: 1 to 5, the rounded mean over raters. flags: the reason that was given first. captions: edited ones.
     """
 
-    ranks: Mapping[str, int]
-    flags: Mapping[str, str]
-    captions: Mapping[str, str]
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
+    captions: Mapping[str, str] = field(default_factory=dict)
 
     def digest(self) -> str:
         """A sha256 of everything; "" where there is nothing."""
         return digest(asdict(self)) if self.ranks or self.flags or self.captions else ""
 
 
-def read_people(folder: BuildFolder) -> People:
-    """Read what people said about the scenes of a build.
+def read_annotations(folder: BuildFolder) -> Annotations:
+    """Read people's ranks, flags and captions of the scenes of a build.
 
     Raises:
         StoreError: the file is damaged.
@@ -54,7 +54,7 @@ def read_people(folder: BuildFolder) -> People:
     for flag in store.flags():
         flags.setdefault(flag.item, flag.reason or "")
     ranks = {item: rank_of(given) for item, given in scores.items()}
-    return People(ranks=ranks, flags=flags, captions=store.captions())
+    return Annotations(ranks=ranks, flags=flags, captions=store.captions())
 
 
 def scene_scores(place: Path) -> dict[str, Mapping[str, float | None]]:
@@ -71,21 +71,21 @@ def scene_scores(place: Path) -> dict[str, Mapping[str, float | None]]:
     return {row["id"]: row["scores"] for row in rows}
 
 
-def changed_columns(rows: Iterable[Row], people: People, max_words: int) -> dict[str, Row]:
+def changed_columns(rows: Iterable[Row], annotations: Annotations, max_words: int) -> dict[str, Row]:
     """The columns that people change, by the id of the scene: rank, and of an edited caption its prompt too.
 
     A caption that does not name every object is not used, with a warning.
 
     Args:
-        rows: the candidates, with COLUMNS.
-        people: as `read_people` returns them.
+        rows: the candidates, with ANNOTATED.
+        annotations: as `read_annotations` returns them.
         max_words: of a caption.
     """
     changes: dict[str, Row] = {}
     for row in rows:
-        changed: Row = {"rank": people.ranks[row["id"]]} if row["id"] in people.ranks else {}
-        if row["id"] in people.captions:
-            changed |= _caption_columns(row, people.captions[row["id"]], max_words)
+        changed: Row = {"rank": annotations.ranks[row["id"]]} if row["id"] in annotations.ranks else {}
+        if row["id"] in annotations.captions:
+            changed |= _caption_columns(row, annotations.captions[row["id"]], max_words)
         if changed:
             changes[row["id"]] = changed
     return changes

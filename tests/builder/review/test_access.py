@@ -1,4 +1,4 @@
-"""The gate: nobody but the browser that opened the printed address gets anything, from any route."""
+"""The guard: nobody but the browser that opened the printed address gets anything, from any route."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from builder.review.gate import OWN
+from builder.review.access import ROUTES
 from tests.builder.review.conftest import HOST, PORT, Served, serving
 
 
@@ -36,11 +36,11 @@ def places(served: Served) -> Iterator[tuple[str, str]]:
                 path = re.sub(r"{[^}]*}", "any", f"{prefix}{route.path}")
                 yield from ((method, path) for method in sorted(route.methods or {"GET"}))
 
-    yield from found(served.gate.app.routes, "")
+    yield from found(served.guard.app.routes, "")
 
 
 def test_no_route_answers_without_the_cookie(served: Served) -> None:
-    stranger = TestClient(served.gate, base_url=HOST)
+    stranger = TestClient(served.guard, base_url=HOST)
 
     answers = {
         (method, path): stranger.request(method, path, headers={"Origin": HOST}) for method, path in places(served)
@@ -52,7 +52,7 @@ def test_no_route_answers_without_the_cookie(served: Served) -> None:
 
 
 def test_of_gradio_only_the_page_and_its_static_files_are_served(served: Served) -> None:
-    own = tuple(f"{served.path}{each}" for each in OWN)
+    own = tuple(f"{served.path}{each}" for each in ROUTES)
     statuses = {
         path: served.client.request(method, path, headers={"Origin": HOST}).status_code
         for method, path in places(served)
@@ -105,8 +105,8 @@ def test_a_picture_cannot_be_embedded_by_another_page(served: Served) -> None:
 
 
 def test_localhost_is_this_machine_too(served: Served) -> None:
-    client = TestClient(served.gate, base_url=f"http://localhost:{PORT}")
-    address = served.gate.address.replace("127.0.0.1", "localhost")
+    client = TestClient(served.guard, base_url=f"http://localhost:{PORT}")
+    address = served.guard.address.replace("127.0.0.1", "localhost")
 
     assert client.get(address).status_code == 200
     assert client.get(f"{served.path}/api/facts").status_code == 200
@@ -114,30 +114,30 @@ def test_localhost_is_this_machine_too(served: Served) -> None:
 
 def test_the_address_works_once_and_a_used_one_brings_a_new_one_to_the_terminal(served: Served) -> None:
     served.announced.clear()
-    first = served.gate.address
-    owner, other = (TestClient(served.gate, base_url=HOST) for _ in range(2))
+    first = served.guard.address
+    owner, other = (TestClient(served.guard, base_url=HOST) for _ in range(2))
 
     assert owner.get(first).status_code == 200
     assert owner.get(f"{served.path}/api/facts").status_code == 200
     assert owner.get(first).status_code == 200, "the browser that has entered may open it again"
     assert [other.get(first).status_code for _ in range(3)] == [403, 403, 403]
     assert other.get(f"{served.path}/api/facts").status_code == 403
-    assert served.announced == [served.gate.address]
-    assert served.gate.address != first
+    assert served.announced == [served.guard.address]
+    assert served.guard.address != first
     assert other.get(served.announced[0]).status_code == 200
     assert other.get(f"{served.path}/api/facts").status_code == 200
 
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=wrong", "?token=%ff", "?token=a&token=b"])
 def test_a_wrong_token_is_refused(served: Served, query: str) -> None:
-    stranger = TestClient(served.gate, base_url=HOST)
+    stranger = TestClient(served.guard, base_url=HOST)
 
     assert stranger.get(f"{served.path}/{query}").status_code == 403
     assert "set-cookie" not in stranger.get(f"{served.path}/{query}").headers
 
 
 def test_the_cookie_is_for_this_browser_and_this_path_only(served: Served) -> None:
-    answer = TestClient(served.gate, base_url=HOST).get(served.gate.address)
+    answer = TestClient(served.guard, base_url=HOST).get(served.guard.address)
     parts = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")[1:]}
 
     assert parts == {"httponly", "samesite=strict", f"path={served.path.lower()}/"}
@@ -156,7 +156,7 @@ def test_every_answer_forbids_other_sites_and_the_network(served: Served) -> Non
 
 
 def test_websockets_pass_the_same_checks(served: Served) -> None:
-    stranger = TestClient(served.gate, base_url=HOST)
+    stranger = TestClient(served.guard, base_url=HOST)
     cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in served.client.cookies.jar)
 
     for headers in ({}, {"Origin": HOST}, {"Origin": "http://evil.example", "Cookie": cookie}, {"Cookie": cookie}):
