@@ -70,7 +70,7 @@ def select(folder: str | os.PathLike[str], *, reset: bool = False, **thresholds:
     """Choose again which scenes of a finished build are kept, without generating any.
 
     Args:
-        folder: the output of a build.
+        folder: the output of a build; a URL as text.
         reset: start from the profile's thresholds, not from the current ones.
         thresholds: keys of [select] in build.toml: `min_visible=0.8`; None removes a bound.
 
@@ -80,8 +80,10 @@ def select(folder: str | os.PathLike[str], *, reset: bool = False, **thresholds:
     """
     from builder.pipeline.finalize import reselect
     from mycanvas.io.files import access_error
+    from mycanvas.io.store import is_url
 
+    place = os.fspath(folder)
     try:
-        return reselect(Path(folder), thresholds, reset=reset)
+        return reselect(place if is_url(place) else Path(place), thresholds, reset=reset)
     except OSError as error:
         raise access_error(error) from error

@@ -15,6 +15,7 @@ class MyCanvasError(Exception):
     ├── MissingExtra       an optional package is not installed
     ├── ModelError         a model, or a server that runs one, failed
     └── StoreError         a build folder cannot be written, or is not what its plan says
+        └── InUseError     another process uses the folder
     """
 
 
@@ -48,6 +49,10 @@ class ModelError(MyCanvasError):
 
 class StoreError(MyCanvasError):
     """A build folder cannot be written, or is not what its plan says."""
+
+
+class InUseError(StoreError):
+    """Another process uses the folder."""
 
 
 def _missing_extra(package: str, extra: str) -> MissingExtra:

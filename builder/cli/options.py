@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mycanvas.io.store import is_url
 from mycanvas.io.text import is_utf8, shown
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -44,6 +45,17 @@ class _Path(click.Path):
 
 
 PATH = _Path(path_type=Path, readable=False)  # commands say why one is not
+
+
+class _Place(_Path):
+    """A path, or the URL of a store, which stays text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave a URL as it is."""
+        return value if "://" in str(value) and is_url(value) else super().convert(value, param, ctx)
+
+
+PLACE = _Place(path_type=Path, readable=False)
 
 DEFAULT_DATASET = Path("mycanvas_data")
 CONTACT_SHEET = "contact_sheet.png"

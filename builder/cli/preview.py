@@ -144,9 +144,11 @@ def show_preview(config: BuildConfig, count: int, as_json: bool) -> None:
     from builder.inspect.summary import check_sheet, write_sheet
     from builder.pipeline.preview import preview
     from builder.pipeline.result_cache import cache_folder
-    from mycanvas.errors import MyCanvasError
+    from mycanvas.errors import ConfigError, MyCanvasError
     from mycanvas.io.files import os_errors
 
+    if isinstance(config.output, str):
+        raise ConfigError(f"a preview is drawn beside a folder; give --output a folder, got {config.output!r}")
     command = command_without_preview()
     scenes_sheet, cutouts_sheet = sheets_beside(config.output)
     for sheet in (scenes_sheet, cutouts_sheet):

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from builder.cli.options import folder_argument, json_option
+from builder.cli.options import PLACE, json_option
 from builder.cli.output import Result, print_result
 
 WORDS = "builder.cli.select.words"
@@ -113,7 +113,7 @@ class _Selected:
 
 
 @click.command(cls=SelectCommand)
-@folder_argument
+@click.argument("folder", metavar="DIR", type=PLACE)
 @click.option("--fit-ranks", is_flag=True, help="Fit one acceptance score, and its bound, to people's ranks.")
 @click.option("--fit-cutouts", is_flag=True, help="Fit min_cutout to the cut-outs that people accepted and refused.")
 @click.option(
@@ -125,7 +125,7 @@ class _Selected:
 @click.option("--reset", is_flag=True, help="Start from the profile's thresholds, without a fitted score.")
 @json_option
 def select(
-    folder: Path,
+    folder: Path | str,
     fit_ranks: bool,
     fit_cutouts: bool,
     precision: float | None,
@@ -148,12 +148,14 @@ def select(
 
     if precision is not None and not (fit_ranks or fit_cutouts):
         raise click.UsageError("--precision needs --fit-ranks or --fit-cutouts")
+    if isinstance(folder, str) and (fit_ranks or fit_cutouts):
+        raise click.UsageError("bounds are fitted to what people said in a folder; give a folder, not a URL")
     given = {name: None if value == "none" else value for name, value in thresholds.items() if value is not None}
     fits: dict[str, Result] = {}
-    if fit_ranks:
+    if fit_ranks and isinstance(folder, Path):
         ranks = fit.fit_ranks(folder, precision or PRECISION, given, reset=reset)
         fits["acceptance"], given["fitted"] = ranks, ranks.config()
-    if fit_cutouts:
+    if fit_cutouts and isinstance(folder, Path):
         if "min_cutout" in given:
             raise click.UsageError("give either --min-cutout or --fit-cutouts, which sets it")
         gate = fit.fit_cutouts(folder, precision or PRECISION)

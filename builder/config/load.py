@@ -18,6 +18,7 @@ from builder.stages.select import SelectConfig
 from mycanvas.errors import ConfigError
 from mycanvas.io.files import reason_of
 from mycanvas.io.messages import explain
+from mycanvas.io.store import is_url
 from mycanvas.io.text import brief_repr
 from mycanvas.io.toml import merge, read_toml
 
@@ -129,7 +130,7 @@ def _located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     for key, value in values.items():
         if isinstance(value, Mapping):
             located[key] = _located(value, folder)
-        elif isinstance(value, str) and value.startswith(ON_HUB):
+        elif isinstance(value, str) and (value.startswith(ON_HUB) or (key == "output" and is_url(value))):
             located[key] = value
         elif isinstance(value, str) and value and (key in PATHS or value.startswith(("./", "../", "~/"))):
             base = folder if key in PATHS else folder.absolute()

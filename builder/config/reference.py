@@ -161,6 +161,8 @@ def _range(name: str, field: FieldInfo) -> str:
         return _one_of(profile_names())
     if name == "resolution":
         return f'a side from {SMALLEST} to {LARGEST}, a size such as "1024x768", or a list of these'
+    if name == "output":
+        return "a path, or a URL"
     if field.is_required():
         return "a path, or hf://owner/name"
     return _words(field.annotation, field.metadata)

@@ -26,7 +26,8 @@ from builder.stages.segment import SEGMENTERS
 from builder.stages.segment.base import GATE, SegmentConfig
 from builder.stages.select import SelectConfig
 from mycanvas.io.config_table import Location, Table, check_utf8
-from mycanvas.io.text import brief_repr
+from mycanvas.io.store import is_url, mirror_of
+from mycanvas.io.text import brief_repr, is_utf8
 from mycanvas.io.toml import flatten
 from mycanvas.models.device import cores
 
@@ -41,7 +42,7 @@ BACKENDS: Mapping[str, Mapping[str, type[Backend]]] = {
 
 NOT_IDENTITY = frozenset(
     {"profile", "license", "concepts", "backgrounds", "output", "select"}  # inputs are identified by content
-    | {"engine", "workers", "device", "memory"}
+    | {"engine", "workers", "address", "device", "memory"}
 )
 """Keys that do not change the bytes of a scene."""
 
@@ -63,6 +64,23 @@ def _folder_or_hub(value: object) -> Path | str:
     return check_utf8(value)
 
 
+def _folder_or_url(value: object) -> Path | str:
+    if value == "":
+        raise ValueError('expected a folder or a URL, got ""; the current folder is "."')
+    if isinstance(value, str) and is_url(value):
+        if value.startswith("hf://") and not value.startswith("hf://buckets/"):
+            raise ValueError(
+                f"expected a folder, or the URL of a store such as s3://bucket/folder, got {brief_repr(value)}; for a "
+                "dataset on the Hub, build into a folder and publish it with: mycanvas push"
+            )
+        if not is_utf8(value):
+            raise ValueError(f"the URL {brief_repr(value)} is not UTF-8")
+        return value
+    if not isinstance(value, str | Path):
+        raise ValueError(f"expected a folder or a URL, got {brief_repr(value)}")
+    return check_utf8(Path(value))
+
+
 class BuildConfig(PlanConfig):
     """The whole configuration of a build.
 
@@ -75,14 +93,16 @@ class BuildConfig(PlanConfig):
     """SPDX identifier of the dataset's license, such as "CC-BY-4.0", for its card."""
     concepts: Annotated[Path | str, PlainValidator(_folder_or_hub)]
     """Photos: a folder with a folder of photos per concept, a concepts_list.json, or "hf://owner/name" on the Hub."""
-    output: Location = Path("mycanvas_data")
-    """Folder for the dataset; the default is beside build.toml."""
+    output: Annotated[Path | str, PlainValidator(_folder_or_url)] = Path("mycanvas_data")
+    """Folder for the dataset, or a URL such as s3://bucket/folder; the default is beside build.toml."""
     backgrounds: Location | None = None
     """Folder with a folder of photos per scene; not given: painted backgrounds."""
     engine: str = "local"
     """How shards are spread over workers."""
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores)
-    """Number of processes."""
+    """Number of processes; of the engine "ray" the most there may be, by default one per core or GPU of the cluster."""
+    address: str | None = None
+    """Ray cluster of the engine "ray": "auto" or HOST:PORT; not given: $RAY_ADDRESS, else a cluster of this machine."""
     shard_size: Annotated[int, Field(ge=1)] = 16
     """Scenes in one unit of work."""
     device: str = "auto"
@@ -97,6 +117,11 @@ class BuildConfig(PlanConfig):
     caption: CaptionConfig
     score: ScoreConfig
     select: SelectConfig = SelectConfig()
+
+    @property
+    def folder(self) -> Path:
+        """The folder in which the build works: `output`, or this machine's copy of what is at its URL."""
+        return self.output if isinstance(self.output, Path) else mirror_of(self.output)
 
     def backend_name(self, stage: str) -> str:
         """Return the name of a stage's backend."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from builder.engines.base import Engine
+from builder.engines.base import Engine, EngineOptions
 from builder.engines.local import LocalEngine
+from builder.engines.ray import RayEngine
 
-ENGINES: Mapping[str, Callable[[int], Engine]] = {"local": LocalEngine}
-"""Name in the configuration -> engine, constructed with the number of its workers."""
+ENGINES: Mapping[str, Callable[[EngineOptions], Engine]] = {"local": LocalEngine.start, "ray": RayEngine}
+"""Name in the configuration -> engine."""

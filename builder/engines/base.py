@@ -6,6 +6,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -14,6 +16,21 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineOptions:
+    """Where an engine runs, and what for.
+
+    folder: where tasks write their results, or its URL. workers: the most there may be; None: as many as there are
+    cores or GPUs. address: of the cluster; None: this machine. learned, device: whether tasks run models, and where.
+    """
+
+    folder: Path | str
+    workers: int | None = None
+    address: str | None = None
+    learned: bool = False
+    device: str = "auto"
 
 
 class Engine(Protocol):
@@ -31,6 +48,10 @@ class Engine(Protocol):
 
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         """Call `work`, a module-level function, on each task; tasks and results must be picklable."""
+        ...
+
+    def report(self) -> str:
+        """Where the tasks ran, and what was tried again: "2 nodes, 8 workers, 1 retry"; empty where nobody asks."""
         ...
 
 

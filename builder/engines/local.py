@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self, TypeVar
 
-from builder.engines.base import on_stop_signal
+from builder.engines.base import EngineOptions, on_stop_signal
 from builder.engines.worker_logs import collect_logs, log_levels, logged, report
-from mycanvas.errors import StoreError
+from mycanvas.errors import ConfigError, StoreError
+from mycanvas.models.device import cores
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -27,6 +28,17 @@ class LocalEngine:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._pool: ProcessPoolExecutor | None = None
+
+    @classmethod
+    def start(cls, options: EngineOptions) -> Self:
+        """Make the engine of a configuration.
+
+        Raises:
+            ConfigError: there is the address of a cluster.
+        """
+        if options.address is not None:
+            raise ConfigError(f'the engine "local" has no address, got "{options.address}"; add --engine ray')
+        return cls(options.workers or cores())
 
     def __enter__(self) -> Self:
         return self
@@ -63,6 +75,10 @@ class LocalEngine:
                 "a worker process was killed, perhaps because memory ran out; "
                 f"run the same command again to resume, with fewer workers than {self.workers}"
             ) from error
+
+    def report(self) -> str:
+        """Nothing: all tasks ran on this machine, once."""
+        return ""
 
 
 @contextmanager

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 from builder.config import BuildConfig, parse_config
 from builder.engines import ENGINES
+from builder.engines.base import Engine, EngineOptions
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.claim import claim
-from builder.pipeline.context import BuildContext, prepare_runtime
+from builder.pipeline.context import WHOLE, BuildContext, Part, prepare_runtime
 from builder.pipeline.finalize import Summary, finalize, last_selection
 from builder.pipeline.inputs import Inputs, build_request, find_inputs
 from builder.pipeline.keep import make_until_kept
 from builder.pipeline.plan import Plan
 from builder.pipeline.prepare import cut_out_all, paint_all
+from builder.pipeline.remote import RemoteFolder, in_output
+from builder.pipeline.remote_shards import RemoteEngine
 from builder.pipeline.samples import Planner
 from builder.pipeline.shard import make_scenes
 from builder.pipeline.source_photos import CutoutUse, Sources, background_use, format_quality
 from builder.records import Concept
 from builder.stages.plan import check_compositions
-from mycanvas.errors import InputError
+from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.checked import write_checked
+from mycanvas.io.text import shown
+from mycanvas.models.runtime import Runtime
 
 log = logging.getLogger("mycanvas")
 
@@ -39,11 +44,13 @@ def build(config: BuildConfig) -> Summary:
         ModelError: a required model is not available.
         StoreError: the output folder cannot be used.
     """
-    inputs = find_inputs(config)
-    check_compositions(config.compositions, [concept.name for concept in inputs.concepts])
-    folder = BuildFolder(config.output)
-    with started(config, folder, inputs, tuple(config.backends())) as context:
-        planner = cut_out_first(context, inputs)
+    return in_output(config.output, partial(_build, config))
+
+
+def _build(config: BuildConfig, folder: BuildFolder) -> Summary:
+    setup = set_up(config, folder)
+    with claim(folder, setup.request), started(setup) as context:
+        planner = cut_out_first(context, setup.inputs)
         plan = make_planned(planner)
         if config.keep is not None:
             make_until_kept(folder, with_last_selection(config, folder), plan, partial(make_planned, planner))
@@ -82,7 +89,9 @@ def make_dataset(config: BuildConfig, folder: BuildFolder) -> Summary:
     """Select from the scenes, all of which are made, and write the dataset and its card."""
     config = with_last_selection(config, folder)
     write_checked(folder.config_file, _recorded(config))
-    return finalize(folder, config)
+    summary = finalize(folder, config)
+    folder.publish()
+    return summary
 
 
 def with_last_selection(config: BuildConfig, folder: BuildFolder) -> BuildConfig:
@@ -104,23 +113,69 @@ def cut_out_only(config: BuildConfig) -> BuildFolder:
     Raises:
         ConfigError, InputError, ModelError, StoreError: as `build`.
     """
+    if isinstance(config.output, str):
+        raise ConfigError(f"cut-outs alone are for a folder; give --output a folder, got {shown(config.output)}")
+    setup = set_up(config, BuildFolder(config.output), ("segment",))
+    with claim(setup.folder, setup.request), started(setup) as context:
+        write_sources(context, setup.inputs, cut_out_all(context, setup.inputs.concepts))
+    return setup.folder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setup:
+    """A build whose inputs were checked. stages: those that it runs. request: what its scenes depend on."""
+
+    config: BuildConfig
+    stages: tuple[str, ...]
+    inputs: Inputs
+    folder: BuildFolder
+    runtime: Runtime
+    request: Mapping[str, Any]
+
+
+def set_up(config: BuildConfig, folder: BuildFolder, only: tuple[str, ...] = ()) -> Setup:
+    """Find the inputs of a build, and check them, its configuration and that its stages, or `only` some, can run.
+
+    Args:
+        config: the configuration.
+        folder: where to build: that of `config.output`, this machine's copy of it, or a temporary one.
+        only: stages; none: all.
+    """
     inputs = find_inputs(config)
-    folder = BuildFolder(config.output)
-    with started(config, folder, inputs, ("segment",)) as context:
-        write_sources(context, inputs, cut_out_all(context, inputs.concepts))
-    return folder
-
-
-@contextmanager
-def started(config: BuildConfig, folder: BuildFolder, inputs: Inputs, stages: Sequence[str]) -> Iterator[BuildContext]:
-    """Check that some stages can run, claim the folder and start the workers."""
+    if not only:
+        check_compositions(config.compositions, [concept.name for concept in inputs.concepts])
+    stages = only or tuple(config.backends())
     runtime = prepare_runtime(config, folder, stages, config.workers)
     if not folder.is_planned():  # with a plan, the stored replies may be enough
         for stage in stages:
             config.backend(stage).check(config.backend_table(stage))
     request = build_request(config, inputs, runtime.revisions)
-    with claim(folder, request), ENGINES[config.engine](config.workers) as engine:
-        yield BuildContext(config=config, folder=folder, engine=engine, runtime=runtime, request=request)
+    return Setup(config=config, stages=stages, inputs=inputs, folder=folder, runtime=runtime, request=request)
+
+
+@contextmanager
+def started(setup: Setup, part: Part = WHOLE) -> Iterator[BuildContext]:
+    """Start the workers of a build whose folder is locked."""
+    config = setup.config
+    options = EngineOptions(
+        folder=setup.folder.place if isinstance(setup.folder, RemoteFolder) else setup.folder.path,
+        workers=config.workers if "workers" in config.model_fields_set else None,
+        address=config.address,
+        learned=any(config.backend(stage).learned for stage in setup.stages),
+        device=config.device,
+    )
+    with ExitStack() as opened:
+        engine: Engine = opened.enter_context(ENGINES[config.engine](options))
+        if isinstance(setup.folder, RemoteFolder):
+            engine = opened.enter_context(RemoteEngine(engine, setup.folder, config.workers))
+        yield BuildContext(
+            config=config,
+            folder=setup.folder,
+            engine=engine,
+            runtime=setup.runtime,
+            request=setup.request,
+            part=part,
+        )
 
 
 def write_sources(context: BuildContext, inputs: Inputs, cutouts: tuple[CutoutUse, ...]) -> None:

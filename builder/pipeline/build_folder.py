@@ -22,7 +22,7 @@ Every file is written whole or not at all (mycanvas/io/files.py). JSON files hav
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -67,11 +67,20 @@ class BuildFolder:
             InputError: it cannot be read.
         """
         folder = cls(path)
-        with os_errors(folder.request_file, "read"):
-            found = folder.request_file.is_file()
-        if not found:
-            raise StoreError(f"{path} {reason_and_remedy(path)}")
+        folder.check_build()
         return folder
+
+    def check_build(self) -> None:
+        """Refuse a folder without a build; raises as `open`."""
+        with os_errors(self.request_file, "read"):
+            found = self.request_file.is_file()
+        if not found:
+            raise StoreError(f"{self.path} {reason_and_remedy(self.path)}")
+
+    @property
+    def place(self) -> str:
+        """Where the build is, for messages and commands: the folder, or the URL that it is a copy of (remote.py)."""
+        return str(self.path)
 
     @property
     def request_file(self) -> Path:
@@ -159,15 +168,16 @@ class BuildFolder:
         """
         return check_ownership(self.path, MARKER, may_be_left_first)
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Hold the folder's lock, so that no other process changes it.
+    def locked(self, *, shared: bool = False, wait: bool = False) -> AbstractContextManager[None]:
+        """Hold the folder's lock, so that no other process changes it; shared: only the parts of one build do.
 
         Raises:
-            StoreError: another process holds it, or the folder cannot be written.
+            InUseError: another process holds it, and this one does not wait.
+            StoreError: the folder cannot be written.
         """
         with os_errors(self.hidden):
             self.hidden.mkdir(parents=True, exist_ok=True)
-        return locked(self.hidden / LOCK, self.path)
+        return locked(self.hidden / LOCK, self.path, shared=shared, wait=wait)
 
     def plan(self) -> Plan:
         """Read the plan; it has no steps before it is drawn.
@@ -224,8 +234,8 @@ class BuildFolder:
             config: the digest of the settings that the shard must be made with; None: any.
             plan: the sha256 of the step of the plan that the shard must be made of; None: any.
         """
-        marker = self._scored_marker(shard)
-        if marker is None or not has_sha256(self.candidate_file(shard), marker.sha256):
+        marker = read_checked_or_none(self.candidate_file(shard).with_suffix(".json"), Marker)
+        if marker is None or not self.has_candidates(shard, marker):
             return None
         return marker if config in {None, marker.config} and plan in {None, marker.plan} else None
 
@@ -234,9 +244,25 @@ class BuildFolder:
         marker = read_checked_or_none(self.candidate_file(shard).with_suffix(".json"), Marker)
         return marker if marker and has_sha256(self.score_file(shard), marker.scores) else None
 
+    def has_candidates(self, shard: int, marker: Marker) -> bool:
+        """Whether the files of a shard's marker are there and whole."""
+        scenes, scores = self.candidate_file(shard), self.score_file(shard)
+        return has_sha256(scores, marker.scores) and has_sha256(scenes, marker.sha256)
+
+    def made_shards(self) -> set[int]:
+        """The numbers of the shards that have a marker."""
+        found = own_files(self.path, ".build/candidates")
+        return {int(match["shard"]) for file, match in found if file.suffix == ".json"}
+
+    def refresh(self) -> None:
+        """Learn what other machines have made; nothing to do where they share the folder."""
+
+    def publish(self) -> None:
+        """Take the dataset to its readers; nothing to do where they read the folder."""
+
     def has_markers(self) -> bool:
         """Whether a shard is finished."""
-        return any(file.suffix == ".json" for file, _ in own_files(self.path, ".build/candidates"))
+        return bool(self.made_shards())
 
     def markers(self) -> Iterator[tuple[int, Marker]]:
         """Read the number and the marker of each finished shard, in order; only the score columns are compared.
@@ -252,14 +278,15 @@ class BuildFolder:
                 raise _damaged(path if read_checked_or_none(path, Marker) is None else self.score_file(shard))
             yield shard, marker
 
-    def check_candidates(self, shard: int, marker: Marker) -> None:
-        """Compare the scenes of a shard with its marker.
+    def check_candidates(self, markers: Mapping[int, Marker]) -> None:
+        """Compare the scenes of some shards with their markers.
 
         Raises:
             StoreError: they do not match.
         """
-        if not has_sha256(self.candidate_file(shard), marker.sha256):
-            raise _damaged(self.candidate_file(shard))
+        for shard, marker in markers.items():
+            if not has_sha256(self.candidate_file(shard), marker.sha256):
+                raise _damaged(self.candidate_file(shard))
 
     def write_candidates(
         self, shard: int, rows: Sequence[Row], rejected: Sequence[Rejected], config: str, plan: str

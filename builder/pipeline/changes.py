@@ -27,7 +27,7 @@ _PARTS: Mapping[str, Sequence[str]] = {
 """Names of the parts of a value, for kinds of setting that a request may have several of, as in "photo dog6/00.jpg"."""
 
 
-def built_otherwise(folder: Path, lines: Sequence[str]) -> StoreError:
+def built_otherwise(folder: Path | str, lines: Sequence[str]) -> StoreError:
     """The error for a folder that was built from another request; lines: the result of `changes`."""
     first = f"{folder} was built with another configuration"
     last = "Use another --output, which finds the same cut-outs in the cache, or the same configuration to resume."

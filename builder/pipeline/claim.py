@@ -13,22 +13,46 @@ from mycanvas.io.checked import read_checked_or_none, write_checked
 
 
 @contextmanager
-def claim(folder: BuildFolder, request: Mapping[str, Any]) -> Iterator[None]:
+def claim(folder: BuildFolder, request: Mapping[str, Any], *, wait: bool = False) -> Iterator[None]:
     """Lock the folder for one build: create it, or resume the build in it.
 
     Args:
         folder: the folder to lock; it may not exist yet.
         request: everything that the candidates depend on, flat, with JSON types.
+        wait: for other processes that use the folder.
 
     Raises:
-        StoreError: the folder holds something else, was built from another request, is in use or cannot be written.
+        InUseError: the folder is in use.
+        StoreError: it holds something else, was built from another request or cannot be written.
     """
     folder.check_ownership()
-    with folder.locked():
+    with folder.locked(wait=wait):
         _store_request(folder, request)
-        for leftover in unfinished_files(folder.path):
-            leftover.unlink()
+        _remove_unfinished(folder)
         yield
+        _remove_unfinished(folder)  # of workers that died, whose tasks others did
+
+
+@contextmanager
+def share(folder: BuildFolder, request: Mapping[str, Any]) -> Iterator[bool]:
+    """Lock the folder together with other parts of its build, after other processes; gives whether there is a plan.
+
+    Raises:
+        StoreError: the folder was built from another request, or cannot be written.
+    """
+    folder.check_ownership()
+    with folder.locked(shared=True, wait=True):
+        folder.refresh()
+        folder.check_version()
+        planned = folder.request_file.is_file() and folder.is_planned()
+        if planned and (found := refused(folder.request(), request)):
+            raise built_otherwise(folder.place, found)
+        yield planned
+
+
+def _remove_unfinished(folder: BuildFolder) -> None:
+    for leftover in unfinished_files(folder.path):
+        leftover.unlink(missing_ok=True)
 
 
 def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:
@@ -39,6 +63,6 @@ def _store_request(folder: BuildFolder, request: Mapping[str, Any]) -> None:
         return
     before = folder.request()
     if found := refused(before, request):
-        raise built_otherwise(folder.path, found)
+        raise built_otherwise(folder.place, found)
     if read_checked_or_none(folder.request_file, dict[str, Any]) != before:  # a step was appended just before a kill
         write_checked(folder.request_file, before)

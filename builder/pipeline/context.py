@@ -15,13 +15,28 @@ from mycanvas.models.device import cores
 from mycanvas.models.runtime import Runtime
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The share of one process in the shards of a plan: those whose number, modulo `count`, is `index`."""
+
+    index: int = 0
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+WHOLE = Part()
+"""All shards."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildContext:
     """One build in progress.
 
     config: the configuration. folder: the output folder, claimed. engine: the started workers.
     runtime: device, precision, memory and threads of the backends, and the paths of the models.
-    request: everything that the scenes depend on.
+    request: everything that the scenes depend on. part: the scenes that this process makes; the default is all.
     """
 
     config: BuildConfig
@@ -29,6 +44,7 @@ class BuildContext:
     engine: Engine
     runtime: Runtime
     request: Mapping[str, Any]
+    part: Part = WHOLE
 
     def has_language_model(self) -> bool:
         """Whether this machine runs the language model of the layouts, in place of a server."""
@@ -53,7 +69,7 @@ def prepare_runtime(config: BuildConfig, folder: BuildFolder, stages: Sequence[s
         device=config.device,
         dtype=config.dtype,
         memory=config.memory,
-        threads=max(1, cores() // workers),
+        threads=max(1, cores() // workers) if config.engine == "local" else 1,  # Ray gives each worker one core
         models={name: model.path for name, model in models.items()},
         revisions={name: model.revision for name, model in models.items()},
         replies=folder.replies,

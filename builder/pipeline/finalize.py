@@ -8,6 +8,7 @@ import shlex
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -26,6 +27,7 @@ from builder.pipeline.funnel import Funnel
 from builder.pipeline.made import Made, judge, read_made
 from builder.pipeline.manifest import MadeFrom, is_current, last_manifest, write_manifest
 from builder.pipeline.plan import Plan
+from builder.pipeline.remote import in_output
 from builder.pipeline.reviewed_cutouts import learn_reviews, waiting_note
 from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, height_lines, summary_lines
@@ -54,11 +56,12 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Convert the folder and the counts to JSON types."""
-        return {"folder": str(self.folder.path), "funnel": asdict(self.funnel)}
+        return {"folder": self.folder.place, "funnel": asdict(self.funnel)}
 
     def lines(self) -> list[str]:
         """Format the result for a terminal, with the commands to run next."""
-        path, typed = json.dumps(str(self.folder.path), ensure_ascii=False), shlex.quote(str(self.folder.path))
+        path, typed = json.dumps(self.folder.place, ensure_ascii=False), shlex.quote(self.folder.place)
+        here = shlex.quote(str(self.folder.path))  # of a build at a URL, its copy on this machine
         return [
             *([*summary_lines(self.photos), *height_lines(self.photos), ""] if self.photos else []),
             *self.funnel.lines(),
@@ -66,17 +69,17 @@ class Summary:
             *tally(self.folder.replies).lines(),
             "",
             f'load it:     import mycanvas, datasets; datasets.load_dataset("mycanvas", data_dir={path})',
-            f"look at it:  mycanvas inspect {typed}",
-            f"review it:   mycanvas review {typed}",
+            f"look at it:  mycanvas inspect {here}",
+            f"review it:   mycanvas review {here}",
             f"choose:      mycanvas select {typed} --help",
         ]
 
 
-def reselect(path: Path, changes: Mapping[str, Any], *, reset: bool = False) -> Summary:
+def reselect(place: Path | str, changes: Mapping[str, Any], *, reset: bool = False) -> Summary:
     """Repeat the selection in a finished build with other thresholds.
 
     Args:
-        path: the folder.
+        place: the folder of the build, or its URL.
         changes: keys of [select]; None removes a bound.
         reset: start from the profile's thresholds; otherwise from those of the last selection.
 
@@ -84,14 +87,19 @@ def reselect(path: Path, changes: Mapping[str, Any], *, reset: bool = False) -> 
         ConfigError: a threshold is invalid.
         StoreError: as `finalize`, or the folder holds no build.
     """
-    folder = BuildFolder.open(path)
+    return in_output(place, partial(_reselect, changes, reset))
+
+
+def _reselect(changes: Mapping[str, Any], reset: bool, folder: BuildFolder) -> Summary:
+    folder.check_build()
     with claim(folder, folder.request()):
         if not folder.config_file.is_file():
-            raise StoreError(f"{path} is not finished; run the same `mycanvas build` again to finish it")
+            raise StoreError(f"{folder.place} is not finished; run the same `mycanvas build` again to finish it")
         values = read_checked(folder.config_file, dict[str, Any])
         config = parse_config({**values, "select": changed_selection(folder, changes, reset=reset)})
         options = " ".join(_option(name, value) for name, value in changes.items())
         summary = finalize(folder, config, options or "[select]")
+        folder.publish()
         return replace(summary, photos=())
 
 
@@ -154,11 +162,11 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     funnel = chosen.funnel()
     if not chosen.selection.kept:
         stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
-        raise StoreError("\n".join([f"{folder.path}: no scene would be kept by {selected_by}{stays}", *funnel.lines()]))
+        raise StoreError(
+            "\n".join([f"{folder.place}: no scene would be kept by {selected_by}{stays}", *funnel.lines()])
+        )
     splits = chosen.kept_by_shard()
-    for index, own in splits:
-        if own:
-            folder.check_candidates(index, markers[index])
+    folder.check_candidates({index: markers[index] for index, own in splits if own})
     said = annotated.ids()
     edited = (row for index, own in splits if said for row in _kept(folder, index, own, ANNOTATED, said))
     changes = changed_columns(edited, annotated, config.caption.max_words)

@@ -57,7 +57,7 @@ def find_inputs(config: BuildConfig) -> Inputs:
         log.warning('"%s" is left out: %s', rejection.sample_id, rejection.reason)
     backgrounds, rejected = find_build_backgrounds(config)
     return Inputs(
-        concepts=with_reviews(concepts.concepts, build_reviews(BuildFolder(config.output))),
+        concepts=with_reviews(concepts.concepts, build_reviews(BuildFolder(config.folder))),
         backgrounds=backgrounds,
         rejected=concepts.rejected,
         rejected_backgrounds=rejected,
@@ -126,29 +126,29 @@ def check_output(config: BuildConfig, concepts: Collection[str]) -> None:
         StoreError: it holds something else, or a build of other concepts or settings.
     """
     _check_output_is_elsewhere(config)
-    folder = BuildFolder(config.output)
+    folder = BuildFolder(config.folder)
     if not (folder.check_ownership() and folder.is_planned()):
         return
     before, names = folder.request(), {f"concept {name}" for name in concepts}
     now = {"mycanvas": __version__, **config.scene_identity()} | {name: before.get(name, True) for name in names}
     known = {name: value for name, value in before.items() if name in now or name.startswith("concept ")}
     if found := refused(known, now):
-        raise built_otherwise(folder.path, found)
+        raise built_otherwise(config.output, found)
 
 
 def _check_output_is_elsewhere(config: BuildConfig) -> None:
     """Refuse an output folder that no dataset can be loaded from, or that is among photos or in another dataset."""
-    if not is_utf8(output := os.path.abspath(config.output)):
+    if not is_utf8(output := os.path.abspath(config.folder)):
         raise ConfigError(
             f"the path {shown(output)} is not UTF-8; rename its folders, or give --output a folder elsewhere"
         )
     for name, folder in (("concepts", config.concepts), ("backgrounds", config.backgrounds)):
-        if isinstance(folder, Path) and os.path.isdir(folder) and is_inside(config.output, folder):
+        if isinstance(folder, Path) and os.path.isdir(folder) and is_inside(config.folder, folder):
             raise ConfigError(
                 f"the output {config.output} is in the folder of {name}, {folder}, where it would be read as photos; "
                 "give --output a folder elsewhere"
             )
-    if other := enclosing_build(config.output):
+    if other := enclosing_build(config.folder):
         raise ConfigError(
             f"the output {config.output} is in the dataset's folder {other}, where readers would take it for a part of "
             "that dataset; give --output a folder elsewhere"

@@ -176,4 +176,4 @@ def _check_all_made(folder: BuildFolder, plan: Plan, markers: Mapping[int, Marke
     missing = sum(shard.count for number, shard in shards.items() if number not in markers)
     if missing or not shards:
         left = f"{counted(missing, 'scene')} {'is' if missing == 1 else 'are'} not made yet"
-        raise StoreError(f"{folder.path}: {left}; run the same `mycanvas build` again first")
+        raise StoreError(f"{folder.place}: {left}; run the same `mycanvas build` again first")

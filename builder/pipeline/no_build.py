@@ -49,7 +49,7 @@ def _is_empty(folder: Path) -> bool:
 
 def _output_beside(photos: Path) -> Path:
     """The default output, or one beside the photos if the default would be among them, which a build refuses."""
-    output: Path = BuildConfig.model_fields["output"].default
+    output = Path(BuildConfig.model_fields["output"].default)
     return Path(os.path.realpath(photos)).parent / output if is_inside(output, photos) else output
 
 

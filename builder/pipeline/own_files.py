@@ -26,7 +26,7 @@ NAMES: Mapping[str, str] = {
     "data": rf"({'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.arrow",
     "concepts": re.escape(CONCEPTS_SHARD),
     "plots": r"(positions|sizes)\.png",
-    ".build": r"(build|config|selected|sources)\.json",
+    ".build": r"(build|config|selected|sources)\.json|probe",
     ".build/backgrounds": r"(?P<background>[\w-]+-\d+)\.(json|npy)",
     ".build/candidates": r"(?P<shard>\d{5,})(\.scores)?\.(arrow|json)",
     ".build/cutouts": r"(?P<key>[0-9a-f]{32})\.(json|colours\.npy|cutout\.npy|mask\.png|photo\.jpg)",
@@ -43,7 +43,20 @@ def own_files(output: Path, place: str) -> Iterator[tuple[Path, re.Match[str]]]:
 
     A symbolic link to a file is not ours.
     """
-    return _matching(output / place, NAMES[place])
+    return _matching(output / place, NAMES.get(place, replies.NAME))
+
+
+def reply_places(output: Path) -> list[str]:
+    """The folders of replies of a build, sorted; their files are found as those of NAMES."""
+    parent = output / ".build" / "replies"
+    return sorted(f".build/replies/{entry.name}" for entry in parent.iterdir()) if parent.is_dir() else []
+
+
+def is_own(name: str) -> bool:
+    """Whether a path within OUT, such as ".build/build.json", is that of a file of a build, which need not exist."""
+    folder, _, last = name.rpartition("/")
+    pattern = replies.NAME if re.fullmatch(r"\.build/replies/[\w-]+", folder, re.ASCII) else NAMES.get(folder or ".")
+    return pattern is not None and re.fullmatch(pattern, last) is not None
 
 
 def unfinished_files(output: Path) -> Iterator[Path]:
@@ -52,9 +65,7 @@ def unfinished_files(output: Path) -> Iterator[Path]:
     One of a decision counts after an hour: people decide about cut-outs while a build runs.
     """
     latest = time.time() - _DECIDING
-    parent = output / ".build" / "replies"
-    folders = sorted(entry.name for entry in parent.iterdir()) if parent.is_dir() else []
-    names = {**NAMES, **{f".build/replies/{folder}": replies.NAME for folder in folders}}
+    names = {**NAMES, **dict.fromkeys(reply_places(output), replies.NAME)}
     for place, name in names.items():
         for file, _ in _matching(output / place, unfinished_pattern(name)):
             if place != ".build/reviews" or file.stat().st_mtime < latest:

@@ -22,11 +22,12 @@ from typing import Any
 from builder.config import BuildConfig
 from builder.engines.base import on_stop_signal
 from builder.pipeline.annotations import Annotations
-from builder.pipeline.build import concepts_in_use, started, write_sources
+from builder.pipeline.build import concepts_in_use, set_up, started, write_sources
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.changes import refused
+from builder.pipeline.claim import claim
 from builder.pipeline.context import BuildContext
-from builder.pipeline.inputs import Inputs, find_inputs
+from builder.pipeline.inputs import Inputs
 from builder.pipeline.made import judge, read_made
 from builder.pipeline.prepare import cut_out_all, paint_all
 from builder.pipeline.rows import Row
@@ -35,7 +36,7 @@ from builder.pipeline.shard import make_scenes
 from builder.pipeline.source_photos import CutoutUse
 from builder.pipeline.themes import find_themes
 from builder.records import Rejected, Sample
-from builder.stages.plan import check_compositions, draw_plan
+from builder.stages.plan import draw_plan
 from builder.stages.select import select
 from mycanvas.dataset import Scene
 from mycanvas.errors import StoreError
@@ -133,16 +134,15 @@ def preview(config: BuildConfig) -> Iterator[Preview]:
     Raises:
         ConfigError, InputError, ModelError, StoreError: as `build`.
     """
-    inputs = find_inputs(config)
-    check_compositions(config.compositions, [concept.name for concept in inputs.concepts])
-    output = BuildFolder(config.output)
+    output = BuildFolder(config.folder)
     output.check_ownership()
     with _temporary_folder() as path:
-        folder = BuildFolder(path)
-        with started(config, folder, inputs, tuple(config.backends())) as context:
-            cutouts = cut_out_all(context, inputs.concepts)
-            write_sources(context, inputs, cutouts)
-            yield Preview(context=context, inputs=inputs, cutouts=cutouts, differs=_differs(output, folder))
+        setup = set_up(config, BuildFolder(path))
+        with claim(setup.folder, setup.request), started(setup) as context:
+            cutouts = cut_out_all(context, setup.inputs.concepts)
+            write_sources(context, setup.inputs, cutouts)
+            differs = _differs(output, setup.folder)
+            yield Preview(context=context, inputs=setup.inputs, cutouts=cutouts, differs=differs)
 
 
 def spread(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]:

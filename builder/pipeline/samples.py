@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import BuildContext
 from builder.pipeline.cutout_decisions import choose_more
@@ -62,6 +63,18 @@ class Planner:
         write_checked(folder.request_file, step.request)
         return grown, chosen.cutouts
 
+    def is_complete(self) -> bool:
+        """Whether the plan is whole and has all scenes that are asked for, so that `plan` would only read it."""
+        config, folder = self.context.config, self.context.folder.plan_folder
+        plan = Plan.read(folder)
+        if not plan.steps or marker_of(folder, len(plan.steps)):
+            return False
+        used = {cutout.concept for cutout in self.cutouts if cutout.used}
+        names = [concept.name for concept in self.inputs.concepts if concept.name in used]
+        return config.keep is not None or not share_out(
+            names, self._config(config.first_samples()), plan.compositions()
+        )
+
     def draw(
         self, plan: Plan, cutouts: Mapping[str, str], request: Mapping[str, object], total: int
     ) -> Iterator[Sample]:
@@ -73,9 +86,7 @@ class Planner:
             request: what scenes may depend on: other backgrounds are not shown.
             total: the number of scenes in all.
         """
-        config = self.context.config.model_copy(update={"samples": total})
-        if config.keep is not None:
-            config = config.model_copy(update={"samples_per_composition": None})
+        config = self._config(total)
         usable = planned_photos(cutout for cutout in self.cutouts if cutout.id in cutouts)
         concepts = {concept.name: concept for concept in self.inputs.concepts if concept.name in usable}
         backgrounds = [each for each in self.inputs.backgrounds if background_request([each]).keys() <= request.keys()]
@@ -85,6 +96,11 @@ class Planner:
         members = [tuple(concepts[name] for name in share.composition) for share in shares]
         themes = find_themes(self.context, members, backgrounds)
         return draw_scenes(shares, list(concepts.values()), usable, backgrounds, config, themes)
+
+    def _config(self, total: int) -> BuildConfig:
+        """The configuration of a plan with a number of scenes in all."""
+        config = self.context.config.model_copy(update={"samples": total})
+        return config if config.keep is None else config.model_copy(update={"samples_per_composition": None})
 
     def _append(self, plan: Plan, step: PlanStep, total: int) -> Plan:
         """Append a step with the scenes that are missing, if any are.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -26,8 +28,11 @@ from builder.stages.repaint import REPAINTERS, repaint
 from builder.stages.score import SCORERS, score
 from builder.stages.select import SelectConfig
 from mycanvas import __version__
+from mycanvas.io.messages import counted
 from mycanvas.io.progress import Progress
 from mycanvas.models.runtime import Runtime
+
+log = logging.getLogger("mycanvas")
 
 BATCH = 1
 """Scenes that pass through the stages together, if no stage runs a model: more take memory, and save no time."""
@@ -64,16 +69,16 @@ class ShardReport:
 
 
 def make_scenes(context: BuildContext, plan: Plan, backgrounds: Sequence[BackgroundRef]) -> None:
-    """Make every shard of the plan that is not finished yet.
+    """Make every shard of the plan, or of this process's part of it, that is not finished yet.
 
     Args:
         context: the build.
         plan: its plan.
         backgrounds: of the build; the plan names their photos.
     """
-    config, folder = context.config, context.folder
+    config, folder, part = context.config, context.folder, context.part
     digest = config.digest()
-    shards = plan.shards()
+    shards = [shard for shard in plan.shards() if shard.number % part.count == part.index]
     done = {
         shard.number
         for shard in shards
@@ -95,11 +100,21 @@ def make_scenes(context: BuildContext, plan: Plan, backgrounds: Sequence[Backgro
         if shard.number not in done
     ]
     finished = sum(shard.count for shard in shards if shard.number in done)
-    if context.has_language_model():
+    if context.has_language_model() and config.engine == "local":  # workers of a cluster may have GPUs of their own
         _ask_for_layouts(context.alone(), tasks)
-    with Progress("composing", plan.rows, "scene", done=finished) as progress:
+    began, made = time.monotonic(), 0
+    with Progress("composing", sum(shard.count for shard in shards), "scene", done=finished) as progress:
         for report in context.engine.map(make_shard, tasks):
             progress.update(report.planned)
+            made += report.made
+    if tasks and (workers := context.engine.report()):
+        log.info("made %s in %.1f s on %s", counted(made, "scene"), time.monotonic() - began, workers)
+
+
+def missing_shards(folder: BuildFolder, plan: Plan) -> list[int]:
+    """The numbers of the shards of the whole plan, of all parts, that are not finished."""
+    made = folder.made_shards()
+    return [shard.number for shard in plan.shards() if shard.number not in made]
 
 
 @one_thread()

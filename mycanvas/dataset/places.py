@@ -25,7 +25,8 @@ def check_on_this_machine(folder: Path) -> None:
         return
     if scheme != "hf:":
         raise InputError(
-            f"expected a folder on this machine, got a dataset on {scheme}//; copy it to this machine first"
+            f"expected a folder on this machine, got a dataset on {scheme}//; of one that was built there, "
+            "`mycanvas select URL` makes a copy on this machine and prints its path"
         )
     name, _, revision = "/".join(parts[1:] if parts[0] == "datasets" else parts).partition("@")
     name = "/".join(name.split("/")[:2])

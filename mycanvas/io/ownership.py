@@ -1,19 +1,25 @@
-"""The guard of output folders: no foreign files in them, and one process at a time."""
+"""The guard of output folders: no foreign files in them, and one process at a time, or several that share the work."""
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from mycanvas.errors import StoreError
+from mycanvas.errors import InUseError, StoreError
 from mycanvas.io.files import os_errors
+
+log = logging.getLogger("mycanvas")
 
 SHOWN = 3
 """Names of foreign files that the message lists."""
+PERIOD = 0.5
+"""Seconds between two attempts to hold a lock that another process holds."""
 
 
 def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool], option: str = "--output") -> bool:
@@ -49,16 +55,37 @@ def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool], o
 
 
 @contextmanager
-def locked(file: Path, folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder. The lock's file is removed at the end, or left by a killed process.
+def locked(file: Path, folder: Path, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
+    """Hold the lock of a folder. The lock's file is removed at the end, or left by a killed process or a shared lock.
 
     Args:
         file: an empty file that only this program makes.
         folder: what the lock protects, for messages.
+        shared: hold it together with other processes that share it.
+        wait: until it is free, with a message.
 
     Raises:
-        StoreError: another process holds the lock, or the file cannot be made or is something else.
+        InUseError: another process holds the lock.
+        StoreError: the file cannot be made, or is something else.
     """
+    reported = False
+    while (descriptor := _acquired(file, shared)) is None:
+        if not wait:
+            raise InUseError(_in_use(file, folder))
+        if not reported:
+            log.info("waiting: %s", _in_use(file, folder))
+        reported = True
+        time.sleep(PERIOD)
+    try:
+        yield
+    finally:
+        if not shared and _is_at(descriptor, file):
+            file.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _acquired(file: Path, shared: bool) -> int | None:
+    """The open file, locked; None if another process holds the lock."""
     if file.is_symlink():
         raise StoreError(f"{file} is a symbolic link, not the lock of mycanvas; remove it")
     with os_errors(file):
@@ -68,21 +95,34 @@ def locked(file: Path, folder: Path) -> Iterator[None]:
             found = os.fstat(descriptor)
             if found.st_size or not stat.S_ISREG(found.st_mode):
                 raise StoreError(f"{file} is not the lock of mycanvas, which is an empty file; move it")
-            held = _lock(descriptor) and _is_at(descriptor, file)
-        if not held:
-            raise StoreError(f"{folder} is in use by another process; wait for it")
-        try:
-            yield
-        finally:
-            if _is_at(descriptor, file):
-                file.unlink(missing_ok=True)
+            held = _lock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX) and _is_at(descriptor, file)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if held:
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _in_use(file: Path, folder: Path) -> str:
+    """The message for a lock that is not free: who holds it."""
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:  # it ended since
+        return f"{folder} is in use by another process; wait for it"
+    try:
+        shared = _lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
+    if shared:
+        return f"{folder} is in use by parts of its build (--part); wait until they have ended"
+    return f"{folder} is in use by another process; wait for it"
 
 
-def _lock(descriptor: int) -> bool:
+def _lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -8,6 +8,7 @@ import sys
 BENCHMARKS = (
     "bench_build",
     "bench_compose",
+    "bench_engines",
     "bench_export",
     "bench_growing",
     "bench_loader",

@@ -65,7 +65,7 @@ def test_the_download_command_of_a_dataset_on_the_hub_is_given(url: str, fetch: 
 
 def test_other_storage_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="got a dataset on s3://; copy it to this machine first"):
+    with pytest.raises(InputError, match="got a dataset on s3://; of one that was built there, `mycanvas select"):
         check_on_this_machine(Path("s3://bucket/scenes"))
 
     (tmp_path / "s3:/bucket").mkdir(parents=True)

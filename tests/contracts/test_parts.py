@@ -1,0 +1,114 @@
+"""Builds in parts (--part): each makes its shards, the last one the dataset, and nobody else comes between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from builder.cli.main import main
+from builder.pipeline.build import build
+from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.claim import share
+from builder.pipeline.context import Part
+from builder.pipeline.finalize import Summary, reselect
+from builder.pipeline.parts import PartReport, build_part
+from mycanvas.errors import InUseError, StoreError
+from tests.contracts.small_builds import SAMPLES, SIDE, but_where, bytes_of, config_for
+
+
+def test_parts_make_the_bytes_of_one_build_in_any_order(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path
+) -> None:
+    config = config_for(shapes, grounds, tmp_path / "out")
+
+    first, second, last = (build_part(config, Part(index, 3)) for index in (2, 0, 1))
+
+    assert isinstance(first, PartReport)
+    assert first.left == {"0/3": 2, "1/3": 1}
+    assert isinstance(second, PartReport)
+    assert second.lines()[0] == "part 0/3 is made; 1 shard of other parts left: 1/3 (1)"
+    assert isinstance(last, Summary)
+    assert but_where(bytes_of(tmp_path / "out")) == but_where(bytes_of(whole))
+
+
+def test_parts_at_once_make_the_bytes_of_one_build(shapes: Path, grounds: Path, whole: Path, tmp_path: Path) -> None:
+    config = config_for(shapes, grounds, tmp_path / "out")
+
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda index: build_part(config, Part(index, 3)), range(3)))
+
+    assert any(isinstance(result, Summary) for result in results)
+    assert but_where(bytes_of(tmp_path / "out")) == but_where(bytes_of(whole))
+
+
+def test_build_without_part_finishes_the_parts_that_never_came(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path
+) -> None:
+    config = config_for(shapes, grounds, tmp_path / "out")
+    build_part(config, Part(1, 9))
+
+    build(config)
+
+    assert but_where(bytes_of(tmp_path / "out")) == but_where(bytes_of(whole))
+
+
+def test_nobody_else_works_in_the_folder_while_parts_run(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    config = config_for(shapes, grounds, tmp_path / "out")
+    build(config)
+
+    with part_at_work(tmp_path / "out"):
+        for command in (lambda: build(config), lambda: reselect(tmp_path / "out", {})):
+            with pytest.raises(InUseError, match=r"in use by parts of its build \(--part\); wait"):
+                command()
+
+
+def test_part_of_another_build_is_refused_even_while_parts_run(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    build_part(config_for(shapes, grounds, output), Part(0, 2))
+
+    with part_at_work(output), pytest.raises(StoreError, match="seed  was 0, now 1"):
+        build_part(config_for(shapes, grounds, output, seed=1), Part(1, 2))
+
+
+@contextmanager
+def part_at_work(output: Path) -> Iterator[None]:
+    """Hold the folder as a part does that makes its shards."""
+    folder = BuildFolder(output)
+    with share(folder, folder.request()) as planned:
+        assert planned
+        yield
+
+
+def test_part_reports_what_is_left_as_json(
+    shapes: Path, grounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--concepts", shapes, "--backgrounds", grounds, "--samples", SAMPLES, "--resolution", SIDE]
+    settings = tmp_path / "build.toml"
+    settings.write_text("shard_size = 4\n")
+
+    main(["build", *map(str, [settings, *words, "--workers", 1, "--output", tmp_path / "out"]), "--part=1/2", "--json"])
+
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == {"folder": str(tmp_path / "out"), "part": "1/2", "left": {"0/2": 2}}
+
+
+@pytest.mark.parametrize("text", ["2/2", "1", "a/b", "-1/2", "0/0", "1/2/3", "½/2"])
+def test_wrong_part_is_a_wrong_usage(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["build", "--concepts", "photos", f"--part={text}"])
+
+    assert exit_.value.code == 2
+    assert f'--part must be I/N with I from 0 to N-1, such as 0/4, got "{text}"' in capsys.readouterr().err
+
+
+def test_preview_of_a_part_is_a_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["build", "--concepts", "photos", "--part=0/2", "--preview=6"])
+
+    assert exit_.value.code == 2
+    assert "give --preview or --part, not both" in capsys.readouterr().err

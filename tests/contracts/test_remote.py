@@ -1,0 +1,277 @@
+"""Builds at URLs: killed and resumed elsewhere, in parts, at once, on a store that refuses and loses requests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import fsspec
+import pytest
+
+import mycanvas  # noqa: F401  (registers the loader)
+from builder.cli.main import main
+from builder.pipeline.build import build, cut_out_only
+from builder.pipeline.context import Part
+from builder.pipeline.finalize import Summary, reselect
+from builder.pipeline.parts import PartReport, build_part
+from builder.pipeline.remote import PlannedElsewhereError, RemoteFolder
+from mycanvas.errors import ConfigError, InUseError, StoreError
+from mycanvas.io.checked import with_checksum
+from mycanvas.io.store import Store
+from tests.contracts.small_builds import SAMPLES, SIDE, config_for
+from tests.s3_server import s3_server
+
+Machine = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    """A server with faults, and a client for two buckets, `versioned` and `plain`."""
+    pytest.importorskip("moto", reason="moto is not installed: pip install 'moto[server]'")
+    s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'mycanvas[s3]'")
+    with s3_server("faults") as environment, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        files = s3fs.S3FileSystem(use_listings_cache=False)
+        for bucket in ("plain", "versioned"):
+            files.mkdir(bucket)
+        files.call_s3("put_bucket_versioning", Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+        yield files
+        s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Go to the machine of this name, which has a cache of its own; "a" at first."""
+
+    def go(name: str) -> None:
+        monkeypatch.setenv("MYCANVAS_CACHE", str(tmp_path / name))
+
+    go("a")
+    return go
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """A place in memory."""
+    yield f"memory://{tmp_path}/out"
+    memory = fsspec.filesystem("memory")
+    for name in memory.find(str(tmp_path)):
+        memory.rm_file(name)
+
+
+def rows(place: Path | str, cache: Path) -> dict[str, list[dict[str, Any]]]:
+    """All rows of a dataset that is loaded by name."""
+    found = datasets.load_dataset("mycanvas", data_dir=str(place), cache_dir=str(cache))
+    return {split: own.data.table.to_pylist() for split, own in found.items()}
+
+
+def started(shapes: Path, grounds: Path, url: str, cache: Path) -> subprocess.Popen[str]:
+    """Start the command of a build on another machine."""
+    settings = cache.with_suffix(".toml")
+    settings.write_text("shard_size = 4\n")
+    words = ["build", settings, "--concepts", shapes, "--backgrounds", grounds, "--output", url]
+    words += ["--samples", SAMPLES, "--resolution", SIDE, "--workers", 1]
+    return subprocess.Popen(
+        [sys.executable, "-m", "builder", *map(str, words)],
+        env={**os.environ, "MYCANVAS_CACHE": str(cache)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_build_on_s3_that_was_killed_is_finished_by_another_machine(
+    s3: Any, shapes: Path, grounds: Path, whole: Path, tmp_path: Path
+) -> None:
+    url = "s3://plain/killed"
+    with started(shapes, grounds, url, tmp_path / "killed") as killed:
+        while killed.poll() is None and not s3.glob("plain/killed/.build/candidates/*.json"):
+            time.sleep(0.02)
+        killed.send_signal(signal.SIGKILL)
+    left = len(s3.glob("plain/killed/.build/candidates/*.json"))
+
+    build(config_for(shapes, grounds, url))
+
+    assert 0 < left < SAMPLES // 4
+    assert rows(url, tmp_path / "rows") == rows(whole, tmp_path / "rows")
+
+
+def test_two_builders_on_one_versioned_bucket_make_one_dataset(
+    s3: Any, shapes: Path, grounds: Path, whole: Path, tmp_path: Path
+) -> None:
+    url = "s3://versioned/twice"
+    with started(shapes, grounds, url, tmp_path / "b") as other:
+        while other.poll() is None and not s3.glob("versioned/twice/.build/objects/*"):
+            time.sleep(0.02)
+        build(config_for(shapes, grounds, url))
+        _, errors = other.communicate()
+
+    assert other.returncode == 0, errors
+    assert len(s3.glob("versioned/twice/.build/candidates/?????.json")) == SAMPLES // 4
+    assert rows(url, tmp_path / "rows") == rows(whole, tmp_path / "rows")
+
+
+def test_parts_on_machines_that_share_only_the_url_make_one_dataset(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, machine: Machine, url: str
+) -> None:
+    config = config_for(shapes, grounds, url)
+
+    first = build_part(config, Part(1, 2))
+    machine("b")
+    last = build_part(config, Part(0, 2))
+
+    assert isinstance(first, PartReport)
+    assert first.as_json() == {"folder": url, "part": "1/2", "left": {"0/2": 2}}
+    assert isinstance(last, Summary)
+    assert rows(url, tmp_path / "rows") == rows(whole, tmp_path / "rows")
+
+
+def test_selection_at_a_url_needs_nothing_of_the_machine_that_built(
+    shapes: Path, grounds: Path, tmp_path: Path, machine: Machine, url: str
+) -> None:
+    build(config_for(shapes, grounds, url))
+    machine("b")
+
+    main(["select", url, "--per-composition", "1"])
+    machine("a")
+    kept = reselect(url, {}).funnel.kept
+
+    assert {split: len(own) for split, own in rows(url, tmp_path / "rows").items()} == kept
+    assert sum(kept.values()) < SAMPLES
+
+
+def test_damaged_shard_at_a_url_is_named_and_made_again(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, machine: Machine, url: str
+) -> None:
+    build(config_for(shapes, grounds, url))
+    files = fsspec.filesystem("memory")
+    shard = files.glob(f"{url}/.build/candidates/*.arrow")[0]
+    files.pipe_file(shard, files.cat_file(shard)[:-1] + b"?")
+    machine("b")
+
+    with pytest.raises(StoreError, match=r"candidates/0000\d.json names a damaged or missing file; run the same"):
+        reselect(url, {"min_visible": 0.1})
+    build(config_for(shapes, grounds, url))
+
+    assert rows(url, tmp_path / "rows") == rows(whole, tmp_path / "rows")
+
+
+def test_lost_and_damaged_cutouts_at_a_url_are_made_again(
+    shapes: Path, grounds: Path, machine: Machine, url: str
+) -> None:
+    build_part(config_for(shapes, grounds, url), Part(0, 2))
+    store = Store(url)
+    state = RemoteFolder(url)
+    state.pull()
+    cutouts = [sha256 for name, sha256 in state.state.files.items() if name.startswith(".build/cutouts/")]
+    whole = {sha256: store.read(f".build/objects/{sha256}") for sha256 in cutouts[:3]}
+    store.write(f".build/objects/{cutouts[0]}", b"damaged")
+    store.remove(f".build/objects/{cutouts[1]}")
+    machine("b")
+
+    build(config_for(shapes, grounds, url))
+
+    assert {sha256: store.read(f".build/objects/{sha256}") for sha256 in cutouts[:3]} == whole
+
+
+def test_machine_that_was_slower_to_plan_takes_the_plan_that_is_there(machine: Machine, url: str) -> None:
+    first, second = RemoteFolder(url), None
+    first.pull()
+    machine("b")
+    second = RemoteFolder(url)
+    second.pull()
+    for folder, content in ((first, "first"), (second, "second")):
+        folder.cutout_file("0" * 32, "json").parent.mkdir(parents=True)
+        folder.cutout_file("0" * 32, "json").write_text(content)
+    first.push()
+
+    with pytest.raises(PlannedElsewhereError):
+        second.push()
+    second.pull()
+    second.push()
+
+    assert second.cutout_file("0" * 32, "json").read_text() == "first"
+    assert second.state == first.state
+
+
+def test_machine_that_was_killed_before_it_uploaded_anything_begins_again(
+    shapes: Path, grounds: Path, url: str
+) -> None:
+    left = RemoteFolder(url)
+    left.pull()
+    for file in (left.request_file, left.candidate_file(0).with_suffix(".json"), left.cutout_file("0" * 32, "json")):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+
+    assert sum(build(config_for(shapes, grounds, url)).funnel.kept.values()) == SAMPLES
+
+
+@pytest.mark.parametrize("name", ["../../out.txt", ".build/../x.json", "/etc/x", ".build/replies/../../x.json"])
+def test_names_at_a_url_that_lead_out_of_the_folder_are_refused(name: str, url: str) -> None:
+    state = json.dumps(with_checksum({"number": 0, "files": {name: "0" * 64}})).encode()
+    Store(url).write(".build/states/00000.json", state)
+
+    with pytest.raises(StoreError, match=r"states/00000\.json is damaged"):
+        RemoteFolder(url).pull()
+
+
+def test_other_settings_and_foreign_files_at_a_url_are_refused(
+    shapes: Path, grounds: Path, machine: Machine, url: str
+) -> None:
+    build_part(config_for(shapes, grounds, url), Part(0, 2))
+    machine("b")
+
+    with pytest.raises(StoreError, match=r"^memory://\S+/out was built with another configuration\n  seed"):
+        build(config_for(shapes, grounds, url, seed=1))
+    foreign = url.removesuffix("/out")
+    Store(foreign).write("notes.txt", b"mine")
+    with pytest.raises(StoreError, match=r"holds something else \(notes.txt\)"):
+        build(config_for(shapes, grounds, foreign))
+    with pytest.raises(StoreError, match=r"^memory://\S+/none holds no build"):
+        reselect(f"{foreign}/none", {})
+
+
+def test_second_command_on_this_machine_is_refused_while_one_works(shapes: Path, grounds: Path, url: str) -> None:
+    with RemoteFolder(url).locked(), pytest.raises(InUseError):
+        build(config_for(shapes, grounds, url))
+
+
+@pytest.mark.parametrize(
+    "words", [("build", "--preview=6"), ("build", "--output=hf://datasets/a/b"), ("build", "--output=x9://a/b")]
+)
+def test_what_urls_cannot_be_used_for_is_reported(
+    words: tuple[str, ...], shapes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main([*words[:1], "--concepts", str(shapes), "--output=s3://a/b", *words[1:]])
+
+    assert exit_.value.code in {1, 2}
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_store_that_cannot_be_reached_ends_a_build_with_what_to_do(
+    s3: Any, shapes: Path, grounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    type(s3).clear_instance_cache()
+
+    with pytest.raises(
+        StoreError, match=r"cannot list s3://plain/lost\S+: Could not connect .*; check the network and"
+    ):
+        build(config_for(shapes, grounds, "s3://plain/lost"))
+    type(s3).clear_instance_cache()
+
+
+def test_cutouts_alone_are_for_folders(shapes: Path, grounds: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match="give --output a folder"):
+        cut_out_only(config_for(shapes, grounds, url))
