@@ -97,7 +97,7 @@ def reselect(path: Path, changes: Mapping[str, Any], *, reset: bool = False) -> 
 def _option(name: str, value: Any) -> str:
     """A change of [select] as it is typed."""
     if isinstance(value, Mapping):
-        return "--fit-ranks"
+        return "the fitted score"
     return f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}"
 
 
