@@ -19,10 +19,19 @@ if TYPE_CHECKING:
     from builder.review.server import ReviewPlan
 
 
+def _rater(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    from mycanvas.ratings.entries import rater_name
+
+    try:
+        return None if value is None else rater_name(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command()
 @folder_argument
 @click.option("--study", type=PATH, metavar="MANIFEST", help="TOML file of a study, for the tab Study.")
-@click.option("--rater", metavar="NAME", help="Who rates.  [default: the page asks]")
+@click.option("--rater", metavar="NAME", callback=_rater, help="Who rates.  [default: the page asks]")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port on this machine.  [default: the next free one]")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def review(folder: Path, study: Path | None, rater: str | None, port: int | None, no_browser: bool) -> None:

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from builder.records import Verdict
-from builder.review.answers import Body, picture
+from builder.review.answers import Body, Rater, picture
 from builder.review.cutouts import MAX_MASK_BYTES, ReviewedCutouts
 from mycanvas.errors import InputError
 
@@ -17,7 +17,7 @@ from mycanvas.errors import InputError
 class _Decision(Body):
     """verdict: None withdraws the decision. mask: the sha256 of one that was given before."""
 
-    rater: str
+    rater: Rater
     verdict: Verdict | None
     reason: str = ""
     mask: str | None = None
@@ -49,7 +49,7 @@ def cutout_routes(cutouts: ReviewedCutouts) -> APIRouter:
         return cutouts.described(sha256)
 
     @router.post("/api/cutouts/{sha256}/mask")
-    async def replace_mask(sha256: str, rater: str, request: Request, reason: str = "") -> dict[str, Any]:
+    async def replace_mask(sha256: str, rater: Rater, request: Request, reason: str = "") -> dict[str, Any]:
         data = bytearray()
         async for part in request.stream():
             data += part

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from builder.review.answers import Body, picture
+from builder.review.answers import Body, Rater, picture
 from builder.review.study import Comparison, Study, arm_at
 from mycanvas.errors import InputError
 from mycanvas.ratings.entries import PairChoice, Preference
@@ -22,15 +22,17 @@ class _Sent(Body):
     """id: a UUID that the page made. session: of the page."""
 
     id: str
-    rater: str
+    rater: Rater
     session: str = ""
 
 
 class _Score(_Sent):
+    """score: checked by Preference."""
+
     comparison: str
     position: int
     question: str
-    score: int
+    score: Any
 
 
 class _Choice(_Sent):
@@ -46,7 +48,7 @@ def study_routes(study: Study, store: RatingStore) -> APIRouter:
     router = APIRouter()
 
     @router.get("/api/study")
-    def listed(rater: str) -> dict[str, Any]:
+    def listed(rater: Rater) -> dict[str, Any]:
         given = _given(store, rater)
         return {
             "kind": study.kind,
@@ -55,7 +57,7 @@ def study_routes(study: Study, store: RatingStore) -> APIRouter:
         }
 
     @router.get("/pictures/study/{comparison_id}/{position}")
-    def pictured(comparison_id: str, position: int, rater: str) -> Response:
+    def pictured(comparison_id: str, position: int, rater: Rater) -> Response:
         comparison = study.comparison(rater, comparison_id)
         try:
             return picture(study.png(comparison, position), "png", lasting=True)
@@ -112,7 +114,7 @@ def study_routes(study: Study, store: RatingStore) -> APIRouter:
     return router
 
 
-def _given(store: RatingStore, rater: str) -> dict[tuple[str, ...], Any]:
+def _given(store: RatingStore, rater: Rater) -> dict[tuple[str, ...], Any]:
     """A person's answers: a score by item, arm and question, or the chosen arm by item, both arms and question."""
     found: dict[tuple[str, ...], Any] = {
         (each.item, each.arm, each.question): each.score for each in store.current(Preference, rater)

@@ -71,6 +71,18 @@ def test_wrong_study_ends_with_its_error(
     assert "arms is missing" in message
 
 
+@pytest.mark.parametrize("name", ["Eve\x1b[31m\n", " ", "a" * 81])
+def test_rater_without_a_proper_name_is_refused(
+    whole_dataset: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    code, message = error(capsys, whole_dataset, "--rater", name)
+
+    assert code == 2
+    assert "--rater" in message
+    assert "expected a name" in message
+    assert "\x1b" not in message
+
+
 def test_it_says_where_what_and_what_next_and_locks_nothing(whole_dataset: Path) -> None:
     with Server(whole_dataset) as server:
         with socket.create_connection(("127.0.0.1", server.port)):

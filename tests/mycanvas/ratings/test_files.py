@@ -148,6 +148,14 @@ def test_later_rating_of_the_same_rater_replaces_the_earlier(tmp_path: Path) -> 
     assert [(one.arm, one.score) for one in preferred] == [("ours", 7), ("baseline", 9)]
 
 
+def test_names_that_look_alike_are_one_rater(tmp_path: Path) -> None:
+    names = ["Zoe\u0301 K", "Zo\u00e9 K", " Zo\u00e9\u00a0K\n"]
+
+    found = read_ratings(write(tmp_path / "ratings.jsonl", [{**RATING, "rater": name} for name in names]))
+
+    assert [each.rater for each in found] == ["Zo\u00e9 K"]
+
+
 @pytest.mark.parametrize("cut", [b'{"rater": "bo", "item": "a1", "sc', b'{"rater": "zo\xc3'])  # within a character
 def test_incomplete_last_line_is_left_out_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, cut: bytes
@@ -175,6 +183,11 @@ def test_incomplete_last_line_is_left_out_with_a_warning(
         ),
         ('{"rater": "ana", "score": 4}', "missing field item"),
         ('{"rater": "", "item": "a0", "score": 4}', 'rater: expected a name, got ""'),
+        ('{"rater": "a\\nb", "item": "a0", "score": 4}', "rater: expected a name without control characters"),
+        (
+            f'{{"rater": "{"a" * 81}", "item": "a0", "score": 4}}',
+            "rater: expected a name of at most 80 characters, got 81",
+        ),
         ('{"rater": "ana", "item": 7, "score": 4}', "item: expected a name, got 7"),
         ('{"rater": "ana", "item": "a0", "score": 6}', "score: expected a whole number from 1 to 5, got 6"),
         ('{"rater": "ana", "item": "a0", "score": 4.0}', "score: expected a whole number from 1 to 5, got 4.0"),
