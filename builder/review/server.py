@@ -80,6 +80,7 @@ def reviewing(plan: ReviewPlan, opened: socket.socket, announce: Callable[[str],
     Raises:
         MissingExtra: Gradio is not installed.
         ConfigError, InputError: the study cannot be read.
+        StoreError: ranks cannot be stored, or a file of the build is damaged.
     """
     with guarded_app(plan, opened.getsockname()[1], announce) as guard:
         import uvicorn
@@ -108,7 +109,7 @@ def guarded_app(plan: ReviewPlan, port: int, announce: Callable[[str], None]) ->
     """The application behind its guard; its temporary files are removed at the end.
 
     Raises:
-        MissingExtra, ConfigError, InputError: as `reviewing`.
+        MissingExtra, ConfigError, InputError, StoreError: as `reviewing`.
     """
     with tempfile.TemporaryDirectory(prefix="mycanvas-review-") as scratch:
         # Gradio reads these when it is imported: it reports nothing to anyone, and writes to no shared folder.
@@ -137,6 +138,7 @@ def routers(plan: ReviewPlan) -> Iterator[APIRouter]:
     from builder.review.study_routes import study_routes
 
     store = RatingStore(plan.folder.review_file)
+    store.prepare()
     cutouts = ReviewedCutouts(plan.folder)
     yield cutout_routes(cutouts)
     yield scene_routes(SceneIndex(plan.folder), cutouts, store, plan.folder.request()["caption.max_words"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import socket
 import subprocess
 import sys
@@ -81,6 +82,18 @@ def test_rater_without_a_proper_name_is_refused(
     assert "--rater" in message
     assert "expected a name" in message
     assert "\x1b" not in message
+
+
+def test_damaged_ranks_are_reported_at_the_start(
+    whole_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(whole_dataset, tmp_path / "out"))
+    (copy / ".build" / "review.sqlite").write_bytes(b"not a database at all" * 200)
+
+    code, message = error(capsys, copy)
+
+    assert code == 1
+    assert "review.sqlite is damaged; restore it from a copy" in message
 
 
 def test_it_says_where_what_and_what_next_and_locks_nothing(whole_dataset: Path) -> None:
