@@ -21,6 +21,7 @@ from builder.pipeline.reviewed_cutouts import build_reviews, current_sources
 from builder.pipeline.source_photos import CutoutUse, format_quality
 from builder.records import Alpha, CutoutReview, Rgba, Verdict
 from builder.sources.overrides import has_proportions
+from builder.stages.segment.base import find_smallness
 from mycanvas.errors import InputError
 from mycanvas.io.images import decode_mask, decode_rgb, encode_png
 
@@ -142,7 +143,9 @@ class ReviewedCutouts:
         """
         photo = self.photo(sha256)
         _check_reason(reason)
-        png = _encoded(_fitted(decode_mask(data), self._photo_pixels(photo).shape[:2]))
+        alpha = _fitted(decode_mask(data), self._photo_pixels(photo).shape[:2])
+        _check_outline(alpha >= 0.5, self._folder.request()["segment.min_side"])
+        png = _encoded(alpha)
         digest = hashlib.sha256(png).hexdigest()
         with self._writing:
             review = CutoutReview(photo=sha256, verdict="use", reason=reason, mask=digest, rater=rater)
@@ -240,6 +243,18 @@ def _fitted(mask: Alpha, size: tuple[int, ...]) -> Alpha:
     if not (resized >= 0.5).any():
         raise InputError("the mask is black everywhere; expected white where the object is")
     return resized
+
+
+def _check_outline(solid: NDArray[np.bool_], min_side: int) -> None:
+    """Refuse an outline that a build would refuse, or that leaves nothing out.
+
+    Raises:
+        InputError: the object is smaller than min_side pixels, or the whole photo.
+    """
+    if solid.all():
+        raise InputError("the mask is white everywhere; expected black around the object")
+    if flaw := find_smallness(solid, min_side):
+        raise InputError(f"a build could not use this mask: {flaw}")
 
 
 def _encoded(mask: Alpha) -> bytes:

@@ -104,7 +104,7 @@ def test_given_mask_is_kept_at_the_photo_s_size_and_shown(routes: Routes, photo:
 
 def test_a_decision_after_a_mask_can_bring_it_back(routes: Routes, photo: dict[str, Any]) -> None:
     size = picture(routes, f"/pictures/photos/{photo['sha256']}").size
-    _, fixed = give_mask(routes, photo, png(size, (20, 20, 60, 60)))
+    _, fixed = give_mask(routes, photo, png(size, (20, 20, 100, 100)))
 
     assert decide(routes, photo, None)["mask"] is None
     assert decide(routes, photo, "use", mask=fixed["mask"])["mask"] == fixed["mask"]
@@ -116,6 +116,11 @@ def test_a_decision_after_a_mask_can_bring_it_back(routes: Routes, photo: dict[s
         (png((100, 300), (10, 10, 90, 90)), "the mask has 100x300 pixels; expected the size of the photo"),
         (png((160, 160), None), "black everywhere; expected white where the object is"),
         (png((8 * 160, 8 * 160), (0, 0, 2, 2)), "black everywhere; expected white where the object is"),
+        (
+            png((160, 160), (9, 9, 10, 10)),
+            "a build could not use this mask: the object is 1 px long, expected at least 64",
+        ),
+        (png((160, 160), (0, 0, 160, 160)), "white everywhere; expected black around the object"),
         (b"GIF89a" + bytes(80), "GIF is not read; expected JPEG, PNG"),
         (b"", "empty"),
         (png((160, 160), (10, 10, 90, 90))[:60], "damaged"),
