@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.pipeline.build_folder import BuildFolder
-from mycanvas.errors import ConfigError, MissingExtra
+from mycanvas.errors import ConfigError, MissingExtra, StoreError
 from mycanvas.io.images import quiet_decoding
 from mycanvas.ratings.store import RatingStore
 
@@ -129,7 +129,24 @@ def guarded_app(plan: ReviewPlan, port: int, announce: Callable[[str], None]) ->
 
 
 def routers(plan: ReviewPlan) -> Iterator[APIRouter]:
-    """The routes of each tab."""
+    """The routes of each tab; they answer an error while the dataset is not where it was.
+
+    Raises:
+        ConfigError, InputError, StoreError: as `reviewing`.
+    """
+    from fastapi import APIRouter, Depends
+
+    def check_place() -> None:
+        if not plan.folder.request_file.is_file():
+            raise StoreError(f"{plan.folder.path} is gone; move it back, or start the review with its new path")
+
+    for router in _tab_routers(plan):
+        checked = APIRouter(dependencies=[Depends(check_place)])
+        checked.include_router(router)
+        yield checked
+
+
+def _tab_routers(plan: ReviewPlan) -> Iterator[APIRouter]:
     from builder.review.cutout_routes import cutout_routes
     from builder.review.cutouts import ReviewedCutouts
     from builder.review.scene_routes import scene_routes

@@ -192,6 +192,21 @@ def test_caption_is_as_long_as_the_build_allows(routes: Routes) -> None:
     assert (status, "12" in answer["error"]) == (422, True), answer
 
 
+def test_dataset_that_is_moved_is_reported_as_gone_and_nothing_is_written(routes: Routes) -> None:
+    item = order(routes, "ana")[0]["id"]
+    moved = routes.folder.rename(routes.folder.with_name("moved"))
+    reason = f"{routes.folder} is gone; move it back, or start the review with its new path"
+
+    for place in ("/api/scenes?rater=ana", "/api/cutouts"):
+        answer = routes.client.get(place)
+        assert (answer.status_code, answer.json()) == (500, {"error": reason})
+    assert routes.post("/api/ranks", item=item, score=3) == (500, {"error": reason})
+    assert not routes.folder.exists()
+
+    moved.rename(routes.folder)
+    assert routes.post("/api/ranks", item=item, score=3)[0] == 200
+
+
 def test_scenes_of_an_unfinished_build_are_shown(routes: Routes) -> None:
     candidates = sorted((routes.folder / ".build" / "candidates").glob("*.json"))
     before = len(order(routes, "ana"))
