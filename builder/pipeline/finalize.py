@@ -30,6 +30,7 @@ from builder.stages.select import Judged, Selection, idle_bounds, select
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import digest, read_checked, read_checked_or_none
 from mycanvas.io.messages import counted
+from mycanvas.ratings.tables import warn_of_unknown
 from mycanvas.schema import split_of
 
 log = logging.getLogger("mycanvas")
@@ -145,10 +146,11 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
         sources=digest(asdict(sources)),
         annotations=annotated.digest(),
     )
+    planned = {scene.id: split_of(scene.num_objects) for scene in folder.plan()}
+    warn_of_unknown({**annotated.ranks, **annotated.flags, **annotated.captions}, planned)
     before = last_manifest(folder)
     if before and before.made_from == made_from and is_current(folder, before):
         return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.every_photo(), note=note)
-    planned = {scene.id: split_of(scene.num_objects) for scene in folder.plan()}
     shards, rejected = _read_shards(folder, markers)
     candidates = [row for rows in shards.values() for row in rows]
     _check_all_made(folder, planned, candidates, rejected)
