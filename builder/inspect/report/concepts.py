@@ -12,6 +12,7 @@ from PIL import Image
 
 from builder.inspect.report.thumbnails import LEVELS, SAMPLE, Level, data_uri, fitting_level
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.cutout_decisions import waiting
 from builder.pipeline.prepared_files import read_cutout, read_encoded
 from builder.pipeline.source_photos import CutoutUse, format_quality
 
@@ -25,13 +26,15 @@ class ReportCutout:
     """One photo of a concept.
 
     image: a JPEG of the cut-out, or of the photo where there is none; None: the photo could not be read.
-    quality: in digits, or "no cut-out". why: it is used or not.
+    quality: in digits, or "no cut-out". used: scenes may show it. waits: a person accepted or fixed it since the build
+    was planned, so that only another build uses it. why: it is used or not.
     """
 
     id: str
     image: str | None
     quality: str
     used: bool
+    waits: bool
     why: str
 
 
@@ -40,7 +43,8 @@ class ReportConcept:
     """One concept.
 
     height: in words. made, kept: scenes that show it. used, photos: the number of its photos that scenes may show, and
-    of all. cutouts: of its photos, the best first and those that a person refused last; of many, some are left out.
+    of all. waiting: of those that only another build uses. cutouts: of its photos, the best first and those that a
+    person refused last; of many, some are left out.
     """
 
     name: str
@@ -50,6 +54,7 @@ class ReportConcept:
     made: int
     kept: int
     used: int
+    waiting: int
     photos: int
     cutouts: tuple[ReportCutout, ...]
 
@@ -92,6 +97,7 @@ def read_concepts(
     pictures = [readable[index] for index in np.linspace(0, len(readable) - 1, min(SAMPLE, len(readable))).astype(int)]
     level, _ = fitting_level(pictures, len(readable), allowed, lambda photo, at: len(_picture(folder, photo, at)))
     level = min(level, LEVELS[6])  # a cut-out is a cell of a table
+    later = frozenset(waiting(photos))
     names = {scene.id: scene.composition.split("+") for scene in folder.plan()}
     made = Counter(name for scene in scenes for name in names[scene])
     kept = Counter(name for scene, is_kept in scenes.items() if is_kept for name in names[scene])
@@ -103,9 +109,10 @@ def read_concepts(
             height=_height(own),
             made=made[name],
             kept=kept[name],
-            used=sum(photo.used for photo in own),
+            used=sum(photo.used and photo.id not in later for photo in own),
+            waiting=sum(photo.id in later for photo in own),
             photos=len(own),
-            cutouts=tuple(_cutout(folder, photo, level) for photo in shown[name]),
+            cutouts=tuple(_cutout(folder, photo, level, waits=photo.id in later) for photo in shown[name]),
         )
         for name, own in groups.items()
     )
@@ -134,12 +141,13 @@ def _height(photos: Sequence[CutoutUse]) -> str:
     return f"{known.height_cm:g} cm{' (typical)' if known.height_guessed else ''}"
 
 
-def _cutout(folder: BuildFolder, photo: CutoutUse, level: Level) -> ReportCutout:
+def _cutout(folder: BuildFolder, photo: CutoutUse, level: Level, *, waits: bool) -> ReportCutout:
     return ReportCutout(
         id=photo.id,
         image=_picture(folder, photo, level) if photo.key else None,
         quality="no cut-out" if photo.quality is None else format_quality(photo.quality),
-        used=photo.used,
+        used=photo.used and not waits,
+        waits=waits,
         why=photo.why or photo.reason or "",
     )
 
