@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import shutil
 import socket
@@ -94,6 +95,20 @@ def test_damaged_ranks_are_reported_at_the_start(
 
     assert code == 1
     assert "review.sqlite is damaged; restore it from a copy" in message
+
+
+def test_review_of_an_unfinished_build_names_the_build_as_the_next_step(whole_dataset: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(whole_dataset, tmp_path / "out"))
+    (copy / ".build" / "config.json").unlink()
+    with Server(copy) as server:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+            connection.request("GET", "/")  # it serves
+            connection.getresponse().read()
+        assert server.stop() == 0
+
+    text = "".join(server.lines)
+    assert "use the decisions:  run the same `mycanvas build` again, which finishes it" in text
+    assert "mycanvas select" not in text
 
 
 def test_it_says_where_what_and_what_next_and_locks_nothing(whole_dataset: Path) -> None:
