@@ -107,12 +107,13 @@ def enter(page: Page, server: Server, rater: str) -> None:
     """Open the page of a server, and give a name. The address works once: later pages get the cookie of the first."""
     page.context.add_cookies(server.cookies)
     page.goto(server.address.split("?")[0] if server.cookies else server.address)
-    page.wait_for_selector(".mc-tile")
+    page.wait_for_selector("dialog input, .mc-link:not(:empty):visible")
     server.cookies = page.context.cookies()  # type: ignore[assignment]
     if page.locator("dialog").count():
         page.fill("dialog input", rater)
         page.keyboard.press("Enter")
         page.wait_for_selector("dialog", state="detached")
+    open_tab(page, "Cut-outs", ".mc-tile")
 
 
 def open_tab(page: Page, title: str, ready: str) -> None:
@@ -126,3 +127,9 @@ def saved(page: Page) -> None:
     page.wait_for_function(
         "[...document.querySelectorAll('.mc-saving')].every((each) => each.textContent === 'all saved')"
     )
+
+
+def shown(page: Page) -> None:
+    """Wait until all pictures of the scene, or of the comparison, are there."""
+    page.wait_for_function("document.querySelector('.mc-scene, .mc-board:not([hidden])')")
+    page.wait_for_selector("[aria-busy]", state="detached")
