@@ -118,7 +118,7 @@ def study_routes(study: Study, store: RatingStore, cutouts: ReviewedCutouts) -> 
 
 
 def _concepts(study: Study, cutouts: ReviewedCutouts) -> dict[str, dict[str, Any]]:
-    """The noun and some photos of each concept of the study, those in use first; none if the dataset has no such one."""
+    """The noun and some photos of each concept of the study, those in use first; none if the dataset lacks it."""
     shown: dict[str, dict[str, Any]] = {
         name: {"noun": "", "photos": []} for item in study.items for name in item.concepts
     }

@@ -53,7 +53,7 @@ export class Bar {
     let last = "";
     outbox.watch(({ waiting, reason, refused }) => {
       this.saving.classList.toggle("mc-waiting", waiting > 0 || refused !== "");
-      this.saving.textContent = waiting ? `${waiting} not saved yet${reason ? `: ${reason}` : ""}` : refused ? "the last answer is not saved" : "all saved";
+      this.saving.textContent = waiting ? `${waiting} not saved yet${reason && reason !== connection.reason ? `: ${reason}` : ""}` : refused ? "the last answer is not saved" : "all saved";
       if (refused !== last) this.fail(refused && `not saved: ${refused}`);
       last = refused;
     });

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, SetCookieParam
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+SCENE = ".mc-scene .mc-caption:not(:empty)"
+"""The caption of the scene on screen."""
 EXECUTABLE = next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
@@ -131,5 +133,29 @@ def saved(page: Page) -> None:
 
 def shown(page: Page) -> None:
     """Wait until all pictures of the scene, or of the comparison, are there."""
-    page.wait_for_function("document.querySelector('.mc-scene, .mc-board:not([hidden])')")
-    page.wait_for_selector("[aria-busy]", state="detached")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.mc-scene, .mc-board')].some((each) => each.offsetParent && !each.ariaBusy)"
+    )
+
+
+def call(page: Page, rater: str) -> None:
+    """Let another person rate."""
+    page.keyboard.press("n")
+    page.fill("dialog input", rater)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog", state="detached")
+
+
+def state(page: Page) -> str:
+    """ "3 / 40 · no rank yet" of the tab Scenes."""
+    return page.inner_text(".mc-state")
+
+
+def rank_on(page: Page, count: int, given: dict[str, int]) -> None:
+    """Rank scenes by keys, and note the rank of each."""
+    for _ in range(count):
+        shown(page)
+        item = page.evaluate("document.querySelector('.mc-frame img').src").rsplit("/", 1)[1]
+        score = 1 + (7 * len(given)) % 5
+        given[item] = score
+        page.keyboard.press(str(score))
