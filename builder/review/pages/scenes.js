@@ -9,7 +9,7 @@ import { address, ask, connection, eventOf, loaded } from "./server.js";
 const COLOURS = ["#e6194b", "#3cb44b", "#0082c8", "#ffe119", "#911eb4"];
 const MEANING = { 1: "unusable", 2: "poor", 3: "fair", 4: "good", 5: "very good" };
 const AHEAD = 5; // scenes that are loaded before they are needed
-const RETRY = 2000; // milliseconds after which a scene that could not be loaded is asked for again
+const RETRY = 2000; // milliseconds after which what could not be loaded is asked for again
 const KEYS = [
   ["1 2 3 4 5", "rank from 1 (unusable) to 5 (very good), and show the next scene"],
   ["← →", "previous and next scene, without a rank"],
@@ -98,10 +98,12 @@ class Scenes {
     try {
       listed = await ask(`api/scenes?rater=${encodeURIComponent(name)}`);
     } catch (error) {
-      if (name === this.name) this.bar.fail(error.message);
+      if (name !== this.name) return;
+      this.bar.fail(error.message);
+      if (!error.lasting) this.timer = setTimeout(() => this.load(name), RETRY);
       return;
     }
-    if (name !== this.name) return;
+    if (name !== this.name || this.order.length) return;
     this.order = listed.order;
     this.flags = listed.flags;
     this.bar.fail("");

@@ -6,7 +6,7 @@ import { outbox } from "./outbox.js";
 import { rater } from "./rater.js";
 import { address, ask, connection, eventOf, isSeen } from "./server.js";
 
-const RETRY = 2000; // milliseconds after which pictures that could not be loaded are asked for again
+const RETRY = 2000; // milliseconds after which what could not be loaded is asked for again
 
 const KEYS = {
   scores: [
@@ -74,10 +74,12 @@ class Study {
     try {
       listed = await ask(`api/study?rater=${encodeURIComponent(name)}`);
     } catch (error) {
-      if (name === this.name) this.bar.fail(error.message);
+      if (name !== this.name) return;
+      this.bar.fail(error.message);
+      if (!error.lasting) setTimeout(() => this.load(name), RETRY);
       return;
     }
-    if (name !== this.name) return;
+    if (name !== this.name || this.comparisons.length) return;
     Object.assign(this, listed);
     this.bar.fail("");
     if (!this.bound) this.bind();
