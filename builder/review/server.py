@@ -160,7 +160,7 @@ def _tab_routers(plan: ReviewPlan) -> Iterator[APIRouter]:
     yield cutout_routes(cutouts)
     yield scene_routes(SceneIndex(plan.folder), cutouts, store, plan.folder.request()["caption.max_words"])
     if plan.study:
-        yield study_routes(read_study(plan.study), store)
+        yield study_routes(read_study(plan.study), store, cutouts)
 
 
 def _key(folder: Path) -> str:
