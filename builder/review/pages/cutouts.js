@@ -247,7 +247,7 @@ class Cutouts {
 
   decide(index, values, options) {
     return this.change(index, (photo) => ask(`api/cutouts/${photo.sha256}`, {
-      rater: this.name, verdict: photo.verdict, reason: photo.reason, mask: photo.mask, ...values,
+      rater: this.name, verdict: photo.verdict, reason: photo.reason, mask: photo.mask, key: photo.key, ...values,
     }), options);
   }
 
