@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 SIDE = 128
 """Cells of an outline each way."""
-SAME = 0.97
+SAME = 0.98
 """Least overlap, area of the intersection by that of the union, of two outlines that count as one."""
 MAX_TEXT = 4096
 """Longest text of an outline; the bits alone are 2732 characters."""
