@@ -15,12 +15,13 @@ from mycanvas.errors import InputError
 
 
 class _Decision(Body):
-    """verdict: None withdraws the decision. mask: the sha256 of one that was given before."""
+    """verdict: None withdraws the decision. mask: the sha256 of one that was given before. key: of the cut-out seen."""
 
     rater: Rater
     verdict: Verdict | None
     reason: str = ""
     mask: str | None = None
+    key: str | None = None
 
 
 def cutout_routes(cutouts: ReviewedCutouts) -> APIRouter:
@@ -45,7 +46,7 @@ def cutout_routes(cutouts: ReviewedCutouts) -> APIRouter:
 
     @router.post("/api/cutouts/{sha256}")
     def decide(sha256: str, decision: _Decision) -> dict[str, Any]:
-        cutouts.decide(sha256, decision.verdict, decision.reason, decision.mask, decision.rater)
+        cutouts.decide(sha256, decision.verdict, decision.reason, decision.mask, decision.rater, decision.key)
         return cutouts.described(sha256)
 
     @router.post("/api/cutouts/{sha256}/mask")

@@ -140,14 +140,17 @@ def select(candidates: Iterable[Judged], config: SelectConfig) -> Selection:
     and so does a flag. Of the others, scenes out of bounds are dropped. Then, in each composition, near-duplicates of a
     better scene are dropped, and the worst scenes over the quota. Better are scenes that people ranked, by rank; then
     by Borda count: each score orders the scenes, and the places are added, so that the units of scores do not matter.
-    A refused scene, whatever its rank, is compared as the others, and counts in no quota: so no other scene leaves
-    because of it.
+    A refused scene leaves by this rule, whatever its rank and scores. It is compared as the others, and counts in no
+    quota: so no other scene leaves because of it.
     """
     order: list[str] = []
     dropped: dict[str, str] = {}
+    refused: dict[str, str] = {}
     groups: defaultdict[str, list[Judged]] = defaultdict(list)
     for candidate in candidates:
         order.append(candidate.id)
+        if candidate.refused:
+            refused[candidate.id] = candidate.refused
         failed = _failed_rule(candidate, config)
         if failed:
             dropped[candidate.id] = failed
@@ -155,6 +158,7 @@ def select(candidates: Iterable[Judged], config: SelectConfig) -> Selection:
             groups[candidate.composition].append(candidate)
     for group in groups.values():
         dropped |= _drop_duplicates_and_excess(_best_first(group, config), config)
+    dropped |= refused
     return Selection(kept=tuple(name for name in order if name not in dropped), dropped=dropped)
 
 
@@ -218,8 +222,5 @@ def _drop_duplicates_and_excess(group: Sequence[Judged], config: SelectConfig) -
             dropped[candidate.id] = "quota"
             continue
         distinct.append(candidate)
-        if candidate.refused:
-            dropped[candidate.id] = candidate.refused
-        else:
-            kept += 1
+        kept += not candidate.refused
     return dropped

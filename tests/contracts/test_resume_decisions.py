@@ -145,7 +145,7 @@ def test_build_of_a_version_that_recorded_decisions_in_its_request_is_resumed(
     canonical = json.dumps(request, sort_keys=True, separators=(",", ":")).encode()
     write_checked(folder.plan_file, {**plan, "request": sha256(canonical)})
     sources = read_checked(folder.sources_file, dict)
-    new = {"sha256", "mask", "planned", "beside", "review", "reviewed", "review_mask"}
+    new = {"sha256", "mask", "planned", "beside", "review", "reviewed", "review_mask", "other_review"}
     sources["photos"] = [{key: photo[key] for key in photo.keys() - new} for photo in sources["photos"]]
     write_checked(folder.sources_file, sources)
     stop_halfway(output)

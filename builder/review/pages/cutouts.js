@@ -42,6 +42,7 @@ class Cutouts {
     this.empty = el("p.mc-empty", { hidden: true });
     root.append(this.empty, this.grid);
     this.undos = [];
+    this.pending = 0;
     this.photos = [];
     this.at = 0;
     this.file = el("input", { type: "file", accept: "image/png,image/*", hidden: true, onchange: () => this.replace() });
@@ -211,10 +212,13 @@ class Cutouts {
     const entry = this.photos[index];
     const before = entry.photo;
     this.bar.saving.textContent = "saving";
+    this.pending += 1;
     let after;
     try {
       after = await send(before);
+      this.pending -= 1;
     } catch (error) {
+      this.pending -= 1;
       this.bar.saving.textContent = "not saved";
       this.bar.saving.classList.add("mc-waiting");
       this.bar.fail(`not saved: ${error.message}`);
@@ -222,7 +226,7 @@ class Cutouts {
     }
     this.bar.fail("");
     this.bar.saving.classList.remove("mc-waiting");
-    this.bar.saving.textContent = "all saved";
+    this.bar.saving.textContent = this.pending ? "saving" : "all saved";
     if (keeps) this.undos.push({ index, before });
     // A decision is kept by content: it holds for every copy of the photo.
     this.photos.forEach(({ photo }, at) => photo.sha256 === after.sha256 && this.redraw(at, { ...after, id: photo.id }));
@@ -243,7 +247,7 @@ class Cutouts {
 
   decide(index, values, options) {
     return this.change(index, (photo) => ask(`api/cutouts/${photo.sha256}`, {
-      rater: rater.name, verdict: photo.verdict, reason: photo.reason, mask: photo.mask, ...values,
+      rater: rater.name, verdict: photo.verdict, reason: photo.reason, mask: photo.mask, key: photo.key, ...values,
     }), options);
   }
 

@@ -61,18 +61,25 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page; the test fails if it asks anything of another host than this machine, or a script fails."""
+    """A page; the test fails if it asks anything of another host or gets no icon, or a script fails."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     outside: list[str] = []
     failed: list[str] = []
+    missing: list[str] = []
     context.on("request", lambda request: None if is_here(request.url) else outside.append(request.url))
     found = context.new_page()
     found.set_default_timeout(60_000)
     found.on("pageerror", lambda error: failed.append(str(error)))
+    found.on("console", lambda message: missing.append(message.text) if is_icon(message.location["url"]) else None)
     yield found
     context.close()
     assert outside == []
     assert failed == []
+    assert missing == []
+
+
+def is_icon(url: str) -> bool:
+    return url.endswith(("/favicon.ico", "/manifest.json"))
 
 
 def is_here(url: str) -> bool:

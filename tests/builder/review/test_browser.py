@@ -241,7 +241,7 @@ def test_one_key_decides_and_goes_on_in_the_grid_and_large(reviewed: Reviewed, p
     ]
     for _ in given:
         page.keyboard.press("u")
-    page.wait_for_function(f"!document.querySelectorAll('.mc-tile')[{first}].querySelector('.mc-by')")
+    page.wait_for_function("!document.querySelector('.mc-tile .mc-by')")
     saved(page)
     assert decisions(reviewed.folder) == before
 
@@ -338,6 +338,13 @@ def test_narrow_dark_page_fits_and_its_help_opens_by_key(reviewed: Reviewed, bro
         assert "previous and next tab" in page.inner_text("dialog")
         page.keyboard.press("Escape")
         page.wait_for_selector("dialog", state="detached")
+    open_tab(page, "Cut-outs", ".mc-tile")
+    page.set_viewport_size({"width": 420, "height": 480})
+    page.keyboard.press("z")
+    page.wait_for_function("document.querySelector('.mc-large img')?.naturalWidth")
+    assert page.get_by_role("button", name="refuse").last.is_visible()
+    assert page.evaluate("document.querySelector('dialog .mc-tools').getBoundingClientRect().bottom") <= 480
+    page.keyboard.press("z")
     dark = "getComputedStyle(document.querySelector('.mc-bar')).backgroundColor.match(/[0-9]+/g).map(Number)"
     assert max(page.evaluate(dark)[:3]) < 60
     context.close()

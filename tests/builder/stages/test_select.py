@@ -108,3 +108,19 @@ def test_no_other_scene_leaves_because_of_a_refused_one_and_its_place_in_the_quo
 
     assert chosen.kept == ("second", "third")
     assert chosen.dropped == {"best": "cut-out refused: dog/1.jpg", "twin": "near-duplicate"}
+
+
+def test_refused_scene_is_counted_as_refused_whatever_else_drops_it() -> None:
+    rule = "cut-out refused: dog/1.jpg"
+    rows = [
+        replace(judged("low rank", 0, cutout=1.0), rank=2),
+        replace(judged("flagged", 0xFF, cutout=1.0), flag="floating"),
+        judged("out of bounds", 0xFF00, cutout=0.1),
+    ]
+    config = ALL.model_copy(update={"min_cutout": 0.5})
+    assert len(select(rows, config).dropped) == 3
+
+    chosen = select([replace(row, refused=rule) for row in rows], config)
+
+    assert set(chosen.dropped.values()) == {rule}
+    assert len(chosen.dropped) == 3
