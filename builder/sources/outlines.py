@@ -19,8 +19,9 @@ SIDE = 128
 SAME = 0.98
 """Least overlap, area of the intersection by that of the union, of two outlines that count as one.
 
-Chosen on half of 82 real photos. The network u2net finds at 0.8 of their resolution outlines that overlap by 0.98 or more
-in 81. No outline without a twentieth of the object does; of those with a strip of ground, 3 % of its height, one in nine.
+Chosen on half of 82 real photos. The network u2net finds at 0.8 of their resolution outlines that overlap by 0.98 or
+more in 81. No outline without a twentieth of the object does; of those with a strip of ground, 3 % of its height, one
+in nine.
 """
 MAX_TEXT = 4096
 """Longest text of an outline; the bits alone are 2732 characters."""
