@@ -65,6 +65,8 @@ class CutoutReview:
 
     photo: the sha256 of the photo file's bytes. reason: short text, may be empty. rater: who decided.
     mask: the sha256 of the PNG of a mask that replaces the outline that was found; None: the outline as it was cut.
+    outline: that outline, from `sources.outlines`: the decision counts only for cut-outs of (nearly) the same. None: it
+    counts for every cut-out of the photo, as one with a mask does.
     at: the time, in UTC as ISO 8601 with microseconds; of several copies of a decision, the newest counts.
     """
 
@@ -74,6 +76,7 @@ class CutoutReview:
     mask: str | None = None
     rater: str = ""
     at: str = ""
+    outline: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +95,8 @@ class PhotoFile:
     sha256: of the file's bytes; the key of caches.
     attribution: the photo's author and license, if the folder gives them.
     mask: the mask beside it. choice: what concepts.toml decides about its cut-out.
-    review, review_mask: what a person decided about its cut-out, and the mask that came with it.
+    reviews: what people decided about its cut-outs, the newest first; several are of different outlines.
+    review_mask: the mask that came with it.
     flaw: why the mask that decides cannot be used; then the photo is not cut out.
     """
 
@@ -102,7 +106,7 @@ class PhotoFile:
     attribution: str | None = None
     mask: MaskFile | None = None
     choice: Choice | None = None
-    review: CutoutReview | None = None
+    reviews: tuple[CutoutReview, ...] = ()
     review_mask: MaskFile | None = None
     flaw: str | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,10 +52,12 @@ def ratings(
       mycanvas ratings --preferences preferences.jsonl --choices choices.jsonl
     """
     from builder.pipeline.build_folder import BuildFolder
+    from mycanvas.dataset import planned_splits
     from mycanvas.errors import ConfigError, InputError
     from mycanvas.io.reports import check_output
     from mycanvas.ratings.files import check_replaceable, read_choices, read_preferences, read_ratings, write_entries
     from mycanvas.ratings.store import RatingStore
+    from mycanvas.ratings.tables import warn_of_unknown
 
     if not (dataset or quality or preferences or choices):
         raise ConfigError("missing DATASET, --quality FILE, --preferences FILE or --choices FILE: ratings to tabulate")
@@ -67,9 +69,17 @@ def ratings(
     ranks = read_ratings(quality) if quality else store.ratings() if store else ()
     scores = read_preferences(preferences) if preferences else store.preferences() if store else ()
     chosen = read_choices(choices) if choices else store.choices() if store else ()
-    if not (ranks or scores or chosen):
-        raise InputError(f"{dataset} has no ratings; give some with mycanvas review, or give --quality FILE")
-    tables = [*(_scene_tables(dataset, ranks) if dataset and ranks else []), *_study_tables(scores, chosen)]
+    splits = planned_splits(dataset) if dataset and ranks else {}
+    warn_of_unknown((rating.item for rating in ranks), splits)
+    counting = [rating for rating in ranks if rating.item in splits]
+    if not (counting or scores or chosen):
+        raise InputError(
+            f"{dataset} has no ratings of its scenes; give some with mycanvas review, or give --quality FILE"
+        )
+    tables = [
+        *(_scene_tables(dataset, counting, splits) if dataset and counting else []),
+        *_study_tables(scores, chosen),
+    ]
     if output:
         files: dict[str, Sequence[AnyEntry]] = {} if quality else {"ratings.jsonl": ranks}
         files |= {} if preferences else {"preferences.jsonl": scores}
@@ -90,11 +100,11 @@ def ratings(
                 print_lines([f"ratings: {output / name}"], err=as_json)
 
 
-def _scene_tables(dataset: Path, ranks: Sequence[Rating]) -> list[Table]:
+def _scene_tables(dataset: Path, ranks: Sequence[Rating], splits: Mapping[str, str]) -> list[Table]:
     from builder.pipeline.annotations import scene_scores
     from mycanvas.ratings.report import agreement_report, quality_report
 
-    return [quality_report(ranks, dataset), agreement_report(ranks, scene_scores(dataset))]
+    return [quality_report(ranks, splits), agreement_report(ranks, scene_scores(dataset))]
 
 
 def _study_tables(scores: Sequence[Preference], choices: Sequence[PairChoice]) -> list[Table]:

@@ -16,13 +16,23 @@ from builder.cli.options import PATH, folder_argument
 from builder.cli.output import print_lines
 
 if TYPE_CHECKING:
+    from builder.pipeline.build_folder import BuildFolder
     from builder.review.server import ReviewPlan
+
+
+def _rater(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    from mycanvas.ratings.entries import rater_name
+
+    try:
+        return None if value is None else rater_name(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()
 @folder_argument
 @click.option("--study", type=PATH, metavar="MANIFEST", help="TOML file of a study, for the tab Study.")
-@click.option("--rater", metavar="NAME", help="Who rates.  [default: the page asks]")
+@click.option("--rater", metavar="NAME", callback=_rater, help="Who rates.  [default: the page asks]")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port on this machine.  [default: the next free one]")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def review(folder: Path, study: Path | None, rater: str | None, port: int | None, no_browser: bool) -> None:
@@ -54,7 +64,7 @@ def review(folder: Path, study: Path | None, rater: str | None, port: int | None
         with reviewing(plan, opened, announce) as serve:
             print_lines(_first_lines(plan))
             serve()
-    print_lines(["", *_last_lines(folder)])
+    print_lines(["", *_last_lines(plan.folder)])
 
 
 def _has_screen() -> bool:
@@ -74,6 +84,8 @@ def _first_lines(plan: ReviewPlan) -> list[str]:
     """Lines that are printed before the address."""
     from builder.pipeline.reviewed_cutouts import build_reviews
 
+    places = build_reviews(plan.folder).folders
+    labels = ("decisions:", "and, for other builds of the same photos:")
     study = ["Study      compare the pictures of each prompt, without the arms' names"] if plan.study else []
     return [
         "Cut-outs   refuse bad ones, accept good ones, fix outlines",
@@ -82,15 +94,17 @@ def _first_lines(plan: ReviewPlan) -> list[str]:
         "Each is usable by keys alone: press ? there. Everything is saved at once; stop with Ctrl-C.",
         "",
         f"ranks:      {plan.folder.review_file}",
-        *(f"decisions:  {place}" for place in build_reviews(plan.folder).folders),
+        *(f"{label:<11} {place}" for label, place in zip(labels, places, strict=False)),
         "",
     ]
 
 
-def _last_lines(folder: Path) -> list[str]:
-    typed = shlex.quote(str(folder))
+def _last_lines(folder: BuildFolder) -> list[str]:
+    typed = shlex.quote(str(folder.path))
+    is_finished = folder.config_file.is_file()
+    use = f"mycanvas select {typed}" if is_finished else "run the same `mycanvas build` again, which finishes it"
     return [
-        f"use the decisions:  mycanvas select {typed}",
+        f"use the decisions:  {use}",
         "newly accepted or fixed cut-outs:  run `mycanvas build` again with another --output, or, for the accepted",
         "                                  ones, with more --samples",
     ]

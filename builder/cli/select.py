@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -92,6 +93,19 @@ def _current_bounds(words: Sequence[str]) -> tuple[Mapping[str, float | None], s
     return defaults, "default"
 
 
+def _fitted(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
+    """The table of a fitted score, or "none" for none. None is left for an option that is not given."""
+    if value is None or value == "none":
+        return value
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise click.BadParameter('expected a JSON object, as the report of `mycanvas inspect --html` has it, or "none"')
+    return found
+
+
 def _precision(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
     if value is not None and not 0 < value <= 1:
         raise click.BadParameter(f"expected a number above 0 and of at most 1, got {value:g}")
@@ -121,6 +135,12 @@ class _Selected:
     type=float,
     callback=_precision,
     help="Fraction that people accept of what a fitted bound keeps.  [default: 0.9]",
+)
+@click.option(
+    "--fitted",
+    metavar="JSON|none",
+    callback=_fitted,
+    help="An acceptance score that was fitted before, as a line of the report has it; none: without one.",
 )
 @click.option("--reset", is_flag=True, help="Start from the profile's thresholds, without a fitted score.")
 @json_option
@@ -153,6 +173,8 @@ def select(
     given = {name: None if value == "none" else value for name, value in thresholds.items() if value is not None}
     fits: dict[str, Result] = {}
     if fit_ranks and isinstance(folder, Path):
+        if "fitted" in given:
+            raise click.UsageError("give either --fitted or --fit-ranks, which sets it")
         ranks = fit.fit_ranks(folder, precision or PRECISION, given, reset=reset)
         fits["acceptance"], given["fitted"] = ranks, ranks.config()
     if fit_cutouts and isinstance(folder, Path):

@@ -1,7 +1,8 @@
 """Decide which cut-outs scenes may show.
 
-The first of these that is there decides: a review, the mask beside the photo, concepts.toml, the quality. Scenes that
-were planned with a cut-out keep it, unless a person refuses it or replaces its outline.
+The first of these that is there decides: a review, the mask beside the photo, concepts.toml, the quality. A review of
+another outline of the photo decides nothing: nobody saw this one. Scenes that were planned with a cut-out keep it,
+unless a person refuses it or replaces its outline.
 """
 
 from __future__ import annotations
@@ -115,6 +116,9 @@ def network_advice(cutouts: Sequence[CutoutUse]) -> str | None:
 def _judge(cutout: CutoutUse) -> CutoutUse:
     """Decide about one cut-out, without the plan."""
     used, why = _verdict(cutout)
+    if cutout.other_review and not _has_mask(cutout):
+        other = "refused" if cutout.other_review == "refuse" else "accepted"
+        why = f"{why}; another outline was {other} in review"
     return replace(cutout, used=used, why=why)
 
 

@@ -26,7 +26,7 @@ from builder.pipeline.dataset_writer import link_shards, store_concepts, store_s
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.made import Made, judge, read_made
 from builder.pipeline.manifest import MadeFrom, is_current, last_manifest, write_manifest
-from builder.pipeline.plan import Plan
+from builder.pipeline.plan import Plan, scene_of
 from builder.pipeline.remote import in_output
 from builder.pipeline.reviewed_cutouts import learn_reviews, waiting_note
 from builder.pipeline.rows import Row
@@ -36,6 +36,7 @@ from builder.stages.layout.replies import tally
 from builder.stages.select import Selection, idle_bounds, select
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import digest, read_checked, read_checked_or_none
+from mycanvas.ratings.tables import warn_of_unknown
 from mycanvas.schema import split_of
 
 log = logging.getLogger("mycanvas")
@@ -106,7 +107,7 @@ def _reselect(changes: Mapping[str, Any], reset: bool, folder: BuildFolder) -> S
 def _option(name: str, value: Any) -> str:
     """A change of [select] as it is typed."""
     if isinstance(value, Mapping):
-        return "--fit-ranks"
+        return "the fitted score"
     return f"--{name.replace('_', '-')} {'none' if value is None else f'{value:g}'}"
 
 
@@ -155,6 +156,7 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
         annotations=annotated.digest(),
         keep=config.keep,
     )
+    _warn_of_unknown(annotated, plan)
     before = last_manifest(folder)
     if before and before.made_from == made_from and is_current(folder, before):
         return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.every_photo(), note=note)
@@ -181,6 +183,15 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     drawn = write_plots(folder, plots)
     write_manifest(folder, stored, write_card(folder, text, before), drawn, made_from, funnel)
     return Summary(folder=folder, funnel=funnel, photos=sources.every_photo(), note=note)
+
+
+def _warn_of_unknown(annotated: Annotations, plan: Plan) -> None:
+    """Warn of what people said about scenes that the build lacks."""
+    items = sorted({*annotated.ids(), *annotated.flags})
+    scenes, known = {scene_of(item) for item in items}, set[str]()
+    for batch in plan.columns("id") if items else ():
+        known |= scenes.intersection(batch.column("id").to_pylist())
+    warn_of_unknown(items, {item for item in items if scene_of(item) in known})
 
 
 def _kept(

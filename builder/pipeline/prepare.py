@@ -204,7 +204,7 @@ def _read_use(folder: BuildFolder, concept: Concept, found: _ToCut, planned: Pla
         beside=photo.mask.sha256 if photo.mask else None,
         choice=photo.choice,
     )
-    use = with_review(use, photo.review)
+    use = with_review(folder, use, photo.reviews)
     if not found.key:
         return use
     if found.cut is None and planned and (before := planned.uses.get(photo.id)):  # its mask is not there any more

@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.result_cache import Result
 from builder.records import Background, ColourCounts, Cutout, Photo, Rejected
+from builder.sources.outlines import outline_of
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import REMAKE, read_checked, read_checked_or_none, write_checked
 from mycanvas.io.files import has_sha256, write_bytes
-from mycanvas.io.images import encode_photo, encode_png
+from mycanvas.io.images import decode_mask, encode_photo, encode_png
 
 COLOURS = "colours.npy"
 """The kind of the file with a cut-out's colours."""
@@ -31,6 +33,7 @@ class CutoutMarker:
     quality, cut_off, thin, lost: of the cut-out; None or empty where there is none, and then `reason` says why.
     files: the sha256 of each file, by its kind: "photo.jpg", "mask.png", "cutout.npy" and "colours.npy", or only the
         first.
+    outline: of its mask, from `sources.outlines`; None where there is none, and in files of earlier versions.
     """
 
     quality: float | None
@@ -39,6 +42,7 @@ class CutoutMarker:
     reason: str | None
     files: Mapping[str, str]
     lost: Mapping[str, float] = field(default_factory=dict)
+    outline: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,9 +56,10 @@ class PaintedMarker:
 
 def prepared_cutout(photo: Photo, result: Cutout | Rejected) -> Result:
     """Encode a photo with its cut-out, if there is one."""
-    contents = {"photo.jpg": encode_photo(photo.pixels, photo.alpha)}
+    contents, outline = {"photo.jpg": encode_photo(photo.pixels, photo.alpha)}, None
     if isinstance(result, Cutout):
         if result.mask is not None:
+            outline = outline_of(result.mask)
             contents["mask.png"] = encode_png(result.mask.astype(np.uint8) * 255)
         contents["cutout.npy"] = _npy(result.rgba)
         if result.colours is not None:
@@ -66,6 +71,7 @@ def prepared_cutout(photo: Photo, result: Cutout | Rejected) -> Result:
         lost=result.lost if isinstance(result, Cutout) else {},
         reason=result.reason if isinstance(result, Rejected) else None,
         files={kind: hashlib.sha256(content).hexdigest() for kind, content in contents.items()},
+        outline=outline,
     )
     return Result(facts=asdict(marker), files=contents)
 
@@ -111,6 +117,18 @@ def read_colours(folder: BuildFolder, key: str) -> ColourCounts:
     return _mapped(folder.cutout_file(key, COLOURS))
 
 
+def read_outline(folder: BuildFolder, key: str) -> str:
+    """Read the outline of a cut-out, as of `sources.outlines`; that of no object where there is none.
+
+    Raises:
+        StoreError: a file is missing or damaged.
+    """
+    marker = cutout_marker(folder, key)
+    if marker.outline is not None or "mask.png" not in marker.files:
+        return marker.outline or outline_of(None)
+    return _outline_of_file(folder.cutout_file(key, "mask.png"), marker.files["mask.png"])
+
+
 def read_cutout(folder: BuildFolder, key: str, photo_id: str) -> Cutout:
     """Read a cut-out. Its pixels are memory-mapped: loaded when accessed, and shared by workers.
 
@@ -152,6 +170,11 @@ def read_painted(folder: BuildFolder, name: str) -> Background:
     """
     marker = read_checked(folder.painted_file(name, "json"), PaintedMarker)
     return Background(pixels=_mapped(folder.painted_file(name, "npy")), horizon=marker.horizon, ground=marker.ground)
+
+
+@lru_cache(maxsize=2048)
+def _outline_of_file(file: Path, sha256: str) -> str:
+    return outline_of(decode_mask(_read(file, sha256)) >= 0.5)
 
 
 def _npy(pixels: NDArray[np.uint8 | np.uint16]) -> bytes:

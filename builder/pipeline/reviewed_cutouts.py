@@ -10,10 +10,12 @@ from typing import Any
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.cutout_decisions import decide, leaving, waiting
+from builder.pipeline.prepared_files import read_outline
 from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, Sources
 from builder.records import CutoutReview
-from builder.sources.cutout_reviews import CutoutReviews, user_reviews
+from builder.sources.cutout_reviews import CutoutReviews, review_for, user_reviews
+from builder.sources.outlines import outline_of
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import read_checked_or_none, write_checked
 from mycanvas.io.messages import counted
@@ -44,35 +46,51 @@ def current_sources(folder: BuildFolder) -> Sources:
     """
     reviews = build_reviews(folder)
 
-    def find(photo: str) -> CutoutReview | None:
+    def find(photo: str) -> tuple[CutoutReview, ...]:
         try:
-            return reviews.get(photo)
+            return reviews.about(photo)
         except StoreError as error:
             log.warning("%s", error)
-            return None
+            return ()
 
     return _sources_with(folder, find)
 
 
-def _sources_with(folder: BuildFolder, find: Callable[[str], CutoutReview | None]) -> Sources:
-    """The sources of a build with reviews, which `find` gives by the sha256 of the photo."""
+def _sources_with(folder: BuildFolder, find: Callable[[str], Sequence[CutoutReview]]) -> Sources:
+    """The sources of a build with the reviews that count for its cut-outs.
+
+    Args:
+        folder: the build.
+        find: gives all reviews of a photo by its sha256.
+    """
     sources, request = folder.sources(), read_checked_or_none(folder.request_file, dict[str, Any]) or {}
     photos = []
     for photo in sources.photos:
         sha256 = photo.sha256 or str(request.get(f"photo {photo.id}", ""))  # earlier versions recorded it there only
-        review = find(sha256) if sha256 else None
-        photos.append(with_review(replace(photo, sha256=sha256, planned=photo.in_plan), review))
+        found = find(sha256) if sha256 else ()
+        photos.append(with_review(folder, replace(photo, sha256=sha256, planned=photo.in_plan), found))
     gate = request.get("segment.min_quality", 0.0) if sources.gate is None else sources.gate
     keep_best = request.get("segment.keep_best", False) if sources.keep_best is None else sources.keep_best
     decided = decide(photos, gate, keep_best=keep_best)
     return replace(sources, photos=decided)
 
 
-def with_review(cutout: CutoutUse, review: CutoutReview | None) -> CutoutUse:
-    """Record a review, or that there is none."""
+def with_review(folder: BuildFolder, cutout: CutoutUse, reviews: Sequence[CutoutReview]) -> CutoutUse:
+    """Record the review that counts for a cut-out, or that there is none.
+
+    Args:
+        folder: where the cut-out is.
+        cutout: of a photo.
+        reviews: about this photo, the newest first.
+
+    Raises:
+        StoreError: a file of the cut-out is missing or damaged.
+    """
+    review = review_for(reviews, lambda: read_outline(folder, cutout.key) if cutout.key else outline_of(None))
+    other = reviews[0].verdict if reviews and review is None else None
     if review is None:
-        return replace(cutout, review=None, reviewed="", review_mask=None)
-    return replace(cutout, review=review.verdict, reviewed=review.reason, review_mask=review.mask)
+        return replace(cutout, review=None, reviewed="", review_mask=None, other_review=other)
+    return replace(cutout, review=review.verdict, reviewed=review.reason, review_mask=review.mask, other_review=None)
 
 
 def learn_reviews(folder: BuildFolder) -> Sources:
@@ -86,7 +104,7 @@ def learn_reviews(folder: BuildFolder) -> Sources:
         InputError: a file cannot be read.
     """
     reviews = build_reviews(folder)
-    sources = _sources_with(folder, reviews.get)
+    sources = _sources_with(folder, reviews.about)
     reviews.collect(photo.sha256 for photo in sources.photos if photo.sha256)
     if sources != folder.sources():
         write_checked(folder.sources_file, asdict(sources))

@@ -38,6 +38,7 @@ class CutoutUse:
     What people decide at present, which may differ from the decisions when the plan was drawn:
     beside: the sha256 of the mask beside the photo. choice: the key of concepts.toml.
     review, reviewed, review_mask: the verdict of a review, its reason, and the sha256 of its mask.
+    other_review: where no review counts, the verdict of the newest one about another outline of the photo.
     """
 
     id: str
@@ -65,6 +66,7 @@ class CutoutUse:
     review: Verdict | None = None
     reviewed: str = ""
     review_mask: str | None = None
+    other_review: Verdict | None = None
 
     @property
     def in_plan(self) -> bool:

@@ -18,7 +18,7 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.claim import claim
 from builder.pipeline.clean import remove_push_files
 from builder.publish.files import Rows
-from builder.publish.publication import CONCEPTS, Publication, check_publishable, prepare
+from builder.publish.publication import CONCEPTS, REPORT, Publication, check_publishable, prepare
 from builder.publish.remote import Remote, changed_files, check_repo_id, dropped_files, read_remote
 from dataset_card import HUB_LICENSES, license_yaml
 from mycanvas.errors import ConfigError, HubError
@@ -40,6 +40,7 @@ class Push:
 
     revision: the branch. commit: its last commit, the previous one where nothing had changed; None: a dry run.
     photos: the size in bytes of the published source photos. held_back: the number of those that no scene shows.
+    report: whether a report is among the files, which shows all photos.
     reached: whether the Hub answered; if not, this is a dry run. creates: whether the repository is new.
     send: the size in bytes of each file that is new or changed. keep: the number of unchanged files.
     delete: files that the dataset no longer has. splits: the rows of each split.
@@ -55,6 +56,7 @@ class Push:
     splits: Mapping[str, Rows]
     photos: int
     held_back: int
+    report: bool
     reached: bool
     creates: bool
     private: bool
@@ -75,6 +77,7 @@ class Push:
             *([parts] if self.send and self.keep else []),
             f"{'read back' if self.commit else 'it would hold'}: {rows} rows",
             self._about_photos(),
+            *([self._about_report()] if self.report else []),
             *([] if self.commit else self._advice()),
             *([f'load it:     datasets.load_dataset("{self.repo_id}"{branch})'] if self.commit else []),
             *([f"look at it:  {self.url}"] if self.commit else []),
@@ -86,6 +89,11 @@ class Push:
         return (
             f"{verb} {counted(number, 'source photo')} with the scenes, {byte_size(self.photos)} of the above{others}"
         )
+
+    def _about_report(self) -> str:
+        every = counted(self.splits[CONCEPTS].rows + self.held_back, "source photo")
+        others = f", also the {self.held_back} that no scene shows" if self.held_back else ""
+        return f"{'published' if self.commit else 'would publish'} {REPORT}, with small pictures of all {every}{others}"
 
     def _advice(self) -> list[str]:
         lines = []
@@ -183,6 +191,7 @@ def push(
             splits=publication.splits,
             photos=photos,
             held_back=len(checked.held_back),
+            report=checked.report is not None,
             reached=remote.reached,
             creates=not remote.exists,
             private=private,

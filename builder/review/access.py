@@ -5,7 +5,8 @@ can reach it too. So a request must
 
 - name this server as its host, or a page of another site could reach it under a name that it controls (DNS rebinding);
 - come from a page of this server, if it has an Origin; one that may change something must have one;
-- carry the session's cookie, which the browser gets once, in exchange for the token of the address that was printed;
+- carry the session's cookie, which the browser gets once, in exchange for the token of the address that was printed,
+  but for two empty files;
 - be for one of the paths that the pages use. Of Gradio these are its page and its static files: no uploads, no files.
 
 Browsers send cookies to all ports of a host. The cookie is therefore limited to a path that cannot be guessed, so that
@@ -32,6 +33,9 @@ ROUTES = ("/api/", "/pictures/", "/pages/")
 GRADIO_FILES = ("/assets/", "/static/")
 GRADIO_PAGES = ("/", "/theme.css")
 """Paths of Gradio that the pages use, for reading only."""
+
+EMPTY = {"/manifest.json": ("{}", "application/manifest+json"), "/favicon.ico": ("", "image/x-icon")}
+"""Files, with their types, for which browsers ask outside of the session's path, so without its cookie."""
 
 HEADERS = {
     "Content-Security-Policy": "; ".join(
@@ -99,6 +103,10 @@ class AccessGuard:
         if refused is None and given is not None:
             answer = HTMLResponse(_ENTERED) if self._has_cookie(headers) else self._enter(given)
             await answer(scope, receive, _with_headers(send, no_store=True))
+            return
+        if refused is None and scope["path"] in EMPTY and method in SAFE_METHODS:
+            content, kind = EMPTY[scope["path"]]
+            await Response(content, media_type=kind)(scope, receive, _with_headers(send, no_store=True))
             return
         if refused is None and not self._has_cookie(headers):
             refused = _refusal("open the address that `mycanvas review` printed")

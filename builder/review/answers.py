@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from mycanvas.errors import MyCanvasError, StoreError
+from mycanvas.io.messages import explain
+from mycanvas.ratings.entries import rater_name
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 log = logging.getLogger("mycanvas")
+
+
+Rater = Annotated[str, AfterValidator(rater_name)]
+"""The name of the person who sends a request."""
 
 
 class Body(BaseModel):
@@ -41,9 +51,13 @@ def _answer(status: HTTPStatus, reason: str) -> Response:
 
 def _wrong_request(_request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    first = found[0] if found else {"loc": (), "msg": str(error)}
-    place = ".".join(str(part) for part in first["loc"][1:])
-    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"{place}: {first['msg']}")
+    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, _explained(found[0]) if found else str(error))
+
+
+def _explained(error: ErrorDetails) -> str:
+    if error["type"] == "json_invalid":
+        return f"the request is not JSON: {error['ctx']['error']}"
+    return explain({**error, "loc": error["loc"][1:]}, ())  # without "body" or "query"
 
 
 def _known(_request: Request, error: Exception) -> Response:

@@ -44,13 +44,17 @@ async def add_page(app: FastAPI, path: str, tabs: Mapping[str, str]) -> None:
     Args:
         app: the result of `make_app`.
         path: as there.
-        tabs: the title of each tab, by the name of its script in pages/.
+        tabs: the title of each tab, by the name of its script in pages/; a study is shown first.
     """
     import gradio
 
-    with gradio.Blocks(title="MyCanvas review", analytics_enabled=False, fill_width=True) as blocks, gradio.Tabs():
+    first = "study" if "study" in tabs else next(iter(tabs))
+    with (
+        gradio.Blocks(title="MyCanvas review", analytics_enabled=False, fill_width=True) as blocks,
+        gradio.Tabs(selected=first),
+    ):
         for name, title in tabs.items():
-            with gradio.Tab(title):
+            with gradio.Tab(title, id=name):
                 gradio.HTML(
                     html_template=f'<div class="mc" data-tab="{name}"></div>',
                     js_on_load=_START.replace("NAME", name),

@@ -9,18 +9,19 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from builder.records import Verdict
-from builder.review.answers import Body, picture
+from builder.review.answers import Body, Rater, picture
 from builder.review.cutouts import MAX_MASK_BYTES, ReviewedCutouts
 from mycanvas.errors import InputError
 
 
 class _Decision(Body):
-    """verdict: None withdraws the decision. mask: the sha256 of one that was given before."""
+    """verdict: None withdraws the decision. mask: the sha256 of one that was given before. key: of the cut-out seen."""
 
-    rater: str
+    rater: Rater
     verdict: Verdict | None
     reason: str = ""
     mask: str | None = None
+    key: str | None = None
 
 
 def cutout_routes(cutouts: ReviewedCutouts) -> APIRouter:
@@ -45,11 +46,11 @@ def cutout_routes(cutouts: ReviewedCutouts) -> APIRouter:
 
     @router.post("/api/cutouts/{sha256}")
     def decide(sha256: str, decision: _Decision) -> dict[str, Any]:
-        cutouts.decide(sha256, decision.verdict, decision.reason, decision.mask, decision.rater)
+        cutouts.decide(sha256, decision.verdict, decision.reason, decision.mask, decision.rater, decision.key)
         return cutouts.described(sha256)
 
     @router.post("/api/cutouts/{sha256}/mask")
-    async def replace_mask(sha256: str, rater: str, request: Request, reason: str = "") -> dict[str, Any]:
+    async def replace_mask(sha256: str, rater: Rater, request: Request, reason: str = "") -> dict[str, Any]:
         data = bytearray()
         async for part in request.stream():
             data += part

@@ -16,11 +16,12 @@ from PIL import Image
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.cutout_decisions import leaving
-from builder.pipeline.prepared_files import read_cutout, read_encoded
+from builder.pipeline.prepared_files import read_cutout, read_encoded, read_outline
 from builder.pipeline.reviewed_cutouts import build_reviews, current_sources
 from builder.pipeline.source_photos import CutoutUse, format_quality
 from builder.records import Alpha, CutoutReview, Rgba, Verdict
 from builder.sources.overrides import has_proportions
+from builder.stages.segment.base import find_smallness
 from mycanvas.errors import InputError
 from mycanvas.io.images import decode_mask, decode_rgb, encode_png
 
@@ -105,27 +106,34 @@ class ReviewedCutouts:
         photos = current_sources(self._folder).photos
         return frozenset(photo.id for photo in photos if photo.in_plan and leaving(photo))
 
-    def decide(self, sha256: str, verdict: Verdict | None, reason: str, mask: str | None, rater: str) -> None:
+    def decide(
+        self, sha256: str, verdict: Verdict | None, reason: str, mask: str | None, rater: str, key: str | None = None
+    ) -> None:
         """Keep a decision; it is on the disk when this returns.
 
         Args:
             sha256: of the photo.
             verdict: use the cut-out or not; None withdraws the decision.
             reason: may be empty.
-            mask: the sha256 of a mask that was given before; None: the outline as it was cut.
+            mask: the sha256 of a mask that was given before; None: the outline as it was cut, which is recorded.
             rater: who decides.
+            key: of the cut-out that was seen; None: the present one.
 
         Raises:
-            InputError: there is no such photo, or the reason is too long.
+            InputError: there is no such photo, it was cut out again, or the reason is too long.
             StoreError: it cannot be written, or there is no such mask.
         """
-        self.photo(sha256)
+        photo = self.photo(sha256)
+        if key not in (None, photo.key):
+            raise InputError("the photo was cut out again since; reload this page")
         _check_reason(reason)
+        outline = None if mask else read_outline(self._folder, photo.key)
         with self._writing:
             if verdict is None:
-                self._reviews.remove(sha256)
+                self._reviews.remove(sha256, outline)
                 return
-            self._reviews.put(CutoutReview(photo=sha256, verdict=verdict, reason=reason, mask=mask, rater=rater))
+            review = CutoutReview(photo=sha256, verdict=verdict, reason=reason, mask=mask, rater=rater, outline=outline)
+            self._reviews.put(review)
 
     def replace_mask(self, sha256: str, data: bytes, reason: str, rater: str) -> None:
         """Keep a mask that a person gave: the photo is used, with this outline.
@@ -142,7 +150,9 @@ class ReviewedCutouts:
         """
         photo = self.photo(sha256)
         _check_reason(reason)
-        png = _encoded(_fitted(decode_mask(data), self._photo_pixels(photo).shape[:2]))
+        alpha = _fitted(decode_mask(data), self._photo_pixels(photo).shape[:2])
+        _check_outline(alpha >= 0.5, self._folder.request()["segment.min_side"])
+        png = _encoded(alpha)
         digest = hashlib.sha256(png).hexdigest()
         with self._writing:
             review = CutoutReview(photo=sha256, verdict="use", reason=reason, mask=digest, rater=rater)
@@ -217,6 +227,7 @@ def _described(photo: CutoutUse) -> dict[str, Any]:
     return {
         "sha256": photo.sha256,
         "id": photo.id,
+        "key": photo.key,
         "quality": None if photo.quality is None else format_quality(photo.quality),
         "used": photo.used if photo.review is None else photo.review == "use",
         "found": photo.quality is not None or photo.review_mask is not None,
@@ -240,6 +251,18 @@ def _fitted(mask: Alpha, size: tuple[int, ...]) -> Alpha:
     if not (resized >= 0.5).any():
         raise InputError("the mask is black everywhere; expected white where the object is")
     return resized
+
+
+def _check_outline(solid: NDArray[np.bool_], min_side: int) -> None:
+    """Refuse an outline that a build would refuse, or that leaves nothing out.
+
+    Raises:
+        InputError: the object is smaller than min_side pixels, or the whole photo.
+    """
+    if solid.all():
+        raise InputError("the mask is white everywhere; expected black around the object")
+    if flaw := find_smallness(solid, min_side):
+        raise InputError(f"a build could not use this mask: {flaw}")
 
 
 def _encoded(mask: Alpha) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from builder.review.answers import Body, picture
+from builder.review.answers import Body, Rater, picture
 from builder.review.cutouts import ReviewedCutouts
 from builder.review.scenes import CandidateScene, SceneIndex, order_for
 from builder.stages.caption.edited import edited_words
@@ -25,13 +25,15 @@ class _Sent(Body):
     """id: a UUID that the page made. session: of the page."""
 
     id: str
-    rater: str
+    rater: Rater
     session: str = ""
 
 
 class _Rank(_Sent):
+    """score: checked by Rating."""
+
     item: str
-    score: int
+    score: Any
 
 
 class _Flagged(_Sent):
@@ -51,7 +53,7 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
     router = APIRouter()
 
     @router.get("/api/scenes")
-    def listed(rater: str) -> dict[str, Any]:
+    def listed(rater: Rater) -> dict[str, Any]:
         ranks = {rating.item: rating.score for rating in store.current(Rating, rater)}
         flags = {flag.item: flag.reason for flag in store.current(Flag, rater) if flag.reason}
         left_out = cutouts.left_out()

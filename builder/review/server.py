@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.pipeline.build_folder import BuildFolder
-from mycanvas.errors import ConfigError, MissingExtra
+from mycanvas.errors import ConfigError, MissingExtra, StoreError
 from mycanvas.io.images import quiet_decoding
 from mycanvas.ratings.store import RatingStore
 
@@ -80,6 +80,7 @@ def reviewing(plan: ReviewPlan, opened: socket.socket, announce: Callable[[str],
     Raises:
         MissingExtra: Gradio is not installed.
         ConfigError, InputError: the study cannot be read.
+        StoreError: ranks cannot be stored, or a file of the build is damaged.
     """
     with guarded_app(plan, opened.getsockname()[1], announce) as guard:
         import uvicorn
@@ -108,7 +109,7 @@ def guarded_app(plan: ReviewPlan, port: int, announce: Callable[[str], None]) ->
     """The application behind its guard; its temporary files are removed at the end.
 
     Raises:
-        MissingExtra, ConfigError, InputError: as `reviewing`.
+        MissingExtra, ConfigError, InputError, StoreError: as `reviewing`.
     """
     with tempfile.TemporaryDirectory(prefix="mycanvas-review-") as scratch:
         # Gradio reads these when it is imported: it reports nothing to anyone, and writes to no shared folder.
@@ -128,7 +129,24 @@ def guarded_app(plan: ReviewPlan, port: int, announce: Callable[[str], None]) ->
 
 
 def routers(plan: ReviewPlan) -> Iterator[APIRouter]:
-    """The routes of each tab."""
+    """The routes of each tab; they answer an error while the dataset is not where it was.
+
+    Raises:
+        ConfigError, InputError, StoreError: as `reviewing`.
+    """
+    from fastapi import APIRouter, Depends
+
+    def check_place() -> None:
+        if not plan.folder.request_file.is_file():
+            raise StoreError(f"{plan.folder.path} is gone; move it back, or start the review with its new path")
+
+    for router in _tab_routers(plan):
+        checked = APIRouter(dependencies=[Depends(check_place)])
+        checked.include_router(router)
+        yield checked
+
+
+def _tab_routers(plan: ReviewPlan) -> Iterator[APIRouter]:
     from builder.review.cutout_routes import cutout_routes
     from builder.review.cutouts import ReviewedCutouts
     from builder.review.scene_routes import scene_routes
@@ -137,11 +155,12 @@ def routers(plan: ReviewPlan) -> Iterator[APIRouter]:
     from builder.review.study_routes import study_routes
 
     store = RatingStore(plan.folder.review_file)
+    store.prepare()
     cutouts = ReviewedCutouts(plan.folder)
     yield cutout_routes(cutouts)
     yield scene_routes(SceneIndex(plan.folder), cutouts, store, plan.folder.request()["caption.max_words"])
     if plan.study:
-        yield study_routes(read_study(plan.study), store)
+        yield study_routes(read_study(plan.study), store, cutouts)
 
 
 def _key(folder: Path) -> str:

@@ -70,10 +70,11 @@ class StudyFile(Table):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyItem:
-    """One prompt of a study. id: the name of its pictures' files. split: of its composition."""
+    """One prompt of a study. id: the name of its pictures' files. concepts, split: of its composition."""
 
     id: str
     prompt: str
+    concepts: tuple[str, ...]
     split: str
 
 
@@ -173,10 +174,11 @@ def read_study(path: Path) -> Study:
     items: list[StudyItem] = []
     paths: dict[tuple[str, str], Path] = {}
     for prompt in read_prompts(path.parent / file.prompts):
-        count = len(prompt.composition.split("+"))
-        if count > MAX_OBJECTS:
+        concepts = tuple(prompt.composition.split("+"))
+        if len(concepts) > MAX_OBJECTS:
             raise InputError(f"{file.prompts}: a composition is 1 to {MAX_OBJECTS} concepts, got {prompt.composition}")
-        items.append(StudyItem(id=prompt.file, prompt=prompt.prompt, split=split_of(count)))
+        split = split_of(len(concepts))
+        items.append(StudyItem(id=prompt.file, prompt=prompt.prompt, concepts=concepts, split=split))
         for arm, folder in file.arms.items():
             try:
                 paths[prompt.file, arm] = picture_path(path.parent / folder, prompt.file)

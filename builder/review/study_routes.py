@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from builder.review.answers import Body, picture
+from builder.review.answers import Body, Rater, picture
+from builder.review.cutouts import ReviewedCutouts
 from builder.review.study import Comparison, Study, arm_at
 from mycanvas.errors import InputError
 from mycanvas.ratings.entries import PairChoice, Preference
@@ -17,20 +18,25 @@ from mycanvas.ratings.store import RatingStore
 
 log = logging.getLogger("mycanvas")
 
+PHOTOS = 4
+"""Most photos of a concept that are shown beside the pictures."""
+
 
 class _Sent(Body):
     """id: a UUID that the page made. session: of the page."""
 
     id: str
-    rater: str
+    rater: Rater
     session: str = ""
 
 
 class _Score(_Sent):
+    """score: checked by Preference."""
+
     comparison: str
     position: int
     question: str
-    score: int
+    score: Any
 
 
 class _Choice(_Sent):
@@ -41,21 +47,22 @@ class _Choice(_Sent):
     chosen: int
 
 
-def study_routes(study: Study, store: RatingStore) -> APIRouter:
-    """The routes, for one study."""
+def study_routes(study: Study, store: RatingStore, cutouts: ReviewedCutouts) -> APIRouter:
+    """The routes, for one study. cutouts: of the dataset, whose photos show what the objects should look like."""
     router = APIRouter()
 
     @router.get("/api/study")
-    def listed(rater: str) -> dict[str, Any]:
+    def listed(rater: Rater) -> dict[str, Any]:
         given = _given(store, rater)
         return {
             "kind": study.kind,
             "questions": [{"name": name, "text": text} for name, text in study.questions.items()],
             "comparisons": [_shown(study, each, given) for each in study.comparisons(rater).values()],
+            "concepts": _concepts(study, cutouts),
         }
 
     @router.get("/pictures/study/{comparison_id}/{position}")
-    def pictured(comparison_id: str, position: int, rater: str) -> Response:
+    def pictured(comparison_id: str, position: int, rater: Rater) -> Response:
         comparison = study.comparison(rater, comparison_id)
         try:
             return picture(study.png(comparison, position), "png", lasting=True)
@@ -112,6 +119,18 @@ def study_routes(study: Study, store: RatingStore) -> APIRouter:
     return router
 
 
+def _concepts(study: Study, cutouts: ReviewedCutouts) -> dict[str, dict[str, Any]]:
+    """The noun and some photos of each concept of the study, those in use first; none if the dataset lacks it."""
+    shown: dict[str, dict[str, Any]] = {
+        name: {"noun": "", "photos": []} for item in study.items for name in item.concepts
+    }
+    for sha256, photo in sorted(cutouts.every().items(), key=lambda entry: not entry[1].used):
+        if photo.concept in shown and len(shown[photo.concept]["photos"]) < PHOTOS:
+            shown[photo.concept]["noun"] = photo.class_noun
+            shown[photo.concept]["photos"].append(sha256)
+    return shown
+
+
 def _given(store: RatingStore, rater: str) -> dict[tuple[str, ...], Any]:
     """A person's answers: a score by item, arm and question, or the chosen arm by item, both arms and question."""
     found: dict[tuple[str, ...], Any] = {
@@ -132,7 +151,13 @@ def _shown(study: Study, comparison: Comparison, given: dict[tuple[str, ...], An
             answers[name] = arms.index(chosen) if chosen in arms else None
         else:
             answers[name] = [given.get((item.id, arm, name)) for arm in arms]
-    return {"id": comparison.id, "prompt": item.prompt, "pictures": len(arms), "answers": answers}
+    return {
+        "id": comparison.id,
+        "prompt": item.prompt,
+        "concepts": list(dict.fromkeys(item.concepts)),
+        "pictures": len(arms),
+        "answers": answers,
+    }
 
 
 def _check_question(study: Study, question: str) -> None:

@@ -80,7 +80,7 @@ def with_overrides(folder: ConceptFolder, photos: Sequence[PhotoFile]) -> list[P
 
 
 def with_reviews(concepts: Sequence[Concept], reviews: CutoutReviews) -> tuple[Concept, ...]:
-    """Add to each photo what a person decided about its cut-out; this comes before all other decisions.
+    """Add to each photo what people decided about its cut-outs; this comes before all other decisions.
 
     Raises:
         StoreError: a decision or its mask is damaged.
@@ -92,18 +92,18 @@ def with_reviews(concepts: Sequence[Concept], reviews: CutoutReviews) -> tuple[C
 
 
 def _reviewed(photo: PhotoFile, reviews: CutoutReviews) -> PhotoFile:
-    """The photo with its review; the mask of a review has the size at which the build keeps the photo."""
+    """The photo with its reviews; the mask of a review has the size at which the build keeps the photo."""
     try:
-        review = reviews.get(photo.sha256)
-        mask = reviews.mask_file(review) if review else None
+        found = reviews.about(photo.sha256)
+        mask = reviews.mask_file(found[0]) if found else None
     except StoreError as error:
         raise StoreError(f"{photo.id}: {error}") from error
     if mask is None:
-        return replace(photo, review=review)
+        return replace(photo, reviews=found)
     try:
-        return replace(photo, review=review, review_mask=_mask_file(mask, photo, scaled=True), flaw=None)
+        return replace(photo, reviews=found, review_mask=_mask_file(mask, photo, scaled=True), flaw=None)
     except InputError as error:
-        return replace(photo, review=review, flaw=f"its mask from review: {error}")
+        return replace(photo, reviews=found, flaw=f"its mask from review: {error}")
 
 
 def _is_mask(path: Path) -> bool:

@@ -23,6 +23,7 @@ _KINDS: Mapping[str, str] = {
     "int_parsing": "a whole number",
     "int_type": "a whole number",
     "list_type": "a list",
+    "model_attributes_type": "a table of keys and values",
     "model_type": "a table of keys and values",
     "path_type": "a path",
     "string_type": "text",
@@ -38,8 +39,8 @@ _BOUNDS: Mapping[str, Callable[[Any], str]] = {
     "literal_error": lambda bound: str(bound["expected"]),
     "string_too_long": lambda bound: f"text of at most {counted(bound['max_length'], 'character')}",
     "string_too_short": lambda bound: f"text of at least {counted(bound['min_length'], 'character')}",
-    "too_long": lambda bound: f"a list of at most {counted(bound['max_length'], 'value')}",
-    "too_short": lambda bound: f"a list of at least {counted(bound['min_length'], 'value')}",
+    "too_long": lambda bound: _sized("of at most", bound["max_length"], bound["field_type"]),
+    "too_short": lambda bound: _sized("of at least", bound["min_length"], bound["field_type"]),
 }
 """The expected value, by the type of pydantic's error, for errors that come with a bound."""
 
@@ -76,11 +77,12 @@ def explain(error: ErrorDetails, known: Sequence[str]) -> str:
 
     Args:
         error: its place, its type and the value that was given.
-        known: the keys that are allowed in that place.
+        known: the keys that are allowed in that place; none where they are not known.
     """
     place = _place(error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"unknown key {place}; {nearest(str(error['loc'][-1]), known)}"
+        hint = f"; {nearest(str(error['loc'][-1]), known)}" if known else ""
+        return f"unknown key {place}{hint}"
     if error["type"] == "missing":
         return f"{place} is missing"
     problem = _problem(error)
@@ -109,6 +111,11 @@ def _problem(error: ErrorDetails) -> str:
     if kind in _KINDS:
         return f"expected {_KINDS[kind]}, {given}"
     return f"{error['msg'][0].lower()}{error['msg'][1:]}, {given}"
+
+
+def _sized(relation: str, length: int, kind: str) -> str:
+    what, part = ("a table", "key") if kind == "Dictionary" else ("a list", "value")
+    return f"{what} {relation} {counted(length, part)}"
 
 
 def _number(relation: str, bound: float) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,13 +23,37 @@ FLAGS = ("concept missing", "floating", "artefact", "wrong caption", "bad cut-ou
 """Reasons for which a person flags a scene."""
 MAX_TEXT = 1000
 """Maximum number of characters of a note or a caption."""
+MAX_RATER = 80
+"""Maximum number of characters of a rater's name."""
+
+
+def rater_name(name: object) -> str:
+    """A rater's name as it is stored, so that one person has one name: composed (NFC), without spaces around it.
+
+    Each space of another kind, such as the wide one between Japanese names, becomes a usual one.
+
+    Raises:
+        ValueError: it is empty or too long, or has control characters or invisible ones.
+    """
+    if not isinstance(name, str):
+        raise ValueError(f"expected a name, got {_shown(name)}")
+    spaced = (" " if unicodedata.category(each) == "Zs" else each for each in name.strip())
+    found = unicodedata.normalize("NFC", "".join(spaced))
+    if not found:
+        raise ValueError(f"expected a name, got {_shown(name)}")
+    if not found.isprintable():
+        raise ValueError(f"expected a name without control characters and invisible ones, got {found[:MAX_RATER]!a}")
+    if len(found) > MAX_RATER:
+        raise ValueError(f"expected a name of at most {MAX_RATER} characters, got {len(found)}")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rating:
     """One person's rank of one scene.
 
-    rater: the person, under the same name in every line. item: the scene's id. score: 1 (worst) to 5 (best).
+    rater: the person, under the same name in every line; as `rater_name` gives it. item: the scene's id.
+    score: 1 (worst) to 5 (best).
 
     Raises:
         ValueError: a field has an invalid value.
@@ -39,7 +64,8 @@ class Rating:
     score: int
 
     def __post_init__(self) -> None:
-        _check_names(rater=self.rater, item=self.item)
+        _set_rater(self)
+        _check_names(item=self.item)
         _check_score(self.score, RANKS)
 
     @property
@@ -66,7 +92,8 @@ class Flag:
     note: str = ""
 
     def __post_init__(self) -> None:
-        _check_names(rater=self.rater, item=self.item)
+        _set_rater(self)
+        _check_names(item=self.item)
         if self.reason is not None and self.reason not in FLAGS:
             raise ValueError(f"reason: expected one of {', '.join(FLAGS)}, got {_shown(self.reason)}")
         _check_text(photo=self.photo, note=self.note)
@@ -92,7 +119,8 @@ class CaptionEdit:
     caption: str | None
 
     def __post_init__(self) -> None:
-        _check_names(rater=self.rater, item=self.item)
+        _set_rater(self)
+        _check_names(item=self.item)
         if self.caption is not None:
             _check_text(caption=self.caption)
             if not self.caption.strip():
@@ -124,7 +152,8 @@ class Preference:
     question: str = ""
 
     def __post_init__(self) -> None:
-        _check_names(rater=self.rater, item=self.item, arm=self.arm)
+        _set_rater(self)
+        _check_names(item=self.item, arm=self.arm)
         _check_score(self.score, PREFERENCE_SCORES)
         _check_split(self.split)
         _check_text(question=self.question)
@@ -154,7 +183,8 @@ class PairChoice:
     question: str = ""
 
     def __post_init__(self) -> None:
-        _check_names(rater=self.rater, item=self.item)
+        _set_rater(self)
+        _check_names(item=self.item)
         if not isinstance(self.arms, list | tuple) or len(self.arms) != 2 or self.arms[0] == self.arms[1]:
             raise ValueError(f"arms: expected the names of two arms, got {_shown(self.arms)}")
         for arm in self.arms:
@@ -204,6 +234,13 @@ def example(kind: type[AnyEntry]) -> str:
         PairChoice: {"arms": ["ours", "baseline"], "chosen": "ours", "split": SPLITS[0]},
     }
     return json.dumps({**shared, **others[kind]})
+
+
+def _set_rater(entry: AnyEntry) -> None:
+    try:
+        object.__setattr__(entry, "rater", rater_name(entry.rater))
+    except ValueError as error:
+        raise ValueError(f"rater: {error}") from None
 
 
 def _check_names(**names: object) -> None:

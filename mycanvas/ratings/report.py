@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
-from mycanvas.dataset import planned_splits
 from mycanvas.io.messages import counted
 from mycanvas.io.tables import Table
 from mycanvas.ratings.agreement import agreement, correlations
@@ -19,14 +17,9 @@ NOTHING = "-"
 """A cell where there is too little to compute."""
 
 
-def quality_report(ratings: Sequence[Rating], dataset: Path) -> Table:
-    """Tabulate people's ranks of a dataset's scenes.
-
-    Raises:
-        InputError: the dataset cannot be read, or other scenes were ranked.
-        StoreError: the dataset's build folder is damaged.
-    """
-    rows = quality_table(ratings, planned_splits(dataset))
+def quality_report(ratings: Sequence[Rating], splits: Mapping[str, str]) -> Table:
+    """Tabulate people's ranks of a dataset's scenes; the arguments are as for `quality_table`."""
+    rows = quality_table(ratings, splits)
     raters = len({rating.rater for rating in ratings})
     return Table(
         key="quality",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from mycanvas.io.files import os_errors, sync_folder
 from mycanvas.io.mounts import MOUNTS, is_local
 from mycanvas.ratings.entries import AnyEntry, CaptionEdit, Flag, PairChoice, Preference, Rating, parse_entry
 from mycanvas.ratings.events import Event, checked_id, new_id
+
+log = logging.getLogger("mycanvas")
 
 FILE_NAME = "review.sqlite"
 """The name of the file in the hidden folder of a build."""
@@ -47,14 +50,18 @@ _TABLES = (
     "rater TEXT NOT NULL, session TEXT NOT NULL, at TEXT NOT NULL, value TEXT NOT NULL, checksum TEXT NOT NULL)",
     "CREATE TABLE undone (id TEXT PRIMARY KEY, event TEXT)",
 )
-_CURRENT = "SELECT id, kind, rater, session, at, value, checksum FROM events WHERE id NOT IN (SELECT event FROM undone WHERE event IS NOT NULL)"  # noqa: E501
+_COLUMNS = "id, kind, rater, session, at, value, checksum"
+_CURRENT = (
+    f"SELECT {_COLUMNS} FROM events "  # noqa: S608
+    "WHERE id NOT IN (SELECT event FROM undone WHERE event IS NOT NULL)"
+)
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 _E = TypeVar("_E", Rating, Flag, CaptionEdit, Preference, PairChoice)
 
 
 class RatingStore:
-    """The file of events of one dataset; it is made when the first event is added.
+    """The file of events of one dataset; it is made when the first event is added, or by `prepare`.
 
     Args:
         path: the file, `review.sqlite` in the hidden folder of a build.
@@ -65,6 +72,18 @@ class RatingStore:
         self.path = path
         self._mounts = mounts
         self._checked = False
+        self._found_empty = False
+
+    def prepare(self) -> None:
+        """Check that each event can be read and that more can be added; a file that was emptied is named by a warning.
+
+        Raises:
+            StoreError: as `add`.
+        """
+        self._warn_if_emptied()
+        with self._open_to_write() as connection:
+            for row in connection.execute(f"SELECT {_COLUMNS} FROM events"):  # noqa: S608
+                self._event(row)
 
     def add(self, event: Event) -> None:
         """Store an event; it is on the disk when this returns. An event that is stored already changes nothing.
@@ -114,8 +133,7 @@ class RatingStore:
         with self._open_to_write() as connection:
             done = connection.execute("SELECT event FROM undone WHERE id = ?", (request,)).fetchone()
             if done:
-                columns = "id, kind, rater, session, at, value, checksum"
-                found = connection.execute(f"SELECT {columns} FROM events WHERE id = ?", done).fetchone()  # noqa: S608
+                found = connection.execute(f"SELECT {_COLUMNS} FROM events WHERE id = ?", done).fetchone()  # noqa: S608
                 return self._event(found) if found else None
             where, given = f" AND rater = ? AND kind IN ({', '.join('?' * len(names))})", [rater, *names]
             if session is not None:
@@ -193,6 +211,7 @@ class RatingStore:
         if not os.path.lexists(self.path):
             yield None
             return
+        self._warn_if_emptied()
         # With mode=ro, SQLite would leave the files of its log behind.
         name = f"file:{quote(os.path.abspath(self.path))}?mode=rw"
         has_log = self.path.with_name(f"{self.path.name}-wal").exists()
@@ -201,6 +220,14 @@ class RatingStore:
         with self._errors("read"), closing(self._connect(name, uri=True)) as connection:
             connection.execute("BEGIN")
             yield connection if self._check(connection, make=False) else None
+
+    def _warn_if_emptied(self) -> None:
+        """A new file has its tables from the first moment on, unless the process that made it was killed just then."""
+        with os_errors(self.path, "read"):
+            emptied = self.path.is_file() and not self.path.stat().st_size
+        if emptied and not self._found_empty:
+            log.warning("%s is empty; if it had ranks, they are lost: restore it from a copy", self.path)
+        self._found_empty = emptied
 
     def _connect(self, name: str, *, uri: bool = False) -> sqlite3.Connection:
         if os.path.lexists(self.path) and not self.path.is_file():

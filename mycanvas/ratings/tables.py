@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from mycanvas.errors import InputError
+from mycanvas.io.messages import counted
+from mycanvas.io.text import brief
 from mycanvas.ratings.entries import RANKS, Preference, Rating
 from mycanvas.ratings.files import SHOWN
 from mycanvas.schema import SPLIT_TITLES, SPLITS
+
+log = logging.getLogger("mycanvas")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,23 +41,29 @@ def quality_table(ratings: Iterable[Rating], splits: Mapping[str, str]) -> tuple
     The poster counts scenes, not ratings: a scene that several people rated counts once, with its `rank_of`.
 
     Args:
-        ratings: as `read_ratings` returns them.
+        ratings: of these scenes.
         splits: the split of every scene that may have been rated, kept or not, by its id.
-
-    Raises:
-        InputError: a rated item is not one of these scenes.
     """
     scores: defaultdict[str, list[int]] = defaultdict(list)
     for rating in ratings:
         scores[rating.item].append(rating.score)
-    unknown = [item for item in scores if item not in splits]
-    if unknown:
-        some = ", ".join(unknown[:SHOWN]) + (", …" if len(unknown) > SHOWN else "")
-        raise InputError(f"{len(unknown)} of {len(scores)} rated items are not scenes of this dataset: {some}")
     found = {split: [0] * len(RANKS) for split in SPLITS}
     for item, given in scores.items():
         found[splits[item]][rank_of(given) - 1] += 1
     return tuple(QualityRow(split=split, counts=tuple(counts)) for split, counts in found.items() if any(counts))
+
+
+def warn_of_unknown(items: Iterable[str], scenes: Collection[str]) -> None:
+    """Warn of rated items that are not among the scenes of a dataset, so that their ratings do not count in it."""
+    rated = dict.fromkeys(items)
+    unknown = [item for item in rated if item not in scenes]
+    if unknown:
+        some = ", ".join(map(brief, unknown[:SHOWN])) + (", …" if len(unknown) > SHOWN else "")
+        log.warning(
+            "%d of %s left out, as the dataset has no such scenes: %s; to count their ratings, give the dataset in "
+            "which they were rated",
+            *(len(unknown), f"{counted(len(rated), 'rated item')} {'is' if len(unknown) == 1 else 'are'}", some),
+        )
 
 
 def rank_of(scores: Sequence[int]) -> int:

@@ -14,11 +14,12 @@ import mycanvas  # noqa: F401  (registers the loader)
 from builder.pipeline.build import build, cut_out_only
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import reselect
-from builder.pipeline.prepared_files import read_encoded
+from builder.pipeline.prepared_files import read_encoded, read_outline
 from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.pipeline.scene_layers import SceneLayers
 from builder.records import CutoutReview
 from builder.sources.cutout_reviews import CutoutReviews
+from builder.sources.outlines import outline_of
 from mycanvas.dataset import open_dataset
 from mycanvas.errors import InputError, StoreError
 from mycanvas.io.checked import read_checked, write_checked
@@ -194,3 +195,44 @@ def test_concept_whose_photos_are_all_refused_is_left_out_with_the_reason(
         build(config(shapes, grounds, tmp_path / "out", segment={"keep_best": True}))
 
     assert 'concept "cone" is left out: none of its photos gave a cut-out (refused in review)' in caplog.messages
+
+
+def test_decision_holds_for_its_outline_in_builds_of_another_size_and_for_no_other_outline(
+    copied: tuple[Path, Path], grounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYCANVAS_REVIEWS", str(tmp_path / "user"))
+    photos, output = copied
+    scenes, reviews = kept(output), build_reviews(BuildFolder(output))
+    for name in ("cone/0.png", "slab/0.png"):
+        outline = read_outline(BuildFolder(output), uses(output)[name].key)
+        reviews.put(CutoutReview(photo=of(photos, name), verdict="refuse", outline=outline))
+    for name, verdict in (("ball/0.png", "refuse"), ("ball2/0.png", "use")):  # of another segmenter
+        review = CutoutReview(photo=of(photos, name), verdict=verdict, outline=outline_of(None))  # type: ignore[arg-type]
+        reviews.put(review)
+    (photos / "slab" / "0.mask.png").write_bytes(png((0, 0, 160, 60)))
+
+    built = cut_out_only(config(photos, grounds, tmp_path / "new", resolution=128))
+    reselect(output, {})
+
+    found, gate = uses(built.path), "quality 1.000, at least"
+    assert use(found, "cone/0.png") == (False, "refused in review")
+    assert use(found, "slab/0.png") == (True, "the mask beside the photo")
+    for name, verdict in (("ball/0.png", "refused"), ("ball2/0.png", "accepted")):
+        used, why = use(found, name)
+        assert (used, why.startswith(gate)) == (True, True)
+        assert why.endswith(f"; another outline was {verdict} in review")
+        assert found[name].review is None
+    assert kept(output) == but_those_of(but_those_of(scenes, "cone/0.png"), "slab/0.png")
+
+
+def test_outline_of_a_cutout_of_an_earlier_version_is_that_of_its_mask(copied: tuple[Path, Path]) -> None:
+    photos, output = copied
+    folder, key = BuildFolder(output), uses(output)["cone/0.png"].key
+    outline = read_outline(folder, key)
+    marker = read_checked(folder.cutout_file(key, "json"), dict)
+    write_checked(folder.cutout_file(key, "json"), {name: marker[name] for name in marker.keys() - {"outline"}})
+    build_reviews(folder).put(CutoutReview(photo=of(photos, "cone/0.png"), verdict="refuse", outline=outline))
+
+    assert outline == marker["outline"] != outline_of(None)
+    assert read_outline(folder, key) == outline
+    assert use(uses(output), "cone/0.png") == (False, "refused in review")

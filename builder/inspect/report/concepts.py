@@ -12,6 +12,7 @@ from PIL import Image
 
 from builder.inspect.report.thumbnails import LEVELS, SAMPLE, Level, data_uri, fitting_level
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.cutout_decisions import waiting
 from builder.pipeline.prepared_files import read_cutout, read_encoded
 from builder.pipeline.source_photos import CutoutUse, format_quality
 
@@ -25,13 +26,15 @@ class ReportCutout:
     """One photo of a concept.
 
     image: a JPEG of the cut-out, or of the photo where there is none; None: the photo could not be read.
-    quality: in digits, or "no cut-out". why: it is used or not.
+    quality: in digits, or "no cut-out". used: scenes may show it. waits: a person accepted or fixed it since the build
+    was planned, so that only another build uses it. why: it is used or not.
     """
 
     id: str
     image: str | None
     quality: str
     used: bool
+    waits: bool
     why: str
 
 
@@ -40,7 +43,8 @@ class ReportConcept:
     """One concept.
 
     height: in words. made, kept: scenes that show it. used, photos: the number of its photos that scenes may show, and
-    of all. cutouts: of its photos, the best first and those that a person refused last; of many, some are left out.
+    of all. waiting: of those that only another build uses. cutouts: of its photos, the best first and those that a
+    person refused last; of many, some are left out.
     """
 
     name: str
@@ -50,6 +54,7 @@ class ReportConcept:
     made: int
     kept: int
     used: int
+    waiting: int
     photos: int
     cutouts: tuple[ReportCutout, ...]
 
@@ -94,6 +99,7 @@ def read_concepts(
     level = min(level, LEVELS[6])  # a cut-out is a cell of a table
     made = Counter(name for concepts, _ in scenes for name in concepts)
     kept = Counter(name for concepts, is_kept in scenes if is_kept for name in concepts)
+    later = frozenset(waiting(photos))
     return tuple(
         ReportConcept(
             name=name,
@@ -102,9 +108,10 @@ def read_concepts(
             height=_height(own),
             made=made[name],
             kept=kept[name],
-            used=sum(photo.used for photo in own),
+            used=sum(photo.used and photo.id not in later for photo in own),
+            waiting=sum(photo.id in later for photo in own),
             photos=len(own),
-            cutouts=tuple(_cutout(folder, photo, level) for photo in shown[name]),
+            cutouts=tuple(_cutout(folder, photo, level, waits=photo.id in later) for photo in shown[name]),
         )
         for name, own in groups.items()
     )
@@ -133,12 +140,13 @@ def _height(photos: Sequence[CutoutUse]) -> str:
     return f"{known.height_cm:g} cm{' (typical)' if known.height_guessed else ''}"
 
 
-def _cutout(folder: BuildFolder, photo: CutoutUse, level: Level) -> ReportCutout:
+def _cutout(folder: BuildFolder, photo: CutoutUse, level: Level, *, waits: bool) -> ReportCutout:
     return ReportCutout(
         id=photo.id,
         image=_picture(folder, photo, level) if photo.key else None,
         quality="no cut-out" if photo.quality is None else format_quality(photo.quality),
-        used=photo.used,
+        used=photo.used and not waits,
+        waits=waits,
         why=photo.why or photo.reason or "",
     )
 

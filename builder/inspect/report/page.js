@@ -135,13 +135,14 @@ function showCounts() {
   byId("dropped").textContent = most.length ? `dropped by ${most.join(", ")}` : "none dropped";
 }
 
+// Complete: DATA.command starts from the profile, and has the settings that the page cannot change.
 function command() {
   const words = [DATA.command];
   sliders.forEach((slider) => {
-    if (slider.bound !== slider.first) words.push(slider.option, slider.bound === null ? "none" : String(slider.bound));
+    if (slider.bound !== slider.profile) words.push(slider.option, slider.bound === null ? "none" : String(slider.bound));
   });
   for (const key of Object.keys(quota)) {
-    if (quota[key] !== DATA.quota[key]) words.push(`--${key.replace("_", "-")}`, quota[key] === null ? "none" : String(quota[key]));
+    if (quota[key] !== DATA.profile[key]) words.push(`--${key.replaceAll("_", "-")}`, quota[key] === null ? "none" : String(quota[key]));
   }
   return words.join(" ");
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from builder.config import BuildConfig, parse_config
+from builder.config import BuildConfig, parse_config, profile_selection
 from builder.inspect.output_file import OutputFile
 from builder.inspect.report.concepts import read_concepts
 from builder.inspect.report.scenes import ReportScenes, read_scenes
@@ -45,6 +45,8 @@ SCENE_BYTES = 16_500_000
 """Bytes of all scenes in the page, with their pictures."""
 CUTOUT_BYTES = 2_000_000
 """Bytes of all pictures of cut-outs."""
+QUOTA = ("per_composition", "duplicate_bits", "min_rank")
+"""The keys of [select] that are no bounds on scores, and that the page can change."""
 _HERE = Path(__file__).parent
 _START = 512
 """Bytes of a file that hold its generator."""
@@ -107,7 +109,9 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
     kept = frozenset(captions)
     config = parse_config({**read_checked(folder.config_file, dict[str, Any]), "select": manifest.made_from.select})
     scenes = read_scenes(folder, captions, inspection.sources.photos, config.select, SCENE_BYTES)
-    bounds = list(thresholds(scenes.rows, config.select))
+    profile = SelectConfig.model_validate(profile_selection(config.profile))
+    bounds = list(thresholds(scenes.rows, config.select, profile))
+    line = command(shown_path, config.select, profile, (*QUOTA, *(each.key for each in bounds)))
     photos = inspection.sources.every_photo()
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     scripts = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("selection.js", "page.js"))
@@ -117,7 +121,7 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
         script=Markup(scripts),  # noqa: S704 - a file of this package
         style_digest=_csp_digest(style),
         script_digest=_csp_digest(scripts),
-        data=_cleaned(_script_data(command(shown_path), scenes, bounds, config.select, manifest.made_from.keep)),
+        data=_cleaned(_script_data(line, scenes, bounds, config.select, profile, manifest.made_from.keep)),
         path=shown_path.name or str(shown_path),
         funnel=inspection.funnel,
         funnel_rows=_funnel_rows(inspection.funnel),
@@ -151,7 +155,12 @@ def render(folder: BuildFolder, inspection: Inspection, shown_path: Path) -> str
 
 
 def _script_data(
-    select_command: str, scenes: ReportScenes, bounds: Sequence[Threshold], select: SelectConfig, keep: int | None
+    select_command: str,
+    scenes: ReportScenes,
+    bounds: Sequence[Threshold],
+    select: SelectConfig,
+    profile: SelectConfig,
+    keep: int | None,
 ) -> dict[str, Any]:
     """The data that page.js reads, as JSON types."""
     return {
@@ -163,13 +172,14 @@ def _script_data(
         "splits": list(SPLITS),
         "colours": [f"#{bytes(PALETTE[at : at + 3]).hex()}" for at in range(3, len(PALETTE), 3)],
         "quota": _quota(select),
+        "profile": _quota(profile),
         "thresholds": [each.as_json() for each in bounds],
     }
 
 
 def _quota(select: SelectConfig) -> dict[str, int | None]:
     """The settings of a selection that are no bounds on scores."""
-    return {key: getattr(select, key) for key in ("per_composition", "duplicate_bits", "min_rank")}
+    return {key: getattr(select, key) for key in QUOTA}
 
 
 def _template() -> jinja2.Template:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ STEPS = 10
 class Threshold:
     """A score with its bound.
 
-    key: of [select]: "min_visible". bound: its current value; None: none. step: by which it moves.
+    key: of [select]: "min_visible". bound: its current value; None: none. profile: its value in the profile.
+    step: by which it moves.
     histogram: of all candidates' scores; its loose end lets every score pass. missing: the number of candidates without
     this score.
     """
@@ -29,6 +31,7 @@ class Threshold:
     score: str
     key: str
     bound: float | None
+    profile: float | None
     step: float
     histogram: Histogram
     missing: int
@@ -55,6 +58,7 @@ class Threshold:
             "key": self.key,
             "option": self.option,
             "bound": self.bound,
+            "profile": self.profile,
             "step": self.step,
             "edges": self.histogram.edges,
             "least": self.field.low,
@@ -62,12 +66,13 @@ class Threshold:
         }
 
 
-def thresholds(rows: Sequence[Mapping[str, Any]], select: SelectConfig) -> Iterator[Threshold]:
+def thresholds(rows: Sequence[Mapping[str, Any]], select: SelectConfig, profile: SelectConfig) -> Iterator[Threshold]:
     """The scores that were measured, in the order of the schema.
 
     Args:
         rows: of the report; `scores` has the values in the order of SCORES.
         select: the current thresholds.
+        profile: the thresholds with which `mycanvas select --reset` starts.
     """
     for index, score in enumerate(SCORES):
         values = [value for row in rows if (value := row["scores"][index]) is not None]
@@ -80,6 +85,7 @@ def thresholds(rows: Sequence[Mapping[str, Any]], select: SelectConfig) -> Itera
             score=score,
             key=key,
             bound=bound,
+            profile=getattr(profile, key),
             step=(found.edges[1] - found.edges[0]) / STEPS,
             histogram=found,
             missing=len(rows) - len(values),
@@ -105,6 +111,19 @@ def option(key: str) -> str:
     return f"--{key.replace('_', '-')}"
 
 
-def command(folder: Path) -> str:
-    """The command that selects, without its options."""
-    return f"mycanvas select {shlex.quote(str(folder))}"
+def command(folder: Path, select: SelectConfig, profile: SelectConfig, movable: Collection[str]) -> str:
+    """The command that selects, with the options of the settings that the page cannot change.
+
+    It starts from the profile, so that the same line selects the same scenes whatever was selected before.
+
+    Args:
+        folder: as it is typed.
+        select: the current thresholds.
+        profile: as for `thresholds`.
+        movable: the keys of [select] whose options the page adds.
+    """
+    words = ["mycanvas", "select", str(folder), "--reset"]
+    for key, value in select.model_dump(mode="json").items():
+        if key not in movable and value != profile.model_dump(mode="json")[key]:
+            words += [option(key), "none" if value is None else json.dumps(value)]
+    return shlex.join(words)

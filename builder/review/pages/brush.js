@@ -1,19 +1,11 @@
 // Fix an outline with a brush: a dialog with the photo, over which the mask is drawn. By pointer, or by keys.
 
 import { el, keyOf, show } from "./common.js";
+import { loaded } from "./server.js";
 
 const TINT = [255, 0, 120];
 const KEYS = "a add · e erase · [ ] size · + - zoom · arrows and Space paint · u undo · s save · Esc cancel";
 const HISTORY = 30;
-
-function loaded(source) {
-  return new Promise((resolve, reject) => {
-    const image = new Image();
-    image.onload = () => resolve(image);
-    image.onerror = () => reject(new Error("the picture cannot be loaded"));
-    image.src = source;
-  });
-}
 
 /** Open the dialog; `save` gets the mask as a PNG, and answers whether it was saved. Resolves when it is closed. */
 export async function fixMask({ title, photo, mask, save }) {
@@ -35,13 +27,14 @@ class Brush {
     this.error = el("p.mc-error", { role: "alert", hidden: true });
     this.frame = el("div.mc-brushing", {}, this.canvas);
     const button = (text, action) => el("button", { type: "button", onclick: () => { action(); this.canvas.focus(); } }, text);
-    this.dialog = el("dialog.mc-dialog.mc-wide", { "aria-label": `outline of ${title}` },
-      el("h2", {}, title), this.frame,
-      el("div.mc-tools", {}, button("add", () => this.use(true)), button("erase", () => this.use(false)), button("smaller", () => this.resize(0.8)),
-        button("larger", () => this.resize(1.25)), button("zoom +", () => this.scale(1.25)), button("zoom −", () => this.scale(0.8)), button("undo", () => this.undo())),
-      this.info, el("small", {}, KEYS), this.error,
-      el("div.mc-buttons", {}, el("button", { type: "button", onclick: () => this.dialog.close() }, "Cancel"),
-        el("button.mc-primary", { type: "button", onclick: () => this.finish() }, "Save")));
+    this.dialog = el("dialog.mc-dialog.mc-fixing", { "aria-label": `outline of ${title}` },
+      el("h2", {}, title),
+      el("div.mc-fixed", {}, this.frame, el("div", {},
+        el("div.mc-tools", {}, button("add", () => this.use(true)), button("erase", () => this.use(false)), button("smaller", () => this.resize(0.8)),
+          button("larger", () => this.resize(1.25)), button("zoom +", () => this.scale(1.25)), button("zoom −", () => this.scale(0.8)), button("undo", () => this.undo())),
+        this.info, el("small", {}, KEYS), this.error,
+        el("div.mc-buttons", {}, el("button", { type: "button", onclick: () => this.dialog.close() }, "Cancel"),
+          el("button.mc-primary", { type: "button", onclick: () => this.finish() }, "Save")))));
     this.listen();
     this.dialog.addEventListener("close", () => done());
     show(this.dialog);
@@ -99,8 +92,9 @@ class Brush {
       if (event.shiftKey) this.dot();
       this.draw();
       this.follow();
-    } else if (key in actions) actions[key]();
-    else return;
+    } else if (key in actions) {
+      if (!event.repeat || !"us".includes(key)) actions[key]();
+    } else return;
     event.preventDefault();
   }
 
@@ -156,7 +150,8 @@ class Brush {
 
   scale(factor) {
     this.zoom = Math.min(Math.max(1, this.zoom * factor), 8);
-    const fit = Math.min(this.frame.clientWidth / this.width, (window.innerHeight * 0.62) / this.height);
+    const around = this.dialog.offsetWidth - this.frame.offsetWidth; // the tools beside the photo, if they are there
+    const fit = Math.min((window.innerWidth * 0.96 - around) / this.width, parseFloat(getComputedStyle(this.frame).maxHeight) / this.height);
     this.canvas.style.width = `${Math.floor(this.width * fit * this.zoom)}px`;
     this.draw();
     this.follow();

@@ -1,6 +1,7 @@
 // One cut-out after the other, large: the photo, and what is cut out of it.
 
-import { address, el, show } from "./common.js";
+import { el, show } from "./common.js";
+import { address } from "./server.js";
 
 /**
  * Show the current cut-out of a page large; `page` has `current`, `step(by)` and `judge(verdict)`.
@@ -47,7 +48,7 @@ export function showLarge(page) {
       const action = event.ctrlKey || event.metaKey || event.altKey ? null : actions[event.key];
       if (!action) return;
       event.preventDefault();
-      action();
+      if (!event.repeat || event.key.startsWith("Arrow")) action();
     });
     dialog.addEventListener("close", () => resolve(last));
     show(dialog);

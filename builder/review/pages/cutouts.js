@@ -1,8 +1,11 @@
 // The tab Cut-outs: a grid per concept; a click or a key uses or refuses a cut-out.
 
-import { Bar, address, ask, askRater, askText, bindKeys, el, rater, showHelp } from "./common.js";
+import { Bar } from "./bar.js";
 import { fixMask } from "./brush.js";
 import { showLarge } from "./closeup.js";
+import { askChoice, askText, bindKeys, el } from "./common.js";
+import { rater } from "./rater.js";
+import { address, ask, connection } from "./server.js";
 
 const KEYS = [
   ["← → ↑ ↓", "move"],
@@ -21,13 +24,15 @@ const KEYS = [
 
 export async function start(root) {
   const page = new Cutouts(root);
-  await page.begin(await rater());
+  connection.watch((reason) => reason || page.photos.length || page.load());
+  await page.load();
+  await rater.need();
 }
 
 class Cutouts {
   constructor(root) {
     this.root = root;
-    this.bar = new Bar(root, "Cut-outs");
+    this.bar = new Bar(root, "Cut-outs", () => KEYS);
     this.bar.saving.textContent = "all saved";
     for (const [key, text, action] of [
       ["a", "use", () => this.judge("use")], ["r", "refuse", () => this.judge("refuse")], ["z", "large", () => this.enlarge()], ["t", "reason", () => this.reason()], ["x", "fix outline", () => this.fix()],
@@ -37,45 +42,36 @@ class Cutouts {
     this.empty = el("p.mc-empty", { hidden: true });
     root.append(this.empty, this.grid);
     this.undos = [];
+    this.pending = 0;
     this.photos = [];
     this.at = 0;
     this.file = el("input", { type: "file", accept: "image/png,image/*", hidden: true, onchange: () => this.replace() });
     root.append(this.file);
-    this.bar.who.onclick = () => askRater(this.name);
-    document.addEventListener("mycanvas-rater", ({ detail }) => this.call(detail));
-    this.bar.help.onclick = () => showHelp(KEYS);
     bindKeys(root, {
-      ArrowLeft: () => this.focus(this.at - 1),
-      ArrowRight: () => this.focus(this.at + 1),
-      ArrowUp: () => this.moveLine(-1),
-      ArrowDown: () => this.moveLine(1),
-      Enter: () => this.flip(),
-      " ": () => this.flip(),
-      a: () => this.judge("use"),
-      r: () => this.judge("refuse"),
-      z: () => this.enlarge(),
-      t: () => this.reason(),
-      d: () => this.withdraw(),
-      x: () => this.fix(),
-      m: () => this.file.click(),
-      v: () => this.toggle(),
-      j: () => this.moveConcept(1),
-      k: () => this.moveConcept(-1),
-      u: () => this.undo(),
-      n: () => askRater(this.name),
+      moves: {
+        ArrowLeft: () => this.focus(this.at - 1),
+        ArrowRight: () => this.focus(this.at + 1),
+        ArrowUp: () => this.moveLine(-1),
+        ArrowDown: () => this.moveLine(1),
+        j: () => this.moveConcept(1),
+        k: () => this.moveConcept(-1),
+      },
+      acts: {
+        Enter: () => this.flip(),
+        " ": () => this.flip(),
+        a: () => this.judge("use"),
+        r: () => this.judge("refuse"),
+        z: () => this.enlarge(),
+        t: () => this.reason(),
+        d: () => this.withdraw(),
+        x: () => this.fix(),
+        m: () => this.file.click(),
+        v: () => this.toggle(),
+        u: () => this.undo(),
+        n: () => rater.ask(),
+      },
     }, KEYS);
     document.addEventListener("mycanvas-cutout", () => this.pointed());
-  }
-
-  async begin(name) {
-    this.call(name);
-    await this.load();
-    if (!name) await askRater("");
-  }
-
-  call(name) {
-    this.name = name;
-    this.bar.who.textContent = name;
   }
 
   async load() {
@@ -86,6 +82,7 @@ class Cutouts {
       this.bar.fail(error.message);
       return;
     }
+    this.bar.fail("");
     this.empty.hidden = concepts.length > 0;
     this.empty.textContent = "There are no cut-outs yet: run the same `mycanvas build` again, then reload this page.";
     this.photos = [];
@@ -215,10 +212,13 @@ class Cutouts {
     const entry = this.photos[index];
     const before = entry.photo;
     this.bar.saving.textContent = "saving";
+    this.pending += 1;
     let after;
     try {
       after = await send(before);
+      this.pending -= 1;
     } catch (error) {
+      this.pending -= 1;
       this.bar.saving.textContent = "not saved";
       this.bar.saving.classList.add("mc-waiting");
       this.bar.fail(`not saved: ${error.message}`);
@@ -226,7 +226,7 @@ class Cutouts {
     }
     this.bar.fail("");
     this.bar.saving.classList.remove("mc-waiting");
-    this.bar.saving.textContent = "all saved";
+    this.bar.saving.textContent = this.pending ? "saving" : "all saved";
     if (keeps) this.undos.push({ index, before });
     // A decision is kept by content: it holds for every copy of the photo.
     this.photos.forEach(({ photo }, at) => photo.sha256 === after.sha256 && this.redraw(at, { ...after, id: photo.id }));
@@ -247,7 +247,7 @@ class Cutouts {
 
   decide(index, values, options) {
     return this.change(index, (photo) => ask(`api/cutouts/${photo.sha256}`, {
-      rater: this.name, verdict: photo.verdict, reason: photo.reason, mask: photo.mask, ...values,
+      rater: rater.name, verdict: photo.verdict, reason: photo.reason, mask: photo.mask, key: photo.key, ...values,
     }), options);
   }
 
@@ -286,14 +286,24 @@ class Cutouts {
     if (!this.photos.length) return;
     const index = this.at;
     const { photo } = this.photos[index];
-    const text = await askText({ title: `Why is ${photo.id} ${photo.used ? "used" : "refused"}?`, text: photo.reason });
-    if (text !== null) await this.decide(index, { verdict: photo.used ? "use" : "refuse", reason: text.trim() });
+    const verdict = photo.verdict || await this.askVerdict(photo);
+    if (verdict) {
+      const text = await askText({ title: `Why ${verdict} ${photo.id}?`, text: photo.reason });
+      if (text !== null) await this.decide(index, { verdict, reason: text.trim() });
+    }
     this.focus(index);
+  }
+
+  /** A reason belongs to a decision: ask for it where nobody has decided yet. */
+  async askVerdict({ id, found }) {
+    const verdicts = found ? ["refuse", "use"] : ["refuse"];
+    const chosen = await askChoice(`A reason to refuse or to use ${id}?`, verdicts.map((text) => ({ text })));
+    return chosen === null ? null : verdicts[chosen];
   }
 
   sendMask(index, content, reason) {
     return this.change(index, ({ sha256 }) => ask(
-      `api/cutouts/${sha256}/mask?rater=${encodeURIComponent(this.name)}&reason=${encodeURIComponent(reason)}`, content, { raw: true }));
+      `api/cutouts/${sha256}/mask?rater=${encodeURIComponent(rater.name)}&reason=${encodeURIComponent(reason)}`, content, { raw: true }));
   }
 
   async replace() {

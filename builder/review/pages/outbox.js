@@ -1,7 +1,7 @@
 // Events that the server has not acknowledged yet. They are kept in the browser, sent in order, and sent again until
 // they are acknowledged; the server stores each id once. So neither a killed server nor a closed page loses one.
 
-import { Refused, ask, facts } from "./common.js";
+import { ask, connection, facts, pause } from "./server.js";
 
 const RETRY = [500, 1000, 2000, 4000];
 
@@ -10,23 +10,30 @@ class Outbox {
     this.watchers = [];
     this.waiting = new Map();
     this.reason = "";
+    this.refused = "";
     this.failures = 0;
     this.sending = false;
     this.count = 0;
+    /** Resolves when what an earlier page has left is sent, or cannot be sent now. */
+    this.settled = new Promise((resolve) => { this.settle = resolve; });
     this.ready = facts.then(({ key }) => {
       this.prefix = `mycanvas outbox ${key} `;
       this.pump();
     });
   }
 
+  /** Call the watcher with the state, now and after each change. refused: why the last event was refused for good, or "". */
   watch(watcher) {
     this.watchers.push(watcher);
-    this.tell();
+    watcher(this.state);
   }
 
-  tell(refused = "") {
-    const state = { waiting: this.prefix ? this.keys().length : 0, reason: this.reason, refused };
-    for (const watcher of this.watchers) watcher(state);
+  get state() {
+    return { waiting: this.prefix ? this.keys().length : 0, reason: this.reason, refused: this.refused };
+  }
+
+  tell() {
+    for (const watcher of this.watchers) watcher(this.state);
   }
 
   keys() {
@@ -55,22 +62,26 @@ class Outbox {
       try {
         answer = await ask(path, body);
       } catch (error) {
-        if (!(error instanceof Refused) || !error.lasting) {
+        if (!error.lasting) {
           this.reason = error.message;
           this.tell();
-          await new Promise((resolve) => setTimeout(resolve, RETRY[Math.min(this.failures++, RETRY.length - 1)]));
+          this.settle();
+          if (connection.reason) await connection.back();
+          else await pause(RETRY[Math.min(this.failures++, RETRY.length - 1)]);
           continue;
         }
         refused = error.message;
       }
       this.reason = "";
+      this.refused = refused;
       this.failures = 0;
       localStorage.removeItem(key);
       this.waiting.get(key)?.(answer);
       this.waiting.delete(key);
-      this.tell(refused);
+      this.tell();
     }
     this.sending = false;
+    this.settle();
   }
 }
 

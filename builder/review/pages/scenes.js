@@ -1,12 +1,15 @@
 // The tab Scenes: rank one scene after the other.
 
-import { Bar, address, ask, askChoice, askRater, askText, bindKeys, el, eventOf, openTab, rater, showHelp } from "./common.js";
+import { Bar } from "./bar.js";
+import { askChoice, askText, bindKeys, el, openTab } from "./common.js";
 import { outbox } from "./outbox.js";
+import { rater } from "./rater.js";
+import { address, ask, connection, eventOf, loaded } from "./server.js";
 
 const COLOURS = ["#e6194b", "#3cb44b", "#0082c8", "#ffe119", "#911eb4"];
 const MEANING = { 1: "unusable", 2: "poor", 3: "fair", 4: "good", 5: "very good" };
-const AHEAD = 5; // scenes whose pictures are loaded before they are needed
-const RETRY = 2000; // milliseconds after which a scene that could not be loaded is asked for again
+const AHEAD = 5; // scenes that are loaded before they are needed
+const RETRY = 2000; // milliseconds after which what could not be loaded is asked for again
 const KEYS = [
   ["1 2 3 4 5", "rank from 1 (unusable) to 5 (very good), and show the next scene"],
   ["← →", "previous and next scene, without a rank"],
@@ -20,12 +23,19 @@ const KEYS = [
 
 export async function start(root) {
   const page = new Scenes(root);
-  await page.begin(await rater());
+  rater.watch((name) => page.begin(name));
+  connection.watch((reason) => reason || page.recover());
+  await rater.need();
 }
 
+/**
+ * The scene on screen is order[at], with all that belongs to it: picture, caption, boxes, photos. Only it gets a rank,
+ * and only while it is the one that the person asked for: `target` is the scene that is being loaded, null if none is.
+ * A scene is drawn at once when all of it is there; until then, the one before stays.
+ */
 class Scenes {
   constructor(root) {
-    this.bar = new Bar(root, "Scenes");
+    this.bar = new Bar(root, "Scenes", () => KEYS);
     this.bar.watch(outbox);
     this.image = el("img", { alt: "" });
     this.boxes = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -47,49 +57,66 @@ class Scenes {
       el("div.mc-side", {}, this.caption, this.state, el("div.mc-ranks", { role: "group", "aria-label": "rank" }, ...this.ranks), this.photos));
     root.append(this.empty, this.body);
     this.showsBoxes = true;
-    this.at = 0;
     this.order = [];
-    this.bar.who.onclick = () => askRater(this.name);
-    document.addEventListener("mycanvas-rater", ({ detail }) => detail !== this.name && this.begin(detail));
-    this.bar.help.onclick = () => showHelp(KEYS);
+    this.clear();
     bindKeys(root, {
-      ...Object.fromEntries([1, 2, 3, 4, 5].map((rank) => [String(rank), () => this.rank(rank)])),
-      ArrowLeft: () => this.move(-1),
-      ArrowRight: () => this.move(1),
-      f: () => this.flag(),
-      e: () => this.edit(),
-      b: () => this.toggle(),
-      u: () => this.undo(),
-      r: () => this.resume(),
-      n: () => askRater(this.name),
+      moves: { ArrowLeft: () => this.move(-1), ArrowRight: () => this.move(1) },
+      acts: {
+        ...Object.fromEntries([1, 2, 3, 4, 5].map((rank) => [String(rank), () => this.rank(rank)])),
+        f: () => this.flag(),
+        e: () => this.edit(),
+        b: () => this.toggle(),
+        u: () => this.undo(),
+        r: () => this.resume(),
+        n: () => rater.ask(),
+      },
     }, KEYS);
   }
 
-  async begin(name) {
-    if (!name) {
-      await askRater("");
-      return;
-    }
-    this.name = name;
-    this.bar.who.textContent = name;
-    await outbox.ready;
-    await this.load();
+  /** Show no scene. */
+  clear() {
+    clearTimeout(this.timer);
+    this.at = null;
+    this.found = null;
+    this.target = null;
+    this.held = new Map(); // scenes that are loaded or being loaded, by id
+    this.body.hidden = true;
   }
 
-  async load() {
+  /** Begin with the scenes of a person. */
+  async begin(name) {
+    this.name = name;
+    this.order = [];
+    this.clear();
+    await outbox.ready;
+    await outbox.settled;
+    await this.load(name);
+  }
+
+  async load(name) {
+    let listed;
     try {
-      const { order, flags } = await ask(`api/scenes?rater=${encodeURIComponent(this.name)}`);
-      this.order = order;
-      this.flags = flags;
-      this.bar.fail("");
+      listed = await ask(`api/scenes?rater=${encodeURIComponent(name)}`);
     } catch (error) {
+      if (name !== this.name) return;
       this.bar.fail(error.message);
+      if (!error.lasting) this.timer = setTimeout(() => this.load(name), RETRY);
       return;
     }
+    if (name !== this.name || this.order.length) return;
+    this.order = listed.order;
+    this.flags = listed.flags;
+    this.bar.fail("");
     this.empty.hidden = this.order.length > 0;
     this.empty.textContent = "There are no scenes yet: run the same `mycanvas build` again, then reload this page.";
-    this.body.hidden = this.order.length === 0;
     if (this.order.length) this.resume();
+  }
+
+  /** Load what could not be loaded while the server did not answer. */
+  recover() {
+    this.held.clear();
+    if (this.name && !this.order.length) this.load(this.name);
+    else if (this.target !== null) this.show(this.target);
   }
 
   /** Scenes of refused cut-outs come last, and need no rank: they leave the dataset whatever it is. */
@@ -101,49 +128,80 @@ class Scenes {
   }
 
   move(step) {
-    const next = Math.min(Math.max(this.at + step, 0), this.order.length - 1);
-    if (next !== this.at) this.show(next);
+    if (!this.order.length) return;
+    const from = this.target ?? this.at;
+    const next = Math.min(Math.max(from + step, 0), this.order.length - 1);
+    if (next !== from) this.show(next);
     else this.bar.say(step > 0 ? "This is the last scene." : "This is the first scene.");
   }
 
-  picture(scene) {
-    return address(`pictures/scenes/${encodeURIComponent(scene.id)}`);
-  }
-
-  async show(at) {
-    this.at = at;
-    this.found = null; // until the facts of this scene are there
-    const scene = this.order[at];
-    clearTimeout(this.timer);
-    this.image.onload = () => this.draw();
-    this.image.onerror = () => this.retry();
-    this.boxes.replaceChildren();
-    if (this.image.src !== this.picture(scene) || !this.isSeen()) this.image.src = this.picture(scene);
-    this.mark();
-    this.ahead = this.order.slice(at + 1, at + 1 + AHEAD).map((near) => Object.assign(new Image(), { src: this.picture(near) }));
-    let found;
-    try {
-      found = await ask(`api/scenes/${encodeURIComponent(scene.id)}`);
-    } catch (error) {
-      if (this.order[this.at] !== scene) return;
-      this.bar.fail(error.message);
-      if (!error.lasting) this.retry();
-      return;
+  /** A scene, asked for once: `found` and `image` are null until all of it is there. */
+  hold(scene) {
+    let held = this.held.get(scene.id);
+    if (!held) {
+      const path = encodeURIComponent(scene.id);
+      held = { found: null, image: null, photos: [] };
+      held.loading = Promise.all([ask(`api/scenes/${path}`), loaded(address(`pictures/scenes/${path}`))]).then(([found, image]) => {
+        Object.assign(held, { found, image, photos: found.photos.map((photo, index) => this.photo(photo, index, found)) });
+      });
+      held.loading.catch(() => this.held.get(scene.id) === held && this.held.delete(scene.id));
+      this.held.set(scene.id, held);
     }
-    if (this.order[this.at] !== scene) return;
-    this.bar.fail("");
-    this.found = found;
-    this.caption.textContent = found.caption;
-    this.image.alt = found.caption;
-    this.bar.tell(`Scene ${at + 1} of ${this.order.length}: ${found.caption}`);
-    this.photos.replaceChildren(...found.photos.map((photo, index) => this.photo(photo, index, found)));
-    if (this.isSeen()) this.draw();
+    return held;
   }
 
-  /** Show the scene again in a moment: the server may have been started again by then. */
-  retry() {
+  /** Go to a scene; it is drawn when all of it is there. */
+  async show(at) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.show(this.at), RETRY);
+    this.target = at;
+    const scene = this.order[at];
+    const held = this.hold(scene);
+    if (!held.image) {
+      this.body.setAttribute("aria-busy", "true");
+      try {
+        await held.loading;
+      } catch (error) {
+        if (this.order[this.target] !== scene) return;
+        this.bar.fail(error.message);
+        this.bar.say(`Scene ${at + 1} cannot be shown yet.`);
+        this.timer = setTimeout(() => this.show(at), RETRY);
+        return;
+      }
+      if (this.order[this.target] !== scene) return;
+    }
+    this.draw(held);
+  }
+
+  /** Put the scene that was asked for on screen. */
+  draw({ found, image, photos }) {
+    if (this.body.getAttribute("aria-busy")) {
+      this.body.removeAttribute("aria-busy");
+      this.bar.fail("");
+      this.bar.say("");
+    }
+    this.at = this.target;
+    this.target = null;
+    this.found = found;
+    this.image.replaceWith(image);
+    this.image = image;
+    image.alt = found.caption;
+    this.caption.textContent = found.caption;
+    this.photos.replaceChildren(...photos);
+    this.body.hidden = false;
+    this.outline();
+    this.mark();
+    this.bar.tell(`Scene ${this.at + 1} of ${this.order.length}: ${found.caption}`);
+    const near = this.order.slice(this.at, this.at + 1 + AHEAD);
+    const ids = new Set(near.map(({ id }) => id));
+    for (const id of this.held.keys()) if (!ids.has(id)) this.held.delete(id);
+    for (const scene of near) this.hold(scene);
+  }
+
+  /** The scene on screen, for an act about it; null, with a message, while another is being loaded. */
+  seen() {
+    if (this.at !== null && this.target === null) return this.order[this.at];
+    this.bar.say("Wait for the scene.");
+    return null;
   }
 
   photo(photo, index, found) {
@@ -158,6 +216,7 @@ class Scenes {
   }
 
   mark() {
+    if (this.at === null) return;
     const scene = this.order[this.at];
     this.ranks.forEach((button, index) => button.setAttribute("aria-pressed", String(scene.rank === index + 1)));
     const parts = [scene.rank ? `rank ${scene.rank}` : "no rank yet"];
@@ -168,7 +227,7 @@ class Scenes {
     this.bar.set(counted.filter((each) => each.rank || each.flag).length, counted.length, "scenes");
   }
 
-  draw() {
+  outline() {
     if (!this.found) return;
     const { naturalWidth: width, naturalHeight: height } = this.image;
     this.frame.style.setProperty("--aspect", width / height);
@@ -183,35 +242,38 @@ class Scenes {
     });
   }
 
-  /** Whether the picture is there: a scene that nobody has seen gets no rank. */
-  isSeen() {
-    return this.image.complete && this.image.naturalWidth > 0;
-  }
-
   toggle() {
     this.showsBoxes = !this.showsBoxes;
-    this.draw();
+    this.outline();
     this.bar.say(this.showsBoxes ? "boxes on" : "boxes off");
   }
 
   rank(rank) {
-    const scene = this.order[this.at];
+    const scene = this.seen();
     if (!scene) return;
-    if (!this.isSeen()) {
-      this.bar.say("Wait for the picture.");
-      return;
-    }
-    scene.rank = rank;
-    outbox.send("api/ranks", eventOf(this.name, { item: scene.id, score: rank }));
-    this.mark();
-    if (this.at + 1 < this.order.length) this.show(this.at + 1);
+    this.send("api/ranks", scene, { rank }, { score: rank });
+    this.next();
     this.bar.say(`ranked ${rank}`);
   }
 
+  /** Send an event about a scene, and mark it; take the mark back if the server refuses it for good. */
+  async send(path, scene, marks, values) {
+    const before = Object.fromEntries(Object.keys(marks).map((key) => [key, scene[key]]));
+    Object.assign(scene, marks);
+    this.mark();
+    if (await outbox.send(path, eventOf(this.name, { item: scene.id, ...values }))) return;
+    for (const [key, mark] of Object.entries(marks)) if (scene[key] === mark) scene[key] = before[key];
+    this.mark();
+  }
+
+  next() {
+    if (this.at + 1 < this.order.length) this.show(this.at + 1);
+  }
+
   async flag() {
-    const scene = this.order[this.at];
-    const found = this.found;
-    if (!found) return;
+    const scene = this.seen();
+    if (!scene) return;
+    const { found } = this;
     const { photos } = found;
     const choices = [...this.flags, ...(scene.flag ? ["remove the flag"] : [])];
     const chosen = await askChoice("What is wrong with this scene?", choices.map((text) => ({ text })));
@@ -226,22 +288,20 @@ class Scenes {
       if (which === null) return;
       photo = photos[which].id;
     }
-    scene.flag = reason;
-    outbox.send("api/flags", eventOf(this.name, { item: scene.id, reason, photo }));
-    this.mark();
+    this.send("api/flags", scene, { flag: reason }, { reason, photo });
     this.bar.say(reason ? `flagged: ${reason}` : "flag removed");
     const sha256 = photos.find((each) => each.id === photo)?.sha256;
     if (sha256) {
       sessionStorage.setItem("mycanvas cut-out", sha256);
       openTab("Cut-outs");
       document.dispatchEvent(new CustomEvent("mycanvas-cutout"));
-    } else if (reason && this.at + 1 < this.order.length) this.show(this.at + 1);
+    } else if (reason) this.next();
   }
 
   async edit() {
-    const scene = this.order[this.at];
-    const found = this.found;
-    if (!found) return;
+    const scene = this.seen();
+    if (!scene) return;
+    const { found } = this;
     const note = `It must name: ${[...new Set(found.nouns)].join(", ")}. At most ${found.max_words} words; an empty text restores the scene's own.`;
     let saved = null;
     const text = await askText({ title: "Caption", text: found.caption, note, lines: 3, check: async (text) => {
@@ -262,6 +322,7 @@ class Scenes {
     const at = this.order.findIndex((scene) => scene.id === answer.item);
     if (at < 0) return;
     Object.assign(this.order[at], { rank: answer.rank, flag: answer.flag });
+    this.held.delete(answer.item); // its caption may be another
     await this.show(at);
     this.bar.say(`undone: ${answer.undone}`);
   }

@@ -26,6 +26,8 @@ def edited_words(
         boxes: its place in the picture; with several objects of a class, the text is read from left to right.
         max_words: of the caption.
     """
+    if used := [token for token in tokens if token in text]:
+        return f"it has the token {used[0]}, which only the prompt has, and gets by itself"
     objects = sorted(
         (
             SceneObject(token=token, noun=noun, box=(box[0], box[1], box[2], box[3]), base=0.0, depth=0.0)

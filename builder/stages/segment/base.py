@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from builder.records import Alpha, Photo, Rgb
@@ -114,7 +115,17 @@ def find_flaw(alpha: Alpha, photo: Photo, config: SegmentConfig) -> str | None:
     coverage = float(solid.mean())
     if photo.given is None and coverage > MAX_COVERAGE:
         return f"the object fills {coverage:.0%} of the photo, expected at most {MAX_COVERAGE:.0%}"
+    return find_smallness(solid, config.min_side)
+
+
+def find_smallness(solid: NDArray[np.bool_], min_side: int) -> str | None:
+    """Return why an object is too small to be used; None if it is not.
+
+    Args:
+        solid: [H, W], true where the object is; not false everywhere.
+        min_side: pixels, as in SegmentConfig.
+    """
     longest = max(int(np.ptp(np.flatnonzero(solid.any(axis=axis)))) + 1 for axis in (0, 1))
-    if longest < config.min_side:
-        return f"the object is {longest} px long, expected at least {config.min_side}; see segment.min_side"
+    if longest < min_side:
+        return f"the object is {longest} px long, expected at least {min_side}; see segment.min_side"
     return None

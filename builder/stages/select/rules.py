@@ -79,9 +79,9 @@ def select(candidates: Candidates | Iterable[Judged], config: SelectConfig, keep
     first, or the best ranked. Then, in each composition, near-duplicates of a better scene are dropped, and the worst
     scenes over the quota. Better are scenes that people ranked, by rank; then those of an earlier step of the plan, so
     that no scene leaves when the dataset grows; then by Borda count: each score orders the scenes, and the places are
-    added, so that the units of scores do not matter. A refused scene, whatever its rank, is compared as the others, and
-    counts in no quota: so no other scene leaves because of it. At last, the best of each composition in turn are kept,
-    up to `keep` in all.
+    added, so that the units of scores do not matter. A refused scene leaves by this rule, whatever its rank and scores.
+    It is compared as the others, and counts in no quota: so no other scene leaves because of it. At last, the best of
+    each composition in turn are kept, up to `keep` in all.
 
     Args:
         candidates: of a build.
@@ -98,7 +98,10 @@ def select(candidates: Candidates | Iterable[Judged], config: SelectConfig, keep
     for group in _groups(columns.compositions, np.flatnonzero(rules.rules == KEPT)):
         ordered = _best_first(group, columns, ranks)
         _drop_duplicates_and_excess(rules, ordered, columns, config)
-        turns[ordered] = np.cumsum(rules.rules[ordered] == KEPT)
+        counts = np.array([index not in columns.refused for index in ordered.tolist()])
+        turns[ordered] = np.cumsum((rules.rules[ordered] == KEPT) & counts)
+    for index, rule in columns.refused.items():
+        rules.rules[index] = rules.number(rule)
     if keep is not None:
         left = np.flatnonzero(rules.rules == KEPT)
         first = np.lexsort((columns.compositions[left], turns[left], columns.steps[left], -ranks[left]))
@@ -190,7 +193,4 @@ def _drop_duplicates_and_excess(
             rules.rules[index] = rules.number("quota")
             continue
         distinct.add(fingerprint)
-        if index in columns.refused:
-            rules.rules[index] = rules.number(columns.refused[index])
-        else:
-            kept += 1
+        kept += index not in columns.refused

@@ -58,6 +58,23 @@ def test_ranks_of_scenes_that_are_not_kept_count_too(
     assert text.splitlines()[1].split() == ["split", *(f"{w}" for rank in range(1, 6) for w in ("rank", rank)), "total"]
 
 
+def test_ranks_of_scenes_that_the_dataset_lacks_are_left_out_and_counted(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = BuildFolder(Path(shutil.copytree(built, tmp_path / "out")))
+    store = RatingStore(copy.review_file)
+    for item, score in ((copy.plan()[0].id, 5), ("other-1", 1)):
+        store.add(Event(id=new_id(), entry=Rating(rater="ana", item=item, score=score)))
+
+    found = json.loads(run(capsys, copy.path, "--json"))["quality"]
+    main(["select", str(copy.path)])
+
+    assert (found["ratings"], sum(row["total"] for row in found["splits"].values())) == (1, 1)
+    assert [message.split(":")[0] for message in caplog.messages] == 2 * [
+        "1 of 2 rated items is left out, as the dataset has no such scenes"
+    ]
+
+
 def test_dataset_without_its_build_folder_has_the_kept_scenes(
     built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

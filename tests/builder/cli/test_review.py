@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import shutil
 import socket
 import subprocess
 import sys
@@ -69,6 +71,44 @@ def test_wrong_study_ends_with_its_error(
 
     assert code == 2
     assert "arms is missing" in message
+
+
+@pytest.mark.parametrize("name", ["Eve\x1b[31m\n", " ", "a" * 81])
+def test_rater_without_a_proper_name_is_refused(
+    whole_dataset: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    code, message = error(capsys, whole_dataset, "--rater", name)
+
+    assert code == 2
+    assert "--rater" in message
+    assert "expected a name" in message
+    assert "\x1b" not in message
+
+
+def test_damaged_ranks_are_reported_at_the_start(
+    whole_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(whole_dataset, tmp_path / "out"))
+    (copy / ".build" / "review.sqlite").write_bytes(b"not a database at all" * 200)
+
+    code, message = error(capsys, copy)
+
+    assert code == 1
+    assert "review.sqlite is damaged; restore it from a copy" in message
+
+
+def test_review_of_an_unfinished_build_names_the_build_as_the_next_step(whole_dataset: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(whole_dataset, tmp_path / "out"))
+    (copy / ".build" / "config.json").unlink()
+    with Server(copy) as server:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+            connection.request("GET", "/")  # it serves
+            connection.getresponse().read()
+        assert server.stop() == 0
+
+    text = "".join(server.lines)
+    assert "use the decisions:  run the same `mycanvas build` again, which finishes it" in text
+    assert "mycanvas select" not in text
 
 
 def test_it_says_where_what_and_what_next_and_locks_nothing(whole_dataset: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 
 import mycanvas  # noqa: F401  (registers the loader)
 from builder.cli.main import main
-from builder.config import load_config, parse_config
+from builder.config import load_config, parse_config, profile_selection
+from builder.inspect.report.thresholds import command
 from builder.pipeline.annotations import read_annotations
 from builder.pipeline.build import build
 from builder.pipeline.build_folder import BuildFolder
@@ -24,7 +26,7 @@ from builder.pipeline.fit import fit_cutouts, fit_ranks
 from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.pipeline.rows import Row
 from builder.records import CutoutReview
-from builder.stages.select import FittedScore
+from builder.stages.select import FittedScore, SelectConfig
 from mycanvas.errors import ConfigError, StoreError
 from mycanvas.io.checked import read_checked, write_checked
 from mycanvas.ratings.entries import AnyEntry, CaptionEdit, Flag, Rating
@@ -189,6 +191,12 @@ def like(folder: BuildFolder, *, at_random: bool = False) -> None:
         rank(folder, row["id"], int(draw.choice([4, 5] if is_good else [1, 2, 3])))
 
 
+def report_command(folder: BuildFolder) -> str:
+    """The line of the folder's report, as the page shows it before a threshold is moved."""
+    config = parse_config({**read_checked(folder.config_file, dict[str, Any]), "select": last_selection(folder)})
+    return command(folder.path, config.select, SelectConfig(**profile_selection(config.profile)), ())
+
+
 def test_fitted_score_decides_on_scenes_without_a_rank_from_then_on(
     folder: BuildFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,6 +214,14 @@ def test_fitted_score_decides_on_scenes_without_a_rank_from_then_on(
         assert (row["id"] in kept) == (ranks[row["id"]] >= 4 if row["id"] in ranks else passes)
     unranked = sum(name not in ranks for name in kept)
     assert found["funnel"]["dropped"][f"acceptance < {fitted.bound:g}"] == 15 - unranked > 0
+
+    line = shlex.split(report_command(folder))
+    assert line[:4] == ["mycanvas", "select", str(folder.path), "--reset"]
+    main(["select", str(folder.path), "--fitted", "none"])
+    assert last_selection(folder)["fitted"] is None
+    main(line[1:])
+    assert last_selection(folder)["fitted"] == fitted.model_dump()
+    assert rows(folder.path).keys() == kept.keys()
 
     main(["select", str(folder.path), "--max-seam", "0.9"])
     capsys.readouterr()
@@ -249,6 +265,11 @@ def test_refused_fit_changes_nothing(folder: BuildFolder, capsys: pytest.Capture
     assert "acceptance does not predict what people accept: its AUC is 0." in refusal("--fit-ranks")
     assert "expected a number above 0 and of at most 1, got 90" in refusal("--fit-ranks", "--precision", "90")
     assert "--precision needs --fit-ranks or --fit-cutouts" in refusal("--precision", "0.9")
+    assert "give either --fitted or --fit-ranks" in refusal("--fit-ranks", "--fitted", "none")
+    assert 'expected a JSON object, as the report of `mycanvas inspect --html` has it, or "none"' in refusal(
+        "--fitted", "0.8"
+    )
+    assert "select.fitted.intercept is missing" in refusal("--fitted", '{"bound": 0.5}')
     assert "give either --min-cutout or --fit-cutouts" in refusal("--fit-cutouts", "--min-cutout", "0.5")
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, SetCookieParam
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+SCENE = ".mc-scene .mc-caption:not(:empty)"
+"""The caption of the scene on screen."""
 EXECUTABLE = next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
@@ -107,12 +109,13 @@ def enter(page: Page, server: Server, rater: str) -> None:
     """Open the page of a server, and give a name. The address works once: later pages get the cookie of the first."""
     page.context.add_cookies(server.cookies)
     page.goto(server.address.split("?")[0] if server.cookies else server.address)
-    page.wait_for_selector(".mc-tile")
+    page.wait_for_selector("dialog input, .mc-link:not(:empty):visible")
     server.cookies = page.context.cookies()  # type: ignore[assignment]
     if page.locator("dialog").count():
         page.fill("dialog input", rater)
         page.keyboard.press("Enter")
         page.wait_for_selector("dialog", state="detached")
+    open_tab(page, "Cut-outs", ".mc-tile")
 
 
 def open_tab(page: Page, title: str, ready: str) -> None:
@@ -126,3 +129,33 @@ def saved(page: Page) -> None:
     page.wait_for_function(
         "[...document.querySelectorAll('.mc-saving')].every((each) => each.textContent === 'all saved')"
     )
+
+
+def shown(page: Page) -> None:
+    """Wait until all pictures of the scene, or of the comparison, are there."""
+    page.wait_for_function(
+        "[...document.querySelectorAll('.mc-scene, .mc-board')].some((each) => each.offsetParent && !each.ariaBusy)"
+    )
+
+
+def call(page: Page, rater: str) -> None:
+    """Let another person rate."""
+    page.keyboard.press("n")
+    page.fill("dialog input", rater)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog", state="detached")
+
+
+def state(page: Page) -> str:
+    """ "3 / 40 · no rank yet" of the tab Scenes."""
+    return page.inner_text(".mc-state")
+
+
+def rank_on(page: Page, count: int, given: dict[str, int]) -> None:
+    """Rank scenes by keys, and note the rank of each."""
+    for _ in range(count):
+        shown(page)
+        item = page.evaluate("document.querySelector('.mc-frame img').src").rsplit("/", 1)[1]
+        score = 1 + (7 * len(given)) % 5
+        given[item] = score
+        page.keyboard.press(str(score))

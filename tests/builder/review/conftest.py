@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -18,6 +18,10 @@ from builder.review.access import AccessGuard
 from builder.review.app import make_app
 from builder.review.server import ReviewPlan, guarded_app, routers
 from mycanvas.ratings.store import RatingStore
+from tests.builder.review.chromium import chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 PORT = 8643
 HOST = f"http://127.0.0.1:{PORT}"
@@ -47,6 +51,39 @@ def dataset(reviewed_build: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def routes(dataset: Path) -> Routes:
     return Routes(dataset)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page; the test fails if it asks anything of another host or gets no icon, or a script fails."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    outside: list[str] = []
+    failed: list[str] = []
+    missing: list[str] = []
+    context.on("request", lambda request: None if is_here(request.url) else outside.append(request.url))
+    found = context.new_page()
+    found.set_default_timeout(60_000)
+    found.on("pageerror", lambda error: failed.append(str(error)))
+    found.on("console", lambda message: missing.append(message.text) if is_icon(message.location["url"]) else None)
+    yield found
+    context.close()
+    assert outside == []
+    assert failed == []
+    assert missing == []
+
+
+def is_icon(url: str) -> bool:
+    return url.endswith(("/favicon.ico", "/manifest.json"))
+
+
+def is_here(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "data:", "blob:"))
 
 
 @contextmanager

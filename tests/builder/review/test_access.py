@@ -65,6 +65,18 @@ def test_of_gradio_only_the_page_and_its_static_files_are_served(served: Served)
     assert {status for path, status in statuses.items() if "/gradio_api/" in path} == {404}
 
 
+@pytest.mark.parametrize(("place", "content"), [("/manifest.json", b"{}"), ("/favicon.ico", b"")])
+def test_file_that_browsers_ask_for_without_the_cookie_is_empty(served: Served, place: str, content: bytes) -> None:
+    stranger = TestClient(served.guard, base_url=HOST)
+
+    answer = stranger.get(place)
+    assert (answer.status_code, answer.content) == (200, content)
+    assert stranger.get(place, headers={"Host": "evil.example"}).status_code == 403
+    assert stranger.get(place, headers={"Origin": "http://evil.example"}).status_code == 403
+    assert stranger.post(place, headers={"Origin": HOST}).status_code == 403
+    assert stranger.get(f"{served.path}{place}").status_code == 403
+
+
 @pytest.mark.parametrize("host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1", f"127.0.0.1:{PORT + 1}", ""])
 def test_another_host_is_refused(served: Served, host: str) -> None:
     assert served.client.get(f"{served.path}/", headers={"Host": host}).status_code == 403

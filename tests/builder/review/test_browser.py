@@ -21,7 +21,18 @@ from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.records import CutoutReview
 from mycanvas.dataset import open_dataset
 from mycanvas.ratings.store import RatingStore
-from tests.builder.review.chromium import EXECUTABLE, Server, chromium, enter, open_tab, saved
+from tests.builder.review.chromium import (
+    EXECUTABLE,
+    SCENE,
+    Server,
+    call,
+    enter,
+    open_tab,
+    rank_on,
+    saved,
+    shown,
+    state,
+)
 from tests.builder.review.test_study import make_study
 
 if TYPE_CHECKING:
@@ -30,13 +41,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no chromium is installed")
 
 HOSTILE = "<img src=x onerror=document.title='owned'>"
-SCENE = ".mc-scene .mc-caption:not(:empty)"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,66 +79,32 @@ def decisions(folder: Path) -> dict[str, CutoutReview]:
     return {photo: replace(review, at="") for photo, review in found.items()}
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page; the test fails if it asks anything of another host than this machine, or a script fails."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    outside: list[str] = []
-    failed: list[str] = []
-    context.on("request", lambda request: None if is_here(request.url) else outside.append(request.url))
-    found = context.new_page()
-    found.set_default_timeout(60_000)
-    found.on("pageerror", lambda error: failed.append(str(error)))
-    yield found
-    context.close()
-    assert outside == []
-    assert failed == []
-
-
-def is_here(url: str) -> bool:
-    return url.startswith(("http://127.0.0.1:", "data:", "blob:"))
-
-
 def store(folder: Path) -> RatingStore:
     return RatingStore(folder / ".build" / "review.sqlite")
 
 
-def state(page: Page) -> str:
-    """ "3 / 40 · no rank yet" of the tab Scenes."""
-    return page.inner_text(".mc-state")
-
-
-def rank_on(page: Page, count: int, given: dict[str, int]) -> None:
-    """Rank scenes by keys, and note the rank of each."""
-    for _ in range(count):
-        item = page.evaluate("document.querySelector('.mc-frame img').src").rsplit("/", 1)[1]
-        score = 1 + (7 * len(given)) % 5
-        given[item] = score
-        page.wait_for_function(
-            "(picture => picture.complete && picture.naturalWidth)(document.querySelector('.mc-frame img'))"
-        )
-        page.keyboard.press(str(score))
-
-
 def loaded(page: Page, count: int) -> None:
-    """Wait until the pictures of this many scenes are there: of those ahead too."""
+    """Wait until this many scenes are there: those ahead too."""
     page.wait_for_function(
-        "count => new Set(performance.getEntriesByType('resource').map(({name}) => name)"
-        ".filter(name => name.includes('/pictures/scenes/'))).size >= count",
+        "count => ['/pictures/scenes/', '/api/scenes/'].every(place => new Set(performance.getEntriesByType('resource')"
+        ".map(({name}) => name).filter(name => name.includes(place))).size >= count)",
         arg=count,
     )
 
 
 def test_picture_that_could_not_be_loaded_is_asked_for_again(dataset: Path, page: Page) -> None:
     with Server(dataset) as server:
-        page.route("**/pictures/scenes/*", lambda route: route.abort())
         enter(page, server, "ana")
-        open_tab(page, "Scenes", SCENE)
+        page.route("**/pictures/scenes/*", lambda route: route.abort())
+        page.get_by_role("tab", name="Scenes").click()
+        page.wait_for_selector(".mc-live:has-text('cannot be shown yet')")
         page.keyboard.press("4")
-        page.wait_for_function("document.querySelector('.mc-live:not(:empty)')")
-        assert state(page) == "1 / 40 · no rank yet"
+        page.wait_for_selector(".mc-live:has-text('Wait')")
+        assert not page.is_visible(SCENE)
 
         page.unroute("**/pictures/scenes/*")
+        page.wait_for_selector(SCENE)
+        assert state(page) == "1 / 40 · no rank yet"
         rank_on(page, 1, {})
 
         page.wait_for_function("document.querySelector('.mc-state').textContent.startsWith('2 / 40')")
@@ -166,14 +136,11 @@ def test_every_rank_is_there_once_though_the_server_is_killed(dataset: Path, pag
         enter(page, server, "ana")
         open_tab(page, "Scenes", SCENE)
         saved(page)
-        page.reload()
-        open_tab(page, "Scenes", SCENE)
+        shown(page)
         assert state(page) == "23 / 40 · no rank yet"
         rank_on(page, 8, given)
         saved(page)
-        page.keyboard.press("n")
-        page.fill("dialog input", "bo")
-        page.keyboard.press("Enter")
+        call(page, "bo")
         page.wait_for_function("document.querySelector('.mc-state').textContent === '1 / 40 · no rank yet'")
         of_bo: dict[str, int] = {}
         rank_on(page, 3, of_bo)
@@ -274,7 +241,7 @@ def test_one_key_decides_and_goes_on_in_the_grid_and_large(reviewed: Reviewed, p
     ]
     for _ in given:
         page.keyboard.press("u")
-    page.wait_for_function(f"!document.querySelectorAll('.mc-tile')[{first}].querySelector('.mc-by')")
+    page.wait_for_function("!document.querySelector('.mc-tile .mc-by')")
     saved(page)
     assert decisions(reviewed.folder) == before
 
@@ -321,9 +288,11 @@ def test_study_by_keys_shows_no_arm(reviewed: Reviewed, page: Page) -> None:
     enter(page, reviewed.server, "judge")
     open_tab(page, "Study", ".mc-cell")
 
+    shown(page)
     for key in "123456":
         page.keyboard.press(key)
     page.wait_for_function("document.querySelector('.mc-board').closest('.mc').textContent.includes('2 / 3')")
+    shown(page)
     page.keyboard.press("0")
     page.keyboard.press("u")
     page.wait_for_function("[...document.querySelectorAll('.mc-cell b')].every((cell) => cell.textContent === '·')")
@@ -369,6 +338,13 @@ def test_narrow_dark_page_fits_and_its_help_opens_by_key(reviewed: Reviewed, bro
         assert "previous and next tab" in page.inner_text("dialog")
         page.keyboard.press("Escape")
         page.wait_for_selector("dialog", state="detached")
+    open_tab(page, "Cut-outs", ".mc-tile")
+    page.set_viewport_size({"width": 420, "height": 480})
+    page.keyboard.press("z")
+    page.wait_for_function("document.querySelector('.mc-large img')?.naturalWidth")
+    assert page.get_by_role("button", name="refuse").last.is_visible()
+    assert page.evaluate("document.querySelector('dialog .mc-tools').getBoundingClientRect().bottom") <= 480
+    page.keyboard.press("z")
     dark = "getComputedStyle(document.querySelector('.mc-bar')).backgroundColor.match(/[0-9]+/g).map(Number)"
     assert max(page.evaluate(dark)[:3]) < 60
     context.close()
@@ -380,6 +356,7 @@ def test_pairs_by_keys(dataset: Path, page: Page, tmp_path: Path) -> None:
         enter(page, server, "ana")
         open_tab(page, "Study", ".mc-cell")
         for key in ("ArrowLeft", "ArrowRight", "1", "2"):
+            shown(page)
             page.keyboard.press(key)
         page.wait_for_function("document.querySelector('.mc-board').closest('.mc').textContent.includes('3 / 9')")
         saved(page)

@@ -13,8 +13,11 @@ import pytest
 from PIL import Image
 
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.prepared_files import read_outline
 from builder.pipeline.reviewed_cutouts import build_reviews
+from builder.records import CutoutReview
 from builder.review.cutouts import MAX_MASK_BYTES
+from builder.sources.outlines import outline_of
 from mycanvas.io.checked import write_checked
 from tests.builder.review.conftest import Routes
 
@@ -85,6 +88,29 @@ def test_a_decision_is_kept_by_the_photo_s_content(routes: Routes, photo: dict[s
     assert decide(routes, photo, None) == photo
 
 
+def test_a_decision_records_the_outline_that_was_seen(routes: Routes, photo: dict[str, Any]) -> None:
+    folder = BuildFolder.open(routes.folder)
+    reviews = build_reviews(folder)
+    reviews.put(CutoutReview(photo=photo["sha256"], verdict="refuse", outline=outline_of(None)))
+    undecided = routes.get("/api/cutouts")["concepts"][0]["photos"][0]
+    assert (undecided["verdict"], undecided["used"]) == (None, True)
+    assert undecided["why"].endswith("; another outline was refused in review")
+
+    assert decide(routes, photo, "refuse", key=photo["key"])["verdict"] == "refuse"
+
+    seen, earlier = reviews.about(photo["sha256"])
+    assert (seen.outline, earlier.outline) == (read_outline(folder, photo["key"]), outline_of(None))
+    assert decide(routes, photo, None) == undecided
+    assert reviews.about(photo["sha256"]) == (earlier,)
+    answer = routes.client.post(
+        f"/api/cutouts/{photo['sha256']}", json={"rater": "ana", "verdict": "use", "key": "another"}
+    )
+    assert (answer.status_code, answer.json()) == (
+        422,
+        {"error": "the photo was cut out again since; reload this page"},
+    )
+
+
 def test_given_mask_is_kept_at_the_photo_s_size_and_shown(routes: Routes, photo: dict[str, Any]) -> None:
     size = picture(routes, f"/pictures/photos/{photo['sha256']}").size
 
@@ -93,6 +119,7 @@ def test_given_mask_is_kept_at_the_photo_s_size_and_shown(routes: Routes, photo:
     assert (status, fixed["verdict"], fixed["used"], fixed["reason"]) == (200, "use", True, "fixed")
     review = build_reviews(BuildFolder.open(routes.folder)).get(photo["sha256"])
     assert review is not None
+    assert review.outline is None  # it counts whatever a segmenter finds
     kept = Image.open(io.BytesIO(build_reviews(BuildFolder.open(routes.folder)).mask(review) or b""))
     assert (kept.format, kept.mode, kept.size) == ("PNG", "L", size)
     assert kept.point(lambda value: 255 * (value > 127)).getbbox() == (20, 20, 60, 100)
@@ -104,7 +131,7 @@ def test_given_mask_is_kept_at_the_photo_s_size_and_shown(routes: Routes, photo:
 
 def test_a_decision_after_a_mask_can_bring_it_back(routes: Routes, photo: dict[str, Any]) -> None:
     size = picture(routes, f"/pictures/photos/{photo['sha256']}").size
-    _, fixed = give_mask(routes, photo, png(size, (20, 20, 60, 60)))
+    _, fixed = give_mask(routes, photo, png(size, (20, 20, 100, 100)))
 
     assert decide(routes, photo, None)["mask"] is None
     assert decide(routes, photo, "use", mask=fixed["mask"])["mask"] == fixed["mask"]
@@ -116,6 +143,11 @@ def test_a_decision_after_a_mask_can_bring_it_back(routes: Routes, photo: dict[s
         (png((100, 300), (10, 10, 90, 90)), "the mask has 100x300 pixels; expected the size of the photo"),
         (png((160, 160), None), "black everywhere; expected white where the object is"),
         (png((8 * 160, 8 * 160), (0, 0, 2, 2)), "black everywhere; expected white where the object is"),
+        (
+            png((160, 160), (9, 9, 10, 10)),
+            "a build could not use this mask: the object is 1 px long, expected at least 64",
+        ),
+        (png((160, 160), (0, 0, 160, 160)), "white everywhere; expected black around the object"),
         (b"GIF89a" + bytes(80), "GIF is not read; expected JPEG, PNG"),
         (b"", "empty"),
         (png((160, 160), (10, 10, 90, 90))[:60], "damaged"),

@@ -98,14 +98,17 @@ def test_undo_withdraws_the_newest_entry_once_for_each_request(routes: Routes) -
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"score": 6}, "1 to 5"),
-        ({"score": True}, "score"),
-        ({"score": "5"}, "score"),
-        ({"rater": " "}, "rater"),
+        ({"score": 6}, "score: expected a whole number from 1 to 5, got 6"),
+        ({"score": True}, "score: expected a whole number from 1 to 5, got true"),
+        ({"score": "5"}, 'score: expected a whole number from 1 to 5, got "5"'),
+        ({"rater": " "}, 'rater: expected a name, got " "'),
+        ({"rater": 7}, "rater: expected text, got 7"),
+        ({"rater": "\u202eevil"}, "rater: expected a name without control characters"),
+        ({"rater": "a\u200b"}, "rater: expected a name without control characters"),
         ({"id": "1"}, "UUID"),
         ({"item": "../../etc/passwd"}, "no such scene"),
         ({"item": "none"}, "no such scene"),
-        ({"more": 1}, "more"),
+        ({"more": 1}, "unknown key more"),
     ],
 )
 def test_wrong_rank_is_refused_with_the_reason(routes: Routes, values: dict[str, object], reason: str) -> None:
@@ -117,6 +120,36 @@ def test_wrong_rank_is_refused_with_the_reason(routes: Routes, values: dict[str,
     assert status == 422
     assert reason in str(answer["error"])
     assert routes.store.ratings() == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[]", "expected a table of keys and values, got []"),
+        ("{", "the request is not JSON: "),
+        ("{}", "id is missing"),
+    ],
+)
+def test_request_of_another_form_is_refused_in_plain_words(routes: Routes, content: str, reason: str) -> None:
+    answer = routes.client.post("/api/ranks", content=content, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(reason)
+
+
+def test_names_that_look_alike_are_one_rater_everywhere(routes: Routes) -> None:
+    item = order(routes, "ana")[0]["id"]
+    photo = routes.get("/api/cutouts")["concepts"][0]["photos"][0]["sha256"]
+
+    for name in ("Zoe\u0301", " Zo\u00e9 "):
+        assert routes.post("/api/ranks", rater=name, item=item, score=3)[0] == 200
+    decision = {"verdict": "refuse"}
+
+    assert [each.rater for each in routes.store.ratings()] == ["Zo\u00e9"]
+    assert next(each["rank"] for each in order(routes, "Zoe\u0301 ") if each["id"] == item) == 3
+    assert routes.client.get("/api/scenes", params={"rater": ""}).status_code == 422
+    assert routes.client.post(f"/api/cutouts/{photo}", json={"rater": "", **decision}).status_code == 422
+    assert routes.client.post(f"/api/cutouts/{photo}/mask", params={"rater": "\n"}).status_code == 422
 
 
 def test_bad_cutout_flag_names_a_photo_of_the_scene(routes: Routes) -> None:
@@ -157,6 +190,21 @@ def test_caption_is_as_long_as_the_build_allows(routes: Routes) -> None:
     assert found["max_words"] == 12
     status, answer = routes.post("/api/captions", item=item, caption=f"{'very ' * 12}nice: {found['caption']}")
     assert (status, "12" in answer["error"]) == (422, True), answer
+
+
+def test_dataset_that_is_moved_is_reported_as_gone_and_nothing_is_written(routes: Routes) -> None:
+    item = order(routes, "ana")[0]["id"]
+    moved = routes.folder.rename(routes.folder.with_name("moved"))
+    reason = f"{routes.folder} is gone; move it back, or start the review with its new path"
+
+    for place in ("/api/scenes?rater=ana", "/api/cutouts"):
+        answer = routes.client.get(place)
+        assert (answer.status_code, answer.json()) == (500, {"error": reason})
+    assert routes.post("/api/ranks", item=item, score=3) == (500, {"error": reason})
+    assert not routes.folder.exists()
+
+    moved.rename(routes.folder)
+    assert routes.post("/api/ranks", item=item, score=3)[0] == 200
 
 
 def test_scenes_of_an_unfinished_build_are_shown(routes: Routes) -> None:

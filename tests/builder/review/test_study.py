@@ -151,6 +151,9 @@ def test_manifest_names_what_is_wrong(tmp_path: Path) -> None:
 
     assert "kind" in error(text.replace('"scores"', '"ranks"'))
     assert "arms" in error(text.split("[arms]")[0])
+    assert "arms: expected a table of at least 2 keys, got {'a': 'one'}" in error(
+        text.split("[arms]")[0] + '[arms]\na = "one"\n'
+    )
     assert "unknown key sed; did you mean seed?" in error(text.replace("seed", "sed"))
     assert "arm secret-ours" in error(text.replace('secret-ours = "secret-ours"', 'secret-ours = "nowhere"'))
     (tmp_path / "secret-third" / ITEMS[1]).unlink()

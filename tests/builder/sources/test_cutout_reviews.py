@@ -7,12 +7,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from builder.records import CutoutReview
-from builder.sources.cutout_reviews import CutoutReviews, user_reviews
+from builder.sources.cutout_reviews import CutoutReviews, review_for, user_reviews
+from builder.sources.outlines import outline_of
 from mycanvas.errors import StoreError
-from mycanvas.io.checked import write_checked
+from mycanvas.io.checked import read_checked, write_checked
 
 DUCK, TEAPOT = (hashlib.sha256(name).hexdigest() for name in (b"duck", b"teapot"))
 MASK = b"a mask, as PNG"
@@ -201,3 +203,76 @@ def test_mask_is_named_by_a_sha256_only(both: CutoutReviews, tmp_path: Path) -> 
     with pytest.raises(ValueError, match="expected a sha256 in hexadecimal"):
         both.put(CutoutReview(photo=DUCK, verdict="use", mask="../secret"))
     assert both.get(DUCK) is None
+
+
+def square(first: int) -> str:
+    """The outline of a square that begins in this row and column."""
+    mask = np.zeros((100, 100), bool)
+    mask[first : first + 30, first : first + 30] = True
+    return outline_of(mask)
+
+
+def verdicts(reviews: CutoutReviews, *outlines: str) -> list[str | None]:
+    """The verdicts on cut-outs of the same photo."""
+    found = (review_for(reviews.about(DUCK), lambda each=each: each) for each in outlines)  # type: ignore[misc]
+    return [review.verdict if review else None for review in found]
+
+
+def test_decision_counts_for_the_outline_that_was_judged_beside_those_about_others(both: CutoutReviews) -> None:
+    one, other = square(10), square(50)
+    both.put(refused(outline=one))
+    assert verdicts(both, one, other) == ["refuse", None]
+
+    alone(both, 1).put(CutoutReview(photo=DUCK, verdict="use", outline=other))  # in another build
+
+    assert verdicts(both, one, other, square(30)) == ["refuse", "use", None]
+    both.collect([DUCK])
+    assert verdicts(alone(both, 0), one, other) == ["refuse", "use"]
+    both.put(CutoutReview(photo=DUCK, verdict="use", outline=one))
+    assert verdicts(both, one, other) == ["use", "use"]
+    assert len(both.about(DUCK)) == 2
+
+
+def test_withdrawn_decision_about_one_outline_leaves_that_about_another(both: CutoutReviews) -> None:
+    one, other = square(10), square(50)
+    for outline in (one, other):
+        both.put(refused(outline=outline))
+
+    alone(both, 0).remove(DUCK, one)
+
+    assert verdicts(both, one, other) == [None, "refuse"]
+    both.remove(DUCK)
+    assert verdicts(both, one, other) == [None, None]
+
+
+@pytest.mark.parametrize("general", [refused(), fixed()])
+def test_decision_with_a_mask_or_of_an_earlier_version_counts_for_every_outline_until_a_later_one(
+    both: CutoutReviews, general: CutoutReview
+) -> None:
+    one, other = square(10), square(50)
+    both.put(CutoutReview(photo=DUCK, verdict="refuse", outline=one))
+    both.put(general, MASK if general.mask else None)
+    assert verdicts(both, one, other) == [general.verdict] * 2
+    assert len(both.about(DUCK)) == 1
+
+    both.put(refused(outline=other))
+
+    assert verdicts(both, one, other) == [None, "refuse"]
+    both.put(general, MASK if general.mask else None)
+    both.remove(DUCK, one)
+    assert verdicts(both, one, other) == [None, None]
+
+
+def test_file_of_an_earlier_version_is_read_and_a_false_outline_is_named(both: CutoutReviews) -> None:
+    both.put(refused())
+    for folder in both.folders:
+        stored = read_checked(folder / f"{DUCK}.json", dict)
+        write_checked(folder / f"{DUCK}.json", {key: stored[key] for key in stored.keys() - {"outline", "others"}})
+    assert verdicts(both, square(10)) == ["refuse"]
+
+    for folder in both.folders:
+        write_checked(folder / f"{DUCK}.json", {**stored, "outline": "eJw="})
+    with pytest.raises(StoreError, match=rf"{DUCK}\.json holds an outline that is none; decide about the photo again"):
+        both.get(DUCK)
+    with pytest.raises(ValueError, match="expected an outline, got 'eJw='"):
+        both.put(refused(outline="eJw="))

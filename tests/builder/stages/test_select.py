@@ -168,3 +168,19 @@ def test_near_duplicates_are_those_that_a_comparison_with_all_finds(bits: int) -
         if not near:
             distinct.append(each)
             found.add(each)
+
+
+def test_refused_scene_is_counted_as_refused_whatever_else_drops_it() -> None:
+    rule = "cut-out refused: dog/1.jpg"
+    rows = [
+        replace(judged("low rank", 0, cutout=1.0), rank=2),
+        replace(judged("flagged", 0xFF, cutout=1.0), flag="floating"),
+        judged("out of bounds", 0xFF00, cutout=0.1),
+    ]
+    config = ALL.model_copy(update={"min_cutout": 0.5})
+    assert len(select(rows, config).dropped) == 3
+
+    chosen = select([replace(row, refused=rule) for row in rows], config)
+
+    assert set(chosen.dropped.values()) == {rule}
+    assert len(chosen.dropped) == 3

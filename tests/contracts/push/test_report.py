@@ -23,6 +23,10 @@ def test_report_is_published_only_where_asked_for(hub: FakeHub, run: Run, built:
     assert f"mycanvas select {built.name}" in page
     assert str(built.parent) not in page
     assert json.loads(run("push", built, name, "--report", "--dry-run", "--json").out)["send"] == {}
+    assert (
+        "would publish report.html, with small pictures of all "
+        in run("push", built, name, "--report", "--dry-run").out
+    )
     assert json.loads(run("push", built, name, "--dry-run", "--json").out)["delete"] == ["report.html"]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from mycanvas.errors import InputError
 from mycanvas.io.text import printable
-from mycanvas.ratings.entries import Preference, Rating
+from mycanvas.ratings.entries import Preference
 from mycanvas.ratings.files import read_preferences, read_ratings
 from mycanvas.ratings.tables import (
     PAPER_QUALITY,
@@ -22,6 +22,7 @@ from mycanvas.ratings.tables import (
     quality_cells,
     quality_table,
     rank_of,
+    warn_of_unknown,
 )
 from mycanvas.schema import SPLITS
 
@@ -84,11 +85,14 @@ def test_scene_counts_once_with_the_rounded_mean_of_its_ratings(tmp_path: Path) 
     assert [rank_of(scores) for scores in ((1, 2), (2, 3), (4, 5), (1, 1, 2), (5,))] == [2, 3, 5, 1, 5]
 
 
-def test_items_that_are_not_scenes_are_listed() -> None:
-    ratings = [Rating(rater="ana", item=item, score=3) for item in ("a0", "z1", "z2")]
+def test_items_that_are_not_scenes_are_listed(caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_unknown(["a0", "z1", "z2", "z1"], {"a0": "objects_4"})
+    warn_of_unknown(["a0"], ["a0"])
 
-    with pytest.raises(InputError, match="2 of 3 rated items are not scenes of this dataset: z1, z2"):
-        quality_table(ratings, {"a0": "objects_4"})
+    assert caplog.messages == [
+        "2 of 3 rated items are left out, as the dataset has no such scenes: z1, z2; to count their ratings, give the "
+        "dataset in which they were rated"
+    ]
 
 
 def test_preferences_are_mean_and_sample_sd_of_all_scores_of_an_arm_and_split(tmp_path: Path) -> None:
@@ -148,6 +152,14 @@ def test_later_rating_of_the_same_rater_replaces_the_earlier(tmp_path: Path) -> 
     assert [(one.arm, one.score) for one in preferred] == [("ours", 7), ("baseline", 9)]
 
 
+def test_names_that_look_alike_are_one_rater(tmp_path: Path) -> None:
+    names = ["Zoe\u0301 K", "Zo\u00e9 K", " Zo\u00e9\u00a0K\n"]
+
+    found = read_ratings(write(tmp_path / "ratings.jsonl", [{**RATING, "rater": name} for name in names]))
+
+    assert [each.rater for each in found] == ["Zo\u00e9 K"]
+
+
 @pytest.mark.parametrize("cut", [b'{"rater": "bo", "item": "a1", "sc', b'{"rater": "zo\xc3'])  # within a character
 def test_incomplete_last_line_is_left_out_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, cut: bytes
@@ -175,6 +187,11 @@ def test_incomplete_last_line_is_left_out_with_a_warning(
         ),
         ('{"rater": "ana", "score": 4}', "missing field item"),
         ('{"rater": "", "item": "a0", "score": 4}', 'rater: expected a name, got ""'),
+        ('{"rater": "a\\nb", "item": "a0", "score": 4}', "rater: expected a name without control characters"),
+        (
+            f'{{"rater": "{"a" * 81}", "item": "a0", "score": 4}}',
+            "rater: expected a name of at most 80 characters, got 81",
+        ),
         ('{"rater": "ana", "item": 7, "score": 4}', "item: expected a name, got 7"),
         ('{"rater": "ana", "item": "a0", "score": 6}', "score: expected a whole number from 1 to 5, got 6"),
         ('{"rater": "ana", "item": "a0", "score": 4.0}', "score: expected a whole number from 1 to 5, got 4.0"),

@@ -307,6 +307,18 @@ def test_changed_row_and_foreign_tables_are_noticed(store: RatingStore, tmp_path
         rank(RatingStore(other), 3)
 
 
+def test_prepared_store_is_written_and_its_events_are_checked(store: RatingStore) -> None:
+    store.prepare()
+
+    assert store.ratings() == ()
+    rank(store, 3)
+    store.prepare()
+    with contextlib.closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute("""UPDATE events SET value = replace(value, '"score": 3', '"score": 5')""")
+    with pytest.raises(StoreError, match="is damaged; restore it from a copy"):
+        store.prepare()
+
+
 def test_file_of_a_later_version_and_folders_are_refused(store: RatingStore, tmp_path: Path) -> None:
     rank(store, 3)
     with contextlib.closing(sqlite3.connect(store.path)) as connection, connection:
@@ -318,10 +330,13 @@ def test_file_of_a_later_version_and_folders_are_refused(store: RatingStore, tmp
         RatingStore(tmp_path / "folder").ratings()
 
 
-def test_empty_file_of_a_process_killed_at_once_is_used(store: RatingStore) -> None:
+def test_empty_file_of_a_process_killed_at_once_is_used_with_a_warning(
+    store: RatingStore, caplog: pytest.LogCaptureFixture
+) -> None:
     store.path.parent.mkdir()
     store.path.touch()
 
-    assert store.ratings() == ()
+    assert store.ratings() == store.flags() == ()
+    assert caplog.messages == [f"{store.path} is empty; if it had ranks, they are lost: restore it from a copy"]
     rank(store, 4)
     assert scores(store) == {("ana", "a-1"): 4}

@@ -56,8 +56,9 @@ def show(browser: Any) -> Iterator[Callable[..., Any]]:
 
 
 def kept_by(command: str, folder: Path, tmp_path: Path) -> dict[str, int]:
-    """The scenes of each split that the command of a page keeps, in a copy of the build."""
+    """The scenes of each split that the command of a page keeps, in a copy of the build with another selection."""
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    main(["select", str(copy), "--max-border", "none", "--min-size", "0.001", "--duplicate-bits", "0"])
     words = shlex.split(command)
     assert words[:3] == ["mycanvas", "select", str(folder)]
     main(["select", str(copy), *words[3:]])
@@ -86,7 +87,8 @@ def test_page_starts_with_the_current_selection(selected: Path, page: Path, show
 
     funnel = read_manifest(BuildFolder(selected)).funnel.ordered()
     assert counts(tab) == funnel.kept
-    assert tab.inner_text("#command") == f"mycanvas select {selected}"
+    options = "--reset --min-visible 0.75 --max-overlap 0.2 --duplicate-bits 14 --per-composition 4"
+    assert tab.inner_text("#command") == f"mycanvas select {selected} {options}"
     assert all(f"{reason}: {count}" in tab.inner_text("#dropped") for reason, count in funnel.dropped.items())
 
 

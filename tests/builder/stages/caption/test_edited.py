@@ -53,7 +53,7 @@ def test_prompt_has_each_token_before_its_noun(
     [
         ("A cat in a garden.", 'it does not say "dog"'),
         ("A cat and two dogs.", "it speaks of more than one dog; there is only one"),
-        ("A cat and a <dog> dog.", "it speaks of more than one dog"),
+        ("A cat and a <dog> dog.", "it has the token <dog>, which only the prompt has, and gets by itself"),
         ("A cat and a dog sit " + "very " * 30 + "near.", "words in"),
         ("<script>alert(1)</script>", 'it does not say "dog"'),
     ],
