@@ -40,12 +40,12 @@ class Probe:
     """
 
     file: Path
-    url: str | None
     content: str
     folder: Path
     versions: str
     levels: Mapping[str, int]
     patience: float = PATIENCE
+    url: str | None = None
 
     def write(self) -> None:
         """Write the file."""
@@ -93,7 +93,8 @@ class Worker:
         output, end = probe.url or probe.file.parent.parent, time.monotonic() + probe.patience
         while not probe.is_seen():
             if time.monotonic() > end:
-                return f"it does not see the files in {output}; mount the same file system there"
+                remedy = "give it the same environment" if probe.url else "mount the same file system there"
+                return f"it does not see the files in {output}; {remedy}"
             time.sleep(0.2)
         if not probe.url and not os.access(probe.file.parent, os.W_OK):
             return f"it may not write to {output}; mount it for writing there"

@@ -191,13 +191,14 @@ class RemoteFolder(BuildFolder):
         self._note(state)
 
     def fetch_shard(self, shard: int) -> RemoteMarker | None:
-        """Fetch a shard that was made, with its marker; None, and no marker is left, if it is missing or damaged."""
+        """Fetch a shard that was made, with its marker; None, and no marker is left, if there is no whole one."""
         self.candidate_file(shard).with_suffix(".json").unlink(missing_ok=True)
         content = self.store.read(_marker_name(shard))
         if content is None:
             return None
         found = self._parsed_marker(shard, content)
         if found is None or not self._fetch_files((shard, found))[1]:
+            self.store.remove(_marker_name(shard))
             return None
         write_checked(self.candidate_file(shard).with_suffix(".json"), found.marker)
         return found
@@ -220,9 +221,9 @@ class RemoteFolder(BuildFolder):
         for name, sha256 in files.items():
             self.store.upload(self.path / CANDIDATES / name, _candidate_name(sha256))
         content, name = _as_bytes(asdict(made)), _marker_name(shard)
-        if before is None and self.store.read(name) is None:
+        if before is None:
             self.store.create(name, content)
-        else:  # it was damaged, or had scenes that were worth another try
+        else:  # it had scenes that were worth another try
             self.store.write(name, content)
 
     def publish(self) -> None:

@@ -203,6 +203,18 @@ def test_machine_that_was_slower_to_plan_takes_the_plan_that_is_there(machine: M
     assert second.state == first.state
 
 
+def test_first_of_two_markers_of_a_shard_counts(machine: Machine, url: str) -> None:
+    for name in ("a", "b"):
+        machine(name)
+        folder = RemoteFolder(url)
+        assert folder.fetch_shard(0) is None or name == "b"
+        folder.write_candidates(0, [], [], name)
+        folder.push_shard(0, None)
+    folder.pull()
+
+    assert [marker.config for _, marker in folder.markers()] == ["a"]
+
+
 def test_machine_that_was_killed_before_it_uploaded_anything_begins_again(
     shapes: Path, grounds: Path, url: str
 ) -> None:

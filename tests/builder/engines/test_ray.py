@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,17 @@ def refusal() -> Iterator[Callable[[Probe], str]]:
     """Asks a node why it cannot work, in a process of its own, as a worker changes the logging of its process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         yield lambda asked: pool.submit(Worker().refusal, asked).result()
+
+
+def test_node_must_see_the_url_of_a_build(refusal: Callable[[Probe], str], tmp_path: Path) -> None:
+    url = f"file://{tmp_path}/store"
+    asked = replace(new_probe(url), patience=0.1)
+
+    assert refusal(asked) == f"it does not see the files in {url}; give it the same environment"
+    asked.write()
+    assert refusal(asked) == ""
+    asked.remove()
+    assert "does not see" in refusal(asked)
 
 
 def test_node_that_sees_another_folder_or_has_another_version_is_refused(
