@@ -57,7 +57,7 @@ def _number(text: str) -> float | str:
 
 @cache
 def _threshold_options() -> tuple[click.Option, ...]:
-    from builder.stages.select import SelectConfig
+    from builder.stages.select import OF_DRAWING, SelectConfig
 
     return tuple(
         click.Option(
@@ -66,7 +66,7 @@ def _threshold_options() -> tuple[click.Option, ...]:
             metavar="NUMBER|none",
         )
         for name in SelectConfig.model_fields
-        if name not in {"fitted", "attempts"}  # attempts count only when scenes are made
+        if name != "fitted" and name not in OF_DRAWING
     )
 
 

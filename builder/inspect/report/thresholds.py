@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.pipeline.histogram import histogram
-from builder.stages.select import SelectConfig
+from builder.stages.select import OF_DRAWING, SelectConfig
 from dataset_card import Histogram
 from mycanvas.schema import SCORE_FIELDS, SCORES, ScoreField
 
@@ -124,6 +124,6 @@ def command(folder: Path, select: SelectConfig, profile: SelectConfig, movable: 
     """
     words = ["mycanvas", "select", str(folder), "--reset"]
     for key, value in select.model_dump(mode="json").items():
-        if key not in movable and value != profile.model_dump(mode="json")[key]:
+        if key not in {*movable, *OF_DRAWING} and value != profile.model_dump(mode="json")[key]:
             words += [option(key), "none" if value is None else json.dumps(value)]
     return shlex.join(words)

@@ -57,6 +57,10 @@ class FittedScore(Table):
         return 0.5 + 0.5 * math.tanh(total / 2)
 
 
+OF_DRAWING = frozenset({"attempts"})
+"""Keys of [select] that count when scenes are drawn; another selection does not change them."""
+
+
 class SelectConfig(Table):
     """[select]: thresholds and quotas; they can change without another build.
 
