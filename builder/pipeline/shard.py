@@ -62,7 +62,7 @@ class ShardTask:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShardReport:
-    """The result of one shard. planned, made: numbers of scenes."""
+    """The result of one shard. planned, made: numbers of scenes, each with all its attempts."""
 
     planned: int
     made: int
@@ -161,7 +161,7 @@ def make_shard(task: ShardTask) -> ShardReport:
     ordered = [rows[name] for name in order if name in rows]
     lost = [rejected[name] for name in order if name in rejected]
     folder.write_candidates(task.shard.number, ordered, lost, digest, task.shard.plan)
-    return ShardReport(planned=len(planned), made=len(ordered))
+    return ShardReport(planned=len(planned), made=len({scene_of(row["id"]) for row in ordered}))
 
 
 def _is_drawn_again(name: str, rows: Mapping[str, Row], rejected: Mapping[str, Rejected], bounds: SelectConfig) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 from builder.config import BuildConfig, parse_config
 
 SAMPLES, SIDE = 16, 160
+TIGHT = {"max_overlap": 0.1, "min_visible": 0.9, "max_border": 0.1}
+"""A [select] whose bounds cause attempts."""
 
 KILLED = """
 import fnmatch, json, os, signal, sys

@@ -24,11 +24,10 @@ from builder.pipeline.plan import scene_of
 from mycanvas.dataset import planned_splits
 from mycanvas.errors import StoreError
 from tests.conftest import draw_shape
-from tests.contracts.small_builds import KILLED, SIDE, but_where, bytes_of, config_for
+from tests.contracts.small_builds import KILLED, SIDE, TIGHT, but_where, bytes_of, config_for
 
 FEW, MORE = 12, 24
 LOOSE = {"max_border": 1.0, "min_visible": 0.5, "duplicate_bits": -1}
-TIGHT = {"max_overlap": 0.1, "min_visible": 0.9, "max_border": 0.1}
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +20,8 @@ from builder.pipeline.context import Part
 from builder.pipeline.finalize import Summary, reselect
 from builder.pipeline.parts import PartReport, build_part
 from mycanvas.errors import InUseError, StoreError
-from tests.contracts.small_builds import SAMPLES, SIDE, but_where, bytes_of, config_for
+from tests.contracts.small_builds import SAMPLES, SIDE, TIGHT, but_where, bytes_of, config_for
+from tests.ray_nodes import wait_until
 
 
 def test_parts_make_the_bytes_of_one_build_in_any_order(
@@ -55,6 +58,53 @@ def test_build_without_part_finishes_the_parts_that_never_came(
     build(config)
 
     assert but_where(bytes_of(tmp_path / "out")) == but_where(bytes_of(whole))
+
+
+def test_parts_grow_a_build_to_the_bytes_of_one_process(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path
+) -> None:
+    outputs = [Path(shutil.copytree(whole, tmp_path / name)) for name in ("parts", "one")]
+    parts, one = (config_for(shapes, grounds, output, samples=SAMPLES + 10, select=TIGHT) for output in outputs)
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda index: build_part(parts, Part(index, 2)), range(2)))
+    build(one)
+
+    assert any(isinstance(result, Summary) for result in results)
+    assert but_where(bytes_of(outputs[0])) == but_where(bytes_of(outputs[1]))
+    assert BuildFolder(outputs[0]).plan().rows == SAMPLES + 10
+
+
+def test_part_of_a_grown_build_plans_after_parts_that_are_at_work(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "mycanvas")
+    output = Path(shutil.copytree(whole, tmp_path / "out"))
+
+    with ThreadPoolExecutor(1) as pool:
+        with part_at_work(output):
+            grown = pool.submit(build_part, config_for(shapes, grounds, output, samples=SAMPLES + 4), Part(0, 1))
+            wait_until(lambda: "waiting: " in caplog.text or grown.done())
+            assert not grown.done()
+            assert BuildFolder(output).plan().rows == SAMPLES
+        result = grown.result()
+
+    assert isinstance(result, Summary)
+    assert sum(result.funnel.planned.values()) == SAMPLES + 4
+
+
+def test_last_part_says_how_more_scenes_are_kept(
+    shapes: Path, grounds: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = config_for(shapes, grounds, tmp_path / "out", keep=SAMPLES, select={**TIGHT, "attempts": 1})
+
+    last = [build_part(config, Part(index, 2)) for index in range(2)][1]
+
+    assert isinstance(last, Summary)
+    kept = sum(last.funnel.kept.values())
+    assert kept < SAMPLES
+    assert f"{kept} of the {SAMPLES} scenes to keep are kept; run it once without --part" in caplog.text
+    assert sum(build(config).funnel.kept.values()) == SAMPLES
 
 
 def test_nobody_else_works_in_the_folder_while_parts_run(shapes: Path, grounds: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 import mycanvas  # noqa: F401  (registers the loader)
 from builder.cli.main import main
 from builder.pipeline.build import build, cut_out_only
+from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import Part
 from builder.pipeline.finalize import Summary, reselect
 from builder.pipeline.parts import PartReport, build_part
@@ -26,7 +27,7 @@ from builder.pipeline.remote import PlannedElsewhereError, RemoteFolder
 from mycanvas.errors import ConfigError, InUseError, StoreError
 from mycanvas.io.checked import with_checksum
 from mycanvas.io.store import Store
-from tests.contracts.small_builds import SAMPLES, SIDE, config_for
+from tests.contracts.small_builds import SAMPLES, SIDE, TIGHT, config_for
 from tests.s3_server import s3_server
 
 Machine = Callable[[str], None]
@@ -133,6 +134,21 @@ def test_parts_on_machines_that_share_only_the_url_make_one_dataset(
     assert first.as_json() == {"folder": url, "part": "1/2", "left": {"0/2": 2}}
     assert isinstance(last, Summary)
     assert rows(url, tmp_path / "rows") == rows(whole, tmp_path / "rows")
+
+
+@pytest.mark.parametrize("more", [{"samples": SAMPLES + 6}, {"keep": 9}])
+def test_build_at_a_url_grows_on_another_machine_as_in_a_folder(
+    shapes: Path, grounds: Path, tmp_path: Path, machine: Machine, url: str, more: dict[str, int]
+) -> None:
+    select = {**TIGHT, "attempts": 2}
+    for place, second in ((tmp_path / "out", "a"), (url, "b")):
+        machine("a")
+        build(config_for(shapes, grounds, place, samples=6, select=select))
+        machine(second)
+        build(config_for(shapes, grounds, place, **{"samples": 6, "select": select, **more}))
+
+    assert BuildFolder(tmp_path / "out").plan().rows > 6
+    assert rows(url, tmp_path / "rows") == rows(tmp_path / "out", tmp_path / "rows")
 
 
 def test_selection_at_a_url_needs_nothing_of_the_machine_that_built(

@@ -144,7 +144,7 @@ def test_no_task_starts_no_cluster(tmp_path: Path) -> None:
 def probe(folder: Path, **changes: str) -> Probe:
     found = new_probe(folder)
     values = {"content": found.content, "versions": found.versions, **changes}
-    return Probe(file=found.file, folder=found.folder, levels=found.levels, patience=0.1, **values)
+    return Probe(file=found.file, url=None, folder=found.folder, levels=found.levels, patience=0.1, **values)
 
 
 @pytest.fixture
