@@ -165,16 +165,18 @@ def test_selection_at_a_url_needs_nothing_of_the_machine_that_built(
     assert sum(kept.values()) < SAMPLES
 
 
+@pytest.mark.parametrize("damaged", ["00001.arrow", "00001.scores.arrow"])
 def test_damaged_shard_at_a_url_is_named_and_made_again(
-    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, machine: Machine, url: str
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, machine: Machine, url: str, damaged: str
 ) -> None:
     build(config_for(shapes, grounds, url))
-    files = fsspec.filesystem("memory")
-    shard = files.glob(f"{url}/.build/candidates/*.arrow")[0]
-    files.pipe_file(shard, files.cat_file(shard)[:-1] + b"?")
+    store = Store(url)
+    marker = json.loads(store.read(".build/candidates/00001.json") or b"")
+    name = f".build/candidates/{marker['files'][damaged]}.arrow"
+    store.write(name, (store.read(name) or b"")[:-1] + b"?")
     machine("b")
 
-    with pytest.raises(StoreError, match=r"candidates/0000\d.json names a damaged or missing file; run the same"):
+    with pytest.raises(StoreError, match=r"candidates/00001\.json names a damaged or missing file; run the same"):
         reselect(url, {"min_visible": 0.1})
     build(config_for(shapes, grounds, url))
 
