@@ -226,7 +226,7 @@ def test_first_of_two_markers_of_a_shard_counts(machine: Machine, url: str) -> N
         machine(name)
         folder = RemoteFolder(url)
         assert folder.fetch_shard(0) is None or name == "b"
-        folder.write_candidates(0, [], [], name)
+        folder.write_candidates(0, [], [], name, "plan")
         folder.push_shard(0, None)
     folder.pull()
 
