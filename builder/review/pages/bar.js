@@ -6,6 +6,7 @@ import { connection } from "./server.js";
 
 export class Bar {
   constructor(root, title, described) {
+    this.refused = "";
     this.progress = el("progress", { max: 1, value: 0, "aria-label": `${title}: progress` });
     this.count = el("span.mc-count");
     this.saving = el("span.mc-saving", { role: "status" });
@@ -46,16 +47,17 @@ export class Bar {
 
   /** Show what went wrong; "" ends it. A server that does not answer is shown anyway. */
   fail(text) {
-    write(this.error, text === connection.reason ? "" : text);
+    write(this.error, (text === connection.reason ? "" : text) || this.refused);
   }
 
   watch(outbox) {
-    let last = "";
     outbox.watch(({ waiting, reason, refused }) => {
       this.saving.classList.toggle("mc-waiting", waiting > 0 || refused !== "");
       this.saving.textContent = waiting ? `${waiting} not saved yet${reason && reason !== connection.reason ? `: ${reason}` : ""}` : refused ? "the last answer is not saved" : "all saved";
-      if (refused !== last) this.fail(refused && `not saved: ${refused}`);
-      last = refused;
+      const text = refused && `not saved: ${refused}`;
+      if (text === this.refused) return;
+      this.refused = text; // stays until a later answer is saved, whatever else is reported in between
+      this.fail("");
     });
   }
 }
