@@ -142,6 +142,7 @@ class RemoteFolder(BuildFolder):
         """
         self._check_url()
         with self.locked():
+            markers = self._pull_markers()  # before the state, which then has all that they are made of
             self._pull_state()
             for name in MUTABLE:
                 self._take(name, self.store.read(name))
@@ -149,7 +150,7 @@ class RemoteFolder(BuildFolder):
             for name in filter(is_own, reviews):
                 self._take(name, self.store.read(name))
             held = {int(match["shard"]) for _, match in own_files(self.path, CANDIDATES)}
-            for shard in held - self._pull_markers().keys():
+            for shard in held - markers.keys():
                 self.candidate_file(shard).with_suffix(".json").unlink(missing_ok=True)
 
     def refresh(self) -> None:
@@ -243,6 +244,10 @@ class RemoteFolder(BuildFolder):
     def made_shards(self) -> set[int]:
         """The shards that have a marker at the URL."""
         return set(self._numbers())
+
+    def has_markers(self) -> bool:
+        """Whether a shard was finished when this machine looked last; its plan is here too."""
+        return bool(self._markers)
 
     def markers(self) -> Iterator[tuple[int, Marker]]:
         """As in a folder; first, the score columns that are not on this machine are fetched; raises as there."""

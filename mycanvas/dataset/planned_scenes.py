@@ -69,7 +69,9 @@ def _read_step(name: str, content: bytes) -> Iterator[tuple[str, str]]:
 
     try:
         with pa.ipc.open_file(content) as reader:
-            rows: list[dict[str, Any]] = reader.read_all().select(["id", "num_objects"]).to_pylist()
+            table = reader.read_all().select(["id", "num_objects"])
+        table.validate(full=True)
+        rows: list[dict[str, Any]] = table.to_pylist()
         yield from ((str(row["id"]), split_of(row["num_objects"])) for row in rows)
-    except (pa.ArrowInvalid, LookupError, TypeError, ValueError):
+    except (pa.ArrowException, OSError, LookupError, TypeError, ValueError):
         raise StoreError(f"{name} is damaged; {REMAKE}") from None

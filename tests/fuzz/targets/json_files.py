@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow as pa
 from PIL import Image
 
 from builder.pipeline.funnel import Funnel
@@ -17,7 +18,7 @@ from builder.pipeline.manifest import MadeFrom, Manifest
 from builder.pipeline.prepared_files import CutoutMarker, PaintedMarker
 from builder.pipeline.result_cache import Result, ResultCache
 from builder.pipeline.source_photos import BackgroundUse, CutoutUse, Sources
-from builder.pipeline.stored_records import Marker, Plan, PlannedScene
+from builder.pipeline.stored_records import Marker, PlanStep
 from builder.records import Rejected
 from builder.sources.concepts_list import read_concepts_list
 from builder.stages.layout.examples import read_examples
@@ -48,23 +49,25 @@ PIECES = (
 )
 KINDS: Mapping[str, tuple[Any, Any]] = {
     "plan": (
-        Plan,
-        Plan(
-            request=SHA,
-            scenes=(
-                PlannedScene(
-                    id="a-00000", composition="cat+dog6", num_objects=2, photos=("cat/0.jpg",), background="yard:1"
-                ),
-                PlannedScene(
-                    id="a-00001", composition="cat", num_objects=1, photos=("cat/0.jpg",), background="yard/0.png"
-                ),
-            ),
+        PlanStep,
+        PlanStep(
+            request={"samples": 2, "concept cat": ["<cat>", "cat", 25.0]},
+            select={"min_visible": 0.5, "attempts": 3},
+            cutouts={"cat/0.jpg": "0" * 32},
+            sha256=SHA,
+            rows=2,
+            shard_size=16,
         ),
     ),
     "marker": (
         Marker,
         Marker(
-            sha256=SHA, rows=3, config=SHA, rejected=(Rejected(sample_id="a-00002", stage="layout", reason="no room"),)
+            sha256=SHA,
+            rows=3,
+            config=SHA,
+            rejected=(Rejected(sample_id="a-00002", stage="layout", reason="no room"),),
+            scores=SHA,
+            plan=SHA,
         ),
     ),
     "manifest": (
@@ -184,15 +187,20 @@ def _checked(folder: Path, name: str) -> Target:
 
 
 def _plan(folder: Path) -> Target:
-    (folder / ".build").mkdir(parents=True)
+    file = folder / ".build/plan/00000.arrow"
+    file.parent.mkdir(parents=True)
+    rows = pa.RecordBatch.from_pydict({"id": ["a-00000", "a-00001"], "num_objects": pa.array([2, 1], pa.int8())})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    whole = sink.getvalue().to_pybytes()
 
     def check(data: bytes) -> None:
-        (folder / ".build/plan.json").write_bytes(data)
+        file.write_bytes(data)
         splits = planned_splits(folder)
         require(set(splits.values()) <= {"objects_le3", "objects_4", "objects_5"}, "splits are known")
 
-    plan = _values(KINDS["plan"][1])
-    return Target(name="planned splits", draw=lambda random: _checked_bytes(random, plan), check=check, inputs=10_000)
+    return Target(name="planned splits", draw=lambda random: damaged(random, whole, PIECES), check=check, inputs=10_000)
 
 
 def _replies(folder: Path) -> Target:
