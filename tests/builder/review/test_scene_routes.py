@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
+from builder.pipeline.plan import marker_file
 
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.stored_records import PlanStep
 from builder.review.scenes import CandidateScene, order_for
-from mycanvas.io.checked import write_checked
+from mycanvas.io.checked import read_checked, write_checked
 from mycanvas.ratings.entries import FLAGS
 from tests.builder.review.conftest import Routes
 
@@ -181,8 +184,9 @@ def test_caption_must_name_each_class_and_is_shown_to_everyone(routes: Routes) -
 
 def test_caption_is_as_long_as_the_build_allows(routes: Routes) -> None:
     folder = BuildFolder.open(routes.folder)
-    request = {name: value for name, value in folder.request().items() if name not in {"format", "checksum"}}
-    write_checked(folder.request_file, {**request, "caption.max_words": 12})
+    step = read_checked(marker_file(folder.plan_folder, 0), PlanStep)
+    shorter = replace(step, request={**step.request, "caption.max_words": 12})
+    write_checked(marker_file(folder.plan_folder, 0), asdict(shorter))
     routes = Routes(routes.folder)
     item = order(routes, "ana")[0]["id"]
     found: Any = routes.get(f"/api/scenes/{item}")
