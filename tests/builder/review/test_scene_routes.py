@@ -8,9 +8,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
-from builder.pipeline.plan import marker_file
 
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.plan import marker_file
 from builder.pipeline.stored_records import PlanStep
 from builder.review.scenes import CandidateScene, order_for
 from mycanvas.io.checked import read_checked, write_checked
