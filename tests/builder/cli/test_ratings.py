@@ -63,7 +63,7 @@ def test_ranks_of_scenes_that_the_dataset_lacks_are_left_out_and_counted(
 ) -> None:
     copy = BuildFolder(Path(shutil.copytree(built, tmp_path / "out")))
     store = RatingStore(copy.review_file)
-    for item, score in ((copy.plan()[0].id, 5), ("other-1", 1)):
+    for item, score in ((next(copy.plan().columns("id")).column("id")[0].as_py(), 5), ("other-1", 1)):
         store.add(Event(id=new_id(), entry=Rating(rater="ana", item=item, score=score)))
 
     found = json.loads(run(capsys, copy.path, "--json"))["quality"]
