@@ -1,10 +1,10 @@
-"""How routes answer: errors as JSON with the reason, and pictures."""
+"""What all routes share: the bodies of requests, saving, errors as JSON with the reason, and pictures."""
 
 from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +13,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from mycanvas.errors import MyCanvasError, StoreError
 from mycanvas.io.messages import explain
-from mycanvas.ratings.entries import rater_name
+from mycanvas.ratings.entries import AnyEntry, rater_name
+from mycanvas.ratings.events import Event
+from mycanvas.ratings.store import RatingStore
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -31,12 +33,26 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class Sent(Body):
+    """What a person sends. id: a UUID that the page made. session: of the page."""
+
+    id: str
+    rater: Rater
+    session: str = ""
+
+
 def add_error_answers(app: FastAPI) -> None:
     """Answer every error as {"error": reason}: 422 what the sender must correct, 500 what may succeed later."""
     app.add_exception_handler(RequestValidationError, _wrong_request)
     app.add_exception_handler(MyCanvasError, _known)
     app.add_exception_handler(ValueError, _wrong_value)
     app.add_exception_handler(Exception, _unknown)
+
+
+def save(store: RatingStore, sent: Sent, entry: AnyEntry) -> dict[str, Any]:
+    """Store what a person sent, once, and answer that it is saved."""
+    store.add(Event(id=sent.id, session=sent.session, entry=entry))
+    return {"saved": sent.id}
 
 
 def picture(content: bytes, kind: str, *, lasting: bool = False) -> Response:

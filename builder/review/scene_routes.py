@@ -7,13 +7,12 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from builder.review.answers import Body, Rater, picture
+from builder.review.answers import Rater, Sent, picture, save
 from builder.review.cutouts import ReviewedCutouts
 from builder.review.scenes import CandidateScene, SceneIndex, order_for
 from builder.stages.caption.edited import edited_words
 from mycanvas.errors import InputError
 from mycanvas.ratings.entries import FLAGS, CaptionEdit, Flag, Rating
-from mycanvas.ratings.events import Event
 from mycanvas.ratings.store import RatingStore
 from mycanvas.schema import split_of
 
@@ -21,29 +20,21 @@ KINDS = {Rating: "rank", Flag: "flag", CaptionEdit: "caption"}
 """The entries that this tab makes, and undoes."""
 
 
-class _Sent(Body):
-    """id: a UUID that the page made. session: of the page."""
-
-    id: str
-    rater: Rater
-    session: str = ""
-
-
-class _Rank(_Sent):
+class _Rank(Sent):
     """score: checked by Rating."""
 
     item: str
     score: Any
 
 
-class _Flagged(_Sent):
+class _Flagged(Sent):
     item: str
     reason: str | None
     photo: str = ""
     note: str = ""
 
 
-class _Caption(_Sent):
+class _Caption(Sent):
     item: str
     caption: str | None
 
@@ -97,8 +88,7 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
     def rank(sent: _Rank) -> dict[str, Any]:
         scenes.get(sent.item)
         entry = Rating(rater=sent.rater, item=sent.item, score=sent.score)
-        store.add(Event(id=sent.id, session=sent.session, entry=entry))
-        return {"saved": sent.id}
+        return save(store, sent, entry)
 
     @router.post("/api/flags")
     def flag(sent: _Flagged) -> dict[str, Any]:
@@ -106,19 +96,17 @@ def scene_routes(scenes: SceneIndex, cutouts: ReviewedCutouts, store: RatingStor
         if sent.photo and sent.photo not in scene.source_images:
             raise InputError(f"photo: expected one that the scene shows, got {sent.photo!r}")
         entry = Flag(rater=sent.rater, item=sent.item, reason=sent.reason, photo=sent.photo, note=sent.note)
-        store.add(Event(id=sent.id, session=sent.session, entry=entry))
-        return {"saved": sent.id}
+        return save(store, sent, entry)
 
     @router.post("/api/captions")
     def caption(sent: _Caption) -> dict[str, Any]:
         scene = scenes.get(sent.item)
         text = None if sent.caption is None else _caption(sent.caption, scene, max_words)
         entry = CaptionEdit(rater=sent.rater, item=sent.item, caption=text)
-        store.add(Event(id=sent.id, session=sent.session, entry=entry))
-        return {"saved": sent.id, "caption": scene.caption if text is None else text}
+        return {**save(store, sent, entry), "caption": scene.caption if text is None else text}
 
     @router.post("/api/scenes/undo")
-    def undo(sent: _Sent) -> dict[str, Any]:
+    def undo(sent: Sent) -> dict[str, Any]:
         undone = store.undo(sent.rater, kinds=tuple(KINDS), id=sent.id)
         if undone is None:
             return {"undone": None}

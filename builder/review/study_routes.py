@@ -8,12 +8,11 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from builder.review.answers import Body, Rater, picture
+from builder.review.answers import Rater, Sent, picture, save
 from builder.review.cutouts import ReviewedCutouts
 from builder.review.study import Comparison, Study, arm_at
 from mycanvas.errors import InputError
 from mycanvas.ratings.entries import PairChoice, Preference
-from mycanvas.ratings.events import Event
 from mycanvas.ratings.store import RatingStore
 
 log = logging.getLogger("mycanvas")
@@ -22,15 +21,7 @@ PHOTOS = 4
 """Most photos of a concept that are shown beside the pictures."""
 
 
-class _Sent(Body):
-    """id: a UUID that the page made. session: of the page."""
-
-    id: str
-    rater: Rater
-    session: str = ""
-
-
-class _Score(_Sent):
+class _Score(Sent):
     """score: checked by Preference."""
 
     comparison: str
@@ -39,7 +30,7 @@ class _Score(_Sent):
     score: Any
 
 
-class _Choice(_Sent):
+class _Choice(Sent):
     """chosen: the position of the better picture, 0 (left) or 1."""
 
     comparison: str
@@ -82,8 +73,7 @@ def study_routes(study: Study, store: RatingStore, cutouts: ReviewedCutouts) -> 
             split=comparison.item.split,
             question=sent.question,
         )
-        store.add(Event(id=sent.id, session=sent.session, entry=entry))
-        return {"saved": sent.id}
+        return save(store, sent, entry)
 
     @router.post("/api/study/choices")
     def choose(sent: _Choice) -> dict[str, Any]:
@@ -100,11 +90,10 @@ def study_routes(study: Study, store: RatingStore, cutouts: ReviewedCutouts) -> 
             split=comparison.item.split,
             question=sent.question,
         )
-        store.add(Event(id=sent.id, session=sent.session, entry=entry))
-        return {"saved": sent.id}
+        return save(store, sent, entry)
 
     @router.post("/api/study/undo")
-    def undo(sent: _Sent) -> dict[str, Any]:
+    def undo(sent: Sent) -> dict[str, Any]:
         # Answers of other sessions may be of another study, in which this page could not show that they are undone.
         undone = store.undo(sent.rater, sent.session, kinds=(Preference, PairChoice), id=sent.id)
         if undone is None:

@@ -1,7 +1,7 @@
 // Who rates: one name for all tabs.
 
 import { el, show } from "./common.js";
-import { address, facts } from "./server.js";
+import { address, connection, facts } from "./server.js";
 
 const NAME = "mycanvas rater";
 const GIVEN_AT = "mycanvas rater given at"; // the page of the server on which the name was given
@@ -61,3 +61,10 @@ class Rater {
 }
 
 export const rater = new Rater();
+
+/** Begin a page with whoever rates, and again with another person; recover it when the server answers again. */
+export async function follow(page) {
+  rater.watch((name) => page.begin(name));
+  connection.watch((reason) => reason || page.recover());
+  await rater.need();
+}

@@ -3,13 +3,12 @@
 import { Bar } from "./bar.js";
 import { askChoice, askText, bindKeys, el, openTab } from "./common.js";
 import { outbox } from "./outbox.js";
-import { rater } from "./rater.js";
-import { address, ask, connection, eventOf, loaded } from "./server.js";
+import { follow, rater } from "./rater.js";
+import { RETRY, address, ask, eventOf, loaded } from "./server.js";
 
 const COLOURS = ["#e6194b", "#3cb44b", "#0082c8", "#ffe119", "#911eb4"];
 const MEANING = { 1: "unusable", 2: "poor", 3: "fair", 4: "good", 5: "very good" };
 const AHEAD = 5; // scenes that are loaded before they are needed
-const RETRY = 2000; // milliseconds after which what could not be loaded is asked for again
 const KEYS = [
   ["1 2 3 4 5", "rank from 1 (unusable) to 5 (very good), and show the next scene"],
   ["← →", "previous and next scene, without a rank"],
@@ -23,9 +22,7 @@ const KEYS = [
 
 export async function start(root) {
   const page = new Scenes(root);
-  rater.watch((name) => page.begin(name));
-  connection.watch((reason) => reason || page.recover());
-  await rater.need();
+  await follow(page);
 }
 
 /**

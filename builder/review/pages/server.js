@@ -2,6 +2,7 @@
 
 const BASE = document.baseURI;
 const POLL = 1000; // milliseconds between two questions to a server that does not answer
+export const RETRY = 2000; // milliseconds after which a page asks again for what could not be loaded
 
 export const address = (path) => new URL(path, BASE).href;
 

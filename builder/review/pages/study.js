@@ -3,10 +3,8 @@
 import { Bar } from "./bar.js";
 import { bindKeys, el } from "./common.js";
 import { outbox } from "./outbox.js";
-import { rater } from "./rater.js";
-import { address, ask, connection, eventOf, isSeen } from "./server.js";
-
-const RETRY = 2000; // milliseconds after which what could not be loaded is asked for again
+import { follow, rater } from "./rater.js";
+import { RETRY, address, ask, eventOf, isSeen } from "./server.js";
 
 const KEYS = {
   scores: [
@@ -32,9 +30,7 @@ const KEYS = {
 
 export async function start(root) {
   const page = new Study(root);
-  rater.watch((name) => page.begin(name));
-  connection.watch((reason) => reason || page.recover());
-  await rater.need();
+  await follow(page);
 }
 
 class Study {
