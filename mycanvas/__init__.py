@@ -8,6 +8,6 @@ from mycanvas.schema import SPLITS
 
 __all__ = ["SPLITS", "__version__"]
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 register_when_imported()

@@ -1,4 +1,4 @@
-"""What all routes share: the bodies of requests, saving, errors as JSON with the reason, and pictures."""
+"""Parts that all routes share: the bodies of requests, saving, errors as JSON with the reason, and pictures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Body(BaseModel):
 
 
 class Sent(Body):
-    """What a person sends. id: a UUID that the page made. session: of the page."""
+    """A request of a person. id: a UUID that the page made. session: of the page."""
 
     id: str
     rater: Rater
