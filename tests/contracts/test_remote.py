@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +75,37 @@ def rows(place: Path | str, cache: Path) -> dict[str, list[dict[str, Any]]]:
     return {split: own.data.table.to_pylist() for split, own in found.items()}
 
 
-def started(shapes: Path, grounds: Path, url: str, cache: Path) -> subprocess.Popen[str]:
+BUILD = ("-m", "builder")
+KILLED = (
+    "-c",
+    """
+import os, signal
+from builder.cli.entry_point import run
+from builder.pipeline.remote import RemoteFolder
+
+push = RemoteFolder.push_shard
+
+def push_and_die(*arguments):
+    push(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+RemoteFolder.push_shard = push_and_die
+run()
+""",
+)
+"""The command of a build, which is killed when its first shard is at the URL."""
+
+
+def started(
+    shapes: Path, grounds: Path, url: str, cache: Path, program: Sequence[str] = BUILD
+) -> subprocess.Popen[str]:
     """Start the command of a build on another machine."""
     settings = cache.with_suffix(".toml")
     settings.write_text("shard_size = 4\n")
     words = ["build", settings, "--concepts", shapes, "--backgrounds", grounds, "--output", url]
     words += ["--samples", SAMPLES, "--resolution", SIDE, "--workers", 1]
     return subprocess.Popen(
-        [sys.executable, "-m", "builder", *map(str, words)],
+        [sys.executable, *program, *map(str, words)],
         env={**os.environ, "MYCANVAS_CACHE": str(cache)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -94,15 +117,13 @@ def test_build_on_s3_that_was_killed_is_finished_by_another_machine(
     s3: Any, shapes: Path, grounds: Path, whole: Path, tmp_path: Path
 ) -> None:
     url = "s3://plain/killed"
-    with started(shapes, grounds, url, tmp_path / "killed") as killed:
-        while killed.poll() is None and not s3.glob("plain/killed/.build/candidates/*.json"):
-            time.sleep(0.02)
-        killed.send_signal(signal.SIGKILL)
-    left = len(s3.glob("plain/killed/.build/candidates/*.json"))
+    with started(shapes, grounds, url, tmp_path / "killed", KILLED) as killed:
+        _, errors = killed.communicate()
+    assert killed.returncode == -signal.SIGKILL, errors
+    assert len(s3.glob("plain/killed/.build/candidates/*.json")) == 1
 
     build(config_for(shapes, grounds, url))
 
-    assert 0 < left < SAMPLES // 4
     assert rows(url, tmp_path / "rows") == rows(whole, tmp_path / "rows")
 
 
