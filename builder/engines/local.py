@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 
 from builder.engines.base import EngineOptions, on_stop_signal
 from builder.engines.worker_logs import collect_logs, log_levels, logged, report
-from mycanvas.errors import ConfigError, StoreError
+from mycanvas.errors import StoreError
 from mycanvas.models.device import cores
 
 Task = TypeVar("Task")
@@ -31,13 +31,7 @@ class LocalEngine:
 
     @classmethod
     def start(cls, options: EngineOptions) -> Self:
-        """Make the engine of a configuration.
-
-        Raises:
-            ConfigError: there is the address of a cluster.
-        """
-        if options.address is not None:
-            raise ConfigError(f'the engine "local" has no address, got "{options.address}"; add --engine ray')
+        """Make the engine of a configuration."""
         return cls(options.workers or cores())
 
     def __enter__(self) -> Self:
