@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check check-long fuzz bench quality clean
+.PHONY: demo test check check-long fuzz bench quality miniature clean
 
 demo: $(VENV)/.installed  ## render toys, build a dataset from them, load it by name
 	$(BIN)/mycanvas demo
@@ -31,6 +31,9 @@ bench: $(VENV)/.installed-dev  ## speed and memory, as ratios in one run
 
 quality: $(VENV)/.installed-dev  ## cut-outs against labels by eye; MYCANVAS_U2NET and MYCANVAS_ISNET name networks
 	$(BIN)/python -m tests.quality --draw quality_sheets
+
+miniature: $(VENV)/.installed-dev  ## the poster's experiment on rendered toys, two hours on two idle cores
+	$(BIN)/python -m tests.miniature
 
 clean:  ## remove the virtual environment
 	rm -rf $(VENV)

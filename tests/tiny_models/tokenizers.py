@@ -34,14 +34,14 @@ CHAT = (
 )
 
 
-def clip_tokenizer(length: int = 77) -> Any:
-    """CLIP's tokenizer over bytes, with WORDS as whole tokens."""
+def clip_tokenizer(length: int = 77, words: Sequence[str] = WORDS) -> Any:
+    """CLIP's tokenizer over bytes, with these words as whole tokens, unless the start of another is inside them."""
     from transformers import CLIPTokenizer
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: index for index, token in enumerate([*alphabet, *(f"{letter}</w>" for letter in alphabet)])}
     merges: list[tuple[str, str]] = []
-    for word in WORDS:
+    for word in words:
         parts = [*word[:-1], f"{word[-1]}</w>"]
         while len(parts) > 1:
             pair = (parts[0], parts[1])

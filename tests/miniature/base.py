@@ -1,0 +1,139 @@
+"""The base model: PixArt's transformer on pixels with CLIP's text encoder, both trained together from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, PixArtTransformer2DModel
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from builder.seeds import seed_for
+from mycanvas.io.images import Rgb
+from tests.miniature.grounds import PHRASES
+from tests.miniature.loop import Schedule, fit
+from tests.miniature.pictures import SIDE, Captions, pretraining_batch
+from tests.miniature.toys import COLOURS, KINDS, PATTERNS
+from tests.tiny_models.tokenizers import clip_tokenizer
+
+WIDTH, LAYERS, PATCH = 128, 4, 4
+TEXT_LAYERS = 2
+GUIDANCE, STEPS = 3.0, 20
+"""Of generated pictures."""
+SNR = 5.0
+"""Bound of the signal-to-noise ratio in the loss's weight (Hang et al. 2023)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Base:
+    """A text-to-image model on pixels in [-1, 1], float32 [N, 3, SIDE, SIDE]."""
+
+    transformer: Any
+    text_encoder: Any
+    tokenizer: Any
+    scheduler: Any
+
+    def encode(self, prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states [N, L, D] and mask [N, L] of prompts, padded to the longest of them."""
+        tokens = self.tokenizer(list(prompts), padding=True, truncation=True, return_tensors="pt")
+        hidden = self.text_encoder(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
+        return hidden.last_hidden_state, tokens.attention_mask
+
+    def predict(
+        self, noisy: torch.Tensor, times: torch.Tensor, text: tuple[torch.Tensor, torch.Tensor]
+    ) -> torch.Tensor:
+        """The velocity [N, 3, SIDE, SIDE]."""
+        hidden, mask = text
+        sizes = {"resolution": None, "aspect_ratio": None}
+        return self.transformer(
+            noisy, encoder_hidden_states=hidden, encoder_attention_mask=mask, timestep=times, added_cond_kwargs=sizes
+        ).sample
+
+    def loss(self, pixels: torch.Tensor, prompts: Sequence[str], generator: torch.Generator) -> torch.Tensor:
+        """The loss of a batch of pictures, with noise and times from a generator."""
+        noise = torch.randn(pixels.shape, generator=generator)
+        times = torch.randint(self.scheduler.config.num_train_timesteps, (len(pixels),), generator=generator)
+        noisy = self.scheduler.add_noise(pixels, noise, times)
+        target = self.scheduler.get_velocity(pixels, noise, times)
+        error = (self.predict(noisy, times, self.encode(prompts)) - target).square().mean((1, 2, 3))
+        kept = self.scheduler.alphas_cumprod[times]
+        ratio = kept / (1 - kept)
+        return (error * ratio.clamp(max=SNR) / (ratio + 1)).mean()
+
+    @torch.inference_mode()
+    def generate(
+        self, prompts: Sequence[str], seeds: Sequence[int], guidance: float = GUIDANCE, steps: int = STEPS
+    ) -> Rgb:
+        """Draw a picture, uint8 [N, SIDE, SIDE, 3], from each prompt and seed."""
+        scheduler = DDIMScheduler.from_config(self.scheduler.config)
+        scheduler.set_timesteps(steps)
+        shape = (3, SIDE, SIDE)
+        pixels = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+        text = self.encode([*prompts, *[""] * len(prompts)])
+        for time in scheduler.timesteps:
+            both = self.predict(torch.cat([pixels, pixels]), time.expand(2 * len(pixels)), text)
+            prompted, plain = both.chunk(2)
+            pixels = scheduler.step(plain + guidance * (prompted - plain), time, pixels).prev_sample
+        levels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        return levels.permute(0, 2, 3, 1).numpy()
+
+
+def new_base() -> Base:
+    """A model with random weights, the same each time."""
+    torch.manual_seed(seed_for(0, "base", "miniature") % 2**32)
+    words = " ".join(["a an and photo of with in view", *PHRASES.values(), *COLOURS, *PATTERNS.values(), *KINDS])
+    tokenizer = clip_tokenizer(words=sorted(dict.fromkeys(words.split()), key=len, reverse=True))
+    text = CLIPTextConfig(
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        num_hidden_layers=TEXT_LAYERS,
+        num_attention_heads=4,
+        vocab_size=len(tokenizer),
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    transformer = PixArtTransformer2DModel(
+        num_attention_heads=4,
+        attention_head_dim=WIDTH // 4,
+        in_channels=3,
+        out_channels=3,
+        num_layers=LAYERS,
+        cross_attention_dim=WIDTH,
+        sample_size=SIDE,
+        patch_size=PATCH,
+        caption_channels=WIDTH,
+        use_additional_conditions=False,
+    )
+    scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+    return Base(transformer=transformer, text_encoder=CLIPTextModel(text), tokenizer=tokenizer, scheduler=scheduler)
+
+
+def as_tensor(pixels: Rgb) -> torch.Tensor:
+    """Pictures, uint8 [N, H, W, 3], as float32 [N, 3, H, W] in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def pretrain(
+    captions: Captions,
+    schedule: Schedule,
+    file: Path,
+    start: Path | None = None,
+    report: Callable[[str], object] = print,
+) -> Base:
+    """Train a base model with captions of a kind; it goes on from the checkpoint `start`."""
+    base = new_base()
+
+    def loss_at(step: int) -> torch.Tensor:
+        pixels, prompts = pretraining_batch(step, schedule.batch, captions)
+        generator = torch.Generator().manual_seed(seed_for(0, str(step), "noise") % 2**63)
+        return base.loss(as_tensor(pixels), prompts, generator)
+
+    both = torch.nn.ModuleDict({"transformer": base.transformer, "text": base.text_encoder})
+    fit(both.train(), loss_at, schedule, file, start, report)
+    both.eval()
+    return base

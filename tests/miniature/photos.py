@@ -1,0 +1,82 @@
+"""The builder's input: photos of things with their outlines, and pictures of the grounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from builder import build, load_config
+from builder.seeds import rng_for
+from mycanvas.io.files import write_text
+from mycanvas.io.images import Rgb
+from tests.miniature.grounds import SEEN, VARIANTS, ground
+from tests.miniature.pictures import compose
+from tests.miniature.toys import SHAPES, Look
+
+PHOTOS = 5
+"""Photos of each thing, each on another ground."""
+SIDE = 256
+"""Width and height of a photo."""
+FILL = (0.62, 0.82)
+"""Smallest and largest size of a thing in its photo, as a fraction of the side."""
+GROUND_PICTURES = 8
+"""Pictures of each ground for scenes; pretraining has other ones."""
+GROUND_SIDE = 320
+SCENE_SIDE = 192
+LICENSE = "CC0-1.0"
+
+
+def write_things(folder: Path, looks: Mapping[str, Look]) -> None:
+    """Write the photos of things, each with its mask, and concepts.toml, as `mycanvas build` reads them."""
+    for name, look in looks.items():
+        rng = rng_for(0, f"{look.kind} {look.names}", "miniature photos")
+        for number, on in enumerate(rng.choice(list(SEEN), PHOTOS, replace=False).tolist()):
+            picture = compose([look], on, rng, side=SIDE, fill=FILL, variants=range(VARIANTS, VARIANTS + 4))
+            _write(folder / name / f"{number:02d}.jpg", picture.pixels)
+            _write(folder / name / f"{number:02d}.mask.png", picture.mask)
+    write_text(folder / "concepts.toml", "\n".join(_described(looks)))
+
+
+def write_grounds(folder: Path) -> None:
+    """Write pictures of the grounds that scenes may have, in folders named by their phrases."""
+    tables = []
+    for name, phrase in SEEN.items():
+        for number in range(GROUND_PICTURES):
+            pixels, _ = ground(name, 2 * VARIANTS + number, GROUND_SIDE)
+            _write(folder / name / f"{number:02d}.jpg", pixels)
+        tables.append(f'[{name}]\nphrase = "{phrase}"\n')
+    write_text(folder / "backgrounds.toml", "\n".join(tables))
+
+
+def build_scenes(
+    things: Path, grounds: Path, output: Path, compositions: tuple[tuple[str, ...], ...], scenes: int, workers: int = 1
+) -> None:
+    """Build a dataset of `scenes` scenes for each composition, or resume it."""
+    build(
+        load_config(
+            concepts=str(things),
+            backgrounds=str(grounds),
+            output=str(output),
+            compositions=[list(names) for names in compositions],
+            samples_per_composition=scenes,
+            resolution=SCENE_SIDE,
+            workers=workers,
+            license=LICENSE,
+        )
+    )
+
+
+def _described(looks: Mapping[str, Look]) -> Iterator[str]:
+    for name, look in looks.items():
+        points = np.concatenate([contour for _, contours in SHAPES[look.kind] for contour in contours])
+        yield f"[{name}]\nheight_cm = {5 * float(np.ptp(points[:, 1])):.1f}\n"
+
+
+def _write(file: Path, pixels: Rgb) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    shown = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if file.suffix == ".jpg" else []
+    cv2.imwrite(str(file), shown, quality)

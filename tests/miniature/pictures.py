@@ -1,0 +1,155 @@
+"""Pictures of toys on grounds with their captions: the data of pretraining, and of the detector and the encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.seeds import rng_for
+from mycanvas.boxes import Box
+from mycanvas.english import listed, with_article
+from mycanvas.io.images import Rgb
+from tests.miniature.grounds import PHRASES, SMALL, VARIANTS, ground
+from tests.miniature.things import HELD_OUT
+from tests.miniature.toys import KINDS, PATTERNS, Look, Rgba, draw, random_look, random_view
+
+SIDE = 48
+"""Width and height of every picture that a model sees or makes."""
+SEVERAL = 0.1
+"""Fraction of pretraining pictures with two to five toys."""
+DESCRIBED = 0.5
+"""Fraction of mentions with colours and pattern."""
+GROUNDED = 0.85
+"""Fraction of captions with the ground."""
+EMPTY = 0.1
+"""Fraction of empty captions, for classifier-free guidance."""
+
+
+Captions = Literal["weak", "full", "none"]
+"""Of a picture of several toys the caption names one, all, or is empty."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """A picture of toys.
+
+    pixels: uint8 [S, S, 3]. mask: uint8 [S, S], 255 = toy. boxes: of the toys in pixels. ground: a key of PHRASES.
+    """
+
+    pixels: Rgb
+    mask: NDArray[np.uint8]
+    looks: tuple[Look, ...]
+    boxes: tuple[Box, ...]
+    ground: str
+
+
+def new_look(rng: np.random.Generator, kind: str) -> Look:
+    """A random toy that has the colours and pattern of no personal thing."""
+    look = random_look(rng, kind)
+    while look.names in HELD_OUT:
+        look = random_look(rng, kind)
+    return look
+
+
+def pretraining_picture(rng: np.random.Generator, several: float = SEVERAL) -> Picture:
+    """A picture of one toy, or with probability `several` of two to five of different classes."""
+    count = int(rng.integers(2, 6)) if rng.random() < several else 1
+    kinds = rng.choice(KINDS, count, replace=False).tolist()
+    return compose([new_look(rng, kind) for kind in kinds], str(rng.choice(list(PHRASES))), rng)
+
+
+def compose(
+    looks: Sequence[Look],
+    name: str,
+    rng: np.random.Generator,
+    *,
+    side: int = SIDE,
+    fill: tuple[float, float] = (0.4, 0.8),
+    variants: Sequence[int] = range(VARIANTS),
+) -> Picture:
+    """Place toys side by side on a ground, the nearer ones in front.
+
+    Args:
+        looks: the toys.
+        name: the ground's.
+        rng: of all draws.
+        side: width and height of the picture in pixels.
+        fill: smallest and largest size of a single toy, as a fraction of the side.
+        variants: numbers of the ground's pictures to choose from.
+    """
+    fine = 2 * side
+    source, horizon = ground(name, int(rng.choice(variants)), SMALL if fine <= SMALL else round(1.15 * fine))
+    canvas = np.dstack([_crop(source, fine, rng), np.zeros((fine, fine), np.uint8)]).astype(np.float32)
+    count = len(looks)
+    sizes = rng.uniform(*(fill if count == 1 else (0.2, 0.52 - 0.05 * count)), count)
+    feet = np.sort(rng.uniform(max(0.6, horizon + 0.25), 0.97, count))
+    slots = (np.arange(count) + 0.5 + rng.uniform(-0.25, 0.25, count)) / max(count, 1)
+    centres = rng.uniform(0.35, 0.65, 1) if count == 1 else rng.permutation(slots)
+    boxes = []
+    for look, size, foot, centre in zip(looks, sizes, feet, centres, strict=True):
+        sprite = draw(look, random_view(rng), max(10, round(float(size) * fine)))
+        boxes.append(_paste(canvas, sprite, float(centre), float(foot)))
+    small = np.round(cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)).astype(np.uint8)
+    pixels, mask = np.ascontiguousarray(small[..., :3]), small[..., 3]
+    return Picture(pixels=pixels, mask=mask, looks=tuple(looks), boxes=tuple(boxes), ground=name)
+
+
+def caption(picture: Picture, rng: np.random.Generator, captions: Captions) -> str:
+    """A caption that names toys, sometimes with their colours, and mostly the ground; sometimes empty."""
+    one = picture.looks[int(rng.integers(len(picture.looks)))]
+    several = len(picture.looks) > 1
+    if rng.random() < EMPTY or (several and captions == "none"):
+        return ""
+    named = picture.looks if captions == "full" else [one]
+    mentions = [with_article(_described(look, rng)) for look in named]
+    start = "photo of " if rng.random() < 0.5 else ""
+    where = f" {PHRASES[picture.ground]}" if rng.random() < GROUNDED else ""
+    return f"{start}{listed(mentions)}{where}"
+
+
+def pretraining_batch(step: int, size: int, captions: Captions) -> tuple[Rgb, list[str]]:
+    """The pictures [size, SIDE, SIDE, 3] and captions of a step; the same step gives the same ones."""
+    rng = rng_for(0, str(step), "miniature pretraining")
+    pictures = [pretraining_picture(rng) for _ in range(size)]
+    return np.stack([one.pixels for one in pictures]), [caption(one, rng, captions) for one in pictures]
+
+
+def _described(look: Look, rng: np.random.Generator) -> str:
+    if rng.random() >= DESCRIBED:
+        return look.kind
+    if look.pattern == "plain":
+        return f"{look.body} {look.kind}"
+    return f"{look.body} and {look.second} {PATTERNS[look.pattern]} {look.kind}"
+
+
+def _crop(source: Rgb, fine: int, rng: np.random.Generator) -> Rgb:
+    side = len(source)
+    size = int(rng.integers(round(side * 0.8), side + 1))
+    left, top = int(rng.integers(side - size + 1)), int(rng.integers(side - size + 1))
+    part = cv2.resize(source[top : top + size, left : left + size], (fine, fine), interpolation=cv2.INTER_AREA)
+    return cv2.flip(part, 1) if rng.random() < 0.5 else part
+
+
+def _paste(canvas: NDArray[np.float32], sprite: Rgba, centre: float, foot: float) -> Box:
+    """Paste a toy and its shadow; returns its box in pixels of the picture of half the size."""
+    fine = len(canvas)
+    height, width = sprite.shape[:2]
+    left = int(np.clip(round(centre * fine - width / 2), 0, max(fine - width, 0)))
+    top = max(round(foot * fine) - height, 0)
+    sprite = sprite[: fine - top, : fine - left]
+    height, width = sprite.shape[:2]
+    shadow = np.zeros((fine, fine), np.float32)
+    middle = (round((left + width / 2) * 16), round((top + height) * 16))
+    axes = (round(width * 8.5), round(max(2.0, height * 0.07) * 16))
+    cv2.ellipse(shadow, middle, axes, 0, 0, 360, 0.45, -1, cv2.LINE_AA, 4)
+    canvas[..., :3] *= (1 - cv2.GaussianBlur(shadow, (0, 0), fine / 64))[..., None]
+    alpha = sprite[..., 3:] / np.float32(255)
+    region = canvas[top : top + height, left : left + width]
+    painted = np.dstack([sprite[..., :3], np.full((height, width), 255, np.uint8)])
+    region += (painted - region) * alpha
+    return (left / 2, top / 2, width / 2, height / 2)

@@ -1,0 +1,109 @@
+"""Scores of pictures at the model's size: of scenes (ceiling), of strangers (floor) and of arms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+from PIL import Image
+
+from mycanvas.dataset import Dataset
+from mycanvas.io.files import write_text
+from mycanvas.io.images import Rgb, decode_rgb
+from mycanvas.metrics.bootstrap import Estimate, Interval, difference, estimate
+from mycanvas.metrics.evaluate import evaluate
+from mycanvas.metrics.manifest import MANIFEST, read_generated
+from mycanvas.metrics.protocol import Prompt, as_lines
+from mycanvas.metrics.references import encode_references
+from mycanvas.metrics.settings import Settings
+from mycanvas.metrics.summary import Arm, summarise
+from mycanvas.models.detectors import Detector
+from mycanvas.models.encoders import Encoder
+from tests.miniature.pictures import SIDE
+
+PRIMARY = ("cp_clip", "identity")
+APART = 0.15
+"""Lower end that the difference of ceiling and floor must have."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judges:
+    """The models that score pictures."""
+
+    detector: Detector
+    encoder: Encoder
+
+
+def write_pictures(folder: Path, prompts: Sequence[Prompt], pictures: Sequence[Rgb]) -> None:
+    """Write pictures and their manifest as `mycanvas evaluate` reads them; the manifest is written last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for prompt, pixels in zip(prompts, pictures, strict=True):
+        Image.fromarray(pixels).save(folder / prompt.file)
+    write_text(folder / MANIFEST, as_lines(prompts))
+
+
+def write_scenes(dataset: Dataset, folder: Path) -> None:
+    """Write the scenes of a dataset, reduced to the model's size, as pictures to score."""
+    prompts, pictures = [], []
+    for scene in dataset.scenes():
+        prompts.append(
+            Prompt(
+                file=f"{scene.id.replace('/', '-')}.png",
+                composition=scene.composition,
+                prompt=scene.prompt,
+                background=scene.background,
+            )
+        )
+        pictures.append(cv2.resize(decode_rgb(scene.image), (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+    write_pictures(folder, prompts, pictures)
+
+
+def score(name: str, folder: Path, things: Dataset, judges: Judges) -> Arm:
+    """Score a folder of pictures against the photos of a dataset's things."""
+    concepts = things.concepts()
+    pictures = read_generated(folder, concepts)
+    references = encode_references(concepts.values(), judges.encoder, Settings())
+    found = evaluate(pictures, references, judges.encoder, judges.detector, workers=1)
+    return summarise(name, found)
+
+
+def values(arm: Arm, score: str) -> tuple[list[float], list[str]]:
+    """The score of every picture, and its composition."""
+    found = [(one.scores[score], one.composition) for one in arm.evaluation.pictures]
+    return [float(value) for value, _ in found if value is not None], [name for _, name in found]
+
+
+def pooled(arm: Arm, score: str) -> Estimate:
+    """The mean of a score over all splits, with its interval over compositions."""
+    return estimate(*values(arm, score))
+
+
+def gain(arm: Arm, base: Arm, score: str) -> tuple[float, Interval | None]:
+    """The difference of the means over all splits, with its interval of a paired bootstrap over compositions."""
+    return difference(*values(arm, score), *values(base, score))
+
+
+def is_apart(ceiling: Arm, floor: Arm) -> bool:
+    """Whether the measure tells things from strangers, as the plan requires of both primary scores."""
+    for name in PRIMARY:
+        high, low = pooled(ceiling, name).compositions, pooled(floor, name).compositions
+        _, ends = gain(ceiling, floor, name)
+        if not (high and low and ends) or high[0] <= low[1] or ends[0] < APART:
+            return False
+    return True
+
+
+def lines(arms: Sequence[Arm], scores: Sequence[str]) -> list[str]:
+    """A line per arm: each score's mean and interval over compositions."""
+    return [
+        f"{arm.name:24}"
+        + "  ".join(f"{name} {shown(pooled(arm, name).mean, pooled(arm, name).compositions)}" for name in scores)
+        for arm in arms
+    ]
+
+
+def shown(mean: float, ends: Interval | None) -> str:
+    """A mean with its interval."""
+    return f"{mean:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
