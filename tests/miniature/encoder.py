@@ -6,7 +6,7 @@ Trained on toys that are none of the personal things: pictures of one toy attrac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from builder.seeds import rng_for
+from mycanvas.boxes import Box
 from mycanvas.io.images import Rgb
 from mycanvas.models.checkpoint import as_rgb
 from mycanvas.models.encoders import Embeddings
@@ -92,7 +93,7 @@ def train_encoder(schedule: Schedule, file: Path, report: Callable[[str], object
 def _loss(network: Network, step: int, count: int) -> torch.Tensor:
     rng = rng_for(0, str(step), "miniature encoder")
     toys = [new_look(rng, KINDS[number % len(KINDS)]) for number in range(count)]
-    crops = [(number, _sighting(toys, number, rng)) for number in range(count) for _ in range(SIGHTINGS)]
+    crops = [found for _ in range(SIGHTINGS) for found in _sightings(toys, rng)]
     photos = [_whole([toy], rng) for toy in toys]
     scenes = [_whole(_some(toys, rng), rng) for _ in range(count // 2)]
     pixels = np.stack([*(pixels for _, pixels in crops), *(pixels for pixels, _ in (*photos, *scenes))])
@@ -114,17 +115,26 @@ def _contrast(vectors: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
     return -(chances.masked_fill(~same, 0).sum(1) / same.sum(1)).mean()
 
 
-def _sighting(toys: Sequence[Look], number: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """The crop of a toy in a picture of several of them or of it alone, by a box that is a little off."""
-    looks = [toys[number], *_some([toy for toy in toys if toy.kind != toys[number].kind], rng)]
-    order = rng.permutation(len(looks)).tolist()
-    picture = compose([looks[index] for index in order], str(rng.choice(list(PHRASES))), rng)
-    x, y, width, height = picture.boxes[order.index(0)]
+def _sightings(toys: Sequence[Look], rng: np.random.Generator) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Crops of all toys, each with its number, from pictures of one to five of them."""
+    order = rng.permutation(len(toys)).tolist()
+    while order:
+        shown = order[: int(rng.integers(1, 6))]
+        order = order[len(shown) :]
+        picture = compose([toys[number] for number in shown], str(rng.choice(list(PHRASES))), rng)
+        pixels = roughened(picture.pixels.astype(np.float32), rng)
+        for number, box in zip(shown, picture.boxes, strict=True):
+            yield number, _resized(_cropped(pixels, box, rng))
+
+
+def _cropped(pixels: NDArray[np.float32], box: Box, rng: np.random.Generator) -> NDArray[np.float32]:
+    """The crop of a box that is a little off, as a detector's is."""
+    x, y, width, height = box
     left, top = x + rng.normal(0, 0.07) * width, y + rng.normal(0, 0.07) * height
     right, bottom = left + width * np.exp(rng.normal(0.03, 0.1)), top + height * np.exp(rng.normal(0.03, 0.1))
     left, top = (int(np.clip(end, 0, SIDE - 4)) for end in (left, top))
-    right, bottom = int(np.clip(np.ceil(right), left + 4, SIDE)), int(np.clip(np.ceil(bottom), top + 4, SIDE))
-    return _resized(roughened(picture.pixels.astype(np.float32), rng)[top:bottom, left:right])
+    right, bottom = (int(np.clip(np.ceil(end), start + 4, SIDE)) for end, start in ((right, left), (bottom, top)))
+    return pixels[top:bottom, left:right]
 
 
 def _some(toys: Sequence[Look], rng: np.random.Generator) -> list[Look]:
