@@ -17,6 +17,7 @@ from builder.cli.cutouts import cutouts
 from builder.cli.demo import demo
 from builder.cli.evaluate import evaluate
 from builder.cli.export import export
+from builder.cli.generate import generate
 from builder.cli.init import init
 from builder.cli.inspect import inspect
 from builder.cli.interrupt import STOPPED
@@ -28,12 +29,13 @@ from builder.cli.push import push
 from builder.cli.ratings import ratings
 from builder.cli.review import review
 from builder.cli.select import select
+from builder.cli.train import train
 from builder.engines.base import STOP_SIGNALS
 from mycanvas import __version__
 
 COMMANDS = (
     *(demo, init, cutouts, build, inspect, review, select, clean, models),
-    *(push, export, prompts, evaluate, alignment, ratings),
+    *(push, export, prompts, train, generate, evaluate, alignment, ratings),
 )
 
 
