@@ -1,66 +1,70 @@
 """The poster's experiment at 48 pixels, on toys: see docs/miniature.md.
 
 Run: make miniature, or
-    python -m tests.miniature [--folder miniature_run] [STEP …]
+    python -m tests.miniature [--folder miniature_run]
 
-Without steps all are run in order. A killed run resumes where it was.
+A killed run resumes where it was. Set OMP_NUM_THREADS=1: a thread for each of two processes is fastest.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+import os
 from pathlib import Path
 
 import torch
 
-from tests.miniature.experiment import LEAST_RECOGNISED, RECOGNISED, Experiment, mean
-from tests.miniature.scoring import is_apart, lines
+from tests.miniature.arms import ARMS, CONTROL
+from tests.miniature.experiment import NOT_TRAINED, Experiment
+from tests.miniature.scoring import Judges, comparison_lines, is_apart, lines
 
 SCORES = ("cp_clip", "identity", "ti_clip", "recall", "leaks", "duplicates")
+RECOGNISED, LEAST_RECOGNISED = 0.8, 0.6
+"""Fraction of class pictures whose class the detector must find, and below which the experiment stops."""
 
 
 def main() -> None:
-    """Run the steps that are named, or all."""
+    """Run everything in order, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("miniature_run"), help="everything is written there")
-    parser.add_argument("steps", nargs="*", metavar="STEP", help=", ".join(STEPS))
-    given = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that are started
     torch.set_num_threads(1)
-    experiment = Experiment(folder=given.folder, report=_print)
-    for name in given.steps or STEPS:
-        STEPS[name](experiment)
-
-
-def check_base(experiment: Experiment) -> None:
-    """Stop unless the base model draws the class that a prompt names."""
+    experiment = Experiment(folder=parser.parse_args().folder, report=_print)
+    experiment.run(["shared_base", "things", "detector", "encoder"])
     judges = experiment.judges()
-    for captions in ("weak", "full"):
-        found = experiment.recognised(experiment.base(captions), judges)
-        _print(f"base {captions}: " + ", ".join(f"{kind} {share:.2f}" for kind, share in found.items()))
-        share = mean(list(found.values()))
-        _print(f"base {captions}: {share:.3f} recognised; {RECOGNISED} expected")
-        if share < LEAST_RECOGNISED:
-            raise SystemExit("stopped: the base model does not draw the classes; see the plan's stop rules")
+    check_measure(experiment, judges)
+    experiment.run(["weak_base", "full_base"])
+    check_base(experiment, judges)
+    experiment.run(experiment.arm_parts())
+    print_table(experiment, judges)
 
 
-def check_measure(experiment: Experiment) -> None:
+def check_measure(experiment: Experiment, judges: Judges) -> None:
     """Stop unless the measure tells the things from strangers."""
-    floor, ceiling = experiment.floor_and_ceiling(experiment.judges())
+    floor, ceiling = experiment.floor_and_ceiling(judges)
     for line in lines([floor, ceiling], SCORES):
         _print(line)
     if not is_apart(ceiling, floor):
         raise SystemExit("stopped: things and strangers are not clearly apart; see the plan's stop rules")
 
 
-STEPS: Mapping[str, Callable[[Experiment], object]] = {
-    "things": Experiment.things,
-    "scenes": Experiment.scenes,
-    "judges": Experiment.judges,
-    "measure": check_measure,
-    "base": lambda experiment: [experiment.base(captions) for captions in ("none", "weak", "full")],
-    "recognise": check_base,
-}
+def check_base(experiment: Experiment, judges: Judges) -> None:
+    """Stop unless the base models draw the class that a prompt names."""
+    for captions in ("weak", "full"):
+        found = experiment.recognised(experiment.base(captions), judges)
+        share = sum(found.values()) / len(found)
+        _print(f"base {captions}: " + ", ".join(f"{kind} {share:.2f}" for kind, share in found.items()))
+        _print(f"base {captions}: {share:.3f} recognised; {RECOGNISED} expected")
+        if share < LEAST_RECOGNISED:
+            raise SystemExit("stopped: the base model does not draw the classes; see the plan's stop rules")
+
+
+def print_table(experiment: Experiment, judges: Judges) -> None:
+    """Print every arm's scores and the comparisons of the plan."""
+    weak = {name: experiment.arm_scores("weak", name, judges) for name in (NOT_TRAINED, *ARMS)}
+    full = {name: experiment.arm_scores("full", name, judges) for name in (NOT_TRAINED, *CONTROL)}
+    for line in (*lines([*weak.values(), *full.values()], SCORES), *comparison_lines(weak, full)):
+        _print(line)
 
 
 def _print(line: str) -> None:

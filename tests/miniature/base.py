@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, PixArtTransformer2DModel
+from diffusers.loaders import PeftAdapterMixin
+from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from builder.seeds import seed_for
@@ -22,24 +24,39 @@ from tests.tiny_models.tokenizers import clip_tokenizer
 
 WIDTH, LAYERS, PATCH = 128, 4, 4
 TEXT_LAYERS = 2
-GUIDANCE, STEPS = 3.0, 20
+OTHER_WORDS = (
+    "a an and the photo of with in view is are stands stand sits sit to left right far away very small zoomed close up"
+)
+"""Words of captions and prompts beside those for toys and grounds."""
+GUIDANCE = 3.0
 """Of generated pictures."""
 SNR = 5.0
 """Bound of the signal-to-noise ratio in the loss's weight (Hang et al. 2023)."""
 
 
+class Transformer(PixArtTransformer2DModel, PeftAdapterMixin):
+    """PixArt's transformer, with the method by which diffusers' U-Nets get their adapters."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
-    """A text-to-image model on pixels in [-1, 1], float32 [N, 3, SIDE, SIDE]."""
+    """A text-to-image model on pixels in [-1, 1], float32 [N, 3, SIDE, SIDE].
+
+    length: to which prompts are padded; None: to the longest of them. As padding is masked, it changes nothing else.
+    """
 
     transformer: Any
     text_encoder: Any
     tokenizer: Any
     scheduler: Any
+    length: int | None = None
 
     def encode(self, prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Hidden states [N, L, D] and mask [N, L] of prompts, padded to the longest of them."""
-        tokens = self.tokenizer(list(prompts), padding=True, truncation=True, return_tensors="pt")
+        """Hidden states [N, L, D] and mask [N, L] of prompts."""
+        padding = True if self.length is None else "max_length"
+        tokens = self.tokenizer(
+            list(prompts), padding=padding, max_length=self.length, truncation=True, return_tensors="pt"
+        )
         hidden = self.text_encoder(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
         return hidden.last_hidden_state, tokens.attention_mask
 
@@ -65,9 +82,7 @@ class Base:
         return (error * ratio.clamp(max=SNR) / (ratio + 1)).mean()
 
     @torch.inference_mode()
-    def generate(
-        self, prompts: Sequence[str], seeds: Sequence[int], guidance: float = GUIDANCE, steps: int = STEPS
-    ) -> Rgb:
+    def generate(self, prompts: Sequence[str], seeds: Sequence[int], guidance: float = GUIDANCE, *, steps: int) -> Rgb:
         """Draw a picture, uint8 [N, SIDE, SIDE, 3], from each prompt and seed."""
         scheduler = DDIMScheduler.from_config(self.scheduler.config)
         scheduler.set_timesteps(steps)
@@ -85,7 +100,7 @@ class Base:
 def new_base() -> Base:
     """A model with random weights, the same each time."""
     torch.manual_seed(seed_for(0, "base", "miniature") % 2**32)
-    words = " ".join(["a an and photo of with in view", *PHRASES.values(), *COLOURS, *PATTERNS.values(), *KINDS])
+    words = " ".join([OTHER_WORDS, *PHRASES.values(), *COLOURS, *PATTERNS.values(), *KINDS])
     tokenizer = clip_tokenizer(words=sorted(dict.fromkeys(words.split()), key=len, reverse=True))
     text = CLIPTextConfig(
         hidden_size=WIDTH,
@@ -97,7 +112,7 @@ def new_base() -> Base:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    transformer = PixArtTransformer2DModel(
+    transformer = Transformer(
         num_attention_heads=4,
         attention_head_dim=WIDTH // 4,
         in_channels=3,
@@ -133,7 +148,19 @@ def pretrain(
         generator = torch.Generator().manual_seed(seed_for(0, str(step), "noise") % 2**63)
         return base.loss(as_tensor(pixels), prompts, generator)
 
-    both = torch.nn.ModuleDict({"transformer": base.transformer, "text": base.text_encoder})
-    fit(both.train(), loss_at, schedule, file, start, report)
-    both.eval()
+    fit(_both(base).train(), loss_at, schedule, file, start, report)
+    _both(base).eval()
     return base
+
+
+def load_base(file: Path) -> Base:
+    """The base model of a checkpoint of its training."""
+    base = new_base()
+    tensors = load_file(file)
+    _both(base).load_state_dict({name: tensors[name] for name, _ in _both(base).named_parameters()}, strict=False)
+    _both(base).eval()
+    return base
+
+
+def _both(base: Base) -> torch.nn.Module:
+    return torch.nn.ModuleDict({"transformer": base.transformer, "text": base.text_encoder})

@@ -1,31 +1,37 @@
-"""The experiment's steps in order; each is done once, in a folder, and a killed run resumes in the step it was in."""
+"""The parts of the experiment: each writes into one folder, and a killed run resumes in the part it was in."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import torch
+from PIL import Image
+
+from builder.engines.local import LocalEngine
 from mycanvas.dataset import open_dataset
+from mycanvas.dataset.composition import find_composition
 from mycanvas.english import with_article
 from mycanvas.io.files import write_text
 from mycanvas.metrics.manifest import MANIFEST
+from mycanvas.metrics.protocol import as_lines
 from mycanvas.metrics.summary import Arm
-from tests.miniature.base import Base, pretrain
+from tests.miniature.arms import ARMS, CONTROL, Training, arm_prompts, draw_pictures, plain_prompts, train_arm
+from tests.miniature.base import Base, load_base, pretrain
 from tests.miniature.detector import train_detector
 from tests.miniature.encoder import train_encoder
 from tests.miniature.loop import Schedule
 from tests.miniature.photos import build_scenes, write_grounds, write_things
-from tests.miniature.pictures import Captions
 from tests.miniature.scoring import Judges, score, write_scenes
 from tests.miniature.things import STRANGERS, THINGS, compositions
 from tests.miniature.toys import KINDS
 
-RECOGNISED, LEAST_RECOGNISED = 0.8, 0.6
-"""Fraction of class pictures whose class the detector must find, and below which the experiment stops."""
+NOT_TRAINED = "not trained"
+"""The row of pictures that the base model draws from prompts without tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +42,22 @@ class Sizes:
     branch: Schedule
     detector: Schedule
     encoder: Schedule
+    arms: Training
     compositions: tuple[tuple[str, ...], ...] = field(default_factory=compositions)
     scenes: int = 24
     strangers: int = 8
     per_class: int = 16
-    workers: int = 1
+    seeds: int = 4
+    denoising_steps: int = 20
+    workers: int = 2
 
 
 REAL = Sizes(
-    shared=Schedule(steps=6000, lr=1e-3, decay=None),
-    branch=Schedule(steps=8000, lr=1e-3, decay=6000),
-    detector=Schedule(steps=3000, lr=2e-3),
-    encoder=Schedule(steps=3000, lr=2e-3),
+    shared=Schedule(steps=9000, lr=1e-3, decay=None, batch=16),
+    branch=Schedule(steps=12000, lr=1e-3, decay=9000, batch=16),
+    detector=Schedule(steps=1500, lr=2e-3, batch=32),
+    encoder=Schedule(steps=1500, lr=2e-3, batch=20),
+    arms=Training(steps=400, rates={"cd": 1e-3, "db-lora": 1e-3}),
 )
 
 
@@ -59,85 +69,135 @@ class Experiment:
     sizes: Sizes = REAL
     report: Callable[[str], object] = print
 
+    def run(self, parts: Sequence[str]) -> None:
+        """Run parts that do not depend on each other, on `workers` processes, and add up their core-seconds."""
+        with LocalEngine(self.sizes.workers) as engine:
+            for name, spent in engine.map(partial(_timed, self), parts):
+                self.report(f"{name}: {spent:.1f} core-seconds")
+                self._add_time(name, spent)
+
     def things(self) -> None:
-        """Write the photos of things and strangers, and the grounds."""
-        with self._timed("things"):
-            used = sorted({thing for names in self.sizes.compositions for thing in names})
-            for name, looks in (("things", THINGS), ("strangers", STRANGERS)):
-                if not (self.folder / name / "concepts.toml").exists():
-                    write_things(self.folder / name, {thing: looks[thing] for thing in used})
-            if not (self.folder / "grounds" / "backgrounds.toml").exists():
-                write_grounds(self.folder / "grounds")
+        """Write the photos of things and strangers, and the grounds; build the scenes of both."""
+        used = sorted({thing for names in self.sizes.compositions for thing in names})
+        if not (self.folder / "grounds" / "backgrounds.toml").exists():
+            write_grounds(self.folder / "grounds")
+        for name, looks, count in (
+            ("things", THINGS, self.sizes.scenes),
+            ("strangers", STRANGERS, self.sizes.strangers),
+        ):
+            photos = self.folder / name
+            if not (photos / "concepts.toml").exists():
+                write_things(photos, {thing: looks[thing] for thing in used})
+            build_scenes(photos, self.folder / "grounds", self._scenes(name), self.sizes.compositions, count)
 
-    def scenes(self) -> None:
-        """Build the scenes of things, and those of strangers in their places."""
-        for name, count in (("things", self.sizes.scenes), ("strangers", self.sizes.strangers)):
-            with self._timed(f"scenes of {name}"):
-                output = self.folder / f"{name}_scenes"
-                build_scenes(
-                    self.folder / name,
-                    self.folder / "grounds",
-                    output,
-                    self.sizes.compositions,
-                    count,
-                    self.sizes.workers,
-                )
+    def shared_base(self) -> None:
+        """Train the part that both base models share."""
+        pretrain("none", self.sizes.shared, self._base("none"), report=self.report)
 
-    def base(self, captions: Captions) -> Base:
-        """Train the base model: "none" is the part that both share."""
-        shared = self.folder / "base_none.safetensors"
-        with self._timed(f"base {captions}"):
-            if captions == "none":
-                return pretrain("none", self.sizes.shared, shared, report=self.report)
-            file = self.folder / f"base_{captions}.safetensors"
-            return pretrain(captions, self.sizes.branch, file, shared, report=self.report)
+    def weak_base(self) -> None:
+        """Train the base model whose captions name one toy."""
+        pretrain("weak", self.sizes.branch, self._base("weak"), self._base("none"), self.report)
+
+    def full_base(self) -> None:
+        """Train the base model whose captions name all toys: the control."""
+        pretrain("full", self.sizes.branch, self._base("full"), self._base("none"), self.report)
+
+    def detector(self) -> None:
+        """Train the detector."""
+        train_detector(self.sizes.detector, self.folder / "detector.safetensors", self.report)
+
+    def encoder(self) -> None:
+        """Train the encoder."""
+        train_encoder(self.sizes.encoder, self.folder / "encoder.safetensors", self.report)
+
+    def arm(self, captions: str, name: str, number: int) -> None:
+        """Train an arm on a composition and draw its pictures. captions: of the base model."""
+        own = f"{captions}-{name.replace(' ', '_')}"
+        listing = self.folder / "listings" / own / f"{number:02d}.jsonl"
+        if listing.exists():
+            return
+        base = load_base(self._base(captions))
+        composition = find_composition(self._scenes("things"), "+".join(self.sizes.compositions[number]))
+        checkpoint = self.folder / "arms" / own / f"{number:02d}.safetensors"
+        if name == NOT_TRAINED:
+            prompts = plain_prompts(composition, number, self.sizes.seeds)
+        else:
+            trained = train_arm(base, ARMS[name], composition, self.sizes.arms, checkpoint)
+            base = trained.model.base
+            prompts = arm_prompts(trained, number, self.sizes.seeds)
+        folder = self.folder / "pictures" / own
+        folder.mkdir(parents=True, exist_ok=True)
+        for prompt, pixels in zip(prompts, draw_pictures(base, prompts, self.sizes.denoising_steps), strict=True):
+            Image.fromarray(pixels).save(folder / prompt.file)
+        write_text(listing, as_lines(prompts))
+
+    def arm_parts(self) -> list[str]:
+        """The parts of all arms, those of the control last."""
+        every = [("weak", name) for name in (NOT_TRAINED, *ARMS)]
+        every += [("full", name) for name in (NOT_TRAINED, *CONTROL)]
+        return [f"arm/{kind}/{name}/{n}" for kind, name in every for n in range(len(self.sizes.compositions))]
 
     def judges(self) -> Judges:
-        """Train the detector and the encoder."""
-        with self._timed("detector"):
-            detector = train_detector(self.sizes.detector, self.folder / "detector.safetensors", self.report)
-        with self._timed("encoder"):
-            encoder = train_encoder(self.sizes.encoder, self.folder / "encoder.safetensors", self.report)
-        return Judges(detector=detector, encoder=encoder)
+        """The trained detector and encoder."""
+        return Judges(
+            detector=train_detector(self.sizes.detector, self.folder / "detector.safetensors", self.report),
+            encoder=train_encoder(self.sizes.encoder, self.folder / "encoder.safetensors", self.report),
+        )
+
+    def base(self, captions: str) -> Base:
+        """A trained base model."""
+        return load_base(self._base(captions))
 
     def recognised(self, base: Base, judges: Judges) -> Mapping[str, float]:
         """The fraction of pictures of each class in which the detector finds this class before any other."""
         found = {}
-        with self._timed("recognised"):
-            for kind in KINDS:
-                prompts = [f"photo of {with_article(kind)}"] * self.sizes.per_class
-                pictures = base.generate(prompts, range(self.sizes.per_class))
-                detections = judges.detector.detect(list(pictures), [KINDS] * len(pictures))
-                right = [bool(each) and each[0].label == kind for each in detections if each is not None]
-                found[kind] = sum(right) / len(pictures)
+        for kind in KINDS:
+            prompts = [f"photo of {with_article(kind)}"] * self.sizes.per_class
+            pictures = base.generate(prompts, range(self.sizes.per_class), steps=self.sizes.denoising_steps)
+            detections = judges.detector.detect(list(pictures), [KINDS] * len(pictures))
+            found[kind] = sum(bool(each) and each[0].label == kind for each in detections) / len(pictures)
         return found
 
     def floor_and_ceiling(self, judges: Judges) -> tuple[Arm, Arm]:
         """The scores of strangers and of things in scenes, against the photos of the things."""
-        things = open_dataset(self.folder / "things_scenes").mapped()
-        arms = []
-        with self._timed("floor and ceiling"):
-            for name in ("strangers", "things"):
-                folder = self.folder / "pictures" / name
-                if not (folder / MANIFEST).exists():
-                    write_scenes(open_dataset(self.folder / f"{name}_scenes").mapped(), folder)
-                arms.append(score(name, folder, things, judges))
-        floor, ceiling = arms
-        return floor, ceiling
+        for name in ("strangers", "things"):
+            if not (self.folder / "pictures" / name / MANIFEST).exists():
+                write_scenes(open_dataset(self._scenes(name)).mapped(), self.folder / "pictures" / name)
+        return self._score("strangers", judges), self._score("things", judges)
 
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        """Report the core-seconds of a step, and add them to times.json."""
-        began = time.process_time()
-        yield
-        spent = time.process_time() - began
-        self.report(f"{name}: {spent:.1f} core-seconds")
+    def arm_scores(self, captions: str, name: str, judges: Judges) -> Arm:
+        """The scores of an arm whose pictures are all drawn."""
+        own = f"{captions}-{name.replace(' ', '_')}"
+        listings = sorted((self.folder / "listings" / own).glob("*.jsonl"))
+        write_text(self.folder / "pictures" / own / MANIFEST, "".join(file.read_text() for file in listings))
+        return self._score(own, judges)
+
+    def _score(self, own: str, judges: Judges) -> Arm:
+        things = open_dataset(self._scenes("things")).mapped()
+        return score(own, self.folder / "pictures" / own, things, judges)
+
+    def _scenes(self, name: str) -> Path:
+        return self.folder / f"{name}_scenes"
+
+    def _base(self, captions: str) -> Path:
+        return self.folder / f"base_{captions}.safetensors"
+
+    def _add_time(self, name: str, spent: float) -> None:
+        """Add core-seconds to times.json, those of an arm's compositions together."""
         file = self.folder / "times.json"
         times = json.loads(file.read_text()) if file.exists() else {}
-        times[name] = round(times.get(name, 0) + spent, 1)
+        key = name.rpartition("/")[0] or name
+        times[key] = round(times.get(key, 0) + spent, 1)
         write_text(file, json.dumps(times, indent=1))
 
 
-def mean(fractions: Sequence[float]) -> float:
-    """The mean of some fractions."""
-    return sum(fractions) / len(fractions)
+def _timed(experiment: Experiment, part: str) -> tuple[str, float]:
+    """Run a part in this process; returns its name and its core-seconds."""
+    torch.set_num_threads(1)
+    began = time.process_time()
+    name, *arguments = part.split("/")
+    if arguments:
+        experiment.arm(arguments[0], arguments[1], int(arguments[2]))
+    else:
+        getattr(experiment, name)()
+    return part, time.process_time() - began

@@ -30,6 +30,12 @@ EMPTY = 0.1
 """Fraction of empty captions, for classifier-free guidance."""
 
 
+RELATED = 0.3
+"""Fraction of full captions of several toys that say where these are."""
+VERBS, PLURAL_VERBS = ("", "is", "stands", "sits"), ("", "are", "stand", "sit")
+SMALL_VIEWS, LARGE_VIEWS = ("far away", "very small"), ("zoomed in", "close up")
+"""The words of mycanvas.prompts for photos that are shown reduced or enlarged."""
+
 Captions = Literal["weak", "full", "none"]
 """Of a picture of several toys the caption names one, all, or is empty."""
 
@@ -101,15 +107,33 @@ def compose(
 
 def caption(picture: Picture, rng: np.random.Generator, captions: Captions) -> str:
     """A caption that names toys, sometimes with their colours, and mostly the ground; sometimes empty."""
-    one = picture.looks[int(rng.integers(len(picture.looks)))]
+    one = int(rng.integers(len(picture.looks)))
     several = len(picture.looks) > 1
     if rng.random() < EMPTY or (several and captions == "none"):
         return ""
-    named = picture.looks if captions == "full" else [one]
-    mentions = [with_article(_described(look, rng)) for look in named]
-    start = "photo of " if rng.random() < 0.5 else ""
-    where = f" {PHRASES[picture.ground]}" if rng.random() < GROUNDED else ""
-    return f"{start}{listed(mentions)}{where}"
+    named = range(len(picture.looks)) if captions == "full" else [one]
+    where = PHRASES[picture.ground] if rng.random() < GROUNDED else ""
+    mentions = [with_article(_described(picture.looks[index], rng)) for index in named]
+    if several and captions == "full" and rng.random() < RELATED:
+        return _related(picture, mentions, where, rng)
+    verb = str(rng.choice(VERBS if len(mentions) == 1 else PLURAL_VERBS)) if where else ""
+    start, view = "", ""
+    if rng.random() < 0.5:
+        start, verb = "photo of ", ""
+        largest = max(picture.boxes[0][2:]) / len(picture.pixels)
+        if not several and rng.random() < 0.2:
+            view = str(rng.choice(SMALL_VIEWS)) if largest < 0.5 else str(rng.choice(LARGE_VIEWS)) * (largest > 0.7)
+    last = f", with the {picture.looks[one].kind} in view" if rng.random() < 0.1 else ""
+    return " ".join(f"{view} {start}{listed(mentions)} {verb} {where}".split()) + last
+
+
+def _related(picture: Picture, mentions: Sequence[str], where: str, rng: np.random.Generator) -> str:
+    """A caption that says which toys are to the left of which."""
+    order = sorted(range(len(mentions)), key=lambda index: picture.boxes[index][0] + picture.boxes[index][2] / 2)
+    split = int(rng.integers(1, len(order)))
+    left, right = (listed([mentions[index] for index in part]) for part in (order[:split], order[split:]))
+    verb = str(rng.choice(VERBS[1:] if split == 1 else PLURAL_VERBS[1:]))
+    return f"{left} {verb} to the left of {right} {where}".strip()
 
 
 def pretraining_batch(step: int, size: int, captions: Captions) -> tuple[Rgb, list[str]]:

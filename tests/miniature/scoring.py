@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from PIL import Image
 from mycanvas.dataset import Dataset
 from mycanvas.io.files import write_text
 from mycanvas.io.images import Rgb, decode_rgb
+from mycanvas.io.tables import table_lines
 from mycanvas.metrics.bootstrap import Estimate, Interval, difference, estimate
 from mycanvas.metrics.evaluate import evaluate
 from mycanvas.metrics.manifest import MANIFEST, read_generated
@@ -96,14 +97,60 @@ def is_apart(ceiling: Arm, floor: Arm) -> bool:
 
 
 def lines(arms: Sequence[Arm], scores: Sequence[str]) -> list[str]:
-    """A line per arm: each score's mean and interval over compositions."""
-    return [
-        f"{arm.name:24}"
-        + "  ".join(f"{name} {shown(pooled(arm, name).mean, pooled(arm, name).compositions)}" for name in scores)
-        for arm in arms
-    ]
+    """A table: a row per arm, each score's mean and interval over compositions."""
+    rows = []
+    for arm in arms:
+        found = [pooled(arm, name) for name in scores]
+        rows.append([arm.name, *(shown(one.mean, one.compositions) for one in found)])
+    return list(table_lines([["", *scores], *rows], align="left"))
 
 
-def shown(mean: float, ends: Interval | None) -> str:
+COMPARISONS = (
+    ("cd + scenes", "cd + photos"),
+    ("ours + scenes", "cd + scenes"),
+    ("cd + scenes", "cd + collage"),
+    ("null", "cd + photos"),
+)
+"""The plan's comparisons on the base model with weak captions."""
+
+
+def comparison_lines(weak: Mapping[str, Arm], full: Mapping[str, Arm]) -> list[str]:
+    """The plan's comparisons: the differences of the primary scores with their intervals.
+
+    Args:
+        weak: the arms on the base model with weak captions, by name.
+        full: those of the control.
+    """
+    rows = []
+    for arm, base in COMPARISONS:
+        found = [gain(weak[arm], weak[base], name) for name in PRIMARY]
+        rows.append([f"{arm} minus {base}", *(shown(*one, sign="+") for one in found)])
+    found = [_interaction(weak, full, name) for name in PRIMARY]
+    rows.append(["gain of scenes: weak minus full captions", *(shown(*one, sign="+") for one in found)])
+    return list(table_lines([["", *PRIMARY], *rows], align="left"))
+
+
+def _interaction(weak: Mapping[str, Arm], full: Mapping[str, Arm], score: str) -> tuple[float, Interval | None]:
+    """How much more cd + scenes gains over cd + photos with weak captions, with its interval over compositions."""
+    arm, base = COMPARISONS[0]
+    gains = [_composition_gains(arms[arm], arms[base], score) for arms in (weak, full)]
+    names = sorted(gains[0])
+    changes = [gains[0][name] - gains[1][name] for name in names]
+    found = estimate(changes, names)
+    return found.mean, found.compositions
+
+
+def _composition_gains(arm: Arm, base: Arm, score: str) -> dict[str, float]:
+    """The gain of each composition."""
+    means = []
+    for each in (arm, base):
+        found: dict[str, list[float]] = {}
+        for value, name in zip(*values(each, score), strict=True):
+            found.setdefault(name, []).append(value)
+        means.append({name: sum(own) / len(own) for name, own in found.items()})
+    return {name: means[0][name] - means[1][name] for name in means[0]}
+
+
+def shown(mean: float, ends: Interval | None, sign: str = "") -> str:
     """A mean with its interval."""
-    return f"{mean:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
+    return f"{mean:{sign}.3f}" + (f" [{ends[0]:{sign}.3f}, {ends[1]:{sign}.3f}]" if ends else "")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from mycanvas.dataset.composition import find_composition
+from mycanvas.metrics.summary import Arm
+from tests.miniature.arms import ARMS, Training, shuffled, train_arm
 from tests.miniature.base import pretrain
-from tests.miniature.experiment import Experiment, Sizes
+from tests.miniature.experiment import NOT_TRAINED, Experiment, Sizes
+from tests.miniature.grounds import UNSEEN
 from tests.miniature.loop import Schedule, fit
-from tests.miniature.scoring import is_apart, pooled
+from tests.miniature.scoring import PRIMARY, comparison_lines, is_apart, pooled
+from tests.miniature.toys import KINDS
 
 FEW = Schedule(steps=2, lr=1e-3, save=1, batch=4)
 TINY = Sizes(
@@ -19,10 +25,14 @@ TINY = Sizes(
     branch=replace(FEW, steps=3, decay=2),
     detector=FEW,
     encoder=FEW,
+    arms=Training(steps=1, rates={"cd": 1e-3, "db-lora": 1e-3}, batch=2, class_pictures=1),
     compositions=(("ball1", "mug1"), ("boat1", "car1", "fish2", "star2")),
     scenes=2,
     strangers=2,
     per_class=1,
+    seeds=1,
+    denoising_steps=1,
+    workers=1,
 )
 
 
@@ -66,21 +76,93 @@ def test_the_base_model_learns_and_branches_go_on_from_the_shared_part(tmp_path:
     assert base.generate(["a mug", "a ball"], [0, 1], steps=2).shape == (2, 48, 48, 3)
 
 
-def test_the_whole_chain_runs_at_a_tiny_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MYCANVAS_CACHE", "off")
-    monkeypatch.setenv("MYCANVAS_REVIEWS", "off")
-    lines: list[str] = []
-    experiment = Experiment(folder=tmp_path, sizes=TINY, report=lines.append)
-    experiment.things()
-    experiment.scenes()
-    judges = experiment.judges()
-    floor, ceiling = experiment.floor_and_ceiling(judges)
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
+    """An experiment of tiny size before its arms."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MYCANVAS_CACHE", "off")
+        patched.setenv("MYCANVAS_REVIEWS", "off")
+        experiment = Experiment(folder=tmp_path_factory.mktemp("run"), sizes=TINY, report=lambda _: None)
+        experiment.run(["things", "detector", "encoder", "shared_base", "weak_base"])
+        yield experiment
+
+
+def test_judges_that_learned_nothing_do_not_tell_things_from_strangers(ready: Experiment) -> None:
+    floor, ceiling = ready.floor_and_ceiling(ready.judges())
 
     assert not is_apart(ceiling, floor)
-    assert pooled(ceiling, "cp_clip").count == 4
-    assert experiment.recognised(experiment.base("none"), judges).keys() >= {"mug", "ball"}
+    assert pooled(ceiling, "cp_clip").count == pooled(floor, "identity").count == 4
 
-    lines.clear()
-    experiment.things()
-    experiment.judges()
-    assert not [line for line in lines if "step" in line]
+
+def test_a_measure_that_tells_things_from_strangers_is_apart(ready: Experiment) -> None:
+    _, ceiling = ready.floor_and_ceiling(ready.judges())
+    low, high = (with_scores(ceiling, value) for value in (0.2, 0.6))
+
+    assert is_apart(high, low)
+    assert not is_apart(with_scores(ceiling, 0.3), low)
+
+
+def test_the_base_model_is_asked_for_every_class(ready: Experiment) -> None:
+    found = ready.recognised(ready.base("weak"), ready.judges())
+
+    assert set(found) == set(KINDS)
+    assert all(0 <= share <= 1 for share in found.values())
+
+
+@pytest.mark.parametrize("name", [NOT_TRAINED, *ARMS])
+def test_every_arm_is_trained_drawn_and_scored(ready: Experiment, name: str) -> None:
+    ready.run([f"arm/weak/{name}/{number}" for number in range(len(TINY.compositions))])
+    arm = ready.arm_scores("weak", name, ready.judges())
+    listing = ready.folder / "listings" / arm.name / "00.jsonl"
+    before = listing.stat().st_mtime_ns
+    ready.run([f"arm/weak/{name}/0"])
+
+    assert pooled(arm, "identity").count == len(UNSEEN) * len(TINY.compositions)
+    assert listing.stat().st_mtime_ns == before
+
+
+def test_a_finished_part_is_not_run_again(ready: Experiment) -> None:
+    lines: list[str] = []
+    again = replace(ready, report=lines.append)
+    again.run(["detector", "encoder", "shared_base", "weak_base"])
+
+    assert [line.split(":")[0] for line in lines] == ["detector", "encoder", "shared_base", "weak_base"]
+    assert not [line for line in lines if "loss" in line]
+
+
+def test_shuffled_photos_are_never_those_of_their_concept(ready: Experiment) -> None:
+    composition = find_composition(ready.folder / "things_scenes", "boat1+car1+fish2+star2")
+    found = shuffled(composition)
+
+    owners = [{photo.concept for photo in concept.photos} for concept in found.concepts]
+    assert all(concept.name not in own for concept, own in zip(found.concepts, owners, strict=True))
+    assert all(len(own) > 1 for own in owners)
+
+
+def test_an_arm_changes_only_a_copy_of_the_base_model(ready: Experiment, tmp_path: Path) -> None:
+    base = ready.base("weak")
+    before = {name: value.clone() for name, value in base.transformer.state_dict().items()}
+    composition = find_composition(ready.folder / "things_scenes", "ball1+mug1")
+    trained = train_arm(base, ARMS["ours + scenes"], composition, TINY.arms, tmp_path / "checkpoint.safetensors")
+
+    assert all(torch.equal(value, before[name]) for name, value in base.transformer.state_dict().items())
+    assert "<ball1+mug1>" in trained.model.base.tokenizer.get_vocab()
+    assert "<ball1+mug1>" not in base.tokenizer.get_vocab()
+
+
+def test_the_comparisons_of_the_plan_have_a_line_each(ready: Experiment) -> None:
+    _, ceiling = ready.floor_and_ceiling(ready.judges())
+    levels = {"cd + photos": 0.2, "cd + scenes": 0.5, "ours + scenes": 0.6, "cd + collage": 0.4, "null": 0.1}
+    weak = {name: with_scores(ceiling, level) for name, level in levels.items()}
+    full = {**weak, "cd + scenes": with_scores(ceiling, 0.3)}
+    head, *rows = comparison_lines(weak, full)
+
+    assert head.split() == ["cp_clip", "identity"]
+    assert [row.split()[-6] for row in rows] == ["+0.300", "+0.100", "+0.100", "-0.100", "+0.200"]
+
+
+def with_scores(arm: Arm, value: float) -> Arm:
+    """The arm, with a value in place of every primary score."""
+    scores = dict.fromkeys(PRIMARY, value)
+    pictures = tuple(replace(one, scores={**one.scores, **scores}) for one in arm.evaluation.pictures)
+    return replace(arm, evaluation=replace(arm.evaluation, pictures=pictures))

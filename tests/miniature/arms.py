@@ -1,0 +1,200 @@
+"""The arms: one training of mycanvas.training per arm and composition, and the pictures of the trained model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from accelerate import Accelerator
+
+from builder.seeds import rng_for, seed_for
+from mycanvas.dataset.class_pictures import ClassPicture
+from mycanvas.dataset.composition import Composition
+from mycanvas.english import listed, with_article
+from mycanvas.io.images import Rgb
+from mycanvas.metrics.protocol import Prompt
+from mycanvas.models.trainable import Conditions, StableDiffusion
+from mycanvas.prompts import MAX_TOKENS
+from mycanvas.training.data import Arm, TrainingData
+from mycanvas.training.loop import Cache, Loop, fit
+from mycanvas.training.methods import METHODS, adapt, add_tokens
+from mycanvas.training.settings import Settings
+from tests.miniature.base import Base
+from tests.miniature.grounds import SEEN, UNSEEN
+from tests.miniature.pictures import SIDE, compose, new_look
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArmSpec:
+    """An arm. method, source, prompting: as in the settings of a training. shuffled: photos have others' prompts."""
+
+    method: str
+    source: str
+    prompting: str = "plain"
+    shuffled: bool = False
+
+
+ARMS: Mapping[str, ArmSpec] = {
+    "db-lora + photos": ArmSpec(method="db-lora", source="photos"),
+    "cd + photos": ArmSpec(method="cd", source="photos"),
+    "cd + collage": ArmSpec(method="cd", source="collage"),
+    "cd + scenes": ArmSpec(method="cd", source="both"),
+    "ours + scenes": ArmSpec(method="cd", source="both", prompting="gen4gen"),
+    "null": ArmSpec(method="cd", source="photos", shuffled=True),
+}
+CONTROL = ("cd + photos", "cd + scenes", "ours + scenes")
+"""Arms that are repeated on the base model with full captions."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """How arms are trained. rates: the learning rate of each method. batch: pictures of a step, and class pictures."""
+
+    steps: int = 400
+    rates: Mapping[str, float]
+    batch: int = 4
+    class_pictures: int = 70
+
+
+class ToyModel(StableDiffusion):
+    """The base model as mycanvas.training sees a model: its latents are pixels.
+
+    Args:
+        base: is copied, and the copy trained.
+        length: of encoded prompts in tokens.
+    """
+
+    def __init__(self, base: Base, length: int = MAX_TOKENS) -> None:
+        self.base = replace(
+            base,
+            transformer=copy.deepcopy(base.transformer),
+            text_encoder=copy.deepcopy(base.text_encoder),
+            tokenizer=copy.deepcopy(base.tokenizer),
+            length=length,
+        )
+        self.denoiser = self.base.transformer
+        self.cell, self.resolution, self.multiple = 1, SIDE, 1
+        self._noise = base.scheduler
+        for each in (self.base.transformer, self.base.text_encoder):
+            each.requires_grad_(False)
+
+    def text(self, part: str) -> tuple[Any, Any]:  # noqa: ARG002 - it has one
+        """The tokenizer and the text encoder."""
+        return self.base.tokenizer, self.base.text_encoder
+
+    def encode(self, prompts: Sequence[str]) -> Conditions:
+        """Hidden states and mask of prompts."""
+        hidden, mask = self.base.encode(prompts)
+        return {"hidden": hidden, "mask": mask}
+
+    def to_latents(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The pixels."""
+        return pixels
+
+    def predict(self, noisy: torch.Tensor, steps: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        """The velocity."""
+        return self.base.predict(noisy, steps, (conditions["hidden"], conditions["mask"]))
+
+
+def shuffled(composition: Composition) -> Composition:
+    """A composition whose concepts have only photos of each other."""
+    count = len(composition.concepts)
+    photos: list[list[Any]] = [[] for _ in range(count)]
+    for index, concept in enumerate(composition.concepts):
+        for number, photo in enumerate(concept.photos):
+            photos[(index + 1 + number % (count - 1)) % count].append(photo)
+    concepts = [replace(each, photos=tuple(own)) for each, own in zip(composition.concepts, photos, strict=True)]
+    return replace(composition, concepts=concepts)
+
+
+def class_pictures(kinds: Sequence[str], count: int) -> Iterator[ClassPicture]:
+    """Pictures of toys of each class, as pretraining has them, on the grounds of photos and scenes."""
+    for kind in kinds:
+        rng = rng_for(0, kind, "miniature class pictures")
+        for number in range(count):
+            picture = compose([new_look(rng, kind)], str(rng.choice(list(SEEN))), rng)
+            done, data = cv2.imencode(".png", picture.pixels[..., ::-1])
+            assert done
+            yield ClassPicture(
+                class_name=kind,
+                name=str(number),
+                suffix=".png",
+                image=data.tobytes(),
+                size=(SIDE, SIDE),
+                caption=f"photo of {with_article(kind)}",
+            )
+
+
+def train_arm(base: Base, spec: ArmSpec, composition: Composition, training: Training, checkpoint: Path) -> Arm:
+    """Train a copy of the base model on a composition, or resume it; returns it with what was learned."""
+    kinds = sorted({concept.class_name for concept in composition.concepts})
+    method = METHODS[spec.method]
+    settings = Settings(
+        composition=composition.name,
+        model="base",
+        method=spec.method,
+        prompting=spec.prompting,
+        source=spec.source,
+        steps=training.steps,
+        batch_size=training.batch,
+        learning_rate=training.rates[spec.method],
+    )
+    model = ToyModel(base)
+    shown = shuffled(composition) if spec.shuffled else composition
+    arm = Arm(shown, settings, SIDE, model)
+    words = arm.words() if method.tokens else {}
+    learned = add_tokens(*model.text(""), words) if words else None
+    data = TrainingData(arm, list(class_pictures(kinds, training.class_pictures)))
+    weights = adapt(model.denoiser, method, settings.rank, settings.seed)
+    loop = Loop(
+        draws=lambda step: data.draws(settings.seed, step, training.batch),
+        batch_size=training.batch,
+        steps=training.steps,
+        rate=training.rates[spec.method],
+        processes=Accelerator(cpu=True),
+        checkpoint=checkpoint,
+    )
+    fit(Cache(model, list(words)), weights if learned is None else weights | {"embeddings": learned}, loop)
+    return replace(arm, composition=composition)
+
+
+def arm_prompts(arm: Arm, number: int, seeds: int) -> list[Prompt]:
+    """The prompts of a composition: each unseen ground `seeds` times. number: of the composition, for files' names."""
+    return [
+        Prompt(
+            file=f"{number:02d}-{ground}-{seed}.png",
+            composition=arm.composition.name,
+            prompt=arm.prompt(phrase, seed),
+            background=phrase,
+        )
+        for ground, phrase in UNSEEN.items()
+        for seed in range(seeds)
+    ]
+
+
+def plain_prompts(composition: Composition, number: int, seeds: int) -> list[Prompt]:
+    """The same prompts without tokens, for a model that knows none."""
+    named = listed([with_article(concept.class_name) for concept in composition.concepts])
+    return [
+        Prompt(
+            file=f"{number:02d}-{ground}-{seed}.png",
+            composition=composition.name,
+            prompt=f"photo of {named} {phrase}",
+            background=phrase,
+        )
+        for ground, phrase in UNSEEN.items()
+        for seed in range(seeds)
+    ]
+
+
+def draw_pictures(base: Base, prompts: Sequence[Prompt], steps: int, batch: int = 16) -> Iterator[Rgb]:
+    """A picture from each prompt; its noise depends on its file's name alone, so that arms share it."""
+    for start in range(0, len(prompts), batch):
+        some = prompts[start : start + batch]
+        seeds = [seed_for(0, prompt.file, "miniature noise") % 2**63 for prompt in some]
+        yield from base.generate([prompt.prompt for prompt in some], seeds, steps=steps)
