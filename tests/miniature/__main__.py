@@ -18,7 +18,7 @@ from tests.miniature.arms import ARMS, CONTROL
 from tests.miniature.experiment import NOT_TRAINED, Experiment
 from tests.miniature.scoring import Judges, comparison_lines, is_apart, lines
 
-SCORES = ("cp_clip", "identity", "ti_clip", "recall", "leaks", "duplicates")
+SCORES = ("cp_clip", "identity", "ti_clip", "recall", "swaps", "leaks", "duplicates")
 RECOGNISED, LEAST_RECOGNISED = 0.8, 0.6
 """Fraction of class pictures whose class the detector must find, and below which the experiment stops."""
 

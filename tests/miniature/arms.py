@@ -20,7 +20,7 @@ from mycanvas.io.images import Rgb
 from mycanvas.metrics.protocol import Prompt
 from mycanvas.models.trainable import Conditions, StableDiffusion
 from mycanvas.prompts import MAX_TOKENS
-from mycanvas.training.data import Arm, TrainingData
+from mycanvas.training.data import Arm, Draw, TrainingData
 from mycanvas.training.loop import Cache, Loop, fit
 from mycanvas.training.methods import METHODS, adapt, add_tokens
 from mycanvas.training.settings import Settings
@@ -64,18 +64,19 @@ class Training:
 class ToyModel(StableDiffusion):
     """The base model as mycanvas.training sees a model: its latents are pixels.
 
+    length: to which prompts are padded, in tokens.
+
     Args:
         base: is copied, and the copy trained.
-        length: of encoded prompts in tokens.
     """
 
-    def __init__(self, base: Base, length: int = MAX_TOKENS) -> None:
+    def __init__(self, base: Base) -> None:
+        self.length = MAX_TOKENS
         self.base = replace(
             base,
             transformer=copy.deepcopy(base.transformer),
             text_encoder=copy.deepcopy(base.text_encoder),
             tokenizer=copy.deepcopy(base.tokenizer),
-            length=length,
         )
         self.denoiser = self.base.transformer
         self.cell, self.resolution, self.multiple = 1, SIDE, 1
@@ -89,7 +90,7 @@ class ToyModel(StableDiffusion):
 
     def encode(self, prompts: Sequence[str]) -> Conditions:
         """Hidden states and mask of prompts."""
-        hidden, mask = self.base.encode(prompts)
+        hidden, mask = self.base.encode(prompts, self.length)
         return {"hidden": hidden, "mask": mask}
 
     def to_latents(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -151,8 +152,14 @@ def train_arm(base: Base, spec: ArmSpec, composition: Composition, training: Tra
     learned = add_tokens(*model.text(""), words) if words else None
     data = TrainingData(arm, list(class_pictures(kinds, training.class_pictures)))
     weights = adapt(model.denoiser, method, settings.rank, settings.seed)
+
+    def draws(step: int) -> list[Draw]:
+        return data.draws(settings.seed, step, training.batch)
+
+    prompts = {draw.example.prompt for step in range(training.steps) for draw in draws(step)}
+    model.length = max(map(arm.count, prompts))
     loop = Loop(
-        draws=lambda step: data.draws(settings.seed, step, training.batch),
+        draws=draws,
         batch_size=training.batch,
         steps=training.steps,
         rate=training.rates[spec.method],

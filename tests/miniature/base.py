@@ -40,23 +40,17 @@ class Transformer(PixArtTransformer2DModel, PeftAdapterMixin):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
-    """A text-to-image model on pixels in [-1, 1], float32 [N, 3, SIDE, SIDE].
-
-    length: to which prompts are padded; None: to the longest of them. As padding is masked, it changes nothing else.
-    """
+    """A text-to-image model on pixels in [-1, 1], float32 [N, 3, SIDE, SIDE]."""
 
     transformer: Any
     text_encoder: Any
     tokenizer: Any
     scheduler: Any
-    length: int | None = None
 
-    def encode(self, prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Hidden states [N, L, D] and mask [N, L] of prompts."""
-        padding = True if self.length is None else "max_length"
-        tokens = self.tokenizer(
-            list(prompts), padding=padding, max_length=self.length, truncation=True, return_tensors="pt"
-        )
+    def encode(self, prompts: Sequence[str], length: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states [N, L, D] and mask [N, L] of prompts, padded to a length; None: to that of the longest."""
+        padding = True if length is None else "max_length"
+        tokens = self.tokenizer(list(prompts), padding=padding, max_length=length, truncation=True, return_tensors="pt")
         hidden = self.text_encoder(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
         return hidden.last_hidden_state, tokens.attention_mask
 

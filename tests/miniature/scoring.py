@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from mycanvas.metrics.evaluate import evaluate
 from mycanvas.metrics.manifest import MANIFEST, read_generated
 from mycanvas.metrics.protocol import Prompt, as_lines
 from mycanvas.metrics.references import encode_references
+from mycanvas.metrics.results import PictureScores
 from mycanvas.metrics.settings import Settings
 from mycanvas.metrics.summary import Arm, summarise
 from mycanvas.models.detectors import Detector
@@ -70,9 +72,16 @@ def score(name: str, folder: Path, things: Dataset, judges: Judges) -> Arm:
     return summarise(name, found)
 
 
+def swaps(picture: PictureScores) -> int:
+    """Pairs of boxes of a picture of which each is most similar to the other's concept."""
+    pairs = itertools.combinations([box for box in picture.boxes if box.assigned], 2)
+    return sum(one.most_similar == other.assigned and other.most_similar == one.assigned for one, other in pairs)
+
+
 def values(arm: Arm, score: str) -> tuple[list[float], list[str]]:
-    """The score of every picture, and its composition."""
-    found = [(one.scores[score], one.composition) for one in arm.evaluation.pictures]
+    """The score of every picture, "swaps" included, and its composition."""
+    pictures = arm.evaluation.pictures
+    found = [(swaps(one) if score == "swaps" else one.scores[score], one.composition) for one in pictures]
     return [float(value) for value, _ in found if value is not None], [name for _, name in found]
 
 

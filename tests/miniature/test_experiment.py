@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from mycanvas.dataset.composition import find_composition
+from mycanvas.metrics.results import SeenBox
 from mycanvas.metrics.summary import Arm
 from tests.miniature.arms import ARMS, Training, shuffled, train_arm
 from tests.miniature.base import pretrain
 from tests.miniature.experiment import NOT_TRAINED, Experiment, Sizes
 from tests.miniature.grounds import UNSEEN
 from tests.miniature.loop import Schedule, fit
-from tests.miniature.scoring import PRIMARY, comparison_lines, is_apart, pooled
+from tests.miniature.scoring import PRIMARY, comparison_lines, is_apart, pooled, swaps
 from tests.miniature.toys import KINDS
 
 FEW = Schedule(steps=2, lr=1e-3, save=1, batch=4)
@@ -159,6 +160,33 @@ def test_the_comparisons_of_the_plan_have_a_line_each(ready: Experiment) -> None
 
     assert head.split() == ["cp_clip", "identity"]
     assert [row.split()[-6] for row in rows] == ["+0.300", "+0.100", "+0.100", "-0.100", "+0.200"]
+
+
+def test_padding_of_prompts_changes_no_prediction(ready: Experiment) -> None:
+    base, prompts = ready.base("weak"), ["a mug", "a ball on a pink table"]
+    noisy, times = torch.randn((2, 3, 48, 48), generator=torch.Generator().manual_seed(0)), torch.tensor([10, 900])
+    with torch.no_grad():
+        own, padded = (base.predict(noisy, times, base.encode(prompts, length)) for length in (None, 40))
+
+    assert torch.allclose(own, padded, atol=1e-5)
+
+
+def test_two_boxes_that_show_each_others_concept_are_a_swap(ready: Experiment) -> None:
+    _, ceiling = ready.floor_and_ceiling(ready.judges())
+    box = SeenBox(
+        detected_class="mug",
+        box=(0.0, 0.0, 9.0, 9.0),
+        confidence=1.0,
+        most_similar="b",
+        similarity=0.5,
+        assigned="a",
+        assigned_similarity=0.1,
+    )
+    others = replace(box, assigned="b", most_similar="a"), replace(box, assigned="c", most_similar="b")
+    right = replace(box, assigned="d", most_similar="d")
+
+    assert swaps(replace(ceiling.evaluation.pictures[0], boxes=(box, *others, right))) == 1
+    assert swaps(replace(ceiling.evaluation.pictures[0], boxes=(box, right))) == 0
 
 
 def with_scores(arm: Arm, value: float) -> Arm:
