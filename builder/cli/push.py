@@ -25,7 +25,7 @@ from builder.cli.output import print_result
 @click.option("--dry-run", is_flag=True, help="Print what would be uploaded, and upload nothing.")
 @json_option
 def push(folder: Path, repo_id: str, report: bool, as_json: bool, **options: Any) -> None:
-    """Publish a built dataset, or a model that was trained on one, on the Hugging Face Hub.
+    """Publish a dataset or a trained model on the Hugging Face Hub.
 
     The source photos that its scenes show are published with it, and the backgrounds as parts of scenes.
     Log in once with `hf auth login`. The dataset becomes visible when all of it is uploaded. After an
