@@ -25,11 +25,6 @@ from mycanvas.models.text_to_image import (
 )
 from tests.mycanvas.models.lora_files import RANK, embedding_file, lora_file
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation:DeprecationWarning",  # diffusers' schedulers
-    "ignore:Already found a `peft_config` attribute:UserWarning",  # peft, of the second LoRA
-)
-
 TinyModel = Callable[[str], Path]
 PROMPTS, SEEDS = ["a photo of a dog", "a mug in the garden", "a cat"], [5, 6, 7]
 
@@ -209,6 +204,7 @@ def test_files_that_are_no_lora_are_refused(tmp_path: Path) -> None:
         ("b.safetensors", "is damaged, or no .safetensors file"),
         ("c.safetensors:0.5", "has no LoRA weights"),
         ("d.safetensors", "cannot read .*No such file"),
+        ("c.safetensors:nan", "the weight of a LoRA must be finite"),
         (".", f"cannot read .*{WEIGHTS}: No such file"),
     ]
 
