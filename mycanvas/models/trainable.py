@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mycanvas.errors import ConfigError
+from mycanvas.io.files import write_bytes
+from mycanvas.io.images import encode_jpeg
+from mycanvas.io.progress import tracked
+from mycanvas.models.batches import in_batches
 from mycanvas.models.pipelines import load_pipeline, quiet_diffusers, read_index
+from mycanvas.models.text_to_image import Sampling, TextToImage
 
 if TYPE_CHECKING:
     import torch
@@ -59,6 +64,25 @@ class StableDiffusion:
         is_reduced = self.dtype == torch.bfloat16
         context: AbstractContextManager[Any] = torch.autocast(self.device.type, torch.bfloat16, is_reduced)
         return context
+
+    def generate(self, pictures: Mapping[Path, tuple[str, int]], resolution: int, steps: int) -> None:
+        """Generate pictures, except those whose files exist.
+
+        Args:
+            pictures: the prompt and the seed of each JPEG.
+            resolution: their sides in pixels.
+            steps: of denoising.
+
+        Raises:
+            ModelError: memory is too small for one picture.
+            StoreError: a file cannot be written.
+        """
+        pipeline = TextToImage(self.pipeline, Sampling(steps=steps, resolution=resolution))
+        missing = {file: each for file, each in pictures.items() if not file.exists()}
+        for file, each in tracked(missing.items(), "generating", len(missing), "picture"):
+            with self.precision():
+                (picture,) = in_batches([each], 1, lambda batch: pipeline.generate(*zip(*batch, strict=True)))
+            write_bytes(file, encode_jpeg(picture))
 
     def text(self, part: str) -> tuple[Any, Any]:
         """The tokenizer and the text encoder with a suffix of `encoders`."""

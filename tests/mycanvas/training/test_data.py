@@ -144,7 +144,7 @@ def test_composition_without_scenes_or_masks_is_refused(arm: MakeArm) -> None:
         replace(each, photos=tuple(replace(p, mask=None) for p in each.photos)) for each in given.composition.concepts
     ]
 
-    with pytest.raises(InputError, match="lacks pictures to learn from; choose another --source than collage"):
+    with pytest.raises(InputError, match="has no pictures for --source collage; choose another source"):
         TrainingData(replace(given, composition=empty), ())
     with pytest.raises(InputError, match="which has no mask; choose another --source"):
         TrainingData(replace(given, composition=replace(given.composition, concepts=bare)), ())

@@ -12,11 +12,12 @@ from accelerate import Accelerator
 
 from mycanvas.dataset.composition import find_composition
 from mycanvas.errors import ConfigError, ModelError, StoreError
+from mycanvas.models.learned import add_lora, add_tokens
 from mycanvas.models.trainable import StableDiffusion, load_model
 from mycanvas.training.data import Arm, Draw, TrainingData
 from mycanvas.training.loop import Cache, Loop, fit, loss_of
-from mycanvas.training.methods import METHODS, adapt, add_tokens
-from mycanvas.training.settings import Settings
+from mycanvas.training.methods import METHODS
+from mycanvas.training.settings import read_settings
 
 TinyModel = Callable[[str], Path]
 FALLS_TO = {"db-lora": 0.5, "cd-lora": 0.7, "cd": 0.7}
@@ -29,21 +30,31 @@ class Lesson:
     def __init__(self, folder: Path, method: str, built: Path, composition: str, output: Path) -> None:
         self.model: StableDiffusion = load_model(folder, "tiny")
         self.model.place(torch.device("cpu"), torch.float32, False)
-        settings = Settings(composition=composition, model="tiny", method=method, prompting="gen4gen", source="scenes")
-        arm = Arm(find_composition(built, composition), settings, self.model.resolution, self.model)
+        named = {"composition": composition, "model": "tiny", "method": method, "prompting": "gen4gen"}
+        self.settings = read_settings({**named, "source": "scenes", "batch_size": 2})
+        arm = Arm(find_composition(built, composition), self.settings, self.model.resolution, self.model)
         self.before = {name: weight.clone() for name, weight in self._own()}
         words = arm.words() if METHODS[method].tokens else {}
         self.embeddings = [add_tokens(*self.model.text(part), words) for part, _ in self.model.encoders if words]
-        self.weights = adapt(self.model.denoiser, METHODS[method], 8, 0)
+        rank = None if METHODS[method].full else 8
+        self.weights = add_lora(self.model.denoiser, METHODS[method].layers, rank, 0)
         self.weights |= {f"embeddings{index}": each for index, each in enumerate(self.embeddings)}
         self.cache = Cache(self.model, tuple(words))
         first, second = list({draw.example: 0 for draw in TrainingData(arm, ()).draws(0, 0, 40)})[:2]
         self.draws = [Draw(first, 0.3, 1), Draw(second, 0.6, 2)]
         self.output = output
 
-    def learn(self, steps: int, rate: float, **more: Any) -> None:
-        loop = {"draws": lambda _: self.draws, "batch_size": 2, "processes": Accelerator(cpu=True)} | more
-        fit(self.cache, self.weights, Loop(steps=steps, rate=rate, checkpoint=self.output / "c.safetensors", **loop))
+    def learn(self, steps: int, rate: float, draws: Callable[[int], list[Draw]] | None = None, **options: int) -> None:
+        loop = Loop(
+            draws=draws or (lambda _: self.draws),
+            settings=self.settings.model_copy(update=options),
+            steps=steps,
+            rate=rate,
+            processes=Accelerator(cpu=True),
+            checkpoint=self.output / "c.safetensors",
+            sample=lambda _: None,
+        )
+        fit(self.cache, self.weights, loop)
 
     def loss(self) -> float:
         with torch.no_grad():
