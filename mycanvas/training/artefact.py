@@ -21,15 +21,11 @@ if TYPE_CHECKING:
 
 LORA, CARD = "pytorch_lora_weights.safetensors", "README.md"
 
-Embeddings = Mapping[str, Mapping[str, "torch.Tensor"]]
-"""The embedding [D] of each token, by a text encoder's suffix in the pipeline ("", "_2") and the token."""
 
-
-def write_weights(folder: Path, model: StableDiffusion, embeddings: Embeddings) -> None:
+def write_weights(folder: Path, model: StableDiffusion, embeddings: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
     """Write the LoRA of a model's denoiser, and a file for each token and text encoder.
 
-    Raises:
-        StoreError: a file cannot be written.
+    embeddings: [D] each, by a text encoder's suffix in the pipeline ("", "_2") and the token.
     """
     from peft import get_peft_model_state_dict
     from safetensors.torch import save

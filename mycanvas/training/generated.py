@@ -27,8 +27,7 @@ def made_class_pictures(
     key = hashlib.sha256(f"{version} {resolution} {STEPS}".encode()).hexdigest()[:16]
     folder, size = (results_cache("class_pictures") or kept) / key, (resolution, resolution)
     found = []
-    for noun in nouns:
-        caption = f"photo of {with_article(noun)}"
+    for noun, caption in ((noun, f"photo of {with_article(noun)}") for noun in nouns):
         files = {folder / file_name(noun) / f"{seed}.jpg": (caption, seed) for seed in range(count)}
         model.generate(files, resolution, STEPS)
         about = partial(ClassPicture, class_name=noun, suffix=".jpg", size=size, caption=caption)

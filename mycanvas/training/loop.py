@@ -87,8 +87,9 @@ def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> 
         ModelError: memory ran out, or the loss is not finite.
         StoreError: the checkpoint is damaged, or cannot be written.
     """
+    settings, processes = loop.settings, loop.processes
     optimizer = torch.optim.AdamW(list(weights.values()), lr=loop.rate, weight_decay=WEIGHT_DECAY)
-    begun, processes = read_checkpoint(loop.checkpoint, weights, optimizer), loop.processes
+    begun = read_checkpoint(loop.checkpoint, weights, optimizer)
     with Progress("training", loop.steps, "step", done=begun) as progress:
         for step in range(begun, loop.steps):
             own = loop.draws(step)[processes.process_index :: processes.num_processes]
@@ -100,15 +101,14 @@ def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> 
             for weight in weights.values():
                 weight.grad = processes.reduce(torch.zeros_like(weight) if weight.grad is None else weight.grad, "sum")
             norm = torch.nn.utils.clip_grad_norm_(weights.values(), MAX_NORM)
-            is_kept = (step + 1) % loop.settings.checkpoint_every == 0
+            is_kept = (step + 1) % settings.checkpoint_every == 0
             if is_kept or step % LOSS_EVERY == 0:
                 _look_at(processes.reduce(loss, "sum"), norm, step, processes)
             optimizer.step()
             optimizer.zero_grad()
             if is_kept and processes.is_main_process:
                 write_checkpoint(loop.checkpoint, weights, optimizer, step + 1)
-            often = loop.settings.sample_every
-            if often and (step + 1) % often == 0 and processes.is_main_process:
+            if settings.sample_every and (step + 1) % settings.sample_every == 0 and processes.is_main_process:
                 loop.sample(step + 1)
             progress.update()
 
@@ -154,7 +154,5 @@ def _look_at(loss: torch.Tensor, norm: torch.Tensor, step: int, processes: Accel
     """Log the loss and the norm of its gradients; refuse values that would damage the weights."""
     processes.log({"loss": float(loss), "gradient_norm": float(norm)}, step=step)
     if not math.isfinite(float(loss) + float(norm)):
-        raise ModelError(
-            f"the loss is {float(loss):g} in step {step + 1}, and the norm of its gradients {float(norm):g}; "
-            "lower --learning-rate, and give a new --output"
-        )
+        values = f"the loss is {float(loss):g} in step {step + 1}, and the norm of its gradients {float(norm):g}"
+        raise ModelError(f"{values}; lower --learning-rate, and give a new --output")

@@ -38,15 +38,12 @@ BACKGROUNDS = ("in a library", "on a rooftop at night")
 
 
 def train(data: Path, output: Path, settings: Settings) -> bool:
-    """Train a model on one composition, or resume the same training where it was interrupted.
+    """Train a model on one composition, or resume; returns whether anything was trained, or the folder held it all.
 
     Args:
         data: the folder of a built dataset.
         output: a folder that is empty, does not exist, or holds this training.
         settings: what is trained, and how.
-
-    Returns:
-        Whether anything was trained: the folder may hold all of it already.
 
     Raises:
         ConfigError: an option does not fit the dataset or the model.
@@ -70,11 +67,9 @@ def train(data: Path, output: Path, settings: Settings) -> bool:
 
 def _processes(settings: Settings, output: Path) -> Accelerator:
     """The processes that train together, and where they log."""
-    try:
-        import peft  # noqa: F401
-        from accelerate import Accelerator
-    except ImportError as missing:
-        raise MissingExtra(missing.name or "accelerate", extra="models") from missing
+    if missing := [name for name in ("accelerate", "peft") if find_spec(name) is None]:
+        raise MissingExtra(missing[0], extra="models")
+    from accelerate import Accelerator
 
     if settings.log and find_spec(settings.log) is None:
         raise ConfigError(f"--log {settings.log}: this package is not installed; run: pip install {settings.log}")
