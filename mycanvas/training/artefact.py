@@ -15,24 +15,22 @@ from mycanvas.models import is_local, split_name
 from mycanvas.models.learned import ADAPTER
 
 if TYPE_CHECKING:
-    import torch
-
     from mycanvas.models.trainable import StableDiffusion
 
 LORA, CARD = "pytorch_lora_weights.safetensors", "README.md"
 
 
-def write_weights(folder: Path, model: StableDiffusion, embeddings: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
+def write_weights(folder: Path, model: StableDiffusion, embeddings: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the LoRA of a model's denoiser, and a file for each token and text encoder.
 
-    embeddings: [D] each, by a text encoder's suffix in the pipeline ("", "_2") and the token.
+    embeddings: tensors [D], by a text encoder's suffix in the pipeline ("", "_2") and the token.
     """
     from peft import get_peft_model_state_dict
     from safetensors.torch import save
 
     weights = {name: value.float().cpu() for name, value in get_peft_model_state_dict(model.denoiser).items()}
     metadata = model.denoiser.peft_config[ADAPTER].to_dict()  # without it, diffusers would take alpha for the rank
-    with TemporaryDirectory() as temporary:
+    with TemporaryDirectory(dir=folder) as temporary:
         model.save_lora(Path(temporary), weights, metadata)
         write_bytes(folder / LORA, (Path(temporary) / LORA).read_bytes())
     for part, ending in model.encoders:

@@ -28,8 +28,8 @@ def made_class_pictures(
     folder, size = (results_cache("class_pictures") or kept) / key, (resolution, resolution)
     found = []
     for noun, caption in ((noun, f"photo of {with_article(noun)}") for noun in nouns):
-        files = {folder / file_name(noun) / f"{seed}.jpg": (caption, seed) for seed in range(count)}
-        model.generate(files, resolution, STEPS)
         about = partial(ClassPicture, class_name=noun, suffix=".jpg", size=size, caption=caption)
+        files = [folder / file_name(noun) / f"{seed}.jpg" for seed in range(count)]
+        model.generate({file: (caption, seed) for seed, file in enumerate(files)}, resolution, STEPS)
         found += [about(name=str(file), image=read_file(file)) for file in files]
     return found

@@ -33,8 +33,7 @@ LOCK, CLASSES, LOGS = ".lock", "class_pictures", "logs"
 """Entries of the folder that may be there before the record."""
 STEPS, STEPS_OF_MANY, MANY = 2000, 3000, 4
 """Steps for up to three concepts, and from MANY concepts on (Gen4Gen, section 4.1)."""
-BACKGROUNDS = ("in a library", "on a rooftop at night")
-"""Of the sample pictures."""
+SAMPLE_BACKGROUNDS = ("in a library", "on a rooftop at night")
 
 
 def train(data: Path, output: Path, settings: Settings) -> bool:
@@ -142,13 +141,13 @@ def _record(arm: Arm, loop: Loop, tokens: Iterable[str]) -> dict[str, Any]:
     settings = arm.settings.model_dump(mode="json", exclude={*arm.settings.runtime_fields, "regularization"})
     concrete = {"steps": loop.steps, "learning_rate": loop.rate, "resolution": arm.resolution}
     concepts = {each.token: each.class_name for each in arm.concepts}
-    about = {"dtype": str(arm.model.dtype), "mycanvas": __version__, "tokens": list(tokens), "concepts": concepts}
-    return settings | concrete | about
+    used = {"dtype": str(arm.model.dtype), "mycanvas": __version__, "tokens": list(tokens), "concepts": concepts}
+    return settings | concrete | used
 
 
 def _sample(arm: Arm, step: int, output: Path) -> dict[str, str]:
     """Generate sample pictures; their prompts by their names in the folder."""
-    found = {f"samples/{step:06d}-{index}.jpg": arm.prompt(ground) for index, ground in enumerate(BACKGROUNDS)}
+    found = {f"samples/{step:06d}-{index}.jpg": arm.prompt(ground) for index, ground in enumerate(SAMPLE_BACKGROUNDS)}
     pictures = {output / name: (prompt, arm.settings.seed) for name, prompt in found.items()}
     arm.model.generate(pictures, arm.resolution, arm.settings.sample_steps)
     return found
@@ -159,8 +158,7 @@ def _is_finished(file: Path, record: Mapping[str, Any]) -> bool:
     if not file.exists():
         return False
     before = read_checked(file, dict[str, Any], "give --output a new folder")
-    changed = [name for name in record if before.get(name) != record[name]]
-    if changed:
+    if changed := [name for name in record if before.get(name) != record[name]]:
         rows = [(f"  {name}", f"was {before.get(name)}, now {record[name]}") for name in changed]
         last = "Use another --output, or the same settings to resume."
         raise StoreError("\n".join([f"{file.parent} holds another training", *table_lines(rows, align="left"), last]))
