@@ -37,10 +37,14 @@ class StableDiffusion:
         self.cell: int = pipeline.vae_scale_factor
         self.resolution: int = self.denoiser.config.sample_size * self.cell
         self.multiple: int = self.cell * 2 ** (len(self.denoiser.config.block_out_channels) - 1)
+        # Kept, because diffusers looks for them in all parts of the model, which takes a tenth of a small model's step.
+        self.device: torch.device = self.denoiser.device
+        self.dtype: torch.dtype = self.denoiser.dtype
         self._noise = DDPMScheduler.from_config(pipeline.scheduler.config)
 
     def place(self, device: torch.device, dtype: torch.dtype, checkpointing: bool) -> None:
         """Move it to a device. All but the autoencoder, which has to be exact, get the precision."""
+        self.device, self.dtype = device, dtype
         with quiet_diffusers():
             self.pipeline.to(device)
             for model in (self.denoiser, *(self.text(part)[1] for part, _ in self.encoders)):
@@ -52,10 +56,8 @@ class StableDiffusion:
         """A context in which it computes at its precision, although adapters and autoencoder are float32."""
         import torch
 
-        kind = self.denoiser.device.type
-        context: AbstractContextManager[Any] = torch.autocast(
-            kind, torch.bfloat16, self.denoiser.dtype == torch.bfloat16
-        )
+        is_reduced = self.dtype == torch.bfloat16
+        context: AbstractContextManager[Any] = torch.autocast(self.device.type, torch.bfloat16, is_reduced)
         return context
 
     def text(self, part: str) -> tuple[Any, Any]:
@@ -64,13 +66,13 @@ class StableDiffusion:
 
     def encode(self, prompts: Sequence[str]) -> Conditions:
         """Encode prompts as the pipeline does; gradients reach the embeddings of tokens."""
-        embeddings, _ = self.pipeline.encode_prompt(list(prompts), self.denoiser.device, 1, False)
+        embeddings, _ = self.pipeline.encode_prompt(list(prompts), self.device, 1, False)
         return {"encoder_hidden_states": embeddings}
 
     def to_latents(self, pixels: torch.Tensor) -> torch.Tensor:
         """float32 [N, 3, H, W] in [-1, 1] -> float32 [N, C, H / cell, W / cell]; no random draws."""
         vae = self.pipeline.vae
-        latents: torch.Tensor = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode()
+        latents: torch.Tensor = vae.encode(pixels.to(self.device)).latent_dist.mode()
         return latents.float() * vae.config.scaling_factor
 
     def errors(
@@ -88,7 +90,7 @@ class StableDiffusion:
         noisy = self._noise.add_noise(latents, noise, steps)
         is_velocity = self._noise.config.prediction_type == "v_prediction"
         target = self._noise.get_velocity(latents, noise, steps) if is_velocity else noise
-        return (self.predict(noisy.to(self.denoiser.dtype), steps, conditions).float() - target).square()
+        return (self.predict(noisy.to(self.dtype), steps, conditions).float() - target).square()
 
     def predict(self, noisy: torch.Tensor, steps: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """The denoiser's output, [N, C, h, w]."""
@@ -113,9 +115,7 @@ class StableDiffusionXL(StableDiffusion):
 
     def encode(self, prompts: Sequence[str]) -> Conditions:
         """Encode prompts as the pipeline does; gradients reach the embeddings of tokens."""
-        encoded = self.pipeline.encode_prompt(
-            list(prompts), device=self.denoiser.device, do_classifier_free_guidance=False
-        )
+        encoded = self.pipeline.encode_prompt(list(prompts), device=self.device, do_classifier_free_guidance=False)
         return {"encoder_hidden_states": encoded[0], "text_embeds": encoded[2]}
 
     def predict(self, noisy: torch.Tensor, steps: torch.Tensor, conditions: Conditions) -> torch.Tensor:

@@ -115,7 +115,7 @@ def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> 
 
 def loss_of(cache: Cache, draws: Sequence[Draw]) -> torch.Tensor:
     """The loss of each picture, float32 [N]: the weighted mean of its squared errors. All are of one size."""
-    device = cache.model.denoiser.device
+    device = cache.model.device
     latents, weight = zip(*(cache.latents(draw.example) for draw in draws), strict=True)
     # Drawn on the CPU, the noise is the same on every device.
     noise = [torch.randn(latents[0].shape, generator=torch.Generator().manual_seed(draw.seed)) for draw in draws]
@@ -128,7 +128,7 @@ def loss_of(cache: Cache, draws: Sequence[Draw]) -> torch.Tensor:
 
 def _backward(cache: Cache, draws: Sequence[Draw], loop: Loop) -> torch.Tensor:
     """Add the gradients of some pictures of a step; returns their part of its loss."""
-    total = torch.zeros((), device=cache.model.denoiser.device)
+    total = torch.zeros((), device=cache.model.device)
     for part in _parts(cache, draws, math.ceil(len(draws) / loop.accumulate)):
         with cache.model.precision():
             loss = loss_of(cache, part).sum() / loop.batch_size

@@ -132,7 +132,7 @@ def _train(
         "steps": steps,
         "learning_rate": rate,
         "resolution": arm.resolution,
-        "dtype": str(model.denoiser.dtype),
+        "dtype": str(model.dtype),
         "regularization": settings.regularization and "a folder",
         "mycanvas": __version__,
         "revision": revision,
