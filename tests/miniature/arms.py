@@ -18,11 +18,12 @@ from mycanvas.dataset.composition import Composition
 from mycanvas.english import listed, with_article
 from mycanvas.io.images import Rgb
 from mycanvas.metrics.protocol import Prompt
+from mycanvas.models.learned import add_lora, add_tokens
 from mycanvas.models.trainable import Conditions, StableDiffusion
 from mycanvas.prompts import MAX_TOKENS
 from mycanvas.training.data import Arm, Draw, TrainingData
 from mycanvas.training.loop import Cache, Loop, fit
-from mycanvas.training.methods import METHODS, adapt, add_tokens
+from mycanvas.training.methods import METHODS
 from mycanvas.training.settings import Settings
 from tests.miniature.base import Base
 from tests.miniature.grounds import SEEN, UNSEEN
@@ -80,6 +81,7 @@ class ToyModel(StableDiffusion):
         )
         self.denoiser = self.base.transformer
         self.cell, self.resolution, self.multiple = 1, SIDE, 1
+        self.device, self.dtype = torch.device("cpu"), torch.float32
         self._noise = base.scheduler
         for each in (self.base.transformer, self.base.text_encoder):
             each.requires_grad_(False)
@@ -151,7 +153,7 @@ def train_arm(base: Base, spec: ArmSpec, composition: Composition, training: Tra
     words = arm.words() if method.tokens else {}
     learned = add_tokens(*model.text(""), words) if words else None
     data = TrainingData(arm, list(class_pictures(kinds, training.class_pictures)))
-    weights = adapt(model.denoiser, method, settings.rank, settings.seed)
+    weights = add_lora(model.denoiser, method.layers, None if method.full else settings.rank, settings.seed)
 
     def draws(step: int) -> list[Draw]:
         return data.draws(settings.seed, step, training.batch)
@@ -160,11 +162,12 @@ def train_arm(base: Base, spec: ArmSpec, composition: Composition, training: Tra
     model.length = max(map(arm.count, prompts))
     loop = Loop(
         draws=draws,
-        batch_size=training.batch,
+        settings=settings,
         steps=training.steps,
         rate=training.rates[spec.method],
         processes=Accelerator(cpu=True),
         checkpoint=checkpoint,
+        sample=lambda _: None,
     )
     fit(Cache(model, list(words)), weights if learned is None else weights | {"embeddings": learned}, loop)
     return replace(arm, composition=composition)
