@@ -53,10 +53,10 @@ class Sizes:
 
 
 REAL = Sizes(
-    shared=Schedule(steps=9000, lr=1e-3, decay=None, batch=16),
-    branch=Schedule(steps=12000, lr=1e-3, decay=9000, batch=16),
-    detector=Schedule(steps=1500, lr=2e-3, batch=32),
-    encoder=Schedule(steps=1500, lr=2e-3, batch=20),
+    shared=Schedule(steps=7000, lr=2e-3, decay=None, batch=16),
+    branch=Schedule(steps=11000, lr=2e-3, decay=7000, batch=16),
+    detector=Schedule(steps=800, lr=2e-3, batch=32),
+    encoder=Schedule(steps=700, lr=2e-3, batch=20),
     arms=Training(steps=400, rates={"cd": 1e-3, "db-lora": 1e-3}),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import torch
 from mycanvas.models.checkpoints import read_checkpoint, write_checkpoint
 
 BETAS = (0.9, 0.99)
+SLOWER = 0.1
+"""Factor on the learning rate of weights that learn more slowly."""
 MAX_NORM = 1.0
 """Norm at which gradients are clipped."""
 
@@ -48,6 +51,7 @@ def fit(
     file: Path,
     start: Path | None = None,
     report: Callable[[str], object] = print,
+    slow: str = "",
 ) -> None:
     """Train all weights of a module.
 
@@ -58,14 +62,19 @@ def fit(
         file: the checkpoint.
         start: the checkpoint of a shorter training, from which this one begins.
         report: called with a line of progress at every checkpoint.
+        slow: a regular expression of the names of weights whose rate is SLOWER times that of the others.
     """
-    weights = dict(module.named_parameters())
-    optimizer = torch.optim.AdamW(weights.values(), lr=schedule.lr, betas=BETAS)
+    every = dict(module.named_parameters())
+    slower = {name: weight for name, weight in every.items() if re.fullmatch(slow, name)}
+    fast = {name: weight for name, weight in every.items() if name not in slower}
+    weights = {**fast, **slower}  # in the order of the optimizer, as checkpoints have them
+    groups = [{"params": list(part.values()), "factor": factor} for part, factor in ((fast, 1.0), (slower, SLOWER))]
+    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=schedule.lr, betas=BETAS)
     begun = step = read_checkpoint(start if start and not file.exists() else file, weights, optimizer)
     began, losses = time.process_time(), []
     while step < schedule.steps:
         for group in optimizer.param_groups:
-            group["lr"] = schedule.rate(step)
+            group["lr"] = schedule.rate(step) * group["factor"]
         loss = loss_at(step)
         optimizer.zero_grad()
         loss.backward()

@@ -13,7 +13,7 @@ from mycanvas.dataset.composition import find_composition
 from mycanvas.metrics.results import SeenBox
 from mycanvas.metrics.summary import Arm
 from tests.miniature.arms import ARMS, Training, shuffled, train_arm
-from tests.miniature.base import pretrain
+from tests.miniature.base import new_base, pretrain
 from tests.miniature.experiment import NOT_TRAINED, Experiment, Sizes
 from tests.miniature.grounds import UNSEEN
 from tests.miniature.loop import Schedule, fit
@@ -61,6 +61,28 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path: Path, killed_at
         trained("killed", killed_at)
 
     assert torch.equal(trained("killed", 6), whole)
+
+
+def test_slow_weights_move_a_tenth_as_far(tmp_path: Path) -> None:
+    module = torch.nn.Linear(2, 1)
+    for weight in module.parameters():
+        torch.nn.init.ones_(weight)
+    schedule = Schedule(steps=1, lr=0.1, warmup=1, decay=None)
+    fit(module, lambda step: quadratic(module, step + 1), schedule, tmp_path / "a", report=lambda _: None, slow="bias")
+
+    moved = [float((1 - weight).detach().abs().max()) for weight in (module.weight, module.bias)]
+    assert moved == pytest.approx([0.1, 0.01], rel=0.02)
+
+
+def test_first_pictures_depend_on_no_prompt_and_words_are_far_apart() -> None:
+    base = new_base()
+    noisy, times = torch.randn((1, 3, 48, 48)), torch.tensor([500])
+    with torch.no_grad():
+        one, other = (base.predict(noisy, times, base.encode([text])) for text in ("a mug", "a ball"))
+        hidden, _ = base.encode(["a mug", "a ball"])
+
+    assert torch.equal(one, other)
+    assert float((hidden[0, 2] - hidden[1, 2]).std()) > 1
 
 
 def test_the_base_model_learns_and_branches_go_on_from_the_shared_part(tmp_path: Path) -> None:
