@@ -28,12 +28,13 @@ from builder.cli.push import push
 from builder.cli.ratings import ratings
 from builder.cli.review import review
 from builder.cli.select import select
+from builder.cli.train import train
 from builder.engines.base import STOP_SIGNALS
 from mycanvas import __version__
 
 COMMANDS = (
     *(demo, init, cutouts, build, inspect, review, select, clean, models),
-    *(push, export, prompts, evaluate, alignment, ratings),
+    *(push, export, prompts, evaluate, alignment, ratings, train),
 )
 
 

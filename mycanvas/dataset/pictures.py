@@ -10,6 +10,8 @@ from mycanvas.dataset.records import Encoded
 from mycanvas.errors import InputError
 from mycanvas.io.text import printable
 
+SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
+"""Suffixes of the names of files by kind of picture, the usual one first."""
 HEAD = 4096
 """Bytes that hold the header of most pictures. Copying all of a picture to read its header would take longer."""
 _JPEG_OF_A_PHONE = "MPO"

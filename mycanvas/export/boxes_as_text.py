@@ -10,11 +10,11 @@ from typing import Any
 
 from mycanvas.dataset import Scene
 from mycanvas.english import with_token
-from mycanvas.export.captions import one_line
 from mycanvas.export.masks import size_of
 from mycanvas.export.recipe import TRIGGERS, write_json
 from mycanvas.export.source import Source
 from mycanvas.export.triggers import report_tokenizer, trigger_table, triggers_of, with_triggers
+from mycanvas.io.text import one_line
 
 Texts = Callable[[Scene, tuple[int, int], str, Mapping[str, str]], Mapping[str, str]]
 """Suffix -> content of the text files beside a scene's picture.

@@ -1,11 +1,9 @@
-"""Captions for trainers: on one line, and with an estimate of their length in tokens."""
+"""An estimate of the length of captions in tokens."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-
-from mycanvas.errors import InputError
 
 _PIECES = re.compile(r"[^\W\d_]+|\d|(?:[^\w\s]|_)+")
 """The pieces that CLIP's tokenizer never joins: letters, one digit, other characters."""
@@ -23,22 +21,6 @@ CLIP = TextEncoder(name="CLIP", tokens=75)
 """The text encoder of SDXL; its tokens for start and end are not counted."""
 Z_IMAGE = TextEncoder(name="Z-Image's Qwen3", tokens=512)
 """OneTrainer, musubi-tuner, DiffSynth, SimpleTuner and diffusers' pipeline cut captions at this length by default."""
-
-
-def one_line(caption: str, name: str) -> str:
-    """A caption without line breaks, because several trainers read each line as a caption of its own.
-
-    Args:
-        caption: as stored.
-        name: the picture's, for messages.
-
-    Raises:
-        InputError: the caption is empty.
-    """
-    text = " ".join(caption.split())
-    if not text:
-        raise InputError(f"{name} has an empty caption; every picture needs one to train with")
-    return text
 
 
 def least_clip_tokens(text: str) -> int:

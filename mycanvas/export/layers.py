@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from mycanvas.dataset import Scene
 from mycanvas.errors import ConfigError, InputError
-from mycanvas.export.captions import one_line
 from mycanvas.export.musubi_qwen import qwen_image_commands
 from mycanvas.export.recipe import run_name, write_dataset_toml, write_json, write_script
 from mycanvas.export.sizes import largest
 from mycanvas.export.source import Source
+from mycanvas.io.text import one_line
 
 if TYPE_CHECKING:
     from mycanvas.io.layers import PictureLayer

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mycanvas.dataset import Scene
-from mycanvas.export.captions import one_line
 from mycanvas.export.masks import size_of
 from mycanvas.export.references import References
 from mycanvas.export.source import Source
+from mycanvas.io.text import one_line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from itertools import chain, count
 
 from mycanvas.dataset import Encoded, Photo, file_name, picture_kind
+from mycanvas.dataset.pictures import SUFFIXES
 from mycanvas.errors import InputError
 from mycanvas.io.text import printable
 
-SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
-"""Suffixes by kind of picture; the first is given to a photo whose own suffix is of another kind."""
 CUTOUT_QUALITY = 1.0
 """The quality of a photo that came as a cut-out; its mask is its alpha."""
 

@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterator
 from hashlib import blake2b
 
 from mycanvas.dataset import Encoded, Photo, Scene, picture_kind
+from mycanvas.dataset.pictures import SUFFIXES
 from mycanvas.errors import InputError
-from mycanvas.export.photo_files import SUFFIXES, UniqueStems, photo_stem, photo_title
+from mycanvas.export.photo_files import UniqueStems, photo_stem, photo_title
 from mycanvas.export.source import Source
 
 MARGIN = 0.08

@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mycanvas.dataset import Encoded, Photo, Scene, picture_kind
+from mycanvas.dataset.class_pictures import class_pictures
+from mycanvas.dataset.pictures import SUFFIXES
 from mycanvas.english import with_token
 from mycanvas.errors import InputError
-from mycanvas.export.captions import TextEncoder, least_clip_tokens, one_line
-from mycanvas.export.class_pictures import class_pictures
+from mycanvas.export.captions import TextEncoder, least_clip_tokens
 from mycanvas.export.masks import objects_of, size_of
-from mycanvas.export.photo_files import SUFFIXES, UniqueStems, photo_stem, photo_title
+from mycanvas.export.photo_files import UniqueStems, photo_stem, photo_title
 from mycanvas.export.sizes import largest, square_side
 from mycanvas.export.source import Source
 from mycanvas.export.triggers import report_tokenizer, trigger_table, triggers_of, with_triggers
 from mycanvas.io.messages import counted
+from mycanvas.io.text import one_line
 
 if TYPE_CHECKING:
     import numpy as np

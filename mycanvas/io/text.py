@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mycanvas.errors import InputError
+
 UNWRITABLE = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Characters that JSON can hold, but files and terminals must not get: control characters and lone surrogates."""
 
@@ -62,3 +64,19 @@ def split_named(argument: str) -> tuple[str | None, str]:
     """Split "NAME=PLACE" into name and place; the name is None if only a place is given, which may contain "="."""
     name, equals, place = argument.partition("=")
     return (name, place) if equals and "/" not in name else (None, argument)
+
+
+def one_line(caption: str, name: str) -> str:
+    """A caption without line breaks, because several trainers read each line as a caption of its own.
+
+    Args:
+        caption: as stored.
+        name: the picture's, for messages.
+
+    Raises:
+        InputError: the caption is empty.
+    """
+    text = " ".join(caption.split())
+    if not text:
+        raise InputError(f"{name} has an empty caption; every picture needs one to train with")
+    return text

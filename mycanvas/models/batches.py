@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from mycanvas.errors import ModelError
@@ -40,3 +41,18 @@ def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]],
             continue
         size = len(batch) // 2
         release_memory()
+
+
+@contextmanager
+def main_memory_errors() -> Iterator[None]:
+    """Raise torch.OutOfMemoryError where the main memory is full, as torch does for a GPU's."""
+    import torch
+
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, torch.OutOfMemoryError) or not (
+            isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+        ):
+            raise
+        raise torch.OutOfMemoryError(str(error)) from error

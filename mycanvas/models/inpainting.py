@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, model_validator
 
-from mycanvas.errors import MissingExtra, ModelError
+from mycanvas.errors import ModelError
 from mycanvas.io.config_table import Count, ModelName, Table
-from mycanvas.models.loading import quiet_transformers
+from mycanvas.models.pipelines import quiet_diffusers
 from mycanvas.models.required import RequiredModel
 
 if TYPE_CHECKING:
@@ -167,27 +166,3 @@ def _generators(batch: Sequence[Painting], part: int) -> list[torch.Generator]:
     import torch
 
     return [torch.Generator("cpu").manual_seed((painting.seed + part) % 2**63) for painting in batch]
-
-
-@contextmanager
-def quiet_diffusers() -> Iterator[None]:
-    """Hide the progress bars and log messages of diffusers and transformers.
-
-    Raises:
-        MissingExtra: diffusers is not installed.
-    """
-    try:
-        from diffusers.utils import logging
-    except ImportError as missing:
-        raise MissingExtra(missing.name or "diffusers", extra="models") from missing
-
-    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        with quiet_transformers():
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mycanvas.errors import ConfigError, ModelError
+from mycanvas.errors import ConfigError
 from mycanvas.models.device import pick_device, pick_dtype
-from mycanvas.models.inpainting import Inpainter, InpaintingConfig, quiet_diffusers
-from mycanvas.models.loading import LOCAL, check_weights
+from mycanvas.models.inpainting import Inpainter, InpaintingConfig
+from mycanvas.models.pipelines import is_pipeline, load_pipeline, read_index
 from mycanvas.models.runtime import Runtime
 
 SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -58,7 +57,7 @@ def _pipeline_class(folder: Path, config: InpaintingConfig) -> str:
     import diffusers
 
     if config.pipeline is not None:
-        if not _is_pipeline(config.pipeline):
+        if not is_pipeline(config.pipeline):
             raise ConfigError(
                 f"repaint.diffusion.pipeline: diffusers {diffusers.__version__} has no pipeline {config.pipeline!r}"
             )
@@ -67,7 +66,7 @@ def _pipeline_class(folder: Path, config: InpaintingConfig) -> str:
                 f"repaint.diffusion.pipeline: {config.pipeline} does not accept a mask; name an inpainting class"
             )
         return config.pipeline
-    own: str = _index(folder)["_class_name"]
+    own: str = read_index(folder)["_class_name"]
     for name in (own, own.replace("Pipeline", "InpaintPipeline")):
         if _takes_mask(name):
             return name
@@ -77,46 +76,20 @@ def _pipeline_class(folder: Path, config: InpaintingConfig) -> str:
     )
 
 
-def _index(folder: Path) -> dict[str, Any]:
-    """Read the parts of a pipeline from its repository's index."""
-    try:
-        index: dict[str, Any] = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-        return index | {"_class_name": str(index["_class_name"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder} is not a pipeline of diffusers: it has no readable model_index.json") from error
-
-
-def _is_pipeline(name: str) -> bool:
-    import diffusers
-
-    found = getattr(diffusers, name, None)
-    return inspect.isclass(found) and issubclass(found, diffusers.DiffusionPipeline)
-
-
 def _takes_mask(name: str) -> bool:
     import diffusers
 
-    return _is_pipeline(name) and "mask_image" in inspect.signature(getattr(diffusers, name).__call__).parameters
+    return is_pipeline(name) and "mask_image" in inspect.signature(getattr(diffusers, name).__call__).parameters
 
 
 def _load_pipeline(
     folder: Path, name: str, config: InpaintingConfig, runtime: Runtime, shared: Mapping[str, Any] | None = None
 ) -> Any:
     """Load a pipeline and apply the settings. shared: parts that another pipeline has loaded already."""
-    import diffusers
-
     device = pick_device(runtime.device)
-    options = {"dtype": pick_dtype(runtime.dtype, device), "variant": config.variant, "use_safetensors": True, **LOCAL}
-    try:
-        with quiet_diffusers():
-            parts = _text_models(folder, options, shared or {})
-            pipeline = getattr(diffusers, name).from_pretrained(folder, **parts, **options)
-    except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"the pipeline in {folder} cannot be loaded as {name}: {error}; "
-            "set repaint.diffusion.pipeline to load it with another class"
-        ) from error
-    _check_parts(pipeline, folder)
+    remedy = "set repaint.diffusion.pipeline to load it with another class"
+    dtype = pick_dtype(runtime.dtype, device)
+    pipeline = load_pipeline(folder, name, dtype=dtype, variant=config.variant, given=shared or {}, remedy=remedy)
     pipeline.set_progress_bar_config(disable=True)
     if config.attention_slicing:
         pipeline.enable_attention_slicing()
@@ -135,30 +108,6 @@ def _load_pipeline(
         pipeline.enable_model_cpu_offload(device=device)
         return pipeline
     return pipeline.to(device)
-
-
-def _text_models(folder: Path, options: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
-    """Load the parts that are transformers models, in which missing weights would be random; add the shared parts."""
-    import transformers
-
-    parts = dict(shared)
-    for part, entry in _index(folder).items():
-        library, kind = entry if isinstance(entry, list) else (None, None)
-        found: Any = getattr(transformers, str(kind), None)
-        learned = inspect.isclass(found) and issubclass(found, transformers.PreTrainedModel)
-        if learned and library == "transformers" and part not in shared:
-            parts[part], loaded = found.from_pretrained(folder / part, output_loading_info=True, **options)
-            check_weights(f"the pipeline in {folder}", [f"{part}.{name}" for name in loaded["missing_keys"]])
-    return parts
-
-
-def _check_parts(pipeline: Any, folder: Path) -> None:
-    """Refuse a pipeline with missing weights: diffusers leaves them on the meta device."""
-    models = {part: model for part, model in pipeline.components.items() if hasattr(model, "named_parameters")}
-    check_weights(
-        f"the pipeline in {folder}",
-        [f"{part}.{name}" for part in models for name, w in models[part].named_parameters() if w.is_meta],
-    )
 
 
 def _compile(pipeline: Any) -> None:

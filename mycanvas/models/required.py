@@ -78,14 +78,15 @@ def fetch_models(
     return {model: available[model] for model in required}
 
 
-def fetch_options(names: Mapping[str, str]) -> dict[str, Snapshot]:
-    """Find the transformers models that a command's options name; download those that are missing.
+def fetch_options(names: Mapping[str, str], kind: Kind = "transformers") -> dict[str, Snapshot]:
+    """Find the models that a command's options name; download those that are missing.
 
     Args:
         names: the models by the option that names them: "encoder", "detector".
+        kind: the library that reads them.
 
     Raises:
-        MissingExtra: torch or transformers is not installed.
+        MissingExtra: a package that runs them is not installed.
         ModelError: a model is not available; the message lists all that are missing.
     """
 
@@ -93,7 +94,7 @@ def fetch_options(names: Mapping[str, str]) -> dict[str, Snapshot]:
         options = " ".join(f"--{model.role} DIR" for model in missing)
         return f"Run this command once where there is a network, or name folders that hold models: {options}"
 
-    required = [RequiredModel(role=role, name=name, kind="transformers") for role, name in names.items()]
+    required = [RequiredModel(role=role, name=name, kind=kind) for role, name in names.items()]
     return {model.role: snapshot for model, snapshot in fetch_models(required, remedy).items()}
 
 

@@ -41,7 +41,7 @@ def sdxl(folder: Path, pipeline: str = "StableDiffusionXLInpaintPipeline", chann
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, timestep_spacing="leading"
     )
     getattr(diffusers, pipeline)(
-        vae=_vae(4),
+        vae=vae(4),
         unet=unet,
         text_encoder=CLIPTextModel(text),
         text_encoder_2=CLIPTextModelWithProjection(text),
@@ -92,7 +92,7 @@ def sd15(folder: Path) -> Path:
         norm_num_groups=8,
     )
     StableDiffusionInpaintPipeline(
-        vae=_vae(4),
+        vae=vae(4),
         unet=unet,
         text_encoder=CLIPTextModel(CLIPTextConfig(**text_config(tokenizer))),
         tokenizer=tokenizer,
@@ -126,7 +126,7 @@ def z_image(folder: Path) -> Path:
         torch.nn.init.normal_(parameter, std=0.02)
     ZImagePipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-        vae=_vae(16, scaling_factor=0.36, shift_factor=0.12),
+        vae=vae(16, scaling_factor=0.36, shift_factor=0.12),
         text_encoder=Qwen3Model(text),
         tokenizer=tokenizer,
         transformer=transformer,
@@ -156,7 +156,7 @@ def flux_fill(folder: Path) -> Path:
     text = T5Config(vocab_size=len(second), d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=4)
     FluxFillPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
-        vae=_vae(16, scaling_factor=0.36, shift_factor=0.12),
+        vae=vae(16, scaling_factor=0.36, shift_factor=0.12),
         text_encoder=CLIPTextModel(CLIPTextConfig(**text_config(tokenizer))),
         text_encoder_2=T5EncoderModel(text),
         tokenizer=tokenizer,
@@ -166,7 +166,8 @@ def flux_fill(folder: Path) -> Path:
     return folder
 
 
-def _vae(channels: int, **more: float) -> Any:
+def vae(channels: int, **more: float) -> Any:
+    """An autoencoder that divides the sides of a picture by 8."""
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from mycanvas.dataset import Encoded, picture_kind
+from mycanvas.dataset.pictures import SUFFIXES, picture_kind
+from mycanvas.dataset.records import Encoded
 from mycanvas.english import with_article
 from mycanvas.errors import InputError
-from mycanvas.export.captions import one_line
-from mycanvas.export.photo_files import SUFFIXES
 from mycanvas.io.files import os_errors
+from mycanvas.io.text import one_line
 
 log = logging.getLogger("mycanvas")
 

@@ -1,0 +1,93 @@
+"""`mycanvas train`: train a text-to-image model on one composition of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from builder.cli.options import PATH, OnceCommand
+from builder.cli.output import print_lines
+
+RUNNING = ("device", "accumulate", "checkpointing", "checkpoint_every", "sample_every", "sample_steps", "log")
+"""Options that are fields of mycanvas.training.settings.Running; the others are fields of Settings."""
+
+
+@click.command(cls=OnceCommand)
+@click.option("--data", type=PATH, required=True, help="Folder of a built dataset.")
+@click.option("--composition", metavar="NAME", required=True, help="Composition to learn, such as cat2+dog6.")
+@click.option("--model", required=True, help="Stable Diffusion 1.5 or SDXL: owner/name[@revision], or ./folder.")
+@click.option("--output", type=PATH, required=True, help="A new or empty folder, or that of a training to resume.")
+@click.option(
+    "--method",
+    type=click.Choice(["cd", "cd-lora", "db-lora"]),
+    default="cd",
+    show_default=True,
+    help="Custom Diffusion, the same as LoRA, or DreamBooth as LoRA.",
+)
+@click.option(
+    "--prompting",
+    type=click.Choice(["plain", "gen4gen"]),
+    default="plain",
+    show_default=True,
+    help="Custom Diffusion's prompts, or the poster's.",
+)
+@click.option(
+    "--source",
+    type=click.Choice(["photos", "scenes", "both", "collage"]),
+    default="both",
+    show_default=True,
+    help="Pictures to learn from; collage: photos and cut-outs on plain ground, without scenes.",
+)
+@click.option("--scenes-per-photo", type=int, default=3, show_default=True, help="Scenes drawn for each photo.")
+@click.option("--steps", type=int, help="Training steps.  [default: 2000; 3000 for 4 or 5 concepts]")
+@click.option("--batch-size", type=int, default=8, show_default=True, help="Pictures in a step, beside class pictures.")
+@click.option("--learning-rate", type=float, help="[default: 1e-5 x batch size for cd; 1e-4 for LoRA]")
+@click.option("--rank", type=int, default=32, show_default=True, help="Rank of LoRA.")
+@click.option("--resolution", type=int, help="Side of the pictures in pixels.  [default: the model's]")
+@click.option(
+    "--class-pictures",
+    type=int,
+    default=70,
+    show_default=True,
+    help="Pictures of each class that the model makes first, to keep the class; 0: none.",
+)
+@click.option("--regularization", type=PATH, metavar="DIR", help="Class pictures to use instead, DIR/CLASS/*.jpg.")
+@click.option(
+    "--background-weight",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Weight of the loss outside of objects, 0 to 1.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random draws.")
+@click.option(
+    "--dtype", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True, help="Precision."
+)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 or mps.")
+@click.option("--accumulate", type=int, default=1, show_default=True, help="Passes per step: more take less memory.")
+@click.option("--checkpointing", is_flag=True, help="Compute activations twice: slower, in less memory.")
+@click.option("--checkpoint-every", type=int, default=100, show_default=True, help="Steps between checkpoints.")
+@click.option("--sample-every", type=int, default=0, help="Steps between sample pictures.  [default: only at the end]")
+@click.option("--sample-steps", type=int, default=50, show_default=True, help="Denoising steps of a sample.")
+@click.option("--log", type=click.Choice(["tensorboard", "wandb"]), help="Log the loss; install this package first.")
+def train(data: Path, output: Path, **options: Any) -> None:
+    """Train a text-to-image model on one composition of a dataset.
+
+    The result is a folder of weights that diffusers loads, whose README.md says how. After an
+    interruption, the same command resumes. On several GPUs: accelerate launch -m mycanvas train …
+
+    \b
+    Example:
+      mycanvas train --data mycanvas_data --composition cat2+dog6 --prompting gen4gen \\
+        --model stable-diffusion-v1-5/stable-diffusion-v1-5 --output cat2_dog6
+    """
+    from mycanvas.training.run import train as run
+    from mycanvas.training.settings import Running, Settings
+
+    running = Running(**{name: options.pop(name) for name in RUNNING})
+    written = run(data, output, Settings(**options), running)
+    print_lines(
+        [f"weights in {output}{'' if written else ', as before'}; {output / 'README.md'} says how to load them"]
+    )

@@ -1,0 +1,159 @@
+"""Kinds of text-to-image models that can be trained. To add one: a class like these, and a line in KINDS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mycanvas.errors import ConfigError
+from mycanvas.models.pipelines import load_pipeline, read_index
+
+if TYPE_CHECKING:
+    import torch
+
+Conditions = dict[str, "torch.Tensor"]
+"""A denoiser's inputs that come from prompts, each [N, …], by name."""
+
+
+class StableDiffusion:
+    """Stable Diffusion 1 and 2, and the base of other kinds.
+
+    cell: pixels along the side of a latent value. resolution: side in pixels of the squares that it was trained on.
+    multiple: the sides of pictures are multiples of it.
+
+    Args:
+        pipeline: of diffusers, with float32 weights.
+    """
+
+    encoders: tuple[tuple[str, str], ...] = (("", ""),)
+    """Of each text encoder the suffix of its name in the pipeline, and that of its embeddings' files."""
+
+    def __init__(self, pipeline: Any) -> None:
+        from diffusers import DDPMScheduler
+
+        self.pipeline, self.denoiser = pipeline, pipeline.unet
+        self.cell: int = pipeline.vae_scale_factor
+        self.resolution: int = self.denoiser.config.sample_size * self.cell
+        self.multiple: int = self.cell * 2 ** (len(self.denoiser.config.block_out_channels) - 1)
+        self._noise = DDPMScheduler.from_config(pipeline.scheduler.config)
+
+    def place(self, device: torch.device, dtype: torch.dtype, checkpointing: bool) -> None:
+        """Move it to a device. All but the autoencoder, which has to be exact, get the precision."""
+        self.pipeline.to(device)
+        for model in (self.denoiser, *(self.text(part)[1] for part, _ in self.encoders)):
+            model.to(dtype).requires_grad_(False)
+        if checkpointing:
+            self.denoiser.enable_gradient_checkpointing()
+
+    def precision(self) -> AbstractContextManager[Any]:
+        """A context in which it computes at its precision, although adapters and autoencoder are float32."""
+        import torch
+
+        kind = self.denoiser.device.type
+        context: AbstractContextManager[Any] = torch.autocast(
+            kind, torch.bfloat16, self.denoiser.dtype == torch.bfloat16
+        )
+        return context
+
+    def text(self, part: str) -> tuple[Any, Any]:
+        """The tokenizer and the text encoder with a suffix of `encoders`."""
+        return getattr(self.pipeline, f"tokenizer{part}"), getattr(self.pipeline, f"text_encoder{part}")
+
+    def encode(self, prompts: Sequence[str]) -> Conditions:
+        """Encode prompts as the pipeline does; gradients reach the embeddings of tokens."""
+        embeddings, _ = self.pipeline.encode_prompt(list(prompts), self.denoiser.device, 1, False)
+        return {"encoder_hidden_states": embeddings}
+
+    def to_latents(self, pixels: torch.Tensor) -> torch.Tensor:
+        """float32 [N, 3, H, W] in [-1, 1] -> float32 [N, C, H / cell, W / cell]; no random draws."""
+        vae = self.pipeline.vae
+        latents: torch.Tensor = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode()
+        return latents.float() * vae.config.scaling_factor
+
+    def errors(
+        self, latents: torch.Tensor, noise: torch.Tensor, times: torch.Tensor, conditions: Conditions
+    ) -> torch.Tensor:
+        """Squared errors of the denoiser's predictions, float32 [N, C, h, w].
+
+        Args:
+            latents: [N, C, h, w].
+            noise: [N, C, h, w], standard normal.
+            times: [N] in [0, 1): how far the noise replaces the latents.
+            conditions: from `encode`.
+        """
+        steps = (times * self._noise.config.num_train_timesteps).long()
+        noisy = self._noise.add_noise(latents, noise, steps)
+        is_velocity = self._noise.config.prediction_type == "v_prediction"
+        target = self._noise.get_velocity(latents, noise, steps) if is_velocity else noise
+        return (self.predict(noisy.to(self.denoiser.dtype), steps, conditions).float() - target).square()
+
+    def predict(self, noisy: torch.Tensor, steps: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        """The denoiser's output, [N, C, h, w]."""
+        predicted: torch.Tensor = self.denoiser(noisy, steps, **conditions).sample
+        return predicted
+
+    def save_lora(self, folder: Path, weights: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
+        """Write LoRA as the pipeline's `load_lora_weights` reads it. metadata: it has the alphas."""
+        layers = {"unet_lora_layers": dict(weights), "unet_lora_adapter_metadata": dict(metadata)}
+        type(self.pipeline).save_lora_weights(folder, **layers)
+
+
+class StableDiffusionXL(StableDiffusion):
+    """Stable Diffusion XL, with two text encoders."""
+
+    encoders = (("", ".clip_l"), ("_2", ".clip_g"))
+
+    def __init__(self, pipeline: Any) -> None:
+        super().__init__(pipeline)
+        # The original's is 2: then the pooled embedding is at the largest id, which is that of an added token.
+        pipeline.text_encoder_2.text_model.eos_token_id = pipeline.tokenizer_2.eos_token_id
+
+    def encode(self, prompts: Sequence[str]) -> Conditions:
+        """Encode prompts as the pipeline does; gradients reach the embeddings of tokens."""
+        encoded = self.pipeline.encode_prompt(
+            list(prompts), device=self.denoiser.device, do_classifier_free_guidance=False
+        )
+        return {"encoder_hidden_states": encoded[0], "text_embeds": encoded[2]}
+
+    def predict(self, noisy: torch.Tensor, steps: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        """The denoiser's output, [N, C, h, w], for pictures that are not cropped."""
+        height, width = (side * self.cell for side in noisy.shape[-2:])
+        sizes = noisy.new_tensor([height, width, 0, 0, height, width]).expand(len(noisy), -1)
+        added = {"text_embeds": conditions["text_embeds"], "time_ids": sizes}
+        text = conditions["encoder_hidden_states"]
+        predicted: torch.Tensor = self.denoiser(noisy, steps, text, added_cond_kwargs=added).sample
+        return predicted
+
+
+KINDS: Mapping[str, Callable[[Any], StableDiffusion]] = {
+    "StableDiffusionPipeline": StableDiffusion,
+    "StableDiffusionXLPipeline": StableDiffusionXL,
+}
+"""By the pipeline class that a model's index names."""
+
+
+def load_model(folder: Path, name: str) -> StableDiffusion:
+    """Load a model to train, in float32 on the CPU. name: as the user gave it, for messages.
+
+    Raises:
+        ConfigError: it is of another kind.
+        ModelError: it cannot be loaded.
+    """
+    import torch
+
+    index = read_index(folder)
+    if index["_class_name"] not in KINDS:
+        raise ConfigError(
+            f"--model {name} is a {index['_class_name']}; expected {' or '.join(KINDS)}; to train another kind, export "
+            "the dataset for its trainers (mycanvas export --format ai-toolkit, diffsynth, musubi, simpletuner, …)"
+        )
+    given = {part: None for part in ("safety_checker",) if part in index}
+    pipeline = load_pipeline(folder, index["_class_name"], dtype=torch.float32, given=given)
+    if (channels := pipeline.unet.config.in_channels) != pipeline.vae.config.latent_channels:
+        raise ConfigError(
+            f"--model {name} reads {channels} channels, as models for inpainting do; expected a text-to-image model"
+        )
+    pipeline.set_progress_bar_config(disable=True)
+    return KINDS[index["_class_name"]](pipeline)

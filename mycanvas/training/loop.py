@@ -1,0 +1,160 @@
+"""The training loop. A step depends on the weights, the seed and its number alone, so that a killed run resumes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import adaptive_avg_pool2d
+
+from mycanvas.errors import ModelError
+from mycanvas.io.progress import Progress
+from mycanvas.models.batches import main_memory_errors
+from mycanvas.models.checkpoints import read_checkpoint, write_checkpoint
+from mycanvas.training.data import Draw, Example
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from mycanvas.models.trainable import Conditions, StableDiffusion
+
+WEIGHT_DECAY, MAX_NORM = 1e-2, 1.0
+"""AdamW's decay, and the norm at which gradients are clipped: defaults of diffusers' training scripts."""
+LOSS_EVERY = 10
+"""Steps between two looks at the loss, for which a GPU must be waited for."""
+LOWER = (
+    "run the same command with a higher --accumulate or with --checkpointing, and it resumes from the last checkpoint; "
+    "a lower --resolution, a smaller --batch-size and --dtype bfloat16 also take less memory, but need a new --output"
+)
+"""How to need less memory, for messages."""
+
+
+@dataclass(slots=True)
+class Cache:
+    """Latents of the pictures drawn so far, and conditions of the prompts without `tokens`, which learn."""
+
+    model: StableDiffusion
+    tokens: Sequence[str]
+    _latents: dict[Example, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+    _conditions: dict[str, Conditions] = field(default_factory=dict)
+
+    def latents(self, example: Example) -> tuple[torch.Tensor, torch.Tensor]:
+        """[C, h, w], and the loss's weight [1, h, w]. Each is computed alone: nothing depends on the order."""
+        if example not in self._latents:
+            pixels, weight = example.show()
+            inputs = torch.tensor(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+            with torch.no_grad():
+                latents = self.model.to_latents(inputs)[0].cpu()
+            self._latents[example] = latents, adaptive_avg_pool2d(torch.tensor(weight)[None], latents.shape[1:])
+        return self._latents[example]
+
+    def conditions(self, prompts: Sequence[str]) -> Conditions:
+        """Of prompts: those with tokens that learn in one batch, with gradients; each other once for all steps."""
+        learning = [prompt for prompt in dict.fromkeys(prompts) if any(token in prompt for token in self.tokens)]
+        for prompt in {*prompts} - {*learning} - {*self._conditions}:
+            with torch.no_grad():
+                self._conditions[prompt] = _row(self.model.encode([prompt]), 0)
+        encoded = self.model.encode(learning) if learning else {}
+        rows = self._conditions | {prompt: _row(encoded, index) for index, prompt in enumerate(learning)}
+        return {name: torch.stack([rows[prompt][name] for prompt in prompts]) for name in rows[prompts[0]]}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loop:
+    """How to train. draws: the pictures of a step. batch_size: the number of pictures that its loss is divided by.
+
+    rate: of learning. accumulate: passes into which a step is split. checkpoint: the file from which a run resumes.
+    after: called with the number of finished steps.
+    """
+
+    draws: Callable[[int], Sequence[Draw]]
+    batch_size: int
+    steps: int
+    rate: float
+    accelerator: Accelerator
+    checkpoint: Path
+    accumulate: int = 1
+    checkpoint_every: int = 100
+    after: Callable[[int], None] = lambda _: None
+
+
+def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> None:
+    """Train weights of the cache's model, from the checkpoint where there is one.
+
+    Raises:
+        ModelError: memory ran out, or the loss is not finite.
+        StoreError: the checkpoint is damaged, or cannot be written.
+    """
+    optimizer = torch.optim.AdamW(list(weights.values()), lr=loop.rate, weight_decay=WEIGHT_DECAY)
+    begun, processes = read_checkpoint(loop.checkpoint, weights, optimizer), loop.accelerator
+    with Progress("training", loop.steps, "step", done=begun) as progress:
+        for step in range(begun, loop.steps):
+            own = loop.draws(step)[processes.process_index :: processes.num_processes]
+            try:
+                with main_memory_errors():
+                    loss = _backward(cache, own, loop)
+            except torch.OutOfMemoryError as error:
+                raise ModelError(f"memory ran out in step {step + 1}; {LOWER}") from error
+            for weight in weights.values():
+                weight.grad = processes.reduce(torch.zeros_like(weight) if weight.grad is None else weight.grad, "sum")
+            norm = torch.nn.utils.clip_grad_norm_(weights.values(), MAX_NORM)
+            is_kept = (step + 1) % loop.checkpoint_every == 0
+            if is_kept or step % LOSS_EVERY == 0:
+                _look_at(processes.reduce(loss, "sum"), norm, step, processes)
+            optimizer.step()
+            optimizer.zero_grad()
+            if is_kept and processes.is_main_process:
+                write_checkpoint(loop.checkpoint, weights, optimizer, step + 1)
+            loop.after(step + 1)
+            progress.update()
+
+
+def loss_of(cache: Cache, draws: Sequence[Draw]) -> torch.Tensor:
+    """The loss of each picture, float32 [N]: the weighted mean of its squared errors. All are of one size."""
+    device = cache.model.denoiser.device
+    latents, weight = zip(*(cache.latents(draw.example) for draw in draws), strict=True)
+    # Drawn on the CPU, the noise is the same on every device.
+    noise = [torch.randn(latents[0].shape, generator=torch.Generator().manual_seed(draw.seed)) for draw in draws]
+    clean, noises, weights = (torch.stack(each).to(device) for each in (latents, tuple(noise), weight))
+    times = torch.tensor([draw.time for draw in draws], device=device)
+    conditions = cache.conditions([draw.example.prompt for draw in draws])
+    errors = cache.model.errors(clean, noises, times, conditions).mean(dim=1, keepdim=True)
+    return (errors * weights).sum((1, 2, 3)) / weights.sum((1, 2, 3)).clamp(min=1e-6)
+
+
+def _backward(cache: Cache, draws: Sequence[Draw], loop: Loop) -> torch.Tensor:
+    """Add the gradients of some pictures of a step; returns their part of its loss."""
+    total = torch.zeros((), device=cache.model.denoiser.device)
+    for part in _parts(cache, draws, math.ceil(len(draws) / loop.accumulate)):
+        with cache.model.precision():
+            loss = loss_of(cache, part).sum() / loop.batch_size
+        loss.backward()
+        total += loss.detach()
+    return total
+
+
+def _parts(cache: Cache, draws: Sequence[Draw], most: int) -> Iterator[list[Draw]]:
+    """Parts of at most so many pictures, each of one size."""
+    sizes: dict[torch.Size, list[Draw]] = {}
+    for draw in draws:
+        sizes.setdefault(cache.latents(draw.example)[0].shape, []).append(draw)
+    for each in sizes.values():
+        yield from (each[start : start + most] for start in range(0, len(each), most))
+
+
+def _row(conditions: Conditions, index: int) -> Conditions:
+    return {name: values[index] for name, values in conditions.items()}
+
+
+def _look_at(loss: torch.Tensor, norm: torch.Tensor, step: int, processes: Accelerator) -> None:
+    """Log the loss and the norm of its gradients; refuse values that would damage the weights."""
+    processes.log({"loss": float(loss), "gradient_norm": float(norm)}, step=step)
+    if not math.isfinite(float(loss) + float(norm)):
+        raise ModelError(
+            f"the loss is {float(loss):g} in step {step + 1}, and the norm of its gradients {float(norm):g}; "
+            "lower --learning-rate, and give a new --output"
+        )
