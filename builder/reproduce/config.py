@@ -17,6 +17,7 @@ from mycanvas.io.messages import explain, nearest
 from mycanvas.io.toml import located, read_toml
 from mycanvas.metrics import settings as scoring
 from mycanvas.metrics.protocol import PER_COMPOSITION
+from mycanvas.models.text_to_image import Sampling
 from mycanvas.training.settings import Running, Settings
 
 OUTPUT = "reproduction"
@@ -50,6 +51,10 @@ class GenerateTable(Table):
     resolution: Count | None = None
     batch_size: Count = 4
     offload: bool = False
+
+    def sampling(self) -> Sampling:
+        """How pictures are sampled."""
+        return Sampling(steps=self.steps, guidance=self.guidance, resolution=self.resolution)
 
 
 class EvaluateTable(ScoreTable):  # type: ignore[misc, valid-type]

@@ -14,7 +14,6 @@ from builder.reproduce.arms import Arm
 from builder.reproduce.config import Reproduction, training
 from mycanvas.dataset import open_dataset
 from mycanvas.generation.run import generate
-from mycanvas.models.text_to_image import Sampling
 from mycanvas.training.run import default_steps, train
 
 STEPS = 4
@@ -40,7 +39,8 @@ class Work:
         """How long it takes at a pace."""
         steps = Counter[str]()
         for arm, composition in self.trainings:
-            steps[arm.method] += config.train.steps or default_steps(composition.count("+") + 1)
+            given = training(config, arm, composition)[0].steps
+            steps[arm.method] += given or default_steps(composition.count("+") + 1)
         seconds = sum(count * pace.step[method] for method, count in steps.items())
         return (seconds + self.pictures * pace.picture) / 3600
 
@@ -74,8 +74,15 @@ def _train(size: int, config: Reproduction, place: Path, folder: Path, arm: Arm,
 
 
 def _generate(size: int, config: Reproduction, place: Path, folder: Path) -> None:
-    dataset, table = open_dataset(place), config.generate
-    sampling = Sampling(steps=table.steps, guidance=table.guidance, resolution=table.resolution)
-    (first, *_) = dataset.contents().compositions
-    options = {"compositions": [first], "sampling": sampling, "device": config.device, "dtype": config.dtype}
-    generate(config.model, folder / str(size), dataset=dataset, pictures=1 + size, batch_size=1, **options)
+    dataset = open_dataset(place)
+    generate(
+        config.model,
+        folder / str(size),
+        dataset=dataset,
+        compositions=[next(iter(dataset.contents().compositions))],
+        pictures=1 + size,
+        sampling=config.generate.sampling(),
+        batch_size=1,
+        device=config.device,
+        dtype=config.dtype,
+    )

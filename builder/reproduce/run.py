@@ -1,4 +1,4 @@
-"""The steps of a reproduction, each resumable: build, then train and generate for each composition and arm, evaluate."""
+"""The steps of a reproduction, each resumable: build, train and generate for each composition and arm, evaluate."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from builder.reproduce.estimate import Pace, Work, measure_pace
 from builder.reproduce.pasted_look import Look, look_lines, looks_as_json, measure_looks
 from mycanvas.dataset import Dataset, file_name, open_dataset
 from mycanvas.errors import ConfigError, StoreError
+from mycanvas.generation.record import generated_pictures
 from mycanvas.generation.run import generate
 from mycanvas.io.checked import read_checked_or_none, write_checked
 from mycanvas.io.files import os_errors
@@ -24,7 +25,6 @@ from mycanvas.io.ownership import check_ownership, locked
 from mycanvas.io.reports import write_numbers
 from mycanvas.metrics.report import Run
 from mycanvas.metrics.run import score, write_report
-from mycanvas.models.text_to_image import Sampling
 from mycanvas.training.run import is_trained, train
 
 RECORD, LOCK, LOOKS = "reproduction.json", ".lock", "pasted_look.json"
@@ -172,7 +172,6 @@ def _train_and_generate(config: Reproduction, place: Path, dataset: Dataset, arm
     log.info("%s, %s", composition, arm.name)
     trained = _folder(config, arm, composition)
     train(place, trained, *training(config, arm, composition))
-    table = config.generate
     generate(
         config.model,
         config.output / GENERATED / arm.folder,
@@ -181,11 +180,11 @@ def _train_and_generate(config: Reproduction, place: Path, dataset: Dataset, arm
         loras=[str(trained)],
         prompting=arm.prompting,
         pictures=config.pictures,
-        sampling=Sampling(steps=table.steps, guidance=table.guidance, resolution=table.resolution),
-        batch_size=table.batch_size,
+        sampling=config.generate.sampling(),
+        batch_size=config.generate.batch_size,
         device=config.device,
         dtype=config.dtype,
-        offload=table.offload,
+        offload=config.generate.offload,
     )
 
 

@@ -13,14 +13,28 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], Iterable[Result]]) -> Iterator[Result]:
-    """Run `run` on `size` items at a time; when the GPU's memory is full, halve the size and continue.
+FULL = (
+    "the GPU's memory is too small for a batch of one; use a smaller model or the CPU (--device cpu; in build.toml, "
+    'device = "cpu" or memory = "low")'
+)
+
+
+def in_batches(
+    items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], Iterable[Result]], full: str = FULL
+) -> Iterator[Result]:
+    """Run `run` on `size` items at a time; when memory is full, halve the size and continue.
+
+    Args:
+        items: to run on.
+        size: of a batch.
+        run: returns one result per item of a batch.
+        full: the message where one item is too large.
 
     Yields:
         One result per item, in order, as soon as its batch is done.
 
     Raises:
-        ModelError: the GPU's memory is too small for one item.
+        ModelError: memory is too small for one item.
     """
     import torch
 
@@ -31,10 +45,7 @@ def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]],
             results = list(run(batch))
         except torch.OutOfMemoryError as error:
             if len(batch) == 1:
-                raise ModelError(
-                    "the GPU's memory is too small for a batch of one; use a smaller model or the CPU (--device cpu; "
-                    'in build.toml, device = "cpu" or memory = "low")'
-                ) from error
+                raise ModelError(full) from error
         else:
             done += len(results)
             yield from results

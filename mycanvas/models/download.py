@@ -131,6 +131,11 @@ def _is_loaded(file: Path, variant: str | None) -> bool:
 
 
 def _local(folder: Path) -> Snapshot:
+    if folder.is_file():
+        raise ModelError(
+            f"{folder} is a file; expected a folder that save_pretrained wrote. diffusers converts a checkpoint in one "
+            "file with from_single_file(FILE).save_pretrained(FOLDER)"
+        )
     if not folder.is_dir():
         raise ModelError(f"no model in {folder}: it is not a folder")
     digest = hashlib.sha256()

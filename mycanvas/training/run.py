@@ -137,11 +137,17 @@ def _train(
     learned = {part: add_tokens(*model.text(part), words) for part, _ in model.encoders if words}
     data = TrainingData(arm, classes)
     rate = method.rate(settings.batch_size) if settings.learning_rate is None else settings.learning_rate
-    steps = settings.steps or (STEPS_OF_MANY if len(arm.concepts) >= MANY else STEPS)
+    steps = settings.steps or default_steps(len(arm.concepts))
     record = asdict(settings) | {
-        "steps": steps, "learning_rate": rate, "resolution": arm.resolution, "revision": revision,
-        "regularization": settings.regularization and "a folder", "data": data.digest, "mycanvas": __version__,
-        "tokens": list(words), "concepts": {each.token: each.class_name for each in arm.concepts},
+        "steps": steps,
+        "learning_rate": rate,
+        "resolution": arm.resolution,
+        "revision": revision,
+        "regularization": settings.regularization and "a folder",
+        "data": data.digest,
+        "mycanvas": __version__,
+        "tokens": list(words),
+        "concepts": {each.token: each.class_name for each in arm.concepts},
     }
     if _is_finished(output / RECORD, record):
         return False
@@ -181,6 +187,20 @@ def _train(
         (output / CHECKPOINT).unlink(missing_ok=True)
     accelerator.end_training()
     return True
+
+
+def is_trained(output: Path) -> bool:
+    """Whether a folder holds a finished training; `train` checks which one.
+
+    Raises:
+        StoreError: its record is damaged.
+    """
+    return (output / RECORD).exists() and bool(read_checked(output / RECORD, dict[str, Any])["finished"])
+
+
+def default_steps(concepts: int) -> int:
+    """The steps of a training of so many concepts, unless others are given."""
+    return STEPS_OF_MANY if concepts >= MANY else STEPS
 
 
 def _is_finished(file: Path, record: Mapping[str, Any]) -> bool:

@@ -51,6 +51,14 @@ def test_weights_other_than_safetensors_are_refused(tmp_path: Path) -> None:
         fetch(str(tmp_path), "transformers")
 
 
+def test_checkpoint_in_one_file_is_refused_with_how_to_convert_it(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.touch()
+
+    with pytest.raises(ModelError, match=r"model.safetensors is a file; .* from_single_file\(FILE\).save_pretrained"):
+        fetch(str(file), "diffusers")
+
+
 def test_missing_shard_of_the_index_is_named(tmp_path: Path) -> None:
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))

@@ -1,0 +1,138 @@
+"""The folder of generated pictures: how each was made, which are left to make, and the manifest that evaluation reads.
+
+`generation.json` records the settings of each composition, as a model is trained for one: several runs, each with its
+own composition and LoRA, fill one folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mycanvas.errors import StoreError
+from mycanvas.generation.plan import Request
+from mycanvas.io.checked import read_checked, write_checked
+from mycanvas.io.files import is_inside, os_errors, write_text
+from mycanvas.io.tables import table_lines
+from mycanvas.io.text import brief, brief_repr
+from mycanvas.metrics.manifest import MANIFEST, read_prompts
+from mycanvas.metrics.protocol import KEYS
+
+RECORD = "generation.json"
+FILES = (MANIFEST, RECORD)
+
+Settings = Mapping[str, Any]
+"""Everything beside prompt and seed on which a picture depends, as JSON types."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """How the pictures in a folder were made, or will be.
+
+    settings: by composition. pictures: the keys of a manifest's line, and the seed, by file.
+    """
+
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def open_record(folder: Path, requests: Sequence[Request], settings: Settings) -> tuple[Record, list[Request]]:
+    """Record the pictures to make in a folder.
+
+    Returns:
+        The record with them, and those that are not in the folder yet.
+
+    Raises:
+        StoreError: the folder was made with other settings or prompts, has other files of these names, or cannot be
+            written.
+    """
+    with os_errors(folder):
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"{folder} is not a folder; choose another --output")
+        before = _read(folder)
+        _check_settings(folder, before, requests, settings)
+        planned = {request.prompt.file: _picture(request) for request in requests}
+        _check_files(folder, before, planned)
+        record = Record(
+            settings={**before.settings, **{each.prompt.composition: dict(settings) for each in requests}},
+            pictures={**before.pictures, **planned},
+        )
+        _check_manifest(folder, record)
+        if record != before:
+            write_checked(folder / RECORD, asdict(record))
+        return record, [request for request in requests if not (folder / request.prompt.file).exists()]
+
+
+def write_manifest(folder: Path, record: Record) -> None:
+    """List the pictures that are in a folder, for `mycanvas evaluate`."""
+    rows = [row for file, row in sorted(record.pictures.items()) if (folder / file).exists()]
+    write_text(folder / MANIFEST, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def generated_pictures(folder: Path) -> dict[str, int]:
+    """The number of pictures of each composition that are in a folder.
+
+    Raises:
+        StoreError: its record is damaged.
+    """
+    pictures = _read(folder).pictures
+    return Counter(row["composition"] for file, row in pictures.items() if (folder / file).exists())
+
+
+def _read(folder: Path) -> Record:
+    path = folder / RECORD
+    if not path.exists():
+        return Record()
+    return read_checked(path, Record, remedy="restore it, or choose another --output")
+
+
+def _check_settings(folder: Path, record: Record, requests: Sequence[Request], settings: Settings) -> None:
+    for composition in dict.fromkeys(request.prompt.composition for request in requests):
+        before = record.settings.get(composition, settings)
+        rows = [
+            (f"  {name}", f"was {_shown(before.get(name))}, now {_shown(settings.get(name))}")
+            for name in sorted({*before, *settings})
+            if before.get(name) != settings.get(name)
+        ]
+        if rows:
+            first = f"the pictures of {brief(composition)} in {folder} were generated with other settings"
+            last = "Use another --output, or the same settings to resume."
+            raise StoreError("\n".join([first, *table_lines(rows, align="left"), last]))
+
+
+def _check_files(folder: Path, record: Record, planned: Mapping[str, Mapping[str, Any]]) -> None:
+    for file, picture in planned.items():
+        before = record.pictures.get(file)
+        if before is not None and before != picture:
+            name = next(name for name in picture if before.get(name) != picture[name])
+            raise StoreError(
+                f"{file} in {folder} was generated from another {name}: was {_shown(before.get(name))}, "
+                f"now {_shown(picture[name])}; choose another --output"
+            )
+        if before is None and (folder / file).exists():
+            raise StoreError(f"{folder / file} exists and is no picture of this command; choose another --output")
+        if not is_inside(folder / file, folder):
+            raise StoreError(f"{folder / file} is outside of {folder}; choose another --output")
+
+
+def _check_manifest(folder: Path, record: Record) -> None:
+    """A manifest that exists may only list the pictures of the record: it will be replaced."""
+    if not (folder / MANIFEST).exists():
+        return
+    for prompt in read_prompts(folder / MANIFEST):
+        known = record.pictures.get(prompt.file)
+        if known is None or any(known[key] != getattr(prompt, key) for key in KEYS):
+            given = f"{folder / MANIFEST} lists {brief(prompt.file)}, which is not among these pictures"
+            raise StoreError(f"{given}; choose another --output")
+
+
+def _picture(request: Request) -> dict[str, Any]:
+    return {**{key: getattr(request.prompt, key) for key in KEYS}, "seed": request.seed}
+
+
+def _shown(value: Any) -> str:
+    return "not given" if value is None else brief_repr(value, 100)
