@@ -34,11 +34,14 @@ PHOTOS, SCENES = "source photos", "scenes"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
-    """How objects sit in their pictures: means over objects with intervals over compositions; 0 to 1, low is better."""
+    """How objects sit in their pictures: means over objects with intervals over compositions; 0 to 1, low is better.
+
+    None where no object is large enough to be measured.
+    """
 
     name: str
-    seam: Estimate
-    exposure: Estimate
+    seam: Estimate | None
+    exposure: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,7 @@ def measure_looks(dataset: Dataset, run: Run, per_composition: int) -> list[Look
         SCENES: list(_scenes(dataset, compositions, per_composition)),
         **{arm.name: list(_generated(run, arm.name, arm.evaluation.pictures)) for arm in run.arms},
     }
-    found = ((name, _look(name, pictures, TriCut())) for name, pictures in sources.items())
-    return [look for _, look in found if look]
+    return [_look(name, pictures, TriCut()) for name, pictures in sources.items()]
 
 
 def look_lines(looks: Sequence[Look]) -> list[str]:
@@ -79,10 +81,13 @@ def look_lines(looks: Sequence[Look]) -> list[str]:
 
 def looks_as_json(looks: Sequence[Look]) -> dict[str, Any]:
     """The same as JSON types, by name."""
-    return {look.name: {"seam": asdict(look.seam), "exposure": asdict(look.exposure)} for look in looks}
+    return {
+        look.name: {name: asdict(one) if one else None for name, one in (("seam", look.seam), ("exposure", look.exposure))}
+        for look in looks
+    }
 
 
-def _look(name: str, sources: Sequence[_Source], segmenter: MatteFinder) -> Look | None:
+def _look(name: str, sources: Sequence[_Source], segmenter: MatteFinder) -> Look:
     values: list[tuple[float, float]] = []
     compositions: list[str] = []
     for source in tracked(sources, f"pasted look of {name}", len(sources), "picture"):
@@ -93,7 +98,7 @@ def _look(name: str, sources: Sequence[_Source], segmenter: MatteFinder) -> Look
                 values.append(one)
                 compositions.append(source.composition)
     if not values:
-        return None
+        return Look(name=name, seam=None, exposure=None)
     seams, exposures = zip(*values, strict=True)
     return Look(name=name, seam=estimate(seams, compositions), exposure=estimate(exposures, compositions))
 
@@ -138,6 +143,8 @@ def _generated(run: Run, arm: str, scored: Sequence[PictureScores]) -> Iterator[
         yield _Source(picture.composition, files[picture.id].read(), boxes)
 
 
-def _with_interval(one: Estimate) -> str:
+def _with_interval(one: Estimate | None) -> str:
+    if one is None:
+        return "-"
     low, high = one.compositions or (None, None)
     return f"{one.mean:.3f}" if low is None else f"{one.mean:.3f} [{low:.3f}, {high:.3f}]"

@@ -61,9 +61,9 @@ def main_memory_errors() -> Iterator[None]:
 
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, torch.OutOfMemoryError) or not (
-            isinstance(error, MemoryError) or "can't allocate memory" in str(error)
-        ):
+    except MemoryError as error:
+        raise torch.OutOfMemoryError(str(error)) from error
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" not in str(error):
             raise
         raise torch.OutOfMemoryError(str(error)) from error

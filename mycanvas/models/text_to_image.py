@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from mycanvas.errors import ConfigError, ModelError
 from mycanvas.models.adapters import Adapters, add_adapters
+from mycanvas.models.batches import main_memory_errors
 from mycanvas.models.device import pick_device, pick_dtype
 from mycanvas.models.loading import LOCAL
 from mycanvas.models.pipelines import is_pipeline, load_pipeline, quiet_diffusers, read_index
@@ -23,8 +23,6 @@ LOWER = (
 )
 """How to need less memory, for messages."""
 
-_CPU_MEMORY = "can't allocate memory"
-"""In the message of torch's error where the main memory is full."""
 _OTHER_INPUTS = {"image", "mask_image", "video", "num_frames", "audio_length_in_s"}
 """Arguments of pipelines that make something else than pictures from text, or need more than text."""
 
@@ -137,7 +135,7 @@ class TextToImage:
         known = inspect.signature(self.pipeline.__call__).parameters
         given = {key: value for key, value in arguments.items() if value is not None and key in known}
         try:
-            with torch.inference_mode(), quiet_diffusers(), _memory_errors():
+            with torch.inference_mode(), quiet_diffusers(), main_memory_errors():
                 pictures = np.asarray(self.pipeline(**given).images)
         except (ValueError, TypeError, AttributeError) as error:
             raise ModelError(f"{name} cannot generate these pictures: {error}") from error
@@ -211,18 +209,3 @@ def _guidance(name: str) -> str:
 def _needs_negative(name: str) -> bool:
     """Whether a pipeline class ignores its guidance without a negative prompt."""
     return name.startswith("QwenImage")
-
-
-@contextmanager
-def _memory_errors() -> Iterator[None]:
-    """Raise OutOfMemoryError for main memory, as torch does for a GPU's."""
-    import torch
-
-    try:
-        yield
-    except MemoryError as error:
-        raise torch.OutOfMemoryError(str(error)) from error
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or _CPU_MEMORY not in str(error):
-            raise
-        raise torch.OutOfMemoryError(str(error)) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mycanvas.errors import ConfigError
-from mycanvas.models.pipelines import load_pipeline, read_index
+from mycanvas.models.pipelines import load_pipeline, quiet_diffusers, read_index
 
 if TYPE_CHECKING:
     import torch
@@ -41,9 +41,10 @@ class StableDiffusion:
 
     def place(self, device: torch.device, dtype: torch.dtype, checkpointing: bool) -> None:
         """Move it to a device. All but the autoencoder, which has to be exact, get the precision."""
-        self.pipeline.to(device)
-        for model in (self.denoiser, *(self.text(part)[1] for part, _ in self.encoders)):
-            model.to(dtype).requires_grad_(False)
+        with quiet_diffusers():
+            self.pipeline.to(device)
+            for model in (self.denoiser, *(self.text(part)[1] for part, _ in self.encoders)):
+                model.to(dtype).requires_grad_(False)
         if checkpointing:
             self.denoiser.enable_gradient_checkpointing()
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mycanvas.dataset.class_pictures import ClassPicture
 from mycanvas.dataset.composition import Composition
+from mycanvas.dataset.pixels import Shown, draw_zoom, show_class_picture, show_collage, show_photo, show_scene
 from mycanvas.errors import InputError
 from mycanvas.prompts import (
     MAX_TOKENS,
@@ -26,8 +27,10 @@ from mycanvas.prompts import (
     token_counter,
     tokens_of,
 )
-from mycanvas.training.pictures import Shown, draw_zoom, show_class_picture, show_collage, show_photo, show_scene
 from mycanvas.training.settings import Settings
+
+if TYPE_CHECKING:
+    from mycanvas.models.trainable import StableDiffusion
 
 VIEWS = 16
 """Sizes and places at which each source photo is shown."""
@@ -51,18 +54,14 @@ class Draw:
     seed: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Arm:
-    """What is learned, and how it is put in words.
-
-    resolution: in pixels. multiple: the sides of pictures are multiples of it. tokenizers: that read the prompts.
-    """
+    """What is learned, at which resolution in pixels, by which model, and how it is put in words."""
 
     composition: Composition
     settings: Settings
     resolution: int
-    multiple: int
-    tokenizers: Sequence[Any]
+    model: StableDiffusion
 
     @property
     def concepts(self) -> list[Named]:
@@ -76,8 +75,8 @@ class Arm:
 
     @property
     def count(self) -> CountTokens:
-        """Counts the tokens of a prompt."""
-        return token_counter(self.tokenizers)
+        """Counts the tokens of a prompt, with the tokenizers as they are now."""
+        return token_counter([self.model.text(part)[0] for part, _ in self.model.encoders])
 
     def words(self) -> dict[str, list[str]]:
         """The tokens of prompts, each with the words that its embedding begins as: all classes of a composition."""
@@ -128,7 +127,7 @@ def _photos(arm: Arm) -> Iterator[Example]:
 
 def _scenes(arm: Arm) -> Iterator[Example]:
     for scene in arm.composition.scenes:
-        show = partial(show_scene, scene, arm.resolution, arm.multiple, arm.settings.background_weight)
+        show = partial(show_scene, scene, arm.resolution, arm.model.multiple, arm.settings.background_weight)
         yield Example("", scene_prompt(scene, arm.prompting, arm.settings.seed, arm.count), show)
 
 
@@ -148,7 +147,7 @@ def _class_pictures(arm: Arm, classes: Sequence[ClassPicture]) -> Iterator[Examp
     for picture in classes:
         if arm.count(picture.caption) > MAX_TOKENS:
             raise InputError(f"the caption of {picture.name} has more than {MAX_TOKENS} tokens; shorten it")
-        show = partial(show_class_picture, picture.image, arm.resolution, arm.multiple)
+        show = partial(show_class_picture, picture.image, arm.resolution, arm.model.multiple)
         yield Example(picture.class_name, picture.caption, show)
 
 

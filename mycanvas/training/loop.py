@@ -75,7 +75,7 @@ class Loop:
     batch_size: int
     steps: int
     rate: float
-    accelerator: Accelerator
+    processes: Accelerator
     checkpoint: Path
     accumulate: int = 1
     checkpoint_every: int = 100
@@ -90,7 +90,7 @@ def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> 
         StoreError: the checkpoint is damaged, or cannot be written.
     """
     optimizer = torch.optim.AdamW(list(weights.values()), lr=loop.rate, weight_decay=WEIGHT_DECAY)
-    begun, processes = read_checkpoint(loop.checkpoint, weights, optimizer), loop.accelerator
+    begun, processes = read_checkpoint(loop.checkpoint, weights, optimizer), loop.processes
     with Progress("training", loop.steps, "step", done=begun) as progress:
         for step in range(begun, loop.steps):
             own = loop.draws(step)[processes.process_index :: processes.num_processes]

@@ -14,7 +14,7 @@ from mycanvas.dataset.class_pictures import ClassPicture, class_pictures
 from mycanvas.dataset.composition import find_composition
 from mycanvas.errors import ConfigError, MissingExtra, StoreError
 from mycanvas.io.checked import read_checked, write_checked
-from mycanvas.io.files import os_errors
+from mycanvas.io.files import UNFINISHED, os_errors
 from mycanvas.io.ownership import check_ownership, locked
 from mycanvas.io.tables import table_lines
 from mycanvas.models import pick_device, pick_dtype
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from mycanvas.models.trainable import StableDiffusion
 
-RECORD, LOCK, CHECKPOINT, CLASSES = "training.json", ".lock", "checkpoint.safetensors", "class_pictures"
+RECORD, CHECKPOINT = "training.json", "checkpoint.safetensors"
+LOCK, CLASSES, LOGS = ".lock", "class_pictures", "logs"
+"""Entries of the folder that may be there before the record."""
 STEPS, STEPS_OF_MANY, MANY = 2000, 3000, 4
 """Steps for up to three concepts, and from MANY concepts on (Gen4Gen, section 4.1)."""
 BACKGROUNDS = ("in a library", "on a rooftop at night")
@@ -54,28 +56,22 @@ def train(data: Path, output: Path, settings: Settings, running: Running) -> boo
         StoreError: the folder holds something else, or cannot be written.
         MissingExtra: a package is not installed.
     """
-    check_ownership(output, RECORD, lambda name: name in (LOCK, CLASSES))
+    check_ownership(output, RECORD, lambda name: name in (LOCK, CLASSES, LOGS) or name.endswith(UNFINISHED))
     composition = find_composition(data, settings.composition)
-    accelerator = _accelerator(running, output)
+    processes = _processes(running, output)
     with ExitStack() as stack:
-        if accelerator.is_main_process:
+        if processes.is_main_process:
             with os_errors(output):
                 output.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(output / LOCK, output))
-        model, revision = _load(settings, running, accelerator)
-        arm = Arm(
-            composition=composition,
-            settings=settings,
-            resolution=_resolution(settings, model),
-            multiple=model.multiple,
-            tokenizers=[model.text(part)[0] for part, _ in model.encoders],
-        )
-        with accelerator.main_process_first():
-            classes = _classes(arm, model, revision, output)
-        return _train(arm, classes, model, revision, output, running, accelerator)
+        model, revision = _load(settings, running, processes)
+        arm = Arm(composition, settings, settings.resolution or model.resolution, model)
+        with processes.main_process_first():
+            classes = _classes(arm, revision, output)
+        return _train(arm, classes, revision, output, running, processes)
 
 
-def _accelerator(running: Running, output: Path) -> Accelerator:
+def _processes(running: Running, output: Path) -> Accelerator:
     """The processes that train together, and where they log."""
     try:
         import peft  # noqa: F401
@@ -85,30 +81,25 @@ def _accelerator(running: Running, output: Path) -> Accelerator:
 
     if running.log and find_spec(running.log) is None:
         raise ConfigError(f"--log {running.log}: this package is not installed; run: pip install {running.log}")
-    accelerator = Accelerator(cpu=running.device == "cpu", log_with=running.log, project_dir=output / "logs")
-    accelerator.init_trackers("mycanvas")
-    return accelerator
+    processes = Accelerator(cpu=running.device == "cpu", log_with=running.log, project_dir=output / LOGS)
+    processes.init_trackers("mycanvas")
+    return processes
 
 
-def _load(settings: Settings, running: Running, accelerator: Accelerator) -> tuple[StableDiffusion, str]:
+def _load(settings: Settings, running: Running, processes: Accelerator) -> tuple[StableDiffusion, str]:
     """The model on its device, and the revision of its files."""
     from mycanvas.models.trainable import load_model
 
     snapshot = fetch_options({"model": settings.model}, "diffusers")["model"]
     model = load_model(snapshot.path, settings.model)
-    device = accelerator.device if accelerator.num_processes > 1 else pick_device(running.device)
+    if (settings.resolution or 0) % model.multiple:
+        raise ConfigError(f"expected --resolution that is a multiple of {model.multiple}, got {settings.resolution}")
+    device = processes.device if processes.num_processes > 1 else pick_device(running.device)
     model.place(device, pick_dtype(settings.dtype, device), running.checkpointing)
     return model, snapshot.revision
 
 
-def _resolution(settings: Settings, model: StableDiffusion) -> int:
-    resolution = settings.resolution or model.resolution
-    if resolution % model.multiple:
-        raise ConfigError(f"expected --resolution that is a multiple of {model.multiple}, got {resolution}")
-    return resolution
-
-
-def _classes(arm: Arm, model: StableDiffusion, revision: str, output: Path) -> Sequence[ClassPicture]:
+def _classes(arm: Arm, revision: str, output: Path) -> Sequence[ClassPicture]:
     from mycanvas.training.generated import made_class_pictures
 
     settings, nouns = arm.settings, sorted({concept.class_name for concept in arm.concepts})
@@ -116,76 +107,69 @@ def _classes(arm: Arm, model: StableDiffusion, revision: str, output: Path) -> S
         return ()
     if settings.regularization:
         return tuple(class_pictures(settings.regularization, nouns, nouns))
-    return made_class_pictures(model, revision, nouns, settings.class_pictures, arm.resolution, output / CLASSES)
+    return made_class_pictures(arm.model, revision, nouns, settings.class_pictures, arm.resolution, output / CLASSES)
 
 
 def _train(
     arm: Arm,
     classes: Sequence[ClassPicture],
-    model: StableDiffusion,
     revision: str,
     output: Path,
     running: Running,
-    accelerator: Accelerator,
+    processes: Accelerator,
 ) -> bool:
     from mycanvas.training.artefact import write_card, write_weights
     from mycanvas.training.generated import generate
     from mycanvas.training.loop import Cache, Loop, fit
 
-    settings, method = arm.settings, METHODS[arm.settings.method]
+    settings, method, model = arm.settings, METHODS[arm.settings.method], arm.model
     words = arm.words() if method.tokens else {}
     learned = {part: add_tokens(*model.text(part), words) for part, _ in model.encoders if words}
     data = TrainingData(arm, classes)
     rate = method.rate(settings.batch_size) if settings.learning_rate is None else settings.learning_rate
     steps = settings.steps or default_steps(len(arm.concepts))
     record = asdict(settings) | {
-        "steps": steps,
-        "learning_rate": rate,
-        "resolution": arm.resolution,
-        "revision": revision,
-        "regularization": settings.regularization and "a folder",
+        "steps": steps, "learning_rate": rate, "resolution": arm.resolution, "dtype": str(model.denoiser.dtype),
+        "regularization": settings.regularization and "a folder", "mycanvas": __version__, "revision": revision,
+        "tokens": list(words), "concepts": {each.token: each.class_name for each in arm.concepts},
         "data": data.digest,
-        "mycanvas": __version__,
-        "tokens": list(words),
-        "concepts": {each.token: each.class_name for each in arm.concepts},
     }
     if _is_finished(output / RECORD, record):
         return False
-    if accelerator.is_main_process:
-        write_checked(output / RECORD, record | {"finished": False})
     prompts = [arm.prompt(background) for background in BACKGROUNDS]
 
     def sample(step: int) -> list[str]:
-        """Generate sample pictures; their names in the folder."""
         files = {f"samples/{step:06d}-{index}.jpg": prompt for index, prompt in enumerate(prompts)}
         pictures = {output / name: (prompt, settings.seed) for name, prompt in files.items()}
         generate(model, pictures, arm.resolution, running.sample_steps)
         return list(files)
 
     def after(step: int) -> None:
-        if running.sample_every and step % running.sample_every == 0 and accelerator.is_main_process:
+        if running.sample_every and step % running.sample_every == 0 and processes.is_main_process:
             sample(step)
 
     weights = adapt(model.denoiser, method, settings.rank, settings.seed)
     weights |= {f"embeddings{part}": each for part, each in learned.items()}
+    if processes.is_main_process:
+        write_checked(output / RECORD, record | {"finished": False})
     loop = Loop(
         draws=lambda step: data.draws(settings.seed, step, settings.batch_size),
         batch_size=settings.batch_size,
         steps=steps,
         rate=rate,
-        accelerator=accelerator,
+        processes=processes,
         checkpoint=output / CHECKPOINT,
         accumulate=running.accumulate,
         checkpoint_every=running.checkpoint_every,
         after=after,
     )
     fit(Cache(model, list(words)), weights, loop)
-    if accelerator.is_main_process:
+    if processes.is_main_process:
         write_weights(output, model, {part: dict(zip(words, each, strict=True)) for part, each in learned.items()})
         write_card(output, model, record, prompts[0], sample(steps))
         write_checked(output / RECORD, record | {"finished": True})
         (output / CHECKPOINT).unlink(missing_ok=True)
-    accelerator.end_training()
+    processes.end_training()
     return True
 
 
@@ -212,12 +196,9 @@ def _is_finished(file: Path, record: Mapping[str, Any]) -> bool:
     if not file.exists():
         return False
     before = read_checked(file, dict[str, Any], "give --output a new folder")
-    rows = [
-        (f"  {name}", f"was {before.get(name)}, now {record[name]}")
-        for name in record
-        if before.get(name) != record[name]
-    ]
-    if rows:
+    changed = [name for name in record if before.get(name) != record[name]]
+    if changed:
+        rows = [(f"  {name}", f"was {before.get(name)}, now {record[name]}") for name in changed]
         last = "Use another --output, or the same settings to resume."
         raise StoreError("\n".join([f"{file.parent} holds another training", *table_lines(rows, align="left"), last]))
     return bool(before["finished"])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mycanvas.errors import ConfigError
 from mycanvas.io.messages import nearest
@@ -15,8 +13,21 @@ from mycanvas.training.methods import METHODS
 SOURCES = ("photos", "scenes", "both", "collage")
 
 
+class _Checked:
+    """Options with least values."""
+
+    __slots__ = ()
+
+    def check_least(self, least: float, *names: str) -> None:
+        """Raise ConfigError for an option that is given and lower."""
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise ConfigError(f"expected --{name.replace('_', '-')} of at least {least:g}, got {value}")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class Settings(_Checked):
     """Everything that the trained weights depend on, beside the data and the model's files.
 
     composition: to learn: "cat2+dog6". model: "owner/name@revision" on the Hub, or a folder. method: in METHODS.
@@ -52,14 +63,14 @@ class Settings:
                 raise ConfigError(f"unknown --{name} {given!r}; {nearest(given, tuple(known))}")
         if self.dtype == "float16":
             raise ConfigError("--dtype float16 loses small gradients; expected float32 or bfloat16")
-        least = dict.fromkeys(("steps", "resolution", "scenes_per_photo", "batch_size", "rank"), 1)
-        _check_least(self, least | dict.fromkeys(("learning_rate", "background_weight", "class_pictures", "seed"), 0))
+        self.check_least(1, "steps", "resolution", "scenes_per_photo", "batch_size", "rank")
+        self.check_least(0, "learning_rate", "class_pictures", "seed", "background_weight")
         if self.background_weight > 1:
-            raise ConfigError(f"expected --background-weight from 0 to 1, got {self.background_weight}")
+            raise ConfigError(f"expected --background-weight of at most 1, got {self.background_weight}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Running:
+class Running(_Checked):
     """How a training runs. Nothing of it changes the weights beyond rounding, and all of it may change on resuming.
 
     accumulate: passes of the model into which a step is split: more take less memory.
@@ -77,11 +88,5 @@ class Running:
     log: str | None = None
 
     def __post_init__(self) -> None:
-        _check_least(self, {"accumulate": 1, "checkpoint_every": 1, "sample_every": 0, "sample_steps": 1})
-
-
-def _check_least(options: Any, least: Mapping[str, float]) -> None:
-    for name, bound in least.items():
-        value = getattr(options, name)
-        if value is not None and not value >= bound:
-            raise ConfigError(f"expected --{name.replace('_', '-')} of at least {bound}, got {value}")
+        self.check_least(1, "accumulate", "checkpoint_every", "sample_steps")
+        self.check_least(0, "sample_every")

@@ -1,4 +1,4 @@
-"""Pixels to learn from: whole scenes, source photos at random sizes, and collages of cut-outs."""
+"""Pixels for training, of one size: whole scenes, source photos at random sizes, and collages of cut-outs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mycanvas.dataset import Encoded, Photo, Scene
+from mycanvas.dataset.records import Encoded, Photo, Scene
 from mycanvas.errors import InputError
 from mycanvas.io.formats import DECODER_ERRORS
 from mycanvas.io.images import Rgb, decode, decode_mask, decode_rgb, quiet_decoding
