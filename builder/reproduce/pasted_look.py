@@ -82,7 +82,9 @@ def look_lines(looks: Sequence[Look]) -> list[str]:
 def looks_as_json(looks: Sequence[Look]) -> dict[str, Any]:
     """The same as JSON types, by name."""
     return {
-        look.name: {name: asdict(one) if one else None for name, one in (("seam", look.seam), ("exposure", look.exposure))}
+        look.name: {
+            name: asdict(one) if one else None for name, one in (("seam", look.seam), ("exposure", look.exposure))
+        }
         for look in looks
     }
 

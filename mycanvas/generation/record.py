@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,10 @@ def open_record(folder: Path, requests: Sequence[Request], settings: Settings) -
         if folder.exists() and not folder.is_dir():
             raise StoreError(f"{folder} is not a folder; choose another --output")
         before = _read(folder)
-        _check_settings(folder, before, requests, settings)
         planned = {request.prompt.file: _picture(request) for request in requests}
-        _check_files(folder, before, planned)
+        made = {file: row for file, row in before.pictures.items() if (folder / file).exists()}
+        _check_settings(folder, before.settings, {row["composition"] for row in made.values()}, requests, settings)
+        _check_files(folder, made, planned)
         record = Record(
             settings={**before.settings, **{each.prompt.composition: dict(settings) for each in requests}},
             pictures={**before.pictures, **planned},
@@ -90,9 +91,16 @@ def _read(folder: Path) -> Record:
     return read_checked(path, Record, remedy="restore it, or choose another --output")
 
 
-def _check_settings(folder: Path, record: Record, requests: Sequence[Request], settings: Settings) -> None:
+def _check_settings(
+    folder: Path,
+    recorded: Mapping[str, Settings],
+    made: Collection[str],
+    requests: Sequence[Request],
+    settings: Settings,
+) -> None:
+    """Refuse other settings for a composition that has pictures."""
     for composition in dict.fromkeys(request.prompt.composition for request in requests):
-        before = record.settings.get(composition, settings)
+        before = recorded[composition] if composition in made else settings
         rows = [
             (f"  {name}", f"was {_shown(before.get(name))}, now {_shown(settings.get(name))}")
             for name in sorted({*before, *settings})
@@ -104,19 +112,20 @@ def _check_settings(folder: Path, record: Record, requests: Sequence[Request], s
             raise StoreError("\n".join([first, *table_lines(rows, align="left"), last]))
 
 
-def _check_files(folder: Path, record: Record, planned: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_files(folder: Path, made: Mapping[str, Mapping[str, Any]], planned: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse pictures that exist and were made from something else."""
     for file, picture in planned.items():
-        before = record.pictures.get(file)
+        if not is_inside(folder / file, folder):
+            raise StoreError(f"{folder / file} is outside of {folder}; choose another --output")
+        before = made.get(file)
+        if before is None and (folder / file).exists():
+            raise StoreError(f"{folder / file} exists and is no picture of this command; choose another --output")
         if before is not None and before != picture:
             name = next(name for name in picture if before.get(name) != picture[name])
             raise StoreError(
                 f"{file} in {folder} was generated from another {name}: was {_shown(before.get(name))}, "
                 f"now {_shown(picture[name])}; choose another --output"
             )
-        if before is None and (folder / file).exists():
-            raise StoreError(f"{folder / file} exists and is no picture of this command; choose another --output")
-        if not is_inside(folder / file, folder):
-            raise StoreError(f"{folder / file} is outside of {folder}; choose another --output")
 
 
 def _check_manifest(folder: Path, record: Record) -> None:

@@ -16,6 +16,7 @@ from mycanvas.dataset import Concept, Dataset, concepts_of
 from mycanvas.english import listed, with_token
 from mycanvas.errors import InputError
 from mycanvas.metrics.pictures import Picture
+from mycanvas.prompts import composition_token
 
 KEYS = ("file", "composition", "prompt", "background")
 """file: relative to the manifest's folder. composition: "cat2+dog6". background: optional."""
@@ -109,8 +110,8 @@ def follow(prompts: Sequence[Prompt], pictures: Sequence[Picture], name: str) ->
 
 
 def without_tokens(picture: Picture) -> str:
-    """A picture's prompt without its concept tokens: "a <cat2> cat" -> "a cat"."""
-    text = picture.prompt
+    """A picture's prompt without its tokens: "photo of <cat2+dog6>: a <cat2> cat" -> "photo of a cat"."""
+    text = picture.prompt.replace(f"{composition_token(picture.composition)}:", " ")
     for concept in picture.concepts:
         text = text.replace(concept.token, " ")
     return re.sub(r"\s+", " ", text).strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ def find_adapters(loras: Sequence[str], embeddings: Sequence[Path]) -> Adapters:
         embeddings: files, or folders of files.
 
     Raises:
-        InputError: a file is missing, is no safetensors, or holds something else.
+        InputError: a file is missing, is no safetensors, or holds something else; a weight is not finite.
     """
     found, places = [], list(embeddings)
     for text in loras:
@@ -120,9 +121,12 @@ def pool_at_end(text_encoder: Any, tokenizer: Any) -> None:
 def _lora(text: str) -> Lora:
     path, colon, weight = text.rpartition(":")
     try:
-        return Lora(path=Path(path), weight=float(weight)) if colon else Lora(path=Path(text))
-    except ValueError:
+        factor = float(weight) if colon else 1.0
+    except ValueError:  # a colon in the name
         return Lora(path=Path(text))
+    if not math.isfinite(factor):
+        raise InputError(f"the weight of a LoRA must be finite, got {text}")
+    return Lora(path=Path(path if colon else text), weight=factor)
 
 
 def _check_lora(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,7 +101,7 @@ def _check_parts(pipeline: Any, folder: Path) -> None:
 
 @contextmanager
 def quiet_diffusers() -> Iterator[None]:
-    """Hide the progress bars and log messages of diffusers and transformers.
+    """Hide the progress bars, log messages and warnings of diffusers, transformers and peft.
 
     Raises:
         MissingExtra: diffusers is not installed.
@@ -114,7 +115,8 @@ def quiet_diffusers() -> Iterator[None]:
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
-        with quiet_transformers():
+        with quiet_transformers(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"(?:diffusers|transformers|peft)\b")
             yield
     finally:
         logging.set_verbosity(level)

@@ -129,9 +129,15 @@ def _train(
     rate = method.rate(settings.batch_size) if settings.learning_rate is None else settings.learning_rate
     steps = settings.steps or default_steps(len(arm.concepts))
     record = asdict(settings) | {
-        "steps": steps, "learning_rate": rate, "resolution": arm.resolution, "dtype": str(model.denoiser.dtype),
-        "regularization": settings.regularization and "a folder", "mycanvas": __version__, "revision": revision,
-        "tokens": list(words), "concepts": {each.token: each.class_name for each in arm.concepts},
+        "steps": steps,
+        "learning_rate": rate,
+        "resolution": arm.resolution,
+        "dtype": str(model.denoiser.dtype),
+        "regularization": settings.regularization and "a folder",
+        "mycanvas": __version__,
+        "revision": revision,
+        "tokens": list(words),
+        "concepts": {each.token: each.class_name for each in arm.concepts},
         "data": data.digest,
     }
     if _is_finished(output / RECORD, record):

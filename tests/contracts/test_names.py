@@ -42,6 +42,8 @@ CLEARS = "a\x1b[2J\u202eb"
         ["select", BYTES],
         ["push", BYTES, "jane/scenes", "--dry-run"],
         ["alignment", BYTES],
+        ["generate", "--model", "./model", "--dataset", BYTES, "--output", "new"],
+        ["generate", "--model", "./model", "--dataset", "photos", "--output", BYTES],
     ],
 )
 def test_path_that_is_not_utf8_is_refused_by_name(

@@ -16,8 +16,6 @@ from mycanvas.models.adapters import EMBEDDINGS, WEIGHTS
 from mycanvas.prompts import PROMPTINGS, composition_token
 from tests.mycanvas.models.lora_files import embedding_file, lora_file
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
-
 TinyModel = Callable[[str], Path]
 
 

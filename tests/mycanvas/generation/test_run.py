@@ -113,6 +113,25 @@ def test_other_settings_are_refused_by_name(run: Run, output: Path, tmp_path: Pa
     assert content(output) == before
 
 
+def test_settings_may_change_until_there_is_a_picture(run: Run, output: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(Painter(stop_at=0), sampling=Sampling(resolution=33))
+
+    assert run(sampling=Sampling(resolution=32), prompting="gen4gen").new == 12
+    assert json.loads((output / "generation.json").read_text())["settings"]["cat2+owl"]["resolution"] == 32
+
+
+def test_deleted_pictures_are_made_again(run: Run, output: Path) -> None:
+    run(compositions=["cat2+dog6"])
+    before = content(output)
+    (output / "000-3.png").unlink()
+
+    run(compositions=["cat2+owl"], pictures=1)
+    assert "000-3.png" not in {line["file"] for line in lines(output)}
+    assert run(compositions=["cat2+dog6"]).new == 1
+    assert content(output)["000-3.png"] == before["000-3.png"]
+
+
 def test_runs_for_other_compositions_and_more_seeds_add_to_the_folder(
     run: Run, output: Path, tmp_path: Path, tiny_model: Any
 ) -> None:

@@ -37,6 +37,13 @@ def test_a_composition_may_be_named_in_any_order_and_a_background_left_out(tmp_p
     assert without_tokens(made) == "a cat and a dog on a boat"
 
 
+def test_composition_s_own_token_is_no_part_of_the_text(tmp_path: Path) -> None:
+    prompt = f"photo of <cat2+dog6>: {LINE['prompt']}"
+    (made,) = read_generated(write(tmp_path, LINE | {"prompt": prompt}), CONCEPTS)
+
+    assert without_tokens(made) == "photo of a cat and a dog on a boat"
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

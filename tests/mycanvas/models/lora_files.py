@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -13,11 +14,19 @@ from safetensors.torch import save_file
 RANK = 2
 
 
+Form = Literal["diffusers", "kohya", "ai-toolkit", "bare"]
+"""Whose names the layers have; "bare": those of diffusers' `save_lora_adapter`."""
+
+
 def lora_file(
-    path: Path, pipeline: Path, layers: str = "attn2.to_k", *, form: Literal["diffusers", "kohya", "bare"] = "diffusers"
+    path: Path, pipeline: Path, layers: str = "attn2.to_k", *, form: Form = "diffusers", alpha: float | None = None
 ) -> Path:
-    """Weights for the layers of a pipeline's U-Net whose names end so; "bare": as `save_lora_adapter` names them."""
-    (file,) = (pipeline / "unet").glob("*.safetensors")
+    """Weights for the layers of a pipeline's denoiser whose names end so.
+
+    alpha: is in the file's metadata, as diffusers has it; None: it is the rank.
+    """
+    part = "unet" if (pipeline / "unet").exists() else "transformer"
+    (file,) = (pipeline / part).glob("*.safetensors")
     generator = torch.Generator().manual_seed(0)
     tensors = {}
     with safe_open(file, "pt") as weights:
@@ -32,10 +41,11 @@ def lora_file(
                 tensors |= {f"{start}.lora_down.weight": down, f"{start}.lora_up.weight": up}
                 tensors[f"{start}.alpha"] = torch.tensor(float(RANK))
             else:
-                start = name if form == "bare" else f"unet.{name}"
+                start = {"bare": "", "ai-toolkit": "diffusion_model."}.get(form, f"{part}.") + name
                 tensors |= {f"{start}.lora_A.weight": down, f"{start}.lora_B.weight": up}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path)
+    metadata = {f"{part}.r": RANK, f"{part}.lora_alpha": alpha, f"{part}.target_modules": [layers]}
+    save_file(tensors, path, {"lora_adapter_metadata": json.dumps(metadata)} if alpha else None)
     return path
 
 

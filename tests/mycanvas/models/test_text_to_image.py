@@ -23,12 +23,7 @@ from mycanvas.models.text_to_image import (
     sampling_of,
     tokenizers_of,
 )
-from tests.mycanvas.models.lora_files import embedding_file, lora_file
-
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation:DeprecationWarning",  # diffusers' schedulers
-    "ignore:Already found a `peft_config` attribute:UserWarning",  # peft, of the second LoRA
-)
+from tests.mycanvas.models.lora_files import RANK, embedding_file, lora_file
 
 TinyModel = Callable[[str], Path]
 PROMPTS, SEEDS = ["a photo of a dog", "a mug in the garden", "a cat"], [5, 6, 7]
@@ -166,6 +161,22 @@ def test_loras_of_other_trainers_act_as_those_of_diffusers(tiny_model: TinyModel
     assert abs(picture(folder, str(ours)) - picture(folder, str(kohya))).max() <= 1
 
 
+def test_lora_of_a_transformer_in_another_trainer_s_names_is_found(tiny_model: TinyModel, tmp_path: Path) -> None:
+    folder = tiny_model("z_image")
+    file = lora_file(tmp_path / "a.safetensors", folder, "attention.to_q", form="ai-toolkit")
+
+    assert loaded(folder, [str(file)]).pipeline.get_list_adapters() == {"transformer": ["lora_0"]}
+
+
+def test_alpha_in_a_file_counts(tiny_model: TinyModel, tmp_path: Path) -> None:
+    folder = tiny_model("sd15_images")
+    plain = lora_file(tmp_path / "a.safetensors", folder)
+    halved = lora_file(tmp_path / "b.safetensors", folder, alpha=RANK / 2)
+
+    assert abs(picture(folder, str(halved)) - picture(folder, f"{plain}:0.5")).max() <= 1
+    assert abs(picture(folder, str(halved)) - picture(folder, str(plain))).max() > 1
+
+
 def test_lora_of_another_model_is_refused(tiny_model: TinyModel, tmp_path: Path) -> None:
     sd15, sdxl = tiny_model("sd15_images"), tiny_model("sdxl_images")
     foreign = lora_file(tmp_path / "sdxl.safetensors", sdxl)
@@ -193,6 +204,7 @@ def test_files_that_are_no_lora_are_refused(tmp_path: Path) -> None:
         ("b.safetensors", "is damaged, or no .safetensors file"),
         ("c.safetensors:0.5", "has no LoRA weights"),
         ("d.safetensors", "cannot read .*No such file"),
+        ("c.safetensors:nan", "the weight of a LoRA must be finite"),
         (".", f"cannot read .*{WEIGHTS}: No such file"),
     ]
 
