@@ -1,4 +1,4 @@
-"""`mycanvas push`: publish a built dataset on the Hugging Face Hub."""
+"""`mycanvas push`: publish a built dataset, or a trained model, on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from builder.cli.output import print_result
 @click.option("--dry-run", is_flag=True, help="Print what would be uploaded, and upload nothing.")
 @json_option
 def push(folder: Path, repo_id: str, report: bool, as_json: bool, **options: Any) -> None:
-    """Publish a built dataset on the Hugging Face Hub.
+    """Publish a dataset or a trained model on the Hugging Face Hub.
 
     The source photos that its scenes show are published with it, and the backgrounds as parts of scenes.
     Log in once with `hf auth login`. The dataset becomes visible when all of it is uploaded. After an
@@ -36,8 +36,30 @@ def push(folder: Path, repo_id: str, report: bool, as_json: bool, **options: Any
       mycanvas push mycanvas_data jane/mycanvas --dry-run
       mycanvas push mycanvas_data jane/mycanvas --private --license CC-BY-4.0
       mycanvas push mycanvas_data jane/mycanvas --private --pairs mycanvas_pairs
+      mycanvas push cat2_dog6 jane/cat2-dog6 --private
     """
+    from builder.publish.model import is_trained, push_model
+
+    if is_trained(folder):
+        print_result(push_model(folder, repo_id, **_options_of_models(report=report, **options)), as_json)
+        return
     from builder.inspect.report.page import published_report
     from builder.publish.push import push as publish
 
     print_result(publish(folder, repo_id, report=published_report if report else None, **options), as_json)
+
+
+def _options_of_models(**options: Any) -> dict[str, Any]:
+    """The options that a model has too.
+
+    Raises:
+        ConfigError: another one was given.
+    """
+    from mycanvas.errors import ConfigError
+
+    of_datasets = ("license", "all_photos", "pairs", "report")
+    if given := [name for name in of_datasets if options[name]]:
+        raise ConfigError(
+            f"--{given[0].replace('_', '-')} is an option for datasets; this folder holds a trained model"
+        )
+    return {name: value for name, value in options.items() if name not in of_datasets}

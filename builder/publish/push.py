@@ -7,8 +7,8 @@ after it has put every large one through an upload; and it has no dry run.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from urllib.parse import quote
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.claim import claim
 from builder.pipeline.clean import remove_push_files
+from builder.publish.client import hub_client, no_bars
 from builder.publish.files import Rows
 from builder.publish.publication import CONCEPTS, REPORT, Publication, check_publishable, prepare
 from builder.publish.remote import Remote, changed_files, check_repo_id, dropped_files, read_remote
@@ -160,8 +161,8 @@ def push(
         if not dry_run:
             stack.enter_context(claim(folder, folder.request()))
         checked = check_publishable(folder, license, all_photos=all_photos, pairs=pairs, report=report)
-        stack.enter_context(_no_bars())
-        api = _client(anonymous=dry_run)
+        stack.enter_context(no_bars())
+        api = hub_client(anonymous=dry_run)
         remote = _look(api, repo_id, revision, private, offline=dry_run)
         publication = prepare(folder, checked, repo_id, license, keep=not dry_run)
         sizes = publication.sizes()
@@ -211,19 +212,6 @@ def _check_license(license: str | None) -> None:
         log.warning("the Hub knows no license %s%s; the card says: other, %s", license, hint, name)
 
 
-def _client(*, anonymous: bool) -> HfApi:
-    """A client of the Hub for the user who is logged in; anonymous: a dry run, which also works without a login."""
-    from huggingface_hub import HfApi, get_token
-
-    api = HfApi()
-    if get_token() is None:
-        if anonymous:
-            log.warning("not logged in to the Hub: private repositories are not visible")
-            return api
-        raise HubError("not logged in to the Hub; run: hf auth login (or set HF_TOKEN)")
-    return api
-
-
 def _look(api: HfApi, repo_id: str, revision: str, private: bool, *, offline: bool) -> Remote:
     """The current state of the branch, for a user whose token is valid; offline: allow that the Hub is not reached."""
     from huggingface_hub import get_token
@@ -238,24 +226,6 @@ def _look(api: HfApi, repo_id: str, revision: str, private: bool, *, offline: bo
         if offline and is_unreachable(error):
             return Remote(exists=False, head=None, hashes={}, reached=False)
         raise
-
-
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    """Hide the progress bars of huggingface_hub and datasets, which would overwrite ours."""
-    from datasets.utils import logging as datasets_bars
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    hub_shown, datasets_shown = not are_progress_bars_disabled(), datasets_bars.is_progress_bar_enabled()
-    disable_progress_bars()
-    datasets_bars.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if hub_shown:
-            enable_progress_bars()
-        if datasets_shown:
-            datasets_bars.enable_progress_bar()
 
 
 def _create(api: HfApi, repo_id: str, revision: str, remote: Remote, private: bool) -> None:

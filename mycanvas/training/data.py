@@ -56,7 +56,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What is learned, at which resolution in pixels, by which model, and how it is put in words."""
+    """A composition to learn, at a resolution in pixels, by a model; and how it is put in words."""
 
     composition: Composition
     settings: Settings

@@ -217,7 +217,7 @@ def resolve(hub: FakeHub, request: Request, repo: str, revision: str, path: str)
     return Answer(status, content, {"Accept-Ranges": "bytes", **named, **part})
 
 
-API = r"/api/datasets/(?P<repo>[^/]+/[^/]+)"
+API = r"/api/(?:datasets|models)/(?P<repo>[^/]+/[^/]+)"
 ROUTES: tuple[tuple[str, str, str, Callable[..., Answer]], ...] = (
     ("whoami", "GET", "/api/whoami-v2", whoami),
     ("create", "POST", "/api/repos/create", create),
@@ -231,7 +231,7 @@ ROUTES: tuple[tuple[str, str, str, Callable[..., Answer]], ...] = (
     ("preupload", "POST", API + "/preupload/(?P<revision>[^/]+)", preupload),
     ("commit", "POST", API + "/commit/(?P<revision>[^/]+)", commit),
     ("xet", "GET", API + "/xet-(?P<kind>read|write)-token/(?P<revision>[^/]+)", xet_token),
-    ("batch", "POST", r"/datasets/(?P<repo>[^/]+/[^/]+)\.git/info/lfs/objects/batch", batch),
+    ("batch", "POST", r"(?:/datasets)?/(?P<repo>[^/]+/[^/]+)\.git/info/lfs/objects/batch", batch),
     ("upload", "PUT", "/lfs/(?P<repo>[^/]+/[^/]+)/(?P<sha256>[0-9a-f]{64})", upload),
     ("resolve", "GET HEAD", r"/datasets/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)", resolve),
 )

@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator
 
 from mycanvas.dataset.composition import find_composition
-from mycanvas.errors import ConfigError, ModelError
+from mycanvas.errors import ConfigError, ModelError, StoreError
 from mycanvas.models.trainable import StableDiffusion, load_model
 from mycanvas.training.data import Arm, Draw, TrainingData
 from mycanvas.training.loop import Cache, Loop, fit, loss_of
@@ -165,3 +165,28 @@ def test_token_of_the_tokenizer_is_refused(tiny_model: TinyModel) -> None:
 
 def test_learning_rates_are_the_published_ones() -> None:
     assert {name: method.rate(8) for name, method in METHODS.items()} == {"cd": 8e-5, "cd-lora": 1e-4, "db-lora": 1e-4}
+
+
+def test_checkpoint_resumes_where_it_stopped(lesson: Callable[..., Lesson], tmp_path: Path) -> None:
+    whole, first, second = (lesson("sd15_images", "cd") for _ in range(3))
+    whole.output = tmp_path / "whole"
+    asked = []
+
+    def draws(step: int) -> list[Draw]:
+        asked.append(step)
+        return second.draws
+
+    whole.learn(steps=4, rate=1e-2)
+    first.learn(steps=3, rate=1e-2, checkpoint_every=2)
+    second.learn(steps=4, rate=1e-2, draws=draws)
+
+    assert asked == [2, 3]
+    assert all(torch.equal(weight, second.weights[name]) for name, weight in whole.weights.items())
+
+
+def test_damaged_checkpoint_is_refused(lesson: Callable[..., Lesson]) -> None:
+    given = lesson("sd15_images", "cd-lora")
+    (given.output / "c.safetensors").write_bytes(b"cut off")
+
+    with pytest.raises(StoreError, match=r"c\.safetensors cannot be used .*; delete it to train from the start"):
+        given.learn(steps=1, rate=1e-3)

@@ -1,0 +1,77 @@
+"""`mycanvas train` from the command line: a training, its messages, and wrong usage."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from builder.cli.main import main
+from builder.cli.train import RUNNING, train
+from mycanvas.prompts import PROMPTINGS
+from mycanvas.training.methods import METHODS
+from mycanvas.training.settings import SOURCES, Running, Settings
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
+
+
+COMMON = ("quiet", "verbose")
+"""Options of every command."""
+
+
+@pytest.fixture(scope="module")
+def built(build_shapes: Callable[[int, int], Path]) -> Path:
+    return build_shapes(12, 128)
+
+
+def test_training_ends_with_the_place_of_its_weights(
+    built: Path, tiny_model: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    arguments = ["--data", built, "--model", tiny_model("sd15_images"), "--output", output, "--device", "cpu"]
+    arguments += ["--method", "db-lora", "--steps", 1, "--batch-size", 1, "--class-pictures", 0, "--sample-steps", 1]
+
+    for _ in range(2):
+        main(["train", *map(str, arguments), "--composition", composition_of(built)])
+
+    first, second = capsys.readouterr().out.splitlines()[-2:]
+    assert first == f"weights in {output}; {output}/README.md says how to load them"
+    assert second == f"weights in {output}, as before; {output}/README.md says how to load them"
+
+
+def test_unknown_composition_is_wrong_usage(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--data", built, "--model", "none/none", "--output", tmp_path / "out", "--composition", "cup"]
+
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *map(str, arguments)])
+
+    assert ended.value.code == 2
+    assert f"error: there is no composition 'cup' in {built}; " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_are_the_fields_of_the_settings_with_their_defaults() -> None:
+    required = ["--data", "d", "--output", "o", "--composition", "a+b", "--model", "m"]
+
+    with train.make_context("train", required) as context:
+        given = {name: value for name, value in context.params.items() if name not in ("data", "output", *COMMON)}
+
+    settings, running = Settings(composition="a+b", model="m", method="cd"), Running()
+    assert given == dataclasses.asdict(settings) | dataclasses.asdict(running)
+    assert set(RUNNING) == set(dataclasses.asdict(running))
+
+
+def test_choices_are_the_known_names() -> None:
+    choices = {option.name: list(getattr(option.type, "choices", ())) for option in train.params}
+
+    assert choices["method"] == list(METHODS)
+    assert choices["prompting"] == list(PROMPTINGS)
+    assert choices["source"] == list(SOURCES)
+
+
+def composition_of(folder: Path) -> str:
+    from mycanvas.dataset import open_dataset
+
+    return min(open_dataset(folder).contents().compositions, key=len)

@@ -1,0 +1,218 @@
+"""Whole trainings of tiny models: their files in plain diffusers, resuming, and refusals."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import mycanvas
+from mycanvas.errors import ConfigError, InputError, StoreError
+from mycanvas.io.images import Rgb, decode_rgb, encode_jpeg
+from mycanvas.training.settings import Running, Settings
+from tests.mycanvas.training.conftest import TinyModel, Train
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
+
+ROOT = Path(mycanvas.__file__).parents[1]
+
+
+def load_as_the_card_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, str]:
+    """Run the card's lines of Python; the pipeline, and the prompt of the sample pictures."""
+    (lines,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), flags=re.S)
+    monkeypatch.chdir(folder)
+    names: dict[str, Any] = {}
+    with contextlib.redirect_stderr(io.StringIO()):  # progress bars of diffusers
+        exec(lines, names)  # noqa: S102
+    assert names["image"].size == (64, 64)
+    return names["pipe"], re.findall(r'image = pipe\("(.*)"\)', lines)[0]
+
+
+def picture(pipe: Any, prompt: str) -> Rgb:
+    """The picture of the first sample, as mycanvas generates it."""
+    pipe.set_progress_bar_config(disable=True)
+    noise = torch.Generator().manual_seed(0)
+    found = pipe(prompt, num_inference_steps=2, height=64, width=64, generator=noise, output_type="np").images[0]
+    return np.rint(found * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "prompting"),
+    [("sd15_images", "cd", "plain"), ("sdxl_images", "cd-lora", "gen4gen"), ("sdxl_images", "db-lora", "plain")],
+)
+def test_plain_diffusers_loads_the_result_as_the_card_says_and_shows_the_samples(
+    run: Train,
+    compositions: dict[int, str],
+    tiny_model: TinyModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    method: str,
+    prompting: str,
+) -> None:
+    folder = run(tmp_path / "out", kind, compositions[2], method=method, prompting=prompting, learning_rate=0.05)
+
+    pipe, prompt = load_as_the_card_says(folder, monkeypatch)
+    base = type(pipe).from_pretrained(tiny_model(kind))
+
+    shown, before = picture(pipe, prompt), picture(base, prompt)
+    sample = decode_rgb((folder / "samples" / "000002-0.jpg").read_bytes()).astype(int)
+    assert np.abs(decode_rgb(encode_jpeg(shown)) - sample).max() < 8
+    assert np.abs(shown.astype(int) - before).mean() > 3
+
+
+def test_alphas_are_stored_with_the_weights(run: Train, compositions: dict[int, str], tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    folder = run(tmp_path / "out", "sd15_images", compositions[2], method="cd-lora", rank=4, source="photos")
+
+    with safe_open(folder / "pytorch_lora_weights.safetensors", "pt") as file:
+        metadata = json.loads(file.metadata()["lora_adapter_metadata"])
+    assert (metadata["unet.r"], metadata["unet.lora_alpha"]) == (4, 4)
+
+
+def test_five_concepts_train_with_the_prompts_of_gen4gen(
+    run: Train, compositions: dict[int, str], tmp_path: Path
+) -> None:
+    folder = run(tmp_path / "out", "sdxl_images", compositions[5], prompting="gen4gen", dtype="bfloat16")
+
+    record = json.loads((folder / "training.json").read_text())
+    assert record["finished"]
+    assert len(record["tokens"]) == 6
+    assert len(list((folder / "embeddings").glob("*.clip_g.safetensors"))) == 6
+    assert Settings(composition="a+b+c+d+e", model="m", method="cd").steps is None
+
+
+def test_killed_training_resumes_to_the_same_weights_bit_for_bit(
+    run: Train, built: Path, compositions: dict[int, str], tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    options = {"steps": 20, "batch_size": 1, "checkpoint_every": 2}
+    whole = run(tmp_path / "whole", "sd15_images", compositions[2], **options)
+    killed = tmp_path / "killed"
+    given = {"data": built, "composition": compositions[2], "model": tiny_model("sd15_images"), "output": killed}
+    given |= options | {"class_pictures": 0, "sample_steps": 2, "device": "cpu"}
+    words = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MYCANVAS_CACHE": "off"}
+    with subprocess.Popen([sys.executable, "-m", "mycanvas", "train", *words], env=environment) as process:
+        while not (killed / "checkpoint.safetensors").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert not json.loads((killed / "training.json").read_text())["finished"]
+
+    run(killed, "sd15_images", compositions[2], **options)
+
+    files = [path.relative_to(whole) for path in whole.rglob("*.safetensors")]
+    pairs = [(load_file(whole / file), load_file(killed / file)) for file in files]
+    assert len(files) == 3
+    assert all(torch.equal(one[name], other[name]) for one, other in pairs for name in one)
+    assert not (killed / "checkpoint.safetensors").exists()
+
+
+def test_finished_training_is_kept_and_another_one_is_refused(
+    run: Train, compositions: dict[int, str], tmp_path: Path
+) -> None:
+    folder = run(tmp_path / "out", "sd15_images", compositions[2], method="db-lora", source="photos")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+    run(folder, "sd15_images", compositions[2], method="db-lora", source="photos", accumulate=2)
+    with pytest.raises(
+        StoreError, match=r"holds another training\n  source +was photos, now scenes\n  seed +was 0, now"
+    ):
+        run(folder, "sd15_images", compositions[2], method="db-lora", source="scenes", seed=7)
+
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_class_pictures_are_made_once_for_all_trainings(
+    run: Train, compositions: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYCANVAS_CACHE", str(tmp_path / "cache"))
+    options = {"steps": 1, "class_pictures": 1, "source": "collage", "background_weight": 0.5, "sample_every": 1}
+    run(tmp_path / "first", "sd15_images", compositions[2], **options)
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.jpg")}
+
+    run(tmp_path / "second", "sd15_images", compositions[2], **options, seed=1)
+
+    assert len(made) == 2
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.jpg")} == made
+
+
+def test_only_trained_rows_are_in_the_files_of_embeddings(
+    run: Train, compositions: dict[int, str], tmp_path: Path
+) -> None:
+    folder = run(tmp_path / "out", "sdxl_images", compositions[2], source="photos", steps=1)
+
+    sizes = {
+        path.name: [(k, tuple(v.shape)) for k, v in load_file(path).items()]
+        for path in (folder / "embeddings").iterdir()
+    }
+    assert sorted(sizes) == [
+        f"{name}{suffix}.safetensors" for name in compositions[2].split("+") for suffix in (".clip_g", ".clip_l")
+    ]
+    assert {shape for ((_, shape),) in sizes.values()} == {(48,), (32,)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "error", "message"),
+    [
+        ("sd15_images", {"composition": "ball+cup"}, ConfigError, "there is no composition 'ball.cup' in"),
+        ("flux_fill", {}, ConfigError, "is a FluxFillPipeline; expected StableDiffusionPipeline or"),
+        ("sd15", {}, ConfigError, "is a StableDiffusionInpaintPipeline; expected"),
+        ("sd15_images", {"resolution": 70}, ConfigError, "a multiple of 16, got 70"),
+        ("sd15_images", {"log": "wandb"}, ConfigError, "this package is not installed; run: pip install wandb"),
+        ("sd15_images", {"regularization": Path("none")}, InputError, "none has no class pictures"),
+    ],
+)
+def test_bad_input_is_refused(
+    run: Train,
+    compositions: dict[int, str],
+    tmp_path: Path,
+    kind: str,
+    options: dict[str, Any],
+    error: type[Exception],
+    message: str,
+) -> None:
+    composition = options.pop("composition", compositions[2])
+
+    with pytest.raises(error, match=message):
+        run(tmp_path / "out", kind, composition, **options)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_folder_of_something_else_is_refused(run: Train, compositions: dict[int, str], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+
+    with pytest.raises(StoreError, match=r"holds something else \(notes.txt\)"):
+        run(tmp_path, "sd15_images", compositions[2])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"method": "dreambooth"}, "unknown --method 'dreambooth'"),
+        ({"steps": 0}, "expected --steps of at least 1, got 0"),
+        ({"learning_rate": -1.0}, "expected --learning-rate of at least 0, got -1"),
+        ({"learning_rate": float("nan")}, "got nan"),
+        ({"background_weight": 2.0}, "--background-weight of at most 1"),
+        ({"dtype": "float16"}, "loses small gradients"),
+    ],
+)
+def test_options_out_of_range_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Settings(**({"composition": "a", "model": "m", "method": "cd"} | values))
+    with pytest.raises(ConfigError, match="--checkpoint-every of at least 1"):
+        Running(checkpoint_every=0)
