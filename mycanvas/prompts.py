@@ -144,6 +144,8 @@ def inference_prompt(
 ) -> str:
     """A prompt for concepts in front of a background that training need not have seen.
 
+    It repeats all concepts or none: pictures that are compared have one prompt, which must not favour some of them.
+
     Args:
         composition: the names of the concepts, joined by "+".
         concepts: to show, 1 to 5.
@@ -155,7 +157,8 @@ def inference_prompt(
     Raises:
         InputError: the shortest prompt has more than MAX_TOKENS tokens.
     """
-    return _prompt(composition, concepts, background, prompting, _rng(seed, f"{composition}\0{background}"), count)
+    rng = _rng(seed, f"{composition}\0{background}")
+    return _prompt(composition, concepts, background, prompting, rng, count, fewest_repeated=len(concepts))
 
 
 def _prompt(
@@ -167,6 +170,7 @@ def _prompt(
     count: CountTokens,
     sentence: str = "",
     view: str = "",
+    fewest_repeated: int = 1,
 ) -> str:
     """The longest variant of a prompt that fits."""
     shuffled = [concepts[index] for index in rng.permutation(len(concepts))]
@@ -175,7 +179,7 @@ def _prompt(
     named = listed([with_token(concept.class_name, concept.token) for concept in shuffled])
     listing = f"{view} photo of {own}{named}".lstrip()
     text, needed = "", 0
-    for text in _variants(listing, background, repeated, sentence):
+    for text in _variants(listing, background, repeated, fewest_repeated, sentence):
         needed = count(text)
         if needed <= MAX_TOKENS:
             return text
@@ -185,13 +189,15 @@ def _prompt(
     )
 
 
-def _variants(listing: str, background: str, repeated: Sequence[Named], sentence: str) -> Iterator[str]:
+def _variants(
+    listing: str, background: str, repeated: Sequence[Named], fewest_repeated: int, sentence: str
+) -> Iterator[str]:
     """Prompts from the longest to the shortest: without repetitions, then without details of the background."""
     placed = f"{listing} {background}".rstrip()
     if sentence:
         stated = background.casefold() in sentence.casefold()
         yield f"{listing if stated else placed}. {sentence}"
-    for number in range(len(repeated), 0, -1):
+    for number in range(len(repeated), fewest_repeated - 1, -1):
         yield f"{placed}, with {listed([_known(concept) for concept in repeated[:number]])} in view"
     yield placed
     shorter = [background[: found.start()] for found in _DETAIL.finditer(background)]

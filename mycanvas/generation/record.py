@@ -40,15 +40,14 @@ class Record:
     pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def open_record(folder: Path, requests: Sequence[Request], settings: Settings) -> tuple[Record, list[Request]]:
-    """Record the pictures to make in a folder.
+def plan_record(folder: Path, requests: Sequence[Request], settings: Settings) -> tuple[Record, list[Request]]:
+    """Add pictures to the record of a folder, which is not written yet.
 
     Returns:
         The record with them, and those that are not in the folder yet.
 
     Raises:
-        StoreError: the folder was made with other settings or prompts, has other files of these names, or cannot be
-            written.
+        StoreError: the folder was made with other settings or prompts, or has other files of these names.
     """
     with os_errors(folder):
         if folder.exists() and not folder.is_dir():
@@ -63,9 +62,12 @@ def open_record(folder: Path, requests: Sequence[Request], settings: Settings) -
             pictures={**before.pictures, **planned},
         )
         _check_manifest(folder, record)
-        if record != before:
-            write_checked(folder / RECORD, asdict(record))
         return record, [request for request in requests if not (folder / request.prompt.file).exists()]
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write the record, before any of its pictures."""
+    write_checked(folder / RECORD, asdict(record))
 
 
 def write_manifest(folder: Path, record: Record) -> None:

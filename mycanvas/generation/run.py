@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mycanvas.dataset import Dataset
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.generation.plan import Request, from_dataset, from_file
-from mycanvas.generation.record import open_record, write_manifest
+from mycanvas.generation.record import plan_record, write_manifest, write_record
 from mycanvas.io.files import sha256_of, write_bytes
 from mycanvas.io.images import encode_png
 from mycanvas.io.messages import counted
@@ -118,10 +118,11 @@ def generate(
     else:
         assert prompts is not None  # noqa: S101 - `_check_arguments` has checked it
         requests = from_file(prompts, pictures or 1, count)
-    record, remaining = open_record(output, requests, settings)
+    record, remaining = plan_record(output, requests, settings)
     black = 0
     if remaining:
         loaded = load(snapshot.path, adapters, sampling, device=device, dtype=dtype, offload=offload)
+        write_record(output, record)
         black = _generate(loaded, remaining, output, batch_size, len(requests))
     write_manifest(output, record)
     name = None if dataset is None else dataset.place

@@ -45,8 +45,9 @@ def pipeline_class(folder: Path) -> str:
     Raises:
         ModelError: the folder is no pipeline, diffusers lacks its class, or it is of another kind, as for inpainting.
     """
-    import diffusers
-    from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING as KNOWN
+    with quiet_diffusers():  # importing all pipelines logs what each lacks
+        import diffusers
+        from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING as KNOWN
 
     name: str = read_index(folder)["_class_name"]
     if not is_pipeline(name):
@@ -63,9 +64,9 @@ def pipeline_class(folder: Path) -> str:
 
 def sampling_of(folder: Path, sampling: Sampling) -> dict[str, Any]:
     """The sampling with the defaults of a checkpoint's class, as JSON types; its resolution is None by default."""
+    name = pipeline_class(folder)
     import diffusers
 
-    name = pipeline_class(folder)
     defaults = inspect.signature(getattr(diffusers, name).__call__).parameters
 
     def value(given: float | None, argument: str) -> Any:

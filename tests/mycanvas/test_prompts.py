@@ -172,20 +172,29 @@ def test_five_concepts_fit_and_none_is_left_out(count: CountTokens) -> None:
     assert repeats == {5} if count is added else max(repeats) < 5
 
 
+def within(room: int) -> CountTokens:
+    """Counts as if a model read only so many tokens."""
+    return lambda text: added(text) + MAX_TOKENS - room
+
+
 def test_longer_variants_lose_repetitions_first_then_details_of_the_background() -> None:
     background = "on a rooftop, at night with many lights"
+    scene = scene_of(CAT, DOG, background=background, prompt=f"A photo of a <cat2> cat and a <dog6> dog {background}.")
 
-    def prompt(room: int) -> str:
-        limit = MAX_TOKENS - room
-        return inference_prompt("cat2+dog6", [CAT, DOG], background, GEN4GEN, 0, lambda text: added(text) + limit)
-
-    shortened = list(dict.fromkeys(prompt(room) for room in range(60, 15, -1)))
+    shortened = list(dict.fromkeys(scene_prompt(scene, GEN4GEN, 0, within(room)) for room in range(60, 15, -1)))
     listing = re.escape(shortened[-1].removesuffix("on a rooftop"))
     known = "the <(?:cat2|dog6)> (?:cat|dog)"
     both, one = (f"{background}, with {names} in view" for names in (f"{known} and {known}", known))
 
     for text, end in zip(shortened, (both, one, background, "on a rooftop, at night", "on a rooftop"), strict=True):
         assert re.fullmatch(listing + end, text)
+
+
+def test_inference_favours_no_concept() -> None:
+    prompts = {inference_prompt("cat2+dog6", [CAT, DOG], "at sea", GEN4GEN, 0, within(room)) for room in range(16, 60)}
+
+    assert len(prompts) == 2
+    assert all(prompt.count("<cat2>") == prompt.count("<dog6>") for prompt in prompts)
 
 
 def test_prompt_that_cannot_fit_is_an_error_with_its_text() -> None:

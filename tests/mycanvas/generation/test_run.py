@@ -113,6 +113,20 @@ def test_other_settings_are_refused_by_name(run: Run, output: Path, tmp_path: Pa
     assert content(output) == before
 
 
+def test_model_that_cannot_be_loaded_leaves_nothing(run: Run, output: Path, tiny_model: Any) -> None:
+    with pytest.raises(ModelError, match="is a StableDiffusionInpaintPipeline"):
+        run(model=tiny_model("sd15"))
+    with pytest.raises(ModelError, match="too large"):
+        run(Unloadable())
+
+    assert not output.exists()
+
+
+class Unloadable(Painter):
+    def load(self, *_given: object, **_settings: object) -> Any:
+        raise ModelError("too large")
+
+
 def test_settings_may_change_until_there_is_a_picture(run: Run, output: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(Painter(stop_at=0), sampling=Sampling(resolution=33))
