@@ -111,6 +111,8 @@ def read_config(path: Path) -> Reproduction:
             raise ConfigError(f"{path}: unknown arm {name!r}; {nearest(name, tuple(ARMS))}")
     if not config.arms or len(set(config.arms)) < len(config.arms):
         raise ConfigError(f"{path}: arms must be different names, such as {', '.join(ARMS)}")
+    for name in config.arms:
+        training(config, ARMS[name], "")  # its values are checked before anything is built
     return config
 
 

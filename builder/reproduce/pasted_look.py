@@ -27,8 +27,8 @@ from mycanvas.metrics.results import PictureScores
 
 MARGIN = 0.25
 """Of a crop around a box, as a fraction of its longer side."""
-SMALLEST = 32
-"""Pixels of the shorter side of a box that is measured."""
+SMALLEST = 64
+"""Pixels of the longer side of a box that is measured: its margin has the width that the seam's measure needs."""
 PHOTOS, SCENES = "source photos", "scenes"
 
 
@@ -73,9 +73,9 @@ def measure_looks(dataset: Dataset, run: Run, per_composition: int) -> list[Look
 def look_lines(looks: Sequence[Look]) -> list[str]:
     """A table for a terminal."""
     rows = [["pasted look (low is better)", "objects", "seam", "exposure"]]
-    rows += [
-        [look.name, str(look.seam.count), _with_interval(look.seam), _with_interval(look.exposure)] for look in looks
-    ]
+    for look in looks:
+        count = look.seam.count if look.seam else 0
+        rows.append([look.name, str(count), _with_interval(look.seam), _with_interval(look.exposure)])
     return table_lines(rows, align="left")
 
 
@@ -108,7 +108,7 @@ def _look(name: str, sources: Sequence[_Source], segmenter: MatteFinder) -> Look
 def _measured(image: Rgb, box: Box, segmenter: MatteFinder) -> tuple[float, float] | None:
     """The seam and exposure of the object in a box; None if it is too small, or none is found."""
     x, y, width, height = box
-    if min(width, height) < SMALLEST:
+    if max(width, height) < SMALLEST:
         return None
     margin = MARGIN * max(width, height)
     rows = slice(max(0, round(y - margin)), round(y + height + margin))

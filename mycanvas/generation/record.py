@@ -16,7 +16,7 @@ from typing import Any
 from mycanvas.errors import StoreError
 from mycanvas.generation.plan import Request
 from mycanvas.io.checked import read_checked, write_checked
-from mycanvas.io.files import is_inside, os_errors, write_text
+from mycanvas.io.files import is_inside, os_errors, remove_unfinished, write_text
 from mycanvas.io.tables import table_lines
 from mycanvas.io.text import brief, brief_repr
 from mycanvas.metrics.manifest import MANIFEST, read_prompts
@@ -66,8 +66,11 @@ def plan_record(folder: Path, requests: Sequence[Request], settings: Settings) -
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Write the record, before any of its pictures."""
+    """Write the record, before any of its pictures, and remove what a killed run left of them."""
     write_checked(folder / RECORD, asdict(record))
+    files = [folder / file for file in (*record.pictures, *FILES)]
+    for place in {file.parent for file in files}:
+        remove_unfinished(place, {file.name for file in files if file.parent == place})
 
 
 def write_manifest(folder: Path, record: Record) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
@@ -129,6 +129,14 @@ def unfinished(path: Path) -> Path:
 def unfinished_pattern(name: str) -> str:
     """A regular expression of the results of `unfinished`, for names that match a regular expression."""
     return rf"\.(?:{name})\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}{re.escape(UNFINISHED)}"
+
+
+def remove_unfinished(folder: Path, names: Collection[str] | None = None) -> None:
+    """Remove what killed processes left of files of these names in a folder; None: of any name."""
+    for file in folder.iterdir() if folder.is_dir() else ():
+        match = re.fullmatch(unfinished_pattern("(?P<name>.+)"), file.name)
+        if match and (names is None or match["name"] in names):
+            file.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from mycanvas.dataset.class_pictures import ClassPicture, class_pictures
 from mycanvas.dataset.composition import find_composition
 from mycanvas.errors import ConfigError, MissingExtra, StoreError
 from mycanvas.io.checked import read_checked, write_checked
-from mycanvas.io.files import UNFINISHED, os_errors
+from mycanvas.io.files import UNFINISHED, os_errors, remove_unfinished
 from mycanvas.io.ownership import check_ownership, locked
 from mycanvas.io.tables import table_lines
 from mycanvas.models import pick_device, pick_dtype
@@ -64,6 +64,8 @@ def train(data: Path, output: Path, settings: Settings, running: Running) -> boo
             with os_errors(output):
                 output.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(output / LOCK, output))
+            for folder in (output, *(each for each in output.rglob("*") if each.is_dir())):
+                remove_unfinished(folder)
         model, revision = _load(settings, running, processes)
         arm = Arm(composition, settings, settings.resolution or model.resolution, model)
         with processes.main_process_first():

@@ -104,21 +104,15 @@ def _measure(scene: Scene) -> Mapping[str, float] | Rejected:
 
 
 def seam_and_exposure(image: Rgb, shown: Shown) -> tuple[float, float]:
-    """The scores `seam` and `exposure` of one object in any picture, which need not be a scene.
+    """The scores `seam` and `exposure` of one object in a part of a picture, which need not be a scene.
 
     Args:
-        image: uint8 [H, W, 3].
-        shown: [H, W], where the object is visible; not false everywhere.
+        image: uint8 [H, W, 3]: the object with its surroundings, at least FAR pixels of them to be measured well.
+        shown: [H, W], where the object is visible.
     """
-    rows, columns = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
-    box = (columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1)
-    near = _window(box, shown.shape, margin=RING)
     half, quarter = _lower(image)
-    at_half, at_quarter = _reduced(near, 2), _reduced(near, 4)
-    return (
-        _seam(half[at_half], quarter[at_quarter], shown[::2, ::2][at_half]),
-        _exposure(quarter[at_quarter][..., 0], shown[::4, ::4][at_quarter].view(np.uint8), 1),
-    )
+    mask = shown[::4, ::4].view(np.uint8)
+    return _seam(half, quarter, shown[::2, ::2]), _exposure(quarter[..., 0], mask, 1)
 
 
 def _lower(image: Rgb) -> tuple[Rgb, Lab8]:

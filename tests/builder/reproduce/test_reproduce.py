@@ -101,7 +101,7 @@ def run(config: Path, capsys: pytest.CaptureFixture[str], *options: str) -> Any:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("steps = 2", "steps = 0", "train.steps: expected a whole number of at least 1, got 0"),
+        ("steps = 2", "steps = 0", "expected --steps of at least 1, got 0"),
         ("steps = 2", "step = 2", "unknown key train.step; did you mean steps?"),
         ('"cd + photos", ', '"cd + photo", ', "unknown arm 'cd + photo'; did you mean cd + photos?"),
         ('dataset = "data"', "", 'give build = "build.toml", or the folder of a built dataset'),
@@ -121,7 +121,7 @@ def test_wrong_file_is_refused_by_name(
     with pytest.raises(SystemExit) as ended:
         main(["reproduce", str(config)])
 
-    assert ended.value.code == 1
+    assert ended.value.code == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "reproduction").exists()
 
