@@ -252,3 +252,16 @@ def test_models_that_predict_velocity_learn_velocity(tiny_model: TinyModel, tmp_
             return velocity
 
     assert float(Right(model.pipeline).errors(latents, noise, torch.tensor([0.4]), {}).max()) < 1e-8
+
+
+def test_pooled_embedding_is_that_of_the_end_although_a_token_was_added(tiny_model: TinyModel) -> None:
+    model = load_model(tiny_model("sdxl_images"), "tiny")
+    for part, _ in model.encoders:
+        add_tokens(*model.text(part), {"<dog6>": ["dog"]})
+    tokenizer, encoder = model.text("_2")
+
+    pooled = model.encode(["photo of a <dog6> dog"])["text_embeds"]
+
+    ids = tokenizer("photo of a <dog6> dog", padding="max_length", return_tensors="pt").input_ids
+    at_end = encoder(ids).last_hidden_state[:, ids[0].tolist().index(tokenizer.eos_token_id)]
+    assert torch.allclose(pooled, encoder.text_projection(at_end), atol=1e-6)
