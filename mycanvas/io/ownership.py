@@ -80,9 +80,11 @@ def locked(file: Path, folder: Path, *, shared: bool = False, wait: bool = False
         yield
     finally:
         with os_errors(file):
-            if not shared and _is_at(descriptor, file):
-                file.unlink(missing_ok=True)
-            os.close(descriptor)
+            try:
+                if not shared and _is_at(descriptor, file):
+                    file.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
 
 
 def _acquired(file: Path, shared: bool) -> int | None:

@@ -1,4 +1,4 @@
-"""The campaign: python -m tests.write_errors [--short] [--work WORDS] [--scratch DIR] [--report FILE].
+"""The campaign: python -m tests.write_errors [--short] [--every N] [--work WORDS] [--scratch DIR] [--report FILE].
 
 Prints the runs of each kind of work and each way to fail by their outcomes (campaign.py), and ends with 1 if one is a
 fault. Needs Linux and a C compiler.
@@ -19,6 +19,7 @@ def main() -> int:
     """Run the campaign, in a program whose writes can fail."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="a few calls of a few kinds of work")
+    parser.add_argument("--every", type=int, default=1, help="let every Nth call fail, other ones in each mode")
     parser.add_argument("--work", default="", help="only works whose names contain this")
     parser.add_argument("--scratch", type=Path, help="a folder for all files; a temporary one unless given")
     parser.add_argument("--report", type=Path, help="a JSON Lines file for the outcomes, with all faults")
@@ -26,7 +27,7 @@ def main() -> int:
     if SETTINGS in os.environ:
         from tests.write_errors.program import run
 
-        return run(given.scratch, given.work, given.report, short=given.short)
+        return run(given.scratch, given.work, given.report, short=given.short, every=given.every)
     with tempfile.TemporaryDirectory(prefix="write-errors-") as scratch:
         return _start_again(given.scratch or Path(scratch))
 

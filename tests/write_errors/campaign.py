@@ -17,14 +17,13 @@ import gc
 import os
 import shutil
 import subprocess
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.contracts.small_builds import bytes_of
 from tests.write_errors.child import import_what_it_imports, run_in_child
-from tests.write_errors.failing_disk import FailingDisk, Mode
+from tests.write_errors.failing_disk import MODES, FailingDisk, Mode
 from tests.write_errors.state import USERS, Whole, flaws_of_message, left_files
 from tests.write_errors.work import Place, Work
 
@@ -39,7 +38,7 @@ class Report:
     runs: int = 0
     reported: int = 0
     endured: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
+    kinds: dict[str, int] = field(default_factory=dict)
     unreached: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -68,13 +67,12 @@ class Campaign:
         """Know a work from which others may begin."""
         self._works[work.name] = work
 
-    def run(self, work: Work, modes: Iterable[Mode], chosen: Callable[[list[str]], Iterable[int]]) -> Iterator[Report]:
-        """Let calls of a work fail, in each mode.
+    def run(self, work: Work, every: int = 1) -> Iterator[Report]:
+        """Let calls of a work fail, in each of its modes.
 
         Args:
             work: the work; those that it begins from were learned before.
-            modes: how calls fail.
-            chosen: the numbers of the calls that fail, from 1, given all calls of the undisturbed work.
+            every: let every call of so many fail; other ones in each mode.
         """
         start = self._start_of(work)
         self._restore(start)
@@ -87,13 +85,10 @@ class Campaign:
         if code:
             raise RuntimeError(f"{work.name}, undisturbed: exit code {code}: {self._errors()}")
         whole = Whole.of(self.place.root, self._printed(), start)
-        for mode in modes:
-            if mode.name not in work.modes:
-                continue
-            report = Report(work=work.name, mode=mode.name, calls=sum(work.only in call for call in calls))
-            for number in chosen(calls):
-                if work.only not in calls[number - 1]:
-                    continue
+        numbers = [number for number, call in enumerate(calls, 1) if work.only in call]
+        for place, mode in enumerate(work.modes):
+            report = Report(work=work.name, mode=mode.name, calls=len(numbers))
+            for number in numbers[place * every // len(MODES) :: every]:
                 self._restore(start)
                 self._one(work, mode, number, whole, report)
             yield report
@@ -142,7 +137,8 @@ class Campaign:
             report.unreached += 1
             return
         report.runs += 1
-        report.kinds[hits[0].split()[0]] += 1
+        kind = hits[0].split()[0]
+        report.kinds[kind] = report.kinds.get(kind, 0) + 1
         flaws = list(self._flaws(code, mode, whole, hits[0], work))
         if code == 0 and not flaws:
             report.endured += 1
