@@ -215,7 +215,7 @@ class DamagedBuild:
         refused, masked = (sha256((self.photos / name).read_bytes()) for name in ("ball/1.png", "box/1.png"))
         reviews = build_reviews(folder)
         reviews.put(CutoutReview(photo=refused, verdict="refuse", reason="blurred"))
-        reviews.put(CutoutReview(photo=masked, verdict="accept", mask=sha256(SLIM)), SLIM)
+        reviews.put(CutoutReview(photo=masked, verdict="use", mask=sha256(SLIM)), SLIM)
 
     @contextlib.contextmanager
     def _environment(self) -> Iterator[None]:

@@ -168,7 +168,7 @@ class _Commands:
         def write() -> None:
             reviews = build_reviews(BuildFolder(self.out))
             reviews.put(CutoutReview(photo=photos[0], verdict="refuse", at="2026-11-29T00:00:00+00:00"))
-            reviews.put(CutoutReview(photo=photos[1], verdict="accept", mask=_sha256(png), at="2026-11-29"), png)
+            reviews.put(CutoutReview(photo=photos[1], verdict="use", mask=_sha256(png), at="2026-11-29"), png)
             found = reviews.every().values()
             print([(each.photo, each.verdict, each.mask) for each in found])
 
