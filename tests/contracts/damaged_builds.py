@@ -106,7 +106,7 @@ class DamagedBuild:
         prepare(folder, check_publishable(folder, "CC0-1.0"), "me/x", "CC0-1.0", keep=True)
 
     def fresh(self, command: str) -> Given:
-        """What a command gives for the whole build."""
+        """Run a command on an undamaged copy."""
         self.restore()
         return self.run(command)
 
@@ -158,7 +158,7 @@ class DamagedBuild:
         }
 
     def result(self) -> dict[str, str]:
-        """What `build` and `select` make: the files of the dataset."""
+        """Sums of the files that `build` and `select` make: those of the dataset."""
         return _sums(self.place, [self.place / CARD, *self.place.glob("data/*"), *self.place.glob("concepts/*")])
 
     @property

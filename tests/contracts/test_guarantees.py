@@ -16,7 +16,7 @@ def test_every_test_that_the_page_names_exists() -> None:
     named = TEST.findall(PAGE.read_text("utf-8"))
 
     assert len(named) > 20
-    assert [f"{file}::{name}" for file, name in named if name not in tests_of(ROOT / file)] == []
+    assert [f"{file}::{name}" for file, name in named if name not in defined_in(ROOT / file)] == []
 
 
 def test_every_guarantee_names_a_test() -> None:
@@ -29,7 +29,7 @@ def test_every_guarantee_names_a_test() -> None:
     assert [row for row in rows if not TEST.search(row)] == []
 
 
-def tests_of(file: Path) -> set[str]:
+def defined_in(file: Path) -> set[str]:
     """The names of the tests in a file; none where there is no file."""
     if not file.is_file():
         return set()

@@ -20,16 +20,16 @@ REASONS = {
     "EIO": ("Input/output error",),
     "full disk": ("No space left on device", "database or disk is full"),
 }
-"""What messages say."""
+"""Words of messages, by the way in which calls fail."""
 VAGUE = ("disk I/O error", "unable to open database file", "attempt to write a readonly database", "error closing file")
-"""What SQLite and Arrow say of an error that has passed when its reason is looked for."""
+"""Words of SQLite and Arrow about an error that has passed when its reason is looked for."""
 USERS = ("cache/", "home/", "tmp/")
 """Folders of the place whose content may differ: results that can be made again, and temporary files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Whole:
-    """What undisturbed work leaves and prints. known: sums of each file, before and after it."""
+    """Files and output of undisturbed work. known: sums of each file, before and after it."""
 
     files: dict[str, str]
     output: str
