@@ -10,6 +10,7 @@ A run is one command on one damaged copy, of a build in a folder or of one at a 
     same      the command gives what it gives for the whole build
     kept      as the same; the card that was damaged is kept, as if a person had edited it
     refused   it fails with an error of ours, or one that the loader documents, which names a part of the build
+    warned    `inspect` shows the build without a decision about a cut-out, which a warning names as damaged
     later     `load` gives other pictures, and `inspect` refuses the same folder by name
     fault     anything else: another exception, an error without a name, silently other rows
 """

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
@@ -18,7 +19,7 @@ from builder.pipeline.reviewed_cutouts import build_reviews
 from builder.publish.publication import check_publishable, prepare
 from builder.records import CutoutReview
 from mycanvas.errors import MyCanvasError
-from mycanvas.export import FORMATS
+from mycanvas.export import FORMATS, OPTIONS, PACKAGES
 from mycanvas.io.files import access_error
 from mycanvas.ratings.entries import Flag, Rating
 from mycanvas.ratings.events import Event
@@ -96,8 +97,10 @@ def works(place: Place) -> Iterator[Work]:
     yield Work(name="ratings", run=command.rate, before=("build",), by_files=False)
     yield Work(name="cut-out reviews", run=command.decide, before=("build",), by_files=False)
     yield Work(name="inspect", run=command.main("inspect", place.out), before=("build",))
-    for name in sorted(FORMATS, key=lambda name: (name not in THOROUGH, name)):
-        run = command.main("export", place.out, "--format", name, "--output", place.root / "export")
+    present = (name for name in FORMATS if name not in PACKAGES or find_spec(PACKAGES[name][0]))
+    for name in sorted(present, key=lambda name: (name not in THOROUGH, name)):
+        options = ["--pairs", "same"] if "pairs" in OPTIONS[name] else []  # a concept has one photo
+        run = command.main("export", place.out, "--format", name, "--output", place.root / "export", *options)
         modes = MODES if name in THOROUGH else MODES[:1]
         yield Work(name=f"export {name}", run=run, before=("build",), modes=modes)
     workers = command.build(3, workers=2)
