@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -31,6 +30,9 @@ log = logging.getLogger("mycanvas")
 
 SHARD_ROWS = 512
 """Maximum rows of one file of the dataset: about 200 MB at 1024 x 1024."""
+
+_NO_DIGEST = "0" * 64
+"""Of a shard whose content is not known yet."""
 
 Kept = Sequence[tuple[int, Mapping[str, str]]]
 """For each shard of candidates, in order: its number, and the split of each kept id."""
@@ -190,15 +192,15 @@ def _concept_rows(folder: BuildFolder, photos: Iterable[CutoutUse]) -> Iterator[
 
 def _store(folder: BuildFolder, schema: pa.Schema, rows: Iterable[pa.RecordBatch]) -> str:
     """Write a shard under the sha256 of its content, which is returned; a whole one of this name is kept."""
-    written = folder.shard_file(secrets.token_hex(32))  # until its content is known
-    write_stream(written, schema, rows)
-    digest = sha256_of(written)
-    file = folder.shard_file(digest)
-    with os_errors(file):
-        if has_sha256(file, digest):
-            written.unlink()
-        else:
-            written.replace(file)
+    digest = ""
+
+    def name(written: Path) -> Path | None:
+        nonlocal digest
+        digest = sha256_of(written)
+        file = folder.shard_file(digest)
+        return None if has_sha256(file, digest) else file
+
+    write_stream(folder.shard_file(_NO_DIGEST), schema, rows, name)
     return digest
 
 

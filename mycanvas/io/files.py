@@ -8,7 +8,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
@@ -100,21 +100,29 @@ def write_json(path: Path, values: Any) -> None:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[BinaryIO]:
+def atomic(path: Path, name: Callable[[Path], Path | None] | None = None) -> Iterator[BinaryIO]:
     """Open a binary file that is flushed to the disk and gets its name only when the block ends without an error.
+
+    Args:
+        path: the file.
+        name: gives the file's name in the same folder, from the written file, where that depends on the content; `path`
+            is an example of it. None: the file is there already, and is not kept.
 
     Raises:
         StoreError: it cannot be written; the message says how to fix it. Nothing of the file is left.
     """
     temporary = unfinished(path)
-    with os_errors(path):
+    with os_errors(path if name is None else path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
             try:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-                temporary.replace(path)
+                if target := path if name is None else name(temporary):
+                    temporary.replace(target)
+                else:
+                    temporary.unlink()
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
@@ -132,12 +140,17 @@ def unfinished_pattern(name: str) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk, as fsync does for the content of a file."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Flush the names in a folder to the disk, as fsync does for the content of a file.
+
+    Raises:
+        StoreError: the folder cannot be flushed.
+    """
+    with os_errors(folder):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -183,11 +196,16 @@ def remedy_for(error: OSError, action: Action = "write") -> str | None:
     return (_READING if action == "read" else _REMEDIES).get(error.errno or 0)
 
 
-def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write an Arrow IPC stream, whole or not at all."""
+def write_stream(
+    path: Path,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    name: Callable[[Path], Path | None] | None = None,
+) -> None:
+    """Write an Arrow IPC stream, whole or not at all; path, name: as for `atomic`."""
     import pyarrow as pa
 
-    with atomic(path) as file, pa.ipc.new_stream(file, schema) as writer:
+    with atomic(path, name) as file, pa.ipc.new_stream(file, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
 

@@ -79,9 +79,12 @@ def locked(file: Path, folder: Path, *, shared: bool = False, wait: bool = False
     try:
         yield
     finally:
-        if not shared and _is_at(descriptor, file):
-            file.unlink(missing_ok=True)
-        os.close(descriptor)
+        with os_errors(file):
+            try:
+                if not shared and _is_at(descriptor, file):
+                    file.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
 
 
 def _acquired(file: Path, shared: bool) -> int | None:

@@ -15,6 +15,7 @@ import datasets
 import pytest
 
 from builder.pipeline.build import build
+from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import reselect
 from mycanvas.errors import ConfigError, StoreError
 from tests.contracts.small_builds import KILLED, SAMPLES, SIDE, but_where, bytes_of, config_for
@@ -24,6 +25,18 @@ def test_several_workers_write_the_bytes_of_one(shapes: Path, grounds: Path, who
     build(config_for(shapes, grounds, tmp_path / "out", workers=2))
 
     assert but_where(bytes_of(tmp_path / "out")) == but_where(bytes_of(whole))
+
+
+def test_every_planned_scene_is_there_once(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    settings = {"sizes": [2], "samples": 10, "shard_size": 3, "select": {"attempts": 1}}
+    build(config_for(shapes, grounds, tmp_path / "out", workers=2, **settings))
+    build(config_for(shapes, grounds, tmp_path / "out", workers=2, **{**settings, "samples": 14}))
+
+    folder = BuildFolder(tmp_path / "out")
+    planned = [name for batch in folder.plan().columns("id") for name in batch.column("id").to_pylist()]
+    made = [row["id"] for shard, _ in folder.markers() for row in folder.candidates(shard, ["id"])]
+    assert made == planned
+    assert len(set(made)) == 14
 
 
 MOMENTS = (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from mycanvas.errors import StoreError
 from mycanvas.io.ownership import check_ownership, locked
+from tests.faults import fault
 
 MARKER = ".build/build.json"
 
@@ -91,6 +93,18 @@ def test_a_lock_is_held_once_and_its_file_is_removed(tmp_path: Path) -> None:
         assert (tmp_path / "lock").exists()
 
     assert not (tmp_path / "lock").exists()
+
+
+def test_a_lock_that_cannot_be_removed_is_named(tmp_path: Path) -> None:
+    with (
+        fault(tmp_path / "lock", errno.EIO, "delete"),
+        pytest.raises(StoreError, match=rf"^cannot write {tmp_path}/lock: Input/output error; "),
+        locked(tmp_path / "lock", tmp_path),
+    ):
+        pass
+
+    with locked(tmp_path / "lock", tmp_path):
+        pass
 
 
 def test_a_lock_that_a_killed_process_left_is_taken(tmp_path: Path) -> None:
