@@ -65,9 +65,9 @@ class LocalEngine:
             self._pool = ProcessPoolExecutor(
                 self.workers, mp_context=spawn, initializer=_start_worker, initargs=(log_levels(),)
             )
-        with _delayed_interrupt():
-            submitted = [self._pool.submit(logged, work, task) for task in tasks]
         try:
+            with _delayed_interrupt():
+                submitted = [self._pool.submit(logged, work, task) for task in tasks]
             for done in as_completed(submitted):
                 yield report(done)
         except BrokenProcessPool as error:
