@@ -57,7 +57,7 @@ def meet(campaign: Campaign, meeting: Meeting, kills: int = 0) -> None:
     commands: list[Command] = []
     for name, more in campaign.draw.sample(meeting.commands, len(meeting.commands)):
         commands.append(campaign.start(campaign.works[name].words, place, *more))
-        campaign.wait(commands[0], work, place, share=0.4)
+        campaign.wait(commands[0], work, place)
     for victim in campaign.draw.sample(commands, kills):
         if victim.kill():
             campaign.hits["one of several", meeting.name, "any"] += 1

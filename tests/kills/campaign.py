@@ -179,10 +179,10 @@ class Campaign:
             time.sleep(PERIOD)
         return count
 
-    def wait(self, command: Command, work: Work, place: Place, share: float = 1.0) -> None:
-        """Wait for a random moment of a work, which tends to be an early one; share: how much of the work may pass."""
-        most = share * self._changes[type(place).__name__, work.name]
-        self.watch(command, place, 1 + int(most * self.draw.random() ** 1.5))
+    def wait(self, command: Command, work: Work, place: Place, *, early: bool = True) -> None:
+        """Wait for a random moment of a work; early: it tends to be an early one, so that several fit in one work."""
+        changes = self._changes[type(place).__name__, work.name]
+        self.watch(command, place, 1 + int(changes * self.draw.random() ** (2 if early else 1)))
         time.sleep(self.draw.uniform(0, LATEST))
 
     def check(self, command: Command, ends: Mapping[int, str], what: str) -> int:

@@ -138,7 +138,8 @@ class Url:
         return self._caches / self._machine / mirror_of(self.name).relative_to(mirror_of(self.name).parents[2])
 
     def sums(self) -> dict[str, str]:
-        found = self._files.cat(self._files.find(self._root))  # many at a time
+        names = self._files.find(self._root)
+        found = self._files.cat(names) if names else {}  # many at a time
         start = f"{self._root}/"
         sums = {name.removeprefix(start): hashlib.sha256(content).hexdigest() for name, content in found.items()}
         return but_where(sums)
