@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from builder.pipeline.build_folder import BuildFolder
 from tests.kills.campaign import Campaign
 from tests.kills.commands import Command
+from tests.kills.places import Stages
 
 REFUSED = ("in use by another process", "in use by parts of its build", "was built with another configuration")
 """Words of the messages that refuse a command by name."""
@@ -54,10 +55,11 @@ def meet(campaign: Campaign, meeting: Meeting, kills: int = 0) -> None:
     work = campaign.works[meeting.result]
     campaign.expected(work, campaign.folder)
     place = campaign.fresh(work, campaign.folder)
+    stages = Stages(place.folder, work.plans)
     commands: list[Command] = []
     for name, more in campaign.draw.sample(meeting.commands, len(meeting.commands)):
         commands.append(campaign.start(campaign.works[name].words, place, *more))
-        campaign.wait(commands[0], work, place)
+        campaign.wait(commands[0], work, place, stages)
     for victim in campaign.draw.sample(commands, kills):
         if victim.kill():
             campaign.hits["one of several", meeting.name, "any"] += 1

@@ -14,13 +14,15 @@ import psutil
 
 from tests.contracts.small_builds import bytes_of
 from tests.kills.commands import Command
-from tests.kills.places import Folder, Place, Stages, traces
+from tests.kills.places import STAGES, Folder, Place, Stages, traces
 from tests.kills.works import OUTPUT, Work, draw_inputs, works
 
 PERIOD = 0.0005
 """Seconds between two looks at a folder."""
 LATEST = 0.03
 """Seconds after a change of the folder within which a disturbance comes."""
+IN_STAGE, MOST_CHANGES = 0.6, 12
+"""How many of the moments are counted from the beginning of a drawn stage, and by how many changes at most."""
 MOST_FAULTS = 10
 """Faults after which nothing more is tried."""
 
@@ -125,7 +127,7 @@ class Campaign:
             while code and not self.is_spoilt():
                 command = self.start(work.words, place, *more)
                 if left > 0:
-                    self.wait(command, work, place)
+                    self.wait(command, work, place, stages)
                 stage = stages.now(place.folder)
                 was_hit = left > 0 and way.hit(command, self.draw)
                 what = f"{name}, {kind} at {stage}"
@@ -179,10 +181,14 @@ class Campaign:
             time.sleep(PERIOD)
         return count
 
-    def wait(self, command: Command, work: Work, place: Place, *, early: bool = True) -> None:
-        """Wait for a random moment of a work; early: it tends to be an early one, so that several fit in one work."""
-        changes = self._changes[type(place).__name__, work.name]
-        self.watch(command, place, 1 + int(changes * self.draw.random() ** (2 if early else 1)))
+    def wait(self, command: Command, work: Work, place: Place, stages: Stages) -> None:
+        """Wait for a random moment of a work: after some changes of the place since the start, or since a stage."""
+        changes = 1 + int(self._changes[type(place).__name__, work.name] * self.draw.random() ** 2)
+        if self.draw.random() < IN_STAGE:
+            first, changes = STAGES.index(self.draw.choice(STAGES[2:5])), self.draw.randrange(MOST_CHANGES)
+            while STAGES.index(stages.now(place.folder)) < first and not command.has_ended():
+                self.watch(command, place, 1)
+        self.watch(command, place, changes)
         time.sleep(self.draw.uniform(0, LATEST))
 
     def check(self, command: Command, ends: Mapping[int, str], what: str) -> int:

@@ -177,6 +177,10 @@ def _changed(folder: Path) -> int:
         return 0
 
 
+STAGES = ("start", "cut-outs and plan", "backgrounds", "scenes", "dataset", "end")
+"""The stages of a work, in order; one that is no build has only the last two."""
+
+
 class Stages:
     """Tells the stages of a work in a folder, which holds an earlier build, or nothing.
 

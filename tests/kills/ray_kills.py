@@ -48,7 +48,7 @@ class OnRay:
             place = campaign.fresh(work, self.folder)
             stages, command = Stages(place.folder, work.plans), campaign.start(work.words, place, *self.words)
             for _ in range(min(left, EACH[kind])):
-                campaign.wait(command, work, place, early=False)
+                campaign.wait(command, work, place, stages)
                 was_killed = False
                 while not was_killed and not command.has_ended():
                     was_killed = kill()

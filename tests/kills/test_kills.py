@@ -22,24 +22,24 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 
 @pytest.mark.parametrize("work", ["build", "growing", "keep", "select", "clean"])
 def test_killed_command_that_is_run_again_leaves_the_bytes_of_an_undisturbed_one(campaign: Campaign, work: str) -> None:
-    campaign.disturb(work, PARENT, 2, campaign.works[work].alone)
+    campaign.disturb(work, PARENT, 1, campaign.works[work].alone)
 
     assert campaign.faults == []
-    assert campaign.count("parent", work) == 2
+    assert campaign.count("parent", work) == 1
 
 
 def test_build_whose_worker_was_killed_stops_and_is_resumed_to_the_same_bytes(campaign: Campaign) -> None:
-    campaign.disturb("build", WORKER, 2, TWO)
+    campaign.disturb("build", WORKER, 1, TWO)
 
     assert campaign.faults == []
-    assert campaign.count("worker", "build") == 2
+    assert campaign.count("worker", "build") == 1
 
 
 def test_build_stopped_by_sigterm_is_resumed_to_the_same_bytes(campaign: Campaign) -> None:
-    campaign.disturb("build", SIGTERM, 2, ONE)
+    campaign.disturb("build", SIGTERM, 1, ONE)
 
     assert campaign.faults == []
-    assert campaign.count("SIGTERM", "build") == 2
+    assert campaign.count("SIGTERM", "build") == 1
 
 
 @pytest.mark.parametrize("meeting", MEETINGS, ids=lambda meeting: meeting.name.replace(" ", "-"))
@@ -54,10 +54,10 @@ def test_killed_build_at_s3_is_resumed_on_any_machine_to_the_same_objects(campai
     pytest.importorskip("moto", reason="moto is not installed: pip install 'moto[server]'")
     pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'mycanvas[s3]'")
     with s3_places(campaign) as places:
-        campaign.disturb("build", PARENT, 2, ONE, places, "parent, S3")
+        campaign.disturb("small build", PARENT, 1, ONE, places, "parent, S3")
 
     assert campaign.faults == []
-    assert campaign.count("parent, S3", "build") == 2
+    assert campaign.count("parent, S3", "small build") == 1
 
 
 def test_build_on_ray_whose_worker_was_killed_ends_with_the_same_bytes(campaign: Campaign) -> None:
