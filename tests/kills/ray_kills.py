@@ -49,12 +49,12 @@ class OnRay:
             stages, command = Stages(place.folder, work.plans), campaign.start(work.words, place, *self.words)
             for _ in range(min(left, EACH[kind])):
                 campaign.wait(command, work, place, stages)
-                was_killed = False
-                while not was_killed and not command.has_ended():
-                    was_killed = kill()
-                if was_killed:
-                    campaign.hits[kind, WORK, stages.now(place.folder)] += 1
-                    left -= 1
+                while not command.has_ended():
+                    stage = stages.now(place.folder)
+                    if kill():
+                        campaign.hits[kind, WORK, stage] += 1
+                        left -= 1
+                        break
             if not campaign.check(command, {0: ""}, f"{WORK}, {kind}"):
                 campaign.compare(work, place, self.folder, f"{WORK}, {kind}")
 
