@@ -82,4 +82,5 @@ def meet(campaign: Campaign, meeting: Meeting, kills: int = 0) -> None:
 
 def refusal(output: str) -> str:
     """The words by which a command was refused; empty if it failed in another way."""
-    return next((words for words in REFUSED if words in output), "")
+    errors = "\n".join(line for line in output.splitlines() if line.startswith("error: "))
+    return next((words for words in REFUSED if words in errors), "")
