@@ -23,16 +23,21 @@ from builder.pipeline.prepared_files import read_encoded
 from builder.pipeline.rows import BATCH_ROWS, Row, batches
 from builder.pipeline.source_photos import CutoutUse
 from mycanvas.errors import StoreError
-from mycanvas.io.files import has_sha256, os_errors, sha256_of, sync_folder, unfinished, write_stream, write_text
+from mycanvas.io.files import (
+    has_sha256,
+    os_errors,
+    sha256_of,
+    sync_folder,
+    unfinished,
+    write_stream_by_digest,
+    write_text,
+)
 from mycanvas.schema import SPLITS, concepts_schema, dataset_schema
 
 log = logging.getLogger("mycanvas")
 
 SHARD_ROWS = 512
 """Maximum rows of one file of the dataset: about 200 MB at 1024 x 1024."""
-
-_NO_DIGEST = "0" * 64
-"""Of a shard whose content is not known yet."""
 
 Kept = Sequence[tuple[int, Mapping[str, str]]]
 """For each shard of candidates, in order: its number, and the split of each kept id."""
@@ -53,7 +58,9 @@ def store_splits(folder: BuildFolder, kept: Kept, changes: Mapping[str, Row]) ->
         rows = _kept_rows(folder, kept, split, changes)
         for index in range(count):
             own = _join(rows, min(SHARD_ROWS, total - index * SHARD_ROWS))
-            shards[f"data/{split}-{index:05d}-of-{count:05d}.arrow"] = _store(folder, dataset_schema(), own)
+            shards[f"data/{split}-{index:05d}-of-{count:05d}.arrow"] = write_stream_by_digest(
+                folder.shard_file, dataset_schema(), own
+            )
     return shards
 
 
@@ -72,7 +79,7 @@ def store_concepts(folder: BuildFolder, photos: Iterable[CutoutUse], known: Shar
     if name in known and has_sha256(folder.shard_file(known[name]), known[name]):
         return {name: known[name]}
     rows = batches(_concept_rows(folder, photos), concepts_schema())
-    return {name: _store(folder, concepts_schema(), rows)}
+    return {name: write_stream_by_digest(folder.shard_file, concepts_schema(), rows)}
 
 
 def link_shards(folder: BuildFolder, shards: Shards, before: Manifest | None) -> None:
@@ -188,20 +195,6 @@ def _concept_rows(folder: BuildFolder, photos: Iterable[CutoutUse]) -> Iterator[
             "used": photo.used,
             "attribution": photo.attribution,
         }
-
-
-def _store(folder: BuildFolder, schema: pa.Schema, rows: Iterable[pa.RecordBatch]) -> str:
-    """Write a shard under the sha256 of its content, which is returned; a whole one of this name is kept."""
-    digest = ""
-
-    def name(written: Path) -> Path | None:
-        nonlocal digest
-        digest = sha256_of(written)
-        file = folder.shard_file(digest)
-        return None if has_sha256(file, digest) else file
-
-    write_stream(folder.shard_file(_NO_DIGEST), schema, rows, name)
-    return digest
 
 
 def _link(source: Path, target: Path) -> None:

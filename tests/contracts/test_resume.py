@@ -47,13 +47,13 @@ MOMENTS = (
     ("open", ".build/candidates/.00000.arrow.*"),
     ("os.rename", ".build/candidates/00001.arrow"),
     ("open", ".build/candidates/.00003.json.*"),
-    ("os.rename", ".build/shards/*"),
+    ("os.rename", ".build/shards/SHARD"),
     ("os.rename", "data/objects_le3*"),
     ("os.link", "data/.objects_4*"),
     ("os.rename", "README.md"),
 )
 """Where builds are killed, in turn: before a file is opened for writing, made as a link, or renamed from its temporary
-name (the first path below the output that matches)."""
+name (the first path below the output that matches). SHARD: the name of a whole shard."""
 
 
 def test_build_killed_at_every_step_ends_in_the_same_bytes(
@@ -63,7 +63,9 @@ def test_build_killed_at_every_step_ends_in_the_same_bytes(
     settings.write_text("shard_size = 4\n")
     arguments = ["build", settings, "--concepts", shapes, "--backgrounds", grounds, "--output", output]
     arguments += ["--samples", SAMPLES, "--resolution", SIDE, "--workers", 1]
-    program = json.dumps([MOMENTS, *map(str, [output, *arguments])])
+    shard = min(file.name for file in (whole / ".build" / "shards").iterdir())
+    moments = [(event, pattern.replace("SHARD", shard)) for event, pattern in MOMENTS]
+    program = json.dumps([moments, *map(str, [output, *arguments])])
 
     killed = subprocess.run([sys.executable, "-c", KILLED, program], capture_output=True, text=True, check=False)
     build(config_for(shapes, grounds, output))

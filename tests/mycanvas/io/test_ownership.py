@@ -41,6 +41,16 @@ def test_marker_makes_the_whole_folder_ours(tmp_path: Path) -> None:
     assert check(tmp_path) is True
 
 
+def test_folder_in_which_another_process_begins_at_the_same_moment_is_accepted(tmp_path: Path) -> None:
+    write(tmp_path, ".build/sources.json")
+
+    def begins(_name: str) -> bool:
+        write(tmp_path, MARKER)
+        return False
+
+    assert check_ownership(tmp_path, MARKER, begins) is True
+
+
 @pytest.mark.parametrize(
     ("names", "shown"),
     [
