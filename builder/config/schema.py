@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, PlainValidator, create_model
+from pydantic import Field, PlainValidator, create_model, model_validator
 
 from builder.engines import ENGINES
 from builder.sources import ON_HUB
@@ -117,6 +117,12 @@ class BuildConfig(PlanConfig):
     caption: CaptionConfig
     score: ScoreConfig
     select: SelectConfig = SelectConfig()
+
+    @model_validator(mode="after")
+    def _check_address(self) -> Self:
+        if self.address is not None and self.engine == "local":
+            raise ValueError(f'the engine "local" has no address, got {brief_repr(self.address)}; add --engine ray')
+        return self
 
     @property
     def folder(self) -> Path:

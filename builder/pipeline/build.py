@@ -18,6 +18,7 @@ from builder.pipeline.context import WHOLE, BuildContext, Part, prepare_runtime
 from builder.pipeline.finalize import Summary, finalize, last_selection
 from builder.pipeline.inputs import Inputs, build_request, find_inputs
 from builder.pipeline.keep import make_until_kept
+from builder.pipeline.memory import give_back
 from builder.pipeline.plan import Plan
 from builder.pipeline.prepare import cut_out_all, paint_all
 from builder.pipeline.remote import RemoteFolder, in_output
@@ -87,6 +88,7 @@ def make_planned(planner: Planner, samples: int | None = None) -> Plan:
 
 def make_dataset(config: BuildConfig, folder: BuildFolder) -> Summary:
     """Select from the scenes, all of which are made, and write the dataset and its card."""
+    give_back()
     config = with_last_selection(config, folder)
     write_checked(folder.config_file, _recorded(config))
     summary = finalize(folder, config)

@@ -175,6 +175,6 @@ def _warn_of_lost_concept(cutouts: Sequence[CutoutUse], gate: float) -> None:
         return
     log.warning(
         'concept "%s" is left out: its best cut-out, of %s, has quality %s, below segment.min_quality %g; '
-        "to use it all the same, build again with --keep-best and another --output",
+        "to use it all the same, add --keep-best",
         *(concept, best.id, format_quality(best.quality or 0.0), gate),
     )

@@ -292,7 +292,7 @@ def test_keep_best_keeps_a_concept_below_min_quality(
     without = capsys.readouterr().out
     main([str(each) for each in ["build", *arguments, tmp_path / "kept", "--keep-best"]])
 
-    assert "below segment.min_quality 0.9999; to use it all the same, build again with --keep-best" in caplog.text
+    assert "below segment.min_quality 0.9999; to use it all the same, add --keep-best" in caplog.text
     assert "\n4 of 5 photos used\n" in without
     assert "\n5 of 5 photos used\n" in capsys.readouterr().out
 

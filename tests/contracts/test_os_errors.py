@@ -284,6 +284,23 @@ def test_pipe_in_place_of_a_file_is_refused_by_name(
     assert "pipe" in errors
 
 
+def test_temporary_files_that_cannot_be_removed_do_not_fail_a_push(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept: list[str] = []
+
+    def fail(operation: Operation, path: Path) -> None:
+        if operation == "delete" and path.parent == place and len(path.stem) == 64:  # relative to an open folder
+            kept.append(path.name)
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path.name)
+
+    with watched(fail):
+        code, errors = run(capsys, *COMMANDS["push"])
+
+    assert code == 0, errors
+    assert kept
+
+
 def test_python_functions_raise_errors_of_the_package(place: Path) -> None:
     with fault(place / "built" / "README.md", errno.EACCES, "read"), pytest.raises(MyCanvasError, match=r"README\.md"):
         reselect("built", min_visible=0.1)

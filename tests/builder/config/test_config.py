@@ -67,6 +67,11 @@ def test_exclusive_keys_are_reported_without_a_location() -> None:
         parse_config({"concepts": "photos", "samples": 3, "samples_per_composition": 2})
 
 
+def test_address_without_a_cluster_is_refused_before_anything_is_written() -> None:
+    with pytest.raises(ConfigError, match=r"^the engine .local. has no address, got 'HOST:6379'; add --engine ray$"):
+        parse_config({"concepts": "photos", "address": "HOST:6379"})
+
+
 def test_paths_and_local_models_are_relative_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "build.toml"
     file.write_text(

@@ -54,7 +54,7 @@ def test_concept_without_a_usable_cutout_is_reported_with_the_reason(caplog: pyt
 
     low, none = caplog.messages
     assert 'concept "cup" is left out: its best cut-out, of cup/0.jpg, has quality 0.799, below' in low
-    assert low.endswith("; to use it all the same, build again with --keep-best and another --output")
+    assert low.endswith("; to use it all the same, add --keep-best")
     assert none == 'concept "dog" is left out: none of its photos gave a cut-out (no object found)'
 
 
