@@ -10,9 +10,6 @@ import click
 from builder.cli.options import PATH, OnceCommand
 from builder.cli.output import print_lines
 
-RUNNING = ("device", "accumulate", "checkpointing", "checkpoint_every", "sample_every", "sample_steps", "log")
-"""Options that are fields of mycanvas.training.settings.Running; the others are fields of Settings."""
-
 
 @click.command(cls=OnceCommand)
 @click.option("--data", type=PATH, required=True, help="Folder of a built dataset.")
@@ -76,7 +73,7 @@ def train(data: Path, output: Path, **options: Any) -> None:
     """Train a text-to-image model on one composition of a dataset.
 
     The result is a folder of weights that diffusers loads, whose README.md says how. After an
-    interruption, the same command resumes. On several GPUs: accelerate launch -m mycanvas train …
+    interruption, the same command resumes. On two GPUs: torchrun --nproc-per-node 2 -m mycanvas train …
 
     \b
     Example:
@@ -84,10 +81,9 @@ def train(data: Path, output: Path, **options: Any) -> None:
         --model stable-diffusion-v1-5/stable-diffusion-v1-5 --output cat2_dog6
     """
     from mycanvas.training.run import train as run
-    from mycanvas.training.settings import Running, Settings
+    from mycanvas.training.settings import read_settings
 
-    running = Running(**{name: options.pop(name) for name in RUNNING})
-    written = run(data, output, Settings(**options), running)
+    written = run(data, output, read_settings(options))
     print_lines(
         [f"weights in {output}{'' if written else ', as before'}; {output / 'README.md'} says how to load them"]
     )

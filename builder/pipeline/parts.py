@@ -16,6 +16,7 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.claim import claim, share
 from builder.pipeline.context import Part
 from builder.pipeline.finalize import Summary
+from builder.pipeline.prepare import paint_all
 from builder.pipeline.remote import in_output
 from builder.pipeline.shard import make_scenes, missing_shards
 from mycanvas.errors import ConfigError, InUseError
@@ -107,5 +108,6 @@ def _make_part(setup: Setup, part: Part, *, wait: bool = False) -> Counter[str] 
             if not cut_out_first(context, setup.inputs).is_complete():
                 return None
             plan = folder.plan()
+            paint_all(context, plan)  # where the process that planned was killed before it had
             make_scenes(context, plan, setup.inputs.backgrounds)
             return Counter(str(Part(shard % part.count, part.count)) for shard in missing_shards(folder, plan))

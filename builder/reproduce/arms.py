@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mycanvas.dataset import file_name
 
@@ -13,9 +14,9 @@ class Arm:
     """One way of training; method, source and prompting as in `mycanvas.training.settings.Settings`."""
 
     name: str
-    method: str
-    source: str
-    prompting: str = "plain"
+    method: Literal["cd", "db-lora"]
+    source: Literal["photos", "both", "collage"]
+    prompting: Literal["plain", "gen4gen"] = "plain"
 
     @property
     def folder(self) -> str:

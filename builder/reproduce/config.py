@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, cast, get_type_hints
 
 from pydantic import Field, ValidationError, create_model
 
@@ -18,7 +17,7 @@ from mycanvas.io.toml import located, read_toml
 from mycanvas.metrics import settings as scoring
 from mycanvas.metrics.protocol import PER_COMPOSITION
 from mycanvas.models.text_to_image import Sampling
-from mycanvas.training.settings import Running, Settings
+from mycanvas.training.settings import Settings
 
 OUTPUT = "reproduction"
 PATHS = ("build", "dataset", "output", "regularization")
@@ -27,20 +26,21 @@ GIVEN = ("composition", "method", "prompting", "source", "model", "device", "dty
 """Fields of trainings that follow from the composition, the arm, or keys of the whole file."""
 
 
-def _table(name: str, *records: type, without: Sequence[str] = ()) -> type[Table]:
-    """A table whose keys are the fields of dataclasses, which check the values."""
-    found: dict[str, Any] = {}
-    for record in records:
-        hints = get_type_hints(record)
-        for field in fields(record):
-            if field.name not in without:
-                kind = Location | None if hints[field.name] == Path | None else hints[field.name]
-                found[field.name] = (kind, ... if field.default is MISSING else field.default)
-    return create_model(name, __base__=Table, __module__=__name__, **found)
+def _without(table: type[Table], *names: str) -> type[Table]:
+    """A table with the keys of another one but some."""
+    kept = {name: (field.annotation, field) for name, field in table.model_fields.items() if name not in names}
+    return create_model(table.__name__, __base__=Table, __module__=__name__, **cast(dict[str, Any], kept))
 
 
-TrainTable = _table("TrainTable", Settings, Running, without=GIVEN)
-ScoreTable = _table("ScoreTable", scoring.Settings)
+def _of_dataclass(record: type) -> type[Table]:
+    """A table whose keys are the fields of a dataclass."""
+    kinds = get_type_hints(record)
+    found = {field.name: (kinds[field.name], field.default) for field in fields(record)}
+    return create_model(record.__name__, __base__=Table, __module__=__name__, **cast(dict[str, Any], found))
+
+
+TrainTable = _without(Settings, *GIVEN)
+ScoreTable = _of_dataclass(scoring.Settings)
 
 
 class GenerateTable(Table):
@@ -77,8 +77,8 @@ class Reproduction(Table):
     """The text-to-image model to train: "owner/name@revision" on the Hub, or a folder."""
     device: str = "auto"
     """Where models run: "auto", "cpu", "cuda", "cuda:1" or "mps"."""
-    dtype: str = "auto"
-    """Their precision: "auto", "float32" or "bfloat16"."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Their precision."""
     compositions: tuple[str, ...] = Field(default=(), strict=False)
     """Those to train; none: all of the dataset."""
     arms: tuple[str, ...] = Field(default=tuple(ARMS), strict=False)
@@ -111,30 +111,21 @@ def read_config(path: Path) -> Reproduction:
             raise ConfigError(f"{path}: unknown arm {name!r}; {nearest(name, tuple(ARMS))}")
     if not config.arms or len(set(config.arms)) < len(config.arms):
         raise ConfigError(f"{path}: arms must be different names, such as {', '.join(ARMS)}")
-    for name in config.arms:
-        training(config, ARMS[name], "")  # its values are checked before anything is built
     return config
 
 
-def training(config: Reproduction, arm: Arm, composition: str) -> tuple[Settings, Running]:
-    """The settings of one training.
-
-    Raises:
-        ConfigError: a value is out of range.
-    """
-    values: Mapping[str, Any] = dict(config.train)
-    running = {field.name: values[field.name] for field in fields(Running) if field.name in values}
-    own = {name: value for name, value in values.items() if name not in running}
-    settings = Settings(
+def training(config: Reproduction, arm: Arm, composition: str) -> Settings:
+    """The settings of one training."""
+    return Settings(
         composition=composition,
         method=arm.method,
         source=arm.source,
         prompting=arm.prompting,
         model=config.model,
+        device=config.device,
         dtype=config.dtype,
-        **own,
+        **dict(config.train),
     )
-    return settings, Running(device=config.device, **running)
 
 
 def _known(location: tuple[str | int, ...]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -39,7 +39,7 @@ class Work:
         """How long it takes at a pace."""
         steps = Counter[str]()
         for arm, composition in self.trainings:
-            given = training(config, arm, composition)[0].steps
+            given = training(config, arm, composition).steps
             steps[arm.method] += given or default_steps(composition.count("+") + 1)
         seconds = sum(count * pace.step[method] for method, count in steps.items())
         return (seconds + self.pictures * pace.picture) / 3600
@@ -47,7 +47,9 @@ class Work:
 
 def measure_pace(config: Reproduction, place: Path, work: Work) -> Pace:
     """Try the first training of each method, and a picture. Nothing of it is kept."""
-    first = {arm.method: (arm, composition) for arm, composition in reversed(work.trainings)}
+    first: dict[str, tuple[Arm, str]] = {
+        arm.method: (arm, composition) for arm, composition in reversed(work.trainings)
+    }
     with TemporaryDirectory() as folder:
         step = {
             method: _seconds_of(_train, config, place, Path(folder) / method, *task) / STEPS
@@ -68,9 +70,10 @@ def _seconds_of(trial: Any, *arguments: Any) -> float:
 
 
 def _train(size: int, config: Reproduction, place: Path, folder: Path, arm: Arm, composition: str) -> None:
-    settings, running = training(config, arm, composition)
-    settings = replace(settings, steps=1 + size * STEPS, class_pictures=min(1, settings.class_pictures))
-    train(place, folder / str(size), settings, replace(running, sample_steps=1, sample_every=0, log=None))
+    settings = training(config, arm, composition)
+    trial = {"steps": 1 + size * STEPS, "class_pictures": min(1, settings.class_pictures)}
+    once = {"sample_steps": 1, "sample_every": 0, "log": None}
+    train(place, folder / str(size), settings.model_copy(update={**trial, **once}))
 
 
 def _generate(size: int, config: Reproduction, place: Path, folder: Path) -> None:

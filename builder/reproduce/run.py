@@ -171,7 +171,7 @@ def _missing(config: Reproduction, arm: Arm, compositions: Sequence[str]) -> int
 def _train_and_generate(config: Reproduction, place: Path, dataset: Dataset, arm: Arm, composition: str) -> None:
     log.info("%s, %s", composition, arm.name)
     trained = _folder(config, arm, composition)
-    train(place, trained, *training(config, arm, composition))
+    train(place, trained, training(config, arm, composition))
     generate(
         config.model,
         config.output / GENERATED / arm.folder,

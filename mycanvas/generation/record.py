@@ -68,9 +68,7 @@ def plan_record(folder: Path, requests: Sequence[Request], settings: Settings) -
 def write_record(folder: Path, record: Record) -> None:
     """Write the record, before any of its pictures, and remove what a killed run left of them."""
     write_checked(folder / RECORD, asdict(record))
-    files = [folder / file for file in (*record.pictures, *FILES)]
-    for place in {file.parent for file in files}:
-        remove_unfinished(place, {file.name for file in files if file.parent == place})
+    remove_unfinished(folder, {Path(file).name for file in (*record.pictures, *FILES)})
 
 
 def write_manifest(folder: Path, record: Record) -> None:

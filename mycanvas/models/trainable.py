@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mycanvas.errors import ConfigError
+from mycanvas.io.files import write_bytes
+from mycanvas.io.images import encode_jpeg
+from mycanvas.io.progress import tracked
+from mycanvas.models.batches import in_batches
 from mycanvas.models.pipelines import load_pipeline, quiet_diffusers, read_index
+from mycanvas.models.text_to_image import Sampling, TextToImage
 
 if TYPE_CHECKING:
     import torch
@@ -37,10 +42,14 @@ class StableDiffusion:
         self.cell: int = pipeline.vae_scale_factor
         self.resolution: int = self.denoiser.config.sample_size * self.cell
         self.multiple: int = self.cell * 2 ** (len(self.denoiser.config.block_out_channels) - 1)
+        # Kept, because diffusers looks for them in all parts of the model, which takes a tenth of a small model's step.
+        self.device: torch.device = self.denoiser.device
+        self.dtype: torch.dtype = self.denoiser.dtype
         self._noise = DDPMScheduler.from_config(pipeline.scheduler.config)
 
     def place(self, device: torch.device, dtype: torch.dtype, checkpointing: bool) -> None:
         """Move it to a device. All but the autoencoder, which has to be exact, get the precision."""
+        self.device, self.dtype = device, dtype
         with quiet_diffusers():
             self.pipeline.to(device)
             for model in (self.denoiser, *(self.text(part)[1] for part, _ in self.encoders)):
@@ -52,11 +61,28 @@ class StableDiffusion:
         """A context in which it computes at its precision, although adapters and autoencoder are float32."""
         import torch
 
-        kind = self.denoiser.device.type
-        context: AbstractContextManager[Any] = torch.autocast(
-            kind, torch.bfloat16, self.denoiser.dtype == torch.bfloat16
-        )
+        is_reduced = self.dtype == torch.bfloat16
+        context: AbstractContextManager[Any] = torch.autocast(self.device.type, torch.bfloat16, is_reduced)
         return context
+
+    def generate(self, pictures: Mapping[Path, tuple[str, int]], resolution: int, steps: int) -> None:
+        """Generate pictures, except those whose files exist.
+
+        Args:
+            pictures: the prompt and the seed of each JPEG.
+            resolution: their sides in pixels.
+            steps: of denoising.
+
+        Raises:
+            ModelError: memory is too small for one picture.
+            StoreError: a file cannot be written.
+        """
+        pipeline = TextToImage(self.pipeline, Sampling(steps=steps, resolution=resolution))
+        missing = {file: each for file, each in pictures.items() if not file.exists()}
+        for file, each in tracked(missing.items(), "generating", len(missing), "picture"):
+            with self.precision():
+                (picture,) = in_batches([each], 1, lambda batch: pipeline.generate(*zip(*batch, strict=True)))
+            write_bytes(file, encode_jpeg(picture))
 
     def text(self, part: str) -> tuple[Any, Any]:
         """The tokenizer and the text encoder with a suffix of `encoders`."""
@@ -64,13 +90,13 @@ class StableDiffusion:
 
     def encode(self, prompts: Sequence[str]) -> Conditions:
         """Encode prompts as the pipeline does; gradients reach the embeddings of tokens."""
-        embeddings, _ = self.pipeline.encode_prompt(list(prompts), self.denoiser.device, 1, False)
+        embeddings, _ = self.pipeline.encode_prompt(list(prompts), self.device, 1, False)
         return {"encoder_hidden_states": embeddings}
 
     def to_latents(self, pixels: torch.Tensor) -> torch.Tensor:
         """float32 [N, 3, H, W] in [-1, 1] -> float32 [N, C, H / cell, W / cell]; no random draws."""
         vae = self.pipeline.vae
-        latents: torch.Tensor = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode()
+        latents: torch.Tensor = vae.encode(pixels.to(self.device)).latent_dist.mode()
         return latents.float() * vae.config.scaling_factor
 
     def errors(
@@ -88,7 +114,7 @@ class StableDiffusion:
         noisy = self._noise.add_noise(latents, noise, steps)
         is_velocity = self._noise.config.prediction_type == "v_prediction"
         target = self._noise.get_velocity(latents, noise, steps) if is_velocity else noise
-        return (self.predict(noisy.to(self.denoiser.dtype), steps, conditions).float() - target).square()
+        return (self.predict(noisy.to(self.dtype), steps, conditions).float() - target).square()
 
     def predict(self, noisy: torch.Tensor, steps: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """The denoiser's output, [N, C, h, w]."""
@@ -113,9 +139,7 @@ class StableDiffusionXL(StableDiffusion):
 
     def encode(self, prompts: Sequence[str]) -> Conditions:
         """Encode prompts as the pipeline does; gradients reach the embeddings of tokens."""
-        encoded = self.pipeline.encode_prompt(
-            list(prompts), device=self.denoiser.device, do_classifier_free_guidance=False
-        )
+        encoded = self.pipeline.encode_prompt(list(prompts), device=self.device, do_classifier_free_guidance=False)
         return {"encoder_hidden_states": encoded[0], "text_embeds": encoded[2]}
 
     def predict(self, noisy: torch.Tensor, steps: torch.Tensor, conditions: Conditions) -> torch.Tensor:

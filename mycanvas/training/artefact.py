@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,31 +12,25 @@ from typing import TYPE_CHECKING, Any
 from mycanvas.dataset import file_name
 from mycanvas.io.files import write_bytes, write_text
 from mycanvas.models import is_local, split_name
-from mycanvas.training.methods import ADAPTER
+from mycanvas.models.learned import ADAPTER
 
 if TYPE_CHECKING:
-    import torch
-
     from mycanvas.models.trainable import StableDiffusion
 
 LORA, CARD = "pytorch_lora_weights.safetensors", "README.md"
 
-Embeddings = Mapping[str, Mapping[str, "torch.Tensor"]]
-"""The embedding [D] of each token, by a text encoder's suffix in the pipeline ("", "_2") and the token."""
 
-
-def write_weights(folder: Path, model: StableDiffusion, embeddings: Embeddings) -> None:
+def write_weights(folder: Path, model: StableDiffusion, embeddings: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the LoRA of a model's denoiser, and a file for each token and text encoder.
 
-    Raises:
-        StoreError: a file cannot be written.
+    embeddings: tensors [D], by a text encoder's suffix in the pipeline ("", "_2") and the token.
     """
     from peft import get_peft_model_state_dict
     from safetensors.torch import save
 
     weights = {name: value.float().cpu() for name, value in get_peft_model_state_dict(model.denoiser).items()}
     metadata = model.denoiser.peft_config[ADAPTER].to_dict()  # without it, diffusers would take alpha for the rank
-    with TemporaryDirectory() as temporary:
+    with TemporaryDirectory(dir=folder) as temporary:
         model.save_lora(Path(temporary), weights, metadata)
         write_bytes(folder / LORA, (Path(temporary) / LORA).read_bytes())
     for part, ending in model.encoders:
@@ -49,38 +43,23 @@ def embedding_file(token: str, ending: str) -> str:
     return f"embeddings/{file_name(token.strip('<>'))}{ending}.safetensors"
 
 
-def write_card(
-    folder: Path, model: StableDiffusion, record: Mapping[str, Any], prompt: str, samples: Sequence[str]
-) -> None:
+def write_card(folder: Path, model: StableDiffusion, record: Mapping[str, Any], samples: Mapping[str, str]) -> None:
     """Write the model card: how plain diffusers loads the files, samples, settings, and the digest of the data.
 
     Args:
         folder: of the result.
         model: that was trained.
         record: of the training, as in training.json.
-        prompt: an example.
-        samples: names of pictures in the folder.
-
-    Raises:
-        StoreError: it cannot be written.
+        samples: the prompts of pictures in the folder, by their names.
     """
     import jinja2
 
     base, tokens = split_name(record["model"])[0], record["tokens"]
-    files = {part: [embedding_file(token, ending) for token in tokens] for part, ending in model.encoders}
-    environment = jinja2.Environment(  # noqa: S701 - Markdown
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined
-    )
+    values = {"pipeline": type(model.pipeline).__name__, "base": base, "lora": LORA, "tokens": tokens}
+    values["files"] = {part: [embedding_file(t, end) for t in tokens] for part, end in model.encoders if tokens}
+    values["revision"] = None if is_local(base) else record["revision"]
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)  # noqa: S701 - Markdown
     environment.filters["quoted"] = partial(json.dumps, ensure_ascii=False)
-    text = environment.get_template("card.md.jinja").render(
-        pipeline=type(model.pipeline).__name__,
-        base=base,
-        revision=None if is_local(base) else record["revision"],
-        lora=LORA,
-        files=files if tokens else {},
-        tokens=tokens,
-        prompt=prompt,
-        samples=samples,
-        record=record,
-    )
+    text = environment.get_template("card.md.jinja").render(**values, samples=samples, record=record)
     write_text(folder / CARD, text + "\n")

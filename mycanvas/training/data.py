@@ -11,22 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mycanvas import prompts
 from mycanvas.dataset.class_pictures import ClassPicture
 from mycanvas.dataset.composition import Composition
 from mycanvas.dataset.pixels import Shown, draw_zoom, show_class_picture, show_collage, show_photo, show_scene
 from mycanvas.errors import InputError
-from mycanvas.prompts import (
-    MAX_TOKENS,
-    PROMPTINGS,
-    CountTokens,
-    Named,
-    Prompting,
-    inference_prompt,
-    photo_prompt,
-    scene_prompt,
-    token_counter,
-    tokens_of,
-)
 from mycanvas.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,29 +53,30 @@ class Arm:
     model: StableDiffusion
 
     @property
-    def concepts(self) -> list[Named]:
+    def concepts(self) -> list[prompts.Named]:
         """The concepts as prompts name them."""
-        return [Named(token=each.token, class_name=each.class_name) for each in self.composition.concepts]
+        return [prompts.Named(token=each.token, class_name=each.class_name) for each in self.composition.concepts]
 
     @property
-    def prompting(self) -> Prompting:
+    def prompting(self) -> prompts.Prompting:
         """How prompts are written."""
-        return PROMPTINGS[self.settings.prompting]
+        return prompts.PROMPTINGS[self.settings.prompting]
 
     @property
-    def count(self) -> CountTokens:
+    def count(self) -> prompts.CountTokens:
         """Counts the tokens of a prompt, with the tokenizers as they are now."""
-        return token_counter([self.model.text(part)[0] for part, _ in self.model.encoders])
+        return prompts.token_counter([self.model.text(part)[0] for part, _ in self.model.encoders])
 
     def words(self) -> dict[str, list[str]]:
         """The tokens of prompts, each with the words that its embedding begins as: all classes of a composition."""
         own = {each.token: [each.class_name] for each in self.concepts}
-        tokens = tokens_of(self.composition.name, self.concepts, self.prompting)
+        tokens = prompts.tokens_of(self.composition.name, self.concepts, self.prompting)
         return {token: own.get(token, [each.class_name for each in self.concepts]) for token in tokens}
 
     def prompt(self, background: str, seed: int = 0) -> str:
         """A prompt for all concepts in front of a background; "": none."""
-        return inference_prompt(self.composition.name, self.concepts, background, self.prompting, seed, self.count)
+        options = (background, self.prompting, seed, self.count)
+        return prompts.inference_prompt(self.composition.name, self.concepts, *options)
 
 
 class TrainingData:
@@ -101,9 +91,7 @@ class TrainingData:
         sources = [list(_photos(arm))] if name != "scenes" else []
         sources += [list((_collages if name == "collage" else _scenes)(arm))] * often if name != "photos" else []
         if not all(sources):
-            raise InputError(
-                f"{arm.composition.name} lacks pictures to learn from; choose another --source than {name}"
-            )
+            raise InputError(f"{arm.composition.name} has no pictures for --source {name}; choose another source")
         self._sources, self._classes = list(map(_grouped, sources)), _grouped(_class_pictures(arm, classes))
         self.digest = _digest(arm, classes, chain(*self._sources[0], *self._sources[-1], *self._classes))
 
@@ -117,18 +105,18 @@ class TrainingData:
 
 def _photos(arm: Arm) -> Iterator[Example]:
     seed, outside = arm.settings.seed, arm.settings.background_weight
-    for concept, named in zip(arm.composition.concepts, arm.concepts, strict=True):
+    for number, (concept, named) in enumerate(zip(arm.composition.concepts, arm.concepts, strict=True)):
         for index, photo in enumerate(concept.photos):
-            rng = np.random.default_rng([seed, index])
+            rng = np.random.default_rng([seed, number, index])
             for zoom in (draw_zoom(rng) for _ in range(VIEWS)):
-                prompt = photo_prompt(named, arm.prompting, seed, arm.count, zoom.words)
+                prompt = prompts.photo_prompt(named, arm.prompting, seed, arm.count, zoom.words)
                 yield Example(concept.name, prompt, partial(show_photo, photo, zoom, arm.resolution, outside))
 
 
 def _scenes(arm: Arm) -> Iterator[Example]:
     for scene in arm.composition.scenes:
         show = partial(show_scene, scene, arm.resolution, arm.model.multiple, arm.settings.background_weight)
-        yield Example("", scene_prompt(scene, arm.prompting, arm.settings.seed, arm.count), show)
+        yield Example("", prompts.scene_prompt(scene, arm.prompting, arm.settings.seed, arm.count), show)
 
 
 def _collages(arm: Arm) -> Iterator[Example]:
@@ -145,8 +133,8 @@ def _collages(arm: Arm) -> Iterator[Example]:
 
 def _class_pictures(arm: Arm, classes: Sequence[ClassPicture]) -> Iterator[Example]:
     for picture in classes:
-        if arm.count(picture.caption) > MAX_TOKENS:
-            raise InputError(f"the caption of {picture.name} has more than {MAX_TOKENS} tokens; shorten it")
+        if arm.count(picture.caption) > prompts.MAX_TOKENS:
+            raise InputError(f"the caption of {picture.name} has more than {prompts.MAX_TOKENS} tokens; shorten it")
         show = partial(show_class_picture, picture.image, arm.resolution, arm.model.multiple)
         yield Example(picture.class_name, picture.caption, show)
 

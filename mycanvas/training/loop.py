@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from mycanvas.models.trainable import Conditions, StableDiffusion
+    from mycanvas.training.settings import Settings
 
 WEIGHT_DECAY, MAX_NORM = 1e-2, 1.0
 """AdamW's decay, and the norm at which gradients are clipped: defaults of diffusers' training scripts."""
@@ -65,21 +66,18 @@ class Cache:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loop:
-    """How to train. draws: the pictures of a step. batch_size: the number of pictures that its loss is divided by.
+    """How to train. draws: the pictures of a step. steps, rate: those of the settings, or their defaults.
 
-    rate: of learning. accumulate: passes into which a step is split. checkpoint: the file from which a run resumes.
-    after: called with the number of finished steps.
+    checkpoint: the file from which a run resumes. sample: makes sample pictures after so many steps.
     """
 
     draws: Callable[[int], Sequence[Draw]]
-    batch_size: int
+    settings: Settings
     steps: int
     rate: float
     processes: Accelerator
     checkpoint: Path
-    accumulate: int = 1
-    checkpoint_every: int = 100
-    after: Callable[[int], None] = lambda _: None
+    sample: Callable[[int], object]
 
 
 def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> None:
@@ -89,8 +87,9 @@ def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> 
         ModelError: memory ran out, or the loss is not finite.
         StoreError: the checkpoint is damaged, or cannot be written.
     """
+    settings, processes = loop.settings, loop.processes
     optimizer = torch.optim.AdamW(list(weights.values()), lr=loop.rate, weight_decay=WEIGHT_DECAY)
-    begun, processes = read_checkpoint(loop.checkpoint, weights, optimizer), loop.processes
+    begun = read_checkpoint(loop.checkpoint, weights, optimizer)
     with Progress("training", loop.steps, "step", done=begun) as progress:
         for step in range(begun, loop.steps):
             own = loop.draws(step)[processes.process_index :: processes.num_processes]
@@ -102,20 +101,21 @@ def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> 
             for weight in weights.values():
                 weight.grad = processes.reduce(torch.zeros_like(weight) if weight.grad is None else weight.grad, "sum")
             norm = torch.nn.utils.clip_grad_norm_(weights.values(), MAX_NORM)
-            is_kept = (step + 1) % loop.checkpoint_every == 0
+            is_kept = (step + 1) % settings.checkpoint_every == 0
             if is_kept or step % LOSS_EVERY == 0:
                 _look_at(processes.reduce(loss, "sum"), norm, step, processes)
             optimizer.step()
             optimizer.zero_grad()
             if is_kept and processes.is_main_process:
                 write_checkpoint(loop.checkpoint, weights, optimizer, step + 1)
-            loop.after(step + 1)
+            if settings.sample_every and (step + 1) % settings.sample_every == 0 and processes.is_main_process:
+                loop.sample(step + 1)
             progress.update()
 
 
 def loss_of(cache: Cache, draws: Sequence[Draw]) -> torch.Tensor:
     """The loss of each picture, float32 [N]: the weighted mean of its squared errors. All are of one size."""
-    device = cache.model.denoiser.device
+    device = cache.model.device
     latents, weight = zip(*(cache.latents(draw.example) for draw in draws), strict=True)
     # Drawn on the CPU, the noise is the same on every device.
     noise = [torch.randn(latents[0].shape, generator=torch.Generator().manual_seed(draw.seed)) for draw in draws]
@@ -128,10 +128,10 @@ def loss_of(cache: Cache, draws: Sequence[Draw]) -> torch.Tensor:
 
 def _backward(cache: Cache, draws: Sequence[Draw], loop: Loop) -> torch.Tensor:
     """Add the gradients of some pictures of a step; returns their part of its loss."""
-    total = torch.zeros((), device=cache.model.denoiser.device)
-    for part in _parts(cache, draws, math.ceil(len(draws) / loop.accumulate)):
+    total = torch.zeros((), device=cache.model.device)
+    for part in _parts(cache, draws, math.ceil(len(draws) / loop.settings.accumulate)):
         with cache.model.precision():
-            loss = loss_of(cache, part).sum() / loop.batch_size
+            loss = loss_of(cache, part).sum() / loop.settings.batch_size
         loss.backward()
         total += loss.detach()
     return total
@@ -154,7 +154,5 @@ def _look_at(loss: torch.Tensor, norm: torch.Tensor, step: int, processes: Accel
     """Log the loss and the norm of its gradients; refuse values that would damage the weights."""
     processes.log({"loss": float(loss), "gradient_norm": float(norm)}, step=step)
     if not math.isfinite(float(loss) + float(norm)):
-        raise ModelError(
-            f"the loss is {float(loss):g} in step {step + 1}, and the norm of its gradients {float(norm):g}; "
-            "lower --learning-rate, and give a new --output"
-        )
+        values = f"the loss is {float(loss):g} in step {step + 1}, and the norm of its gradients {float(norm):g}"
+        raise ModelError(f"{values}; lower --learning-rate, and give a new --output")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,37 +19,33 @@ from mycanvas.io.tables import table_lines
 from mycanvas.models import pick_device, pick_dtype
 from mycanvas.models.required import fetch_options
 from mycanvas.training.data import Arm, TrainingData
-from mycanvas.training.methods import METHODS, adapt, add_tokens
-from mycanvas.training.settings import Running, Settings
+from mycanvas.training.methods import METHODS
+from mycanvas.training.settings import Settings
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from mycanvas.models.trainable import StableDiffusion
+    from mycanvas.training.loop import Loop
 
 RECORD, CHECKPOINT = "training.json", "checkpoint.safetensors"
 LOCK, CLASSES, LOGS = ".lock", "class_pictures", "logs"
 """Entries of the folder that may be there before the record."""
 STEPS, STEPS_OF_MANY, MANY = 2000, 3000, 4
 """Steps for up to three concepts, and from MANY concepts on (Gen4Gen, section 4.1)."""
-BACKGROUNDS = ("in a library", "on a rooftop at night")
-"""Of the sample pictures."""
+SAMPLE_BACKGROUNDS = ("in a library", "on a rooftop at night")
 
 
-def train(data: Path, output: Path, settings: Settings, running: Running) -> bool:
-    """Train a model on one composition, or resume the same training where it was interrupted.
+def train(data: Path, output: Path, settings: Settings) -> bool:
+    """Train a model on one composition, or resume; returns whether anything was trained, or the folder held it all.
 
     Args:
         data: the folder of a built dataset.
         output: a folder that is empty, does not exist, or holds this training.
-        settings: what is trained.
-        running: how it runs.
-
-    Returns:
-        Whether anything was trained: the folder may hold all of it already.
+        settings: what is trained, and how.
 
     Raises:
-        ConfigError: an option is invalid, or does not fit the dataset or the model.
+        ConfigError: an option does not fit the dataset or the model.
         InputError: the dataset cannot be used.
         ModelError: the model is not available, or memory is too small.
         StoreError: the folder holds something else, or cannot be written.
@@ -58,37 +53,35 @@ def train(data: Path, output: Path, settings: Settings, running: Running) -> boo
     """
     check_ownership(output, RECORD, lambda name: name in (LOCK, CLASSES, LOGS) or name.endswith(UNFINISHED))
     composition = find_composition(data, settings.composition)
-    processes = _processes(running, output)
-    with ExitStack() as stack:
-        if processes.is_main_process:
-            with os_errors(output):
-                output.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locked(output / LOCK, output))
-            for folder in (output, *(each for each in output.rglob("*") if each.is_dir())):
-                remove_unfinished(folder)
-        model, revision = _load(settings, running, processes)
+    processes = _processes(settings, output)
+    with os_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+    with locked(output / LOCK, output) if processes.is_main_process else nullcontext():
+        for folder in (
+            (output, *(each for each in output.rglob("*") if each.is_dir())) if processes.is_main_process else ()
+        ):
+            remove_unfinished(folder)
+        model, revision = _load(settings, processes)
         arm = Arm(composition, settings, settings.resolution or model.resolution, model)
         with processes.main_process_first():
             classes = _classes(arm, revision, output)
-        return _train(arm, classes, revision, output, running, processes)
+        return _train(arm, classes, revision, output, processes)
 
 
-def _processes(running: Running, output: Path) -> Accelerator:
+def _processes(settings: Settings, output: Path) -> Accelerator:
     """The processes that train together, and where they log."""
-    try:
-        import peft  # noqa: F401
-        from accelerate import Accelerator
-    except ImportError as missing:
-        raise MissingExtra(missing.name or "accelerate", extra="models") from missing
+    if missing := [name for name in ("accelerate", "peft") if find_spec(name) is None]:
+        raise MissingExtra(missing[0], extra="models")
+    from accelerate import Accelerator
 
-    if running.log and find_spec(running.log) is None:
-        raise ConfigError(f"--log {running.log}: this package is not installed; run: pip install {running.log}")
-    processes = Accelerator(cpu=running.device == "cpu", log_with=running.log, project_dir=output / LOGS)
+    if settings.log and find_spec(settings.log) is None:
+        raise ConfigError(f"--log {settings.log}: this package is not installed; run: pip install {settings.log}")
+    processes = Accelerator(cpu=settings.device == "cpu", log_with=settings.log, project_dir=output / LOGS)
     processes.init_trackers("mycanvas")
     return processes
 
 
-def _load(settings: Settings, running: Running, processes: Accelerator) -> tuple[StableDiffusion, str]:
+def _load(settings: Settings, processes: Accelerator) -> tuple[StableDiffusion, str]:
     """The model on its device, and the revision of its files."""
     from mycanvas.models.trainable import load_model
 
@@ -96,8 +89,8 @@ def _load(settings: Settings, running: Running, processes: Accelerator) -> tuple
     model = load_model(snapshot.path, settings.model)
     if (settings.resolution or 0) % model.multiple:
         raise ConfigError(f"expected --resolution that is a multiple of {model.multiple}, got {settings.resolution}")
-    device = processes.device if processes.num_processes > 1 else pick_device(running.device)
-    model.place(device, pick_dtype(settings.dtype, device), running.checkpointing)
+    device = processes.device if processes.num_processes > 1 else pick_device(settings.device)
+    model.place(device, pick_dtype(settings.dtype, device), settings.checkpointing)
     return model, snapshot.revision
 
 
@@ -112,73 +105,56 @@ def _classes(arm: Arm, revision: str, output: Path) -> Sequence[ClassPicture]:
     return made_class_pictures(arm.model, revision, nouns, settings.class_pictures, arm.resolution, output / CLASSES)
 
 
-def _train(
-    arm: Arm,
-    classes: Sequence[ClassPicture],
-    revision: str,
-    output: Path,
-    running: Running,
-    processes: Accelerator,
-) -> bool:
+def _train(arm: Arm, classes: Sequence[ClassPicture], revision: str, output: Path, processes: Accelerator) -> bool:
+    from mycanvas.models.learned import add_lora, add_tokens
     from mycanvas.training.artefact import write_card, write_weights
-    from mycanvas.training.generated import generate
     from mycanvas.training.loop import Cache, Loop, fit
 
     settings, method, model = arm.settings, METHODS[arm.settings.method], arm.model
     words = arm.words() if method.tokens else {}
     learned = {part: add_tokens(*model.text(part), words) for part, _ in model.encoders if words}
     data = TrainingData(arm, classes)
-    rate = method.rate(settings.batch_size) if settings.learning_rate is None else settings.learning_rate
-    steps = settings.steps or default_steps(len(arm.concepts))
-    record = asdict(settings) | {
-        "steps": steps,
-        "learning_rate": rate,
-        "resolution": arm.resolution,
-        "dtype": str(model.denoiser.dtype),
-        "regularization": settings.regularization and "a folder",
-        "mycanvas": __version__,
-        "revision": revision,
-        "tokens": list(words),
-        "concepts": {each.token: each.class_name for each in arm.concepts},
-        "data": data.digest,
-    }
+    loop = Loop(
+        draws=lambda step: data.draws(settings.seed, step, settings.batch_size),
+        settings=settings,
+        steps=settings.steps or default_steps(len(arm.concepts)),
+        rate=method.rate(settings.batch_size) if settings.learning_rate is None else settings.learning_rate,
+        processes=processes,
+        checkpoint=output / CHECKPOINT,
+        sample=lambda step: _sample(arm, step, output),
+    )
+    record = _record(arm, loop, words) | {"revision": revision, "data": data.digest}
     if _is_finished(output / RECORD, record):
         return False
-    prompts = [arm.prompt(background) for background in BACKGROUNDS]
-
-    def sample(step: int) -> list[str]:
-        files = {f"samples/{step:06d}-{index}.jpg": prompt for index, prompt in enumerate(prompts)}
-        pictures = {output / name: (prompt, settings.seed) for name, prompt in files.items()}
-        generate(model, pictures, arm.resolution, running.sample_steps)
-        return list(files)
-
-    def after(step: int) -> None:
-        if running.sample_every and step % running.sample_every == 0 and processes.is_main_process:
-            sample(step)
-
-    weights = adapt(model.denoiser, method, settings.rank, settings.seed)
+    weights = add_lora(model.denoiser, method.layers, None if method.full else settings.rank, settings.seed)
     weights |= {f"embeddings{part}": each for part, each in learned.items()}
     if processes.is_main_process:
         write_checked(output / RECORD, record | {"finished": False})
-    loop = Loop(
-        draws=lambda step: data.draws(settings.seed, step, settings.batch_size),
-        batch_size=settings.batch_size,
-        steps=steps,
-        rate=rate,
-        processes=processes,
-        checkpoint=output / CHECKPOINT,
-        accumulate=running.accumulate,
-        checkpoint_every=running.checkpoint_every,
-        after=after,
-    )
     fit(Cache(model, list(words)), weights, loop)
     if processes.is_main_process:
         write_weights(output, model, {part: dict(zip(words, each, strict=True)) for part, each in learned.items()})
-        write_card(output, model, record, prompts[0], sample(steps))
+        write_card(output, model, record, _sample(arm, loop.steps, output))
         write_checked(output / RECORD, record | {"finished": True})
         (output / CHECKPOINT).unlink(missing_ok=True)
     processes.end_training()
     return True
+
+
+def _record(arm: Arm, loop: Loop, tokens: Iterable[str]) -> dict[str, Any]:
+    """Everything that the weights depend on, beside the files of the model and the data."""
+    settings = arm.settings.model_dump(mode="json", exclude={*arm.settings.runtime_fields, "regularization"})
+    concrete = {"steps": loop.steps, "learning_rate": loop.rate, "resolution": arm.resolution}
+    concepts = {each.token: each.class_name for each in arm.concepts}
+    used = {"dtype": str(arm.model.dtype), "mycanvas": __version__, "tokens": list(tokens), "concepts": concepts}
+    return settings | concrete | used
+
+
+def _sample(arm: Arm, step: int, output: Path) -> dict[str, str]:
+    """Generate sample pictures; their prompts by their names in the folder."""
+    found = {f"samples/{step:06d}-{index}.jpg": arm.prompt(ground) for index, ground in enumerate(SAMPLE_BACKGROUNDS)}
+    pictures = {output / name: (prompt, arm.settings.seed) for name, prompt in found.items()}
+    arm.model.generate(pictures, arm.resolution, arm.settings.sample_steps)
+    return found
 
 
 def is_trained(output: Path) -> bool:
@@ -196,16 +172,11 @@ def default_steps(concepts: int) -> int:
 
 
 def _is_finished(file: Path, record: Mapping[str, Any]) -> bool:
-    """Whether a folder holds this training, finished.
-
-    Raises:
-        StoreError: it holds another one; the message says what differs.
-    """
+    """Whether a folder holds this training, finished; StoreError if it holds another one."""
     if not file.exists():
         return False
     before = read_checked(file, dict[str, Any], "give --output a new folder")
-    changed = [name for name in record if before.get(name) != record[name]]
-    if changed:
+    if changed := [name for name in record if before.get(name) != record[name]]:
         rows = [(f"  {name}", f"was {before.get(name)}, now {record[name]}") for name in changed]
         last = "Use another --output, or the same settings to resume."
         raise StoreError("\n".join([f"{file.parent} holds another training", *table_lines(rows, align="left"), last]))

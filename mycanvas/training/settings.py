@@ -1,92 +1,82 @@
-"""The options of a training; `mycanvas train` has one of the same name for each field."""
+"""The options of a training; `mycanvas train` has one of the same name for each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, ValidationError
 
 from mycanvas.errors import ConfigError
-from mycanvas.io.messages import nearest
-from mycanvas.prompts import PROMPTINGS
-from mycanvas.training.methods import METHODS
+from mycanvas.io.config_table import Count, Fraction, Location, ModelName, Table
+from mycanvas.io.messages import explain
 
-SOURCES = ("photos", "scenes", "both", "collage")
-
-
-class _Checked:
-    """Options with least values."""
-
-    __slots__ = ()
-
-    def check_least(self, least: float, *names: str) -> None:
-        """Raise ConfigError for an option that is given and lower."""
-        for name in names:
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise ConfigError(f"expected --{name.replace('_', '-')} of at least {least:g}, got {value}")
+NotNegative = Annotated[int, Field(ge=0)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settings(_Checked):
-    """Everything that the trained weights depend on, beside the data and the model's files.
+class Settings(Table):
+    """Everything beside the data and the model's files. Fields that a resumed training may change come last."""
 
-    composition: to learn: "cat2+dog6". model: "owner/name@revision" on the Hub, or a folder. method: in METHODS.
-    source: source photos, scenes, both, or collages in place of the scenes of both: cut-outs on plain ground, as
-        Seg-Mix of MuDI (arXiv 2404.04243), the control that shows what scenes add.
-    scenes_per_photo: how often scenes, or collages, are drawn for each photo.
-    class_pictures: how many of each class are made and learned too; 0: none. regularization: a folder of them to use.
-    steps, learning_rate, resolution: None: the paper's number, the method's rate, the model's own size in pixels.
-    batch_size: pictures in a step; as many class pictures are added. rank: of LoRA.
-    background_weight: the loss's weight outside of objects, 0 to 1. dtype: see `mycanvas.models.pick_dtype`.
-    """
+    runtime_fields: ClassVar[frozenset[str]] = frozenset(
+        ("device", "accumulate", "checkpointing", "checkpoint_every", "sample_every", "sample_steps", "log")
+    )
 
     composition: str
-    model: str
-    method: str
-    prompting: str = "plain"
-    source: str = "both"
-    scenes_per_photo: int = 3
-    class_pictures: int = 70
-    regularization: Path | None = None
-    steps: int | None = None
-    batch_size: int = 8
-    learning_rate: float | None = None
-    rank: int = 32
-    resolution: int | None = None
-    background_weight: float = 1.0
-    seed: int = 0
-    dtype: str = "auto"
-
-    def __post_init__(self) -> None:
-        for name, known in (("method", METHODS), ("prompting", PROMPTINGS), ("source", SOURCES)):
-            if (given := getattr(self, name)) not in known:
-                raise ConfigError(f"unknown --{name} {given!r}; {nearest(given, tuple(known))}")
-        if self.dtype == "float16":
-            raise ConfigError("--dtype float16 loses small gradients; expected float32 or bfloat16")
-        self.check_least(1, "steps", "resolution", "scenes_per_photo", "batch_size", "rank")
-        self.check_least(0, "learning_rate", "class_pictures", "seed", "background_weight")
-        if self.background_weight > 1:
-            raise ConfigError(f"expected --background-weight of at most 1, got {self.background_weight}")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Running(_Checked):
-    """How a training runs. Nothing of it changes the weights beyond rounding, and all of it may change on resuming.
-
-    accumulate: passes of the model into which a step is split: more take less memory.
-    checkpointing: compute activations again in the backward pass: slower, in less memory.
-    checkpoint_every: steps between checkpoints. sample_every: steps between sample pictures; 0: only at the end.
-    sample_steps: denoising steps of a sample. log: "tensorboard" or "wandb".
-    """
-
+    """To learn: "cat2+dog6"."""
+    model: ModelName
+    """"owner/name@revision" on the Hub, or a folder."""
+    method: Literal["cd", "cd-lora", "db-lora"] = "cd"
+    """A key of mycanvas.training.methods.METHODS."""
+    prompting: Literal["plain", "gen4gen"] = "plain"
+    """A key of mycanvas.prompts.PROMPTINGS."""
+    source: Literal["photos", "scenes", "both", "collage"] = "both"
+    """Source photos, scenes, both, or collages in place of the scenes of both: cut-outs on plain ground, as Seg-Mix of
+    MuDI (arXiv 2404.04243), the control that shows what scenes add."""
+    scenes_per_photo: Count = 3
+    """How often scenes, or collages, are drawn for each photo."""
+    class_pictures: NotNegative = 70
+    """How many pictures of each class are made and learned too."""
+    regularization: Location | None = None
+    """A folder of class pictures to use in their place."""
+    steps: Count | None = None
+    """None: the paper's number."""
+    batch_size: Count = 8
+    """Pictures in a step; as many class pictures are added."""
+    learning_rate: Annotated[float, Field(ge=0)] | None = None
+    """None: the method's."""
+    rank: Count = 32
+    """Of LoRA."""
+    resolution: Count | None = None
+    """Side of the pictures in pixels; None: the model's own."""
+    background_weight: Fraction = 1.0
+    """The loss's weight outside of objects."""
+    seed: NotNegative = 0
+    """Of all random draws."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """See `mycanvas.models.pick_dtype`."""
     device: str = "auto"
-    accumulate: int = 1
+    """See `mycanvas.models.pick_device`."""
+    accumulate: Count = 1
+    """Passes of the model into which a step is split: more take less memory."""
     checkpointing: bool = False
-    checkpoint_every: int = 100
-    sample_every: int = 0
-    sample_steps: int = 50
-    log: str | None = None
+    """Compute activations again in the backward pass: slower, in less memory."""
+    checkpoint_every: Count = 100
+    """Steps between checkpoints."""
+    sample_every: NotNegative = 0
+    """Steps between sample pictures; 0: only at the end."""
+    sample_steps: Count = 50
+    """Denoising steps of a sample."""
+    log: Literal["tensorboard", "wandb"] | None = None
+    """Where the loss is logged."""
 
-    def __post_init__(self) -> None:
-        self.check_least(1, "accumulate", "checkpoint_every", "sample_steps")
-        self.check_least(0, "sample_every")
+
+def read_settings(options: dict[str, Any]) -> Settings:
+    """Check the options of a training.
+
+    Raises:
+        ConfigError: one is unknown, or out of range.
+    """
+    try:
+        return Settings.model_validate(options)
+    except ValidationError as wrong:
+        known = tuple(Settings.model_fields)
+        raise ConfigError("\n".join(explain(error, known) for error in wrong.errors())) from wrong

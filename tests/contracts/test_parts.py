@@ -93,6 +93,20 @@ def test_part_of_a_grown_build_plans_after_parts_that_are_at_work(
     assert sum(result.funnel.planned.values()) == SAMPLES + 4
 
 
+def test_part_paints_what_the_process_that_planned_did_not(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    config = config_for(shapes, grounds, tmp_path / "out", backgrounds=None, samples=6, shard_size=2)
+    build_part(config, Part(1, 3))
+    painted = bytes_of(tmp_path / "out" / ".build" / "backgrounds")
+    shutil.rmtree(tmp_path / "out" / ".build" / "backgrounds")
+
+    with part_at_work(tmp_path / "out"):
+        report = build_part(config, Part(0, 3))
+
+    assert isinstance(report, PartReport)
+    assert report.left == {"2/3": 1}
+    assert bytes_of(tmp_path / "out" / ".build" / "backgrounds") == painted
+
+
 def test_last_part_says_how_more_scenes_are_kept(
     shapes: Path, grounds: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

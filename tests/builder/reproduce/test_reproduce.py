@@ -101,7 +101,7 @@ def run(config: Path, capsys: pytest.CaptureFixture[str], *options: str) -> Any:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("steps = 2", "steps = 0", "expected --steps of at least 1, got 0"),
+        ("steps = 2", "steps = 0", "train.steps: expected a whole number of at least 1, got 0"),
         ("steps = 2", "step = 2", "unknown key train.step; did you mean steps?"),
         ('"cd + photos", ', '"cd + photo", ', "unknown arm 'cd + photo'; did you mean cd + photos?"),
         ('dataset = "data"', "", 'give build = "build.toml", or the folder of a built dataset'),
@@ -148,7 +148,7 @@ def test_folder_of_something_else_is_refused(config: Path, tmp_path: Path, capsy
 
 
 def test_arms_are_those_of_the_poster_with_their_controls(config: Path) -> None:
-    settings = {name: training(read_config(config), arm, "a+b")[0] for name, arm in ARMS.items()}
+    settings = {name: training(read_config(config), arm, "a+b") for name, arm in ARMS.items()}
 
     found = {name: (each.method, each.source, each.prompting) for name, each in settings.items()}
     assert found == {

@@ -10,18 +10,15 @@ import pytest
 
 from mycanvas.dataset import open_dataset
 from mycanvas.training.run import train
-from mycanvas.training.settings import Running, Settings
+from mycanvas.training.settings import read_settings
 
 TinyModel = Callable[[str], Path]
 
 
 class Train(Protocol):
-    """Trains into a folder for a few steps; options: of Settings and Running. Returns the folder."""
+    """Trains into a folder for a few steps; options: of Settings. Returns the folder."""
 
     def __call__(self, output: Path, kind: str, composition: str, **options: Any) -> Path: ...
-
-
-RUNNING = ("accumulate", "checkpoint_every", "sample_every", "checkpointing", "log")
 
 
 @pytest.fixture(scope="session")
@@ -39,10 +36,9 @@ def compositions(built: Path) -> dict[int, str]:
 @pytest.fixture
 def run(built: Path, tiny_model: TinyModel) -> Train:
     def trained(output: Path, kind: str, composition: str, **options: Any) -> Path:
-        running = {name: options.pop(name) for name in RUNNING if name in options}
-        few = {"steps": 2, "batch_size": 2, "class_pictures": 0, "method": "cd"}
-        settings = Settings(composition=composition, model=str(tiny_model(kind)), **(few | options))
-        train(built, output, settings, Running(device="cpu", sample_steps=2, **running))
+        few = {"steps": 2, "batch_size": 2, "class_pictures": 0, "sample_steps": 2, "device": "cpu"}
+        named = {"composition": composition, "model": str(tiny_model(kind))}
+        train(built, output, read_settings({**named, **few, **options}))
         return output
 
     return trained

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 import mycanvas
 from mycanvas.errors import ConfigError, InputError, StoreError
 from mycanvas.io.images import Rgb, decode_rgb, encode_jpeg
-from mycanvas.training.settings import Running, Settings
+from mycanvas.training.settings import read_settings
 from tests.mycanvas.training.conftest import TinyModel, Train
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
@@ -70,7 +70,7 @@ def test_plain_diffusers_loads_the_result_as_the_card_says_and_shows_the_samples
 
     shown, before = picture(pipe, prompt), picture(base, prompt)
     sample = decode_rgb((folder / "samples" / "000002-0.jpg").read_bytes()).astype(int)
-    assert np.abs(decode_rgb(encode_jpeg(shown)) - sample).max() < 8
+    assert np.abs(decode_rgb(encode_jpeg(shown)) - sample).max() <= 2
     assert np.abs(shown.astype(int) - before).mean() > 3
 
 
@@ -93,7 +93,6 @@ def test_five_concepts_train_with_the_prompts_of_gen4gen(
     assert record["finished"]
     assert len(record["tokens"]) == 6
     assert len(list((folder / "embeddings").glob("*.clip_g.safetensors"))) == 6
-    assert Settings(composition="a+b+c+d+e", model="m", method="cd").steps is None
 
 
 def test_killed_training_resumes_to_the_same_weights_bit_for_bit(
@@ -203,16 +202,15 @@ def test_folder_of_something_else_is_refused(run: Train, compositions: dict[int,
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"method": "dreambooth"}, "unknown --method 'dreambooth'"),
-        ({"steps": 0}, "expected --steps of at least 1, got 0"),
-        ({"learning_rate": -1.0}, "expected --learning-rate of at least 0, got -1"),
-        ({"learning_rate": float("nan")}, "got nan"),
-        ({"background_weight": 2.0}, "--background-weight of at most 1"),
-        ({"dtype": "float16"}, "loses small gradients"),
+        ({"method": "dreambooth"}, "method: .*'cd', 'cd-lora' or 'db-lora', got 'dreambooth'"),
+        ({"steps": 0}, "steps: expected a whole number of at least 1, got 0"),
+        ({"learning_rate": -1.0}, "learning_rate: expected a number of at least 0, got -1.0"),
+        ({"learning_rate": float("nan")}, "learning_rate: expected a finite number, got nan"),
+        ({"background_weight": 2.0}, "background_weight: expected a number of at most 1, got 2.0"),
+        ({"dtype": "float16"}, "dtype: .*'float32' or 'bfloat16', got 'float16'"),
+        ({"step": 3}, "unknown key step; did you mean steps"),
     ],
 )
 def test_options_out_of_range_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Settings(**({"composition": "a", "model": "m", "method": "cd"} | values))
-    with pytest.raises(ConfigError, match="--checkpoint-every of at least 1"):
-        Running(checkpoint_every=0)
+        read_settings({"composition": "a", "model": "m"} | values)
