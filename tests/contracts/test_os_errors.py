@@ -40,6 +40,7 @@ COMMANDS = {
 WITH_MODELS = {
     "evaluate": ["evaluate", "arm", "--dataset", "built", "--output", "new"],
     "alignment": ["alignment", "ratings.jsonl", "--output", "new"],
+    "train": ["train", "--data", "built", "--composition", "ball+box", "--model", "./none", "--output", "new"],
 }
 """Commands that read files before they load models."""
 STEPS = {"build": 6, "select": 3, "export": 3, "inspect": 2}
@@ -151,6 +152,7 @@ def test_failure_of_any_path_is_named_and_leaves_nothing_unfinished(
         ("alignment", "read", "ratings.jsonl", errno.EIO, "cannot be read as an image-caption dataset"),
         ("inspect", "write", "built/contact_sheet.png", errno.EROFS, "choose a place that you may write to"),
         ("prompts", "make", "new", errno.EROFS, "choose a place that you may write to"),
+        ("train", "make", "new", errno.EROFS, "choose a place that you may write to"),
         ("export", "make", "new", errno.EDQUOT, "make room, then run the same command again"),
     ],
 )
