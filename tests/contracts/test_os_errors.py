@@ -40,7 +40,7 @@ COMMANDS = {
 WITH_MODELS = {
     "evaluate": ["evaluate", "arm", "--dataset", "built", "--output", "new"],
     "alignment": ["alignment", "ratings.jsonl", "--output", "new"],
-    "train": ["train", "--data", "built", "--composition", "none", "--model", "./none", "--output", "new"],
+    "train": ["train", "--data", "built", "--composition", "ball+box", "--model", "./none", "--output", "new"],
 }
 """Commands that read files before they load models."""
 STEPS = {"build": 6, "select": 3, "export": 3, "inspect": 2}
@@ -148,11 +148,11 @@ def test_failure_of_any_path_is_named_and_leaves_nothing_unfinished(
         ("inspect", "read", f"built/data/{SHARD}", errno.EACCES, "give this user the right to read it"),
         ("push", "read", f"built/data/{SHARD}", errno.EIO, "the disk failed; restore it from a copy"),
         ("export", "read", f"built/data/{SHARD}", errno.EACCES, "give this user the right to read it"),
-        ("train", "read", f"built/data/{SHARD}", errno.EIO, "the disk failed; restore it from a copy"),
         ("evaluate", "read", "arm/images.jsonl", errno.EACCES, "give this user the right to read it"),
         ("alignment", "read", "ratings.jsonl", errno.EIO, "cannot be read as an image-caption dataset"),
         ("inspect", "write", "built/contact_sheet.png", errno.EROFS, "choose a place that you may write to"),
         ("prompts", "make", "new", errno.EROFS, "choose a place that you may write to"),
+        ("train", "make", "new", errno.EROFS, "choose a place that you may write to"),
         ("export", "make", "new", errno.EDQUOT, "make room, then run the same command again"),
     ],
 )
