@@ -30,7 +30,7 @@ class Pace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """What is left to do. trainings: the arm and the composition of each. pictures: to generate."""
+    """The remaining work. trainings: the arm and the composition of each. pictures: to generate."""
 
     trainings: Sequence[tuple[Arm, str]]
     pictures: int

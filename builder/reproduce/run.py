@@ -53,7 +53,7 @@ class Reproduced:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """What is left to do, and how long it takes. device: as the file has it."""
+    """The remaining work, and how long it takes. device: as the file has it."""
 
     work: Work
     hours: float
