@@ -50,6 +50,8 @@ def load_config(path: Path | None, profile: str | None, overrides: Mapping[str, 
             '[%s.%s] is not used: %s.backend is "%s"; to use it, write backend = "%s" under [%s]',
             *(stage, name, stage, config.backend_name(stage), name, stage),
         )
+    if config.keep is not None and "samples" in given:
+        log.warning("samples = %s has no effect with keep, which makes as many as it takes", given["samples"])
     return config
 
 
