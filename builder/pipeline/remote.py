@@ -16,55 +16,32 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.manifest import read_manifest
-from builder.pipeline.own_files import NAMES, is_own, own_files, reply_places
+from builder.pipeline.own_files import is_own, own_files
+from builder.pipeline.remote_objects import as_bytes, at_once, check_files, upload
+from builder.pipeline.remote_state import MUTABLE, STATES, PlannedElsewhereError, State, States
 from builder.pipeline.stored_records import Marker
 from mycanvas.errors import InUseError, StoreError
-from mycanvas.io.checked import REMAKE, digest, parse_checked, read_checked_or_none, with_checksum, write_checked
+from mycanvas.io.checked import REMAKE, parse_checked, read_checked_or_none, write_checked
 from mycanvas.io.files import has_sha256, sha256_of, write_bytes
 from mycanvas.io.progress import Progress
 from mycanvas.io.store import Store, mirror_of
 
-OBJECTS, STATES, CANDIDATES = ".build/objects", ".build/states", ".build/candidates"
+CANDIDATES = ".build/candidates"
 SCORES = ".scores.arrow"
 """The end of the names of the files that selection reads."""
-MUTABLE = (".build/config.json", ".build/sources.json", ".build/selected.json", "README.md")
-"""Files that each command may replace, in the order in which they are written."""
-_OTHER_PLACES = frozenset({CANDIDATES, ".build/push", ".build/reviews", ".build/shards"})
-_REMADE = frozenset({".build/backgrounds", ".build/cutouts"})
-"""Folders of files that a build makes again where they are lost."""
 _ATTEMPTS = 50
 """How often a build begins again, as another machine has changed its plan at the same time."""
 
-_STREAMS = 8
-"""Objects that are read or written at a time."""
-
-Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class State:
-    """Everything that scenes are made of. number: of the state; -1: there is none. files: path -> sha256."""
-
-    number: int = -1
-    files: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _check_files(self.files)
-
-    def digest(self) -> str:
-        """The sha256 of its values."""
-        return digest(asdict(self))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,11 +52,7 @@ class RemoteMarker:
     files: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        _check_files({f"{CANDIDATES}/{name}": sha256 for name, sha256 in self.files.items()})
-
-
-class PlannedElsewhereError(StoreError):
-    """Another machine has changed what scenes are made of; this one has to begin again."""
+        check_files({f"{CANDIDATES}/{name}": sha256 for name, sha256 in self.files.items()})
 
 
 def in_output(output: Path | str, work: Callable[[BuildFolder], Result], *, shared: bool = False) -> Result:
@@ -114,15 +87,18 @@ class RemoteFolder(BuildFolder):
     def __init__(self, url: str) -> None:
         super().__init__(mirror_of(url))
         self.store = Store(url)
-        self.state = State()
+        self.states = States(self.store, self)
         self._markers: dict[int, RemoteMarker] = {}
-        self._lost: set[str] = set()
-        self._copied = self.path.parent / "state.json"
 
     @property
     def place(self) -> str:
         """The URL."""
         return self.store.url
+
+    @property
+    def state(self) -> State:
+        """The present plan, cut-outs and backgrounds."""
+        return self.states.present
 
     def check_ownership(self) -> bool:
         """Return whether the copy holds a build; `pull` has refused a URL that holds something else."""
@@ -143,7 +119,7 @@ class RemoteFolder(BuildFolder):
         self._check_url()
         with self.locked():
             markers = self._pull_markers()  # before the state, which then has all that they are made of
-            self._pull_state()
+            self.states.pull()
             for name in MUTABLE:
                 self._take(name, self.store.read(name))
             reviews = [f".build/reviews/{name}" for name in self.store.names(".build/reviews")]
@@ -155,41 +131,8 @@ class RemoteFolder(BuildFolder):
 
     def refresh(self) -> None:
         """Learn what other processes and machines have made."""
-        self.state = self._state_copied() or self.state
+        self.states.refresh()
         self._pull_markers()
-
-    def catch_up(self, number: int, sha256: str) -> None:
-        """Fetch what scenes are made of, unless this machine has it; number, sha256: of the state."""
-        if self._has_state(number, sha256):
-            return
-        with self.locked(wait=True):
-            if not self._has_state(number, sha256):
-                self._pull_state()
-
-    def push(self) -> None:
-        """Append the present state, if it is another one than that at the URL.
-
-        Raises:
-            PlannedElsewhereError: another machine appended another state first.
-        """
-        found = {str(file.relative_to(self.path)): file for place in self._places() for file in self._in_state(place)}
-        sums = {name: sha256_of(file) for name, file in found.items()}
-        before = self._state_copied() or self.state
-        state = State(number=before.number + 1, files={**before.files, **sums})
-        if state.files == before.files and not self._lost:
-            self.state = before
-            return
-        there = self.store.names(OBJECTS)
-        new = {sums[name]: file for name, file in found.items() if there.get(sums[name]) != file.stat().st_size}
-        self._upload({f"{OBJECTS}/{sha256}": file for sha256, file in new.items()}, "cut-outs and backgrounds")
-        self._lost.clear()
-        if state.files == before.files:
-            self.state = before
-            return
-        content = _as_bytes(asdict(state))
-        if self.store.create(f"{STATES}/{state.number:05d}.json", content) != content:
-            raise PlannedElsewhereError(f"other machines keep changing the plan of {self.place}; {REMAKE}")
-        self._note(state)
 
     def fetch_shard(self, shard: int) -> RemoteMarker | None:
         """Fetch a shard that was made, with its marker; None, and no marker is left, if there is no whole one."""
@@ -221,7 +164,7 @@ class RemoteFolder(BuildFolder):
             return
         for name, sha256 in files.items():
             self.store.upload(self.path / CANDIDATES / name, _candidate_name(sha256))
-        content, name = _as_bytes(asdict(made)), _marker_name(shard)
+        content, name = as_bytes(asdict(made)), _marker_name(shard)
         if before is None:
             self.store.create(name, content)
         else:  # it had scenes that were worth another try
@@ -233,7 +176,7 @@ class RemoteFolder(BuildFolder):
         manifest = read_manifest(self)
         sizes = {sha256: manifest.bytes[name] for name, sha256 in manifest.files.items()}
         new = [sha256 for sha256, size in sizes.items() if there.get(f"{sha256}.arrow") != size]
-        self._upload({f".build/shards/{sha256}.arrow": self.shard_file(sha256) for sha256 in new}, "the dataset")
+        upload(self.store, {f".build/shards/{sha256}.arrow": self.shard_file(sha256) for sha256 in new}, "the dataset")
         edited = sorted(self.path.glob("README.edited*.md"))
         others = [file for place in ("plots", ".build/reviews") for file, _ in own_files(self.path, place)]
         for file in [*edited, *others]:
@@ -277,44 +220,6 @@ class RemoteFolder(BuildFolder):
             shown = ", ".join(foreign[:3])
             raise StoreError(f"{self.place} holds something else ({shown}); give --output a new or empty place")
 
-    def _places(self) -> list[str]:
-        """The folders of files that scenes are made of."""
-        inner = [place for place in NAMES if place.startswith(".build") and place not in _OTHER_PLACES]
-        return [*inner, *reply_places(self.path)]
-
-    def _in_state(self, place: str) -> list[Path]:
-        found = [file for file, _ in own_files(self.path, place)]
-        return [file for file in found if str(file.relative_to(self.path)) not in MUTABLE]
-
-    def _pull_state(self) -> None:
-        """Fetch the last state, and remove what this machine has of a plan that is not at the URL."""
-        numbers = sorted(name for name in self.store.names(STATES) if re.fullmatch(r"\d{5}\.json", name, re.ASCII))
-        state = State()
-        if numbers:
-            name = f"{STATES}/{numbers[-1]}"
-            state = parse_checked(self.store.read(name) or b"", f"{self.place}/{name}", State, "restore it")
-        for place in (".build", ".build/plan"):
-            for file in self._in_state(place):
-                if str(file.relative_to(self.path)) not in state.files:
-                    file.unlink()
-        missing = {name: sha256 for name, sha256 in state.files.items() if not has_sha256(self.path / name, sha256)}
-        with Progress("fetching cut-outs and backgrounds", len(missing), "file") as progress:
-            for name, fetched in _at_once(lambda name: (name, self._fetch_object(name, missing[name])), missing):
-                if not fetched and name.rpartition("/")[0] not in _REMADE:
-                    raise StoreError(f"{self.place}/{OBJECTS}/{missing[name]} is damaged or missing; restore it")
-                progress.update(1)
-        self._note(state)
-
-    def _fetch_object(self, name: str, sha256: str) -> bool:
-        """Fetch a file of a state; one that is damaged or missing is removed, and uploaded when it is made again."""
-        if self.store.download(f"{OBJECTS}/{sha256}", self.path / name, sha256):
-            return True
-        (self.path / name).unlink(missing_ok=True)
-        if name.rpartition("/")[0] in _REMADE:
-            self.store.remove(f"{OBJECTS}/{sha256}")
-            self._lost.add(sha256)
-        return False
-
     def _pull_markers(self) -> Mapping[int, RemoteMarker]:
         """Fetch all markers; those that are damaged do not count."""
         shards = sorted(self._numbers())
@@ -345,7 +250,7 @@ class RemoteFolder(BuildFolder):
             StoreError: a file at the URL is damaged; its marker is removed, so that the next build remakes the shard.
         """
         with Progress(f"fetching {what}", len(self._markers), "shard") as progress:
-            for shard, fetched in _at_once(partial(self._fetch_files, ending=ending), self._markers.items()):
+            for shard, fetched in at_once(partial(self._fetch_files, ending=ending), self._markers.items()):
                 if not fetched:
                     self.store.remove(_marker_name(shard))
                     raise StoreError(f"{self.place}/{_marker_name(shard)} names a damaged or missing file; {REMAKE}")
@@ -362,44 +267,10 @@ class RemoteFolder(BuildFolder):
                 return shard, False
         return shard, True
 
-    def _upload(self, files: Mapping[str, Path], what: str) -> None:
-        """Upload files, by the names of their objects."""
-        with Progress(f"uploading {what}", len(files), "file") as progress:
-            for _ in _at_once(lambda name: self.store.upload(files[name], name), files):
-                progress.update(1)
-
     def _parsed_marker(self, shard: int, content: bytes) -> RemoteMarker | None:
         with suppress(StoreError):
             return parse_checked(content, f"{self.place}/{_marker_name(shard)}", RemoteMarker)
         return None
-
-    def _state_copied(self) -> State | None:
-        return read_checked_or_none(self._copied, State)
-
-    def _has_state(self, number: int, sha256: str) -> bool:
-        copied = self._state_copied()
-        return copied is not None and copied.number == number and copied.digest() == sha256
-
-    def _note(self, state: State) -> None:
-        self.state = state
-        write_checked(self._copied, asdict(state))
-
-
-def _check_files(files: Mapping[str, str]) -> None:
-    """Refuse names and sums that are not of a build: they become paths on this machine.
-
-    Raises:
-        ValueError: one is not.
-    """
-    for name, sha256 in files.items():
-        if not (is_own(name) and re.fullmatch("[0-9a-f]{64}", sha256, re.ASCII)):
-            raise ValueError(f"{name}: {sha256}")
-
-
-def _at_once(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """The results of some work on each item, in order; several at a time, as most of it is waiting."""
-    with ThreadPoolExecutor(_STREAMS) as pool:
-        yield from pool.map(work, items)
 
 
 def _marker_name(shard: int) -> str:
@@ -413,7 +284,3 @@ def _candidate_name(sha256: str) -> str:
 def _as_json(marker: Marker | None) -> Any:
     """The values of a marker as JSON types."""
     return json.loads(json.dumps(asdict(marker))) if marker else None
-
-
-def _as_bytes(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(with_checksum(values), indent=1, sort_keys=True).encode()

@@ -56,7 +56,7 @@ class RemoteEngine:
         if work is not make_shard:
             yield from self._own.map(work, tasks)
             return
-        self._folder.push()
+        self._folder.states.push()
         url, state = self._folder.place, self._folder.state
         remote = [
             RemoteTask(url=url, state=state.number, sha256=state.digest(), task=task)
@@ -86,5 +86,5 @@ def make_remote_shard(task: RemoteTask) -> ShardReport:
 def _copy(url: str, _path: Path, state: int, sha256: str) -> RemoteFolder:
     """This machine's copy, up to date; a worker makes sure of it once."""
     folder = RemoteFolder(url)
-    folder.catch_up(state, sha256)
+    folder.states.catch_up(state, sha256)
     return folder

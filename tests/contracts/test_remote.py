@@ -23,7 +23,8 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import Part
 from builder.pipeline.finalize import Summary, reselect
 from builder.pipeline.parts import PartReport, build_part
-from builder.pipeline.remote import PlannedElsewhereError, RemoteFolder
+from builder.pipeline.remote import RemoteFolder
+from builder.pipeline.remote_state import PlannedElsewhereError
 from mycanvas.errors import ConfigError, InUseError, StoreError
 from mycanvas.io.checked import with_checksum
 from mycanvas.io.store import Store
@@ -231,12 +232,12 @@ def test_machine_that_was_slower_to_plan_takes_the_plan_that_is_there(machine: M
     for folder, content in ((first, "first"), (second, "second")):
         folder.cutout_file("0" * 32, "json").parent.mkdir(parents=True)
         folder.cutout_file("0" * 32, "json").write_text(content)
-    first.push()
+    first.states.push()
 
     with pytest.raises(PlannedElsewhereError):
-        second.push()
+        second.states.push()
     second.pull()
-    second.push()
+    second.states.push()
 
     assert second.cutout_file("0" * 32, "json").read_text() == "first"
     assert second.state == first.state

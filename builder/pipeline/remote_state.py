@@ -1,0 +1,159 @@
+"""The plan, cut-outs and backgrounds of a build at a URL: numbered states, which list files that are kept by content.
+
+    URL/.build/states/NNNNN.json           path -> sha256 of all files; the last one counts
+    URL/.build/objects/<sha256>            the files
+
+A state is only appended, if there is none of its number, and after its objects: whoever comes first decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.own_files import NAMES, own_files, reply_places
+from builder.pipeline.remote_objects import as_bytes, at_once, check_files, upload
+from mycanvas.errors import StoreError
+from mycanvas.io.checked import REMAKE, digest, parse_checked, read_checked_or_none, write_checked
+from mycanvas.io.files import has_sha256, sha256_of
+from mycanvas.io.progress import Progress
+from mycanvas.io.store import Store
+
+OBJECTS, STATES = ".build/objects", ".build/states"
+MUTABLE = (".build/config.json", ".build/sources.json", ".build/selected.json", "README.md")
+"""Files that each command may replace, in the order in which they are written; they are in no state."""
+_OTHER_PLACES = frozenset({".build/candidates", ".build/push", ".build/reviews", ".build/shards"})
+_REMADE = frozenset({".build/backgrounds", ".build/cutouts"})
+"""Folders of files that a build makes again where they are lost."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """Everything that scenes are made of. number: of the state; -1: there is none. files: path -> sha256."""
+
+    number: int = -1
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_files(self.files)
+
+    def digest(self) -> str:
+        """The sha256 of its values."""
+        return digest(asdict(self))
+
+
+class PlannedElsewhereError(StoreError):
+    """Another machine has changed what scenes are made of; this one has to begin again."""
+
+
+class States:
+    """The states at a URL, and the files of one of them in this machine's copy of the build.
+
+    Args:
+        store: of the URL.
+        folder: the copy.
+    """
+
+    def __init__(self, store: Store, folder: BuildFolder) -> None:
+        self._store, self._folder = store, folder
+        self._copied = folder.path.parent / "state.json"
+        self._lost: set[str] = set()
+        self.present = State()
+
+    def refresh(self) -> None:
+        """Learn which state the copy has by now."""
+        self.present = self._state_copied() or self.present
+
+    def pull(self) -> None:
+        """Fetch the last state, and remove what the copy has of a plan that is not at the URL.
+
+        Raises:
+            StoreError: a file of it is lost that cannot be made again.
+        """
+        numbers = sorted(name for name in self._store.names(STATES) if re.fullmatch(r"\d{5}\.json", name, re.ASCII))
+        state = State()
+        if numbers:
+            name = f"{STATES}/{numbers[-1]}"
+            content = self._store.read(name) or b""
+            state = parse_checked(content, f"{self._store.url}/{name}", State, "restore it")
+        for place in (".build", ".build/plan"):
+            for file in self._files_in(place):
+                if self._name(file) not in state.files:
+                    file.unlink()
+        path = self._folder.path
+        missing = {name: sha256 for name, sha256 in state.files.items() if not has_sha256(path / name, sha256)}
+        with Progress("fetching cut-outs and backgrounds", len(missing), "file") as progress:
+            for name, fetched in at_once(lambda name: (name, self._fetch(name, missing[name])), missing):
+                if not fetched and name.rpartition("/")[0] not in _REMADE:
+                    raise StoreError(f"{self._store.url}/{OBJECTS}/{missing[name]} is damaged or missing; restore it")
+                progress.update(1)
+        self._note(state)
+
+    def catch_up(self, number: int, sha256: str) -> None:
+        """Fetch what scenes are made of, unless this machine has it; number, sha256: of the state."""
+        if self._has(number, sha256):
+            return
+        with self._folder.locked(wait=True):
+            if not self._has(number, sha256):
+                self.pull()
+
+    def push(self) -> None:
+        """Append the state of the copy, if it is another one than that at the URL.
+
+        Raises:
+            PlannedElsewhereError: another machine appended another state first.
+        """
+        found = {self._name(file): file for place in self._places() for file in self._files_in(place)}
+        sums = {name: sha256_of(file) for name, file in found.items()}
+        before = self._state_copied() or self.present
+        state = State(number=before.number + 1, files={**before.files, **sums})
+        if state.files == before.files and not self._lost:
+            self.present = before
+            return
+        stored = self._store.names(OBJECTS)
+        new = {sums[name]: file for name, file in found.items() if stored.get(sums[name]) != file.stat().st_size}
+        upload(self._store, {f"{OBJECTS}/{sha256}": file for sha256, file in new.items()}, "cut-outs and backgrounds")
+        self._lost.clear()
+        if state.files == before.files:
+            self.present = before
+            return
+        content = as_bytes(asdict(state))
+        if self._store.create(f"{STATES}/{state.number:05d}.json", content) != content:
+            raise PlannedElsewhereError(f"other machines keep changing the plan of {self._store.url}; {REMAKE}")
+        self._note(state)
+
+    def _fetch(self, name: str, sha256: str) -> bool:
+        """Fetch a file of a state; one that is damaged or missing is removed, and uploaded when it is made again."""
+        if self._store.download(f"{OBJECTS}/{sha256}", self._folder.path / name, sha256):
+            return True
+        (self._folder.path / name).unlink(missing_ok=True)
+        if name.rpartition("/")[0] in _REMADE:
+            self._store.remove(f"{OBJECTS}/{sha256}")
+            self._lost.add(sha256)
+        return False
+
+    def _places(self) -> list[str]:
+        """The folders of files that scenes are made of."""
+        inner = [place for place in NAMES if place.startswith(".build") and place not in _OTHER_PLACES]
+        return [*inner, *reply_places(self._folder.path)]
+
+    def _files_in(self, place: str) -> list[Path]:
+        found = [file for file, _ in own_files(self._folder.path, place)]
+        return [file for file in found if self._name(file) not in MUTABLE]
+
+    def _name(self, file: Path) -> str:
+        return str(file.relative_to(self._folder.path))
+
+    def _state_copied(self) -> State | None:
+        return read_checked_or_none(self._copied, State)
+
+    def _has(self, number: int, sha256: str) -> bool:
+        copied = self._state_copied()
+        return copied is not None and copied.number == number and copied.digest() == sha256
+
+    def _note(self, state: State) -> None:
+        self.present = state
+        write_checked(self._copied, asdict(state))
