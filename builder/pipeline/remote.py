@@ -14,14 +14,13 @@ Everything that they name is at the URL before, under its sha256. So nothing is 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.manifest import read_manifest
@@ -31,7 +30,7 @@ from builder.pipeline.remote_state import MUTABLE, STATES, PlannedElsewhereError
 from builder.pipeline.stored_records import Marker
 from mycanvas.errors import InUseError, StoreError
 from mycanvas.io.checked import REMAKE, parse_checked, read_checked_or_none, write_checked
-from mycanvas.io.files import has_sha256, sha256_of, write_bytes
+from mycanvas.io.files import has_sha256, write_bytes
 from mycanvas.io.progress import Progress
 from mycanvas.io.store import Store, mirror_of
 
@@ -48,7 +47,7 @@ Result = TypeVar("Result")
 class RemoteMarker:
     """The content of a marker at a URL. marker: of the build folder. files: the sha256 of the others, by name."""
 
-    marker: Mapping[str, Any]
+    marker: Marker
     files: Mapping[str, str]
 
     def __post_init__(self) -> None:
@@ -144,7 +143,7 @@ class RemoteFolder(BuildFolder):
         if found is None or not self._fetch_files((shard, found))[1]:
             self.store.remove(_marker_name(shard))
             return None
-        write_checked(self.candidate_file(shard).with_suffix(".json"), found.marker)
+        write_checked(self.candidate_file(shard).with_suffix(".json"), asdict(found.marker))
         return found
 
     def push_shard(self, shard: int, before: RemoteMarker | None) -> None:
@@ -157,12 +156,10 @@ class RemoteFolder(BuildFolder):
         marker = self.marker(shard)
         if marker is None:  # another process of this machine makes it too, and is about to upload it
             return
-        own = [file for file, match in own_files(self.path, CANDIDATES) if int(match["shard"]) == shard]
-        files = {file.name: sha256_of(file) for file in own if file.suffix != ".json"}
-        made = RemoteMarker(marker=_as_json(marker), files=files)
+        made = RemoteMarker(marker=marker, files=self._files_of(shard, marker))
         if made == before:
             return
-        for name, sha256 in files.items():
+        for name, sha256 in made.files.items():
             self.store.upload(self.path / CANDIDATES / name, _candidate_name(sha256))
         content, name = as_bytes(asdict(made)), _marker_name(shard)
         if before is None:
@@ -228,8 +225,8 @@ class RemoteFolder(BuildFolder):
         self._markers = {shard: marker for shard, marker in found.items() if marker}
         for shard, marker in self._markers.items():
             file = self.candidate_file(shard).with_suffix(".json")
-            if _as_json(read_checked_or_none(file, Marker)) != marker.marker:
-                write_checked(file, marker.marker)
+            if read_checked_or_none(file, Marker) != marker.marker:
+                write_checked(file, asdict(marker.marker))
         return self._markers
 
     def _take(self, name: str, content: bytes | None) -> None:
@@ -247,14 +244,20 @@ class RemoteFolder(BuildFolder):
         """Fetch the files of all shards that this machine lacks and whose names have an ending.
 
         Raises:
-            StoreError: a file at the URL is damaged; its marker is removed, so that the next build remakes the shard.
+            StoreError: files at the URL are damaged; their markers are removed, so that the next build remakes the
+                shards.
         """
+        lost = []
         with Progress(f"fetching {what}", len(self._markers), "shard") as progress:
             for shard, fetched in at_once(partial(self._fetch_files, ending=ending), self._markers.items()):
                 if not fetched:
-                    self.store.remove(_marker_name(shard))
-                    raise StoreError(f"{self.place}/{_marker_name(shard)} names a damaged or missing file; {REMAKE}")
+                    lost.append(shard)
                 progress.update(1)
+        for shard in lost:
+            self.store.remove(_marker_name(shard))
+        if lost:
+            more = f", and so {'does' if len(lost) == 2 else 'do'} {len(lost) - 1} more" if len(lost) > 1 else ""
+            raise StoreError(f"{self.place}/{_marker_name(lost[0])} names a damaged or missing file{more}; {REMAKE}")
 
     def _fetch_files(self, marked: tuple[int, RemoteMarker], ending: str = "") -> tuple[int, bool]:
         """Fetch the files of a shard that this machine lacks; gives its number, and whether all are whole."""
@@ -268,9 +271,15 @@ class RemoteFolder(BuildFolder):
         return shard, True
 
     def _parsed_marker(self, shard: int, content: bytes) -> RemoteMarker | None:
+        """The marker of a shard; None if it is damaged, or names other files than those of the shard."""
         with suppress(StoreError):
-            return parse_checked(content, f"{self.place}/{_marker_name(shard)}", RemoteMarker)
+            found = parse_checked(content, f"{self.place}/{_marker_name(shard)}", RemoteMarker)
+            return found if found.files == self._files_of(shard, found.marker) else None
         return None
+
+    def _files_of(self, shard: int, marker: Marker) -> dict[str, str]:
+        """The sha256 of each file of a shard, by its name."""
+        return {self.candidate_file(shard).name: marker.sha256, self.score_file(shard).name: marker.scores}
 
 
 def _marker_name(shard: int) -> str:
@@ -279,8 +288,3 @@ def _marker_name(shard: int) -> str:
 
 def _candidate_name(sha256: str) -> str:
     return f"{CANDIDATES}/{sha256}.arrow"
-
-
-def _as_json(marker: Marker | None) -> Any:
-    """The values of a marker as JSON types."""
-    return json.loads(json.dumps(asdict(marker))) if marker else None

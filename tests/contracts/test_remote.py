@@ -8,12 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import datasets
-import fsspec
 import pytest
 
 import mycanvas  # noqa: F401  (registers the loader)
@@ -28,10 +27,11 @@ from builder.pipeline.remote_state import PlannedElsewhereError
 from mycanvas.errors import ConfigError, InUseError, StoreError
 from mycanvas.io.checked import with_checksum
 from mycanvas.io.store import Store
+from tests.contracts.conftest import Machine
 from tests.contracts.small_builds import SAMPLES, SIDE, TIGHT, config_for
 from tests.s3_server import s3_server
 
-Machine = Callable[[str], None]
+pytestmark = pytest.mark.usefixtures("machine")
 
 
 @pytest.fixture(scope="module")
@@ -48,26 +48,6 @@ def s3() -> Iterator[Any]:
         files.call_s3("put_bucket_versioning", Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
         yield files
         s3fs.S3FileSystem.clear_instance_cache()
-
-
-@pytest.fixture(autouse=True)
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Go to the machine of this name, which has a cache of its own; "a" at first."""
-
-    def go(name: str) -> None:
-        monkeypatch.setenv("MYCANVAS_CACHE", str(tmp_path / name))
-
-    go("a")
-    return go
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> Iterator[str]:
-    """A place in memory."""
-    yield f"memory://{tmp_path}/out"
-    memory = fsspec.filesystem("memory")
-    for name in memory.find(str(tmp_path)):
-        memory.rm_file(name)
 
 
 def rows(place: Path | str, cache: Path) -> dict[str, list[dict[str, Any]]]:
