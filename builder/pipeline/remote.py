@@ -53,6 +53,10 @@ class RemoteMarker:
     def __post_init__(self) -> None:
         check_files({f"{CANDIDATES}/{name}": sha256 for name, sha256 in self.files.items()})
 
+    def retriable(self) -> int:
+        """The number of rejections that another run may turn into scenes."""
+        return sum(rejection.retriable for rejection in self.marker.rejected)
+
 
 def in_output(output: Path | str, work: Callable[[BuildFolder], Result], *, shared: bool = False) -> Result:
     """Do some work in the folder of a build, or in this machine's copy of a build at a URL, which it brings up to date.
@@ -147,7 +151,9 @@ class RemoteFolder(BuildFolder):
         return found
 
     def push_shard(self, shard: int, before: RemoteMarker | None) -> None:
-        """Upload a shard that was made here, then its marker; if another one was faster, that one counts.
+        """Upload a shard that was made here, then its marker.
+
+        If another one was faster, that one counts, unless more of its rejections may pass.
 
         Args:
             shard: its number.
@@ -162,9 +168,11 @@ class RemoteFolder(BuildFolder):
         for name, sha256 in made.files.items():
             self.store.upload(self.path / CANDIDATES / name, _candidate_name(sha256))
         content, name = as_bytes(asdict(made)), _marker_name(shard)
-        if before is None:
+        if before is None or (present := self.store.read(name)) is None:
             self.store.create(name, content)
-        else:  # it had scenes that were worth another try
+            return
+        other = self._parsed_marker(shard, present)
+        if other is None or other == before or made.retriable() < other.retriable():
             self.store.write(name, content)
 
     def publish(self) -> None:
@@ -221,7 +229,11 @@ class RemoteFolder(BuildFolder):
         """Fetch all markers; those that are damaged do not count."""
         shards = sorted(self._numbers())
         contents = self.store.read_all([_marker_name(shard) for shard in shards])
-        found = {shard: self._parsed_marker(shard, contents[_marker_name(shard)]) for shard in shards}
+        found = {
+            shard: self._parsed_marker(shard, contents[name])
+            for shard in shards
+            if (name := _marker_name(shard)) in contents
+        }
         self._markers = {shard: marker for shard, marker in found.items() if marker}
         for shard, marker in self._markers.items():
             file = self.candidate_file(shard).with_suffix(".json")

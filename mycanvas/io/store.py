@@ -11,7 +11,7 @@ import posixpath
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mycanvas.errors import MissingExtra, MyCanvasError, StoreError
@@ -82,11 +82,19 @@ class Store:
         return content
 
     def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
-        """The contents of objects, all of which exist; many are read at a time, where the store can."""
+        """The contents of those objects that exist; many are read at a time, where the store can."""
         paths = {self._path(name): name for name in names}
+        found: dict[str, bytes | Exception] = {}
         with self._errors("read", f"{len(names)} objects"):
-            found: dict[str, bytes] = self._files.cat(list(paths)) if paths else {}
-        return {name: found[path] for path, name in paths.items()}
+            if paths:
+                found = self._files.cat(list(paths), on_error="return")
+        contents = {}
+        for path, name in paths.items():
+            with self._errors("read", name), suppress(FileNotFoundError):
+                if isinstance(content := found[path], Exception):
+                    raise content
+                contents[name] = content
+        return contents
 
     def write(self, name: str, content: bytes) -> None:
         """Write an object, in place of an earlier one."""

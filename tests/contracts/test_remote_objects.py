@@ -63,3 +63,19 @@ def test_all_damaged_shards_at_a_url_are_made_again_by_one_build(machine: Machin
     with pytest.raises(StoreError, match=r"candidates/00000\.json names a damaged or missing file, and so do 2 more;"):
         list(folder.markers())
     assert folder.made_shards() == set()
+
+
+@pytest.mark.parametrize("slower", [("busy", "refused"), ()])
+def test_marker_with_fewer_scenes_to_try_again_counts_whichever_machine_is_slower(
+    machine: Machine, url: str, slower: tuple[str, ...]
+) -> None:
+    shard_made(url, 0, "busy", "refused", "lost").push_shard(0, None)
+    before = RemoteFolder(url).fetch_shard(0)
+
+    for name, reasons in (("b", ("busy",)), ("c", slower)):
+        machine(name)
+        shard_made(url, 0, *reasons, config=name).push_shard(0, before)
+
+    found = RemoteFolder(url).fetch_shard(0)
+    assert found is not None
+    assert found.marker.config == ("b" if slower else "c")
