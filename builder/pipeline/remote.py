@@ -176,17 +176,14 @@ class RemoteFolder(BuildFolder):
             self.store.write(name, content)
 
     def publish(self) -> None:
-        """Upload the dataset: its shards, then card and manifest."""
-        there = self.store.names(".build/shards")
-        manifest = read_manifest(self)
-        sizes = {sha256: manifest.bytes[name] for name, sha256 in manifest.files.items()}
-        new = [sha256 for sha256, size in sizes.items() if there.get(f"{sha256}.arrow") != size]
-        upload(self.store, {f".build/shards/{sha256}.arrow": self.shard_file(sha256) for sha256 in new}, "the dataset")
+        """Upload the dataset: its shards, unless they are whole at the URL, then card and manifest."""
+        shards = {f"{sha256}.arrow": self.shard_file(sha256) for sha256 in read_manifest(self).files.values()}
+        upload(self.store, ".build/shards", shards, "the dataset")
         edited = sorted(self.path.glob("README.edited*.md"))
         others = [file for place in ("plots", ".build/reviews") for file, _ in own_files(self.path, place)]
         for file in [*edited, *others]:
             self.store.upload(file, str(file.relative_to(self.path)))
-        for name in ("README.md", *(name for name in MUTABLE if name != "README.md")):
+        for name in MUTABLE:
             self.store.write(name, (self.path / name).read_bytes())
 
     def made_shards(self) -> set[int]:

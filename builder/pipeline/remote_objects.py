@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,10 +27,28 @@ def at_once(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[R
         yield from pool.map(work, items)
 
 
-def upload(store: Store, files: Mapping[str, Path], what: str) -> None:
-    """Upload files, by the names of their objects; what: they are, for the progress bar."""
-    with Progress(f"uploading {what}", len(files), "file") as progress:
-        for _ in at_once(lambda name: store.upload(files[name], name), files):
+def upload(
+    store: Store, folder: str, files: Mapping[str, Path], what: str, *, by_size: Container[str] = frozenset()
+) -> None:
+    """Upload files that are named by their content, unless whole objects have these names already.
+
+    Args:
+        store: where to.
+        folder: of the objects.
+        files: by the names of their objects: the sha256, and perhaps a suffix.
+        what: they are, for the progress bar.
+        by_size: names of objects that are taken for whole if they have the size of the file; the others are read.
+    """
+    sizes = store.names(folder)
+    alike = {name for name, file in files.items() if sizes.get(name) == file.stat().st_size}
+
+    def send(name: str) -> None:
+        if not (name in alike and store.holds(f"{folder}/{name}", name.partition(".")[0])):
+            store.upload(files[name], f"{folder}/{name}")
+
+    names = [name for name in files if not (name in alike and name in by_size)]
+    with Progress(f"uploading {what}", len(names), "file") as progress:
+        for _ in at_once(send, names):
             progress.update(1)
 
 

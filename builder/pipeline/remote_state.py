@@ -23,10 +23,10 @@ from mycanvas.io.progress import Progress
 from mycanvas.io.store import Store
 
 OBJECTS, STATES = ".build/objects", ".build/states"
-MUTABLE = (".build/config.json", ".build/sources.json", ".build/selected.json", "README.md")
+MUTABLE = ("README.md", ".build/config.json", ".build/sources.json", ".build/selected.json")
 """Files that each command may replace, in the order in which they are written; they are in no state."""
 _OTHER_PLACES = frozenset({".build/candidates", ".build/push", ".build/reviews", ".build/shards"})
-_REMADE = frozenset({".build/backgrounds", ".build/cutouts"})
+_REMADE, _REPLIES = frozenset({".build/backgrounds", ".build/cutouts"}), ".build/replies/"
 """Folders of files that a build makes again where they are lost."""
 
 
@@ -45,6 +45,12 @@ class State:
         return digest(asdict(self))
 
 
+def _is_remade(name: str) -> bool:
+    """Whether a build makes a file again, or asks for it again, where it is lost."""
+    folder = name.rpartition("/")[0]
+    return folder in _REMADE or folder.startswith(_REPLIES)
+
+
 class PlannedElsewhereError(StoreError):
     """Another machine has changed what scenes are made of; this one has to begin again."""
 
@@ -60,7 +66,6 @@ class States:
     def __init__(self, store: Store, folder: BuildFolder) -> None:
         self._store, self._folder = store, folder
         self._copied = folder.path.parent / "state.json"
-        self._lost: set[str] = set()
         self.present = State()
 
     def refresh(self) -> None:
@@ -87,8 +92,11 @@ class States:
         missing = {name: sha256 for name, sha256 in state.files.items() if not has_sha256(path / name, sha256)}
         with Progress("fetching cut-outs and backgrounds", len(missing), "file") as progress:
             for name, fetched in at_once(lambda name: (name, self._fetch(name, missing[name])), missing):
-                if not fetched and name.rpartition("/")[0] not in _REMADE:
-                    raise StoreError(f"{self._store.url}/{OBJECTS}/{missing[name]} is damaged or missing; restore it")
+                if not fetched and not _is_remade(name):
+                    lost = f"{self._store.url}/{OBJECTS}/{missing[name]}"
+                    raise StoreError(
+                        f"{lost} is damaged or missing; restore it, or build again on a machine that has it"
+                    )
                 progress.update(1)
         self._note(state)
 
@@ -101,7 +109,7 @@ class States:
                 self.pull()
 
     def push(self) -> None:
-        """Append the state of the copy, if it is another one than that at the URL.
+        """Append the state of the copy, if it is another one than that at the URL, and upload what is lost there.
 
         Raises:
             PlannedElsewhereError: another machine appended another state first.
@@ -110,13 +118,9 @@ class States:
         sums = {name: sha256_of(file) for name, file in found.items()}
         before = self._state_copied() or self.present
         state = State(number=before.number + 1, files={**before.files, **sums})
-        if state.files == before.files and not self._lost:
-            self.present = before
-            return
-        stored = self._store.names(OBJECTS)
-        new = {sums[name]: file for name, file in found.items() if stored.get(sums[name]) != file.stat().st_size}
-        upload(self._store, {f"{OBJECTS}/{sha256}": file for sha256, file in new.items()}, "cut-outs and backgrounds")
-        self._lost.clear()
+        remade = {sha256 for name, sha256 in sums.items() if _is_remade(name)}  # compared by whoever fetches it
+        files = {sums[name]: file for name, file in found.items()}
+        upload(self._store, OBJECTS, files, "cut-outs and backgrounds", by_size=remade)
         if state.files == before.files:
             self.present = before
             return
@@ -130,9 +134,8 @@ class States:
         if self._store.download(f"{OBJECTS}/{sha256}", self._folder.path / name, sha256):
             return True
         (self._folder.path / name).unlink(missing_ok=True)
-        if name.rpartition("/")[0] in _REMADE:
+        if _is_remade(name):
             self._store.remove(f"{OBJECTS}/{sha256}")
-            self._lost.add(sha256)
         return False
 
     def _places(self) -> list[str]:

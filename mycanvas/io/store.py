@@ -137,6 +137,16 @@ class Store:
             self._make_folder(name)
             self._files.put_file(str(file), self._path(name))
 
+    def holds(self, name: str, sha256: str) -> bool:
+        """Whether an object has this sha256; it is read."""
+        digest = hashlib.sha256()
+        try:
+            for block in self._blocks(name):
+                digest.update(block)
+        except _OtherContent:
+            return False
+        return digest.hexdigest() == sha256
+
     def download(self, name: str, file: Path, sha256: str) -> bool:
         """Write an object to a file, whole or not at all; False if it is missing or has another sha256."""
         digest = hashlib.sha256()

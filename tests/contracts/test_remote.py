@@ -185,22 +185,48 @@ def test_damaged_shard_at_a_url_is_named_and_made_again(
     assert rows(url, tmp_path / "rows") == rows(whole, tmp_path / "rows")
 
 
-def test_lost_and_damaged_cutouts_at_a_url_are_made_again(
-    shapes: Path, grounds: Path, machine: Machine, url: str
+@pytest.mark.parametrize("finisher", ["a", "b"])
+def test_lost_and_damaged_files_of_a_plan_at_a_url_are_uploaded_again(
+    shapes: Path, grounds: Path, machine: Machine, url: str, finisher: str
 ) -> None:
     build_part(config_for(shapes, grounds, url), Part(0, 2))
-    store = Store(url)
-    state = RemoteFolder(url)
+    store, state = Store(url), RemoteFolder(url)
     state.pull()
-    cutouts = [sha256 for name, sha256 in state.state.files.items() if name.startswith(".build/cutouts/")]
-    whole = {sha256: store.read(f".build/objects/{sha256}") for sha256 in cutouts[:3]}
+    sums = state.state.files
+    cutouts = [sha256 for name, sha256 in sums.items() if name.startswith(".build/cutouts/")]
+    plan = [sums[".build/plan/00000.arrow"], sums[".build/build.json"]] if finisher == "a" else []
+    whole = {sha256: store.read(f".build/objects/{sha256}") for sha256 in [*cutouts[:3], *plan]}
     store.write(f".build/objects/{cutouts[0]}", b"damaged")
     store.remove(f".build/objects/{cutouts[1]}")
-    machine("b")
+    for sha256 in plan:  # which only a machine that has it can restore
+        flip(store, f".build/objects/{sha256}")
+    if finisher == "b":
+        flip(store, f".build/objects/{cutouts[2]}")
+    machine(finisher)
 
     build(config_for(shapes, grounds, url))
 
-    assert {sha256: store.read(f".build/objects/{sha256}") for sha256 in cutouts[:3]} == whole
+    assert {sha256: store.read(f".build/objects/{sha256}") for sha256 in whole} == whole
+
+
+def flip(store: Store, name: str) -> None:
+    """Change a bit of an object, whose size stays."""
+    content = bytearray(store.read(name) or b"")
+    content[len(content) // 2] ^= 1
+    store.write(name, bytes(content))
+
+
+def test_damaged_shard_of_a_dataset_at_a_url_is_uploaded_again_by_the_next_selection(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, url: str
+) -> None:
+    build(config_for(shapes, grounds, url))
+    store = Store(url)
+    for name in store.names(".build/shards"):
+        flip(store, f".build/shards/{name}")
+
+    reselect(url, {})
+
+    assert rows(url, tmp_path / "rows") == rows(whole, tmp_path / "rows")
 
 
 def test_machine_that_was_slower_to_plan_takes_the_plan_that_is_there(machine: Machine, url: str) -> None:
