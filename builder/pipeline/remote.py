@@ -24,7 +24,8 @@ from typing import TypeVar
 
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.manifest import read_manifest
-from builder.pipeline.own_files import is_own, own_files
+from builder.pipeline.own_files import own_files
+from builder.pipeline.remote_edits import CARD, keep_edited_card, take_decisions, upload_decisions
 from builder.pipeline.remote_objects import as_bytes, at_once, check_files, upload
 from builder.pipeline.remote_state import MUTABLE, STATES, PlannedElsewhereError, State, States
 from builder.pipeline.stored_records import Marker
@@ -123,11 +124,11 @@ class RemoteFolder(BuildFolder):
         with self.locked():
             markers = self._pull_markers()  # before the state, which then has all that they are made of
             self.states.pull()
-            for name in MUTABLE:
-                self._take(name, self.store.read(name))
-            reviews = [f".build/reviews/{name}" for name in self.store.names(".build/reviews")]
-            for name in filter(is_own, reviews):
-                self._take(name, self.store.read(name))
+            contents = {name: self.store.read(name) for name in MUTABLE}
+            keep_edited_card(self, contents[CARD])
+            for name, content in contents.items():
+                self._take(name, content)
+            take_decisions(self.store, self)
             held = {int(match["shard"]) for _, match in own_files(self.path, CANDIDATES)}
             for shard in held - markers.keys():
                 self.candidate_file(shard).with_suffix(".json").unlink(missing_ok=True)
@@ -179,9 +180,8 @@ class RemoteFolder(BuildFolder):
         """Upload the dataset: its shards, unless they are whole at the URL, then card and manifest."""
         shards = {f"{sha256}.arrow": self.shard_file(sha256) for sha256 in read_manifest(self).files.values()}
         upload(self.store, ".build/shards", shards, "the dataset")
-        edited = sorted(self.path.glob("README.edited*.md"))
-        others = [file for place in ("plots", ".build/reviews") for file, _ in own_files(self.path, place)]
-        for file in [*edited, *others]:
+        upload_decisions(self.store, self)
+        for file in [*self.path.glob("README.edited*.md"), *(file for file, _ in own_files(self.path, "plots"))]:
             self.store.upload(file, str(file.relative_to(self.path)))
         for name in MUTABLE:
             self.store.write(name, (self.path / name).read_bytes())

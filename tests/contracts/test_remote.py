@@ -229,6 +229,20 @@ def test_damaged_shard_of_a_dataset_at_a_url_is_uploaded_again_by_the_next_selec
     assert rows(url, tmp_path / "rows") == rows(whole, tmp_path / "rows")
 
 
+def test_card_that_was_edited_in_the_copy_is_kept_beside_the_new_one(shapes: Path, grounds: Path, url: str) -> None:
+    build(config_for(shapes, grounds, url))
+    card = RemoteFolder(url).path / "README.md"
+    written = card.read_text()
+    card.write_text(f"{written}\nMine.\n")
+
+    reselect(url, {"per_composition": 1})
+
+    assert card.with_name("README.edited.md").read_text() == f"{written}\nMine.\n"
+    assert Store(url).read("README.edited.md") == f"{written}\nMine.\n".encode()
+    reselect(url, {"per_composition": 2})
+    assert not card.with_name("README.edited-2.md").exists()
+
+
 def test_machine_that_was_slower_to_plan_takes_the_plan_that_is_there(machine: Machine, url: str) -> None:
     first, second = RemoteFolder(url), None
     first.pull()

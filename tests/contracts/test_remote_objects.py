@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from typing import Any
@@ -10,13 +11,14 @@ import pytest
 
 from builder.pipeline.remote import RemoteFolder
 from builder.pipeline.stored_records import Marker
-from builder.records import Rejected
+from builder.records import CutoutReview, Rejected
+from builder.sources.cutout_reviews import CutoutReviews
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import with_checksum
 from mycanvas.io.store import Store
 from tests.contracts.conftest import Machine
 
-FIRST = ".build/candidates/00000.json"
+STATE, FIRST = ".build/states/00000.json", ".build/candidates/00000.json"
 
 
 def shard_made(url: str, number: int, *reasons: str, config: str = "config") -> RemoteFolder:
@@ -79,3 +81,27 @@ def test_marker_with_fewer_scenes_to_try_again_counts_whichever_machine_is_slowe
     found = RemoteFolder(url).fetch_shard(0)
     assert found is not None
     assert found.marker.config == ("b" if slower else "c")
+
+
+def test_of_decisions_of_two_machines_about_a_photo_the_newest_counts(machine: Machine, url: str) -> None:
+    photos = ("a" * 64, "b" * 64, "c" * 64)
+    for name, times in (("a", (1, 2, 1)), ("b", (2, 1, None))):
+        machine(name)
+        reviews = CutoutReviews([RemoteFolder(url).reviews])
+        for photo, time in zip(photos, times, strict=True):
+            if time:
+                mask = f"mask of {name}".encode()
+                sha256 = hashlib.sha256(mask).hexdigest()
+                review = CutoutReview(photo=photo, verdict="use", mask=sha256, rater=name, at=f"202{time}")
+                reviews.put(review, mask)
+        if name == "a":  # publishes
+            for file in RemoteFolder(url).reviews.iterdir():
+                Store(url).upload(file, f".build/reviews/{file.name}")
+    Store(url).write(STATE, json.dumps(with_checksum({"number": 0, "files": {}})).encode())
+
+    folder = RemoteFolder(url)
+    folder.pull()
+
+    found = CutoutReviews([folder.reviews])
+    assert {photo: review.rater for photo, review in found.every().items()} == dict(zip(photos, "baa", strict=True))
+    assert all(found.mask(review) for review in found.every().values())
