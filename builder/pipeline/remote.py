@@ -15,6 +15,7 @@ Everything that they name is at the URL before, under its sha256. So nothing is 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
@@ -32,6 +33,7 @@ from builder.pipeline.stored_records import Marker
 from mycanvas.errors import InUseError, StoreError
 from mycanvas.io.checked import REMAKE, parse_checked, read_checked_or_none, write_checked
 from mycanvas.io.files import has_sha256, write_bytes
+from mycanvas.io.ownership import PERIOD
 from mycanvas.io.progress import Progress
 from mycanvas.io.store import Store, mirror_of
 
@@ -74,15 +76,13 @@ def in_output(output: Path | str, work: Callable[[BuildFolder], Result], *, shar
     if isinstance(output, Path):
         return work(BuildFolder(output))
     folder = RemoteFolder(output)
-    for left in reversed(range(_ATTEMPTS)):
-        with suppress(InUseError) if shared else nullcontext():
-            folder.pull()
-        try:
+    with suppress(InUseError) if shared else nullcontext():
+        folder.pull()
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(PlannedElsewhereError):
             return work(folder)
-        except PlannedElsewhereError:
-            if not left:
-                raise
-    raise AssertionError
+        folder.pull_in_turn() if shared else folder.pull()
+    return work(folder)
 
 
 class RemoteFolder(BuildFolder):
@@ -132,6 +132,15 @@ class RemoteFolder(BuildFolder):
             held = {int(match["shard"]) for _, match in own_files(self.path, CANDIDATES)}
             for shard in held - markers.keys():
                 self.candidate_file(shard).with_suffix(".json").unlink(missing_ok=True)
+
+    def pull_in_turn(self) -> None:
+        """As `pull`; while others work in the copy, wait until one of them has pulled, or until it is free."""
+        before = self.states.copied()
+        while self.states.copied() == before:
+            with suppress(InUseError):
+                self.pull()
+                return
+            time.sleep(PERIOD)
 
     def refresh(self) -> None:
         """Learn what other processes and machines have made."""

@@ -18,7 +18,8 @@ from builder.pipeline.own_files import NAMES, own_files, reply_places
 from builder.pipeline.remote_objects import as_bytes, at_once, check_files, upload
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import REMAKE, digest, parse_checked, read_checked_or_none, write_checked
-from mycanvas.io.files import has_sha256, sha256_of
+from mycanvas.io.files import has_sha256, os_errors, sha256_of
+from mycanvas.io.ownership import locked
 from mycanvas.io.progress import Progress
 from mycanvas.io.store import Store
 
@@ -47,8 +48,16 @@ class State:
 
 def _is_remade(name: str) -> bool:
     """Whether a build makes a file again, or asks for it again, where it is lost."""
-    folder = name.rpartition("/")[0]
-    return folder in _REMADE or folder.startswith(_REPLIES)
+    return name.rpartition("/")[0] in _REMADE or _is_reply(name)
+
+
+def _is_reply(name: str) -> bool:
+    """Whether a file is the reply of a language model. It depends on the moment; each scene is made of one of them."""
+    return name.startswith(_REPLIES)
+
+
+def _state_name(number: int) -> str:
+    return f"{STATES}/{number:05d}.json"
 
 
 class PlannedElsewhereError(StoreError):
@@ -70,7 +79,11 @@ class States:
 
     def refresh(self) -> None:
         """Learn which state the copy has by now."""
-        self.present = self._state_copied() or self.present
+        self.present = self.copied() or self.present
+
+    def copied(self) -> State | None:
+        """The state that the copy had when a command of this machine last fetched or appended one."""
+        return read_checked_or_none(self._copied, State)
 
     def pull(self) -> None:
         """Fetch the last state, and remove what the copy has of a plan that is not at the URL.
@@ -79,34 +92,35 @@ class States:
             StoreError: a file of it is lost that cannot be made again.
         """
         numbers = sorted(name for name in self._store.names(STATES) if re.fullmatch(r"\d{5}\.json", name, re.ASCII))
-        state = State()
-        if numbers:
-            name = f"{STATES}/{numbers[-1]}"
-            content = self._store.read(name) or b""
-            state = parse_checked(content, f"{self._store.url}/{name}", State, "restore it")
+        state = self._read(int(numbers[-1][:5])) if numbers else State()
         for place in (".build", ".build/plan"):
             for file in self._files_in(place):
                 if self._name(file) not in state.files:
                     file.unlink()
-        path = self._folder.path
-        missing = {name: sha256 for name, sha256 in state.files.items() if not has_sha256(path / name, sha256)}
-        with Progress("fetching cut-outs and backgrounds", len(missing), "file") as progress:
-            for name, fetched in at_once(lambda name: (name, self._fetch(name, missing[name])), missing):
-                if not fetched and not _is_remade(name):
-                    lost = f"{self._store.url}/{OBJECTS}/{missing[name]}"
-                    raise StoreError(
-                        f"{lost} is damaged or missing; restore it, or build again on a machine that has it"
-                    )
-                progress.update(1)
+        self._fetch_missing(state)
         self._note(state)
 
     def catch_up(self, number: int, sha256: str) -> None:
-        """Fetch what scenes are made of, unless this machine has it; number, sha256: of the state."""
-        if self._has(number, sha256):
-            return
-        with self._folder.locked(wait=True):
-            if not self._has(number, sha256):
-                self.pull()
+        """Make sure that the copy has all files of a state, whole; other files of it stay, as commands may use them.
+
+        The lock of the folder is not required: the command that this process works for holds it, perhaps with others.
+
+        Args:
+            number: of the state.
+            sha256: its digest.
+
+        Raises:
+            StoreError: the URL has another state of this number, or as `pull`.
+        """
+        state = self._read(number)
+        if state.digest() != sha256:
+            raise StoreError(f"{self._store.url} was replaced while a build ran; {REMAKE}")
+        if self._missing(state):
+            with os_errors(self._copied.parent):
+                self._copied.parent.mkdir(parents=True, exist_ok=True)
+            with locked(self._copied.with_name("fetching"), self._copied.parent, wait=True):  # one process fetches
+                self._fetch_missing(state)
+        self.present = state
 
     def push(self) -> None:
         """Append the state of the copy, if it is another one than that at the URL, and upload what is lost there.
@@ -116,18 +130,51 @@ class States:
         """
         found = {self._name(file): file for place in self._places() for file in self._files_in(place)}
         sums = {name: sha256_of(file) for name, file in found.items()}
-        before = self._state_copied() or self.present
-        state = State(number=before.number + 1, files={**before.files, **sums})
         remade = {sha256 for name, sha256 in sums.items() if _is_remade(name)}  # compared by whoever fetches it
         files = {sums[name]: file for name, file in found.items()}
         upload(self._store, OBJECTS, files, "cut-outs and backgrounds", by_size=remade)
-        if state.files == before.files:
-            self.present = before
-            return
-        content = as_bytes(asdict(state))
-        if self._store.create(f"{STATES}/{state.number:05d}.json", content) != content:
-            raise PlannedElsewhereError(f"other machines keep changing the plan of {self._store.url}; {REMAKE}")
-        self._note(state)
+        self._note(self._appended(sums))
+
+    def _appended(self, sums: Mapping[str, str]) -> State:
+        """The state with some files, which is appended unless it is at the URL. Others may append at the same time."""
+        state = self.copied() or self.present
+        while (files := {**state.files, **sums}) != state.files:
+            mine = State(number=state.number + 1, files=files)
+            content, name = as_bytes(asdict(mine)), _state_name(mine.number)
+            found = self._store.create(name, content)
+            if found == content:
+                return mine
+            state = self._parsed(name, found)
+            if any(state.files.get(own, sums[own]) != sums[own] for own in sums if not _is_reply(own)):
+                raise PlannedElsewhereError(f"other machines keep changing the plan of {self._store.url}; {REMAKE}")
+            sums = {own: sum_ for own, sum_ in sums.items() if own not in state.files}  # either of two replies will do
+        return state
+
+    def _read(self, number: int) -> State:
+        return self._parsed(name := _state_name(number), self._store.read(name) or b"")
+
+    def _parsed(self, name: str, content: bytes) -> State:
+        return parse_checked(content, f"{self._store.url}/{name}", State, "restore it")
+
+    def _missing(self, state: State) -> dict[str, str]:
+        """The files of a state that the copy lacks, or has with another content; a reply of its own will do."""
+        path = self._folder.path
+        return {
+            name: sha256
+            for name, sha256 in state.files.items()
+            if not ((path / name).is_file() if _is_reply(name) else has_sha256(path / name, sha256))
+        }
+
+    def _fetch_missing(self, state: State) -> None:
+        missing = self._missing(state)
+        with Progress("fetching cut-outs and backgrounds", len(missing), "file") as progress:
+            for name, fetched in at_once(lambda name: (name, self._fetch(name, missing[name])), missing):
+                if not fetched and not _is_remade(name):
+                    lost = f"{self._store.url}/{OBJECTS}/{missing[name]}"
+                    raise StoreError(
+                        f"{lost} is damaged or missing; restore it, or build again on a machine that has it"
+                    )
+                progress.update(1)
 
     def _fetch(self, name: str, sha256: str) -> bool:
         """Fetch a file of a state; one that is damaged or missing is removed, and uploaded when it is made again."""
@@ -149,13 +196,6 @@ class States:
 
     def _name(self, file: Path) -> str:
         return str(file.relative_to(self._folder.path))
-
-    def _state_copied(self) -> State | None:
-        return read_checked_or_none(self._copied, State)
-
-    def _has(self, number: int, sha256: str) -> bool:
-        copied = self._state_copied()
-        return copied is not None and copied.number == number and copied.digest() == sha256
 
     def _note(self, state: State) -> None:
         self.present = state

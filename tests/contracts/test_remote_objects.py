@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from builder.pipeline.remote import RemoteFolder
+from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.remote import RemoteFolder, in_output
+from builder.pipeline.remote_state import PlannedElsewhereError
 from builder.pipeline.stored_records import Marker
 from builder.records import CutoutReview, Rejected
 from builder.sources.cutout_reviews import CutoutReviews
 from mycanvas.errors import StoreError
-from mycanvas.io.checked import with_checksum
+from mycanvas.io.checked import with_checksum, write_checked
 from mycanvas.io.store import Store
 from tests.contracts.conftest import Machine
 
@@ -105,3 +109,79 @@ def test_of_decisions_of_two_machines_about_a_photo_the_newest_counts(machine: M
     found = CutoutReviews([folder.reviews])
     assert {photo: review.rater for photo, review in found.every().items()} == dict(zip(photos, "baa", strict=True))
     assert all(found.mask(review) for review in found.every().values())
+
+
+def with_file(url: str, name: str, content: str) -> RemoteFolder:
+    """The copy of this machine, with a file that scenes are made of."""
+    folder = RemoteFolder(url)
+    (folder.path / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder.path / name).write_text(content)
+    return folder
+
+
+CUTOUT, REPLIES = f".build/cutouts/{'0' * 32}.json", [f".build/replies/0{n}/{n * 32}.json" for n in "012"]
+
+
+def test_worker_of_a_part_does_not_wait_for_its_own_build_where_another_part_has_more_replies(url: str) -> None:
+    first = with_file(url, CUTOUT, "{}")
+    first.states.push()
+    with first.locked(shared=True), ThreadPoolExecutor() as pool:
+        with_file(url, REPLIES[0], "{}").states.push()
+        worker = pool.submit(RemoteFolder(url).states.catch_up, first.state.number, first.state.digest())
+
+        worker.result(timeout=60)
+
+
+def test_parts_on_two_machines_that_get_replies_at_the_same_moment_keep_all_of_them(machine: Machine, url: str) -> None:
+    folders = []
+    for number, name in enumerate("ab"):
+        machine(name)
+        with_file(url, CUTOUT, "{}")
+        with_file(url, REPLIES[2], name)
+        folders.append(with_file(url, REPLIES[number], name))
+    for folder in folders:
+        folder.states.push()
+
+    machine("c")
+    new = RemoteFolder(url)
+    new.pull()
+
+    assert folders[1].state == new.state
+    assert [(new.path / name).read_text() for name in REPLIES] == ["a", "b", "a"]
+    assert (folders[1].path / REPLIES[2]).read_text() == "b"
+
+
+def test_part_that_has_to_begin_again_waits_for_the_others_on_its_machine(url: str) -> None:
+    with_file(url, CUTOUT, "{}").states.push()
+    free, begun = threading.Event(), []
+
+    def work(folder: BuildFolder) -> int:
+        begun.append(folder)
+        if not free.is_set():
+            threading.Timer(0.2, free.set).start()
+            raise PlannedElsewhereError("changed")
+        return len(begun)
+
+    with ThreadPoolExecutor() as pool:
+        with RemoteFolder(url).locked(shared=True):
+            result = pool.submit(in_output, url, work, shared=True)
+            free.wait(60)
+        assert result.result(timeout=60) == 2
+
+
+@pytest.mark.parametrize("damaged", ["own", "stale", "none"])
+def test_worker_compares_its_machines_copy_with_the_state_before_it_works(
+    machine: Machine, url: str, damaged: str
+) -> None:
+    state = with_file(url, CUTOUT, "{}")
+    state.states.push()
+    machine("b")
+    worker = RemoteFolder(url) if damaged == "none" else with_file(url, CUTOUT, "[}")
+    if damaged == "own":
+        write_checked(worker.path.parent / "state.json", asdict(state.state))  # it was whole when it was fetched
+
+    worker.states.catch_up(state.state.number, state.state.digest())
+
+    assert (worker.path / CUTOUT).read_text() == "{}"
+    with pytest.raises(StoreError, match="was replaced while a build ran"):
+        worker.states.catch_up(state.state.number, "0" * 64)
