@@ -85,6 +85,25 @@ def in_output(output: Path | str, work: Callable[[BuildFolder], Result], *, shar
     return work(folder)
 
 
+def fetch_settings(url: str, path: Path) -> BuildFolder:
+    """Fetch the configuration and the manifest of a build at a URL, as far as it has them.
+
+    Args:
+        url: of the build.
+        path: a new folder for them.
+
+    Raises:
+        StoreError: there is no build, or the URL cannot be read.
+    """
+    store, folder = Store(url), BuildFolder(path)
+    for file in (folder.config_file, folder.selected_file):
+        if content := store.read(str(file.relative_to(path))):
+            write_bytes(file, content)
+    if not folder.config_file.is_file():
+        raise StoreError(f"{store.url} holds no finished build; give the URL that `mycanvas build` wrote to")
+    return folder
+
+
 class RemoteFolder(BuildFolder):
     """This machine's copy of the folder of a build at a URL."""
 
