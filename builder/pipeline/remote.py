@@ -18,7 +18,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -27,38 +27,21 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.manifest import read_manifest
 from builder.pipeline.own_files import own_files
 from builder.pipeline.remote_edits import CARD, keep_edited_card, take_decisions, upload_decisions
-from builder.pipeline.remote_objects import as_bytes, at_once, check_files, upload
+from builder.pipeline.remote_markers import CANDIDATES, SCORES, RemoteMarker, candidate_name, marker_name
+from builder.pipeline.remote_objects import as_bytes, at_once, upload
 from builder.pipeline.remote_state import MUTABLE, STATES, PlannedElsewhereError, State, States
 from builder.pipeline.stored_records import Marker
 from mycanvas.errors import InUseError, StoreError
-from mycanvas.io.checked import REMAKE, parse_checked, read_checked_or_none, write_checked
+from mycanvas.io.checked import REMAKE, read_checked_or_none, write_checked
 from mycanvas.io.files import has_sha256, write_bytes
 from mycanvas.io.ownership import PERIOD
 from mycanvas.io.progress import Progress
 from mycanvas.io.store import Store, mirror_of
 
-CANDIDATES = ".build/candidates"
-SCORES = ".scores.arrow"
-"""The end of the names of the files that selection reads."""
 _ATTEMPTS = 50
 """How often a build begins again, as another machine has changed its plan at the same time."""
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteMarker:
-    """The content of a marker at a URL. marker: of the build folder. files: the sha256 of the others, by name."""
-
-    marker: Marker
-    files: Mapping[str, str]
-
-    def __post_init__(self) -> None:
-        check_files({f"{CANDIDATES}/{name}": sha256 for name, sha256 in self.files.items()})
-
-    def retriable(self) -> int:
-        """The number of rejections that another run may turn into scenes."""
-        return sum(rejection.retriable for rejection in self.marker.rejected)
 
 
 def in_output(output: Path | str, work: Callable[[BuildFolder], Result], *, shared: bool = False) -> Result:
@@ -169,12 +152,12 @@ class RemoteFolder(BuildFolder):
     def fetch_shard(self, shard: int) -> RemoteMarker | None:
         """Fetch a shard that was made, with its marker; None, and no marker is left, if there is no whole one."""
         self.candidate_file(shard).with_suffix(".json").unlink(missing_ok=True)
-        content = self.store.read(_marker_name(shard))
+        content = self.store.read(marker_name(shard))
         if content is None:
             return None
-        found = self._parsed_marker(shard, content)
+        found = RemoteMarker.parsed(shard, content, self.place)
         if found is None or not self._fetch_files((shard, found))[1]:
-            self.store.remove(_marker_name(shard))
+            self.store.remove(marker_name(shard))
             return None
         write_checked(self.candidate_file(shard).with_suffix(".json"), asdict(found.marker))
         return found
@@ -191,16 +174,16 @@ class RemoteFolder(BuildFolder):
         marker = self.marker(shard)
         if marker is None:  # another process of this machine makes it too, and is about to upload it
             return
-        made = RemoteMarker(marker=marker, files=self._files_of(shard, marker))
+        made = RemoteMarker.of(shard, marker)
         if made == before:
             return
         for name, sha256 in made.files.items():
-            self.store.upload(self.path / CANDIDATES / name, _candidate_name(sha256))
-        content, name = as_bytes(asdict(made)), _marker_name(shard)
+            self.store.upload(self.path / CANDIDATES / name, candidate_name(sha256))
+        content, name = as_bytes(asdict(made)), marker_name(shard)
         if before is None or (present := self.store.read(name)) is None:
             self.store.create(name, content)
             return
-        other = self._parsed_marker(shard, present)
+        other = RemoteMarker.parsed(shard, present, self.place)
         if other is None or other == before or made.retriable() < other.retriable():
             self.store.write(name, content)
 
@@ -253,11 +236,11 @@ class RemoteFolder(BuildFolder):
     def _pull_markers(self) -> Mapping[int, RemoteMarker]:
         """Fetch all markers; those that are damaged do not count."""
         shards = sorted(self._numbers())
-        contents = self.store.read_all([_marker_name(shard) for shard in shards])
+        contents = self.store.read_all([marker_name(shard) for shard in shards])
         found = {
-            shard: self._parsed_marker(shard, contents[name])
+            shard: RemoteMarker.parsed(shard, contents[name], self.place)
             for shard in shards
-            if (name := _marker_name(shard)) in contents
+            if (name := marker_name(shard)) in contents
         }
         self._markers = {shard: marker for shard, marker in found.items() if marker}
         for shard, marker in self._markers.items():
@@ -291,10 +274,10 @@ class RemoteFolder(BuildFolder):
                     lost.append(shard)
                 progress.update(1)
         for shard in lost:
-            self.store.remove(_marker_name(shard))
+            self.store.remove(marker_name(shard))
         if lost:
             more = f", and so {'does' if len(lost) == 2 else 'do'} {len(lost) - 1} more" if len(lost) > 1 else ""
-            raise StoreError(f"{self.place}/{_marker_name(lost[0])} names a damaged or missing file{more}; {REMAKE}")
+            raise StoreError(f"{self.place}/{marker_name(lost[0])} names a damaged or missing file{more}; {REMAKE}")
 
     def _fetch_files(self, marked: tuple[int, RemoteMarker], ending: str = "") -> tuple[int, bool]:
         """Fetch the files of a shard that this machine lacks; gives its number, and whether all are whole."""
@@ -303,25 +286,6 @@ class RemoteFolder(BuildFolder):
             if not name.endswith(ending):
                 continue
             file = self.path / CANDIDATES / name
-            if not (has_sha256(file, sha256) or self.store.download(_candidate_name(sha256), file, sha256)):
+            if not (has_sha256(file, sha256) or self.store.download(candidate_name(sha256), file, sha256)):
                 return shard, False
         return shard, True
-
-    def _parsed_marker(self, shard: int, content: bytes) -> RemoteMarker | None:
-        """The marker of a shard; None if it is damaged, or names other files than those of the shard."""
-        with suppress(StoreError):
-            found = parse_checked(content, f"{self.place}/{_marker_name(shard)}", RemoteMarker)
-            return found if found.files == self._files_of(shard, found.marker) else None
-        return None
-
-    def _files_of(self, shard: int, marker: Marker) -> dict[str, str]:
-        """The sha256 of each file of a shard, by its name."""
-        return {self.candidate_file(shard).name: marker.sha256, self.score_file(shard).name: marker.scores}
-
-
-def _marker_name(shard: int) -> str:
-    return f"{CANDIDATES}/{shard:05d}.json"
-
-
-def _candidate_name(sha256: str) -> str:
-    return f"{CANDIDATES}/{sha256}.arrow"

@@ -18,7 +18,7 @@ from builder.pipeline.stored_records import Marker
 from builder.records import CutoutReview, Rejected
 from builder.sources.cutout_reviews import CutoutReviews
 from mycanvas.errors import StoreError
-from mycanvas.io.checked import with_checksum, write_checked
+from mycanvas.io.checked import FORMAT, digest, with_checksum, write_checked
 from mycanvas.io.store import Store
 from tests.contracts.conftest import Machine
 
@@ -53,6 +53,16 @@ def test_marker_of_another_form_at_a_url_does_not_count(url: str, content: dict[
     assert folder.fetch_shard(0) is None
     shard_made(url, 0).push_shard(0, None)
     assert [shard for shard, _ in folder.markers()] == [0]
+
+
+def test_marker_of_a_later_version_is_named_and_stays(url: str) -> None:
+    values = {"marker": asdict(EMPTY), "files": {}, "format": FORMAT + 1}
+    content = json.dumps({**values, "checksum": digest(json.loads(json.dumps(values)))}).encode()
+    Store(url).write(FIRST, content)
+
+    with pytest.raises(StoreError, match=r"^memory://\S+/00000.json was written by a later version"):
+        RemoteFolder(url).fetch_shard(0)
+    assert Store(url).read(FIRST) == content
 
 
 def test_all_damaged_shards_at_a_url_are_made_again_by_one_build(machine: Machine, url: str) -> None:
