@@ -7,20 +7,27 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from builder.engines.local import LocalEngine
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.plan import PlannedShard
 from builder.pipeline.remote import RemoteFolder, in_output
+from builder.pipeline.remote_shards import RemoteEngine
 from builder.pipeline.remote_state import PlannedElsewhereError
+from builder.pipeline.shard_task import ShardReport, ShardTask
 from builder.pipeline.stored_records import Marker
 from builder.records import CutoutReview, Rejected
 from builder.sources.cutout_reviews import CutoutReviews
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import FORMAT, digest, with_checksum, write_checked
 from mycanvas.io.store import Store
+from mycanvas.models.runtime import Runtime
 from tests.contracts.conftest import Machine
+from tests.contracts.small_builds import config_for
 
 STATE, FIRST = ".build/states/00000.json", ".build/candidates/00000.json"
 
@@ -195,3 +202,25 @@ def test_worker_compares_its_machines_copy_with_the_state_before_it_works(
     assert (worker.path / CUTOUT).read_text() == "{}"
     with pytest.raises(StoreError, match="was replaced while a build ran"):
         worker.states.catch_up(state.state.number, "0" * 64)
+
+
+def without_scenes(task: ShardTask) -> ShardReport:
+    BuildFolder(task.folder).write_candidates(task.shard.number, [], [], "config", task.shard.plan)
+    return ShardReport(planned=task.shard.count, made=0)
+
+
+def test_each_shard_that_an_engine_makes_at_a_url_is_uploaded_whoever_makes_it(url: str, tmp_path: Path) -> None:
+    folder, config = with_file(url, CUTOUT, "{}"), config_for(tmp_path, tmp_path, tmp_path)
+    shards = [PlannedShard(number=number, step=0, start=0, count=2, plan="plan") for number in range(2)]
+    tasks = [
+        ShardTask(folder=folder.path, shard=shard, backgrounds={}, config=config, runtime=Runtime(), provenance={})
+        for shard in shards
+    ]
+
+    with RemoteEngine(LocalEngine(1), folder, 1) as engine:
+        made = list(engine.map_shards(without_scenes, tasks))
+        assert list(engine.map(len, ["other", "work"])) == [5, 4]
+
+    assert sum(report.planned for report in made) == 4
+    assert RemoteFolder(url).made_shards() == {0, 1}
+    assert folder.state.number == 0
