@@ -62,9 +62,10 @@ def in_output(output: Path | str, work: Callable[[BuildFolder], Result], *, shar
     with suppress(InUseError) if shared else nullcontext():
         folder.pull()
     for _ in range(_ATTEMPTS - 1):
+        before = folder.states.copied()
         with suppress(PlannedElsewhereError):
             return work(folder)
-        folder.pull_in_turn() if shared else folder.pull()
+        folder.pull_in_turn(before) if shared else folder.pull()
     return work(folder)
 
 
@@ -135,9 +136,8 @@ class RemoteFolder(BuildFolder):
             for shard in held - markers.keys():
                 self.candidate_file(shard).with_suffix(".json").unlink(missing_ok=True)
 
-    def pull_in_turn(self) -> None:
-        """As `pull`; while others work in the copy, wait until one of them has pulled, or until it is free."""
-        before = self.states.copied()
+    def pull_in_turn(self, before: State | None) -> None:
+        """As `pull`; while others work in the copy, wait until it is free, or has another state than before."""
         while self.states.copied() == before:
             with suppress(InUseError):
                 self.pull()
