@@ -25,6 +25,7 @@ from builder.pipeline.remote import RemoteFolder, in_output
 from builder.pipeline.remote_shards import RemoteEngine
 from builder.pipeline.samples import Planner
 from builder.pipeline.shard import make_scenes
+from builder.pipeline.shard_task import MapShards
 from builder.pipeline.source_photos import CutoutUse, Sources, background_use, format_quality
 from builder.records import Concept
 from builder.stages.plan import check_compositions
@@ -110,7 +111,7 @@ def _recorded(config: BuildConfig) -> dict[str, Any]:
 
 
 def cut_out_only(config: BuildConfig) -> BuildFolder:
-    """Cut out the photos of a build, and decide which cut-outs it would use; `build` with the same output goes on.
+    """Cut out the photos of a build, and decide which cut-outs it would use; `build` with the same output continues.
 
     Raises:
         ConfigError, InputError, ModelError, StoreError: as `build`.
@@ -168,8 +169,10 @@ def started(setup: Setup, part: Part = WHOLE) -> Iterator[BuildContext]:
     )
     with ExitStack() as opened:
         engine: Engine = opened.enter_context(ENGINES[config.engine](options))
+        map_shards: MapShards | None = None
         if isinstance(setup.folder, RemoteFolder):
-            engine = opened.enter_context(RemoteEngine(engine, setup.folder, config.workers))
+            engine = remote = opened.enter_context(RemoteEngine(engine, setup.folder, config.workers))
+            map_shards = remote.map_shards
         yield BuildContext(
             config=config,
             folder=setup.folder,
@@ -177,6 +180,7 @@ def started(setup: Setup, part: Part = WHOLE) -> Iterator[BuildContext]:
             runtime=setup.runtime,
             request=setup.request,
             part=part,
+            map_shards=map_shards,
         )
 
 

@@ -129,14 +129,20 @@ def write_card(folder: BuildFolder, text: str, before: Manifest | None) -> str:
     new = hashlib.sha256(text.encode()).hexdigest()
     with os_errors(card):
         if card.is_file() and sha256_of(card) not in {new, before.card if before else ""}:
-            kept, number = card.with_name("README.edited.md"), 1
-            while os.path.lexists(kept):
-                number += 1
-                kept = card.with_name(f"README.edited-{number}.md")
-            card.rename(kept)
-            log.warning("%s %s edited; it is now %s", card, "was" if before else "may have been", kept.name)
+            set_aside(card, "was" if before else "may have been")
     write_text(card, text)
     return new
+
+
+def set_aside(card: Path, verb: str) -> None:
+    """Rename an edited card to a free name, with a warning that it "was" edited, or "may have been"."""
+    kept, number = card.with_name("README.edited.md"), 1
+    while os.path.lexists(kept):
+        number += 1
+        kept = card.with_name(f"README.edited-{number}.md")
+    with os_errors(card):
+        card.rename(kept)
+    log.warning("%s %s edited; it is now %s", card, verb, kept.name)
 
 
 def _kept_rows(folder: BuildFolder, kept: Kept, split: str, changes: Mapping[str, Row]) -> Iterator[pa.RecordBatch]:

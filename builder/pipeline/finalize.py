@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from builder.pipeline.funnel import Funnel
 from builder.pipeline.made import Made, judge, read_made
 from builder.pipeline.manifest import MadeFrom, is_current, last_manifest, write_manifest
 from builder.pipeline.plan import Plan, scene_of
-from builder.pipeline.remote import in_output
+from builder.pipeline.remote import fetch_settings, in_output
 from builder.pipeline.reviewed_cutouts import learn_reviews, waiting_note
 from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse, height_lines, summary_lines
@@ -131,6 +132,22 @@ def last_selection(folder: BuildFolder) -> dict[str, Any]:
         log.warning("%s is damaged; thresholds of an earlier `mycanvas select` are lost", folder.selected_file)
     values = read_checked_or_none(folder.config_file, dict[str, Any])
     return dict(values["select"]) if values else {}
+
+
+def present_selection(place: Path | str) -> dict[str, Any]:
+    """Read the [select] of the dataset of a build, as `last_selection` does; a copy of one at a URL is not changed.
+
+    Args:
+        place: the folder of the build, or its URL.
+
+    Raises:
+        StoreError: it holds no build, or the URL cannot be read.
+        InputError: the folder cannot be read.
+    """
+    if isinstance(place, Path):
+        return last_selection(BuildFolder.open(place))
+    with TemporaryDirectory() as copy:
+        return last_selection(fetch_settings(place, Path(copy)))
 
 
 def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[select]") -> Summary:
