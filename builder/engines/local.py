@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from types import FrameType, TracebackType
 from typing import Self, TypeVar
@@ -22,6 +23,27 @@ from mycanvas.models.device import cores
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+class _Worker(SpawnProcess):
+    """A worker process. Errors of tasks are results; where its queue breaks, it ends, and the parent reports that."""
+
+    def run(self) -> None:
+        """Run tasks until the pool ends."""
+        try:
+            super().run()
+        except (EOFError, OSError):
+            os._exit(1)
+
+
+class _Workers(SpawnContext):
+    """How workers start: spawned, not forked, as a fork copies locks that threads of pyarrow or OpenCV may hold."""
+
+    Process = _Worker
+
+
+WORKERS = _Workers()
+"""Starts the processes of workers."""
 
 
 class LocalEngine:
@@ -57,10 +79,8 @@ class LocalEngine:
             yield from map(work, tasks)
             return
         if not self._pool:
-            # Spawned, not forked: a fork copies locks that threads of pyarrow or OpenCV may hold.
-            spawn = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(
-                self.workers, mp_context=spawn, initializer=_start_worker, initargs=(log_levels(),)
+                self.workers, mp_context=WORKERS, initializer=_start_worker, initargs=(log_levels(),)
             )
         try:
             with _delayed_interrupt():

@@ -9,9 +9,9 @@ from threading import Thread
 
 import pytest
 
-from builder.engines.local import LocalEngine
+from builder.engines.local import WORKERS, LocalEngine
 from mycanvas.errors import StoreError
-from tests.builder.engines.tasks import die, double
+from tests.builder.engines.tasks import die, double, lose_queue
 
 
 def test_worker_that_dies_at_a_task_is_an_error_that_says_what_to_do() -> None:
@@ -28,6 +28,15 @@ def test_worker_that_is_killed_between_tasks_is_the_same_error() -> None:
         for _ in range(2):  # at the second one, the pool has noticed it before
             with pytest.raises(StoreError, match="a worker process was killed"):
                 list(engine.map(double, [3, 4]))
+
+
+def test_worker_whose_queue_breaks_prints_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    worker = WORKERS.Process(target=lose_queue)
+    worker.start()
+    worker.join()
+
+    assert worker.exitcode == 1
+    assert capfd.readouterr().err == ""
 
 
 def test_engine_ends_where_workers_are_killed_as_it_ends() -> None:
