@@ -27,6 +27,7 @@ from tests.conftest import draw_shape
 from tests.contracts.small_builds import KILLED, SIDE, TIGHT, but_where, bytes_of, config_for
 
 FEW, MORE = 12, 24
+SCENES = ".build/candidates/00000.arrow"
 LOOSE = {"max_border": 1.0, "min_visible": 0.5, "duplicate_bits": -1}
 
 
@@ -244,6 +245,7 @@ def test_lost_step_is_drawn_again_only_if_it_gives_the_same_scenes(
     (plan / "00000.json").unlink()  # it was drawn for another request than the last one
     with pytest.raises(StoreError, match=r"step 0 of the plan in .* is damaged, and cannot be restored"):
         build(config)
+    assert bytes_of(copy).items() >= {name: before[name] for name in (".build/plan/00000.arrow", SCENES)}.items()
 
 
 def test_earlier_scenes_are_selected_first(copy: Path, photos: Path, grounds: Path) -> None:
