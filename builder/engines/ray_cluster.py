@@ -111,7 +111,7 @@ def _address(options: EngineOptions) -> str:
 
 def _request(options: EngineOptions, bundles: list[dict[str, float]]) -> None:
     """Ask the autoscaler of a cluster, if it has one, for the nodes that a bound of the workers allows."""
-    if options.address and options.workers:
+    if options.workers and _address(options) != LOCAL:
         from ray.autoscaler.sdk import request_resources
 
         request_resources(bundles=bundles)

@@ -85,6 +85,17 @@ def test_node_that_others_occupy_keeps_no_task_waiting(engine: Engine, nodes: li
         ray.shutdown()
 
 
+def test_cluster_of_the_environment_is_asked_to_grow(
+    engine: Engine, nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    monkeypatch.setenv("RAY_ADDRESS", nodes[0].address)
+    with engine(address=None, workers=1) as running:
+        assert list(running.map(double, [3])) == [6]
+        assert _internal_kv_get("autoscaler_resource_request") == b'[{"CPU": 1}]'
+
+
 def test_store_that_fails_at_the_end_hides_no_error_and_keeps_no_worker(engine: Engine, tmp_path: Path) -> None:
     import ray
 
