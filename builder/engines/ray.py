@@ -93,6 +93,7 @@ class RayEngine:
         """Write the probe and connect to the cluster; what follows the `with` block ends them, in reverse order."""
         self._closing.callback(self._remove_probe)
         self._probe.write()
+        self._probe.remove_others()
         self._ray, is_owned, kind = connect(self._options)
         if is_owned:
             self._closing.callback(disconnect, self._ray, self._options)

@@ -83,6 +83,8 @@ class Staff:
             worker = hire(self._ray, self._kind, Worker, node, now)
             self._members.append(worker)
             self.pending[worker.actor.refusal.remote(self._probe)] = worker
+        if self.pending:
+            self._probe.keep()
         if len(self._members) > len(self.pending):
             self._deadline = now + WAIT
         elif now > self._deadline:

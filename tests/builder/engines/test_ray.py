@@ -111,6 +111,22 @@ def test_store_that_fails_at_the_end_hides_no_error_and_keeps_no_worker(engine: 
     assert not ray.is_initialized()
 
 
+def test_probe_that_a_killed_command_left_at_a_url_is_removed_by_the_next(
+    engine: Engine, refusal: Callable[[Probe], str], tmp_path: Path
+) -> None:
+    url = f"file://{tmp_path}/store"
+    left, foreign = new_probe(url), tmp_path / "store" / ".build" / "probe.txt"
+    left.write()
+    foreign.write_text("of another program")
+
+    with engine(folder=url) as running:
+        assert list(running.map(double, [3])) == [6]
+
+    assert [file.name for file in foreign.parent.iterdir()] == ["probe.txt"]
+    left.keep()  # by a command that still runs, for its next workers
+    assert refusal(replace(left, patience=0.1)) == ""
+
+
 def test_tasks_with_models_run_where_the_gpus_are(engine: Engine) -> None:
     with engine(learned=True) as running:
         assert sorted(running.map(double, range(3))) == [0, 2, 4]

@@ -152,3 +152,18 @@ def test_only_node_is_waited_for(now: Now, tmp_path: Path, caplog: pytest.LogCap
     assert look(staff, now) == look(staff, now, 100 * ANSWER) == ["busy"]
     assert ray.killed == []
     assert len(caplog.messages) == 1
+
+
+def test_probe_at_a_url_is_there_as_long_as_workers_may_look_for_it(now: Now, tmp_path: Path) -> None:
+    probe = new_probe(f"file://{tmp_path}/store")
+    staff, file = Staff(FakeRay(one=1), "CPU", probe, clock=now), tmp_path / "store" / probe.file
+    look(staff, now)
+    assert probe.is_seen()
+
+    file.unlink()  # by another command, which cannot know whether it was left
+    look(staff, now)
+    assert probe.is_seen()
+    answer(staff, "")
+    file.unlink()
+    look(staff, now, tasks=1)
+    assert not probe.is_seen()
