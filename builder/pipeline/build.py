@@ -110,7 +110,7 @@ def _recorded(config: BuildConfig) -> dict[str, Any]:
 
 
 def cut_out_only(config: BuildConfig) -> BuildFolder:
-    """Cut out the photos of a build, and decide which cut-outs it would use; `build` with the same output goes on.
+    """Cut out the photos of a build, and decide which cut-outs it would use; `build` with the same output resumes.
 
     Raises:
         ConfigError, InputError, ModelError, StoreError: as `build`.
