@@ -169,7 +169,7 @@ def select(
     if precision is not None and not (fit_ranks or fit_cutouts):
         raise click.UsageError("--precision needs --fit-ranks or --fit-cutouts")
     if isinstance(folder, str) and (fit_ranks or fit_cutouts):
-        raise click.UsageError("bounds are fitted to what people said in a folder; give a folder, not a URL")
+        raise click.UsageError("bounds are fitted to people's decisions in a folder; give a folder, not a URL")
     given = {name: None if value == "none" else value for name, value in thresholds.items() if value is not None}
     fits: dict[str, Result] = {}
     if fit_ranks and isinstance(folder, Path):

@@ -27,7 +27,7 @@ from builder.stages.layout import LAYOUTS, arrange
 from builder.stages.paste import paste
 from builder.stages.repaint import REPAINTERS, repaint
 from builder.stages.score import SCORERS, score
-from builder.stages.select import SelectConfig
+from builder.stages.select import SelectConfig, failed_scene_bound
 from mycanvas import __version__
 from mycanvas.io.messages import counted
 from mycanvas.io.progress import Progress
@@ -140,7 +140,7 @@ def _is_drawn_again(name: str, rows: Mapping[str, Row], rejected: Mapping[str, R
     """Whether an attempt was rejected for good, or is out of the bounds on the scene itself."""
     if name in rejected:
         return not rejected[name].retriable
-    return bounds.failed_scene_bound(rows[name]["scores"]) is not None
+    return failed_scene_bound(rows[name]["scores"], bounds) is not None
 
 
 def run_stages(scenes: Sequence[PlannedScene], folder: Path, task: ShardTask) -> Iterator[Candidate | Rejected]:

@@ -201,10 +201,11 @@ def remedy_for(error: OSError, action: Action = "write") -> str | None:
     return (_READING if action == "read" else _REMEDIES).get(error.errno or 0)
 
 
-def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write an Arrow IPC stream, whole or not at all."""
+def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> str:
+    """Write an Arrow IPC stream, whole or not at all; return the sha256 of what was written."""
     with atomic(path) as file:
         _write_batches(file, schema, batches)
+        return written_sha256(file)
 
 
 def write_stream_by_digest(name: Callable[[str], Path], schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> str:
@@ -242,6 +243,16 @@ def sha256_of(path: Path) -> str:
     """
     with os_errors(path, "read"), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def written_sha256(file: BinaryIO) -> str:
+    """The sha256 of what was written to a file of `atomic`, before it has the name under which others may replace it.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    file.flush()
+    return sha256_of(Path(file.name))
 
 
 def has_sha256(path: Path, digest: str) -> bool:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from mycanvas.io.checked import with_checksum
 from mycanvas.io.store import Store
 from tests.contracts.conftest import Machine
 from tests.contracts.small_builds import SAMPLES, SIDE, TIGHT, config_for
+from tests.ray_nodes import wait_until
 from tests.s3_server import s3_server
 
 pytestmark = pytest.mark.usefixtures("machine")
@@ -39,7 +39,7 @@ def s3() -> Iterator[Any]:
     """A server with faults, and a client for two buckets, `versioned` and `plain`."""
     pytest.importorskip("moto", reason="moto is not installed: pip install 'moto[server]'")
     s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'mycanvas[s3]'")
-    with s3_server("faults") as environment, pytest.MonkeyPatch.context() as patch:
+    with s3_server(faults=True) as environment, pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
         files = s3fs.S3FileSystem(use_listings_cache=False)
@@ -113,8 +113,7 @@ def test_two_builders_on_one_versioned_bucket_make_one_dataset(
 ) -> None:
     url = "s3://versioned/twice"
     with started(shapes, grounds, url, tmp_path / "b") as other:
-        while other.poll() is None and not s3.glob("versioned/twice/.build/objects/*"):
-            time.sleep(0.02)
+        wait_until(lambda: other.poll() is not None or s3.glob("versioned/twice/.build/objects/*"))
         build(config_for(shapes, grounds, url))
         _, errors = other.communicate()
 

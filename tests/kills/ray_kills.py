@@ -75,6 +75,7 @@ class OnRay:
         self._nodes[1].stop()
         address = self._nodes[0].address
         self._nodes[1] = Node(address, f"--address={address}", CORE)
+        self._nodes[1].wait_for_start()
         return True
 
     def kill_command(self, command: Command, _draw: random.Random) -> bool:

@@ -17,7 +17,7 @@ def s3_places(campaign: Campaign) -> Iterator[Places]:
     """Start a server; gives what makes new places on it."""
     import s3fs
 
-    with s3_server("faults") as environment:
+    with s3_server(faults=True) as environment:
         files = s3fs.S3FileSystem(
             use_listings_cache=False,
             key=environment["AWS_ACCESS_KEY_ID"],
