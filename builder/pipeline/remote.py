@@ -225,9 +225,10 @@ class RemoteFolder(BuildFolder):
         return shard in self._markers or super().has_candidates(shard, marker)
 
     def _check_url(self) -> None:
-        """Refuse a URL that holds something else than a build."""
+        """Refuse a URL that holds something else than a build, or whose bucket does not exist."""
         if self.store.names(STATES) or self.store.names(CANDIDATES):
             return
+        self.store.check_bucket()
         foreign = sorted(self.store.names("").keys() - {"README.md"})
         if foreign:
             shown = ", ".join(foreign[:3])

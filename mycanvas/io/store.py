@@ -21,6 +21,8 @@ from mycanvas.io.text import shown
 _URL = re.compile(r"(?P<protocol>[A-Za-z][A-Za-z0-9+.-]*)://.")
 _EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}
 """The package and the extra of protocols that fsspec reads with another package."""
+_BUCKETS = ("s3", "s3a", "gs", "gcs")
+"""Protocols whose URLs begin with a bucket, which nothing creates by writing."""
 RESUME = "check the network and the credentials in the environment, then run the same command again"
 """The remedy for a store that fails or cannot be reached."""
 _ATTEMPTS, _PAUSE = 4, 0.5
@@ -62,6 +64,20 @@ class Store:
             raise StoreError(f"cannot use {shown(self.url)}: {missing}") from missing
         except ValueError as error:
             raise StoreError(f"cannot use {shown(self.url)}: {error}") from error
+
+    def check_bucket(self) -> None:
+        """Refuse a bucket that does not exist, before work is done for it.
+
+        Raises:
+            StoreError: there is none, or the store cannot be reached.
+        """
+        bucket = self._root.split("/")[0]
+        if self.url.split("://")[0].lower() in _BUCKETS:
+            with self._errors("list", bucket):
+                exists = self._files.exists(bucket)
+            if not exists:
+                missing = f"there is no bucket {shown(bucket)}; create it, or correct the URL"
+                raise StoreError(f"{shown(self.url)}: {missing}")
 
     def names(self, folder: str) -> dict[str, int]:
         """The sizes of the objects directly in a folder, by their names within it."""

@@ -343,6 +343,18 @@ def test_store_that_cannot_be_reached_ends_a_build_with_what_to_do(
     type(s3).clear_instance_cache()
 
 
+@pytest.mark.usefixtures("s3")
+def test_bucket_that_does_not_exist_is_refused_before_photos_are_cut_out(
+    shapes: Path, grounds: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mycanvas")
+
+    with pytest.raises(StoreError, match="s3://nobody-made-it/data: there is no bucket nobody-made-it; create it"):
+        build(config_for(shapes, grounds, "s3://nobody-made-it/data"))
+
+    assert "cutting out" not in caplog.text
+
+
 def test_cutouts_alone_are_for_folders(shapes: Path, grounds: Path, url: str) -> None:
     with pytest.raises(ConfigError, match="give --output a folder"):
         cut_out_only(config_for(shapes, grounds, url))
