@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check check-long fuzz bench quality miniature clean
+.PHONY: demo test check check-long fuzz faults bench quality miniature clean
 
 demo: $(VENV)/.installed  ## render toys, build a dataset from them, load it by name
 	$(BIN)/mycanvas demo
@@ -25,6 +25,11 @@ check-long: $(VENV)/.installed-dev  ## campaigns of many minutes
 
 fuzz: $(VENV)/.installed-dev  ## 1.25 million random inputs, about ten minutes on two idle cores
 	$(BIN)/python -m tests.fuzz
+
+faults: $(VENV)/.installed-dev  ## processes killed, writes that fail, damaged files; about an hour on two idle cores
+	$(BIN)/python -m tests.kills
+	$(BIN)/python -m tests.write_errors
+	$(BIN)/python -m tests.contracts.damage
 
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios in one run
 	$(BIN)/python -m tests.benchmarks

@@ -58,12 +58,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def grounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of backgrounds with one scene, `yard`, of two small pictures: sky over speckled ground."""
     folder = tmp_path_factory.mktemp("grounds")
-    (folder / "yard").mkdir()
-    for index in range(2):
-        noise = np.random.default_rng(index).normal(0, 12, (320, 400, 1))
-        rows = np.linspace(0, 1, 320)[:, None, None]
-        picture = np.where(rows < 0.45, (150, 190, 230), (120, 130 - 30 * index, 80)) + noise * (rows >= 0.45)
-        Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(folder / "yard" / f"{index}.png")
+    draw_yard(folder / "yard")
     return folder
 
 
@@ -127,3 +122,13 @@ def draw_shape(path: Path, kind: int, view: int) -> None:
     base = np.array([(200, 60, 50), (60, 90, 200), (70, 160, 80), (220, 180, 60), (150, 80, 170), (90, 90, 95)])[kind]
     colours = np.clip(shade[..., None] * base, 0, 255).astype(np.uint8)
     Image.fromarray(np.dstack([colours, (inside * 255).astype(np.uint8)])).save(path)
+
+
+def draw_yard(folder: Path) -> None:
+    """Two pictures of one scene, 400 x 320: sky over speckled ground."""
+    folder.mkdir()
+    for index in range(2):
+        noise = np.random.default_rng(index).normal(0, 12, (320, 400, 1))
+        rows = np.linspace(0, 1, 320)[:, None, None]
+        picture = np.where(rows < 0.45, (150, 190, 230), (120, 130 - 30 * index, 80)) + noise * (rows >= 0.45)
+        Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(folder / f"{index}.png")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 
 import psutil
 import pytest
@@ -18,28 +18,32 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
 PATIENCE = 60.0
-"""Seconds that a node has to start."""
+"""Seconds that a node has to start, and `wait_until` to wait."""
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "PYTHONPATH": str(ROOT)}
 
 
 class Node:
-    """A node of a cluster; address: of its head."""
+    """A node of a cluster, which starts; address: of its head. Use `wait_for_start`, and `stop` whatever happens."""
 
     def __init__(self, address: str, *options: str) -> None:
         self.address = address
         words = ["start", "--block", f"--node-ip-address={HOST}", "--object-store-memory=80000000", *options]
         command = "import sys; from ray.scripts.scripts import main; sys.argv[0] = 'ray'; main()"
+        # Not a pipe, which would be read without a limit, or fill up.
+        self._output = TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-c", command, *words],
             env={**os.environ, **ENVIRONMENT},
-            stdout=subprocess.PIPE,
+            stdout=self._output,
             stderr=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
         )
-        assert self._process.stdout is not None
-        started = any("Ray runtime started" in line for line in self._process.stdout)
-        assert started, "a node of Ray did not start"
+
+    def wait_for_start(self) -> None:
+        """Wait until it has started; fails where it has ended, or does not start in time."""
+        wait_until(lambda: self._has_started() or self._process.poll() is not None)
+        assert self._has_started(), "a node of Ray did not start"
 
     def workers(self) -> list[psutil.Process]:
         """The processes on this node that run a task now."""
@@ -57,11 +61,14 @@ class Node:
         children = self._children()
         self._process.terminate()
         self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._output.close()
         for process in children:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+
+    def _has_started(self) -> bool:
+        size = os.fstat(self._output.fileno()).st_size
+        return b"Ray runtime started" in os.pread(self._output.fileno(), size, 0)
 
     def _children(self) -> list[psutil.Process]:
         try:
@@ -84,6 +91,7 @@ def cluster(*nodes: str) -> Iterator[list[Node]]:
             for number, options in enumerate(nodes):
                 role = head if number == 0 else [f"--address={address}"]
                 started.append(Node(address, *role, *options.split()))
+                started[-1].wait_for_start()
             yield started
         finally:
             for node in reversed(started):

@@ -16,13 +16,15 @@ from typing import Any
 
 STARTUP = 60.0
 """Seconds in which the server must report its port."""
+FAULTS = "faults"
+"""The argument of a server that has faults."""
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 
 
 @contextmanager
-def s3_server(*faults: str) -> Iterator[dict[str, str]]:
-    """Start a server; gives the environment of programs that use it. faults: any words, to have faults."""
-    words = [sys.executable, "-W", "ignore", __file__, *faults]
+def s3_server(*, faults: bool = False) -> Iterator[dict[str, str]]:
+    """Start a server; gives the environment of programs that use it. faults: whether requests fail now and then."""
+    words = [sys.executable, "-W", "ignore", __file__, *([FAULTS] if faults else [])]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
             assert server.stdout
@@ -65,7 +67,7 @@ def _serve() -> None:
     from werkzeug.serving import make_server
 
     application = DomainDispatcherApplication(create_backend_app)
-    served = with_faults(application) if sys.argv[1:] else application
+    served = with_faults(application) if FAULTS in sys.argv else application
     server = make_server("127.0.0.1", 0, served, threaded=True)
     print(server.server_port, flush=True)
     server.serve_forever()

@@ -27,6 +27,7 @@ from builder.cli.output import discard_output, print_any_character, print_lines
 from builder.cli.prompts import prompts
 from builder.cli.push import push
 from builder.cli.ratings import ratings
+from builder.cli.reproduce import reproduce
 from builder.cli.review import review
 from builder.cli.select import select
 from builder.cli.train import train
@@ -35,7 +36,7 @@ from mycanvas import __version__
 
 COMMANDS = (
     *(demo, init, cutouts, build, inspect, review, select, clean, models),
-    *(push, export, prompts, train, generate, evaluate, alignment, ratings),
+    *(push, export, prompts, evaluate, alignment, ratings, train, generate, reproduce),
 )
 
 

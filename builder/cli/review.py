@@ -51,7 +51,8 @@ def review(folder: Path, study: Path | None, rater: str | None, port: int | None
     from builder.review.server import ReviewPlan, listen, reviewing
 
     plan = ReviewPlan(folder=BuildFolder.open(folder), study=study, rater=rater)
-    with listen(port) as opened, tempfile.TemporaryDirectory(prefix="mycanvas-review-") as private:
+    private_folder = tempfile.TemporaryDirectory(prefix="mycanvas-review-", ignore_cleanup_errors=True)
+    with listen(port) as opened, private_folder as private:
         opens = not no_browser and _has_screen()
 
         def announce(address: str) -> None:

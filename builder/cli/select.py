@@ -13,6 +13,7 @@ import click
 
 from builder.cli.options import PLACE, json_option
 from builder.cli.output import Result, print_result
+from mycanvas.io.store import is_url
 
 WORDS = "builder.cli.select.words"
 """Key of the words of the command line in click's context."""
@@ -77,16 +78,15 @@ def _meaning(name: str) -> str:
 
 
 def _current_bounds(words: Sequence[str]) -> tuple[Mapping[str, float | None], str]:
-    """The thresholds of the first folder among the words that holds a build, with "now"; else the "default" ones."""
-    from builder.pipeline.build_folder import BuildFolder
-    from builder.pipeline.finalize import last_selection
+    """The thresholds of the first build among the words, with "now"; of none, the "default" ones."""
+    from builder.pipeline.finalize import present_selection
     from builder.stages.select import SelectConfig
     from mycanvas.errors import MyCanvasError
 
     defaults = SelectConfig().model_dump()
     for word in words:
         try:
-            found = last_selection(BuildFolder.open(Path(word)))
+            found = present_selection(word if is_url(word) else Path(word))
         except MyCanvasError:
             continue
         return {**defaults, **found}, "now"
@@ -127,7 +127,7 @@ class _Selected:
 
 
 @click.command(cls=SelectCommand)
-@click.argument("folder", metavar="DIR", type=PLACE)
+@click.argument("folder", metavar="DIR|URL", type=PLACE)
 @click.option("--fit-ranks", is_flag=True, help="Fit one acceptance score, and its bound, to people's ranks.")
 @click.option("--fit-cutouts", is_flag=True, help="Fit min_cutout to the cut-outs that people accepted and refused.")
 @click.option(
@@ -169,7 +169,7 @@ def select(
     if precision is not None and not (fit_ranks or fit_cutouts):
         raise click.UsageError("--precision needs --fit-ranks or --fit-cutouts")
     if isinstance(folder, str) and (fit_ranks or fit_cutouts):
-        raise click.UsageError("bounds are fitted to what people said in a folder; give a folder, not a URL")
+        raise click.UsageError("bounds are fitted to people's decisions in a folder; give a folder, not a URL")
     given = {name: None if value == "none" else value for name, value in thresholds.items() if value is not None}
     fits: dict[str, Result] = {}
     if fit_ranks and isinstance(folder, Path):

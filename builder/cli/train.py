@@ -73,7 +73,7 @@ def train(data: Path, output: Path, **options: Any) -> None:
     """Train a text-to-image model on one composition of a dataset.
 
     The result is a folder of weights that diffusers loads, whose README.md says how. After an
-    interruption, the same command resumes. On several GPUs: accelerate launch -m mycanvas train …
+    interruption, the same command resumes. On two GPUs: torchrun --nproc-per-node 2 -m mycanvas train …
 
     \b
     Example:

@@ -13,14 +13,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from builder.config.schema import BACKENDS, AssembledConfig, BuildConfig
-from builder.sources import ON_HUB
 from builder.stages.select import SelectConfig
 from mycanvas.errors import ConfigError
 from mycanvas.io.files import reason_of
 from mycanvas.io.messages import explain
-from mycanvas.io.store import is_url
 from mycanvas.io.text import brief_repr
-from mycanvas.io.toml import merge, read_toml
+from mycanvas.io.toml import located, merge, read_toml
 
 log = logging.getLogger("mycanvas")
 
@@ -52,6 +50,8 @@ def load_config(path: Path | None, profile: str | None, overrides: Mapping[str, 
             '[%s.%s] is not used: %s.backend is "%s"; to use it, write backend = "%s" under [%s]',
             *(stage, name, stage, config.backend_name(stage), name, stage),
         )
+    if config.keep is not None and "samples" in given:
+        log.warning("samples = %s has no effect with keep, which makes as many as it takes", given["samples"])
     return config
 
 
@@ -116,25 +116,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     if os.path.isdir(path):
         raise ConfigError(f"{path} is a folder; expected a build.toml. For a folder of photos, use --concepts {path}")
     try:
-        return _located({"output": str(BuildConfig.model_fields["output"].default), **read_toml(path)}, path.parent)
+        values = {"output": str(BuildConfig.model_fields["output"].default), **read_toml(path)}
+        return located(values, path.parent, PATHS)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {reason_of(error, 'read')}") from error
-
-
-def _located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Resolve paths, and local models such as "./name", from the folder of the file that names them.
-
-    "~" is the user's home.
-    """
-    located: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            located[key] = _located(value, folder)
-        elif isinstance(value, str) and (value.startswith(ON_HUB) or (key == "output" and is_url(value))):
-            located[key] = value
-        elif isinstance(value, str) and value and (key in PATHS or value.startswith(("./", "../", "~/"))):
-            base = folder if key in PATHS else folder.absolute()
-            located[key] = str(base / os.path.expanduser(value))
-        else:
-            located[key] = value
-    return located

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from types import FrameType, TracebackType
 from typing import Self, TypeVar
 
@@ -20,6 +23,27 @@ from mycanvas.models.device import cores
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+class _Worker(SpawnProcess):
+    """A worker process. Errors of tasks are results; where its queue breaks, it ends, and the parent reports that."""
+
+    def run(self) -> None:
+        """Run tasks until the pool ends."""
+        try:
+            super().run()
+        except (EOFError, OSError):
+            os._exit(1)
+
+
+class _Workers(SpawnContext):
+    """How workers start: spawned, not forked, as a fork copies locks that threads of pyarrow or OpenCV may hold."""
+
+    Process = _Worker
+
+
+WORKERS = _Workers()
+"""Starts the processes of workers."""
 
 
 class LocalEngine:
@@ -41,6 +65,7 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool:
+            threading.Thread(target=_end_together, args=(multiprocessing.active_children(),), daemon=True).start()
             with on_stop_signal(_kill_workers):  # a second Ctrl-C does not wait for tasks
                 self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -54,14 +79,12 @@ class LocalEngine:
             yield from map(work, tasks)
             return
         if not self._pool:
-            # Spawned, not forked: a fork copies locks that threads of pyarrow or OpenCV may hold.
-            spawn = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(
-                self.workers, mp_context=spawn, initializer=_start_worker, initargs=(log_levels(),)
+                self.workers, mp_context=WORKERS, initializer=_start_worker, initargs=(log_levels(),)
             )
-        with _delayed_interrupt():
-            submitted = [self._pool.submit(logged, work, task) for task in tasks]
         try:
+            with _delayed_interrupt():
+                submitted = [self._pool.submit(logged, work, task) for task in tasks]
             for done in as_completed(submitted):
                 yield report(done)
         except BrokenProcessPool as error:
@@ -97,6 +120,18 @@ def _kill_workers(_number: int, _frame: FrameType | None) -> None:
     """Kill all workers. This damages no file: an unfinished file has a temporary name."""
     for process in multiprocessing.active_children():
         process.kill()
+
+
+def _end_together(workers: Sequence[BaseProcess]) -> None:
+    """Kill the other workers if one is killed: it may have held the lock that they wait for, and they would not end."""
+    left = list(workers)
+    while left:
+        wait([worker.sentinel for worker in left])
+        ended = [worker for worker in left if not worker.is_alive()]
+        left = [worker for worker in left if worker not in ended]
+        if any(worker.exitcode for worker in ended):
+            for worker in left:
+                worker.kill()
 
 
 def _start_worker(levels: Mapping[str, int]) -> None:

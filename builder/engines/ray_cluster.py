@@ -21,6 +21,8 @@ log = logging.getLogger("mycanvas")
 STORE_BYTES = 100 * 2**20
 """Memory of a local cluster for objects: results are short reports."""
 
+LOCAL = "local"
+"""Ray's address of a cluster that it starts."""
 DEVICES = ("auto", "cuda", "cpu")
 TIMEOUT = 10.0
 """Seconds in which a cluster must answer."""
@@ -37,10 +39,11 @@ class Node(NamedTuple):
 
 
 class Hired(NamedTuple):
-    """A worker, as Ray's handle of an actor, and its node."""
+    """A worker, as Ray's handle of an actor, and its node. since: when it was hired, in seconds."""
 
     actor: Any
     node: Node
+    since: float
 
 
 def connect(options: EngineOptions) -> tuple[Any, bool, str]:
@@ -52,7 +55,7 @@ def connect(options: EngineOptions) -> tuple[Any, bool, str]:
         ConfigError: there is no such cluster, it has another version of Ray or of Python, or no such device.
         MissingExtra: Ray is not installed.
     """
-    address = options.address or os.environ.get("RAY_ADDRESS") or "local"
+    address = _address(options)
     if "://" in address:
         raise ConfigError(
             f'address must be "auto" or HOST:PORT, got "{shown(address)}"; run the command on a node of the cluster'
@@ -77,7 +80,7 @@ def connect(options: EngineOptions) -> tuple[Any, bool, str]:
     try:
         if parts := re.fullmatch(r"([^\s:]+):([0-9]{1,5})", address):
             socket.create_connection((parts[1], int(parts[2])), TIMEOUT).close()  # Ray itself would wait for minutes
-        ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **(local if address == "local" else {}))
+        ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **(local if address == LOCAL else {}))
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ConfigError(
             f'cannot use the Ray cluster at "{shown(address)}": {str(error).strip()}; correct --address, set '
@@ -92,22 +95,31 @@ def connect(options: EngineOptions) -> tuple[Any, bool, str]:
 
 
 def disconnect(ray: Any, options: EngineOptions) -> None:
-    """End what `connect` began."""
-    _request(options, [])
-    ray.shutdown()
+    """End what `connect` began, unless it has ended."""
+    if not ray.is_initialized():
+        return
+    try:
+        _request(options, [])
+    finally:
+        ray.shutdown()
+
+
+def _address(options: EngineOptions) -> str:
+    """The address of the cluster; "local": none is given, so that one of this machine's cores is started."""
+    return options.address or os.environ.get("RAY_ADDRESS") or LOCAL
 
 
 def _request(options: EngineOptions, bundles: list[dict[str, float]]) -> None:
     """Ask the autoscaler of a cluster, if it has one, for the nodes that a bound of the workers allows."""
-    if options.address and options.workers:
+    if options.workers and _address(options) != LOCAL:
         from ray.autoscaler.sdk import request_resources
 
         request_resources(bundles=bundles)
 
 
 def nodes(ray: Any, kind: str) -> list[Node]:
-    """The nodes of the cluster at present. kind: what a worker occupies."""
-    return [
+    """The nodes of the cluster at present that have places for workers. kind: what a worker occupies."""
+    found = (
         Node(
             id=node["NodeID"],
             name=f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})",
@@ -115,14 +127,16 @@ def nodes(ray: Any, kind: str) -> list[Node]:
         )
         for node in ray.nodes()
         if node["Alive"]
-    ]
+    )
+    return [node for node in found if node.places > 0]
 
 
-def hire(ray: Any, kind: str, worker: type, node: Node) -> Hired:
-    """Start a worker on a node; it ends when the node dies."""
+def hire(ray: Any, kind: str, worker: type, node: Node, now: float) -> Hired:
+    """Start a worker on a node, as soon as a place is free; it ends when the node dies. now: the time, in seconds."""
     strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node.id, soft=False)
-    options = {"num_cpus": 1, "num_gpus": int(kind == "GPU"), "max_restarts": 0, "scheduling_strategy": strategy}
-    return Hired(ray.remote(worker).options(**options).remote(), node)
+    options = {f"num_{name.lower()}s": number for name, number in _demand(kind).items()}
+    actor = ray.remote(worker).options(**options, max_restarts=0, scheduling_strategy=strategy).remote()
+    return Hired(actor, node, now)
 
 
 def outcome(ray: Any, call: Any) -> Future[Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -15,12 +16,14 @@ from typing import TypeVar
 from builder.engines.worker_logs import Logged, collect_logs, log_levels, logged
 from mycanvas import __version__
 from mycanvas.errors import MyCanvasError
-from mycanvas.io.files import unfinished, write_text
+from mycanvas.io.files import unfinished, unfinished_pattern, write_text
 from mycanvas.io.store import Store
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+NAME = "probe"
+"""The name in .build of the probe, which is never finished."""
 PATIENCE = 10.0
 """Seconds that a node has to see the probe: network file systems keep what they read of a folder for a while."""
 
@@ -54,6 +57,23 @@ class Probe:
         else:
             write_text(self.file, self.content)
 
+    def remove_others(self) -> None:
+        """Remove what killed commands left at a URL; `keep` writes the file of a running one again.
+
+        In a folder, unfinished files are removed by whoever claims it.
+        """
+        if not self.url:
+            return
+        store, folder = Store(self.url), self.file.parent
+        for name in store.names(str(folder)):
+            if re.fullmatch(unfinished_pattern(NAME), name) and name != self.file.name:
+                store.remove(str(folder / name))
+
+    def keep(self) -> None:
+        """Write the file again at a URL, where another command may have removed it."""
+        if self.url:
+            self.write()
+
     def remove(self) -> None:
         """Remove the file."""
         if self.url:
@@ -71,7 +91,7 @@ class Probe:
 def new_probe(output: Path | str) -> Probe:
     """The probe of a command that writes to a folder or a URL; its file is not written yet."""
     return Probe(
-        file=unfinished((Path() if isinstance(output, str) else output.absolute()) / ".build" / "probe"),
+        file=unfinished((Path() if isinstance(output, str) else output.absolute()) / ".build" / NAME),
         url=output if isinstance(output, str) else None,
         content=secrets.token_hex(),
         folder=Path.cwd(),

@@ -18,12 +18,14 @@ from builder.pipeline.context import WHOLE, BuildContext, Part, prepare_runtime
 from builder.pipeline.finalize import Summary, finalize, last_selection
 from builder.pipeline.inputs import Inputs, build_request, find_inputs
 from builder.pipeline.keep import make_until_kept
+from builder.pipeline.memory import give_back
 from builder.pipeline.plan import Plan
 from builder.pipeline.prepare import cut_out_all, paint_all
 from builder.pipeline.remote import RemoteFolder, in_output
 from builder.pipeline.remote_shards import RemoteEngine
 from builder.pipeline.samples import Planner
 from builder.pipeline.shard import make_scenes
+from builder.pipeline.shard_task import MapShards
 from builder.pipeline.source_photos import CutoutUse, Sources, background_use, format_quality
 from builder.records import Concept
 from builder.stages.plan import check_compositions
@@ -87,6 +89,7 @@ def make_planned(planner: Planner, samples: int | None = None) -> Plan:
 
 def make_dataset(config: BuildConfig, folder: BuildFolder) -> Summary:
     """Select from the scenes, all of which are made, and write the dataset and its card."""
+    give_back()
     config = with_last_selection(config, folder)
     write_checked(folder.config_file, _recorded(config))
     summary = finalize(folder, config)
@@ -108,7 +111,7 @@ def _recorded(config: BuildConfig) -> dict[str, Any]:
 
 
 def cut_out_only(config: BuildConfig) -> BuildFolder:
-    """Cut out the photos of a build, and decide which cut-outs it would use; `build` with the same output goes on.
+    """Cut out the photos of a build, and decide which cut-outs it would use; `build` with the same output continues.
 
     Raises:
         ConfigError, InputError, ModelError, StoreError: as `build`.
@@ -166,8 +169,10 @@ def started(setup: Setup, part: Part = WHOLE) -> Iterator[BuildContext]:
     )
     with ExitStack() as opened:
         engine: Engine = opened.enter_context(ENGINES[config.engine](options))
+        map_shards: MapShards | None = None
         if isinstance(setup.folder, RemoteFolder):
-            engine = opened.enter_context(RemoteEngine(engine, setup.folder, config.workers))
+            engine = remote = opened.enter_context(RemoteEngine(engine, setup.folder, config.workers))
+            map_shards = remote.map_shards
         yield BuildContext(
             config=config,
             folder=setup.folder,
@@ -175,6 +180,7 @@ def started(setup: Setup, part: Part = WHOLE) -> Iterator[BuildContext]:
             runtime=setup.runtime,
             request=setup.request,
             part=part,
+            map_shards=map_shards,
         )
 
 

@@ -39,7 +39,7 @@ from builder.pipeline.stored_records import Marker
 from builder.records import Rejected
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import REMAKE, read_checked, read_checked_or_none, write_checked
-from mycanvas.io.files import has_sha256, os_errors, sha256_of, write_stream
+from mycanvas.io.files import has_sha256, os_errors, write_stream
 from mycanvas.io.ownership import check_ownership, locked
 from mycanvas.ratings.store import FILE_NAME
 
@@ -294,14 +294,14 @@ class BuildFolder:
         """Write one shard's scenes and their score columns, then its marker; `config`, `plan`: as for `marker`."""
         file, scores = self.candidate_file(shard), self.score_file(shard)
         file.with_suffix(".json").unlink(missing_ok=True)
-        write_stream(file, candidate_schema(), batches(rows, candidate_schema()))
-        write_stream(scores, score_schema(), [pa.RecordBatch.from_pylist(list(rows), schema=score_schema())])
-        marker = Marker(
-            sha256=sha256_of(file),
+        marker = Marker(  # of what this process wrote: another one may replace the files at any moment
+            sha256=write_stream(file, candidate_schema(), batches(rows, candidate_schema())),
             rows=len(rows),
             config=config,
             rejected=tuple(rejected),
-            scores=sha256_of(scores),
+            scores=write_stream(
+                scores, score_schema(), [pa.RecordBatch.from_pylist(list(rows), schema=score_schema())]
+            ),
             plan=plan,
         )
         write_checked(file.with_suffix(".json"), asdict(marker))

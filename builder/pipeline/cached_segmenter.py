@@ -76,7 +76,7 @@ def _unpacked(result: Result | None, photo: Rgb) -> Matte | None:
         quality = float(result.facts["quality"])
         lost = {str(name): float(value) for name, value in result.facts["lost"].items()}
         content = zlib.decompressobj().decompress(result.files["alpha"], expected + 1)
-    except (AttributeError, LookupError, TypeError, ValueError, zlib.error):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, zlib.error):
         return None
     if len(content) != expected:
         return None

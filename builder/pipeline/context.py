@@ -11,6 +11,7 @@ from builder.engines.base import Engine
 from builder.engines.local import LocalEngine
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.required_models import fetch_required_models, required_models
+from builder.pipeline.shard_task import MapShards
 from mycanvas.models.device import cores
 from mycanvas.models.runtime import Runtime
 
@@ -37,6 +38,7 @@ class BuildContext:
     config: the configuration. folder: the output folder, claimed. engine: the started workers.
     runtime: device, precision, memory and threads of the backends, and the paths of the models.
     request: everything that the scenes depend on. part: the scenes that this process makes; the default is all.
+    map_shards: makes shards; None: the engine, as it does all other work.
     """
 
     config: BuildConfig
@@ -45,6 +47,7 @@ class BuildContext:
     runtime: Runtime
     request: Mapping[str, Any]
     part: Part = WHOLE
+    map_shards: MapShards | None = None
 
     def has_language_model(self) -> bool:
         """Whether this machine runs the language model of the layouts, in place of a server."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -24,7 +23,15 @@ from builder.pipeline.prepared_files import read_encoded
 from builder.pipeline.rows import BATCH_ROWS, Row, batches
 from builder.pipeline.source_photos import CutoutUse
 from mycanvas.errors import StoreError
-from mycanvas.io.files import has_sha256, os_errors, sha256_of, sync_folder, unfinished, write_stream, write_text
+from mycanvas.io.files import (
+    has_sha256,
+    os_errors,
+    sha256_of,
+    sync_folder,
+    unfinished,
+    write_stream_by_digest,
+    write_text,
+)
 from mycanvas.schema import SPLITS, concepts_schema, dataset_schema
 
 log = logging.getLogger("mycanvas")
@@ -51,7 +58,9 @@ def store_splits(folder: BuildFolder, kept: Kept, changes: Mapping[str, Row]) ->
         rows = _kept_rows(folder, kept, split, changes)
         for index in range(count):
             own = _join(rows, min(SHARD_ROWS, total - index * SHARD_ROWS))
-            shards[f"data/{split}-{index:05d}-of-{count:05d}.arrow"] = _store(folder, dataset_schema(), own)
+            shards[f"data/{split}-{index:05d}-of-{count:05d}.arrow"] = write_stream_by_digest(
+                folder.shard_file, dataset_schema(), own
+            )
     return shards
 
 
@@ -70,7 +79,7 @@ def store_concepts(folder: BuildFolder, photos: Iterable[CutoutUse], known: Shar
     if name in known and has_sha256(folder.shard_file(known[name]), known[name]):
         return {name: known[name]}
     rows = batches(_concept_rows(folder, photos), concepts_schema())
-    return {name: _store(folder, concepts_schema(), rows)}
+    return {name: write_stream_by_digest(folder.shard_file, concepts_schema(), rows)}
 
 
 def link_shards(folder: BuildFolder, shards: Shards, before: Manifest | None) -> None:
@@ -120,14 +129,20 @@ def write_card(folder: BuildFolder, text: str, before: Manifest | None) -> str:
     new = hashlib.sha256(text.encode()).hexdigest()
     with os_errors(card):
         if card.is_file() and sha256_of(card) not in {new, before.card if before else ""}:
-            kept, number = card.with_name("README.edited.md"), 1
-            while os.path.lexists(kept):
-                number += 1
-                kept = card.with_name(f"README.edited-{number}.md")
-            card.rename(kept)
-            log.warning("%s %s edited; it is now %s", card, "was" if before else "may have been", kept.name)
+            set_aside(card, "was" if before else "may have been")
     write_text(card, text)
     return new
+
+
+def set_aside(card: Path, verb: str) -> None:
+    """Rename an edited card to a free name, with a warning that it "was" edited, or "may have been"."""
+    kept, number = card.with_name("README.edited.md"), 1
+    while os.path.lexists(kept):
+        number += 1
+        kept = card.with_name(f"README.edited-{number}.md")
+    with os_errors(card):
+        card.rename(kept)
+    log.warning("%s %s edited; it is now %s", card, verb, kept.name)
 
 
 def _kept_rows(folder: BuildFolder, kept: Kept, split: str, changes: Mapping[str, Row]) -> Iterator[pa.RecordBatch]:
@@ -186,20 +201,6 @@ def _concept_rows(folder: BuildFolder, photos: Iterable[CutoutUse]) -> Iterator[
             "used": photo.used,
             "attribution": photo.attribution,
         }
-
-
-def _store(folder: BuildFolder, schema: pa.Schema, rows: Iterable[pa.RecordBatch]) -> str:
-    """Write a shard under the sha256 of its content, which is returned; a whole one of this name is kept."""
-    written = folder.shard_file(secrets.token_hex(32))  # until its content is known
-    write_stream(written, schema, rows)
-    digest = sha256_of(written)
-    file = folder.shard_file(digest)
-    with os_errors(file):
-        if has_sha256(file, digest):
-            written.unlink()
-        else:
-            written.replace(file)
-    return digest
 
 
 def _link(source: Path, target: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,12 @@ from builder.pipeline.claim import claim
 from builder.pipeline.dataset_writer import link_shards, store_concepts, store_splits, write_card
 from builder.pipeline.funnel import Funnel
 from builder.pipeline.made import Made, judge, read_made
-from builder.pipeline.manifest import MadeFrom, is_current, last_manifest, write_manifest
+from builder.pipeline.manifest import MadeFrom, Manifest, is_current, last_manifest, write_manifest
 from builder.pipeline.plan import Plan, scene_of
-from builder.pipeline.remote import in_output
+from builder.pipeline.remote import fetch_settings, in_output
 from builder.pipeline.reviewed_cutouts import learn_reviews, waiting_note
 from builder.pipeline.rows import Row
-from builder.pipeline.source_photos import CutoutUse, height_lines, summary_lines
+from builder.pipeline.source_photos import CutoutUse, Sources, height_lines, summary_lines
 from builder.pipeline.stored_records import Marker
 from builder.stages.layout.replies import tally
 from builder.stages.select import Selection, idle_bounds, select
@@ -133,6 +134,22 @@ def last_selection(folder: BuildFolder) -> dict[str, Any]:
     return dict(values["select"]) if values else {}
 
 
+def present_selection(place: Path | str) -> dict[str, Any]:
+    """Read the [select] of the dataset of a build, as `last_selection` does; a copy of one at a URL is not changed.
+
+    Args:
+        place: the folder of the build, or its URL.
+
+    Raises:
+        StoreError: it holds no build, or the URL cannot be read.
+        InputError: the folder cannot be read.
+    """
+    if isinstance(place, Path):
+        return last_selection(BuildFolder.open(place))
+    with TemporaryDirectory() as copy:
+        return last_selection(fetch_settings(place, Path(copy)))
+
+
 def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[select]") -> Summary:
     """Make the dataset from the candidates: read their scores and copy their bytes. No picture is decoded.
 
@@ -144,9 +161,7 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     Raises:
         StoreError: the build is not finished, a file is damaged, or no scene would be kept; an earlier dataset stays.
     """
-    sources = learn_reviews(folder)
-    note = waiting_note(sources.photos)
-    annotated = read_annotations(folder)
+    sources, annotated = learn_reviews(folder), read_annotations(folder)
     plan, markers = folder.plan(), dict(folder.markers())
     made_from = MadeFrom(
         select=config.select.model_dump(mode="json"),
@@ -159,18 +174,34 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     _warn_of_unknown(annotated, plan)
     before = last_manifest(folder)
     if before and before.made_from == made_from and is_current(folder, before):
-        return Summary(folder=folder, funnel=before.funnel.ordered(), photos=sources.every_photo(), note=note)
-    chosen = choose(folder, plan, markers, config, sources.photos, annotated)
-    funnel = chosen.funnel()
-    if not chosen.selection.kept:
-        stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
-        raise StoreError(
-            "\n".join([f"{folder.place}: no scene would be kept by {selected_by}{stays}", *funnel.lines()])
-        )
-    splits = chosen.kept_by_shard()
-    folder.check_candidates({index: markers[index] for index, own in splits if own})
-    said = annotated.ids()
-    edited = (row for index, own in splits if said for row in _kept(folder, index, own, ANNOTATED, said))
+        funnel = before.funnel.ordered()
+    else:
+        chosen = choose(folder, plan, markers, config, sources.photos, annotated)
+        funnel = chosen.funnel()
+        if not chosen.selection.kept:
+            stays = "; the earlier selection stays" if folder.selected_file.is_file() else ""
+            raise StoreError(
+                "\n".join([f"{folder.place}: no scene would be kept by {selected_by}{stays}", *funnel.lines()])
+            )
+        folder.check_candidates({index: markers[index] for index, own in chosen.kept_by_shard() if own})
+        _write_dataset(folder, config, chosen, sources, annotated, made_from, before)
+    return Summary(folder=folder, funnel=funnel, photos=sources.every_photo(), note=waiting_note(sources.photos))
+
+
+def _write_dataset(
+    folder: BuildFolder,
+    config: BuildConfig,
+    chosen: Chosen,
+    sources: Sources,
+    annotated: Annotations,
+    made_from: MadeFrom,
+    before: Manifest | None,
+) -> None:
+    """Store the shards of the dataset, link them, write the card, and last the manifest; before: the earlier one."""
+    splits, annotated_ids = chosen.kept_by_shard(), annotated.ids()
+    edited = (
+        row for index, own in splits if annotated_ids for row in _kept(folder, index, own, ANNOTATED, annotated_ids)
+    )
     changes = changed_columns(edited, annotated, config.caption.max_words)
     plots = draw_card_plots(folder, splits)
     check_plots(folder, plots, before)
@@ -179,14 +210,14 @@ def finalize(folder: BuildFolder, config: BuildConfig, selected_by: str = "[sele
     link_shards(folder, stored, before)
     captions = (row for index, own in splits for row in _kept(folder, index, own, ("caption",)))
     words = fmean(len({**row, **changes.get(row["id"], {})}["caption"].split()) for row in captions)
+    funnel = chosen.funnel()
     text = card_text(folder, config, sources, funnel, stored, chosen.compositions(), words, plots.plots)
     drawn = write_plots(folder, plots)
     write_manifest(folder, stored, write_card(folder, text, before), drawn, made_from, funnel)
-    return Summary(folder=folder, funnel=funnel, photos=sources.every_photo(), note=note)
 
 
 def _warn_of_unknown(annotated: Annotations, plan: Plan) -> None:
-    """Warn of what people said about scenes that the build lacks."""
+    """Warn of annotations of scenes that the build lacks."""
     items = sorted({*annotated.ids(), *annotated.flags})
     scenes, known = {scene_of(item) for item in items}, set[str]()
     for batch in plan.columns("id") if items else ():

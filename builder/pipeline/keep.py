@@ -18,7 +18,7 @@ log = logging.getLogger("mycanvas")
 MOST_PLANNED = 10
 """Scenes that are planned at most for each one to keep."""
 LEAST_RATE = 0.05
-"""Fraction of kept scenes that a step expects at least."""
+"""Fraction of its scenes, each with all its attempts, that a step expects to be kept, at least."""
 SPARE = 1.1
 """Scenes of a step, relative to what is expected to be needed."""
 
@@ -41,11 +41,11 @@ def make_until_kept(folder: BuildFolder, config: BuildConfig, plan: Plan, make: 
             folder, plan, dict(folder.markers()), config, learn_reviews(folder).photos, read_annotations(folder)
         )
         kept = chosen.selection.is_kept
-        missing = number - int(kept.sum())
+        missing, rate = number - int(kept.sum()), kept.sum() / plan.rows
         if missing <= 0:
             return
         newest = chosen.made.steps == len(plan.steps) - 1
-        more = min(number * MOST_PLANNED - plan.rows, number, ceil(SPARE * missing / max(LEAST_RATE, kept.mean())))
+        more = min(number * MOST_PLANNED - plan.rows, number, ceil(SPARE * missing / max(LEAST_RATE, rate)))
         if more <= 0 or not kept[newest].any():
             why = "no scene of the last step was kept" if more > 0 else "that is the maximum"
             log.warning(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,8 @@ from mycanvas.errors import StoreError
 from mycanvas.io.messages import counted
 from mycanvas.schema import SCORES, split_of
 
+_JOINED = 16
+"""Shards whose score columns are joined at a time."""
 _SPLIT = np.array([""] + [split_of(count) for count in range(1, 6)])
 
 
@@ -85,7 +87,7 @@ def read_made(folder: BuildFolder, plan: Plan, markers: Mapping[int, Marker]) ->
     """
     shards = plan.shards()
     _check_all_made(folder, plan, markers)
-    tables = [score_schema().empty_table(), *(folder.scores(shard.number).select(SCORE_COLUMNS) for shard in shards)]
+    tables = [score_schema().empty_table(), *_joined(folder, [shard.number for shard in shards])]
     counts = [markers[shard.number].rows for shard in shards]
     sizes: Counter[int] = Counter()
     for batch in plan.columns("num_objects"):
@@ -100,6 +102,13 @@ def read_made(folder: BuildFolder, plan: Plan, markers: Mapping[int, Marker]) ->
         rejected=tuple(each for shard in shards for each in markers[shard.number].rejected),
         planned=planned,
     )
+
+
+def _joined(folder: BuildFolder, shards: Sequence[int]) -> Iterator[pa.Table]:
+    """The score columns of shards, several joined to one table, as the buffers of each take more than its few rows."""
+    for start in range(0, len(shards), _JOINED):
+        tables = [folder.scores(shard).select(SCORE_COLUMNS) for shard in shards[start : start + _JOINED]]
+        yield pa.concat_tables(tables).combine_chunks()
 
 
 def judge(made: Made, photos: Sequence[CutoutUse], annotated: Annotations) -> Candidates:

@@ -9,13 +9,19 @@ from pathlib import Path
 from builder.config.schema import BuildConfig
 from builder.pipeline.own_files import MARKER, enclosing_build
 from builder.sources.concepts import photo_folders_of
+from mycanvas.dataset import check_on_this_machine
 from mycanvas.errors import InputError
 from mycanvas.io.files import is_inside
 
 
 def reason_and_remedy(path: Path) -> str:
-    """Describe what a path is instead of a build folder, and the path or command that works: "does not exist; …"."""
+    """Describe what a path is instead of a build folder, and the path or command that works: "does not exist; …".
+
+    Raises:
+        InputError: it is the URL of another machine.
+    """
     give = "give the folder that `mycanvas build` or `mycanvas demo` wrote"
+    check_on_this_machine(path)
     if not os.path.exists(path):
         return f"does not exist; {give}"
     if built := enclosing_build(path):

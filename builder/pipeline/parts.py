@@ -13,9 +13,11 @@ from typing import Any
 from builder.config import BuildConfig
 from builder.pipeline.build import Setup, cut_out_first, make_dataset, prepare, set_up, started
 from builder.pipeline.build_folder import BuildFolder
+from builder.pipeline.changes import built_otherwise, changes
 from builder.pipeline.claim import claim, share
 from builder.pipeline.context import Part
 from builder.pipeline.finalize import Summary
+from builder.pipeline.prepare import paint_all
 from builder.pipeline.remote import in_output
 from builder.pipeline.shard import make_scenes, missing_shards
 from mycanvas.errors import ConfigError, InUseError
@@ -91,6 +93,18 @@ def _build_part(config: BuildConfig, part: Part, folder: BuildFolder) -> Summary
     return summary
 
 
+def _check_same_build(setup: Setup) -> None:
+    """Refuse another configuration, even one that only adds to it, until all parts of the plan are made.
+
+    Raises:
+        StoreError: the message says what differs.
+    """
+    folder = setup.folder
+    is_at_work = folder.is_planned() and missing_shards(folder, folder.plan())
+    if is_at_work and (found := changes(folder.request(), setup.request)):
+        raise built_otherwise(folder.place, found)
+
+
 def _make_part(setup: Setup, part: Part, *, wait: bool = False) -> Counter[str] | None:
     """Plan the scenes, unless another process does, and make those of a part; wait: plan after other processes.
 
@@ -99,13 +113,16 @@ def _make_part(setup: Setup, part: Part, *, wait: bool = False) -> Counter[str] 
     """
     folder = setup.folder
     with suppress(InUseError), claim(folder, setup.request, wait=wait), started(setup) as context:
+        _check_same_build(setup)
         prepare(cut_out_first(context, setup.inputs))
     with share(folder, setup.request) as planned:
         if not planned:
             return None
+        _check_same_build(setup)
         with started(setup, part) as context:
             if not cut_out_first(context, setup.inputs).is_complete():
                 return None
             plan = folder.plan()
+            paint_all(context, plan)  # where the process that planned was killed before it had
             make_scenes(context, plan, setup.inputs.backgrounds)
             return Counter(str(Part(shard % part.count, part.count)) for shard in missing_shards(folder, plan))

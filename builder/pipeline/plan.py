@@ -7,7 +7,7 @@ are read batch by batch, so that a plan of a million takes no more memory than o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import accumulate, islice
@@ -21,7 +21,7 @@ from builder.pipeline.stored_records import PlanStep
 from builder.records import BackgroundRef, Concept, PhotoFile, Sample, Size
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import REMAKE, read_checked, read_checked_or_none, write_checked
-from mycanvas.io.files import atomic, has_sha256, sha256_of
+from mycanvas.io.files import atomic, has_sha256, written_sha256
 
 BATCH = 1024
 """Scenes of one record batch: a reader of one shard decodes one or two batches."""
@@ -117,15 +117,32 @@ class Plan:
         """All shards, in order."""
         return list(_numbered(self.steps))
 
-    def write_scenes(self, step: PlanStep, scenes: Iterable[PlannedScene]) -> PlanStep:
-        """Write the scenes of a step that follows these; return it with their sum and number.
+    def write_scenes(
+        self, step: PlanStep, scenes: Iterable[PlannedScene], check: Callable[[PlanStep], None] = lambda _: None
+    ) -> PlanStep:
+        """Write the scenes of a step that follows these.
+
+        Args:
+            step: its `sha256` and `rows` do not count.
+            scenes: of the step.
+            check: raises an error if the step must not have these scenes; then an earlier file stays as it is.
+
+        Returns:
+            The step with their sum and number.
 
         Raises:
-            StoreError: the file cannot be written.
+            StoreError: the file cannot be written, or as `check`.
         """
-        file = scenes_file(self.folder, len(self.steps))
-        rows = _write(file, scenes)
-        return replace(step, sha256=sha256_of(file), rows=rows)
+        rows, left = 0, iter(scenes)
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        with atomic(scenes_file(self.folder, len(self.steps))) as file:
+            with pa.ipc.new_file(file, SCHEMA, options=options) as writer:
+                while held := list(islice(left, BATCH)):
+                    writer.write_batch(_as_batch(held))
+                    rows += len(held)
+            drawn = replace(step, sha256=written_sha256(file), rows=rows)
+            check(drawn)
+        return drawn
 
     def write_marker(self, step: PlanStep) -> None:
         """Write the marker of a step whose scenes are written; only now it counts.
@@ -197,17 +214,6 @@ def read_shard(folder: Path, shard: PlannedShard, photos: Mapping[str, PhotoFile
     batches = [_batch(folder, shard.step, batch, version) for batch in range(first, last + 1)]
     rows = pa.Table.from_batches(batches).slice(shard.start - first * BATCH, shard.count).to_pylist()
     return [_scene(row, request, photos) for row in rows]
-
-
-def _write(file: Path, scenes: Iterable[PlannedScene]) -> int:
-    """Write the scenes of a step, whole or not at all; return their number."""
-    rows, left = 0, iter(scenes)
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with atomic(file) as target, pa.ipc.new_file(target, SCHEMA, options=options) as writer:
-        while held := list(islice(left, BATCH)):
-            writer.write_batch(_as_batch(held))
-            rows += len(held)
-    return rows
 
 
 def _as_batch(scenes: Sequence[PlannedScene]) -> pa.RecordBatch:

@@ -12,7 +12,7 @@ from builder.engines.base import Engine
 from builder.engines.local import LocalEngine
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.remote import RemoteFolder
-from builder.pipeline.shard import ShardReport, ShardTask, make_shard
+from builder.pipeline.shard_task import MakeShard, ShardReport, ShardTask
 from mycanvas.io.store import mirror_of
 
 Task = TypeVar("Task")
@@ -21,11 +21,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemoteTask:
-    """A shard of a build at a URL. state, sha256: the number and the sum of what its scenes are made of."""
+    """A shard of a build at a URL, and how it is made.
+
+    state, sha256: the number and the sum of the state with the files that its scenes are made of.
+    """
 
     url: str
     state: int
     sha256: str
+    make: MakeShard
     task: ShardTask
 
 
@@ -52,18 +56,16 @@ class RemoteEngine:
             self._own.__exit__(None, None, None)
 
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
-        """As the engine does; before shards, what they are made of is uploaded."""
-        if work is not make_shard:
-            yield from self._own.map(work, tasks)
-            return
-        self._folder.push()
+        """Run tasks that are not shards, on this machine."""
+        return self._own.map(work, tasks)
+
+    def map_shards(self, make: MakeShard, tasks: Sequence[ShardTask]) -> Iterator[ShardReport]:
+        """Make shards on the engine, once the files that their scenes are made of are uploaded."""
+        self._folder.states.push()
         url, state = self._folder.place, self._folder.state
-        remote = [
-            RemoteTask(url=url, state=state.number, sha256=state.digest(), task=task)
-            for task in tasks
-            if isinstance(task, ShardTask)
-        ]
-        yield from self._engine.map(make_remote_shard, remote)  # type: ignore[misc]  # a Result is a ShardReport here
+        number, sha256 = state.number, state.digest()
+        remote = [RemoteTask(url=url, state=number, sha256=sha256, make=make, task=task) for task in tasks]
+        yield from self._engine.map(make_remote_shard, remote)
 
     def report(self) -> str:
         """The report of the engine."""
@@ -77,7 +79,7 @@ def make_remote_shard(task: RemoteTask) -> ShardReport:
         task.task, folder=folder.path, runtime=replace(task.task.runtime, replies=BuildFolder(folder.path).replies)
     )
     before = folder.fetch_shard(shard.shard.number)
-    report = make_shard(shard)
+    report = task.make(shard)
     folder.push_shard(shard.shard.number, before)
     return report
 
@@ -86,5 +88,5 @@ def make_remote_shard(task: RemoteTask) -> ShardReport:
 def _copy(url: str, _path: Path, state: int, sha256: str) -> RemoteFolder:
     """This machine's copy, up to date; a worker makes sure of it once."""
     folder = RemoteFolder(url)
-    folder.catch_up(state, sha256)
+    folder.states.catch_up(state, sha256)
     return folder

@@ -32,7 +32,7 @@ SIZE = "MYCANVAS_CACHE_SIZE"
 DEFAULT_SIZE = "1GB"
 
 _UNITS: Mapping[str, int] = {"kb": 10**3, "mb": 10**6, "gb": 10**9}
-_SIZE = re.compile(rf"(?P<number>\d+(\.\d+)?) ?(?P<unit>{'|'.join(_UNITS)})", re.IGNORECASE | re.ASCII)
+_SIZE = re.compile(rf"(?P<number>\d{{1,15}}(\.\d+)?) ?(?P<unit>{'|'.join(_UNITS)})", re.IGNORECASE | re.ASCII)
 MATTE = ".matte"
 """The suffix of mattes. They are small, and finding one takes longest, so they are deleted after all other entries."""
 PREPARED = ".prepared"

@@ -155,6 +155,6 @@ def waiting_note(photos: Sequence[CutoutUse]) -> str | None:
     listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
     were = "was" if len(names) == 1 else "were"
     return (
-        f"{counted(len(names), 'cut-out')} {were} accepted or fixed since this build was planned ({listed}); "
-        "added scenes (--samples) show those that were accepted, a build with another --output all"
+        f"{counted(len(names), 'cut-out')} {were} added, accepted or fixed since this build was planned ({listed}); "
+        "more scenes (--samples) show those that were added or accepted, a build with another --output all"
     )

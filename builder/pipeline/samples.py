@@ -115,15 +115,18 @@ class Planner:
         if first is None:
             return plan
 
-        drawn = plan.write_scenes(step, self.with_cutouts(step, chain([first], samples)))
-        grown = replace(plan, steps=(*plan.steps, drawn))
-        if step.sha256 not in {"", drawn.sha256} or _has_other_scenes(self.context.folder, grown):
-            raise StoreError(
-                f"step {len(plan.steps)} of the plan in {plan.folder} is damaged, and cannot be restored, as photos or "
-                "decisions about cut-outs have changed since; restore it from a copy, or build with another --output"
-            )
+        def check(drawn: PlanStep) -> None:
+            grown = replace(plan, steps=(*plan.steps, drawn))
+            if step.sha256 not in {"", drawn.sha256} or _has_other_scenes(self.context.folder, grown):
+                raise StoreError(
+                    f"step {len(plan.steps)} of the plan in {plan.folder} is damaged, and cannot be restored, as "
+                    "photos or decisions about cut-outs have changed since; restore it from a copy, or build with "
+                    "another --output"
+                )
+
+        drawn = plan.write_scenes(step, self.with_cutouts(step, chain([first], samples)), check)
         plan.write_marker(drawn)
-        return grown
+        return replace(plan, steps=(*plan.steps, drawn))
 
     def write(self, samples: Iterable[Sample]) -> Plan:
         """Write some scenes as the whole plan of a folder that has none; each is drawn once."""

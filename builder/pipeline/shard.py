@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -13,24 +13,24 @@ from pathlib import Path
 from builder.config import BuildConfig
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import BuildContext
-from builder.pipeline.plan import Plan, PlannedScene, PlannedShard, read_shard, scene_of, step_of
+from builder.pipeline.plan import Plan, PlannedScene, scene_of, step_of
 from builder.pipeline.prepare import one_thread, read_background
 from builder.pipeline.prepared_files import read_cutout
 from builder.pipeline.required_models import backends_with_models
 from builder.pipeline.rows import Row, candidate_row
+from builder.pipeline.shard_task import ShardReport, ShardTask
 from builder.pipeline.stage_runner import StageRunner
-from builder.records import BackgroundRef, Candidate, Cutout, PhotoFile, Rejected, Setting, Size
+from builder.records import BackgroundRef, Candidate, Cutout, Rejected, Setting, Size
 from builder.stages.backgrounds import BackgroundSource
 from builder.stages.caption import CAPTIONERS, caption
 from builder.stages.layout import LAYOUTS, arrange
 from builder.stages.paste import paste
 from builder.stages.repaint import REPAINTERS, repaint
 from builder.stages.score import SCORERS, score
-from builder.stages.select import SelectConfig
+from builder.stages.select import SelectConfig, failed_scene_bound
 from mycanvas import __version__
 from mycanvas.io.messages import counted
 from mycanvas.io.progress import Progress
-from mycanvas.models.runtime import Runtime
 
 log = logging.getLogger("mycanvas")
 
@@ -38,34 +38,6 @@ BATCH = 1
 """Scenes that pass through the stages together, if no stage runs a model: more take memory, and save no time."""
 CUTOUTS_HELD = 64
 """Cut-outs that a worker keeps open: at most 4 MB each at a resolution of 1024, shared with other workers."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShardTask:
-    """One shard of the plan, from which its scenes are read.
-
-    backgrounds: the photos of backgrounds, by id. runtime: how the backends run, and where their models are.
-    provenance: stored in every row.
-    """
-
-    folder: Path
-    shard: PlannedShard
-    backgrounds: Mapping[str, PhotoFile]
-    config: BuildConfig
-    runtime: Runtime
-    provenance: Mapping[str, str | int]
-
-    def scenes(self) -> list[PlannedScene]:
-        """Read the planned scenes."""
-        return read_shard(BuildFolder(self.folder).plan_folder, self.shard, self.backgrounds)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShardReport:
-    """The result of one shard. planned, made: numbers of scenes, each with all its attempts."""
-
-    planned: int
-    made: int
 
 
 def make_scenes(context: BuildContext, plan: Plan, backgrounds: Sequence[BackgroundRef]) -> None:
@@ -104,7 +76,7 @@ def make_scenes(context: BuildContext, plan: Plan, backgrounds: Sequence[Backgro
         _ask_for_layouts(context.alone(), tasks)
     began, made = time.monotonic(), 0
     with Progress("composing", sum(shard.count for shard in shards), "scene", done=finished) as progress:
-        for report in context.engine.map(make_shard, tasks):
+        for report in (context.map_shards or context.engine.map)(make_shard, tasks):
             progress.update(report.planned)
             made += report.made
     if tasks and (workers := context.engine.report()):
@@ -168,7 +140,7 @@ def _is_drawn_again(name: str, rows: Mapping[str, Row], rejected: Mapping[str, R
     """Whether an attempt was rejected for good, or is out of the bounds on the scene itself."""
     if name in rejected:
         return not rejected[name].retriable
-    return bounds.failed_scene_bound(rows[name]["scores"]) is not None
+    return failed_scene_bound(rows[name]["scores"], bounds) is not None
 
 
 def run_stages(scenes: Sequence[PlannedScene], folder: Path, task: ShardTask) -> Iterator[Candidate | Rejected]:

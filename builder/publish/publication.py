@@ -192,7 +192,8 @@ def _shards(folder: BuildFolder, checked: Checked, *, keep: bool) -> Iterator[Sh
     """Write each Arrow shard as Parquet, unless it was written before from the same rows."""
     sums = {name: _sum_of_rows(name, arrow, checked) for name, arrow in checked.sums.items()}
     kept = folder.hidden / "push"
-    with TemporaryDirectory(prefix="mycanvas-") as temporary, ThreadPoolExecutor(writers()) as pool:
+    scratch = TemporaryDirectory(prefix="mycanvas-", ignore_cleanup_errors=True)
+    with scratch as temporary, ThreadPoolExecutor(writers()) as pool:
         make = partial(_shard, folder.path, checked, kept, kept if keep else Path(temporary))
         made = pool.map(make, sums.items())
         try:

@@ -111,7 +111,7 @@ def guarded_app(plan: ReviewPlan, port: int, announce: Callable[[str], None]) ->
     Raises:
         MissingExtra, ConfigError, InputError, StoreError: as `reviewing`.
     """
-    with tempfile.TemporaryDirectory(prefix="mycanvas-review-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="mycanvas-review-", ignore_cleanup_errors=True) as scratch:
         # Gradio reads these when it is imported: it reports nothing to anyone, and writes to no shared folder.
         os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_TEMP_DIR=scratch)
         try:

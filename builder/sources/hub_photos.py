@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from builder.sources import ON_HUB
 from builder.sources.picture_files import OTHER_SUFFIXES, SUFFIXES
 from mycanvas.errors import InputError
-from mycanvas.io.files import write_bytes
+from mycanvas.io.files import os_errors, write_bytes
 from mycanvas.io.images import MAX_BYTES as MAX_PHOTO_BYTES
 from mycanvas.io.messages import counted
 from mycanvas.io.progress import tracked
@@ -120,7 +120,8 @@ def _copy_files(
         origins[photo] = path
     for path in described:
         (folder / ".fetched" / path).replace(folder / DESCRIPTIONS)
-    shutil.rmtree(folder / ".fetched")
+    with os_errors(folder):
+        shutil.rmtree(folder / ".fetched")
     return origins
 
 

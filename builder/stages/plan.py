@@ -100,7 +100,7 @@ def share_out(
 ) -> tuple[Share, ...]:
     """Spread the scenes that a configuration asks for over compositions, as evenly as those planned before allow.
 
-    Compositions that have scenes already go on with their next numbers; others are drawn for new concepts, and where
+    Compositions that have scenes already get their next numbers; others are drawn for new concepts, and where
     there are more samples.
 
     Args:

@@ -69,7 +69,8 @@ def show_photo(photo: Photo, zoom: Zoom, resolution: int, outside: float) -> Sho
     """A source photo at a random place of a grey square, or a part of it; the loss counts only where the photo is."""
     with _named(f"the source photo {photo.id}"):
         pixels = Image.fromarray(decode_rgb(photo.image))
-        objects = decode_mask(photo.mask) > 0.5 if photo.mask else np.ones(pixels.size[::-1], bool)
+        is_masked = photo.mask and photo.used  # masks of photos that are not used are rarely right
+        objects = decode_mask(photo.mask or b"") > 0.5 if is_masked else np.ones(pixels.size[::-1], bool)
     scale, rng = zoom.scale * resolution / max(pixels.size), np.random.default_rng(zoom.seed)
     size = max(1, round(pixels.width * scale)), max(1, round(pixels.height * scale))
     free = [sorted((0, resolution - side)) for side in size]

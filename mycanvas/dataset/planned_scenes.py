@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mycanvas.dataset.reader import open_dataset
 from mycanvas.dataset.shards import local_path
 from mycanvas.errors import InputError, StoreError
-from mycanvas.io.checked import REMAKE
+from mycanvas.io.checked import REMAKE, parse_checked
 from mycanvas.schema import split_of
 
 PLAN = ".build/plan"
-"""The folder of the planned scenes, NNNNN.arrow; a copy without .build has none."""
+"""The folder of the planned scenes, NNNNN.arrow, and of their markers; a copy without .build has none."""
+STATES, OBJECTS = ".build/states", ".build/objects"
+"""The folders of a build that was made at a URL, which has no PLAN: lists of files, and the files by their sha256."""
+_STATE = re.compile(r"/\d{5}\.json$", re.ASCII)
 
 
 class PlannedSplits(Mapping[str, str]):
@@ -55,13 +60,45 @@ def _read_plan(place: str) -> dict[str, str]:
 
     local = local_path(place)
     try:
-        files, path = (fsspec.filesystem("file"), local) if local else fsspec.core.url_to_fs(place)
-        folder = posixpath.join(path, PLAN)
-        names = files.ls(folder, detail=False) if files.isdir(folder) else []
-        steps = {name: files.cat_file(name) for name in sorted(names) if name.endswith(".arrow")}
+        files, root = (fsspec.filesystem("file"), local) if local else fsspec.core.url_to_fs(place)
+        steps = _steps_of_folder(files, root) or _steps_of_states(files, root)
     except (OSError, ValueError, ImportError) as error:
         raise InputError(f"cannot read {posixpath.join(place, PLAN)}: {error}") from error
     return {scene: split for name, content in steps.items() for scene, split in _read_step(name, content)}
+
+
+def _steps_of_folder(files: Any, root: str) -> dict[str, bytes]:
+    """The files of scenes of a plan, by their paths; a step without its marker, which is written last, is none."""
+    names = {posixpath.basename(path) for path in _listed(files, posixpath.join(root, PLAN))}
+    paths = [posixpath.join(root, PLAN, name) for name in _finished(names)]
+    return {path: files.cat_file(path) for path in paths}
+
+
+def _steps_of_states(files: Any, root: str) -> dict[str, bytes]:
+    """The same of a build at a URL: its last state has the sha256 of each file, which names the object."""
+    states = sorted(path for path in _listed(files, posixpath.join(root, STATES)) if _STATE.search(path))
+    if not states:
+        return {}
+    state = parse_checked(files.cat_file(states[-1]), states[-1], dict[str, Any])
+    sums = state["files"] if isinstance(state.get("files"), dict) else {}
+    found = {}
+    for name in _finished({posixpath.basename(path) for path in sums if posixpath.dirname(path) == PLAN}):
+        sha256 = str(sums[f"{PLAN}/{name}"])
+        path = posixpath.join(root, OBJECTS, sha256)
+        content = files.cat_file(path) if re.fullmatch("[0-9a-f]{64}", sha256) else b""
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise StoreError(f"{path} is damaged; {REMAKE}")
+        found[path] = content
+    return found
+
+
+def _listed(files: Any, folder: str) -> list[str]:
+    return list(files.ls(folder, detail=False)) if files.isdir(folder) else []
+
+
+def _finished(names: Collection[str]) -> list[str]:
+    """The names of files of scenes whose markers are there, in the order of the steps."""
+    return sorted(name for name in names if name.endswith(".arrow") and f"{name[:-6]}.json" in names)
 
 
 def _read_step(name: str, content: bytes) -> Iterator[tuple[str, str]]:
@@ -69,9 +106,14 @@ def _read_step(name: str, content: bytes) -> Iterator[tuple[str, str]]:
 
     try:
         with pa.ipc.open_file(content) as reader:
-            table = reader.read_all().select(["id", "num_objects"])
-        table.validate(full=True)
-        rows: list[dict[str, Any]] = table.to_pylist()
-        yield from ((str(row["id"]), split_of(row["num_objects"])) for row in rows)
+            columns = [reader.schema.get_field_index(column) for column in ("id", "num_objects")]
+        if min(columns) < 0:
+            raise LookupError
+        with pa.ipc.open_file(content, options=pa.ipc.IpcReadOptions(included_fields=columns)) as reader:
+            for index in range(reader.num_record_batches):
+                batch = reader.get_batch(index)
+                batch.validate(full=True)
+                ids, sizes = (batch.column(column).to_pylist() for column in ("id", "num_objects"))
+                yield from zip(map(str, ids), map(split_of, sizes), strict=True)
     except (pa.ArrowException, OSError, LookupError, TypeError, ValueError):
         raise StoreError(f"{name} is damaged; {REMAKE}") from None

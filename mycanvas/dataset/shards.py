@@ -52,7 +52,7 @@ def find_shards(place: str, config: str) -> Shards:
     Raises:
         InputError: there is no such dataset, or shards of it are missing.
     """
-    with _reading():
+    with _reading(place):
         found = _builder(place, config).config.data_files
     files = {split: [str(file) for file in names] for split, names in found.items()}
     versions = {
@@ -69,7 +69,7 @@ def cached_shards(place: str, config: str) -> dict[str, list[str]]:
     Raises:
         InputError: as for `find_shards`, or a shard cannot be read.
     """
-    with _reading():
+    with _reading(place):
         builder = _builder(place, config)
         builder.download_and_prepare()
         return {
@@ -94,7 +94,7 @@ def read_shard(file: str) -> Iterator[Any]:
     with _opened(file) as source:
         batches = read_batches(file, source)
         while True:
-            with _reading():
+            with _reading(file):
                 batch = next(batches, None)
             if batch is None:
                 return
@@ -141,7 +141,7 @@ def read_rows(
     start = 0
     for file in files:
         for batch in read_shard(file):
-            with _reading():
+            with _reading(file):
                 _check_columns(file, batch.schema, columns, pictures)
             chosen = [row for row in range(batch.num_rows) if only is None or start + row in only]
             start += batch.num_rows
@@ -149,7 +149,7 @@ def read_rows(
                 continue
             found = [name for name in optional if batch.schema.get_field_index(name) >= 0]
             small = batch.select([*columns, *found])
-            with _reading():
+            with _reading(file):
                 encoded = [_views(batch.column(name).field("bytes"), chosen) for name in pictures]
                 values = (small if len(chosen) == batch.num_rows else small.take(chosen)).to_pylist()
             if len(found) < len(optional):
@@ -190,16 +190,17 @@ def _builder(place: str, config: str) -> Any:
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
-    """Turn what `datasets` and the loader raise into an InputError."""
+def _reading(place: str) -> Iterator[None]:
+    """Turn what `datasets` and the loader raise into an InputError; place: named where an error has no path."""
     from datasets.exceptions import DatasetGenerationError
 
     try:
         yield
     except (OSError, ValueError, ImportError, DatasetGenerationError) as error:
-        if isinstance(error, OSError) and error.filename and error.strerror:
+        if isinstance(error, OSError) and error.strerror:
             remedy = "check its rights and its disk"  # it may be of the cache of `datasets`, which is written
-            raise InputError(f"the dataset cannot be read: {error.filename}: {error.strerror}; {remedy}") from error
+            name = error.filename or place
+            raise InputError(f"the dataset cannot be read: {name}: {error.strerror}; {remedy}") from error
         raise InputError(f"the dataset cannot be read: {printable(str(error))}") from error
 
 

@@ -92,11 +92,11 @@ def _write(output: Path, identity: Mapping[str, Any], writer: Callable[[Path], N
             writer(staging)
             files = _sizes(staging)
             os.sync()  # once for all files: waiting for each would take longer than writing it
+            write_json(marker, {**identity, "files": files, "finished": False})
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             marker.unlink(missing_ok=True)
             raise
-        write_json(marker, {**identity, "files": files, "finished": False})
     _move_into_place(staging, output)
     write_json(marker, {**identity, "files": files, "finished": True})
 

@@ -7,6 +7,7 @@ own composition and LoRA, fill one folder.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from mycanvas.errors import StoreError
 from mycanvas.generation.plan import Request
 from mycanvas.io.checked import read_checked, write_checked
-from mycanvas.io.files import is_inside, os_errors, write_text
+from mycanvas.io.files import is_inside, os_errors, remove_unfinished, write_text
 from mycanvas.io.tables import table_lines
 from mycanvas.io.text import brief, brief_repr
 from mycanvas.metrics.manifest import MANIFEST, read_prompts
@@ -65,14 +66,25 @@ def plan_record(folder: Path, requests: Sequence[Request], settings: Settings) -
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Write the record, before any of its pictures."""
+    """Write the record, before any of its pictures, and remove what a killed run left of them."""
     write_checked(folder / RECORD, asdict(record))
+    remove_unfinished(folder, {Path(file).name for file in (*record.pictures, *FILES)})
 
 
 def write_manifest(folder: Path, record: Record) -> None:
     """List the pictures that are in a folder, for `mycanvas evaluate`."""
     rows = [row for file, row in sorted(record.pictures.items()) if (folder / file).exists()]
     write_text(folder / MANIFEST, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def generated_pictures(folder: Path) -> dict[str, int]:
+    """The number of pictures of each composition that are in a folder.
+
+    Raises:
+        StoreError: its record is damaged.
+    """
+    pictures = _read(folder).pictures
+    return Counter(row["composition"] for file, row in pictures.items() if (folder / file).exists())
 
 
 def _read(folder: Path) -> Record:

@@ -127,6 +127,18 @@ def parse_checked(content: bytes, name: str, kind: type[_T], remedy: str = REMAK
     return found
 
 
+def parse_checked_or_none(content: bytes, name: str, kind: type[_T]) -> _T | None:
+    """Check and convert content as `parse_checked` does; None where it is damaged or of an earlier version.
+
+    Raises:
+        StoreError: it was written by a later version of this program.
+    """
+    try:
+        return parse_checked(content, name, kind)
+    except _Lost:
+        return None
+
+
 class _Lost(StoreError):
     """A file is missing, damaged or of an earlier version."""
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
@@ -100,21 +100,26 @@ def write_json(path: Path, values: Any) -> None:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[BinaryIO]:
+def atomic(path: Path, final: Callable[[Path], Path | None] | None = None) -> Iterator[BinaryIO]:
     """Open a binary file that is flushed to the disk and gets its name only when the block ends without an error.
+
+    Args:
+        path: the file.
+        final: gives the name that the flushed file gets, where it depends on the content; None: there is a whole one.
 
     Raises:
         StoreError: it cannot be written; the message says how to fix it. Nothing of the file is left.
     """
     temporary = unfinished(path)
-    with os_errors(path):
+    with os_errors(path.parent if final else path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
             try:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-                temporary.replace(path)
+                name = final(temporary) if final else path
+                temporary.replace(name) if name else temporary.unlink()
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
@@ -131,13 +136,26 @@ def unfinished_pattern(name: str) -> str:
     return rf"\.(?:{name})\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}{re.escape(UNFINISHED)}"
 
 
+def remove_unfinished(folder: Path, names: Collection[str] | None = None) -> None:
+    """Remove what killed processes left of files of these names in a folder and below; None: of any name."""
+    for file in folder.rglob(f".*{UNFINISHED}"):
+        match = re.fullmatch(unfinished_pattern("(?P<name>.+)"), file.name)
+        if match and (names is None or match["name"] in names):
+            file.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk, as fsync does for the content of a file."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Flush the names in a folder to the disk, as fsync does for the content of a file.
+
+    Raises:
+        StoreError: the folder cannot be flushed.
+    """
+    with os_errors(folder):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -183,11 +201,36 @@ def remedy_for(error: OSError, action: Action = "write") -> str | None:
     return (_READING if action == "read" else _REMEDIES).get(error.errno or 0)
 
 
-def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write an Arrow IPC stream, whole or not at all."""
+def write_stream(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> str:
+    """Write an Arrow IPC stream, whole or not at all; return the sha256 of what was written."""
+    with atomic(path) as file:
+        _write_batches(file, schema, batches)
+        return written_sha256(file)
+
+
+def write_stream_by_digest(name: Callable[[str], Path], schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> str:
+    """Write an Arrow IPC stream, whole or not at all, to a file that is named by its sha256, which is returned.
+
+    Args:
+        name: the file of a sha256; all are in one folder. A whole one is kept.
+        schema: of the batches.
+        batches: the content.
+    """
+    digests: list[str] = []
+
+    def final(written: Path) -> Path | None:
+        digests.append(sha256_of(written))
+        return None if has_sha256(name(digests[0]), digests[0]) else name(digests[0])
+
+    with atomic(name("0" * 64), final) as file:
+        _write_batches(file, schema, batches)
+    return digests[0]
+
+
+def _write_batches(file: BinaryIO, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
     import pyarrow as pa
 
-    with atomic(path) as file, pa.ipc.new_stream(file, schema) as writer:
+    with pa.ipc.new_stream(file, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
 
@@ -200,6 +243,16 @@ def sha256_of(path: Path) -> str:
     """
     with os_errors(path, "read"), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def written_sha256(file: BinaryIO) -> str:
+    """The sha256 of what was written to a file of `atomic`, before it has the name under which others may replace it.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    file.flush()
+    return sha256_of(Path(file.name))
 
 
 def has_sha256(path: Path, digest: str) -> bool:

@@ -57,7 +57,7 @@ def is_streamed(jpeg: bytes | memoryview) -> bool:
     when it scales down.
     """
     place, components, baseline = 2, 0, False
-    while place + 4 <= len(jpeg) and jpeg[place] == 0xFF:
+    while place + 4 < len(jpeg) and jpeg[place] == 0xFF:
         marker = jpeg[place + 1]
         if marker == 0xFF:  # a fill byte
             place += 1

@@ -48,6 +48,8 @@ def check_ownership(folder: Path, marker: str, is_ours: Callable[[str], bool], o
         if (folder / marker).is_file():
             return True
         foreign = [name for name in _entries(folder, PurePosixPath(marker).parent) if not is_ours(name)]
+        if foreign and (folder / marker).is_file():  # another process has begun since
+            return True
     if foreign:
         shown = ", ".join(foreign[:SHOWN]) + (", …" if len(foreign) > SHOWN else "")
         raise StoreError(f"{folder} holds something else ({shown}); give {option} a new or empty folder")
@@ -79,9 +81,12 @@ def locked(file: Path, folder: Path, *, shared: bool = False, wait: bool = False
     try:
         yield
     finally:
-        if not shared and _is_at(descriptor, file):
-            file.unlink(missing_ok=True)
-        os.close(descriptor)
+        with os_errors(file):
+            try:
+                if not shared and _is_at(descriptor, file):
+                    file.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
 
 
 def _acquired(file: Path, shared: bool) -> int | None:

@@ -11,7 +11,7 @@ import posixpath
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mycanvas.errors import MissingExtra, MyCanvasError, StoreError
@@ -21,6 +21,8 @@ from mycanvas.io.text import shown
 _URL = re.compile(r"(?P<protocol>[A-Za-z][A-Za-z0-9+.-]*)://.")
 _EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}
 """The package and the extra of protocols that fsspec reads with another package."""
+_BUCKETS = ("s3", "s3a", "gs", "gcs")
+"""Protocols whose URLs begin with a bucket, which nothing creates by writing."""
 RESUME = "check the network and the credentials in the environment, then run the same command again"
 """The remedy for a store that fails or cannot be reached."""
 _ATTEMPTS, _PAUSE = 4, 0.5
@@ -63,6 +65,20 @@ class Store:
         except ValueError as error:
             raise StoreError(f"cannot use {shown(self.url)}: {error}") from error
 
+    def check_bucket(self) -> None:
+        """Refuse a bucket that does not exist, before work is done for it.
+
+        Raises:
+            StoreError: there is none, or the store cannot be reached.
+        """
+        bucket = self._root.split("/")[0]
+        if self.url.split("://")[0].lower() in _BUCKETS:
+            with self._errors("list", bucket):
+                exists = self._files.exists(bucket)
+            if not exists:
+                missing = f"there is no bucket {shown(bucket)}; create it, or correct the URL"
+                raise StoreError(f"{shown(self.url)}: {missing}")
+
     def names(self, folder: str) -> dict[str, int]:
         """The sizes of the objects directly in a folder, by their names within it."""
         with self._errors("list", folder):
@@ -82,11 +98,19 @@ class Store:
         return content
 
     def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
-        """The contents of objects, all of which exist; many are read at a time, where the store can."""
+        """The contents of those objects that exist; many are read at a time, where the store can."""
         paths = {self._path(name): name for name in names}
+        found: dict[str, bytes | Exception] = {}
         with self._errors("read", f"{len(names)} objects"):
-            found: dict[str, bytes] = self._files.cat(list(paths)) if paths else {}
-        return {name: found[path] for path, name in paths.items()}
+            if paths:
+                found = self._files.cat(list(paths), on_error="return")
+        contents = {}
+        for path, name in paths.items():
+            with self._errors("read", name), suppress(FileNotFoundError):
+                if isinstance(content := found[path], Exception):
+                    raise content
+                contents[name] = content
+        return contents
 
     def write(self, name: str, content: bytes) -> None:
         """Write an object, in place of an earlier one."""
@@ -128,6 +152,16 @@ class Store:
         with self._errors("write", name):
             self._make_folder(name)
             self._files.put_file(str(file), self._path(name))
+
+    def holds(self, name: str, sha256: str) -> bool:
+        """Whether an object has this sha256; it is read."""
+        digest = hashlib.sha256()
+        try:
+            for block in self._blocks(name):
+                digest.update(block)
+        except _OtherContent:
+            return False
+        return digest.hexdigest() == sha256
 
     def download(self, name: str, file: Path, sha256: str) -> bool:
         """Write an object to a file, whole or not at all; False if it is missing or has another sha256."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.regular import open_regular
+from mycanvas.io.store import is_url
 from mycanvas.io.text import brief, brief_repr
 
 MAX_BYTES = 2**20
@@ -19,6 +21,8 @@ MAX_BYTES = 2**20
 
 _CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters other than tab and line feed: names and captions are shown in terminals."""
+_LOCAL = ("./", "../", "~/")
+"""How names of local models begin."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _DEEP_KEY = re.compile(r"(?<![\w'\"-])(?:[\w'\"-]++[ \t]*+\.[ \t]*+){100}")
 """A dotted key of a hundred parts: `tomllib` takes a time that grows with the square of their number."""
@@ -54,6 +58,28 @@ def read_toml(path: Path) -> dict[str, Any]:
     if problem:
         raise ConfigError(f"{path}: {problem}")
     return values
+
+
+def located(values: Mapping[str, Any], folder: Path, paths: Collection[str]) -> dict[str, Any]:
+    """Resolve paths, and local models such as "./name", from the folder of the file that names them.
+
+    "~" is the user's home; URLs stay as they are.
+
+    Args:
+        values: of the file.
+        folder: of the file.
+        paths: keys whose values are paths, in any table.
+    """
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found[key] = located(value, folder, paths)
+        elif isinstance(value, str) and value and not is_url(value) and (key in paths or value.startswith(_LOCAL)):
+            base = folder if key in paths else folder.absolute()
+            found[key] = str(base / os.path.expanduser(value))
+        else:
+            found[key] = value
+    return found
 
 
 def _problems(value: object, place: str) -> Iterator[str]:

@@ -80,6 +80,10 @@ def _leaks(measured: Measurements) -> int:
     return scores.leaks(measured.shown, measured.labels, measured.classes)
 
 
+def _swaps(measured: Measurements) -> int:
+    return scores.swaps(measured.shown, measured.pairs)
+
+
 def _agreement(measured: Measurements) -> float | None:
     if measured.layout is None:
         return None
@@ -93,6 +97,7 @@ SCORES: Mapping[str, Score] = {
     "recall": Score(compute=_recall, title="recall"),
     "duplicates": Score(compute=_duplicates, title="duplicates", better=" ↓", is_count=True),
     "leaks": Score(compute=_leaks, title="leaks", better=" ↓", is_count=True),
+    "swaps": Score(compute=_swaps, title="swaps", better=" ↓", is_count=True),
     "agreement": Score(compute=_agreement, title="agreement"),
 }
 """In the order of the tables."""

@@ -1,4 +1,4 @@
-"""The poster's two scores and five that complement them, as float64 formulas on embeddings and boxes.
+"""The poster's two scores and six that complement them, as float64 formulas on embeddings and boxes.
 
 Gen4Gen (arXiv 2402.15504, section 4.1) defines, for a picture that should show the concepts j = 1..C:
 
@@ -14,6 +14,7 @@ most similar to:
     recall     = fraction of the concepts that some box shows
     duplicates = boxes that show a concept that another box shows already
     leaks      = boxes that show a concept of another class than the detector found
+    swaps      = pairs of boxes of which each shows the concept that the other is assigned to
     agreement  = mean over the concepts of the IoU of their layout box and the box where their class was found
 
 identity is CP-CLIP with the maximum replaced by the assigned concept. While no cosine is below 0 it is never larger
@@ -22,8 +23,9 @@ than CP-CLIP; it is equal where every box is most similar to its own concept and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -165,6 +167,11 @@ def duplicates(shown: Sequence[int]) -> int:
 def leaks(shown: Sequence[int], labels: Sequence[str], classes: Sequence[str]) -> int:
     """The number of boxes that show a concept of another class than their own."""
     return sum(classes[j] != label for j, label in zip(shown, labels, strict=True))
+
+
+def swaps(shown: Sequence[int], pairs: Mapping[int, int]) -> int:
+    """The number of pairs of boxes that show each other's concepts; pairs: from `assign`, with the same boxes first."""
+    return sum(shown[i] == pairs[k] and shown[k] == pairs[i] for i, k in combinations(pairs, 2))
 
 
 def agreement(layout: Sequence[Box], classes: Sequence[str], found: Sequence[Detection]) -> float:

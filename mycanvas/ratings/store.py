@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -56,6 +57,10 @@ _CURRENT = (
     "WHERE id NOT IN (SELECT event FROM undone WHERE event IS NOT NULL)"
 )
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+_UNEXPLAINED = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
+"""Codes for any error of the file system, also for a full disk."""
+_PAGE = 4096
 
 _E = TypeVar("_E", Rating, Flag, CaptionEdit, Preference, PairChoice)
 
@@ -300,7 +305,14 @@ class RatingStore:
                 sqlite3.SQLITE_READONLY: "choose a place that you may write to",
                 sqlite3.SQLITE_CANTOPEN: "check its rights and those of its folder",
             }.get(code, "check its rights and its disk")
+            if code in _UNEXPLAINED:
+                self._explain()
             raise StoreError(f"cannot {action} {self.path}: {error}; {remedy}") from error
+
+    def _explain(self) -> None:
+        """Raise the error of the file system, if there still is one: SQLite does not report it."""
+        with os_errors(self.path), tempfile.TemporaryFile(dir=self.path.parent) as file:
+            file.write(bytes(_PAGE))
 
 
 def _row(event: Event) -> tuple[str, ...]:

@@ -105,9 +105,9 @@ class TrainingData:
 
 def _photos(arm: Arm) -> Iterator[Example]:
     seed, outside = arm.settings.seed, arm.settings.background_weight
-    for concept, named in zip(arm.composition.concepts, arm.concepts, strict=True):
+    for number, (concept, named) in enumerate(zip(arm.composition.concepts, arm.concepts, strict=True)):
         for index, photo in enumerate(concept.photos):
-            rng = np.random.default_rng([seed, index])
+            rng = np.random.default_rng([seed, number, index])
             for zoom in (draw_zoom(rng) for _ in range(VIEWS)):
                 prompt = prompts.photo_prompt(named, arm.prompting, seed, arm.count, zoom.words)
                 yield Example(concept.name, prompt, partial(show_photo, photo, zoom, arm.resolution, outside))

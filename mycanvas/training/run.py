@@ -13,7 +13,7 @@ from mycanvas.dataset.class_pictures import ClassPicture, class_pictures
 from mycanvas.dataset.composition import find_composition
 from mycanvas.errors import ConfigError, MissingExtra, StoreError
 from mycanvas.io.checked import read_checked, write_checked
-from mycanvas.io.files import UNFINISHED, os_errors
+from mycanvas.io.files import UNFINISHED, os_errors, remove_unfinished
 from mycanvas.io.ownership import check_ownership, locked
 from mycanvas.io.tables import table_lines
 from mycanvas.models import pick_device, pick_dtype
@@ -57,6 +57,10 @@ def train(data: Path, output: Path, settings: Settings) -> bool:
     with os_errors(output):
         output.mkdir(parents=True, exist_ok=True)
     with locked(output / LOCK, output) if processes.is_main_process else nullcontext():
+        for folder in (
+            (output, *(each for each in output.rglob("*") if each.is_dir())) if processes.is_main_process else ()
+        ):
+            remove_unfinished(folder)
         model, revision = _load(settings, processes)
         arm = Arm(composition, settings, settings.resolution or model.resolution, model)
         with processes.main_process_first():
@@ -113,7 +117,7 @@ def _train(arm: Arm, classes: Sequence[ClassPicture], revision: str, output: Pat
     loop = Loop(
         draws=lambda step: data.draws(settings.seed, step, settings.batch_size),
         settings=settings,
-        steps=settings.steps or (STEPS_OF_MANY if len(arm.concepts) >= MANY else STEPS),
+        steps=settings.steps or default_steps(len(arm.concepts)),
         rate=method.rate(settings.batch_size) if settings.learning_rate is None else settings.learning_rate,
         processes=processes,
         checkpoint=output / CHECKPOINT,
@@ -151,6 +155,20 @@ def _sample(arm: Arm, step: int, output: Path) -> dict[str, str]:
     pictures = {output / name: (prompt, arm.settings.seed) for name, prompt in found.items()}
     arm.model.generate(pictures, arm.resolution, arm.settings.sample_steps)
     return found
+
+
+def is_trained(output: Path) -> bool:
+    """Whether a folder holds a finished training; `train` checks which one.
+
+    Raises:
+        StoreError: its record is damaged.
+    """
+    return (output / RECORD).exists() and bool(read_checked(output / RECORD, dict[str, Any])["finished"])
+
+
+def default_steps(concepts: int) -> int:
+    """The steps of a training of so many concepts, unless others are given."""
+    return STEPS_OF_MANY if concepts >= MANY else STEPS
 
 
 def _is_finished(file: Path, record: Mapping[str, Any]) -> bool:

@@ -36,7 +36,8 @@ from builder.config import BuildConfig, load_config
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.prepare import CutoutTask, cut_out
 from builder.pipeline.rows import candidate_row
-from builder.pipeline.shard import ShardTask, make_shard, read_settings
+from builder.pipeline.shard import make_shard, read_settings
+from builder.pipeline.shard_task import ShardTask
 from builder.pipeline.stage_runner import StageRunner
 from builder.records import Candidate, Concept, Layout, PhotoFile, Sample
 from builder.stages.backgrounds import find_backgrounds

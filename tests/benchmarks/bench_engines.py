@@ -33,7 +33,8 @@ from builder.engines.local import LocalEngine
 from builder.pipeline.build import cut_out_first, prepare, set_up, started
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.claim import claim
-from builder.pipeline.shard import ShardTask, make_scenes, make_shard
+from builder.pipeline.shard import make_scenes, make_shard
+from builder.pipeline.shard_task import ShardTask
 from tests.conftest import draw_shape
 
 CORES_GOAL, RAY_GOAL = 1.8, 1.10

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from builder.pipeline.build import build
 from tests.contracts.decided_builds import config, decided
 from tests.contracts.small_builds import config_for
+
+Machine = Callable[[str], None]
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +37,24 @@ def copied(undisturbed: Path, tmp_path: Path) -> tuple[Path, Path]:
         Path(shutil.copytree(undisturbed / "photos", tmp_path / "photos")),
         Path(shutil.copytree(undisturbed / "out", tmp_path / "out")),
     )
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Go to the machine of this name, which has a cache of its own; "a" at first."""
+
+    def go(name: str) -> None:
+        monkeypatch.setenv("MYCANVAS_CACHE", str(tmp_path / name))
+
+    go("a")
+    return go
+
+
+@pytest.fixture
+def url(tmp_path: Path, machine: Machine) -> Iterator[str]:
+    """A place in memory, for builds of the machine "a" at first."""
+    machine("a")
+    yield f"memory://{tmp_path}/out"
+    memory = fsspec.filesystem("memory")
+    for name in memory.find(str(tmp_path)):
+        memory.rm_file(name)

@@ -155,8 +155,8 @@ def test_decision_of_one_build_holds_in_another_one_of_renamed_photos(
     assert not any("cone/first.png" in shown for shown in kept(tmp_path / "new").values())
     assert summary.note is None
     assert reselect(output, {}).note == (
-        "1 cut-out was accepted or fixed since this build was planned (slab/0.png); "
-        "added scenes (--samples) show those that were accepted, a build with another --output all"
+        "1 cut-out was added, accepted or fixed since this build was planned (slab/0.png); "
+        "more scenes (--samples) show those that were added or accepted, a build with another --output all"
     )
 
     monkeypatch.setenv("MYCANVAS_REVIEWS", "off")  # the decisions are in the new build, too

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.publishing import ROOT
 
 def campaign(scratch: Path, every: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.contracts.damage", str(scratch), str(every)]
-    environment = {"PATH": "", "HF_HUB_OFFLINE": "1", "HF_HOME": str(scratch / "home"), "PYTHONPATH": str(ROOT)}
+    environment = {"PATH": os.defpath, "HF_HUB_OFFLINE": "1", "HF_HOME": str(scratch / "home"), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ from builder.config import BuildConfig, parse_config
 from builder.pipeline.build import build
 from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import reselect
-from builder.pipeline.plan import scene_of
+from builder.pipeline.keep import SPARE, make_until_kept
+from builder.pipeline.plan import Plan, scene_of
 from mycanvas.dataset import planned_splits
 from mycanvas.errors import StoreError
 from tests.conftest import draw_shape
 from tests.contracts.small_builds import KILLED, SIDE, TIGHT, but_where, bytes_of, config_for
 
 FEW, MORE = 12, 24
+SCENES = ".build/candidates/00000.arrow"
 LOOSE = {"max_border": 1.0, "min_visible": 0.5, "duplicate_bits": -1}
 
 
@@ -244,6 +247,7 @@ def test_lost_step_is_drawn_again_only_if_it_gives_the_same_scenes(
     (plan / "00000.json").unlink()  # it was drawn for another request than the last one
     with pytest.raises(StoreError, match=r"step 0 of the plan in .* is damaged, and cannot be restored"):
         build(config)
+    assert bytes_of(copy).items() >= {name: before[name] for name in (".build/plan/00000.arrow", SCENES)}.items()
 
 
 def test_earlier_scenes_are_selected_first(copy: Path, photos: Path, grounds: Path) -> None:
@@ -299,6 +303,24 @@ def test_keep_ends_with_exactly_that_many(photos: Path, grounds: Path, tmp_path:
 
     assert number == 13
     assert earlier.items() <= rows(tmp_path / "out").items()
+
+
+def test_keep_expects_the_same_share_of_planned_scenes_as_before(photos: Path, grounds: Path, tmp_path: Path) -> None:
+    config = config_for(photos, grounds, tmp_path / "out", samples=MORE, select={**TIGHT, "duplicate_bits": -1})
+    number, funnel = kept(config)
+    folder = BuildFolder(tmp_path / "out")
+
+    class Planned(Exception):
+        pass
+
+    def make(total: int) -> Plan:
+        raise Planned(total)
+
+    with pytest.raises(Planned) as planned:
+        make_until_kept(folder, config.model_copy(update={"keep": number + 3}), folder.plan(), make)
+
+    assert funnel.again > 0
+    assert planned.value.args == (MORE + ceil(SPARE * 3 / (number / MORE)),)
 
 
 def test_keep_that_cannot_be_reached_says_why(

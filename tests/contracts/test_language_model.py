@@ -22,7 +22,7 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.stages.layout.replies import tally
 from mycanvas.errors import ModelError, StoreError
 from tests.builder.stages.layout.test_examples import LEFT, coco
-from tests.chat_server import ChatServer, Raw, sensible, serve
+from tests.chat_server import ChatServer, Raw, Said, sensible, serve
 
 SAMPLES = 12
 
@@ -214,6 +214,47 @@ def test_unusable_replies_cost_no_scene(config: Make, tmp_path: Path, caplog: py
         "language model: 32 replies, 0 accepted, 32 refused: not JSON 32; "
         "without a usable reply: 4 compositions, 12 scenes" in summary.lines()
     )
+
+
+def asks_for_boxes(body: dict[str, Any]) -> bool:
+    return "backgrounds" not in body["response_format"]["json_schema"]["schema"]["properties"]
+
+
+def test_scenes_that_a_busy_server_cost_are_made_by_the_next_build(config: Make, tmp_path: Path) -> None:
+    def busy(body: dict[str, Any]) -> Said:
+        return Raw(429, headers={"Retry-After": "0"}) if asks_for_boxes(body) else sensible(body)
+
+    with serve(busy) as server:
+        with pytest.raises(StoreError, match="no scene would be kept"):
+            build(config(tmp_path / "out", server.url, samples=2, otherwise="reject"))
+        before = [marker for _, marker in BuildFolder(tmp_path / "out").markers()]
+    with serve(sensible) as server:
+        summary = build(config(tmp_path / "out", server.url, samples=2, otherwise="reject"))
+
+    assert [(marker.rows, marker.retriable) for marker in before] == [(0, True)]
+    assert sum(summary.funnel.kept.values()) == 2
+    assert len([body for body in server.asked if asks_for_boxes(body)]) == 2
+
+
+def test_scene_that_was_rejected_for_good_is_not_tried_again(config: Make, tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    def odd(body: dict[str, Any]) -> Said:
+        if not asks_for_boxes(body):
+            return sensible(body)
+        said = [message["content"] for message in body["messages"]]
+        refused.append(said[-1])
+        return "prose" if refused[0] in said else sensible(body)
+
+    with serve(odd) as server:
+        first = build(config(tmp_path / "out", server.url, samples=2, otherwise="reject"))
+        asked = len(server.asked)
+        again = build(config(tmp_path / "out", server.url, samples=2, otherwise="reject"))
+
+    assert sum(first.funnel.kept.values()) == 1
+    assert list(first.funnel.rejected.values()) == [1]
+    assert again.funnel == first.funnel
+    assert len(server.asked) == asked
 
 
 def unused_url() -> str:

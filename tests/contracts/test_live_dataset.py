@@ -23,7 +23,8 @@ from builder.pipeline.finalize import reselect
 from builder.pipeline.manifest import check_whole, read_manifest
 from mycanvas.errors import StoreError
 from mycanvas.io.checked import digest, with_checksum
-from tests.faults import watched
+from mycanvas.io.files import sha256_of
+from tests.faults import Operation, watched
 
 FEWER = {"per_composition": 1}
 
@@ -196,6 +197,21 @@ def test_a_name_in_the_dataset_is_a_link_to_the_shard_by_content(live: Path) -> 
     }
     scenes = [count for name, count in manifest["rows"].items() if name.startswith("data/")]
     assert sum(scenes) == len(load(live))
+
+
+def test_shard_never_has_another_name_than_that_of_its_content(live: Path) -> None:
+    seen: set[str] = set()
+
+    def look(operation: Operation, _path: Path) -> None:
+        if operation in {"rename", "delete"}:
+            seen.update(path.name for path in (live / ".build/shards").iterdir() if not path.name.startswith("."))
+
+    with watched(look):
+        reselect(live, FEWER)
+
+    shards = {path.name: sha256_of(path) for path in (live / ".build/shards").iterdir()}
+    assert {f"{digest}.arrow" for digest in shards.values()} == shards.keys()
+    assert seen == shards.keys()
 
 
 @pytest.mark.parametrize("error", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV])

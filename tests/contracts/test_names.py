@@ -42,6 +42,8 @@ CLEARS = "a\x1b[2J\u202eb"
         ["select", BYTES],
         ["push", BYTES, "jane/scenes", "--dry-run"],
         ["alignment", BYTES],
+        ["train", "--model", "./model", "--data", BYTES, "--composition", "a+b", "--output", "new"],
+        ["train", "--model", "./model", "--data", "photos", "--composition", "a+b", "--output", BYTES],
         ["generate", "--model", "./model", "--dataset", BYTES, "--output", "new"],
         ["generate", "--model", "./model", "--dataset", "photos", "--output", BYTES],
     ],

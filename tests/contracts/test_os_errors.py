@@ -40,6 +40,7 @@ COMMANDS = {
 WITH_MODELS = {
     "evaluate": ["evaluate", "arm", "--dataset", "built", "--output", "new"],
     "alignment": ["alignment", "ratings.jsonl", "--output", "new"],
+    "train": ["train", "--data", "built", "--composition", "ball+box", "--model", "./none", "--output", "new"],
 }
 """Commands that read files before they load models."""
 STEPS = {"build": 6, "select": 3, "export": 3, "inspect": 2}
@@ -151,6 +152,7 @@ def test_failure_of_any_path_is_named_and_leaves_nothing_unfinished(
         ("alignment", "read", "ratings.jsonl", errno.EIO, "cannot be read as an image-caption dataset"),
         ("inspect", "write", "built/contact_sheet.png", errno.EROFS, "choose a place that you may write to"),
         ("prompts", "make", "new", errno.EROFS, "choose a place that you may write to"),
+        ("train", "make", "new", errno.EROFS, "choose a place that you may write to"),
         ("export", "make", "new", errno.EDQUOT, "make room, then run the same command again"),
     ],
 )
@@ -282,6 +284,23 @@ def test_pipe_in_place_of_a_file_is_refused_by_name(
     assert code == (2 if command == "build" else 1)
     assert "not a regular file" in errors
     assert "pipe" in errors
+
+
+def test_temporary_files_that_cannot_be_removed_do_not_fail_a_push(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept: list[str] = []
+
+    def fail(operation: Operation, path: Path) -> None:
+        if operation == "delete" and path.parent == place and len(path.stem) == 64:  # relative to an open folder
+            kept.append(path.name)
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path.name)
+
+    with watched(fail):
+        code, errors = run(capsys, *COMMANDS["push"])
+
+    assert code == 0, errors
+    assert kept
 
 
 def test_python_functions_raise_errors_of_the_package(place: Path) -> None:

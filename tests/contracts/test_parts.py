@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageOps
 
 from builder.cli.main import main
 from builder.pipeline.build import build
@@ -93,6 +94,20 @@ def test_part_of_a_grown_build_plans_after_parts_that_are_at_work(
     assert sum(result.funnel.planned.values()) == SAMPLES + 4
 
 
+def test_part_paints_what_the_process_that_planned_did_not(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    config = config_for(shapes, grounds, tmp_path / "out", backgrounds=None, samples=6, shard_size=2)
+    build_part(config, Part(1, 3))
+    painted = bytes_of(tmp_path / "out" / ".build" / "backgrounds")
+    shutil.rmtree(tmp_path / "out" / ".build" / "backgrounds")
+
+    with part_at_work(tmp_path / "out"):
+        report = build_part(config, Part(0, 3))
+
+    assert isinstance(report, PartReport)
+    assert report.left == {"2/3": 1}
+    assert bytes_of(tmp_path / "out" / ".build" / "backgrounds") == painted
+
+
 def test_last_part_says_how_more_scenes_are_kept(
     shapes: Path, grounds: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -123,6 +138,28 @@ def test_part_of_another_build_is_refused_even_while_parts_run(shapes: Path, gro
 
     with part_at_work(output), pytest.raises(StoreError, match="seed  was 0, now 1"):
         build_part(config_for(shapes, grounds, output, seed=1), Part(1, 2))
+
+
+@pytest.mark.parametrize("change", ["samples", "photo", "background"])
+def test_part_of_an_unfinished_build_may_not_add_to_it(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, change: str
+) -> None:
+    output = tmp_path / "out"
+    photos, places = shutil.copytree(shapes, tmp_path / "shapes"), shutil.copytree(grounds, tmp_path / "grounds")
+    build_part(config_for(photos, places, output), Part(0, 2))
+    more = {"samples": SAMPLES + 4} if change == "samples" else {}
+    added = {"photo": photos / "ball" / "9.png", "background": places / "yard" / "9.png"}.get(change)
+    if added:
+        with Image.open(sorted(added.parent.glob("*.png"))[0]) as picture:
+            ImageOps.mirror(picture).save(added)
+
+    with pytest.raises(StoreError, match=r"samples  was 16|9\.png  was added"):
+        build_part(config_for(photos, places, output, **more), Part(1, 2))
+
+    if added:
+        added.unlink()
+    assert isinstance(build_part(config_for(photos, places, output), Part(1, 2)), Summary)
+    assert but_where(bytes_of(output)) == but_where(bytes_of(whole))
 
 
 @contextmanager

@@ -7,13 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import datasets
-import fsspec
 import pytest
 
 import mycanvas  # noqa: F401  (registers the loader)
@@ -23,14 +21,17 @@ from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.context import Part
 from builder.pipeline.finalize import Summary, reselect
 from builder.pipeline.parts import PartReport, build_part
-from builder.pipeline.remote import PlannedElsewhereError, RemoteFolder
+from builder.pipeline.remote import RemoteFolder
+from builder.pipeline.remote_state import PlannedElsewhereError
 from mycanvas.errors import ConfigError, InUseError, StoreError
 from mycanvas.io.checked import with_checksum
 from mycanvas.io.store import Store
+from tests.contracts.conftest import Machine
 from tests.contracts.small_builds import SAMPLES, SIDE, TIGHT, config_for
+from tests.ray_nodes import wait_until
 from tests.s3_server import s3_server
 
-Machine = Callable[[str], None]
+pytestmark = pytest.mark.usefixtures("machine")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def s3() -> Iterator[Any]:
     """A server with faults, and a client for two buckets, `versioned` and `plain`."""
     pytest.importorskip("moto", reason="moto is not installed: pip install 'moto[server]'")
     s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'mycanvas[s3]'")
-    with s3_server("faults") as environment, pytest.MonkeyPatch.context() as patch:
+    with s3_server(faults=True) as environment, pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
         files = s3fs.S3FileSystem(use_listings_cache=False)
@@ -47,26 +48,6 @@ def s3() -> Iterator[Any]:
         files.call_s3("put_bucket_versioning", Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
         yield files
         s3fs.S3FileSystem.clear_instance_cache()
-
-
-@pytest.fixture(autouse=True)
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Go to the machine of this name, which has a cache of its own; "a" at first."""
-
-    def go(name: str) -> None:
-        monkeypatch.setenv("MYCANVAS_CACHE", str(tmp_path / name))
-
-    go("a")
-    return go
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> Iterator[str]:
-    """A place in memory."""
-    yield f"memory://{tmp_path}/out"
-    memory = fsspec.filesystem("memory")
-    for name in memory.find(str(tmp_path)):
-        memory.rm_file(name)
 
 
 def rows(place: Path | str, cache: Path) -> dict[str, list[dict[str, Any]]]:
@@ -132,8 +113,7 @@ def test_two_builders_on_one_versioned_bucket_make_one_dataset(
 ) -> None:
     url = "s3://versioned/twice"
     with started(shapes, grounds, url, tmp_path / "b") as other:
-        while other.poll() is None and not s3.glob("versioned/twice/.build/objects/*"):
-            time.sleep(0.02)
+        wait_until(lambda: other.poll() is not None or s3.glob("versioned/twice/.build/objects/*"))
         build(config_for(shapes, grounds, url))
         _, errors = other.communicate()
 
@@ -204,22 +184,62 @@ def test_damaged_shard_at_a_url_is_named_and_made_again(
     assert rows(url, tmp_path / "rows") == rows(whole, tmp_path / "rows")
 
 
-def test_lost_and_damaged_cutouts_at_a_url_are_made_again(
-    shapes: Path, grounds: Path, machine: Machine, url: str
+@pytest.mark.parametrize("finisher", ["a", "b"])
+def test_lost_and_damaged_files_of_a_plan_at_a_url_are_uploaded_again(
+    shapes: Path, grounds: Path, machine: Machine, url: str, finisher: str
 ) -> None:
     build_part(config_for(shapes, grounds, url), Part(0, 2))
-    store = Store(url)
-    state = RemoteFolder(url)
+    store, state = Store(url), RemoteFolder(url)
     state.pull()
-    cutouts = [sha256 for name, sha256 in state.state.files.items() if name.startswith(".build/cutouts/")]
-    whole = {sha256: store.read(f".build/objects/{sha256}") for sha256 in cutouts[:3]}
+    sums = state.state.files
+    cutouts = [sha256 for name, sha256 in sums.items() if name.startswith(".build/cutouts/")]
+    plan = [sums[".build/plan/00000.arrow"], sums[".build/build.json"]] if finisher == "a" else []
+    whole = {sha256: store.read(f".build/objects/{sha256}") for sha256 in [*cutouts[:3], *plan]}
     store.write(f".build/objects/{cutouts[0]}", b"damaged")
     store.remove(f".build/objects/{cutouts[1]}")
-    machine("b")
+    for sha256 in plan:  # which only a machine that has it can restore
+        flip(store, f".build/objects/{sha256}")
+    if finisher == "b":
+        flip(store, f".build/objects/{cutouts[2]}")
+    machine(finisher)
 
     build(config_for(shapes, grounds, url))
 
-    assert {sha256: store.read(f".build/objects/{sha256}") for sha256 in cutouts[:3]} == whole
+    assert {sha256: store.read(f".build/objects/{sha256}") for sha256 in whole} == whole
+
+
+def flip(store: Store, name: str) -> None:
+    """Change a bit of an object, whose size stays."""
+    content = bytearray(store.read(name) or b"")
+    content[len(content) // 2] ^= 1
+    store.write(name, bytes(content))
+
+
+def test_damaged_shard_of_a_dataset_at_a_url_is_uploaded_again_by_the_next_selection(
+    shapes: Path, grounds: Path, whole: Path, tmp_path: Path, url: str
+) -> None:
+    build(config_for(shapes, grounds, url))
+    store = Store(url)
+    for name in store.names(".build/shards"):
+        flip(store, f".build/shards/{name}")
+
+    reselect(url, {})
+
+    assert rows(url, tmp_path / "rows") == rows(whole, tmp_path / "rows")
+
+
+def test_card_that_was_edited_in_the_copy_is_kept_beside_the_new_one(shapes: Path, grounds: Path, url: str) -> None:
+    build(config_for(shapes, grounds, url))
+    card = RemoteFolder(url).path / "README.md"
+    written = card.read_text()
+    card.write_text(f"{written}\nMine.\n")
+
+    reselect(url, {"per_composition": 1})
+
+    assert card.with_name("README.edited.md").read_text() == f"{written}\nMine.\n"
+    assert Store(url).read("README.edited.md") == f"{written}\nMine.\n".encode()
+    reselect(url, {"per_composition": 2})
+    assert not card.with_name("README.edited-2.md").exists()
 
 
 def test_machine_that_was_slower_to_plan_takes_the_plan_that_is_there(machine: Machine, url: str) -> None:
@@ -231,12 +251,12 @@ def test_machine_that_was_slower_to_plan_takes_the_plan_that_is_there(machine: M
     for folder, content in ((first, "first"), (second, "second")):
         folder.cutout_file("0" * 32, "json").parent.mkdir(parents=True)
         folder.cutout_file("0" * 32, "json").write_text(content)
-    first.push()
+    first.states.push()
 
     with pytest.raises(PlannedElsewhereError):
-        second.push()
+        second.states.push()
     second.pull()
-    second.push()
+    second.states.push()
 
     assert second.cutout_file("0" * 32, "json").read_text() == "first"
     assert second.state == first.state
@@ -321,6 +341,18 @@ def test_store_that_cannot_be_reached_ends_a_build_with_what_to_do(
     ):
         build(config_for(shapes, grounds, "s3://plain/lost"))
     type(s3).clear_instance_cache()
+
+
+@pytest.mark.usefixtures("s3")
+def test_bucket_that_does_not_exist_is_refused_before_photos_are_cut_out(
+    shapes: Path, grounds: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mycanvas")
+
+    with pytest.raises(StoreError, match="s3://nobody-made-it/data: there is no bucket nobody-made-it; create it"):
+        build(config_for(shapes, grounds, "s3://nobody-made-it/data"))
+
+    assert "cutting out" not in caplog.text
 
 
 def test_cutouts_alone_are_for_folders(shapes: Path, grounds: Path, url: str) -> None:

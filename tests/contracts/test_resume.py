@@ -15,6 +15,7 @@ import datasets
 import pytest
 
 from builder.pipeline.build import build
+from builder.pipeline.build_folder import BuildFolder
 from builder.pipeline.finalize import reselect
 from mycanvas.errors import ConfigError, StoreError
 from tests.contracts.small_builds import KILLED, SAMPLES, SIDE, but_where, bytes_of, config_for
@@ -26,6 +27,18 @@ def test_several_workers_write_the_bytes_of_one(shapes: Path, grounds: Path, who
     assert but_where(bytes_of(tmp_path / "out")) == but_where(bytes_of(whole))
 
 
+def test_every_planned_scene_is_there_once(shapes: Path, grounds: Path, tmp_path: Path) -> None:
+    settings = {"sizes": [2], "samples": 10, "shard_size": 3, "select": {"attempts": 1}}
+    build(config_for(shapes, grounds, tmp_path / "out", workers=2, **settings))
+    build(config_for(shapes, grounds, tmp_path / "out", workers=2, **{**settings, "samples": 14}))
+
+    folder = BuildFolder(tmp_path / "out")
+    planned = [name for batch in folder.plan().columns("id") for name in batch.column("id").to_pylist()]
+    made = [row["id"] for shard, _ in folder.markers() for row in folder.candidates(shard, ["id"])]
+    assert made == planned
+    assert len(set(made)) == 14
+
+
 MOMENTS = (
     ("open", ".build/lock"),
     ("open", ".build/.build.json.*"),
@@ -34,13 +47,13 @@ MOMENTS = (
     ("open", ".build/candidates/.00000.arrow.*"),
     ("os.rename", ".build/candidates/00001.arrow"),
     ("open", ".build/candidates/.00003.json.*"),
-    ("os.rename", ".build/shards/*"),
+    ("os.rename", ".build/shards/SHARD"),
     ("os.rename", "data/objects_le3*"),
     ("os.link", "data/.objects_4*"),
     ("os.rename", "README.md"),
 )
 """Where builds are killed, in turn: before a file is opened for writing, made as a link, or renamed from its temporary
-name (the first path below the output that matches)."""
+name (the first path below the output that matches). SHARD: the name of a whole shard."""
 
 
 def test_build_killed_at_every_step_ends_in_the_same_bytes(
@@ -50,7 +63,9 @@ def test_build_killed_at_every_step_ends_in_the_same_bytes(
     settings.write_text("shard_size = 4\n")
     arguments = ["build", settings, "--concepts", shapes, "--backgrounds", grounds, "--output", output]
     arguments += ["--samples", SAMPLES, "--resolution", SIDE, "--workers", 1]
-    program = json.dumps([MOMENTS, *map(str, [output, *arguments])])
+    shard = min(file.name for file in (whole / ".build" / "shards").iterdir())
+    moments = [(event, pattern.replace("SHARD", shard)) for event, pattern in MOMENTS]
+    program = json.dumps([moments, *map(str, [output, *arguments])])
 
     killed = subprocess.run([sys.executable, "-c", KILLED, program], capture_output=True, text=True, check=False)
     build(config_for(shapes, grounds, output))

@@ -24,6 +24,7 @@ WORDS = [
     "box",
     "cone",
     "ring",
+    *("and", "an", "can", "candle", "clock", "toy", "car", "duck", "sneaker", "bear", "vase", "wolf", "plushie"),
 ]
 """Words that are one token each."""
 

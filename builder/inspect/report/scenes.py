@@ -20,7 +20,7 @@ from builder.pipeline.made import judge, judged, read_made
 from builder.pipeline.placements import Placements, measure
 from builder.pipeline.rows import Row
 from builder.pipeline.source_photos import CutoutUse
-from builder.stages.select import Judged, SelectConfig
+from builder.stages.select import Candidates, FittedScore, Judged, SelectConfig
 from mycanvas.dataset import picture_kind
 from mycanvas.errors import InputError
 from mycanvas.schema import SCORES, SPLITS
@@ -68,11 +68,12 @@ def read_scenes(
     """
     markers = dict(folder.markers())
     shards, made = [*markers], read_made(folder, folder.plan(), markers)
-    facts = judged(made, judge(made, photos, read_annotations(folder)))
+    candidates = judge(made, photos, read_annotations(folder))
+    facts, unaccepted = judged(made, candidates), _unaccepted(candidates, select.fitted)
     names = sorted({each.composition for each in facts})
     numbers = {name: number for number, name in enumerate(names)}
     rows = [
-        _row(each, split, order, numbers[each.composition], select)
+        _row(each, split, order, numbers[each.composition], unaccepted.get(order))
         for order, (each, split) in enumerate(zip(facts, made.splits().tolist(), strict=True))
     ]
     level, shown = _best_level(folder, shards, rows, allowed)
@@ -118,18 +119,24 @@ def _candidates(folder: BuildFolder, shards: Sequence[int], columns: Sequence[st
         yield from folder.candidates(index, columns)
 
 
-def _row(each: Judged, split: str, order: int, composition: int, select: SelectConfig) -> dict[str, Any]:
+def _unaccepted(candidates: Candidates, fitted: FittedScore | None) -> dict[int, str]:
+    """The bound of the fitted score, by the numbers of the candidates that do not meet it."""
+    if fitted is None:
+        return {}
+    below = fitted.acceptance(candidates.scores, len(candidates.ids)) < fitted.bound
+    return dict.fromkeys(np.flatnonzero(below).tolist(), f"acceptance < {fitted.bound:g}")
+
+
+def _row(each: Judged, split: str, order: int, composition: int, unaccepted: str | None) -> dict[str, Any]:
     """Everything by which a candidate is selected, as JSON types."""
     high, low = divmod(each.fingerprint, _WORD)
-    fitted = select.fitted
-    accepted = fitted is None or fitted.acceptance(each.scores) >= fitted.bound
     people = {
         "rank": each.rank,
         "flag": each.flag,
         "refused": each.refused,
         "scene": each.scene if each.scene != each.id else None,
         "step": each.step or None,
-        "unaccepted": None if accepted or fitted is None else f"acceptance < {fitted.bound:g}",
+        "unaccepted": unaccepted,
     }
     return {
         "id": each.id,

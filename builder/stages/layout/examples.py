@@ -93,7 +93,7 @@ def read_examples(folder: Path | None) -> tuple[Example, ...]:
     try:
         annotated, described = _read(instances), _read(captions)
         found = list(_pictures(annotated, described))
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError, ZeroDivisionError) as error:
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise InputError(
             f"{instances} and {captions.name} are not COCO's annotations: {brief_repr(error, 200)}"
         ) from error

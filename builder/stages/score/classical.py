@@ -79,8 +79,8 @@ def _measure(scene: Scene) -> Mapping[str, float] | Rejected:
             return setting.rejected("score", f"{concept.name} shows nowhere in the scene: nothing to measure")
 
     mask, image = canvas.mask, scene.image
-    half, half_mask = _shrunk(image, 2), mask[::2, ::2]
-    quarter, quarter_mask = cv2.cvtColor(_shrunk(half, 2), cv2.COLOR_RGB2LAB), mask[::4, ::4]
+    half, quarter = _lower(image)
+    half_mask, quarter_mask = mask[::2, ::2], mask[::4, ::4]
     objects = []
     for (value, box), above in zip(enumerate(canvas.boxes, start=1), floating(canvas.layout), strict=True):
         tight, near = _window(box, mask.shape), _window(box, mask.shape, margin=RING)
@@ -101,6 +101,24 @@ def _measure(scene: Scene) -> Mapping[str, float] | Rejected:
     scores = {name: worst(found[name] for found in objects) for name, worst in WORST.items()}
     scores["proportion"] = proportion(canvas.layout)
     return {name: round(float(score), 4) for name, score in scores.items()}
+
+
+def seam_and_exposure(image: Rgb, shown: Shown) -> tuple[float, float]:
+    """The scores `seam` and `exposure` of one object in a part of a picture, which need not be a scene.
+
+    Args:
+        image: uint8 [H, W, 3]: the object with its surroundings, at least FAR pixels of them to be measured well.
+        shown: [H, W], where the object is visible.
+    """
+    half, quarter = _lower(image)
+    mask = shown[::4, ::4].view(np.uint8)
+    return _seam(half, quarter, shown[::2, ::2]), _exposure(quarter[..., 0], mask, 1)
+
+
+def _lower(image: Rgb) -> tuple[Rgb, Lab8]:
+    """The picture at half its resolution, and in Lab at a quarter."""
+    half = _shrunk(image, 2)
+    return half, cv2.cvtColor(_shrunk(half, 2), cv2.COLOR_RGB2LAB)
 
 
 def _border(shown: Shown, window: Window, picture: tuple[int, ...]) -> float:

@@ -2,7 +2,7 @@
 
 from builder.stages.select.candidates import Candidates, Judged
 from builder.stages.select.config import HIGHER_IS_BETTER, OF_DRAWING, FittedScore, SelectConfig
-from builder.stages.select.rules import Selection, idle_bounds, select
+from builder.stages.select.rules import Selection, failed_scene_bound, idle_bounds, select
 
 __all__ = [
     "HIGHER_IS_BETTER",
@@ -12,6 +12,7 @@ __all__ = [
     "Judged",
     "SelectConfig",
     "Selection",
+    "failed_scene_bound",
     "idle_bounds",
     "select",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from mycanvas.io.config_table import Fraction, Table
@@ -50,11 +51,18 @@ class FittedScore(Table):
             raise ValueError("weights and means must have the same scores")
         return self
 
-    def acceptance(self, scores: Mapping[str, float | None]) -> float:
-        """The probability, 0 to 1, that people accept a scene with these scores."""
-        known = ((name, value) for name in self.weights if (value := scores.get(name)) is not None)
-        total = self.intercept + sum(self.weights[name] * (value - self.means[name]) for name, value in known)
-        return 0.5 + 0.5 * math.tanh(total / 2)
+    def acceptance(self, scores: Mapping[str, NDArray[np.float64]], count: int) -> NDArray[np.float64]:
+        """The probability, 0 to 1, that people accept each of some scenes.
+
+        Args:
+            scores: [count] by name; NaN where a scene lacks one.
+            count: of the scenes.
+        """
+        total = np.full(count, self.intercept)
+        for name in sorted(self.weights.keys() & scores.keys()):
+            total += np.nan_to_num(self.weights[name] * (scores[name] - self.means[name]))
+        acceptance: NDArray[np.float64] = 0.5 + 0.5 * np.tanh(total / 2)
+        return acceptance
 
 
 OF_DRAWING = frozenset({"attempts"})
@@ -103,26 +111,3 @@ class SelectConfig(Table):
         }
         scores = sorted({name[4:] for name in given})
         return {score: (given.get(f"min_{score}"), given.get(f"max_{score}")) for score in scores}
-
-    def failed_bound(self, scores: Mapping[str, float | None], *, but: str = "") -> str | None:
-        """The first bound that a scene does not meet, such as "size < 0.1"; None if it meets all that it can.
-
-        Args:
-            scores: of the scene; one that is missing meets all bounds.
-            but: the name of a score whose bounds do not count.
-        """
-        for name, (lowest, highest) in self.bounds().items():
-            value = scores.get(name)
-            if value is None or name == but:
-                continue
-            if lowest is not None and value < lowest:
-                return f"{name} < {lowest:g}"
-            if highest is not None and value > highest:
-                return f"{name} > {highest:g}"
-        if self.fitted and self.fitted.acceptance(scores) < self.fitted.bound:
-            return f"acceptance < {self.fitted.bound:g}"
-        return None
-
-    def failed_scene_bound(self, scores: Mapping[str, float | None]) -> str | None:
-        """The first bound for which a scene is drawn again: not that on its cut-outs, which it would show again."""
-        return self.failed_bound(scores, but="cutout")

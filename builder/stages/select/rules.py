@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from builder.stages.select.candidates import Candidates, Judged
-from builder.stages.select.config import HIGHER_IS_BETTER, FittedScore, SelectConfig
+from builder.stages.select.config import HIGHER_IS_BETTER, SelectConfig
 from builder.stages.select.near_duplicates import NearDuplicates
 
 KEPT = -1
@@ -109,6 +109,21 @@ def select(candidates: Candidates | Iterable[Judged], config: SelectConfig, keep
     return Selection(ids=tuple(columns.ids), rules=rules.rules, names=rules.names())
 
 
+def failed_scene_bound(scores: Mapping[str, float | None], config: SelectConfig) -> str | None:
+    """The first bound for which a scene is drawn again, such as "size < 0.1"; None if it meets all that it can.
+
+    The bound on its cut-outs does not count, as it would show them again.
+
+    Args:
+        scores: of the scene; one that is missing meets all bounds.
+        config: the bounds.
+    """
+    columns = Candidates.of([Judged(id="", composition="", scores=scores, fingerprint=0)])
+    rules = _Rules(1)
+    _drop_out_of_bounds(rules, columns, columns.ranks, config.model_copy(update={"min_cutout": None}))
+    return next(iter(rules.names()), None)
+
+
 def idle_bounds(candidates: Candidates | Iterable[Judged], config: SelectConfig) -> list[str]:
     """List the bounded or weighted scores that no candidate has: the score backend does not measure them."""
     columns = candidates if isinstance(candidates, Candidates) else Candidates.of(candidates)
@@ -135,17 +150,8 @@ def _drop_out_of_bounds(rules: _Rules, columns: Candidates, ranks: NDArray[np.in
         if highest is not None:
             rules.drop(judged & (values > highest), f"{name} > {highest:g}")
     if config.fitted:
-        acceptance = _acceptance(config.fitted, columns)
+        acceptance = config.fitted.acceptance(columns.scores, len(columns.ids))
         rules.drop(judged & (acceptance < config.fitted.bound), f"acceptance < {config.fitted.bound:g}")
-
-
-def _acceptance(fitted: FittedScore, columns: Candidates) -> NDArray[np.float64]:
-    """`FittedScore.acceptance` of all candidates."""
-    total = np.full(len(columns.ids), fitted.intercept)
-    for name in sorted(fitted.weights.keys() & columns.scores.keys()):
-        total += np.nan_to_num(fitted.weights[name] * (columns.scores[name] - fitted.means[name]))
-    acceptance: NDArray[np.float64] = 0.5 + 0.5 * np.tanh(total / 2)
-    return acceptance
 
 
 def _drop_other_attempts(rules: _Rules, columns: Candidates, ranks: NDArray[np.int8]) -> None:

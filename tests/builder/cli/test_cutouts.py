@@ -156,8 +156,8 @@ def test_mask_or_choice_that_changes_later_drops_scenes_or_is_for_another_build(
     )
     assert any(line.startswith("  dropped: cut-out replaced: ball/3.png  -") for line in printed)
     assert (
-        "2 cut-outs were accepted or fixed since this build was planned (ball/1.png, ball/3.png); "
-        "added scenes (--samples) show those that were accepted, a build with another --output all"
+        "2 cut-outs were added, accepted or fixed since this build was planned (ball/1.png, ball/3.png); "
+        "more scenes (--samples) show those that were added or accepted, a build with another --output all"
     ) in printed
 
 
@@ -183,7 +183,7 @@ def test_gate_that_changes_later_changes_no_scene_and_is_for_another_build(capsy
     assert any(photo.why.startswith("in the plan; quality 0.") for photo in raised)
     assert {path: path.stat().st_mtime_ns for path in Path("out/.build/candidates").iterdir()} == scenes
     assert {"ball/4.png"} < used < {name for name, photo in photos.items() if photo.quality is not None}
-    assert "accepted or fixed since this build was planned (ball/" in printed
+    assert "added, accepted or fixed since this build was planned (ball/" in printed
 
 
 @pytest.mark.usefixtures("toml")

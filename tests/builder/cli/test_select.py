@@ -50,6 +50,18 @@ def test_help_has_each_score_with_its_meaning_range_and_current_bound(
     assert "as a fraction of the image (0 to 1, high is better). [now: 0.001]" in now
 
 
+def test_help_of_a_url_has_its_current_bounds(
+    capsys: pytest.CaptureFixture[str], build_shapes: Callable[[int, int], Path]
+) -> None:
+    url = f"file://{build_shapes(12, 128)}"
+    shown, default = (" ".join(run(capsys, place, "--help").split()) for place in (url, f"{url}/none"))
+
+    assert "[now: 0.2]" in shown
+    assert "[default:" not in shown.replace("[default: 0.9]", "")
+    assert "DIR|URL" in default
+    assert "[default: 0.2]" in default
+
+
 def test_thresholds_narrow_and_widen_the_selection_without_generating_scenes(
     capsys: pytest.CaptureFixture[str], built: Path
 ) -> None:

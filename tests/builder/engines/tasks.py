@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from pathlib import Path
@@ -28,3 +29,8 @@ def die_once(trace: Path) -> int:
 
 def die(_: int) -> None:
     os._exit(1)
+
+
+def lose_queue() -> None:
+    """Fails as a worker does whose queue was closed by a pool that broke."""
+    raise OSError(errno.EBADF, os.strerror(errno.EBADF))

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +14,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from builder.engines.base import EngineOptions
 from builder.engines.ray import RayEngine
+from builder.engines.ray_staff import ANSWER
 from builder.engines.ray_worker import Probe, Worker, new_probe
 from builder.pipeline.build import build
 from mycanvas import __version__
@@ -41,7 +44,11 @@ def nodes() -> Iterator[list[Node]]:
 @pytest.fixture
 def engine(nodes: list[Node], tmp_path: Path) -> Engine:
     """Makes an engine on the cluster."""
-    return lambda **options: RayEngine(EngineOptions(folder=tmp_path, address=nodes[0].address, **options))
+
+    def made(answer: float = ANSWER, **options: Any) -> RayEngine:
+        return RayEngine(EngineOptions(**{"folder": tmp_path, "address": nodes[0].address, **options}), answer)
+
+    return made
 
 
 def test_tasks_run_on_every_node_and_are_tried_again_where_a_worker_dies(
@@ -60,6 +67,64 @@ def test_tasks_run_on_every_node_and_are_tried_again_where_a_worker_dies(
         assert running.report().endswith("1 tried again")
     assert "about to fail" in caplog.messages
     assert list((tmp_path / ".build").iterdir()) == []
+
+
+def test_node_that_others_occupy_keeps_no_task_waiting(engine: Engine, nodes: list[Node]) -> None:
+    import ray
+
+    ray.init(nodes[0].address, logging_level=logging.ERROR, log_to_driver=False)
+    try:
+        first = min(node["NodeID"] for node in ray.nodes())
+        strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(first, soft=False)
+        other = ray.remote(Worker).options(num_cpus=1, scheduling_strategy=strategy).remote()
+        ray.get(other.run.remote(double, 1))
+
+        with engine(answer=2.0, workers=1) as running:
+            assert list(running.map(double, [3])) == [6]
+    finally:
+        ray.shutdown()
+
+
+def test_cluster_of_the_environment_is_asked_to_grow(
+    engine: Engine, nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    monkeypatch.setenv("RAY_ADDRESS", nodes[0].address)
+    with engine(address=None, workers=1) as running:
+        assert list(running.map(double, [3])) == [6]
+        assert _internal_kv_get("autoscaler_resource_request") == b'[{"CPU": 1}]'
+
+
+def test_store_that_fails_at_the_end_hides_no_error_and_keeps_no_worker(engine: Engine, tmp_path: Path) -> None:
+    import ray
+
+    def fail_with_the_store(running: RayEngine) -> None:
+        with running:
+            assert list(running.map(double, [3])) == [6]
+            shutil.rmtree(tmp_path / "store")
+            (tmp_path / "store").write_text("no folder any more")
+            list(running.map(warn_and_fail, ["the disk is full"]))
+
+    with pytest.raises(StoreError, match=r"^the disk is full$"):
+        fail_with_the_store(engine(folder=f"file://{tmp_path}/store"))
+    assert not ray.is_initialized()
+
+
+def test_probe_that_a_killed_command_left_at_a_url_is_removed_by_the_next(
+    engine: Engine, refusal: Callable[[Probe], str], tmp_path: Path
+) -> None:
+    url = f"file://{tmp_path}/store"
+    left, foreign = new_probe(url), tmp_path / "store" / ".build" / "probe.txt"
+    left.write()
+    foreign.write_text("of another program")
+
+    with engine(folder=url) as running:
+        assert list(running.map(double, [3])) == [6]
+
+    assert [file.name for file in foreign.parent.iterdir()] == ["probe.txt"]
+    left.keep()  # by a command that still runs, for its next workers
+    assert refusal(replace(left, patience=0.1)) == ""
 
 
 def test_tasks_with_models_run_where_the_gpus_are(engine: Engine) -> None:

@@ -80,10 +80,11 @@ def test_another_photo_and_other_settings_are_found_again(tmp_path: Path) -> Non
         Result(facts={"quality": 0.5, "lost": {}}, files={"alpha": zlib.compress(bytes(7))}),
         Result(facts={"quality": 0.5, "lost": {}}, files={"alpha": zlib.compress(bytes(10**6))}),
         Result(facts={"quality": "high", "lost": {}}, files={"alpha": zlib.compress(bytes(40 * 30))}),
+        Result(facts={"quality": 10**400, "lost": {}}, files={"alpha": zlib.compress(bytes(40 * 30))}),
         Result(facts={"quality": 0.5, "lost": []}, files={"alpha": zlib.compress(bytes(40 * 30))}),
         Result(facts={}, files={}),
     ],
-    ids=["no alpha", "short alpha", "long alpha", "no quality", "no flaws", "nothing"],
+    ids=["no alpha", "short alpha", "long alpha", "no quality", "huge quality", "no flaws", "nothing"],
 )
 def test_entry_that_is_no_matte_of_the_photo_is_found_and_written_again(tmp_path: Path, wrong: Result) -> None:
     expected, _ = mattes(PHOTOS[:1], tmp_path)

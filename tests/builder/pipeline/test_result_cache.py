@@ -186,7 +186,7 @@ def test_size_is_set_by_the_environment(monkeypatch: pytest.MonkeyPatch, given: 
     assert cache_size() == size
 
 
-@pytest.mark.parametrize("given", ["5", "big", "-1GB", "5 TB", "nanMB", "٣GB"])
+@pytest.mark.parametrize("given", ["5", "big", "-1GB", "5 TB", "nanMB", "٣GB", f"{10**400}GB"])
 def test_wrong_size_is_reported_and_has_no_effect(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, given: str
 ) -> None:

@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from builder.stages.select import Judged, SelectConfig, idle_bounds, select
+from builder.stages.select import Candidates, FittedScore, Judged, SelectConfig, failed_scene_bound, idle_bounds, select
 from builder.stages.select.near_duplicates import NearDuplicates
 from mycanvas.schema import SCORES
 
@@ -184,3 +184,27 @@ def test_refused_scene_is_counted_as_refused_whatever_else_drops_it() -> None:
 
     assert set(chosen.dropped.values()) == {rule}
     assert len(chosen.dropped) == 3
+
+
+def test_scene_is_drawn_again_for_the_bounds_that_would_drop_it() -> None:
+    draw = np.random.default_rng(0)
+    rows = [{name: None if draw.random() < 0.2 else float(draw.random()) for name in SCORES} for _ in range(60)]
+    facts = [
+        Judged(id=str(index), composition=str(index), scores={**row, "cutout": None}, fingerprint=0)
+        for index, row in enumerate(rows)
+    ]
+    weights = {"seam": 0.1, "overlap": 0.2, "border": 0.3, "sharpness": 0.7}
+    fitted = FittedScore(bound=0.5, intercept=-0.4, weights=weights, means=dict.fromkeys(weights, 0.3))
+    exactly = fitted.acceptance(Candidates.of(facts).scores, len(facts))
+    strict = [fitted.model_copy(update={"bound": float(bound)}) for bound in exactly]
+
+    for config in (SelectConfig(min_cutout=0.5, min_size=0.2), *(ALL.model_copy(update={"fitted": f}) for f in strict)):
+        failed = {each.id: failed_scene_bound(each.scores, config) for each in facts}
+        assert {name: bound for name, bound in failed.items() if bound} == select(facts, config).dropped
+
+
+def test_bound_on_cut_outs_draws_no_scene_again() -> None:
+    config = SelectConfig(min_cutout=0.5, min_size=0.2)
+
+    assert failed_scene_bound({"cutout": 0.1, "size": 0.3}, config) is None
+    assert failed_scene_bound({"cutout": 0.1, "size": 0.1}, config) == "size < 0.2"

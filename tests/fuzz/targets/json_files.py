@@ -189,6 +189,7 @@ def _checked(folder: Path, name: str) -> Target:
 def _plan(folder: Path) -> Target:
     file = folder / ".build/plan/00000.arrow"
     file.parent.mkdir(parents=True)
+    file.with_suffix(".json").write_text("{}")
     rows = pa.RecordBatch.from_pydict({"id": ["a-00000", "a-00001"], "num_objects": pa.array([2, 1], pa.int8())})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, rows.schema) as writer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +20,7 @@ from PIL import Image
 from mycanvas.dataset import Dataset, Photo, concepts_of, open_dataset, planned_splits
 from mycanvas.dataset.shards import read_rows, read_schema
 from mycanvas.errors import InputError, StoreError
+from mycanvas.io.checked import with_checksum
 from mycanvas.schema import concepts_schema, dataset_schema
 from tests.mycanvas.conftest import encoded, write_shard
 
@@ -297,6 +300,7 @@ def write_plan(built: Path, step: int, sizes: dict[str, Any]) -> None:
     file = built / ".build" / "plan" / f"{step:05d}.arrow"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(step_of_plan(sizes))
+    file.with_suffix(".json").write_text("{}")
 
 
 def test_planned_scenes_have_a_split_even_if_they_were_not_kept(built: Path) -> None:
@@ -312,8 +316,33 @@ def test_planned_scenes_have_a_split_even_if_they_were_not_kept(built: Path) -> 
 
 def test_a_remote_plan_is_read(remote: str) -> None:
     fsspec.filesystem("memory").pipe("/dataset/.build/plan/00000.arrow", step_of_plan({"lost": 4}))
+    fsspec.filesystem("memory").pipe("/dataset/.build/plan/00000.json", b"{}")
 
     assert planned_splits(remote) == {"lost": "objects_4"}
+
+
+def test_a_step_without_its_marker_is_no_part_of_the_plan(built: Path) -> None:
+    write_plan(built, 0, {"aa-00000": 2})
+    write_plan(built, 1, {"aa-00001": 4})
+    (built / ".build" / "plan" / "00001.json").unlink()
+
+    assert planned_splits(built) == {"aa-00000": "objects_le3"}
+
+
+def test_the_plan_of_a_build_that_was_made_at_a_url_is_read_from_its_last_state(remote: str) -> None:
+    memory, steps = fsspec.filesystem("memory"), [step_of_plan({"first": 4}), step_of_plan({"second": 5})]
+    sums = [hashlib.sha256(content).hexdigest() for content in steps]
+    for number in range(2):
+        own = {f".build/plan/{step:05d}.arrow": sums[step] for step in range(number + 1)}
+        marked = {**own, **{name.replace("arrow", "json"): "0" * 64 for name in own}}
+        state = json.dumps(with_checksum({"number": number, "files": marked}))
+        memory.pipe(f"/dataset/.build/states/{number:05d}.json", state.encode())
+        memory.pipe(f"/dataset/.build/objects/{sums[number]}", steps[number])
+
+    assert planned_splits(remote) == {"first": "objects_4", "second": "objects_5"}
+    memory.pipe(f"/dataset/.build/objects/{sums[1]}", steps[0])
+    with pytest.raises(StoreError, match=rf"objects/{sums[1]} is damaged"):
+        planned_splits(remote)
 
 
 def test_without_a_plan_the_scenes_have_their_own_splits(built: Path) -> None:

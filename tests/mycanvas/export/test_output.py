@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from mycanvas.errors import StoreError
 from mycanvas.export import FORMATS, export
 from mycanvas.export.output import LOCK, MARKER, STAGING, read_identity, write_export
 from mycanvas.io.ownership import locked
+from tests.faults import Operation, watched
 
 IDENTITY = {"format": "test", "dataset": "1", "mycanvas": "0"}
 FILES = {"images/a/a.jpg": "a", "images/b.jpg": "bb", "masks/b.png": "b", "list.json": "[]", "part-0.tar": "0"}
@@ -146,6 +148,22 @@ def test_a_failed_export_leaves_nothing(out: Path, error: BaseException) -> None
     with pytest.raises(type(error)):
         write_export(out, IDENTITY, failing(error))
     assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_an_export_whose_marker_cannot_be_written_leaves_nothing(out: Path, time: int) -> None:
+    names: list[Path] = []
+
+    def fail(operation: Operation, path: Path) -> None:
+        if operation == "rename" and path == out / MARKER:
+            names.append(path)
+            if len(names) == time:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with watched(fail), pytest.raises(StoreError, match="No space left on device"):
+        write_export(out, IDENTITY, write)
+
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

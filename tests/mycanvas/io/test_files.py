@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mycanvas.errors import StoreError
-from mycanvas.io.files import atomic, write_text
+from mycanvas.io.files import atomic, sync_folder, write_text
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,20 @@ def test_file_in_path_is_not_reported_as_full_disk(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="a part of this path is not a folder; choose another"):
             write_text(path, "text")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_folder_that_cannot_be_flushed_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=rf"^cannot write {tmp_path}/gone: No such file or directory; "):
+        sync_folder(tmp_path / "gone")
+
+
+def test_file_whose_content_is_there_already_is_not_kept(tmp_path: Path) -> None:
+    with atomic(tmp_path / "example", lambda written: tmp_path / str(written.stat().st_size)) as file:
+        file.write(b"four")
+    with atomic(tmp_path / "example", lambda _: None) as file:
+        file.write(b"four")
+
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("4", b"four")]
 
 
 def test_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:

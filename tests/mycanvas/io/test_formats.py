@@ -240,3 +240,11 @@ def test_a_picture_that_is_one_long_line_is_refused_before_it_is_decoded(mode: s
 def test_a_size_that_cannot_be_read_is_damage(data: bytes) -> None:
     with quiet_decoding(), pytest.raises(InputError):
         upright_size(data)
+
+
+def test_jpeg_that_is_cut_off_anywhere_is_not_an_error() -> None:
+    whole = encoded(halves(32, 24), "JPEG")
+
+    found = [is_streamed(whole[:length]) for length in range(len(whole))]
+
+    assert found == sorted(found), "once its scan has begun, a longer part of it tells no less"

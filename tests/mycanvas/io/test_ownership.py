@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from mycanvas.errors import StoreError
 from mycanvas.io.ownership import check_ownership, locked
+from tests.faults import fault
 
 MARKER = ".build/build.json"
 
@@ -37,6 +39,16 @@ def test_marker_makes_the_whole_folder_ours(tmp_path: Path) -> None:
     write(tmp_path, MARKER, "notes.txt")
 
     assert check(tmp_path) is True
+
+
+def test_folder_in_which_another_process_begins_at_the_same_moment_is_accepted(tmp_path: Path) -> None:
+    write(tmp_path, ".build/sources.json")
+
+    def begins(_name: str) -> bool:
+        write(tmp_path, MARKER)
+        return False
+
+    assert check_ownership(tmp_path, MARKER, begins) is True
 
 
 @pytest.mark.parametrize(
@@ -91,6 +103,18 @@ def test_a_lock_is_held_once_and_its_file_is_removed(tmp_path: Path) -> None:
         assert (tmp_path / "lock").exists()
 
     assert not (tmp_path / "lock").exists()
+
+
+def test_a_lock_that_cannot_be_removed_is_named(tmp_path: Path) -> None:
+    with (
+        fault(tmp_path / "lock", errno.EIO, "delete"),
+        pytest.raises(StoreError, match=rf"^cannot write {tmp_path}/lock: Input/output error; "),
+        locked(tmp_path / "lock", tmp_path),
+    ):
+        pass
+
+    with locked(tmp_path / "lock", tmp_path):
+        pass
 
 
 def test_a_lock_that_a_killed_process_left_is_taken(tmp_path: Path) -> None:

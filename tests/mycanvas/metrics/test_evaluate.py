@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -135,6 +135,7 @@ def written_out(one: Picture, detector: FixedDetector, settings: Settings) -> di
     text = one.background if settings.text == "background" else one.prompt
     for concept_ in one.concepts:
         text = str(text).replace(f"{concept_.token} ", "")
+    way = best_way(table, asked, classes)
     return {
         "cp_clip": sum(max(row) for row in counted) / len(classes),
         "ti_clip": cosine(encoder.images([pixels])[0], encoder.texts([str(text)])[0]),
@@ -142,17 +143,24 @@ def written_out(one: Picture, detector: FixedDetector, settings: Settings) -> di
         "recall": len(set(shown)) / len(classes),
         "duplicates": len(shown) - len(set(shown)),
         "leaks": sum(classes[j] != box.label for j, box in zip(shown, [*asked, *extra], strict=True)),
+        "swaps": sum((shown[k], shown[i]) == (way[i], way[k]) for i, k in combinations(range(len(asked)), 2)),
     }
 
 
 def best_sum(table: list[list[float]], labels: list[str], classes: list[str]) -> float:
     """The largest sum over every way of giving each box a concept of its class."""
-    ways = permutations(range(len(classes)), len(table))
-    return max(
-        sum(row[j] for row, j in zip(table, way, strict=True))
-        for way in ways
-        if all(classes[j] == label for j, label in zip(way, labels, strict=True))
-    )
+    return max(sum(row[j] for row, j in zip(table, way, strict=True)) for way in ways(labels, classes))
+
+
+def best_way(table: list[list[float]], asked: Sequence[Detection], classes: list[str]) -> tuple[int, ...]:
+    """The concept of each box, in the way that has the largest sum."""
+    return max(ways([box.label for box in asked], classes), key=lambda way: sum(map(list.__getitem__, table, way)))
+
+
+def ways(labels: list[str], classes: list[str]) -> list[tuple[int, ...]]:
+    """Every way of giving each box a concept of its class."""
+    every = permutations(range(len(classes)), len(labels))
+    return [way for way in every if [classes[j] for j in way] == labels]
 
 
 def share_covered(box: Detection, others: Sequence[Detection]) -> float:
@@ -179,7 +187,7 @@ def test_order_and_batches_of_pictures_change_no_score(world: tuple[list[Picture
 
 
 def numbers(pictures: Sequence[PictureScores]) -> list[float]:
-    names = ("cp_clip", "ti_clip", "identity", "recall", "duplicates", "leaks", "agreement")
+    names = ("cp_clip", "ti_clip", "identity", "recall", "duplicates", "leaks", "swaps", "agreement")
     return [scored.scores[name] for scored in pictures for name in names]
 
 

@@ -46,16 +46,16 @@ ALIKE = 0.8 * EYE + 0.1
 
 
 @pytest.mark.parametrize(
-    ("alike", "labels", "extra", "published", "strict", "recall", "duplicates", "leaks"),
+    ("alike", "labels", "extra", "published", "strict", "recall", "duplicates", "leaks", "swaps"),
     [
-        pytest.param(ALIKE, CLASSES, 0, 0.9, 0.9, 1, 0, 0, id="all there"),
-        pytest.param(ALIKE[:2], ["dog", "cat"], 0, 0.6, 0.6, 2 / 3, 0, 0, id="one missing"),
-        pytest.param(ALIKE[:0], [], 0, 0, 0, 0, 0, 0, id="nothing there"),
-        pytest.param(ALIKE[[1, 0, 2]], CLASSES, 0, 0.9, (0.1 + 0.9 + 0.1) / 3, 1, 0, 2, id="dog and cat swapped"),
-        pytest.param(ALIKE[[0, 2, 1]], CLASSES, 0, 0.9, 0.9, 1, 0, 0, id="which of two cats is more certain"),
-        pytest.param(ALIKE[[0, 1, 1]], CLASSES, 0, 0.9, (0.9 + 0.9 + 0.1) / 3, 2 / 3, 1, 0, id="one cat twice"),
-        pytest.param(ALIKE[[0, 1, 2, 0]], [*CLASSES, "dog"], 1, 0.9, 2.7 / 4, 1, 1, 0, id="a dog too many"),
-        pytest.param(ALIKE[[0, 0, 0]], CLASSES, 0, 0.9, (0.9 + 0.1 + 0.1) / 3, 1 / 3, 2, 2, id="all are the dog"),
+        pytest.param(ALIKE, CLASSES, 0, 0.9, 0.9, 1, 0, 0, 0, id="all there"),
+        pytest.param(ALIKE[:2], ["dog", "cat"], 0, 0.6, 0.6, 2 / 3, 0, 0, 0, id="one missing"),
+        pytest.param(ALIKE[:0], [], 0, 0, 0, 0, 0, 0, 0, id="nothing there"),
+        pytest.param(ALIKE[[1, 0, 2]], CLASSES, 0, 0.9, (0.1 + 0.9 + 0.1) / 3, 1, 0, 2, 1, id="dog and cat swapped"),
+        pytest.param(ALIKE[[0, 2, 1]], CLASSES, 0, 0.9, 0.9, 1, 0, 0, 0, id="which of two cats is more certain"),
+        pytest.param(ALIKE[[0, 1, 1]], CLASSES, 0, 0.9, (0.9 + 0.9 + 0.1) / 3, 2 / 3, 1, 0, 0, id="one cat twice"),
+        pytest.param(ALIKE[[0, 1, 2, 0]], [*CLASSES, "dog"], 1, 0.9, 2.7 / 4, 1, 1, 0, 0, id="a dog too many"),
+        pytest.param(ALIKE[[0, 0, 0]], CLASSES, 0, 0.9, (0.9 + 0.1 + 0.1) / 3, 1 / 3, 2, 2, 0, id="all are the dog"),
     ],
 )
 def test_hand_worked_pictures(
@@ -67,6 +67,7 @@ def test_hand_worked_pictures(
     recall: float,
     duplicates: int,
     leaks: int,
+    swaps: int,
 ) -> None:
     asked = alike[: len(alike) - extra]
     pairs = scores.assign(asked, labels[: len(asked)], CLASSES)
@@ -77,6 +78,7 @@ def test_hand_worked_pictures(
     assert scores.recall(shown, 3) == pytest.approx(recall)
     assert scores.duplicates(shown) == duplicates
     assert scores.leaks(shown, labels, CLASSES) == leaks
+    assert scores.swaps(shown, pairs) == swaps
 
 
 def test_same_class_same_gives_both_cats_the_most_confident_box() -> None:

@@ -25,6 +25,7 @@ def arm(name: str, by: float, *, reads: bool = True) -> Arm:
                 "recall": 1.0,
                 "duplicates": i,
                 "leaks": 0,
+                "swaps": 0,
                 "agreement": None,
             },
             boxes=(),

@@ -114,6 +114,19 @@ def test_photos_are_shown_at_many_sizes_and_count_only_where_they_are(arm: MakeA
     assert {example.prompt.split(" photo")[0] for example in examples} > {"zoomed in", "very small"}
 
 
+def test_masks_of_photos_that_are_not_used_do_not_weigh_the_loss(arm: MakeArm) -> None:
+    given = arm(source="photos", background_weight=0.0)
+    concepts = given.composition.concepts
+    unused = [replace(each, photos=tuple(replace(p, used=False) for p in each.photos)) for each in concepts]
+    whole = replace(given, composition=replace(given.composition, concepts=unused))
+
+    weights = [TrainingData(each, ()).draws(0, 0, 1)[0].example.show().weight for each in (given, whole)]
+
+    assert weights[0].sum() < weights[1].sum()
+    rows, columns = np.nonzero(weights[1])
+    assert weights[1][rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].all()
+
+
 def test_collages_show_all_cutouts_apart_on_white(arm: MakeArm) -> None:
     data = TrainingData(arm(concepts=5, source="collage", background_weight=0), ())
     example = next(d.example for d in data.draws(0, 0, 40) if kinds([d.example]) == {"show_collage": 1})

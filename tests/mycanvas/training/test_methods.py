@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
 
 from mycanvas.dataset.composition import find_composition
+from mycanvas.dataset.pixels import Shown
 from mycanvas.errors import ConfigError, ModelError, StoreError
 from mycanvas.models.learned import add_lora, add_tokens
 from mycanvas.models.trainable import StableDiffusion, load_model
-from mycanvas.training.data import Arm, Draw, TrainingData
+from mycanvas.training.data import Arm, Draw, Example, TrainingData
 from mycanvas.training.loop import Cache, Loop, fit, loss_of
 from mycanvas.training.methods import METHODS
 from mycanvas.training.settings import read_settings
@@ -201,3 +205,63 @@ def test_damaged_checkpoint_is_refused(lesson: Callable[..., Lesson]) -> None:
 
     with pytest.raises(StoreError, match=r"c\.safetensors cannot be used .*; delete it to train from the start"):
         given.learn(steps=1, rate=1e-3)
+
+
+def test_loss_is_the_mean_error_where_pixels_count(lesson: Callable[..., Lesson]) -> None:
+    given = lesson("sd15_images", "cd")
+    pixels, _ = given.draws[0].example.show()
+    counted = np.zeros(pixels.shape[:2], np.float32)
+    counted[:8, :16] = 1  # two of the 8 x 8 cells
+    draw = Draw(Example("", "photo of a ball", lambda: Shown(pixels, counted)), 0.5, 3)
+    latents, _ = given.cache.latents(draw.example)
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(3))[None]
+
+    with torch.no_grad():
+        loss = loss_of(given.cache, [draw])
+        conditions = given.cache.conditions(["photo of a ball"])
+        errors = given.model.errors(latents[None], noise, torch.tensor([0.5]), conditions)
+
+    assert float(loss) == pytest.approx(float(errors[0, :, 0, :2].mean()), rel=1e-5)
+
+
+def test_pictures_of_different_sizes_are_learned_in_one_step(lesson: Callable[..., Lesson]) -> None:
+    given = lesson("sd15_images", "cd-lora")
+    wide = np.full((48, 96, 3), 90, np.uint8)
+    shown = Shown(wide, np.ones(wide.shape[:2], np.float32))
+    given.draws.append(Draw(Example("", "photo of a ball", lambda: shown), 0.5, 3))
+
+    given.learn(steps=1, rate=1e-3)
+
+    assert given.cache.latents(given.draws[2].example)[0].shape == (4, 6, 12)
+    assert all(weight.abs().sum() > 0 for name, weight in given.weights.items() if "lora_B" in name)
+
+
+def test_models_that_predict_velocity_learn_velocity(tiny_model: TinyModel, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model("sd15_images"), tmp_path / "v")
+    settings = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
+    (folder / "scheduler" / "scheduler_config.json").write_text(
+        json.dumps(settings | {"prediction_type": "v_prediction"})
+    )
+    model = load_model(folder, "tiny")
+    latents, noise = torch.randn(2, 1, 4, 8, 8)
+    kept = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2, 0)[400]
+    velocity = kept.sqrt() * noise - (1 - kept).sqrt() * latents
+
+    class Right(type(model)):  # type: ignore[misc]
+        def predict(self, *_: Any) -> torch.Tensor:
+            return velocity
+
+    assert float(Right(model.pipeline).errors(latents, noise, torch.tensor([0.4]), {}).max()) < 1e-8
+
+
+def test_pooled_embedding_is_that_of_the_end_although_a_token_was_added(tiny_model: TinyModel) -> None:
+    model = load_model(tiny_model("sdxl_images"), "tiny")
+    for part, _ in model.encoders:
+        add_tokens(*model.text(part), {"<dog6>": ["dog"]})
+    tokenizer, encoder = model.text("_2")
+
+    pooled = model.encode(["photo of a <dog6> dog"])["text_embeds"]
+
+    ids = tokenizer("photo of a <dog6> dog", padding="max_length", return_tensors="pt").input_ids
+    at_end = encoder(ids).last_hidden_state[:, ids[0].tolist().index(tokenizer.eos_token_id)]
+    assert torch.allclose(pooled, encoder.text_projection(at_end), atol=1e-6)

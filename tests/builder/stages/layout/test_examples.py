@@ -82,6 +82,18 @@ def test_error_names_files_that_are_not_cocos(tmp_path: Path, text: str) -> None
         read_examples(tmp_path)
 
 
+@pytest.mark.parametrize("width", [0, 10**400])
+def test_size_that_no_picture_has_is_an_error(tmp_path: Path, width: int) -> None:
+    coco(tmp_path, [("dog", LEFT)])
+    instances = tmp_path / "instances_val2017.json"
+    annotated = json.loads(instances.read_text())
+    annotated["images"][0]["width"] = width
+    instances.write_text(json.dumps(annotated))
+
+    with pytest.raises(InputError, match="not COCO's annotations"):
+        read_examples(tmp_path)
+
+
 def test_error_of_a_folder_without_a_pair_names_the_expected_files(tmp_path: Path) -> None:
     coco(tmp_path, [("dog", LEFT)])
     (tmp_path / "captions_val2017.json").unlink()

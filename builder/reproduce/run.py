@@ -1,0 +1,197 @@
+"""The steps of a reproduction, each resumable: build, train and generate for each composition and arm, evaluate."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.config import load_config
+from builder.pipeline.build import build
+from builder.reproduce.arms import ARMS, Arm
+from builder.reproduce.config import Reproduction, training
+from builder.reproduce.estimate import Pace, Work, measure_pace
+from builder.reproduce.pasted_look import Look, look_lines, looks_as_json, measure_looks
+from mycanvas.dataset import Dataset, file_name, open_dataset
+from mycanvas.errors import ConfigError, StoreError
+from mycanvas.generation.record import generated_pictures
+from mycanvas.generation.run import generate
+from mycanvas.io.checked import read_checked_or_none, write_checked
+from mycanvas.io.files import os_errors
+from mycanvas.io.messages import counted, nearest
+from mycanvas.io.ownership import check_ownership, locked
+from mycanvas.io.reports import write_numbers
+from mycanvas.metrics.report import Run
+from mycanvas.metrics.run import score, write_report
+from mycanvas.training.run import is_trained, train
+
+RECORD, LOCK, LOOKS = "reproduction.json", ".lock", "pasted_look.json"
+TRAINED, GENERATED = "trained", "generated"
+"""Folders of the output."""
+
+log = logging.getLogger("mycanvas")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reproduced:
+    """The result: the poster's table of all arms, and how pasted their pictures look. page: the report."""
+
+    run: Run
+    looks: Sequence[Look]
+    page: Path
+
+    def lines(self) -> list[str]:
+        """Lines for a terminal."""
+        return [*self.run.lines(), "", *look_lines(self.looks), "", f"report: {self.page}"]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same facts, as JSON types."""
+        return {**self.run.as_json(), "pasted_look": looks_as_json(self.looks)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """The remaining work, and how long it takes. device: as the file has it."""
+
+    work: Work
+    hours: float
+    device: str
+
+    def lines(self) -> list[str]:
+        """Lines for a terminal."""
+        count = counted(len(self.work.trainings), "training")
+        pictures = counted(self.work.pictures, "picture")
+        return [f"left: {count} and {pictures}, about {self.hours:.1f} hours on this device ({self.device})"]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same facts, as JSON types."""
+        return {"trainings": len(self.work.trainings), "pictures": self.work.pictures, "hours": self.hours}
+
+
+def reproduce(config: Reproduction, compositions: Sequence[str], *, only_estimate: bool) -> Reproduced | Estimate:
+    """Do what is left of a reproduction.
+
+    Args:
+        config: the file.
+        compositions: of the file, to train now; empty: all. Evaluated is what was generated so far.
+        only_estimate: build the dataset, and say how long the rest takes.
+
+    Raises:
+        ConfigError: there is no such composition; or as each step.
+        MyCanvasError: as each step.
+    """
+    check_ownership(config.output, RECORD, lambda name: name == LOCK)
+    place = _built(config)
+    dataset = open_dataset(place)
+    chosen = _chosen(dataset, compositions or config.compositions)
+    with os_errors(config.output):
+        config.output.mkdir(parents=True, exist_ok=True)
+    with locked(config.output / LOCK, config.output):
+        _claim(config)
+        estimate = _estimate(config, place, chosen)
+        for line in estimate.lines() if estimate.work.trainings else []:
+            log.info(line)
+        if only_estimate:
+            return estimate
+        for composition in chosen:
+            for arm in _arms(config):
+                _train_and_generate(config, place, dataset, arm, composition)
+        return _evaluate(config, dataset)
+
+
+def _built(config: Reproduction) -> Path:
+    """The folder of the dataset; builds it first, if the file names a build.toml."""
+    if config.dataset is not None:
+        return config.dataset
+    settings = load_config(config.build, None, {})
+    if not isinstance(settings.output, Path):
+        raise ConfigError(f"{config.build}: training reads a folder; give output a folder, or copy the dataset")
+    build(settings)
+    return settings.output
+
+
+def _chosen(dataset: Dataset, names: Sequence[str]) -> list[str]:
+    known = tuple(dataset.contents().compositions)
+    found = ["+".join(sorted(name.split("+"))) for name in names]
+    for name in found:
+        if name not in known:
+            raise ConfigError(f"there is no composition {name!r} in {dataset.place}; {nearest(name, known)}")
+    return list(dict.fromkeys(found)) or list(known)
+
+
+def _arms(config: Reproduction) -> list[Arm]:
+    return [ARMS[name] for name in config.arms]
+
+
+def _claim(config: Reproduction) -> None:
+    """Record what is compared; refuse the folder of another reproduction. Its steps refuse other settings by name."""
+    mine = {"model": config.model, "pictures": config.pictures}
+    before = read_checked_or_none(config.output / RECORD, dict[str, Any])
+    if before is None:
+        write_checked(config.output / RECORD, {**mine, "pace": {}})
+    elif lines := [
+        f"  {name} was {before.get(name)}, now {mine[name]}" for name in mine if before.get(name) != mine[name]
+    ]:
+        raise StoreError("\n".join([f"{config.output} holds another reproduction", *lines, "Use another output."]))
+
+
+def _estimate(config: Reproduction, place: Path, chosen: Sequence[str]) -> Estimate:
+    work = Work(
+        trainings=[
+            (arm, composition)
+            for composition in chosen
+            for arm in _arms(config)
+            if not is_trained(_folder(config, arm, composition))
+        ],
+        pictures=sum(_missing(config, arm, chosen) for arm in _arms(config)),
+    )
+    record = read_checked_or_none(config.output / RECORD, dict[str, Any]) or {}
+    known = record.get("pace", {}).get(config.device)
+    pace = Pace(**known) if known else Pace()
+    if {arm.method for arm, _ in work.trainings} - set(pace.step) or (work.pictures and not pace.picture):
+        pace = measure_pace(config, place, work)
+        paces = {**record.get("pace", {}), config.device: asdict(pace)}
+        write_checked(config.output / RECORD, {"model": config.model, "pictures": config.pictures, "pace": paces})
+    return Estimate(work=work, hours=work.hours(config, pace), device=config.device)
+
+
+def _folder(config: Reproduction, arm: Arm, composition: str) -> Path:
+    return config.output / TRAINED / arm.folder / file_name(composition)
+
+
+def _missing(config: Reproduction, arm: Arm, compositions: Sequence[str]) -> int:
+    """Pictures of an arm that are not generated yet."""
+    folder = config.output / GENERATED / arm.folder
+    there = generated_pictures(folder) if folder.is_dir() else {}
+    return sum(max(0, config.pictures - there.get(composition, 0)) for composition in compositions)
+
+
+def _train_and_generate(config: Reproduction, place: Path, dataset: Dataset, arm: Arm, composition: str) -> None:
+    log.info("%s, %s", composition, arm.name)
+    trained = _folder(config, arm, composition)
+    train(place, trained, training(config, arm, composition))
+    generate(
+        config.model,
+        config.output / GENERATED / arm.folder,
+        dataset=dataset,
+        compositions=[composition],
+        loras=[str(trained)],
+        prompting=arm.prompting,
+        pictures=config.pictures,
+        sampling=config.generate.sampling(),
+        batch_size=config.generate.batch_size,
+        device=config.device,
+        dtype=config.dtype,
+        offload=config.generate.offload,
+    )
+
+
+def _evaluate(config: Reproduction, dataset: Dataset) -> Reproduced:
+    arms = [f"{arm.name}={config.output / GENERATED / arm.folder}" for arm in _arms(config)]
+    run = score(dataset, arms, device=config.device, dtype=config.dtype, **dict(config.evaluate))
+    page = write_report(run, config.output)
+    looks = measure_looks(dataset, run, config.pictures)
+    write_numbers(config.output / LOOKS, looks_as_json(looks))
+    return Reproduced(run=run, looks=looks, page=page)
