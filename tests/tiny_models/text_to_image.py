@@ -13,7 +13,7 @@ import torch
 
 from tests.tiny_models.configs import text_config
 from tests.tiny_models.diffusion import vae
-from tests.tiny_models.tokenizers import clip_tokenizer
+from tests.tiny_models.tokenizers import MORE_WORDS, clip_tokenizer
 
 NOISE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
 EOS_OF_THE_ORIGINALS = 2
@@ -25,7 +25,7 @@ def sd15_images(folder: Path) -> Path:
     from transformers import CLIPTextConfig, CLIPTextModel
 
     torch.manual_seed(0)
-    tokenizer = clip_tokenizer()
+    tokenizer = clip_tokenizer(words=MORE_WORDS)
     StableDiffusionPipeline(
         vae=vae(4),
         unet=_unet(cross_attention_dim=32),
@@ -45,7 +45,7 @@ def sdxl_images(folder: Path) -> Path:
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     torch.manual_seed(0)
-    tokenizer, second = clip_tokenizer(), clip_tokenizer()
+    tokenizer, second = (clip_tokenizer(words=MORE_WORDS) for _ in range(2))
     second.pad_token = "!"
     text = CLIPTextConfig(**_text_config(tokenizer))
     wider = CLIPTextConfig(**_text_config(second) | {"hidden_size": 48, "projection_dim": 40, "hidden_act": "gelu"})

@@ -24,9 +24,13 @@ WORDS = [
     "box",
     "cone",
     "ring",
-    *("and", "an", "can", "candle", "clock", "toy", "car", "duck", "sneaker", "bear", "vase", "wolf", "plushie"),
 ]
 """Words that are one token each."""
+MORE_WORDS = [
+    *WORDS,
+    *("and", "an", "can", "candle", "clock", "toy", "car", "duck", "sneaker", "bear", "vase", "wolf", "plushie"),
+]
+"""The same, with those that prompts of several real objects need to have at most 77 tokens."""
 
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['content'] is string %}{{ m['content'] }}"
