@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from builder.reproduce.arms import Arm
 from builder.reproduce.config import Reproduction, training
@@ -16,6 +16,8 @@ from mycanvas.dataset import open_dataset
 from mycanvas.generation.run import generate
 from mycanvas.training.run import default_steps, train
 
+TRIALS = ".trials-"
+"""Start of the name of the folder for trials, which are removed."""
 STEPS = 4
 """Steps of a trial. Each reads and encodes its pictures, as only the first steps of a training do."""
 
@@ -46,46 +48,47 @@ class Work:
 
 
 def measure_pace(config: Reproduction, place: Path, work: Work) -> Pace:
-    """Try the first training of each method, and a picture. Nothing of it is kept."""
+    """Try the first training of each method, and a picture. Nothing of it is kept, but class pictures in the cache."""
     first: dict[str, tuple[Arm, str]] = {
         arm.method: (arm, composition) for arm, composition in reversed(work.trainings)
     }
-    with TemporaryDirectory() as folder:
-        step = {
-            method: _seconds_of(_train, config, place, Path(folder) / method, *task) / STEPS
-            for method, task in first.items()
+    with TemporaryDirectory(dir=config.output, prefix=TRIALS) as folder:
+        trials = {
+            method: partial(_train, config, place, Path(folder) / method, *task) for method, task in first.items()
         }
-        picture = _seconds_of(_generate, config, place, Path(folder) / "pictures") if work.pictures else 0.0
-    return Pace(step=step, picture=picture)
+        step = {method: _seconds_of(trial, 1, 1 + STEPS) / STEPS for method, trial in trials.items()}
+        picture = partial(_generate, config, place, Path(folder) / "pictures")
+        return Pace(step=step, picture=_seconds_of(picture, 1, 2) if work.pictures else 0.0)
 
 
-def _seconds_of(trial: Any, *arguments: Any) -> float:
-    """The time of a trial beyond that of a smaller one, which loads the same things."""
+def _seconds_of(trial: Callable[[str, int], None], small: int, large: int) -> float:
+    """The time of a trial beyond that of a smaller one. A first one starts the device, and fills caches."""
     took = []
-    for size in (0, 1):
+    for name, size in (("first", small), ("small", small), ("large", large)):
         begin = time.monotonic()
-        trial(size, *arguments)
+        trial(name, size)
         took.append(time.monotonic() - begin)
-    return max(took[1] - took[0], 0.0)
+    return max(took[2] - took[1], 0.0)
 
 
-def _train(size: int, config: Reproduction, place: Path, folder: Path, arm: Arm, composition: str) -> None:
+def _train(config: Reproduction, place: Path, folder: Path, arm: Arm, composition: str, name: str, steps: int) -> None:
     settings = training(config, arm, composition)
-    trial = {"steps": 1 + size * STEPS, "class_pictures": min(1, settings.class_pictures)}
+    trial = {"steps": steps, "class_pictures": min(1, settings.class_pictures)}
     once = {"sample_steps": 1, "sample_every": 0, "log": None}
-    train(place, folder / str(size), settings.model_copy(update={**trial, **once}))
+    train(place, folder / name, settings.model_copy(update={**trial, **once}))
 
 
-def _generate(size: int, config: Reproduction, place: Path, folder: Path) -> None:
+def _generate(config: Reproduction, place: Path, folder: Path, name: str, pictures: int) -> None:
     dataset = open_dataset(place)
     generate(
         config.model,
-        folder / str(size),
+        folder / name,
         dataset=dataset,
         compositions=[next(iter(dataset.contents().compositions))],
-        pictures=1 + size,
+        pictures=pictures,
         sampling=config.generate.sampling(),
         batch_size=1,
         device=config.device,
         dtype=config.dtype,
+        offload=config.generate.offload,
     )

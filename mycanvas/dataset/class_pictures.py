@@ -58,6 +58,19 @@ def class_pictures(folder: Path, known: Collection[str], chosen: Collection[str]
         log.warning("class pictures in %s: %s; name each folder after a class", folder, "; ".join(problems))
 
 
+def pictures_of(folder: Path, classes: Collection[str]) -> tuple[ClassPicture, ...]:
+    """Read the pictures of some classes; those of others in the folder are left.
+
+    Raises:
+        InputError: there is none of a class; or as `class_pictures`.
+    """
+    every = class_pictures(folder, {path.name for path in folder.glob("*")}, ())
+    found = tuple(picture for picture in every if picture.class_name in classes)
+    if missing := sorted({*classes} - {picture.class_name for picture in found}):
+        raise InputError(f"{folder} has no pictures of the class {missing[0]}; expected {folder / missing[0]}/*.jpg")
+    return found
+
+
 def _read(path: Path) -> ClassPicture:
     from mycanvas.io.images import decode_rgb, quiet_decoding
 

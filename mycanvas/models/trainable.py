@@ -110,7 +110,8 @@ class StableDiffusion:
             times: [N] in [0, 1): how far the noise replaces the latents.
             conditions: from `encode`.
         """
-        steps = (times * self._noise.config.num_train_timesteps).long()
+        count = self._noise.config.num_train_timesteps
+        steps = (times * count).long().clamp(max=count - 1)  # in float32, the largest times below 1 are 1
         noisy = self._noise.add_noise(latents, noise, steps)
         is_velocity = self._noise.config.prediction_type == "v_prediction"
         target = self._noise.get_velocity(latents, noise, steps) if is_velocity else noise

@@ -102,7 +102,7 @@ def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> 
                 weight.grad = processes.reduce(torch.zeros_like(weight) if weight.grad is None else weight.grad, "sum")
             norm = torch.nn.utils.clip_grad_norm_(weights.values(), MAX_NORM)
             is_kept = (step + 1) % settings.checkpoint_every == 0
-            if is_kept or step % LOSS_EVERY == 0:
+            if is_kept or step % LOSS_EVERY == 0 or step + 1 == loop.steps:
                 _look_at(processes.reduce(loss, "sum"), norm, step, processes)
             optimizer.step()
             optimizer.zero_grad()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mycanvas import __version__
-from mycanvas.dataset.class_pictures import ClassPicture, class_pictures
+from mycanvas.dataset.class_pictures import ClassPicture, pictures_of
 from mycanvas.dataset.composition import find_composition
 from mycanvas.errors import ConfigError, MissingExtra, StoreError
 from mycanvas.io.checked import read_checked, write_checked
@@ -57,10 +57,8 @@ def train(data: Path, output: Path, settings: Settings) -> bool:
     with os_errors(output):
         output.mkdir(parents=True, exist_ok=True)
     with locked(output / LOCK, output) if processes.is_main_process else nullcontext():
-        for folder in (
-            (output, *(each for each in output.rglob("*") if each.is_dir())) if processes.is_main_process else ()
-        ):
-            remove_unfinished(folder)
+        if processes.is_main_process:
+            remove_unfinished(output)
         model, revision = _load(settings, processes)
         arm = Arm(composition, settings, settings.resolution or model.resolution, model)
         with processes.main_process_first():
@@ -101,7 +99,7 @@ def _classes(arm: Arm, revision: str, output: Path) -> Sequence[ClassPicture]:
     if not METHODS[settings.method].prior:
         return ()
     if settings.regularization:
-        return tuple(class_pictures(settings.regularization, nouns, nouns))
+        return pictures_of(settings.regularization, nouns)
     return made_class_pictures(arm.model, revision, nouns, settings.class_pictures, arm.resolution, output / CLASSES)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mycanvas.dataset.class_pictures import pictures_of
 from mycanvas.errors import InputError
 from mycanvas.export import export
 from mycanvas.export.selection import Selection
@@ -74,3 +75,13 @@ def test_class_folders_that_do_not_fit_the_concepts_are_reported_once(
     messages = [message for message in caplog.messages if "class pictures" in message]
     assert len(messages) == (said is not None)
     assert said is None or said in messages[0]
+
+
+def test_pictures_of_some_classes_leave_others_and_miss_none(tmp_path: Path) -> None:
+    for name in ("dog", "cat", "owl"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").write_bytes(encoded(Image.new("RGB", (64, 64)), "JPEG"))
+
+    assert [picture.class_name for picture in pictures_of(tmp_path, ["cat", "dog"])] == ["cat", "dog"]
+    with pytest.raises(InputError, match="no pictures of the class vase; expected"):
+        pictures_of(tmp_path, ["dog", "vase"])

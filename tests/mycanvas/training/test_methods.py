@@ -265,3 +265,15 @@ def test_pooled_embedding_is_that_of_the_end_although_a_token_was_added(tiny_mod
     ids = tokenizer("photo of a <dog6> dog", padding="max_length", return_tensors="pt").input_ids
     at_end = encoder(ids).last_hidden_state[:, ids[0].tolist().index(tokenizer.eos_token_id)]
     assert torch.allclose(pooled, encoder.text_projection(at_end), atol=1e-6)
+
+
+def test_largest_time_below_one_is_a_step_of_the_schedule(tiny_model: TinyModel) -> None:
+    """In float32 it is 1.0."""
+    model = load_model(tiny_model("sd15_images"), "tiny")
+    latents = torch.zeros(1, 4, 8, 8)
+    times = torch.tensor([np.nextafter(1.0, 0.0)], dtype=torch.float32)
+
+    errors = model.errors(latents, torch.ones_like(latents), times, model.encode(["a dog"]))
+
+    assert times.item() == 1.0
+    assert torch.isfinite(errors).all()
