@@ -86,7 +86,8 @@ def uncounted(text: str, nouns: Sequence[str]) -> str:
         text: a caption, or a prompt without its tokens.
         nouns: the class nouns that it may name.
     """
-    phrases = {number_of(count, noun): (noun, count) for noun in nouns for count in range(1, len(_COUNTS))}
+    counted = [(noun, count) for noun in nouns for count in range(1, len(_COUNTS))]
+    phrases = {_uncapitalized(number_of(count, noun)): (noun, count) for noun, count in counted}
     one = "|".join(re.escape(phrase) for phrase in sorted(phrases, key=lambda phrase: (-len(phrase), phrase)))
     run = re.compile(rf"\b(?:{one})\b(?:(?:, | and )(?:{one})\b)*")
 
@@ -97,7 +98,12 @@ def uncounted(text: str, nouns: Sequence[str]) -> str:
             total[noun] += count
         return "<" + ", ".join(f"{total[noun]} {noun}" for noun in sorted(total)) + ">"
 
-    return run.sub(tally, _SENTENCE_START.sub(lambda start: start.group().lower(), text))
+    return run.sub(tally, _uncapitalized(text))
+
+
+def _uncapitalized(text: str) -> str:
+    """A text without capitals where sentences start, as after the dot of "St. Bernard"."""
+    return _SENTENCE_START.sub(lambda start: start.group().lower(), text)
 
 
 @lru_cache
