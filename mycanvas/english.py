@@ -140,6 +140,6 @@ def _starts_with_vowel_sound(noun: str) -> bool:
         return True
     if re.match("eu|ewe|one|once|ub|uf|uk|ura|us[abe]|ut[ei]|uni(?![nm])", word):
         return False
-    if not re.search("[aeiouy]", word):
+    if not re.search("[aeiouy]", word) and not word.endswith("."):  # "a St. Bernard"
         return bool(re.match("[fhlmnrsx8]|11|18", word))  # Spelled out: "an RC car", "an 8-ball".
     return word[0] in "aeiou"
