@@ -65,7 +65,7 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool:
-            threading.Thread(target=_end_together, args=(multiprocessing.active_children(),), daemon=True).start()
+            _watch_workers()
             with on_stop_signal(_kill_workers):  # a second Ctrl-C does not wait for tasks
                 self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -85,6 +85,7 @@ class LocalEngine:
         try:
             with _delayed_interrupt():
                 submitted = [self._pool.submit(logged, work, task) for task in tasks]
+            _watch_workers()
             for done in as_completed(submitted):
                 yield report(done)
         except BrokenProcessPool as error:
@@ -120,6 +121,10 @@ def _kill_workers(_number: int, _frame: FrameType | None) -> None:
     """Kill all workers. This damages no file: an unfinished file has a temporary name."""
     for process in multiprocessing.active_children():
         process.kill()
+
+
+def _watch_workers() -> None:
+    threading.Thread(target=_end_together, args=(multiprocessing.active_children(),), daemon=True).start()
 
 
 def _end_together(workers: Sequence[BaseProcess]) -> None:
