@@ -1,4 +1,9 @@
-"""An engine that runs tasks in a pool of processes on this machine."""
+"""An engine that runs tasks in processes on this machine.
+
+Each worker has a pipe of its own, so that a worker that is killed, at any moment, is the end of that pipe and no more.
+The workers of `concurrent.futures` share a queue and its locks: where one is killed that holds a lock, has sent half of
+a result, or has not yet been noted as started, its pool waits for ever (Python 3.11).
+"""
 
 from __future__ import annotations
 
@@ -6,44 +11,24 @@ import multiprocessing
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.connection import wait
-from multiprocessing.context import SpawnContext, SpawnProcess
-from multiprocessing.process import BaseProcess
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
 from types import FrameType, TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from builder.engines.base import EngineOptions, on_stop_signal
-from builder.engines.worker_logs import collect_logs, log_levels, logged, report
+from builder.engines.worker_logs import Logged, collect_logs, log_levels, logged, report
 from mycanvas.errors import StoreError
 from mycanvas.models.device import cores
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-
-class _Worker(SpawnProcess):
-    """A worker process. Errors of tasks are results; where its queue breaks, it ends, and the parent reports that."""
-
-    def run(self) -> None:
-        """Run tasks until the pool ends."""
-        try:
-            super().run()
-        except (EOFError, OSError):
-            os._exit(1)
-
-
-class _Workers(SpawnContext):
-    """How workers start: spawned, not forked, as a fork copies locks that threads of pyarrow or OpenCV may hold."""
-
-    Process = _Worker
-
-
-WORKERS = _Workers()
-"""Starts the processes of workers."""
+SPAWN = multiprocessing.get_context("spawn")
+"""How workers start: not forked, as a fork copies locks that threads of pyarrow or OpenCV may hold."""
 
 
 class LocalEngine:
@@ -51,7 +36,7 @@ class LocalEngine:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._pool: ProcessPoolExecutor | None = None
+        self._workers: list[_Worker] = []
 
     @classmethod
     def start(cls, options: EngineOptions) -> Self:
@@ -64,44 +49,151 @@ class LocalEngine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool:
-            _watch_workers()
-            with on_stop_signal(_kill_workers):  # a second Ctrl-C does not wait for tasks
-                self._pool.shutdown(wait=True, cancel_futures=True)
+        self._end()
 
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
-        """Yield results in the order in which they finish.
+        """Yield results in the order in which they finish; the results of one call must be taken before the next call.
 
         Raises:
             StoreError: a worker was killed by another process; finished tasks stay finished.
         """
-        if self.workers == 1 or (len(tasks) <= 1 and not self._pool):
+        if self.workers == 1 or (len(tasks) <= 1 and not self._workers):
             yield from map(work, tasks)
             return
-        if not self._pool:
-            self._pool = ProcessPoolExecutor(
-                self.workers, mp_context=WORKERS, initializer=_start_worker, initargs=(log_levels(),)
-            )
+        waiting, busy = iter(tasks), dict[Connection, _Worker]()
         try:
-            with _delayed_interrupt():
-                submitted = [self._pool.submit(logged, work, task) for task in tasks]
-            _watch_workers()
-            for done in as_completed(submitted):
-                yield report(done)
-        except BrokenProcessPool as error:
+            self._start(len(tasks))
+            for worker, task in zip(self._workers, waiting, strict=False):
+                worker.begin(work, task)
+                busy[worker.connection] = worker
+            while busy:
+                for connection in cast("list[Connection]", wait(list(busy))):
+                    done = busy[connection].result()
+                    for task in waiting:
+                        busy[connection].begin(work, task)
+                        break
+                    else:
+                        del busy[connection]
+                    yield report(done)
+        except _KilledError as error:
             raise StoreError(
                 "a worker process was killed, perhaps because memory ran out; "
                 f"run the same command again to resume, with fewer workers than {self.workers}"
             ) from error
+        finally:
+            if busy:
+                self._end()
 
     def report(self) -> str:
         """Nothing: all tasks ran on this machine, once."""
         return ""
 
+    def _start(self, tasks: int) -> None:
+        """Start the workers that are missing for so many tasks."""
+        with _delayed_interrupt():
+            while len(self._workers) < min(self.workers, tasks):
+                self._workers.append(_Worker())
+
+    def _end(self) -> None:
+        """End the workers, after the tasks that they are at. A second Ctrl-C does not wait for these."""
+        with on_stop_signal(self._kill):
+            for worker in self._workers:
+                worker.stop()
+            for worker in self._workers:
+                worker.join()
+        self._workers = []
+
+    def _kill(self, _number: int, _frame: FrameType | None) -> None:
+        """Kill all workers. This damages no file: an unfinished file has a temporary name."""
+        for worker in self._workers:
+            worker.process.kill()
+
+
+class _KilledError(Exception):
+    """A worker has ended by itself."""
+
+
+class _Worker:
+    """A worker process and this end of its pipe."""
+
+    def __init__(self) -> None:
+        self.connection, other = SPAWN.Pipe()
+        with other:
+            self.process = SPAWN.Process(target=_run_tasks, args=(other, log_levels()))
+            self.process.start()
+
+    def begin(self, work: Callable[[Task], object], task: Task) -> None:
+        """Give a task to this worker, which must be idle, or both might wait to send."""
+        with _delayed_interrupt():
+            try:
+                self.connection.send((work, task))
+            except OSError as error:
+                raise _KilledError from error
+
+    def result(self) -> Future[Logged[Any]]:
+        """The result, or the error, of its task."""
+        done: Future[Logged[Any]] = Future()
+        try:
+            result, error = self.connection.recv()
+        except (EOFError, OSError) as ended:
+            raise _KilledError from ended
+        if error:
+            done.set_exception(error)
+        else:
+            done.set_result(result)
+        return done
+
+    def stop(self) -> None:
+        """Let it end after its task."""
+        with suppress(OSError):
+            self.connection.send(None)
+
+    def join(self) -> None:
+        """Wait until it has ended; drops the result of its task."""
+        with suppress(EOFError, OSError), self.connection:
+            while True:
+                self.connection.recv_bytes()
+        self.process.join()
+
+
+def _run_tasks(connection: Connection, levels: Mapping[str, int]) -> None:
+    """The work of a worker: run tasks until the parent says that there are no more, or has gone.
+
+    It ignores Ctrl-C, so that the parent can end it after a running task.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    collect_logs(levels)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    with suppress(EOFError, OSError):
+        while call := connection.recv():
+            _send(connection, *_outcome(*call))
+
+
+def _outcome(work: Callable[[Task], Result], task: Task) -> tuple[Logged[Result] | None, Exception | None]:
+    try:
+        return logged(work, task), None
+    except Exception as error:  # the parent raises it
+        return None, _traced(error)
+
+
+def _send(connection: Connection, result: object, error: Exception | None) -> None:
+    try:
+        connection.send((result, error))
+    except OSError:
+        raise
+    except Exception as refusal:  # it cannot be pickled, and nothing was sent
+        connection.send((None, _traced(refusal)))
+
+
+def _traced(error: Exception) -> Exception:
+    """Add where it was raised, which an error does not take with it to another process."""
+    error.add_note(f"In a worker process:\n{traceback.format_exc()}")
+    return error
+
 
 @contextmanager
 def _delayed_interrupt() -> Iterator[None]:
-    """Delay Ctrl-C until all workers have started, and block it in workers, even before they can ignore it."""
+    """Delay Ctrl-C to the end of the block; a worker that starts there never receives it, even before it ignores it."""
     received: list[int] = []
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # started processes inherit this
     try:
@@ -115,35 +207,6 @@ def _delayed_interrupt() -> Iterator[None]:
             handler(number, None)  # raised as a signal, it would count as a second Ctrl-C
         else:
             signal.raise_signal(number)
-
-
-def _kill_workers(_number: int, _frame: FrameType | None) -> None:
-    """Kill all workers. This damages no file: an unfinished file has a temporary name."""
-    for process in multiprocessing.active_children():
-        process.kill()
-
-
-def _watch_workers() -> None:
-    threading.Thread(target=_end_together, args=(multiprocessing.active_children(),), daemon=True).start()
-
-
-def _end_together(workers: Sequence[BaseProcess]) -> None:
-    """Kill the other workers if one is killed: it may have held the lock that they wait for, and they would not end."""
-    left = list(workers)
-    while left:
-        wait([worker.sentinel for worker in left])
-        ended = [worker for worker in left if not worker.is_alive()]
-        left = [worker for worker in left if worker not in ended]
-        if any(worker.exitcode for worker in ended):
-            for worker in left:
-                worker.kill()
-
-
-def _start_worker(levels: Mapping[str, int]) -> None:
-    """Ignore Ctrl-C, so that the parent can cancel waiting tasks while running ones finish; exit if the parent dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    collect_logs(levels)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
 def _exit_with_parent() -> None:

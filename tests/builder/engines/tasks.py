@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
+import threading
 from pathlib import Path
+from typing import ClassVar
 
+from builder.engines.local import SPAWN
 from mycanvas.errors import StoreError
 
 
@@ -31,6 +33,29 @@ def die(_: int) -> None:
     os._exit(1)
 
 
-def lose_queue() -> None:
-    """Fails as a worker does whose queue was closed by a pool that broke."""
-    raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+def fill(size: int) -> bytes:
+    return bytes(size)
+
+
+def make_unpicklable(_: int) -> object:
+    return threading.Lock()
+
+
+class KilledEarlier(SPAWN.Process):
+    """A worker before whose start an earlier one is killed."""
+
+    begun: ClassVar[list[KilledEarlier]] = []
+
+    def start(self) -> None:
+        for worker in self.begun:
+            worker.kill()
+        super().start()
+        self.begun.append(self)
+
+
+class KilledAtOnce(SPAWN.Process):
+    """A worker that is killed as it starts."""
+
+    def start(self) -> None:
+        super().start()
+        self.kill()

@@ -5,42 +5,67 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from threading import Thread
 
 import pytest
 
-from builder.engines.local import WORKERS, LocalEngine
+from builder.engines.local import SPAWN, LocalEngine
 from mycanvas.errors import StoreError
-from tests.builder.engines.tasks import die, double, lose_queue
+from tests.builder.engines.tasks import (
+    KilledAtOnce,
+    KilledEarlier,
+    die,
+    double,
+    fill,
+    make_unpicklable,
+    warn_and_fail,
+)
+
+KILLED = r"a worker process was killed, .* run the same"
 
 
 def test_worker_that_dies_at_a_task_is_an_error_that_says_what_to_do() -> None:
-    with LocalEngine(2) as engine, pytest.raises(StoreError, match=r"a worker process was killed, .* run the same"):
+    with LocalEngine(2) as engine, pytest.raises(StoreError, match=KILLED):
         list(engine.map(die, [0, 1]))
 
 
-def test_worker_that_is_killed_between_tasks_is_the_same_error() -> None:
+def test_worker_that_is_killed_between_tasks_is_the_same_error_and_the_next_tasks_have_new_workers() -> None:
     with LocalEngine(2) as engine:
         assert sorted(engine.map(double, [1, 2])) == [2, 4]
         for worker in multiprocessing.active_children():
             worker.kill()
 
-        for _ in range(2):  # at the second one, the pool has noticed it before
-            with pytest.raises(StoreError, match="a worker process was killed"):
-                list(engine.map(double, [3, 4]))
+        with pytest.raises(StoreError, match=KILLED):
+            list(engine.map(double, [3, 4]))
+
+        assert sorted(engine.map(double, [3, 4])) == [6, 8]
+    assert multiprocessing.active_children() == []
 
 
-def test_worker_whose_queue_breaks_prints_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
-    worker = WORKERS.Process(target=lose_queue)
-    worker.start()
-    worker.join()
+def test_worker_that_is_killed_in_the_middle_of_its_result_is_the_same_error() -> None:
+    with LocalEngine(2) as engine:
+        results = engine.map(fill, [10_000_000] * 2)
+        next(results)
+        time.sleep(0.5)  # until the other one waits for this process to read the rest of its result
+        for worker in multiprocessing.active_children():
+            worker.kill()
 
-    assert worker.exitcode == 1
-    assert capfd.readouterr().err == ""
+        with pytest.raises(StoreError, match=KILLED):
+            list(results)
+
+
+@pytest.mark.parametrize("kind", [KilledEarlier, KilledAtOnce])
+def test_worker_that_is_killed_while_workers_start_is_the_same_error(
+    kind: type[SPAWN.Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SPAWN, "Process", kind)
+
+    with LocalEngine(2) as engine, pytest.raises(StoreError, match=KILLED):
+        list(engine.map(double, range(8)))
 
 
 def test_engine_ends_where_workers_are_killed_as_it_ends() -> None:
-    """One of the workers holds the lock of the queue, for which the others wait."""
     with LocalEngine(4) as engine:
         assert sorted(engine.map(double, range(8))) == [2 * number for number in range(8)]
         workers = multiprocessing.active_children()
@@ -57,3 +82,17 @@ def test_engine_ends_where_workers_are_killed_as_it_ends() -> None:
         workers[0].kill()
 
     assert has_ended
+
+
+def test_error_of_a_task_is_raised_here_with_the_place_in_the_worker_and_running_tasks_finish() -> None:
+    with LocalEngine(2) as engine, pytest.raises(StoreError) as caught:
+        list(engine.map(warn_and_fail, ["disk full"] * 8))
+
+    assert str(caught.value) == "disk full"
+    assert "in warn_and_fail" in "".join(caught.value.__notes__)
+    assert multiprocessing.active_children() == []
+
+
+def test_result_that_cannot_be_sent_is_an_error() -> None:
+    with LocalEngine(2) as engine, pytest.raises(TypeError, match="pickle"):
+        list(engine.map(make_unpicklable, [0, 1]))
