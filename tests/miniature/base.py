@@ -22,7 +22,7 @@ from tests.miniature.pictures import SIDE, Captions, pretraining_batch
 from tests.miniature.toys import COLOURS, KINDS, PATTERNS
 from tests.tiny_models.tokenizers import clip_tokenizer
 
-WIDTH, LAYERS, PATCH = 128, 4, 4
+WIDTH, LAYERS, PATCH = 160, 4, 6
 TEXT_LAYERS = 2
 WORD_STD = 1.0
 """Standard deviation of the first embeddings of words."""
@@ -34,6 +34,8 @@ SLOW = r"text\..*|transformer\.caption_projection\..*"
 """Weights that learn more slowly than others: they begin small, and Adam's first steps would erase them."""
 GUIDANCE = 3.0
 """Of generated pictures."""
+MIDDLE = 0.4
+"""Mean of the normal distribution whose sigmoid is a time of pretraining, as a fraction: shapes are decided there."""
 
 
 class Transformer(PixArtTransformer2DModel, PeftAdapterMixin):
@@ -69,10 +71,11 @@ class Base:
     def loss(self, pixels: torch.Tensor, prompts: Sequence[str], generator: torch.Generator) -> torch.Tensor:
         """The loss of a batch of pictures, with noise and times from a generator.
 
-        All times count alike: a weight that bounds the signal-to-noise ratio takes it from those where prompts matter.
+        Times are logit-normal (Esser et al. 2024, "Scaling rectified flow transformers", section 3.1).
         """
         noise = torch.randn(pixels.shape, generator=generator)
-        times = torch.randint(self.scheduler.config.num_train_timesteps, (len(pixels),), generator=generator)
+        normal = torch.randn(len(pixels), generator=generator) + MIDDLE
+        times = (self.scheduler.config.num_train_timesteps * normal.sigmoid()).long()
         noisy = self.scheduler.add_noise(pixels, noise, times)
         target = self.scheduler.get_velocity(pixels, noise, times)
         return (self.predict(noisy, times, self.encode(prompts)) - target).square().mean()
@@ -127,11 +130,13 @@ def new_base() -> Base:
 
 
 def _begin(transformer: Any, encoder: Any) -> None:
-    """Set first weights as PixArt's own code does, and words further apart than CLIP's does.
+    """Set first weights as PixArt's own code does, and those of the text encoder so that it hands on words as they are.
 
     With those of diffusers, prompts are noise at first, and training shuts them out for good.
     """
-    for layer in (*(block.attn2.to_out[0] for block in transformer.transformer_blocks), transformer.proj_out):
+    crossing = [block.attn2.to_out[0] for block in transformer.transformer_blocks]
+    mixing = [end for layer in encoder.encoder.layers for end in (layer.self_attn.out_proj, layer.mlp.fc2)]
+    for layer in (*crossing, transformer.proj_out, *mixing):
         torch.nn.init.zeros_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
     torch.nn.init.normal_(encoder.get_input_embeddings().weight, std=WORD_STD)

@@ -53,8 +53,8 @@ class Sizes:
 
 
 REAL = Sizes(
-    shared=Schedule(steps=7000, lr=2e-3, decay=None, batch=16),
-    branch=Schedule(steps=11000, lr=2e-3, decay=7000, batch=16),
+    shared=Schedule(steps=5000, lr=2e-3, decay=None),
+    branch=Schedule(steps=7500, lr=2e-3, decay=5000),
     detector=Schedule(steps=800, lr=2e-3, batch=32),
     encoder=Schedule(steps=700, lr=2e-3, batch=20),
     arms=Training(steps=400, rates={"cd": 1e-3, "db-lora": 1e-3}),

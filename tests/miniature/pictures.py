@@ -75,7 +75,7 @@ def compose(
     rng: np.random.Generator,
     *,
     side: int = SIDE,
-    fill: tuple[float, float] = (0.4, 0.8),
+    fill: tuple[float, float] = (0.6, 0.85),
     variants: Sequence[int] = range(VARIANTS),
 ) -> Picture:
     """Place toys side by side on a ground, the nearer ones in front.
@@ -95,7 +95,7 @@ def compose(
     sizes = rng.uniform(*(fill if count == 1 else (0.2, 0.52 - 0.05 * count)), count)
     feet = np.sort(rng.uniform(max(0.6, horizon + 0.25), 0.97, count))
     slots = (np.arange(count) + 0.5 + rng.uniform(-0.25, 0.25, count)) / max(count, 1)
-    centres = rng.uniform(0.35, 0.65, 1) if count == 1 else rng.permutation(slots)
+    centres = rng.uniform(0.45, 0.55, 1) if count == 1 else rng.permutation(slots)
     boxes = []
     for look, size, foot, centre in zip(looks, sizes, feet, centres, strict=True):
         sprite = draw(look, random_view(rng), max(10, round(float(size) * fine)))
