@@ -38,9 +38,9 @@ def push(folder: Path, repo_id: str, report: bool, as_json: bool, **options: Any
       mycanvas push mycanvas_data jane/mycanvas --private --pairs mycanvas_pairs
       mycanvas push cat2_dog6 jane/cat2-dog6 --private
     """
-    from builder.publish.model import is_trained, push_model
+    from builder.publish.model import is_training, push_model
 
-    if is_trained(folder):
+    if is_training(folder):
         print_result(push_model(folder, repo_id, **_options_of_models(report=report, **options)), as_json)
         return
     from builder.inspect.report.page import published_report

@@ -10,14 +10,13 @@ from typing import Any
 from builder.publish.client import hub_client, no_bars
 from builder.publish.remote import DEFAULT_FILES, check_repo_id
 from mycanvas.errors import HubError, StoreError
-from mycanvas.io.checked import read_checked
 from mycanvas.io.hub_errors import hub_errors
 from mycanvas.io.messages import byte_size, counted
+from mycanvas.models.adapters import EMBEDDINGS
+from mycanvas.training.artefact import RECORD, SAMPLES, artefact_files, read_record
 
-RECORD = "training.json"
-FOLDERS = ("embeddings/*", "samples/*")
+FOLDERS = (f"{EMBEDDINGS}/*", f"{SAMPLES}/*")
 """Files that a push replaces: those of an earlier training are deleted."""
-PATTERNS = (RECORD, "README.md", "*.safetensors", *FOLDERS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +40,7 @@ class ModelPush:
         return {"repository": self.repo_id, "url": self.url, "send": self.files, "commit": self.commit}
 
 
-def is_trained(folder: Path) -> bool:
+def is_training(folder: Path) -> bool:
     """Whether a folder is that of a training, finished or not."""
     return (folder / RECORD).is_file()
 
@@ -64,10 +63,11 @@ def push_model(
         HubError: the Hub refused, or cannot be reached, or the repository holds something else.
     """
     check_repo_id(repo_id)
-    if not read_checked(folder / RECORD, dict[str, Any], "run the same `mycanvas train` again").get("finished"):
+    record = read_record(folder, "run the same `mycanvas train` again")
+    if record is None or not record["finished"]:
         raise StoreError(f"{folder} is not finished; run the same `mycanvas train` again to finish it")
-    paths = sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()})
-    files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
+    paths = artefact_files(folder, record["tokens"])
+    files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(paths)}
     api = hub_client(anonymous=dry_run)
     commit = None
     if not dry_run:

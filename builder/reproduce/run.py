@@ -25,7 +25,8 @@ from mycanvas.io.ownership import check_ownership, locked
 from mycanvas.io.reports import write_numbers
 from mycanvas.metrics.report import Run
 from mycanvas.metrics.run import score, write_report
-from mycanvas.training.run import is_trained, train
+from mycanvas.training.artefact import is_trained
+from mycanvas.training.run import train
 
 RECORD, LOCK, LOOKS = "reproduction.json", ".lock", "pasted_look.json"
 TRAINED, GENERATED = "trained", "generated"

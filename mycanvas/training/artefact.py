@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mycanvas.dataset import file_name
+from mycanvas.io.checked import read_checked
 from mycanvas.io.files import write_bytes, write_text
 from mycanvas.models import is_local, split_name
+from mycanvas.models.adapters import EMBEDDINGS, ENCODERS, SUFFIX, WEIGHTS
 from mycanvas.models.learned import ADAPTER
 
 if TYPE_CHECKING:
     from mycanvas.models.trainable import StableDiffusion
 
-LORA, CARD = "pytorch_lora_weights.safetensors", "README.md"
+RECORD, CARD, SAMPLES = "training.json", "README.md", "samples"
+"""Of the folder of a training: its record, its model card, and the folder of sample pictures."""
+
+
+def read_record(folder: Path, remedy: str = "give --output a new folder") -> dict[str, Any] | None:
+    """The record of a training, whose "finished" says whether it ended; None where a folder has none.
+
+    Raises:
+        StoreError: it is damaged; remedy: the end of the message.
+    """
+    return read_checked(folder / RECORD, dict[str, Any], remedy) if (folder / RECORD).exists() else None
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether a folder holds a finished training; `train` checks which one.
+
+    Raises:
+        StoreError: its record is damaged.
+    """
+    return bool((read_record(folder) or {}).get("finished"))
+
+
+def artefact_files(folder: Path, tokens: Iterable[str]) -> list[Path]:
+    """The files of a finished training in a folder; class pictures, logs and a checkpoint are none of its result."""
+    endings = ("", *(f".{encoder}" for encoder in ENCODERS))
+    names = (RECORD, CARD, WEIGHTS, *(embedding_file(token, ending) for token in tokens for ending in endings))
+    found = [folder / name for name in names if (folder / name).is_file()]
+    return found + sorted((folder / SAMPLES).glob("[0-9]*-[0-9]*.jpg"))
 
 
 def write_weights(folder: Path, model: StableDiffusion, embeddings: Mapping[str, Mapping[str, Any]]) -> None:
@@ -32,7 +61,7 @@ def write_weights(folder: Path, model: StableDiffusion, embeddings: Mapping[str,
     metadata = model.denoiser.peft_config[ADAPTER].to_dict()  # without it, diffusers would take alpha for the rank
     with TemporaryDirectory(dir=folder) as temporary:
         model.save_lora(Path(temporary), weights, metadata)
-        write_bytes(folder / LORA, (Path(temporary) / LORA).read_bytes())
+        write_bytes(folder / WEIGHTS, (Path(temporary) / WEIGHTS).read_bytes())
     for part, ending in model.encoders:
         for token, row in embeddings.get(part, {}).items():
             write_bytes(folder / embedding_file(token, ending), save({token: row.detach().cpu().clone()}))
@@ -40,7 +69,7 @@ def write_weights(folder: Path, model: StableDiffusion, embeddings: Mapping[str,
 
 def embedding_file(token: str, ending: str) -> str:
     """The path of a token's file: "embeddings/dog6.clip_l.safetensors". diffusers refuses a file with several."""
-    return f"embeddings/{file_name(token.strip('<>'))}{ending}.safetensors"
+    return f"{EMBEDDINGS}/{file_name(token.strip('<>'))}{ending}{SUFFIX}"
 
 
 def write_card(folder: Path, model: StableDiffusion, record: Mapping[str, Any], samples: Mapping[str, str]) -> None:
@@ -55,7 +84,7 @@ def write_card(folder: Path, model: StableDiffusion, record: Mapping[str, Any], 
     import jinja2
 
     base, tokens = split_name(record["model"])[0], record["tokens"]
-    values = {"pipeline": type(model.pipeline).__name__, "base": base, "lora": LORA, "tokens": tokens}
+    values = {"pipeline": type(model.pipeline).__name__, "base": base, "lora": WEIGHTS, "tokens": tokens}
     values["files"] = {part: [embedding_file(t, end) for t in tokens] for part, end in model.encoders if tokens}
     values["revision"] = None if is_local(base) else record["revision"]
     loader = jinja2.FileSystemLoader(Path(__file__).parent)

@@ -12,12 +12,13 @@ from mycanvas import __version__
 from mycanvas.dataset.class_pictures import ClassPicture, pictures_of
 from mycanvas.dataset.composition import find_composition
 from mycanvas.errors import ConfigError, MissingExtra, StoreError
-from mycanvas.io.checked import read_checked, write_checked
+from mycanvas.io.checked import write_checked
 from mycanvas.io.files import UNFINISHED, os_errors, remove_unfinished
 from mycanvas.io.ownership import check_ownership, locked
 from mycanvas.io.tables import table_lines
 from mycanvas.models import pick_device, pick_dtype
 from mycanvas.models.required import fetch_options
+from mycanvas.training.artefact import RECORD, SAMPLES, read_record, write_card, write_weights
 from mycanvas.training.data import Arm, TrainingData
 from mycanvas.training.methods import METHODS
 from mycanvas.training.settings import Settings
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from mycanvas.models.trainable import StableDiffusion
     from mycanvas.training.loop import Loop
 
-RECORD, CHECKPOINT = "training.json", "checkpoint.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
 LOCK, CLASSES, LOGS = ".lock", "class_pictures", "logs"
 """Entries of the folder that may be there before the record."""
 STEPS, STEPS_OF_MANY, MANY = 2000, 3000, 4
@@ -105,7 +106,6 @@ def _classes(arm: Arm, revision: str, output: Path) -> Sequence[ClassPicture]:
 
 def _train(arm: Arm, classes: Sequence[ClassPicture], revision: str, output: Path, processes: Accelerator) -> bool:
     from mycanvas.models.learned import add_lora, add_tokens
-    from mycanvas.training.artefact import write_card, write_weights
     from mycanvas.training.loop import Cache, Loop, fit
 
     settings, method, model = arm.settings, METHODS[arm.settings.method], arm.model
@@ -122,7 +122,7 @@ def _train(arm: Arm, classes: Sequence[ClassPicture], revision: str, output: Pat
         sample=lambda step: _sample(arm, step, output),
     )
     record = _record(arm, loop, words) | {"revision": revision, "data": data.digest}
-    if _is_finished(output / RECORD, record):
+    if _is_finished(output, record):
         return False
     weights = add_lora(model.denoiser, method.layers, None if method.full else settings.rank, settings.seed)
     weights |= {f"embeddings{part}": each for part, each in learned.items()}
@@ -149,19 +149,10 @@ def _record(arm: Arm, loop: Loop, tokens: Iterable[str]) -> dict[str, Any]:
 
 def _sample(arm: Arm, step: int, output: Path) -> dict[str, str]:
     """Generate sample pictures; their prompts by their names in the folder."""
-    found = {f"samples/{step:06d}-{index}.jpg": arm.prompt(ground) for index, ground in enumerate(SAMPLE_BACKGROUNDS)}
+    found = {f"{SAMPLES}/{step:06d}-{index}.jpg": arm.prompt(ground) for index, ground in enumerate(SAMPLE_BACKGROUNDS)}
     pictures = {output / name: (prompt, arm.settings.seed) for name, prompt in found.items()}
     arm.model.generate(pictures, arm.resolution, arm.settings.sample_steps)
     return found
-
-
-def is_trained(output: Path) -> bool:
-    """Whether a folder holds a finished training; `train` checks which one.
-
-    Raises:
-        StoreError: its record is damaged.
-    """
-    return (output / RECORD).exists() and bool(read_checked(output / RECORD, dict[str, Any])["finished"])
 
 
 def default_steps(concepts: int) -> int:
@@ -169,13 +160,13 @@ def default_steps(concepts: int) -> int:
     return STEPS_OF_MANY if concepts >= MANY else STEPS
 
 
-def _is_finished(file: Path, record: Mapping[str, Any]) -> bool:
+def _is_finished(output: Path, record: Mapping[str, Any]) -> bool:
     """Whether a folder holds this training, finished; StoreError if it holds another one."""
-    if not file.exists():
+    before = read_record(output)
+    if before is None:
         return False
-    before = read_checked(file, dict[str, Any], "give --output a new folder")
     if changed := [name for name in record if before.get(name) != record[name]]:
         rows = [(f"  {name}", f"was {before.get(name)}, now {record[name]}") for name in changed]
         last = "Use another --output, or the same settings to resume."
-        raise StoreError("\n".join([f"{file.parent} holds another training", *table_lines(rows, align="left"), last]))
+        raise StoreError("\n".join([f"{output} holds another training", *table_lines(rows, align="left"), last]))
     return bool(before["finished"])
