@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mycanvas.errors import StoreError
+from mycanvas.io.messages import shown_value, was_now
 from mycanvas.io.tables import table_lines
 from mycanvas.io.text import shown
 
@@ -15,8 +15,6 @@ _MAY_BE_ADDED = ("concept ", "photo ", "background ")
 _COUNTS = ("samples", "samples_per_composition", "keep")
 SHOWN = 12
 """Differences that a message lists; the others are counted."""
-MAX_VALUE = 60
-"""Longest value in a message, in characters; longer ones are cut."""
 
 _PARTS: Mapping[str, Sequence[str]] = {
     "photo": ("content",),
@@ -110,27 +108,17 @@ def _concept_of(name: str) -> str | None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return _format(", ".join(map(shown, names)) or None).strip('"')
+    return shown_value(", ".join(map(shown, names)) or None).strip('"')
 
 
 def _difference(name: str, was: Any, now: Any) -> str:
     if not _is_item(name):
-        return f"was {_format(was)}, now {_format(now)}"
+        return was_now(was, now)
     if was is None or now is None:
         return "was added" if was is None else "was removed"
     if not (isinstance(was, list) and isinstance(now, list)):
         was, now = [was], [now]
     parts = zip(_PARTS[name.split(" ")[0]], was, now, strict=False)
     changed = [(part, old, new) for part, old, new in parts if old != new]
-    described = [
-        "has changed" if part == "content" else f"{part} was {_format(old)}, now {_format(new)}"
-        for part, old, new in changed
-    ]
+    described = ["has changed" if part == "content" else f"{part} {was_now(old, new)}" for part, old, new in changed]
     return ", ".join(described) or "has changed"
-
-
-def _format(value: Any) -> str:
-    if value is None:
-        return "not given"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"

@@ -20,7 +20,7 @@ from mycanvas.generation.record import generated_pictures
 from mycanvas.generation.run import generate
 from mycanvas.io.checked import read_checked_or_none, write_checked
 from mycanvas.io.files import os_errors
-from mycanvas.io.messages import counted, nearest
+from mycanvas.io.messages import counted, differences, nearest
 from mycanvas.io.ownership import check_ownership, locked
 from mycanvas.io.reports import write_numbers
 from mycanvas.metrics.report import Run
@@ -132,9 +132,7 @@ def _claim(config: Reproduction) -> None:
     before = read_checked_or_none(config.output / RECORD, dict[str, Any])
     if before is None:
         write_checked(config.output / RECORD, {**mine, "pace": {}})
-    elif lines := [
-        f"  {name} was {before.get(name)}, now {mine[name]}" for name in mine if before.get(name) != mine[name]
-    ]:
+    elif lines := differences({name: before.get(name) for name in mine}, mine):
         raise StoreError("\n".join([f"{config.output} holds another reproduction", *lines, "Use another output."]))
 
 

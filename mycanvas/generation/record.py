@@ -17,8 +17,8 @@ from mycanvas.errors import StoreError
 from mycanvas.generation.plan import Request
 from mycanvas.io.checked import read_checked, write_checked
 from mycanvas.io.files import is_inside, os_errors, remove_unfinished, write_text
-from mycanvas.io.tables import table_lines
-from mycanvas.io.text import brief, brief_repr
+from mycanvas.io.messages import differences, was_now
+from mycanvas.io.text import brief
 from mycanvas.metrics.manifest import MANIFEST, read_prompts
 from mycanvas.metrics.protocol import KEYS
 
@@ -104,15 +104,10 @@ def _check_settings(
     """Refuse other settings for a composition that has pictures."""
     for composition in dict.fromkeys(request.prompt.composition for request in requests):
         before = recorded[composition] if composition in made else settings
-        rows = [
-            (f"  {name}", f"was {_shown(before.get(name))}, now {_shown(settings.get(name))}")
-            for name in sorted({*before, *settings})
-            if before.get(name) != settings.get(name)
-        ]
-        if rows:
+        if lines := differences(before, settings):
             first = f"the pictures of {brief(composition)} in {folder} were generated with other settings"
             last = "Use another --output, or the same settings to resume."
-            raise StoreError("\n".join([first, *table_lines(rows, align="left"), last]))
+            raise StoreError("\n".join([first, *lines, last]))
 
 
 def _check_files(folder: Path, made: Mapping[str, Mapping[str, Any]], planned: Mapping[str, Mapping[str, Any]]) -> None:
@@ -126,8 +121,8 @@ def _check_files(folder: Path, made: Mapping[str, Mapping[str, Any]], planned: M
         if before is not None and before != picture:
             name = next(name for name in picture if before.get(name) != picture[name])
             raise StoreError(
-                f"{file} in {folder} was generated from another {name}: was {_shown(before.get(name))}, "
-                f"now {_shown(picture[name])}; choose another --output"
+                f"{file} in {folder} was generated from another {name}: {was_now(before.get(name), picture[name])}; "
+                "choose another --output"
             )
 
 
@@ -144,7 +139,3 @@ def _check_manifest(folder: Path, record: Record) -> None:
 
 def _picture(request: Request) -> dict[str, Any]:
     return {**{key: getattr(request.prompt, key) for key in KEYS}, "seed": request.seed}
-
-
-def _shown(value: Any) -> str:
-    return "not given" if value is None else brief_repr(value, 100)

@@ -1,12 +1,14 @@
-"""Words of error messages: the nearest known name, counts, and one line for each wrong value of a configuration."""
+"""Words of error messages: the nearest known name, counts, differences, and each wrong value of a configuration."""
 
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mycanvas.english import plural
+from mycanvas.io.tables import table_lines
 from mycanvas.io.text import brief, brief_repr
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ _KINDS: Mapping[str, str] = {
     "tuple_type": "a list",
 }
 """The expected type, by the type of pydantic's error: https://docs.pydantic.dev/latest/errors/validation_errors."""
+
+MAX_VALUE = 100
+"""Longest value in a message, in characters; longer ones are cut."""
 
 _BOUNDS: Mapping[str, Callable[[Any], str]] = {
     "greater_than": lambda bound: _number("above", bound["gt"]),
@@ -70,6 +75,23 @@ def counted(count: int, noun: str) -> str:
 def byte_size(size: int) -> str:
     """A number of bytes: "3.4 kB", "12.00 MB"."""
     return f"{size / 1e3:.1f} kB" if size < 1e6 else f"{size / 1e6:.2f} MB"
+
+
+def was_now(was: Any, now: Any) -> str:
+    """The difference of two values of JSON types: 'was 20, now 30', 'was not given, now "plain"'."""
+    return f"was {shown_value(was)}, now {shown_value(now)}"
+
+
+def shown_value(value: Any) -> str:
+    """A value of JSON types as messages show it: as JSON, cut to MAX_VALUE characters."""
+    return "not given" if value is None else brief(json.dumps(value, ensure_ascii=False), MAX_VALUE)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """A line for each name whose value differs: "  steps  was 20, now 30"; None equals a missing name."""
+    names = [name for name in dict.fromkeys([*now, *before]) if before.get(name) != now.get(name)]
+    rows = [(f"  {name}", was_now(before.get(name), now.get(name))) for name in names]
+    return table_lines(rows, align="left") if rows else []
 
 
 def explain(error: ErrorDetails, known: Sequence[str]) -> str:

@@ -14,8 +14,8 @@ from mycanvas.dataset.composition import find_composition
 from mycanvas.errors import ConfigError, MissingExtra, StoreError
 from mycanvas.io.checked import write_checked
 from mycanvas.io.files import UNFINISHED, os_errors, remove_unfinished
+from mycanvas.io.messages import differences
 from mycanvas.io.ownership import check_ownership, locked
-from mycanvas.io.tables import table_lines
 from mycanvas.models import pick_device, pick_dtype
 from mycanvas.models.required import fetch_options
 from mycanvas.training.artefact import RECORD, SAMPLES, read_record, write_card, write_weights
@@ -165,8 +165,8 @@ def _is_finished(output: Path, record: Mapping[str, Any]) -> bool:
     before = read_record(output)
     if before is None:
         return False
-    if changed := [name for name in record if before.get(name) != record[name]]:
-        rows = [(f"  {name}", f"was {before.get(name)}, now {record[name]}") for name in changed]
+    finished = before.pop("finished")
+    if lines := differences(before, record):
         last = "Use another --output, or the same settings to resume."
-        raise StoreError("\n".join([f"{output} holds another training", *table_lines(rows, align="left"), last]))
-    return bool(before["finished"])
+        raise StoreError("\n".join([f"{output} holds another training", *lines, last]))
+    return bool(finished)

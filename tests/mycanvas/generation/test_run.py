@@ -106,9 +106,9 @@ def test_other_settings_are_refused_by_name(run: Run, output: Path, tmp_path: Pa
         run(pictures=1, sampling=Sampling(steps=30), loras=[f"{lora}:0.5"], dtype="bfloat16")
     message = str(refused.value).splitlines()
     assert message[0] == f"the pictures of cat2+dog6 in {output} were generated with other settings"
-    assert [line.split()[0] for line in message[1:-1]] == ["dtype", "lora", "steps"]
-    assert message[3].split() == ["steps", "was", "20,", "now", "30"]
-    with pytest.raises(StoreError, match=r"000-0.png in .* was generated from another prompt: was 'photo of a <"):
+    assert [line.split()[0] for line in message[1:-1]] == ["lora", "steps", "dtype"]
+    assert message[2].split() == ["steps", "was", "20,", "now", "30"]
+    with pytest.raises(StoreError, match=r"000-0.png in .* was generated from another prompt: was \"photo of a <"):
         run(pictures=1, sampling=Sampling(steps=20), prompting="gen4gen")
     assert content(output) == before
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from mycanvas.io.messages import closest, counted, explain, nearest
+from mycanvas.io.messages import closest, counted, differences, explain, nearest
 from mycanvas.io.text import printable
 
 
@@ -132,6 +132,18 @@ def test_similarity_decides_which_names_are_alike() -> None:
 )
 def test_counts_are_singular_for_one_only(count: int, noun: str, text: str) -> None:
     assert counted(count, noun) == text
+
+
+def test_differences_are_in_columns_as_json_and_cut() -> None:
+    before = {"steps": 20, "method": "cd", "seed": None, "prompt": "q" * 200}
+    now = {"steps": 30, "method": "cd", "prompt": "a\u202eb", "lora": ["x"]}
+
+    assert differences(before, now) == [
+        "  steps   was 20, now 30",
+        f'  prompt  was "{"q" * 98}…, now "a\\u202eb"',
+        '  lora    was not given, now ["x"]',
+    ]
+    assert differences(now, now) == []
 
 
 class Needs(BaseModel):

@@ -129,7 +129,7 @@ def test_finished_training_is_kept_and_another_one_is_refused(
 
     run(folder, "sd15_images", compositions[2], method="db-lora", source="photos", accumulate=2)
     with pytest.raises(
-        StoreError, match=r"holds another training\n  source +was photos, now scenes\n  seed +was 0, now"
+        StoreError, match=r"holds another training\n  source +was \"photos\", now \"scenes\"\n  seed +was 0, now"
     ):
         run(folder, "sd15_images", compositions[2], method="db-lora", source="scenes", seed=7)
 
