@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, create_model
 
 from builder.reproduce.arms import ARMS, Arm
 from mycanvas.errors import ConfigError
+from mycanvas.generation.plan import MAX_PICTURES
 from mycanvas.io.config_table import Count, Location, ModelName, Table
 from mycanvas.io.files import os_errors
 from mycanvas.io.messages import explain, nearest
@@ -83,7 +84,7 @@ class Reproduction(Table):
     """Those to train; none: all of the dataset."""
     arms: tuple[str, ...] = Field(default=tuple(ARMS), strict=False)
     """Those to train; the first is the baseline."""
-    pictures: Count = PER_COMPOSITION
+    pictures: Annotated[Count, Field(le=MAX_PICTURES)] = PER_COMPOSITION
     """Pictures of each arm and composition."""
     train: TrainTable = TrainTable()  # type: ignore[valid-type]
     generate: GenerateTable = GenerateTable()

@@ -17,6 +17,8 @@ from mycanvas.metrics.protocol import Prompt, unseen_prompts
 from mycanvas.prompts import MAX_TOKENS, CountTokens, Named, Prompting, inference_prompt
 
 SUFFIX = ".png"
+MAX_PICTURES = 10_000
+"""Of a prompt: of many more, whose seeds have 32 bits, some would be the same."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mycanvas.dataset import Dataset
 from mycanvas.errors import ConfigError, InputError
-from mycanvas.generation.plan import Request, from_dataset, from_file
+from mycanvas.generation.plan import MAX_PICTURES, Request, from_dataset, from_file
 from mycanvas.generation.record import plan_record, write_manifest, write_record
 from mycanvas.io.files import sha256_of, write_bytes
 from mycanvas.io.images import encode_png
@@ -93,7 +93,7 @@ def generate(
         loras: see `mycanvas.models.adapters.find_adapters`.
         embeddings: likewise.
         prompting: a key of PROMPTINGS, for the dataset's prompts; None: "plain".
-        pictures: of each prompt; None: 6 for a dataset's, 1 for a file's.
+        pictures: of each prompt, at most MAX_PICTURES; None: 6 for a dataset's, 1 for a file's.
         sampling: steps, guidance and resolution.
         batch_size: pictures in one call of the model; halved when memory is full.
         device: see `mycanvas.models.pick_device`.
@@ -107,7 +107,7 @@ def generate(
         ModelError: a model is not available, of the wrong kind or too large, or an adapter is of another model.
         StoreError: the folder cannot be written, or has pictures that were made with other settings.
     """
-    _check_arguments(dataset, prompts, compositions, prompting)
+    _check_arguments(dataset, prompts, compositions, prompting, pictures)
     adapters = find_adapters(loras, embeddings)
     snapshot = _fetch(model)
     settings = _settings(model, snapshot, adapters, sampling, pick_dtype(dtype, pick_device(device)))
@@ -130,7 +130,7 @@ def generate(
 
 
 def _check_arguments(
-    dataset: Dataset | None, prompts: Path | None, compositions: Sequence[str], prompting: str | None
+    dataset: Dataset | None, prompts: Path | None, compositions: Sequence[str], prompting: str | None, pictures: int | None
 ) -> None:
     if (dataset is None) == (prompts is None):
         raise ConfigError("expected either --dataset DIR, whose compositions get prompts, or --prompts FILE")
@@ -138,6 +138,8 @@ def _check_arguments(
         raise ConfigError("--composition applies to --dataset; all lines of --prompts are used")
     if prompts is not None and prompting is not None:
         raise ConfigError("--prompting applies to --dataset; the lines of --prompts are used as they are")
+    if pictures is not None and not 1 <= pictures <= MAX_PICTURES:
+        raise ConfigError(f"--seeds must be 1 to {MAX_PICTURES} pictures of each prompt, got {pictures}")
 
 
 def _fetch(model: str) -> Snapshot:

@@ -110,7 +110,7 @@ class TextToImage:
 
         Args:
             prompts: N texts.
-            seeds: of the noise of each picture.
+            seeds: of the noise of each picture, 0 to 2**63 - 1.
 
         Returns:
             uint8 [N, H, W, 3]; except for rounding, each picture depends on its own prompt and seed only.
@@ -130,7 +130,7 @@ class TextToImage:
             "height": sampling.resolution,
             "width": sampling.resolution,
             # On the CPU: the noise depends neither on the device nor on the batch.
-            "generator": [torch.Generator("cpu").manual_seed(seed % 2**63) for seed in seeds],
+            "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
             "output_type": "np",
         }
         known = inspect.signature(self.pipeline.__call__).parameters

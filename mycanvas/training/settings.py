@@ -11,6 +11,8 @@ from mycanvas.io.config_table import Count, Fraction, Location, ModelName, Table
 from mycanvas.io.messages import explain
 
 NotNegative = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""As torch.Generator takes it."""
 
 
 class Settings(Table):
@@ -49,7 +51,7 @@ class Settings(Table):
     """Side of the pictures in pixels; None: the model's own."""
     background_weight: Fraction = 1.0
     """The loss's weight outside of objects."""
-    seed: NotNegative = 0
+    seed: Seed = 0
     """Of all random draws."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """See `mycanvas.models.pick_dtype`."""

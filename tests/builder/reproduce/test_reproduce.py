@@ -106,6 +106,7 @@ def run(config: Path, capsys: pytest.CaptureFixture[str], *options: str) -> Any:
         ('"cd + photos", ', '"cd + photo", ', "unknown arm 'cd + photo'; did you mean cd + photos?"),
         ('dataset = "data"', "", 'give build = "build.toml", or the folder of a built dataset'),
         ("pictures = 2", 'pictures = "two"', "pictures: expected a whole number"),
+        ("pictures = 2", "pictures = 20000", "pictures: expected a whole number of at most 10000, got 20000"),
         ('device = "cpu"', "device = ", "is not TOML"),
         ("threshold", "threshold", ""),
     ],

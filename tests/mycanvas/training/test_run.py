@@ -208,6 +208,8 @@ def test_folder_of_something_else_is_refused(run: Train, compositions: dict[int,
         ({"learning_rate": float("nan")}, "learning_rate: expected a finite number, got nan"),
         ({"background_weight": 2.0}, "background_weight: expected a number of at most 1, got 2.0"),
         ({"dtype": "float16"}, "dtype: .*'float32' or 'bfloat16', got 'float16'"),
+        ({"seed": -1}, "seed: expected a whole number of at least 0, got -1"),
+        ({"seed": 2**63}, f"seed: expected a whole number below {2**63}, got {2**63}"),
         ({"step": 3}, "unknown key step; did you mean steps"),
     ],
 )
