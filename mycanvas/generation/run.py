@@ -130,7 +130,11 @@ def generate(
 
 
 def _check_arguments(
-    dataset: Dataset | None, prompts: Path | None, compositions: Sequence[str], prompting: str | None, pictures: int | None
+    dataset: Dataset | None,
+    prompts: Path | None,
+    compositions: Sequence[str],
+    prompting: str | None,
+    pictures: int | None,
 ) -> None:
     if (dataset is None) == (prompts is None):
         raise ConfigError("expected either --dataset DIR, whose compositions get prompts, or --prompts FILE")

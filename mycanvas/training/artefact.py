@@ -83,10 +83,11 @@ def write_card(folder: Path, model: StableDiffusion, record: Mapping[str, Any], 
     """
     import jinja2
 
-    base, tokens = split_name(record["model"])[0], record["tokens"]
+    given, tokens = record["model"], record["tokens"]
+    base = given if is_local(given) else split_name(given)[0]
     values = {"pipeline": type(model.pipeline).__name__, "base": base, "lora": WEIGHTS, "tokens": tokens}
     values["files"] = {part: [embedding_file(t, end) for t in tokens] for part, end in model.encoders if tokens}
-    values["revision"] = None if is_local(base) else record["revision"]
+    values["revision"] = None if is_local(given) else record["revision"]
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)  # noqa: S701 - Markdown
     environment.filters["quoted"] = partial(json.dumps, ensure_ascii=False)

@@ -74,6 +74,18 @@ def test_plain_diffusers_loads_the_result_as_the_card_says_and_shows_the_samples
     assert np.abs(shown.astype(int) - before).mean() > 3
 
 
+def test_card_marks_a_local_model_as_one_to_replace(
+    run: Train, compositions: dict[int, str], tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    local = tmp_path / "jane@home"  # on the Hub, a revision would follow the "@"
+    local.symlink_to(tiny_model("sd15_images"))
+
+    folder = run(tmp_path / "out", "sd15_images", compositions[2], model=str(local), steps=1, source="photos")
+
+    base = f'base = "{local}"  # a local folder, as --model named it: replace it by the place of your copy'
+    assert base in (folder / "README.md").read_text().splitlines()
+
+
 def test_alphas_are_stored_with_the_weights(run: Train, compositions: dict[int, str], tmp_path: Path) -> None:
     from safetensors import safe_open
 
