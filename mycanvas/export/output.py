@@ -15,13 +15,12 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mycanvas.errors import StoreError
 from mycanvas.io.files import os_errors, sync_folder, unfinished_pattern, write_json
-from mycanvas.io.ownership import check_ownership, locked
+from mycanvas.io.ownership import check_ownership, locked_folder
 from mycanvas.io.text import brief
 
 MARKER = ".mycanvas-export.json"
@@ -45,20 +44,11 @@ def write_export(output: Path, identity: Mapping[str, Any], writer: Callable[[Pa
             another process is writing to it; or it cannot be written.
     """
     check_ownership(output, MARKER, _is_ours)
-    is_new = not output.exists()
-    with os_errors(output):
-        output.mkdir(parents=True, exist_ok=True)
-    try:
-        with locked(output / LOCK, output):
-            if _is_finished(output, identity):
-                return False
-            with os_errors(output):
-                _write(output, identity, writer)
-    except BaseException:
-        if is_new:
-            with suppress(OSError):  # the marker and all files of a killed export stay
-                output.rmdir()
-        raise
+    with locked_folder(output, LOCK):
+        if _is_finished(output, identity):
+            return False
+        with os_errors(output):
+            _write(output, identity, writer)
     return True
 
 

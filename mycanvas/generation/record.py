@@ -22,7 +22,7 @@ from mycanvas.io.text import brief
 from mycanvas.metrics.manifest import MANIFEST, read_prompts
 from mycanvas.metrics.protocol import KEYS
 
-RECORD = "generation.json"
+RECORD, LOCK = "generation.json", ".lock"
 FILES = (MANIFEST, RECORD)
 
 Settings = Mapping[str, Any]
@@ -50,8 +50,6 @@ def plan_record(folder: Path, requests: Sequence[Request], settings: Settings) -
         StoreError: the folder was made with other settings or prompts, or has other files of these names.
     """
     with os_errors(folder):
-        if folder.exists() and not folder.is_dir():
-            raise StoreError(f"{folder} is not a folder; choose another --output")
         before = _read(folder)
         planned = {request.prompt.file: _picture(request) for request in requests}
         made = {file: row for file, row in before.pictures.items() if (folder / file).exists()}

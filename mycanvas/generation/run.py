@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from mycanvas.dataset import Dataset
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.generation.plan import MAX_PICTURES, Request, from_dataset, from_file
-from mycanvas.generation.record import plan_record, write_manifest, write_record
+from mycanvas.generation.record import LOCK, plan_record, write_manifest, write_record
 from mycanvas.io.files import sha256_of, write_bytes
 from mycanvas.io.images import encode_png
 from mycanvas.io.messages import counted
+from mycanvas.io.ownership import locked_folder
 from mycanvas.io.progress import Progress
 from mycanvas.metrics.protocol import PER_COMPOSITION
 from mycanvas.models import Snapshot, in_batches, pick_device, pick_dtype, split_name
@@ -105,7 +106,7 @@ def generate(
         ConfigError: the arguments contradict each other.
         InputError: prompts, dataset or adapters cannot be used.
         ModelError: a model is not available, of the wrong kind or too large, or an adapter is of another model.
-        StoreError: the folder cannot be written, or has pictures that were made with other settings.
+        StoreError: the folder cannot be written, is in use, or has pictures that were made with other settings.
     """
     _check_arguments(dataset, prompts, compositions, prompting, pictures)
     adapters = find_adapters(loras, embeddings)
@@ -118,13 +119,14 @@ def generate(
     else:
         assert prompts is not None  # noqa: S101 - `_check_arguments` has checked it
         requests = from_file(prompts, pictures or 1, count)
-    record, remaining = plan_record(output, requests, settings)
     black = 0
-    if remaining:
-        loaded = load(snapshot.path, adapters, sampling, device=device, dtype=dtype, offload=offload)
-        write_record(output, record)
-        black = _generate(loaded, remaining, output, batch_size, len(requests))
-    write_manifest(output, record)
+    with locked_folder(output, LOCK):
+        record, remaining = plan_record(output, requests, settings)
+        if remaining:
+            loaded = load(snapshot.path, adapters, sampling, device=device, dtype=dtype, offload=offload)
+            write_record(output, record)
+            black = _generate(loaded, remaining, output, batch_size, len(requests))
+        write_manifest(output, record)
     name = None if dataset is None else dataset.place
     return Generated(folder=output, pictures=len(requests), new=len(remaining), black=black, dataset=name)
 

@@ -8,7 +8,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from mycanvas.errors import InUseError, StoreError
@@ -87,6 +87,31 @@ def locked(file: Path, folder: Path, *, shared: bool = False, wait: bool = False
                     file.unlink(missing_ok=True)
             finally:
                 os.close(descriptor)
+
+
+@contextmanager
+def locked_folder(folder: Path, lock: str) -> Iterator[None]:
+    """Make a folder where there is none, and hold its lock; after an error, what is new and empty is removed.
+
+    Args:
+        folder: to write to.
+        lock: the name of the lock's file in it.
+
+    Raises:
+        InUseError: another process holds the lock.
+        StoreError: the folder cannot be made.
+    """
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
+    with os_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(folder / lock, folder):
+            yield
+    except BaseException:
+        with suppress(OSError):  # not empty: what a killed run needs to resume stays
+            for each in new:
+                each.rmdir()
+        raise
 
 
 def _acquired(file: Path, shared: bool) -> int | None:

@@ -230,6 +230,20 @@ def test_full_memory_halves_the_batch_and_then_says_how_to_need_less(run: Run, o
         run(Painter(most=0), output=tmp_path / "none")
 
 
+def test_folder_in_use_is_refused_and_loses_nothing(run: Run, output: Path) -> None:
+    class Meanwhile(Painter):
+        def generate(self, prompts: Any, seeds: Any) -> Any:
+            with pytest.raises(StoreError, match="is in use by another process; wait for it"):
+                run(compositions=["cat2+owl"], prompting="gen4gen")
+            return super().generate(prompts, seeds)
+
+    run(Meanwhile(), compositions=["cat2+dog6"])
+    run(compositions=["cat2+owl"], prompting="gen4gen")
+
+    assert Counter(line["composition"] for line in lines(output)) == {"cat2+dog6": 6, "cat2+owl": 6}
+    assert not (output / ".lock").exists()
+
+
 def test_other_files_are_never_replaced(run: Run, output: Path, tmp_path: Path) -> None:
     run(pictures=1)
     alien = tmp_path / "alien"
@@ -242,7 +256,7 @@ def test_other_files_are_never_replaced(run: Run, output: Path, tmp_path: Path) 
     with pytest.raises(StoreError, match=r"images.jsonl lists b.png, which is not among these pictures; choose"):
         run(output=alien, pictures=1)
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="is not a folder; choose another --output"):
+    with pytest.raises(StoreError, match="a part of this path is not a folder; choose another"):
         run(output=tmp_path / "file")
     (output / "generation.json").write_text("{}")
     with pytest.raises(StoreError, match=r"generation.json"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mycanvas.errors import StoreError
-from mycanvas.io.ownership import check_ownership, locked
+from mycanvas.io.ownership import check_ownership, locked, locked_folder
 from tests.faults import fault
 
 MARKER = ".build/build.json"
@@ -155,3 +155,17 @@ def test_a_file_in_place_of_a_lock_is_kept(tmp_path: Path) -> None:
         pass
 
     assert (tmp_path / "lock").read_text() == "mine"
+
+
+def test_folder_of_a_refused_command_is_removed_with_its_new_parents(tmp_path: Path) -> None:
+    def refuse(folder: Path, written: str) -> None:
+        with locked_folder(folder, "lock"):
+            if written:
+                (folder / written).touch()
+            raise StoreError("refused")
+
+    for folder, written in ((tmp_path / "a" / "b", ""), (tmp_path / "kept", "record")):
+        with pytest.raises(StoreError, match="refused"):
+            refuse(folder, written)
+
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "record"]
