@@ -91,4 +91,5 @@ def _generate(config: Reproduction, place: Path, folder: Path, name: str, pictur
         device=config.device,
         dtype=config.dtype,
         offload=config.generate.offload,
+        safety_checker=False,
     )

@@ -184,6 +184,7 @@ def _train_and_generate(config: Reproduction, place: Path, dataset: Dataset, arm
         device=config.device,
         dtype=config.dtype,
         offload=config.generate.offload,
+        safety_checker=False,
     )
 
 

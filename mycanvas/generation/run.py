@@ -24,6 +24,7 @@ from mycanvas.io.progress import Progress
 from mycanvas.metrics.protocol import PER_COMPOSITION
 from mycanvas.models import Snapshot, in_batches, pick_device, pick_dtype, split_name
 from mycanvas.models.adapters import Adapters, find_adapters
+from mycanvas.models.pipelines import has_safety_checker
 from mycanvas.models.required import RequiredModel, fetch_models
 from mycanvas.models.text_to_image import (
     LOWER,
@@ -81,6 +82,7 @@ def generate(
     device: str = "auto",
     dtype: str = "auto",
     offload: bool = False,
+    safety_checker: bool = True,
     load: Callable[..., TextToImage] = load_text_to_image,
 ) -> Generated:
     """Generate pictures into a folder; those that an earlier run made there are kept.
@@ -100,6 +102,7 @@ def generate(
         device: see `mycanvas.models.pick_device`.
         dtype: see `mycanvas.models.pick_dtype`.
         offload: keep parts of the model in main memory while another runs.
+        safety_checker: with the model's own, if it has one: it makes pictures black.
         load: loads the model.
 
     Raises:
@@ -112,6 +115,8 @@ def generate(
     adapters = find_adapters(loras, embeddings)
     snapshot = _fetch(model)
     settings = _settings(model, snapshot, adapters, sampling, pick_dtype(dtype, pick_device(device)))
+    if not safety_checker and has_safety_checker(snapshot.path):
+        settings["safety_checker"] = False
     count = _counter(snapshot.path, adapters)
     if dataset is not None:
         strategy = PROMPTINGS[prompting or "plain"]
@@ -123,7 +128,8 @@ def generate(
     with locked_folder(output, LOCK):
         record, remaining = plan_record(output, requests, settings)
         if remaining:
-            loaded = load(snapshot.path, adapters, sampling, device=device, dtype=dtype, offload=offload)
+            options = {"device": device, "dtype": dtype, "offload": offload, "safety_checker": safety_checker}
+            loaded = load(snapshot.path, adapters, sampling, **options)
             write_record(output, record)
             black = _generate(loaded, remaining, output, batch_size, len(requests))
         write_manifest(output, record)
@@ -194,5 +200,6 @@ def _generate(model: TextToImage, requests: Sequence[Request], folder: Path, bat
             black += int(pixels.max() <= BLACK)
             progress.update()
     if black:
-        log.warning("%s black, as a model's safety checker makes them", f"{counted(black, 'picture')} came out")
+        found = f"{counted(black, 'picture')} came out black"
+        log.warning("%s, as a model's safety checker makes them; `mycanvas evaluate` scores them as they are", found)
     return black

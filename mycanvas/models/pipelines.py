@@ -30,6 +30,12 @@ def read_index(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{folder} is not a pipeline of diffusers: it has no readable model_index.json") from error
 
 
+def has_safety_checker(folder: Path) -> bool:
+    """Whether a pipeline has a model that replaces pictures that it takes for unsafe by black ones."""
+    entry = read_index(folder).get("safety_checker")
+    return isinstance(entry, list) and entry[:1] not in ([], [None])
+
+
 def is_pipeline(name: str) -> bool:
     """Whether diffusers has a pipeline class of this name."""
     import diffusers

@@ -16,7 +16,7 @@ from mycanvas.models.adapters import Adapters, add_adapters
 from mycanvas.models.batches import main_memory_errors
 from mycanvas.models.device import pick_device, pick_dtype
 from mycanvas.models.loading import LOCAL
-from mycanvas.models.pipelines import is_pipeline, load_pipeline, quiet_diffusers, read_index
+from mycanvas.models.pipelines import has_safety_checker, is_pipeline, load_pipeline, quiet_diffusers, read_index
 
 LOWER = (
     "lower --resolution, use --dtype bfloat16 or --offload, a smaller model, or, slowly, the main memory: --device cpu"
@@ -154,6 +154,7 @@ def load_text_to_image(
     device: str = "auto",
     dtype: str = "auto",
     offload: bool = False,
+    safety_checker: bool = True,
 ) -> TextToImage:
     """Load a pipeline with LoRA weights and embeddings of new tokens.
 
@@ -164,6 +165,7 @@ def load_text_to_image(
         device: see `mycanvas.models.pick_device`.
         dtype: see `mycanvas.models.pick_dtype`.
         offload: keep parts of the pipeline in main memory while another runs.
+        safety_checker: with the pipeline's own, if it has one.
 
     Raises:
         MissingExtra: diffusers is not installed.
@@ -175,7 +177,8 @@ def load_text_to_image(
     place = pick_device(device)
     if offload and place.type == "cpu":
         raise ConfigError("--offload moves models between a GPU and main memory, and the device is cpu here; omit it")
-    pipeline = load_pipeline(folder, pipeline_class(folder), dtype=pick_dtype(dtype, place))
+    given = {} if safety_checker or not has_safety_checker(folder) else {"safety_checker": None}
+    pipeline = load_pipeline(folder, pipeline_class(folder), dtype=pick_dtype(dtype, place), given=given)
     _check_channels(pipeline, folder)
     pipeline.set_progress_bar_config(disable=True)
     if hasattr(getattr(pipeline, "vae", None), "use_slicing"):

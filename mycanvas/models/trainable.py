@@ -12,7 +12,7 @@ from mycanvas.io.files import write_bytes
 from mycanvas.io.images import encode_jpeg
 from mycanvas.io.progress import tracked
 from mycanvas.models.batches import in_batches
-from mycanvas.models.pipelines import load_pipeline, quiet_diffusers, read_index
+from mycanvas.models.pipelines import has_safety_checker, load_pipeline, quiet_diffusers, read_index
 from mycanvas.models.text_to_image import Sampling, TextToImage
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def load_model(folder: Path, name: str) -> StableDiffusion:
             f"--model {name} is a {index['_class_name']}; expected {' or '.join(KINDS)}; to train another kind, export "
             "the dataset for its trainers (mycanvas export --format ai-toolkit, diffsynth, musubi, simpletuner, …)"
         )
-    given = {part: None for part in ("safety_checker",) if part in index}
+    given = {"safety_checker": None} if has_safety_checker(folder) else {}
     pipeline = load_pipeline(folder, index["_class_name"], dtype=torch.float32, given=given)
     if (channels := pipeline.unet.config.in_channels) != pipeline.vae.config.latent_channels:
         raise ConfigError(

@@ -13,7 +13,7 @@ from tests.tiny_models.diffusion import flux_fill, refiner, sd15, sdxl, z_image
 from tests.tiny_models.encoders import clip, dinov2, siglip
 from tests.tiny_models.language import llava, llm
 from tests.tiny_models.saliency import saliency
-from tests.tiny_models.text_to_image import sd15_images, sdxl_images
+from tests.tiny_models.text_to_image import sd15_checked, sd15_images, sdxl_images
 
 MODELS: Mapping[str, Callable[[Path], Path]] = {
     "clip": clip,
@@ -28,6 +28,7 @@ MODELS: Mapping[str, Callable[[Path], Path]] = {
     "refiner": refiner,
     "sd15": sd15,
     "sd15_images": sd15_images,
+    "sd15_checked": sd15_checked,
     "sdxl_images": sdxl_images,
     "z_image": z_image,
     "flux_fill": flux_fill,

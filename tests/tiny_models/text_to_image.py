@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from tests.tiny_models.configs import text_config
+from tests.tiny_models.configs import text_config, vision_config
 from tests.tiny_models.diffusion import vae
 from tests.tiny_models.tokenizers import MORE_WORDS, clip_tokenizer
 
@@ -36,6 +36,21 @@ def sd15_images(folder: Path) -> Path:
         feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(folder)
+    return folder
+
+
+def sd15_checked(folder: Path) -> Path:
+    """Stable Diffusion 1.5 with a safety checker that takes every picture for unsafe."""
+    from diffusers import StableDiffusionPipeline
+    from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+    from transformers import CLIPConfig, CLIPImageProcessor
+
+    base = StableDiffusionPipeline.from_pretrained(sd15_images(folder), safety_checker=None)
+    checker = StableDiffusionSafetyChecker(CLIPConfig(vision_config=vision_config(32, 8), projection_dim=32))
+    checker.concept_embeds_weights.fill_(-2)  # below any cosine
+    pictures = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    parts = {**base.components, "safety_checker": checker, "feature_extractor": pictures}
+    StableDiffusionPipeline(**parts).save_pretrained(folder)
     return folder
 
 

@@ -19,6 +19,7 @@ from builder.reproduce.arms import ARMS
 from builder.reproduce.config import read_config, training
 from builder.stages.score.classical import seam_and_exposure
 from mycanvas.dataset import open_dataset
+from mycanvas.io.images import decode_rgb
 from tests.contracts.small_builds import KILLED
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
@@ -58,7 +59,7 @@ def built(build_shapes: Callable[[int, int], Path]) -> Path:
 def config(built: Path, tiny_model: Callable[[str], Path], tmp_path: Path) -> Path:
     """The file of a reproduction, beside its dataset."""
     (tmp_path / "data").symlink_to(built)
-    models = {name: tiny_model(kind) for name, kind in (("sd", "sd15_images"), ("clip", "clip"), ("owlvit", "owlvit"))}
+    models = {name: tiny_model(kind) for name, kind in (("sd", "sd15_checked"), ("clip", "clip"), ("owlvit", "owlvit"))}
     composition = next(iter(open_dataset(built).contents().compositions))
     file = tmp_path / "reproduce.toml"
     file.write_text('dataset = "data"\n' + SMALL.format(**models, composition=composition))
@@ -80,6 +81,7 @@ def test_reproduction_that_was_killed_twice_ends_complete(
     result = run(config, capsys)
     assert list(result["arms"]) == ["cd + photos", "ours + MyCanvas"]
     assert all(len(arm["pictures"]) == 2 for arm in result["arms"].values())
+    assert all(decode_rgb(file.read_bytes()).any() for file in output.glob("generated/*/*.png"))
     assert result["pasted_look"]["source photos"]["seam"]["count"] > 0
     assert {file: file.read_bytes() for file in before} == before
     assert (output / "report.html").is_file()

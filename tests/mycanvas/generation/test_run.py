@@ -17,7 +17,7 @@ from mycanvas.errors import ConfigError, InputError, ModelError, StoreError
 from mycanvas.generation.run import Generated, generate
 from mycanvas.metrics.manifest import read_generated, read_prompts
 from mycanvas.metrics.protocol import BACKGROUNDS
-from mycanvas.models.text_to_image import Sampling
+from mycanvas.models.text_to_image import Sampling, load_text_to_image
 from tests.mycanvas.generation.conftest import Painter
 from tests.mycanvas.models.lora_files import embedding_file, lora_file
 
@@ -32,7 +32,8 @@ def run(tiny_model: Callable[[str], Path], dataset: Dataset, output: Path) -> Ru
         source = {} if options.get("prompts") else {"dataset": dataset}
         given = {"device": "cpu", **source, **options}
         model = str(given.pop("model", tiny_model("sd15_images")))
-        return generate(model, given.pop("output", output), load=(painter or Painter()).load, **given)
+        given.setdefault("load", (painter or Painter()).load)
+        return generate(model, given.pop("output", output), **given)
 
     return run
 
@@ -269,7 +270,19 @@ def test_black_pictures_are_counted_and_reported(run: Run, caplog: pytest.LogCap
             return super().generate(prompts, seeds) * np.uint8(0)
 
     assert run(Black(), pictures=1).black == 2
-    assert "2 pictures came out black, as a model's safety checker makes them" in caplog.text
+    assert "2 pictures came out black, as a model's safety checker makes them; `mycanvas evaluate` sc" in caplog.text
+
+
+def test_safety_checker_blackens_pictures_unless_it_is_left_out(
+    run: Run, tmp_path: Path, tiny_model: Callable[[str], Path]
+) -> None:
+    options = {"model": tiny_model("sd15_checked"), "compositions": ["cat2+owl"], "pictures": 1}
+    options |= {"sampling": Sampling(steps=1, resolution=32), "load": load_text_to_image}
+
+    assert run(**options).black == 1
+    assert run(**options, safety_checker=False, output=tmp_path / "without").black == 0
+    with pytest.raises(StoreError, match=r"safety_checker +was not given, now false"):
+        run(**options, safety_checker=False)
 
 
 def test_arguments_that_contradict_each_other_are_refused(
