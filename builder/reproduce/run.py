@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from mycanvas.io.files import os_errors
 from mycanvas.io.messages import counted, differences, nearest
 from mycanvas.io.ownership import check_ownership, locked
 from mycanvas.io.reports import write_numbers
+from mycanvas.metrics.manifest import MANIFEST, read_prompts
 from mycanvas.metrics.report import Run
 from mycanvas.metrics.run import score, write_report
 from mycanvas.training.artefact import is_trained
@@ -76,7 +78,8 @@ def reproduce(config: Reproduction, compositions: Sequence[str], *, only_estimat
 
     Args:
         config: the file.
-        compositions: of the file, to train now; empty: all. Evaluated is what was generated so far.
+        compositions: of the file, to train now; empty: all. Evaluated are those
+            that every arm has so far.
         only_estimate: build the dataset, and say how long the rest takes.
 
     Raises:
@@ -189,9 +192,19 @@ def _train_and_generate(config: Reproduction, place: Path, dataset: Dataset, arm
 
 
 def _evaluate(config: Reproduction, dataset: Dataset) -> Reproduced:
-    arms = [f"{arm.name}={config.output / GENERATED / arm.folder}" for arm in _arms(config)]
-    run = score(dataset, arms, device=config.device, dtype=config.dtype, **dict(config.evaluate))
+    """Score the compositions that every arm has: arms that are compared have the same ones."""
+    folders = {arm.name: config.output / GENERATED / arm.folder for arm in _arms(config)}
+    every = set.intersection(*(_complete(folder, config.pictures) for folder in folders.values()))
+    arms = [f"{name}={folder}" for name, folder in folders.items()]
+    models = {"device": config.device, "dtype": config.dtype, **dict(config.evaluate)}
+    run = score(dataset, arms, compositions=every, **models)
     page = write_report(run, config.output)
     looks = measure_looks(dataset, run, config.pictures)
     write_numbers(config.output / LOOKS, looks_as_json(looks))
     return Reproduced(run=run, looks=looks, page=page)
+
+
+def _complete(folder: Path, pictures: int) -> set[str]:
+    """The compositions of which so many pictures are listed in a folder."""
+    listed = Counter(prompt.composition for prompt in read_prompts(folder / MANIFEST))
+    return {composition for composition, count in listed.items() if count >= pictures}

@@ -40,6 +40,7 @@ class Run:
     """An evaluation: its results, models and settings.
 
     pictures: the pictures of each arm, by its name.
+    compositions_left_out: those of which there are pictures that were not to be scored.
     models: their names with revisions, by role: "encoder", "detector".
     precision: where and how they ran ("cuda bfloat16").
     """
@@ -49,10 +50,11 @@ class Run:
     models: Mapping[str, str]
     precision: str
     settings: Settings
+    compositions_left_out: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The tables, for a terminal of 80 columns."""
-        return lines(self.arms, self.models)
+        return lines(self.arms, self.models, self.compositions_left_out)
 
     def as_json(self) -> dict[str, Any]:
         """Every number as JSON types: of each picture, each split, each difference, and the paper's."""
@@ -60,6 +62,7 @@ class Run:
             "models": dict(self.models),
             "precision": self.precision,
             "settings": asdict(self.settings),
+            "compositions_left_out": list(self.compositions_left_out),
             "paper": {
                 "arms": {
                     name: {split: dict(zip(PUBLISHED, pair, strict=True)) for split, pair in splits.items()}
@@ -112,7 +115,7 @@ def as_html(run: Run) -> str:
         figures={arm.name: _figures(arm, run.pictures[arm.name]) for arm in run.arms},
         known=SCORES,
         settings=json.loads(json.dumps(asdict(run.settings))),
-        remarks=remarks(run.arms, run.models),
+        remarks=remarks(run.arms, run.models, run.compositions_left_out),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ def score(
     arms: Sequence[str] = (),
     *,
     prompts: Path | None = None,
+    compositions: Collection[str] | None = None,
     encoder: str | None = None,
     detector: str | None = None,
     device: str = "auto",
@@ -54,6 +55,7 @@ def score(
         dataset: has the concepts' photos; without arms its own scenes are scored.
         arms: "name=folder" or "folder", as on the command line; the first is the baseline.
         prompts: JSON Lines; each arm must have a picture of each.
+        compositions: to score; None: all of the arms.
         encoder: the encoder's name; None: the paper's.
         detector: the detector's name; None: the paper's.
         device: see `mycanvas.models.pick_device`.
@@ -67,7 +69,9 @@ def score(
         ModelError: a model is not available, or fails.
     """
     choices = Settings(**{name: value for name, value in settings.items() if value is not None})
-    pictures = _read_arms(dataset.mapped(), arms, prompts)
+    every = _read_arms(dataset.mapped(), arms, prompts)
+    pictures = {name: [one for one in own if _is_among(one, compositions)] for name, own in every.items()}
+    left_out = {one.composition for own in every.values() for one in own if not _is_among(one, compositions)}
     models = _load_models(encoder or ENCODER, detector or DETECTOR, choices.threshold, device, dtype)
     embeddings = Cache(cache_folder(models.encoder_version, cache))
     references = encode_references(_concepts(pictures), models.encoder, choices, embeddings)
@@ -76,7 +80,14 @@ def score(
         with Progress(name, len(own), "picture") as progress:
             found = evaluate(own, references, models.encoder, models.detector, choices, progress=progress.update)
             scored.append(summarise(name, found))
-    return Run(arms=tuple(scored), pictures=pictures, models=models.names, precision=models.precision, settings=choices)
+    return Run(
+        arms=tuple(scored),
+        pictures=pictures,
+        compositions_left_out=tuple(sorted(left_out)),
+        models=models.names,
+        precision=models.precision,
+        settings=choices,
+    )
 
 
 def write_report(run: Run, folder: Path) -> Path:
@@ -85,6 +96,10 @@ def write_report(run: Run, folder: Path) -> Path:
     page = folder / PAGE
     write_text(page, as_html(run))
     return page
+
+
+def _is_among(picture: Picture, compositions: Collection[str] | None) -> bool:
+    return compositions is None or picture.composition in compositions
 
 
 def _read_arms(dataset: Dataset, arms: Sequence[str], prompts: Path | None) -> Pictures:

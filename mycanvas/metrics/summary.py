@@ -106,16 +106,19 @@ def gains(arm: Arm, base: Arm) -> Iterator[tuple[str, list[str]]]:
             yield _label(score), [_with_interval(*one, sign="+") if one else "-" for one in found]
 
 
-def remarks(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
+def remarks(arms: Sequence[Arm], models: Mapping[str, str], left_out: Sequence[str] = ()) -> list[str]:
     """Remarks that a reader of the tables should know.
 
     Args:
         arms: the arms in the tables.
         models: the models by role, as in `Run`.
+        left_out: compositions that were not to be scored.
     """
     first = {(picture.split, picture.composition) for picture in arms[0].evaluation.pictures}
     other = [arm.name for arm in arms[1:] if {(one.split, one.composition) for one in arm.evaluation.pictures} != first]
     notes = [NOTE]
+    if left_out:
+        notes.append(f"Left out, as not all arms have all their pictures: {', '.join(left_out)}.")
     if other:
         notes.append(f"{', '.join(other)}: other compositions than {arms[0].name}; the means are not comparable.")
     if [split_name(name)[0] for name in models.values()] != [split_name(name)[0] for name in (ENCODER, DETECTOR)]:
@@ -123,8 +126,8 @@ def remarks(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
     return notes
 
 
-def lines(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
-    """The tables, for a terminal of 80 columns; models: as `Run` has them."""
+def lines(arms: Sequence[Arm], models: Mapping[str, str], left_out: Sequence[str] = ()) -> list[str]:
+    """The tables, for a terminal of 80 columns; models, left_out: as for `remarks`."""
     pairs = ([name, *map("{:<8}{:<8}".format, cells[::2], cells[1::2])] for name, cells in rows(arms))
     heads = [["", *(SPLIT_TITLES[split] for split in SPLITS)], ["", *["CP-CLIP TI-CLIP"] * len(SPLITS)]]
     text = table_lines([*heads, *pairs], align="left")
@@ -134,7 +137,7 @@ def lines(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
     for arm in arms[1:]:
         text += ["", *_section(f"{arm.name} vs. {arms[0].name}", gains(arm, arms[0]))]
     measured = (f"{part:<9} {name}" for part, name in models.items())
-    return [line.rstrip() for line in [*text, "", *measured, *remarks(arms, models)]]
+    return [line.rstrip() for line in [*text, "", *measured, *remarks(arms, models, left_out)]]
 
 
 def _section(title: str, body: Iterable[tuple[str, Sequence[str]]]) -> Iterator[str]:

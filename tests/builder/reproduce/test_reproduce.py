@@ -19,8 +19,11 @@ from builder.reproduce.arms import ARMS
 from builder.reproduce.config import read_config, training
 from builder.stages.score.classical import seam_and_exposure
 from mycanvas.dataset import open_dataset
+from mycanvas.generation.run import generate
+from mycanvas.io.checked import write_checked
 from mycanvas.io.images import decode_rgb
 from tests.contracts.small_builds import KILLED
+from tests.mycanvas.generation.conftest import Painter
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
 
@@ -92,6 +95,26 @@ def test_reproduction_that_was_killed_twice_ends_complete(
     assert {file: file.stat().st_mtime_ns for file in made} == made
     assert run(config, capsys, "--estimate") == {"trainings": 0, "pictures": 0, "hours": 0.0}
     assert not list(output.rglob("*.unfinished"))
+
+
+def test_only_compositions_that_all_arms_have_are_compared(
+    config: Path, built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = list(open_dataset(built).contents().compositions)[:2]
+    output = config.parent / "reproduction"
+    pace = {"step": {"cd": 1.0}, "picture": 1.0}
+    model = read_config(config).model
+    write_checked(output / "reproduction.json", {"model": model, "pictures": 2, "pace": {"cpu": pace}})
+    folder = output / "generated" / "cd_photos"
+    generate(model, folder, dataset=open_dataset(built), compositions=[second], pictures=2, load=Painter().load)
+
+    result = run(config, capsys)
+
+    assert result["compositions_left_out"] == [second]
+    for arm in result["arms"].values():
+        assert [picture["composition"] for picture in arm["pictures"]] == [first] * 2
+    note = f"Left out, as not all arms have all their pictures: {second}."
+    assert note in (output / "report.html").read_text()
 
 
 def run(config: Path, capsys: pytest.CaptureFixture[str], *options: str) -> Any:
