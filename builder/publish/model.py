@@ -66,7 +66,7 @@ def push_model(
     record = read_record(folder, "run the same `mycanvas train` again")
     if record is None or not record["finished"]:
         raise StoreError(f"{folder} is not finished; run the same `mycanvas train` again to finish it")
-    paths = artefact_files(folder, record["tokens"])
+    paths = artefact_files(folder, record)
     files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(paths)}
     api = hub_client(anonymous=dry_run)
     commit = None

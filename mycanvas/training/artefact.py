@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from mycanvas import prompts
 from mycanvas.dataset import file_name
 from mycanvas.io.checked import read_checked
 from mycanvas.io.files import write_bytes, write_text
 from mycanvas.models import is_local, split_name
 from mycanvas.models.adapters import EMBEDDINGS, ENCODERS, SUFFIX, WEIGHTS
 from mycanvas.models.learned import ADAPTER
+from mycanvas.training.methods import METHODS
 
 if TYPE_CHECKING:
     from mycanvas.models.trainable import StableDiffusion
@@ -41,8 +43,12 @@ def is_trained(folder: Path) -> bool:
     return bool((read_record(folder) or {}).get("finished"))
 
 
-def artefact_files(folder: Path, tokens: Iterable[str]) -> list[Path]:
+def artefact_files(folder: Path, record: Mapping[str, Any]) -> list[Path]:
     """The files of a finished training in a folder; class pictures, logs and a checkpoint are none of its result."""
+    named = [prompts.Named(token=token, class_name=noun) for token, noun in record["concepts"].items()]
+    prompting = prompts.PROMPTINGS[record["prompting"]]
+    learns = METHODS[record["method"]].tokens
+    tokens = prompts.tokens_of(record["composition"], named, prompting) if learns else ()
     endings = ("", *(f".{encoder}" for encoder in ENCODERS))
     names = (RECORD, CARD, WEIGHTS, *(embedding_file(token, ending) for token in tokens for ending in endings))
     found = [folder / name for name in names if (folder / name).is_file()]

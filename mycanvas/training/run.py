@@ -165,8 +165,7 @@ def _is_finished(output: Path, record: Mapping[str, Any]) -> bool:
     before = read_record(output)
     if before is None:
         return False
-    finished = before.pop("finished")
-    if lines := differences(before, record):
+    if lines := differences({name: before.get(name) for name in record}, record):
         last = "Use another --output, or the same settings to resume."
         raise StoreError("\n".join([f"{output} holds another training", *lines, last]))
-    return bool(finished)
+    return bool(before["finished"])

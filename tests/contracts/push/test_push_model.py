@@ -11,8 +11,7 @@ from tests.hub.fake_hub import FakeHub
 from tests.publishing import Run
 
 FILES = ("README.md", "pytorch_lora_weights.safetensors", "embeddings/dog6.safetensors", "samples/000002-0.jpg")
-
-
+RECORD = {"finished": True, "composition": "dog6", "method": "cd", "prompting": "plain"}
 FOREIGN = ("checkpoint.safetensors", "embeddings/cat2.safetensors", "notes.safetensors", "samples/mine.jpg")
 """Of a killed training, and of the user."""
 
@@ -22,7 +21,7 @@ def trained(tmp_path: Path) -> Path:
     for name in (*FILES, "class_pictures/dog/0.jpg", "logs/events", *FOREIGN):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text("---\nlicense: other\n---\n" if name == "README.md" else name)
-    write_checked(tmp_path / "training.json", {"finished": True, "tokens": ["<dog6>"]})
+    write_checked(tmp_path / "training.json", RECORD | {"concepts": {"<dog6>": "dog"}})
     return tmp_path
 
 
@@ -41,7 +40,7 @@ def test_weights_card_and_samples_are_published_in_one_commit(hub: FakeHub, run:
 def test_files_of_an_earlier_training_are_deleted(hub: FakeHub, run: Run, trained: Path, name: str) -> None:
     assert run("push", trained, name).code == 0
     (trained / FILES[2]).rename(trained / "embeddings" / "cat2.safetensors")
-    write_checked(trained / "training.json", {"finished": True, "tokens": ["<cat2>"]})
+    write_checked(trained / "training.json", RECORD | {"concepts": {"<cat2>": "cat"}})
 
     assert run("push", trained, name).code == 0
 

@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 import mycanvas
 from mycanvas.errors import ConfigError, InputError, StoreError
 from mycanvas.io.images import Rgb, decode_rgb, encode_jpeg
+from mycanvas.training.artefact import artefact_files, read_record
 from mycanvas.training.settings import read_settings
 from tests.mycanvas.training.conftest import TinyModel, Train
 
@@ -72,6 +73,9 @@ def test_plain_diffusers_loads_the_result_as_the_card_says_and_shows_the_samples
     sample = decode_rgb((folder / "samples" / "000002-0.jpg").read_bytes()).astype(int)
     assert np.abs(decode_rgb(encode_jpeg(shown)) - sample).max() <= 2
     assert np.abs(shown.astype(int) - before).mean() > 3
+    record = read_record(folder)
+    assert record is not None
+    assert sorted(artefact_files(folder, record)) == sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def test_card_marks_a_local_model_as_one_to_replace(
