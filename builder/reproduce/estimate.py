@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,15 @@ from tempfile import TemporaryDirectory
 
 from builder.reproduce.arms import Arm
 from builder.reproduce.config import Reproduction, training
-from mycanvas.dataset import open_dataset
+from mycanvas.dataset import Dataset, open_dataset
 from mycanvas.generation.run import generate
+from mycanvas.io.files import results_cache
+from mycanvas.models import pick_device, pick_dtype
+from mycanvas.models.required import fetch_options
+from mycanvas.models.trainable import load_model
+from mycanvas.training.generated import STEPS as CLASS_STEPS
 from mycanvas.training.run import default_steps, train
+from mycanvas.training.settings import Settings
 
 TRIALS = ".trials-"
 """Start of the name of the folder for trials, which are removed."""
@@ -24,18 +30,26 @@ STEPS = 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pace:
-    """Seconds of a step, by method, and of a picture."""
+    """Seconds of a step, by method, of a class picture, and of a picture of an arm."""
 
     step: Mapping[str, float] = field(default_factory=dict)
+    class_picture: float = 0.0
     picture: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """The remaining work. trainings: the arm and the composition of each. pictures: to generate."""
+    """The remaining work. trainings: the arm and the composition of each. pictures: of the arms."""
 
     trainings: Sequence[tuple[Arm, str]]
+    class_pictures: int
     pictures: int
+
+    def is_covered(self, pace: Pace) -> bool:
+        """Whether a pace has all that is needed to estimate it."""
+        methods = {arm.method for arm, _ in self.trainings}
+        counts = ((self.class_pictures, pace.class_picture), (self.pictures, pace.picture))
+        return methods <= set(pace.step) and all(seconds for count, seconds in counts if count)
 
     def hours(self, config: Reproduction, pace: Pace) -> float:
         """How long it takes at a pace."""
@@ -44,11 +58,34 @@ class Work:
             given = training(config, arm, composition).steps
             steps[arm.method] += given or default_steps(composition.count("+") + 1)
         seconds = sum(count * pace.step[method] for method, count in steps.items())
-        return (seconds + self.pictures * pace.picture) / 3600
+        seconds += self.class_pictures * pace.class_picture + self.pictures * pace.picture
+        return seconds / 3600
+
+
+def count_class_pictures(
+    config: Reproduction, dataset: Dataset, new: Sequence[tuple[Arm, str]], begun: Collection[str]
+) -> int:
+    """Class pictures that trainings will make: of each class once, or for each training where the cache is off.
+
+    Args:
+        config: the file.
+        dataset: that is trained on.
+        new: trainings that have not begun.
+        begun: the compositions of those that have: theirs are made.
+    """
+    settings = training(config, *new[0]) if new else None
+    if settings is None or settings.regularization:
+        return 0
+    concepts = dataset.concepts(with_photos=False)
+    classes = [{concepts[concept].class_name for concept in name.split("+")} for _, name in new]
+    made = {concepts[concept].class_name for name in begun for concept in name.split("+")}
+    is_shared = results_cache("class_pictures") is not None
+    count = len(set().union(*classes) - made) if is_shared else sum(map(len, classes))
+    return count * settings.class_pictures
 
 
 def measure_pace(config: Reproduction, place: Path, work: Work) -> Pace:
-    """Try the first training of each method, and a picture. Nothing of it is kept, but class pictures in the cache."""
+    """Try the first training of each method, and pictures. Nothing of it is kept, but class pictures in the cache."""
     first: dict[str, tuple[Arm, str]] = {
         arm.method: (arm, composition) for arm, composition in reversed(work.trainings)
     }
@@ -57,8 +94,11 @@ def measure_pace(config: Reproduction, place: Path, work: Work) -> Pace:
             method: partial(_train, config, place, Path(folder) / method, *task) for method, task in first.items()
         }
         step = {method: _seconds_of(trial, 1, 1 + STEPS) / STEPS for method, trial in trials.items()}
-        picture = partial(_generate, config, place, Path(folder) / "pictures")
-        return Pace(step=step, picture=_seconds_of(picture, 1, 2) if work.pictures else 0.0)
+        settings = training(config, *work.trainings[0]) if work.class_pictures else None
+        class_picture = _seconds_of_class_picture(settings, Path(folder)) if settings else 0.0
+        generated = partial(_generate, config, place, Path(folder) / "pictures")
+        picture = _seconds_of(generated, 1, 2) if work.pictures else 0.0
+        return Pace(step=step, class_picture=class_picture, picture=picture)
 
 
 def _seconds_of(trial: Callable[[str, int], None], small: int, large: int) -> float:
@@ -69,6 +109,17 @@ def _seconds_of(trial: Callable[[str, int], None], small: int, large: int) -> fl
         trial(name, size)
         took.append(time.monotonic() - begin)
     return max(took[2] - took[1], 0.0)
+
+
+def _seconds_of_class_picture(settings: Settings, folder: Path) -> float:
+    """The time of the second of two pictures: the first one starts the device."""
+    model = load_model(fetch_options({"model": settings.model}, "diffusers")["model"].path, settings.model)
+    device = pick_device(settings.device)
+    model.place(device, pick_dtype(settings.dtype, device), checkpointing=False)
+    for name in ("first.jpg", "second.jpg"):
+        begin = time.monotonic()
+        model.generate({folder / name: ("photo", 0)}, settings.resolution or model.resolution, CLASS_STEPS)
+    return time.monotonic() - begin
 
 
 def _train(config: Reproduction, place: Path, folder: Path, arm: Arm, composition: str, name: str, steps: int) -> None:

@@ -13,9 +13,10 @@ from builder.config import load_config
 from builder.pipeline.build import build
 from builder.reproduce.arms import ARMS, Arm
 from builder.reproduce.config import Reproduction, training
-from builder.reproduce.estimate import Pace, Work, measure_pace
+from builder.reproduce.estimate import Pace, Work, count_class_pictures, measure_pace
 from builder.reproduce.pasted_look import Look, look_lines, looks_as_json, measure_looks
 from mycanvas.dataset import Dataset, file_name, open_dataset
+from mycanvas.english import listed
 from mycanvas.errors import ConfigError, StoreError
 from mycanvas.generation.record import generated_pictures
 from mycanvas.generation.run import generate
@@ -27,7 +28,7 @@ from mycanvas.io.reports import write_numbers
 from mycanvas.metrics.manifest import MANIFEST, read_prompts
 from mycanvas.metrics.report import Run
 from mycanvas.metrics.run import score, write_report
-from mycanvas.training.artefact import is_trained
+from mycanvas.training.artefact import is_trained, read_record
 from mycanvas.training.run import train
 
 RECORD, LOCK, LOOKS = "reproduction.json", ".lock", "pasted_look.json"
@@ -64,13 +65,19 @@ class Estimate:
 
     def lines(self) -> list[str]:
         """Lines for a terminal."""
-        count = counted(len(self.work.trainings), "training")
-        pictures = counted(self.work.pictures, "picture")
-        return [f"left: {count} and {pictures}, about {self.hours:.1f} hours on this device ({self.device})"]
+        work = self.work
+        counts = {"training": len(work.trainings), "class picture": work.class_pictures, "picture": work.pictures}
+        left = [counted(count, noun) for noun, count in counts.items() if count]
+        if not left:
+            return ["nothing is left to train or generate"]
+        time = f"{self.hours:.1f} hours" if self.hours >= 1 else f"{self.hours * 60:.0f} minutes"
+        return [f"left: {listed(left)}, about {time} on this device ({self.device})"]
 
     def as_json(self) -> dict[str, Any]:
         """The same facts, as JSON types."""
-        return {"trainings": len(self.work.trainings), "pictures": self.work.pictures, "hours": self.hours}
+        work = self.work
+        counts = {"trainings": len(work.trainings), "class_pictures": work.class_pictures, "pictures": work.pictures}
+        return {**counts, "hours": self.hours}
 
 
 def reproduce(config: Reproduction, compositions: Sequence[str], *, only_estimate: bool) -> Reproduced | Estimate:
@@ -94,7 +101,7 @@ def reproduce(config: Reproduction, compositions: Sequence[str], *, only_estimat
         config.output.mkdir(parents=True, exist_ok=True)
     with locked(config.output / LOCK, config.output):
         _claim(config)
-        estimate = _estimate(config, place, chosen)
+        estimate = _estimate(config, place, dataset, chosen)
         for line in estimate.lines() if estimate.work.trainings else []:
             log.info(line)
         if only_estimate:
@@ -139,20 +146,27 @@ def _claim(config: Reproduction) -> None:
         raise StoreError("\n".join([f"{config.output} holds another reproduction", *lines, "Use another output."]))
 
 
-def _estimate(config: Reproduction, place: Path, chosen: Sequence[str]) -> Estimate:
+def _estimate(config: Reproduction, place: Path, dataset: Dataset, chosen: Sequence[str]) -> Estimate:
+    def has_begun(arm: Arm, composition: str) -> bool:
+        return read_record(_folder(config, arm, composition)) is not None
+
+    trainings = [
+        (arm, composition)
+        for composition in chosen
+        for arm in _arms(config)
+        if not is_trained(_folder(config, arm, composition))
+    ]
+    new = [each for each in trainings if not has_begun(*each)]
+    begun = {name for name in dataset.contents().compositions for arm in _arms(config) if has_begun(arm, name)}
     work = Work(
-        trainings=[
-            (arm, composition)
-            for composition in chosen
-            for arm in _arms(config)
-            if not is_trained(_folder(config, arm, composition))
-        ],
+        trainings=trainings,
+        class_pictures=count_class_pictures(config, dataset, new, begun),
         pictures=sum(_missing(config, arm, chosen) for arm in _arms(config)),
     )
     record = read_checked_or_none(config.output / RECORD, dict[str, Any]) or {}
     known = record.get("pace", {}).get(config.device)
     pace = Pace(**known) if known else Pace()
-    if {arm.method for arm, _ in work.trainings} - set(pace.step) or (work.pictures and not pace.picture):
+    if not work.is_covered(pace):
         pace = measure_pace(config, place, work)
         paces = {**record.get("pace", {}), config.device: asdict(pace)}
         write_checked(config.output / RECORD, {"model": config.model, "pictures": config.pictures, "pace": paces})

@@ -93,7 +93,7 @@ def test_reproduction_that_was_killed_twice_ends_complete(
     }
     assert run(config, capsys) == result
     assert {file: file.stat().st_mtime_ns for file in made} == made
-    assert run(config, capsys, "--estimate") == {"trainings": 0, "pictures": 0, "hours": 0.0}
+    assert run(config, capsys, "--estimate") == {"trainings": 0, "class_pictures": 0, "pictures": 0, "hours": 0.0}
     assert not list(output.rglob("*.unfinished"))
 
 
