@@ -76,8 +76,8 @@ def generate(
 
     Each composition of a dataset gets a prompt with a background that none of its scenes has, and six
     pictures. Pictures that are in the folder are kept, so that an interrupted run resumes, and runs for
-    other compositions, each with its own LoRA, add theirs. The noise of a picture depends on its
-    composition and number alone, so that several models are compared on the same noise.
+    other compositions, each with its own LoRA, add theirs, one run at a time. The noise of a picture
+    depends on its composition and number alone, so that several models are compared on the same noise.
 
     \b
     Example:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,8 @@ def generate(
         ModelError: a model is not available, of the wrong kind or too large, or an adapter is of another model.
         StoreError: the folder cannot be written, is in use, or has pictures that were made with other settings.
     """
-    _check_arguments(dataset, prompts, compositions, prompting, pictures)
+    _check_arguments(dataset, prompts, compositions, prompting)
+    _check_numbers(pictures, sampling)
     adapters = find_adapters(loras, embeddings)
     snapshot = _fetch(model)
     settings = _settings(model, snapshot, adapters, sampling, pick_dtype(dtype, pick_device(device)))
@@ -138,11 +140,7 @@ def generate(
 
 
 def _check_arguments(
-    dataset: Dataset | None,
-    prompts: Path | None,
-    compositions: Sequence[str],
-    prompting: str | None,
-    pictures: int | None,
+    dataset: Dataset | None, prompts: Path | None, compositions: Sequence[str], prompting: str | None
 ) -> None:
     if (dataset is None) == (prompts is None):
         raise ConfigError("expected either --dataset DIR, whose compositions get prompts, or --prompts FILE")
@@ -150,8 +148,13 @@ def _check_arguments(
         raise ConfigError("--composition applies to --dataset; all lines of --prompts are used")
     if prompts is not None and prompting is not None:
         raise ConfigError("--prompting applies to --dataset; the lines of --prompts are used as they are")
+
+
+def _check_numbers(pictures: int | None, sampling: Sampling) -> None:
     if pictures is not None and not 1 <= pictures <= MAX_PICTURES:
         raise ConfigError(f"--seeds must be 1 to {MAX_PICTURES} pictures of each prompt, got {pictures}")
+    if sampling.guidance is not None and not math.isfinite(sampling.guidance):
+        raise ConfigError(f"--guidance must be a finite number, got {sampling.guidance}")
 
 
 def _fetch(model: str) -> Snapshot:

@@ -299,5 +299,7 @@ def test_arguments_that_contradict_each_other_are_refused(
         run(prompts=file, prompting="plain")
     with pytest.raises(ConfigError, match="--seeds must be 1 to 10000 pictures of each prompt, got 1000000000000"):
         run(pictures=10**12)
+    with pytest.raises(ConfigError, match="--guidance must be a finite number, got nan"):
+        run(sampling=Sampling(guidance=float("nan")))
     with pytest.raises(ConfigError, match=r"there is no composition 'cat\+dog'; did you mean cat2\+dog6\?"):
         run(compositions=["cat+dog"])
