@@ -14,6 +14,7 @@ from builder.reproduce.arms import Arm
 from builder.reproduce.config import Reproduction, training
 from mycanvas.dataset import Dataset, open_dataset
 from mycanvas.generation.run import generate
+from mycanvas.io.checked import digest
 from mycanvas.io.files import results_cache
 from mycanvas.models import pick_device, pick_dtype
 from mycanvas.models.required import fetch_options
@@ -82,6 +83,12 @@ def count_class_pictures(
     is_shared = results_cache("class_pictures") is not None
     count = len(set().union(*classes) - made) if is_shared else sum(map(len, classes))
     return count * settings.class_pictures
+
+
+def pace_key(config: Reproduction, device: str) -> str:
+    """A digest of all that a pace depends on beside the model."""
+    given = config.model_dump(mode="json", include={"dtype", "train", "generate"})
+    return digest({"device": device, **given})[:16]
 
 
 def measure_pace(config: Reproduction, place: Path, work: Work) -> Pace:

@@ -13,7 +13,7 @@ from builder.config import load_config
 from builder.pipeline.build import build
 from builder.reproduce.arms import ARMS, Arm
 from builder.reproduce.config import Reproduction, training
-from builder.reproduce.estimate import Pace, Work, count_class_pictures, measure_pace
+from builder.reproduce.estimate import Pace, Work, count_class_pictures, measure_pace, pace_key
 from builder.reproduce.pasted_look import Look, look_lines, looks_as_json, measure_looks
 from mycanvas.dataset import Dataset, file_name, open_dataset
 from mycanvas.english import listed
@@ -28,6 +28,7 @@ from mycanvas.io.reports import write_numbers
 from mycanvas.metrics.manifest import MANIFEST, read_prompts
 from mycanvas.metrics.report import Run
 from mycanvas.metrics.run import score, write_report
+from mycanvas.models import pick_device
 from mycanvas.training.artefact import is_trained, read_record
 from mycanvas.training.run import train
 
@@ -57,7 +58,7 @@ class Reproduced:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """The remaining work, and how long it takes. device: as the file has it."""
+    """The remaining work, and how long it takes on a device."""
 
     work: Work
     hours: float
@@ -70,7 +71,7 @@ class Estimate:
         left = [counted(count, noun) for noun, count in counts.items() if count]
         if not left:
             return ["nothing is left to train or generate"]
-        time = f"{self.hours:.1f} hours" if self.hours >= 1 else f"{self.hours * 60:.0f} minutes"
+        time = f"{self.hours:.1f} hours" if self.hours >= 1 else counted(max(1, round(self.hours * 60)), "minute")
         return [f"left: {listed(left)}, about {time} on this device ({self.device})"]
 
     def as_json(self) -> dict[str, Any]:
@@ -102,10 +103,10 @@ def reproduce(config: Reproduction, compositions: Sequence[str], *, only_estimat
     with locked(config.output / LOCK, config.output):
         _claim(config)
         estimate = _estimate(config, place, dataset, chosen)
-        for line in estimate.lines() if estimate.work.trainings else []:
-            log.info(line)
         if only_estimate:
             return estimate
+        for line in estimate.lines() if estimate.work.trainings else []:
+            log.info(line)
         for composition in chosen:
             for arm in _arms(config):
                 _train_and_generate(config, place, dataset, arm, composition)
@@ -164,13 +165,15 @@ def _estimate(config: Reproduction, place: Path, dataset: Dataset, chosen: Seque
         pictures=sum(_missing(config, arm, chosen) for arm in _arms(config)),
     )
     record = read_checked_or_none(config.output / RECORD, dict[str, Any]) or {}
-    known = record.get("pace", {}).get(config.device)
+    device = str(pick_device(config.device))
+    key = pace_key(config, device)
+    known = record.get("pace", {}).get(key)
     pace = Pace(**known) if known else Pace()
     if not work.is_covered(pace):
         pace = measure_pace(config, place, work)
-        paces = {**record.get("pace", {}), config.device: asdict(pace)}
+        paces = {**record.get("pace", {}), key: asdict(pace)}
         write_checked(config.output / RECORD, {"model": config.model, "pictures": config.pictures, "pace": paces})
-    return Estimate(work=work, hours=work.hours(config, pace), device=config.device)
+    return Estimate(work=work, hours=work.hours(config, pace), device=device)
 
 
 def _folder(config: Reproduction, arm: Arm, composition: str) -> Path:

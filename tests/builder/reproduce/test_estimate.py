@@ -9,7 +9,7 @@ import pytest
 
 from builder.reproduce.arms import ARMS
 from builder.reproduce.config import Reproduction, TrainTable
-from builder.reproduce.estimate import Pace, Work, count_class_pictures
+from builder.reproduce.estimate import Pace, Work, count_class_pictures, pace_key
 from builder.reproduce.run import Estimate
 from mycanvas.dataset import Dataset, open_dataset
 
@@ -55,13 +55,22 @@ def test_hours_are_those_of_steps_class_pictures_and_pictures() -> None:
     assert not work.is_covered(Pace(class_picture=10.0, picture=5.0))
 
 
+def test_pace_is_measured_again_for_other_settings_or_another_device() -> None:
+    keys = {pace_key(config(**train), device) for train in ({}, {"resolution": 64}) for device in ("cpu", "cuda")}
+
+    assert len(keys) == 4
+    assert pace_key(config(), "cpu") in keys
+
+
 def test_estimate_says_what_is_left_in_minutes_below_an_hour() -> None:
     work = Work(trainings=[(PHOTOS, "a+b")], class_pictures=140, pictures=6)
     rest = Work(trainings=[], class_pictures=0, pictures=1)
+    seconds = Estimate(work=rest, hours=0.001, device="cpu")
 
     assert Estimate(work=work, hours=2.25, device="cuda").lines() == [
         "left: 1 training, 140 class pictures and 6 pictures, about 2.2 hours on this device (cuda)"
     ]
     assert Estimate(work=rest, hours=0.1, device="cpu").lines()[0].startswith("left: 1 picture, about 6 minutes on")
+    assert seconds.lines() == ["left: 1 picture, about 1 minute on this device (cpu)"]
     nothing = Work(trainings=[], class_pictures=0, pictures=0)
     assert Estimate(work=nothing, hours=0, device="cpu").lines() == ["nothing is left to train or generate"]

@@ -17,6 +17,7 @@ import pytest
 from builder.cli.main import main
 from builder.reproduce.arms import ARMS
 from builder.reproduce.config import read_config, training
+from builder.reproduce.estimate import pace_key
 from builder.stages.score.classical import seam_and_exposure
 from mycanvas.dataset import open_dataset
 from mycanvas.generation.run import generate
@@ -102,9 +103,9 @@ def test_only_compositions_that_all_arms_have_are_compared(
 ) -> None:
     first, second = list(open_dataset(built).contents().compositions)[:2]
     output = config.parent / "reproduction"
-    pace = {"step": {"cd": 1.0}, "picture": 1.0}
-    model = read_config(config).model
-    write_checked(output / "reproduction.json", {"model": model, "pictures": 2, "pace": {"cpu": pace}})
+    model, pace = read_config(config).model, {"step": {"cd": 1.0}, "class_picture": 1.0, "picture": 1.0}
+    known = {pace_key(read_config(config), "cpu"): pace}
+    write_checked(output / "reproduction.json", {"model": model, "pictures": 2, "pace": known})
     folder = output / "generated" / "cd_photos"
     generate(model, folder, dataset=open_dataset(built), compositions=[second], pictures=2, load=Painter().load)
 
