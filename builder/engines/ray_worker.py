@@ -16,7 +16,7 @@ from typing import TypeVar
 from builder.engines.worker_logs import Logged, collect_logs, log_levels, logged
 from mycanvas import __version__
 from mycanvas.errors import MyCanvasError
-from mycanvas.io.files import unfinished, unfinished_pattern, write_text
+from mycanvas.io.files import os_errors, unfinished, unfinished_pattern
 from mycanvas.io.store import Store
 
 Task = TypeVar("Task")
@@ -51,11 +51,13 @@ class Probe:
     url: str | None = None
 
     def write(self) -> None:
-        """Write the file."""
+        """Write the file, in a folder under its only name, so that a killed command leaves no other."""
         if self.url:
             Store(self.url).write(str(self.file), self.content.encode())
         else:
-            write_text(self.file, self.content)
+            with os_errors(self.file):
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+                self.file.write_text(self.content)
 
     def remove_others(self) -> None:
         """Remove what killed commands left at a URL; `keep` writes the file of a running one again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import multiprocessing
 import platform
@@ -23,6 +24,7 @@ from builder.engines.ray import RayEngine
 from builder.engines.ray_staff import ANSWER
 from builder.engines.ray_worker import Probe, Worker, new_probe
 from builder.pipeline.build import build
+from builder.pipeline.own_files import unfinished_files
 from mycanvas import __version__
 from mycanvas.errors import ConfigError, StoreError
 from tests.builder.engines.tasks import die, die_once, double, warn_and_fail
@@ -125,6 +127,22 @@ def test_probe_that_a_killed_command_left_at_a_url_is_removed_by_the_next(
     assert [file.name for file in foreign.parent.iterdir()] == ["probe.txt"]
     left.keep()  # by a command that still runs, for its next workers
     assert refusal(replace(left, patience=0.1)) == ""
+
+
+def test_probe_that_a_killed_command_left_in_a_folder_is_found_by_who_claims_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    plain_open = io.open
+
+    def noted_open(file: Path, *arguments: Any, **named: Any) -> Any:
+        opened.append(Path(file))
+        return plain_open(file, *arguments, **named)
+
+    monkeypatch.setattr(io, "open", noted_open)
+    new_probe(tmp_path).write()  # killed at any moment, it may leave each of the files that it opened
+
+    assert opened == list(unfinished_files(tmp_path))
 
 
 def test_tasks_with_models_run_where_the_gpus_are(engine: Engine) -> None:
