@@ -81,6 +81,21 @@ def load_pipeline(
     return pipeline
 
 
+def check_channels(pipeline: Any, folder: Path) -> None:
+    """Check that a pipeline that makes pictures from text alone has a U-Net that reads latents alone.
+
+    Raises:
+        ModelError: it reads a mask too, as weights for inpainting do.
+    """
+    config = getattr(getattr(pipeline, "unet", None), "config", {})
+    expected = getattr(getattr(pipeline, "vae", None), "config", {}).get("latent_channels")
+    found = config.get("in_channels", expected)
+    if found != expected:
+        raise ModelError(
+            f"the U-Net in {folder} reads {found} channels, as weights for inpainting do; expected {expected}"
+        )
+
+
 def _text_models(folder: Path, options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Load the parts that are transformers models, in which missing weights would be random; add the given ones."""
     import transformers

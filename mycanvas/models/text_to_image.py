@@ -16,7 +16,14 @@ from mycanvas.models.adapters import Adapters, add_adapters
 from mycanvas.models.batches import main_memory_errors
 from mycanvas.models.device import pick_device, pick_dtype
 from mycanvas.models.loading import LOCAL
-from mycanvas.models.pipelines import has_safety_checker, is_pipeline, load_pipeline, quiet_diffusers, read_index
+from mycanvas.models.pipelines import (
+    check_channels,
+    has_safety_checker,
+    is_pipeline,
+    load_pipeline,
+    quiet_diffusers,
+    read_index,
+)
 
 LOWER = (
     "lower --resolution, use --dtype bfloat16 or --offload, a smaller model, or, slowly, the main memory: --device cpu"
@@ -179,7 +186,7 @@ def load_text_to_image(
         raise ConfigError("--offload moves models between a GPU and main memory, and the device is cpu here; omit it")
     given = {} if safety_checker or not has_safety_checker(folder) else {"safety_checker": None}
     pipeline = load_pipeline(folder, pipeline_class(folder), dtype=pick_dtype(dtype, place), given=given)
-    _check_channels(pipeline, folder)
+    check_channels(pipeline, folder)
     pipeline.set_progress_bar_config(disable=True)
     if hasattr(getattr(pipeline, "vae", None), "use_slicing"):
         pipeline.vae.enable_slicing()  # decoding a whole batch at once would exhaust a GPU's memory
@@ -192,17 +199,6 @@ def load_text_to_image(
     except torch.OutOfMemoryError as error:
         raise ModelError(f"memory is too small for the model in {folder}; use --offload, or {LOWER}") from error
     return TextToImage(pipeline, sampling)
-
-
-def _check_channels(pipeline: Any, folder: Path) -> None:
-    """Refuse weights for inpainting that are saved as a text-to-image pipeline."""
-    config = getattr(getattr(pipeline, "unet", None), "config", {})
-    expected = getattr(getattr(pipeline, "vae", None), "config", {}).get("latent_channels")
-    found = config.get("in_channels", expected)
-    if found != expected:
-        raise ModelError(
-            f"the U-Net in {folder} reads {found} channels, as weights for inpainting do; expected {expected}"
-        )
 
 
 def _guidance(name: str) -> str:

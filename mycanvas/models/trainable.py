@@ -11,8 +11,9 @@ from mycanvas.errors import ConfigError
 from mycanvas.io.files import write_bytes
 from mycanvas.io.images import encode_jpeg
 from mycanvas.io.progress import tracked
+from mycanvas.models.adapters import pool_at_end
 from mycanvas.models.batches import in_batches
-from mycanvas.models.pipelines import has_safety_checker, load_pipeline, quiet_diffusers, read_index
+from mycanvas.models.pipelines import check_channels, has_safety_checker, load_pipeline, quiet_diffusers, read_index
 from mycanvas.models.text_to_image import Sampling, TextToImage
 
 if TYPE_CHECKING:
@@ -135,8 +136,7 @@ class StableDiffusionXL(StableDiffusion):
 
     def __init__(self, pipeline: Any) -> None:
         super().__init__(pipeline)
-        # The original's is 2: then the pooled embedding is at the largest id, which is that of an added token.
-        pipeline.text_encoder_2.text_model.eos_token_id = pipeline.tokenizer_2.eos_token_id
+        pool_at_end(pipeline.text_encoder_2, pipeline.tokenizer_2)
 
     def encode(self, prompts: Sequence[str]) -> Conditions:
         """Encode prompts as the pipeline does; gradients reach the embeddings of tokens."""
@@ -165,7 +165,7 @@ def load_model(folder: Path, name: str) -> StableDiffusion:
 
     Raises:
         ConfigError: it is of another kind.
-        ModelError: it cannot be loaded.
+        ModelError: it cannot be loaded, or its weights are for inpainting.
     """
     import torch
 
@@ -177,9 +177,6 @@ def load_model(folder: Path, name: str) -> StableDiffusion:
         )
     given = {"safety_checker": None} if has_safety_checker(folder) else {}
     pipeline = load_pipeline(folder, index["_class_name"], dtype=torch.float32, given=given)
-    if (channels := pipeline.unet.config.in_channels) != pipeline.vae.config.latent_channels:
-        raise ConfigError(
-            f"--model {name} reads {channels} channels, as models for inpainting do; expected a text-to-image model"
-        )
+    check_channels(pipeline, folder)
     pipeline.set_progress_bar_config(disable=True)
     return KINDS[index["_class_name"]](pipeline)

@@ -1,4 +1,4 @@
-"""Methods of personalization, as data: which weights learn, how fast, and beside which pictures."""
+"""Methods of personalization, as data: which weights learn, and how fast."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ class Method:
     """One method. layers: a regular expression of the names of linear layers that learn.
 
     full: their whole weights learn; else a LoRA. tokens: concepts get new tokens, which learn too; else their names are
-    read as ordinary text. rate: the learning rate for a number of pictures in a step.
-    prior: class pictures are learned beside the others, so that the class does not become the concept.
+    read as ordinary text. base_rate: the learning rate; per_picture: of each picture in a step.
     """
 
     layers: str
     full: bool = False
     tokens: bool
-    prior: bool = True
     base_rate: float
     per_picture: bool = False
 

@@ -97,8 +97,6 @@ def _classes(arm: Arm, revision: str, output: Path) -> Sequence[ClassPicture]:
     from mycanvas.training.generated import made_class_pictures
 
     settings, nouns = arm.settings, sorted({concept.class_name for concept in arm.concepts})
-    if not METHODS[settings.method].prior:
-        return ()
     if settings.regularization:
         return pictures_of(settings.regularization, nouns)
     return made_class_pictures(arm.model, revision, nouns, settings.class_pictures, arm.resolution, output / CLASSES)

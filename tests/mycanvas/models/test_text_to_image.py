@@ -23,6 +23,7 @@ from mycanvas.models.text_to_image import (
     sampling_of,
     tokenizers_of,
 )
+from mycanvas.models.trainable import load_model
 from tests.mycanvas.models.lora_files import RANK, embedding_file, lora_file
 
 TinyModel = Callable[[str], Path]
@@ -106,6 +107,8 @@ def test_renamed_checkpoints_are_refused(tiny_model: TinyModel, tmp_path: Path) 
     rename("StableDiffusionPipeline")
     with pytest.raises(ModelError, match="reads 9 channels, as weights for inpainting do; expected 4"):
         loaded(folder)
+    with pytest.raises(ModelError, match="reads 9 channels, as weights for inpainting do; expected 4"):
+        load_model(folder, "renamed")
     rename("NoSuchPipeline")
     with pytest.raises(ModelError, match=r"is a NoSuchPipeline, which diffusers .* does not have; upgrade it"):
         pipeline_class(folder)
