@@ -55,6 +55,18 @@ def in_batches(
 
 
 @contextmanager
+def memory_errors(message: str) -> Iterator[None]:
+    """Raise ModelError with a message where memory is full, that of a GPU or the main memory."""
+    import torch
+
+    try:
+        with main_memory_errors():
+            yield
+    except torch.OutOfMemoryError as error:
+        raise ModelError(message) from error
+
+
+@contextmanager
 def main_memory_errors() -> Iterator[None]:
     """Raise torch.OutOfMemoryError where the main memory is full, as torch does for a GPU's."""
     import torch

@@ -12,7 +12,7 @@ from mycanvas.io.files import write_bytes
 from mycanvas.io.images import encode_jpeg
 from mycanvas.io.progress import tracked
 from mycanvas.models.adapters import pool_at_end
-from mycanvas.models.batches import in_batches
+from mycanvas.models.batches import in_batches, memory_errors
 from mycanvas.models.pipelines import check_channels, has_safety_checker, load_pipeline, quiet_diffusers, read_index
 from mycanvas.models.text_to_image import Sampling, TextToImage
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Conditions = dict[str, "torch.Tensor"]
 """A denoiser's inputs that come from prompts, each [N, …], by name."""
+LOWER = "use --dtype bfloat16, a smaller model, or, slowly, the main memory: --device cpu"
+"""How to need less memory, for messages."""
 
 
 class StableDiffusion:
@@ -47,19 +49,24 @@ class StableDiffusion:
         self.device: torch.device = self.denoiser.device
         self.dtype: torch.dtype = self.denoiser.dtype
         self._noise = DDPMScheduler.from_config(pipeline.scheduler.config)
+        pipeline.vae.encode, pipeline.vae.decode = map(_exact, (pipeline.vae.encode, pipeline.vae.decode))
 
     def place(self, device: torch.device, dtype: torch.dtype, checkpointing: bool) -> None:
-        """Move it to a device. All but the autoencoder, which has to be exact, get the precision."""
+        """Move it to a device. All but the autoencoder, which has to be exact, get the precision.
+
+        Raises:
+            ModelError: memory is too small for it.
+        """
         self.device, self.dtype = device, dtype
-        with quiet_diffusers():
-            self.pipeline.to(device)
+        with quiet_diffusers(), memory_errors(f"memory is too small for the model; {LOWER}"):
             for model in (self.denoiser, *(self.text(part)[1] for part, _ in self.encoders)):
                 model.to(dtype).requires_grad_(False)
+            self.pipeline.to(device)
         if checkpointing:
             self.denoiser.enable_gradient_checkpointing()
 
     def precision(self) -> AbstractContextManager[Any]:
-        """A context in which it computes at its precision, although adapters and autoencoder are float32."""
+        """A context in which it computes at its precision, although adapters are float32; not so the autoencoder."""
         import torch
 
         is_reduced = self.dtype == torch.bfloat16
@@ -79,10 +86,11 @@ class StableDiffusion:
             StoreError: a file cannot be written.
         """
         pipeline = TextToImage(self.pipeline, Sampling(steps=steps, resolution=resolution))
+        full = f"memory is too small for one picture; lower --resolution, {LOWER}"
         missing = {file: each for file, each in pictures.items() if not file.exists()}
         for file, each in tracked(missing.items(), "generating", len(missing), "picture"):
             with self.precision():
-                (picture,) = in_batches([each], 1, lambda batch: pipeline.generate(*zip(*batch, strict=True)))
+                (picture,) = in_batches([each], 1, lambda batch: pipeline.generate(*zip(*batch, strict=True)), full)
             write_bytes(file, encode_jpeg(picture))
 
     def text(self, part: str) -> tuple[Any, Any]:
@@ -151,6 +159,18 @@ class StableDiffusionXL(StableDiffusion):
         text = conditions["encoder_hidden_states"]
         predicted: torch.Tensor = self.denoiser(noisy, steps, text, added_cond_kwargs=added).sample
         return predicted
+
+
+def _exact(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of an autoencoder, in float32 also within `precision`: SDXL's overflows in less."""
+
+    def run(values: torch.Tensor, *arguments: Any, **options: Any) -> Any:
+        import torch
+
+        with torch.autocast(values.device.type, enabled=False):
+            return function(values.float(), *arguments, **options)
+
+    return run
 
 
 KINDS: Mapping[str, Callable[[Any], StableDiffusion]] = {

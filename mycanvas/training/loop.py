@@ -13,7 +13,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from mycanvas.errors import ModelError
 from mycanvas.io.progress import Progress
-from mycanvas.models.batches import main_memory_errors
+from mycanvas.models.batches import memory_errors
 from mycanvas.models.checkpoints import read_checkpoint, write_checkpoint
 from mycanvas.training.data import Draw, Example
 
@@ -93,19 +93,17 @@ def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> 
     with Progress("training", loop.steps, "step", done=begun) as progress:
         for step in range(begun, loop.steps):
             own = loop.draws(step)[processes.process_index :: processes.num_processes]
-            try:
-                with main_memory_errors():
-                    loss = _backward(cache, own, loop)
-            except torch.OutOfMemoryError as error:
-                raise ModelError(f"memory ran out in step {step + 1}; {LOWER}") from error
-            for weight in weights.values():
-                weight.grad = processes.reduce(torch.zeros_like(weight) if weight.grad is None else weight.grad, "sum")
-            norm = torch.nn.utils.clip_grad_norm_(weights.values(), MAX_NORM)
             is_kept = (step + 1) % settings.checkpoint_every == 0
-            if is_kept or step % LOSS_EVERY == 0 or step + 1 == loop.steps:
-                _look_at(processes.reduce(loss, "sum"), norm, step, processes)
-            optimizer.step()
-            optimizer.zero_grad()
+            with memory_errors(f"memory ran out in step {step + 1}; {LOWER}"):
+                loss = _backward(cache, own, loop)
+                for weight in weights.values():
+                    gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad
+                    weight.grad = processes.reduce(gradient, "sum")
+                norm = torch.nn.utils.clip_grad_norm_(weights.values(), MAX_NORM)
+                if is_kept or step % LOSS_EVERY == 0 or step + 1 == loop.steps:
+                    _look_at(processes.reduce(loss, "sum"), norm, step, processes)
+                optimizer.step()
+                optimizer.zero_grad()
             if is_kept and processes.is_main_process:
                 write_checkpoint(loop.checkpoint, weights, optimizer, step + 1)
             if settings.sample_every and (step + 1) % settings.sample_every == 0 and processes.is_main_process:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from mycanvas.dataset.composition import find_composition
 from mycanvas.dataset.pixels import Shown
@@ -160,6 +161,70 @@ def test_full_memory_is_reported_and_the_checkpoint_stays(lesson: Callable[..., 
     with pytest.raises(ModelError, match=r"memory ran out in step 3; run the same command with a higher --accumulate"):
         given.learn(steps=3, rate=1e-3)
     assert (given.output / "c.safetensors").exists()
+
+
+def test_memory_that_is_full_in_the_optimizer_is_reported_too(lesson: Callable[..., Lesson]) -> None:
+    given = lesson("sd15_images", "cd-lora")
+
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with register_optimizer_step_pre_hook(full), pytest.raises(ModelError, match="memory ran out in step 1; run the"):
+        given.learn(steps=1, rate=1e-3)
+
+
+class Pipeline:
+    """A pipeline in place of a model's; precisions: those of the denoiser when it was moved."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline, self.precisions = pipeline, []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pipeline, name)
+
+    def to(self, _: torch.device) -> None:
+        self.precisions.append(self._pipeline.unet.dtype)
+
+    def __call__(self, prompt: list[str], **_: Any) -> Any:
+        raise torch.OutOfMemoryError(f"CUDA out of memory for {prompt}")
+
+
+def test_model_has_its_precision_before_it_is_moved(tiny_model: TinyModel) -> None:
+    model = load_model(tiny_model("sdxl_images"), "tiny")
+    model.pipeline = Pipeline(model.pipeline)
+
+    model.place(torch.device("cpu"), torch.bfloat16, False)
+
+    assert model.pipeline.precisions == [torch.bfloat16]
+    assert model.pipeline.vae.dtype == torch.float32
+
+
+def test_memory_too_small_for_model_or_picture_is_reported(tiny_model: TinyModel, tmp_path: Path) -> None:
+    class Large(Pipeline):
+        def to(self, _: torch.device) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model = load_model(tiny_model("sd15_images"), "tiny")
+    model.pipeline = Large(model.pipeline)
+
+    with pytest.raises(ModelError, match="too small for the model; use --dtype bfloat16, a smaller model, or"):
+        model.place(torch.device("cpu"), torch.float32, False)
+    with pytest.raises(ModelError, match="too small for one picture; lower --resolution, use --dtype bfloat16"):
+        model.generate({tmp_path / "1.jpg": ("a dog", 0)}, 64, 1)
+
+
+def test_autoencoder_is_exact_at_low_precision(tiny_model: TinyModel, tmp_path: Path) -> None:
+    model = load_model(tiny_model("sdxl_images"), "tiny")
+    model.place(torch.device("cpu"), torch.bfloat16, False)
+    vae, precisions = model.pipeline.vae, []
+    for part in (vae.encoder.conv_out, vae.decoder.conv_out, model.denoiser.conv_out):
+        part.register_forward_hook(lambda _, __, output: precisions.append(output.dtype))
+
+    with model.precision():
+        model.to_latents(torch.zeros(1, 3, 64, 64))
+    model.generate({tmp_path / "1.jpg": ("a dog", 0)}, 64, 1)
+
+    assert precisions == [torch.float32, torch.bfloat16, torch.float32]
 
 
 def test_loss_that_is_not_finite_ends_the_training(lesson: Callable[..., Lesson]) -> None:
