@@ -46,6 +46,7 @@ def read_checkpoint(file: Path, weights: Mapping[str, torch.nn.Parameter], optim
 
     Raises:
         StoreError: it is damaged, or of other weights.
+        torch.OutOfMemoryError: memory is full.
     """
     if not file.exists():
         return 0
@@ -57,6 +58,8 @@ def read_checkpoint(file: Path, weights: Mapping[str, torch.nn.Parameter], optim
                 moments = {moment: stored.get_tensor(f"{moment}/{name}") for moment in MOMENTS}
                 states[index] = {"step": torch.tensor(float(steps)), **moments}
         optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
+    except torch.OutOfMemoryError:  # a RuntimeError too, but the file is good
+        raise
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StoreError(f"{file} cannot be used ({error}); delete it to train from the start") from error
     return steps

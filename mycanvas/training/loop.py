@@ -89,7 +89,8 @@ def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> 
     """
     settings, processes = loop.settings, loop.processes
     optimizer = torch.optim.AdamW(list(weights.values()), lr=loop.rate, weight_decay=WEIGHT_DECAY)
-    begun = read_checkpoint(loop.checkpoint, weights, optimizer)
+    with memory_errors(f"memory is too small to resume; {LOWER}"):
+        begun = read_checkpoint(loop.checkpoint, weights, optimizer)
     with Progress("training", loop.steps, "step", done=begun) as progress:
         for step in range(begun, loop.steps):
             own = loop.draws(step)[processes.process_index :: processes.num_processes]

@@ -17,6 +17,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from mycanvas.dataset.composition import find_composition
 from mycanvas.dataset.pixels import Shown
 from mycanvas.errors import ConfigError, ModelError, StoreError
+from mycanvas.models.checkpoints import read_checkpoint
 from mycanvas.models.learned import add_lora, add_tokens
 from mycanvas.models.trainable import StableDiffusion, load_model
 from mycanvas.training.data import Arm, Draw, Example, TrainingData
@@ -270,6 +271,19 @@ def test_damaged_checkpoint_is_refused(lesson: Callable[..., Lesson]) -> None:
 
     with pytest.raises(StoreError, match=r"c\.safetensors cannot be used .*; delete it to train from the start"):
         given.learn(steps=1, rate=1e-3)
+
+
+def test_checkpoint_is_not_blamed_for_full_memory(lesson: Callable[..., Lesson]) -> None:
+    given = lesson("sd15_images", "cd-lora")
+    given.learn(steps=2, rate=1e-3, checkpoint_every=2)
+    optimizer = torch.optim.AdamW(list(given.weights.values()))
+
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    optimizer.register_load_state_dict_pre_hook(full)
+    with pytest.raises(torch.OutOfMemoryError):
+        read_checkpoint(given.output / "c.safetensors", given.weights, optimizer)
 
 
 def test_loss_is_the_mean_error_where_pixels_count(lesson: Callable[..., Lesson]) -> None:
