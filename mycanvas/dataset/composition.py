@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mycanvas.dataset.class_pictures import ClassPicture
 from mycanvas.dataset.reader import open_dataset
 from mycanvas.dataset.records import Concept, Scene
 from mycanvas.errors import ConfigError, InputError
@@ -42,3 +44,25 @@ def find_composition(place: Path | str, name: str) -> Composition:
         raise InputError(f"scenes of {found} in {place} show {missing[0]}, which has no source photos")
     scenes = [scene for scene in dataset.scenes() if scene.composition == found]
     return Composition(name=found, concepts=sorted(shown, key=lambda concept: concept.name), scenes=scenes)
+
+
+def digest_of(composition: Composition, classes: Sequence[ClassPicture]) -> str:
+    """A digest of all from which a composition and its class pictures are learned: pictures, masks, and words."""
+    digest = hashlib.sha256()
+
+    def add(*parts: object) -> None:
+        for part in parts:
+            content = part if isinstance(part, bytes | memoryview) else repr(part).encode()
+            digest.update(len(content).to_bytes(8, "big"))
+            digest.update(content)
+
+    for concept in composition.concepts:
+        add(concept.token, concept.class_name)
+        for photo in concept.photos:
+            add(photo.id, photo.used, photo.image, photo.mask)
+    for scene in composition.scenes:
+        add(scene.id, scene.prompt, scene.background, scene.concept_tokens, scene.class_names, scene.source_images)
+        add(scene.image, scene.mask)
+    for picture in classes:
+        add(picture.class_name, picture.caption, picture.image)
+    return digest.hexdigest()

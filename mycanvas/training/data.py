@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,7 +78,7 @@ class Arm:
 
 
 class TrainingData:
-    """The examples of an arm. digest: of all its pictures, masks and prompts.
+    """The examples of an arm.
 
     Raises:
         InputError: there are none, or a prompt is too long.
@@ -93,7 +91,6 @@ class TrainingData:
         if not all(sources):
             raise InputError(f"{arm.composition.name} has no pictures for --source {name}; choose another source")
         self._sources, self._classes = list(map(_grouped, sources)), _grouped(_class_pictures(arm, classes))
-        self.digest = _digest(arm, classes, chain(*self._sources[0], *self._sources[-1], *self._classes))
 
     def draws(self, seed: int, step: int, count: int) -> list[Draw]:
         """The pictures of one step: `count`, and as many class pictures. Nothing else decides them."""
@@ -144,14 +141,3 @@ def _grouped(examples: Iterable[Example]) -> list[list[Example]]:
     for example in examples:
         groups.setdefault(example.group, []).append(example)
     return list(groups.values())
-
-
-def _digest(arm: Arm, classes: Sequence[ClassPicture], examples: Iterable[Example]) -> str:
-    photos = [photo for concept in arm.composition.concepts for photo in concept.photos]
-    masks = (each.mask or b"" for part in (photos, arm.composition.scenes) for each in part)
-    images = (each.image for part in (photos, arm.composition.scenes, classes) for each in part)
-    digest = hashlib.sha256()
-    for part in chain(images, masks, (each.prompt.encode() for each in examples)):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()

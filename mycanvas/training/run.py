@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mycanvas import __version__
 from mycanvas.dataset.class_pictures import ClassPicture, pictures_of
-from mycanvas.dataset.composition import find_composition
+from mycanvas.dataset.composition import Composition, digest_of, find_composition
 from mycanvas.errors import ConfigError, MissingExtra, StoreError
 from mycanvas.io.checked import write_checked
 from mycanvas.io.files import UNFINISHED, os_errors, remove_unfinished
@@ -20,14 +20,14 @@ from mycanvas.models import pick_device, pick_dtype
 from mycanvas.models.required import fetch_options
 from mycanvas.training.artefact import RECORD, SAMPLES, read_record, write_card, write_weights
 from mycanvas.training.data import Arm, TrainingData
+from mycanvas.training.generated import made_class_pictures
 from mycanvas.training.methods import METHODS
 from mycanvas.training.settings import Settings
 
 if TYPE_CHECKING:
+    import torch
     from accelerate import Accelerator
 
-    from mycanvas.models.trainable import StableDiffusion
-    from mycanvas.training.loop import Loop
 
 CHECKPOINT = "checkpoint.safetensors"
 LOCK, CLASSES, LOGS = ".lock", "class_pictures", "logs"
@@ -54,55 +54,50 @@ def train(data: Path, output: Path, settings: Settings) -> bool:
     """
     check_ownership(output, RECORD, lambda name: name in (LOCK, CLASSES, LOGS) or name.endswith(UNFINISHED))
     composition = find_composition(data, settings.composition)
+    nouns = {concept.class_name for concept in composition.concepts}
+    given = pictures_of(settings.regularization, nouns) if settings.regularization else None
     processes = _processes(settings, output)
     with os_errors(output):
         output.mkdir(parents=True, exist_ok=True)
     with locked(output / LOCK, output) if processes.is_main_process else nullcontext():
         if processes.is_main_process:
             remove_unfinished(output)
-        model, revision = _load(settings, processes)
-        arm = Arm(composition, settings, settings.resolution or model.resolution, model)
-        with processes.main_process_first():
-            classes = _classes(arm, revision, output)
-        return _train(arm, classes, revision, output, processes)
+        snapshot = fetch_options({"model": settings.model}, "diffusers")["model"]
+        device = processes.device if processes.num_processes > 1 else pick_device(settings.device)
+        record = _record(composition, settings, pick_dtype(settings.dtype, device))
+        record |= {"revision": snapshot.revision, "data": digest_of(composition, given or ())}
+        if _is_finished(output, record):
+            return False
+        arm = _load(composition, settings, snapshot.path, device)
+        classes = made_class_pictures(arm, snapshot.revision, output / CLASSES, processes) if given is None else given
+        _train(arm, classes, record, output, processes)
+        return True
 
 
 def _processes(settings: Settings, output: Path) -> Accelerator:
-    """The processes that train together, and where they log."""
+    """The processes that train together, and where they will log."""
     if missing := [name for name in ("accelerate", "peft") if find_spec(name) is None]:
         raise MissingExtra(missing[0], extra="models")
     from accelerate import Accelerator
 
     if settings.log and find_spec(settings.log) is None:
         raise ConfigError(f"--log {settings.log}: this package is not installed; run: pip install {settings.log}")
-    processes = Accelerator(cpu=settings.device == "cpu", log_with=settings.log, project_dir=output / LOGS)
-    processes.init_trackers("mycanvas")
-    return processes
+    return Accelerator(cpu=settings.device == "cpu", log_with=settings.log, project_dir=output / LOGS)
 
 
-def _load(settings: Settings, processes: Accelerator) -> tuple[StableDiffusion, str]:
-    """The model on its device, and the revision of its files."""
+def _load(composition: Composition, settings: Settings, folder: Path, device: torch.device) -> Arm:
     from mycanvas.models.trainable import load_model
 
-    snapshot = fetch_options({"model": settings.model}, "diffusers")["model"]
-    model = load_model(snapshot.path, settings.model)
+    model = load_model(folder, settings.model)
     if (settings.resolution or 0) % model.multiple:
         raise ConfigError(f"expected --resolution that is a multiple of {model.multiple}, got {settings.resolution}")
-    device = processes.device if processes.num_processes > 1 else pick_device(settings.device)
     model.place(device, pick_dtype(settings.dtype, device), settings.checkpointing)
-    return model, snapshot.revision
+    return Arm(composition, settings, settings.resolution or model.resolution, model)
 
 
-def _classes(arm: Arm, revision: str, output: Path) -> Sequence[ClassPicture]:
-    from mycanvas.training.generated import made_class_pictures
-
-    settings, nouns = arm.settings, sorted({concept.class_name for concept in arm.concepts})
-    if settings.regularization:
-        return pictures_of(settings.regularization, nouns)
-    return made_class_pictures(arm.model, revision, nouns, settings.class_pictures, arm.resolution, output / CLASSES)
-
-
-def _train(arm: Arm, classes: Sequence[ClassPicture], revision: str, output: Path, processes: Accelerator) -> bool:
+def _train(
+    arm: Arm, classes: Sequence[ClassPicture], record: Mapping[str, Any], output: Path, processes: Accelerator
+) -> None:
     from mycanvas.models.learned import add_lora, add_tokens
     from mycanvas.training.loop import Cache, Loop, fit
 
@@ -110,39 +105,37 @@ def _train(arm: Arm, classes: Sequence[ClassPicture], revision: str, output: Pat
     words = arm.words() if method.tokens else {}
     learned = {part: add_tokens(*model.text(part), words) for part, _ in model.encoders if words}
     data = TrainingData(arm, classes)
+    weights = add_lora(model.denoiser, method.layers, None if method.full else settings.rank, settings.seed)
+    weights |= {f"embeddings{part}": each for part, each in learned.items()}
     loop = Loop(
         draws=lambda step: data.draws(settings.seed, step, settings.batch_size),
         settings=settings,
-        steps=settings.steps or default_steps(len(arm.concepts)),
-        rate=method.rate(settings.batch_size) if settings.learning_rate is None else settings.learning_rate,
+        steps=record["steps"],
+        rate=record["learning_rate"],
         processes=processes,
         checkpoint=output / CHECKPOINT,
         sample=lambda step: _sample(arm, step, output),
     )
-    record = _record(arm, loop, words) | {"revision": revision, "data": data.digest}
-    if _is_finished(output, record):
-        return False
-    weights = add_lora(model.denoiser, method.layers, None if method.full else settings.rank, settings.seed)
-    weights |= {f"embeddings{part}": each for part, each in learned.items()}
     if processes.is_main_process:
-        write_checked(output / RECORD, record | {"finished": False})
+        write_checked(output / RECORD, {**record, "finished": False})
+    processes.init_trackers("mycanvas")
     fit(Cache(model, list(words)), weights, loop)
     if processes.is_main_process:
         write_weights(output, model, {part: dict(zip(words, each, strict=True)) for part, each in learned.items()})
-        write_card(output, model, record, _sample(arm, loop.steps, output))
-        write_checked(output / RECORD, record | {"finished": True})
+        about = {**record, "resolution": arm.resolution, "tokens": list(words)}
+        write_card(output, model, about, _sample(arm, loop.steps, output))
+        write_checked(output / RECORD, {**record, "finished": True})
         (output / CHECKPOINT).unlink(missing_ok=True)
     processes.end_training()
-    return True
 
 
-def _record(arm: Arm, loop: Loop, tokens: Iterable[str]) -> dict[str, Any]:
-    """Everything that the weights depend on, beside the files of the model and the data."""
-    settings = arm.settings.model_dump(mode="json", exclude={*arm.settings.runtime_fields, "regularization"})
-    concrete = {"steps": loop.steps, "learning_rate": loop.rate, "resolution": arm.resolution}
-    concepts = {each.token: each.class_name for each in arm.concepts}
-    used = {"dtype": str(arm.model.dtype), "mycanvas": __version__, "tokens": list(tokens), "concepts": concepts}
-    return settings | concrete | used
+def _record(composition: Composition, settings: Settings, dtype: torch.dtype) -> dict[str, Any]:
+    """Everything that the weights depend on, beside the files of the model and the data; known before they are read."""
+    given = settings.model_dump(mode="json", exclude={*settings.runtime_fields, "regularization"})
+    method, concepts = METHODS[settings.method], {each.token: each.class_name for each in composition.concepts}
+    rate = method.rate(settings.batch_size) if settings.learning_rate is None else settings.learning_rate
+    concrete = {"steps": settings.steps or default_steps(len(concepts)), "learning_rate": rate, "dtype": str(dtype)}
+    return given | concrete | {"mycanvas": __version__, "concepts": concepts}
 
 
 def _sample(arm: Arm, step: int, output: Path) -> dict[str, str]:

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from mycanvas.dataset.class_pictures import ClassPicture
-from mycanvas.dataset.composition import find_composition
+from mycanvas.dataset.composition import digest_of, find_composition
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.io.images import encode_jpeg
 from mycanvas.training.data import Arm, Example, TrainingData
+from mycanvas.training.generated import made_class_pictures
 from mycanvas.training.settings import Settings
 from tests.tiny_models.tokenizers import clip_tokenizer
 
@@ -79,15 +80,51 @@ def test_as_many_class_pictures_are_added(arm: MakeArm) -> None:
     assert examples[8].show().pixels.shape == (48, 96, 3)
 
 
-def test_digest_follows_prompts_and_pictures(arm: MakeArm) -> None:
-    given = arm()
-    fewer = replace(given, composition=replace(given.composition, scenes=given.composition.scenes[1:]))
-    arms = [given, fewer, arm(prompting="gen4gen"), arm(seed=1)]
+def test_processes_share_the_class_pictures_to_be_made(arm: MakeArm, tmp_path: Path) -> None:
+    """One that made all would let the others wait longer than NCCL allows."""
+    made: list[set[str]] = []
 
-    digests = [TrainingData(each, ()).digest for each in arms]
+    class Model(SimpleNamespace):
+        def generate(self, pictures: dict[Path, Any], *_: int) -> None:
+            made.append({f"{path.parent.name}/{path.name}" for path in pictures})
 
-    assert len({*digests, TrainingData(given, [class_picture()]).digest}) == 5
-    assert TrainingData(arm(), ()).digest == digests[0]
+    given = arm(class_pictures=3)
+    given = replace(given, model=Model())  # type: ignore[arg-type]
+    for index in range(2):
+        processes: Any = SimpleNamespace(process_index=index, num_processes=2, wait_for_everyone=lambda: None)
+        with pytest.raises(InputError, match="cannot be read"):  # the other's
+            made_class_pictures(given, "r", tmp_path, processes)
+
+    names = sorted({concept.class_name for concept in given.concepts})
+    assert [len(share) for share in made] == [3, 3]
+    assert made[0] | made[1] == {f"{name}/{seed}.jpg" for name in names for seed in range(3)}
+
+
+def test_digest_follows_all_that_is_learned_and_nothing_else(arm: MakeArm) -> None:
+    given = arm().composition
+    scene, concept = given.scenes[0], given.concepts[0]
+    photo = concept.photos[0]
+
+    def with_scene(**changed: Any) -> str:
+        return digest_of(replace(given, scenes=[replace(scene, **changed), *given.scenes[1:]]), ())
+
+    def with_photo(**changed: Any) -> str:
+        photos = (replace(photo, **changed), *concept.photos[1:])
+        return digest_of(replace(given, concepts=[replace(concept, photos=photos), *given.concepts[1:]]), ())
+
+    digests = [
+        digest_of(given, ()),
+        digest_of(given, [class_picture()]),
+        digest_of(given, [class_picture("a ball")]),
+        with_scene(image=photo.image),
+        with_scene(mask=given.scenes[1].mask),
+        with_scene(prompt="a <ball> ball", background=""),
+        with_photo(image=scene.image),
+        with_photo(mask=None),
+        with_photo(used=not photo.used),
+    ]
+    assert len(set(digests)) == len(digests)
+    assert digest_of(arm().composition, ()) == with_scene(rank=4) == digests[0]
 
 
 def test_loss_counts_less_outside_of_objects(arm: MakeArm) -> None:

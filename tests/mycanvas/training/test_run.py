@@ -11,12 +11,17 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from accelerate import tracking
+from accelerate.tracking import GeneralTracker
+from accelerate.utils import LoggerType
 from safetensors.torch import load_file
 
 import mycanvas
@@ -107,7 +112,7 @@ def test_five_concepts_train_with_the_prompts_of_gen4gen(
 
     record = json.loads((folder / "training.json").read_text())
     assert record["finished"]
-    assert len(record["tokens"]) == 6
+    assert len(record["concepts"]) == 5
     assert len(list((folder / "embeddings").glob("*.clip_g.safetensors"))) == 6
 
 
@@ -137,11 +142,12 @@ def test_killed_training_resumes_to_the_same_weights_bit_for_bit(
     assert not (killed / "checkpoint.safetensors").exists()
 
 
-def test_finished_training_is_kept_and_another_one_is_refused(
-    run: Train, compositions: dict[int, str], tmp_path: Path
+def test_finished_training_is_kept_and_another_one_is_refused_before_a_model_is_loaded(
+    run: Train, compositions: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = run(tmp_path / "out", "sd15_images", compositions[2], method="db-lora", source="photos")
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    monkeypatch.setattr("mycanvas.models.trainable.KINDS", {})
 
     run(folder, "sd15_images", compositions[2], method="db-lora", source="photos", accumulate=2)
     with pytest.raises(
@@ -150,6 +156,41 @@ def test_finished_training_is_kept_and_another_one_is_refused(
         run(folder, "sd15_images", compositions[2], method="db-lora", source="scenes", seed=7)
 
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+class Tracker(GeneralTracker):
+    """A tracker of losses in place of TensorBoard's. losses: by the step, of each run that it was started for."""
+
+    name, requires_logging_directory = "tensorboard", True
+    losses: ClassVar[list[dict[int, float]]] = []
+
+    def __init__(self, project: str, folder: str) -> None:  # noqa: ARG002 - as accelerate calls it
+        super().__init__()
+        self.losses.append({})
+
+    tracker = property(lambda self: self)
+
+    def store_init_configuration(self, values: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def log(self, values: dict[str, Any], step: int | None, **_: Any) -> None:
+        self.losses[-1][step or 0] = values["loss"]
+
+
+def test_loss_is_logged_but_nothing_of_a_finished_training(
+    run: Train, compositions: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("tensorboard")
+    module.__spec__ = ModuleSpec("tensorboard", None)
+    monkeypatch.setitem(sys.modules, "tensorboard", module)
+    monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, "tensorboard", Tracker)
+    monkeypatch.setattr(tracking, "_available_trackers", [LoggerType.TENSORBOARD])
+
+    for _ in range(2):
+        run(tmp_path / "out", "sd15_images", compositions[2], log="tensorboard", source="photos")
+
+    (losses,) = Tracker.losses
+    assert list(losses) == [0, 1]
 
 
 def test_class_pictures_are_made_once_for_all_trainings(
