@@ -185,7 +185,8 @@ def _counter(folder: Path, adapters: Adapters) -> CountTokens:
         if used := next((token for token in adapters.tokens if token in known), None):
             raise InputError(f"the token {used} is already in the model's tokenizer; train with another token")
         tokenizer.add_tokens(list(adapters.tokens))
-    return token_counter(tokenizers) if tokenizers else lambda _: 0
+    count = token_counter(tokenizers)
+    return (lambda text: count(adapters.expanded(text))) if tokenizers else lambda _: 0
 
 
 def _generate(model: TextToImage, requests: Sequence[Request], folder: Path, batch_size: int, total: int) -> int:

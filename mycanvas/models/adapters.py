@@ -43,13 +43,18 @@ class Lora:
 class Embedding:
     """The embedding of a new token.
 
-    path: its file. token: "<dog6>". encoder: one of ENCODERS; None: not stated. vector: float [D].
+    path: its file. token: "<dog6>". encoder: one of ENCODERS; None: not stated. vectors: float [N, D].
     """
 
     path: Path
     token: str
     encoder: str | None
-    vector: torch.Tensor
+    vectors: torch.Tensor
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Those that diffusers puts in place of the token, one for each vector: "<dog6>", "<dog6>_1"."""
+        return (self.token, *(f"{self.token}_{index}" for index in range(1, len(self.vectors))))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +67,13 @@ class Adapters:
     @property
     def tokens(self) -> tuple[str, ...]:
         """The new tokens."""
-        return tuple(dict.fromkeys(embedding.token for embedding in self.embeddings))
+        return tuple(dict.fromkeys(token for embedding in self.embeddings for token in embedding.tokens))
+
+    def expanded(self, prompt: str) -> str:
+        """A prompt as the text encoders read it, with a token for each vector."""
+        for token, tokens in {each.token: each.tokens for each in self.embeddings}.items():
+            prompt = prompt.replace(token, " ".join(tokens))
+        return prompt
 
 
 def find_adapters(loras: Sequence[str], embeddings: Sequence[Path]) -> Adapters:
@@ -160,7 +171,7 @@ def _files(place: Path) -> Sequence[Path]:
 
 
 def _embeddings(path: Path) -> Iterator[Embedding]:
-    """The embeddings in a file: {token: vector}, or, as for SDXL elsewhere, a vector for each of ENCODERS."""
+    """The embeddings in a file: {token: vectors}, or, as for SDXL elsewhere, vectors for each of ENCODERS."""
     from safetensors.torch import load_file
 
     keys = _keys(path)
@@ -169,15 +180,15 @@ def _embeddings(path: Path) -> Iterator[Embedding]:
     token = name.removesuffix(f".{suffix}") if suffix else name
     if set(keys) != set(ENCODERS) and len(keys) != 1:
         raise InputError(
-            f"{path} has {len(keys)} tensors; expected the vector of one token, or one each named {', '.join(ENCODERS)}"
+            f"{path} has {len(keys)} tensors; expected the vectors of one token, or one each named "
+            f"{', '.join(ENCODERS)}"
         )
     for key, tensor in load_file(path).items():
-        vector = tensor.reshape(-1) if tensor.ndim == 2 and tensor.shape[0] == 1 else tensor
-        if vector.ndim != 1:
-            raise InputError(f"{path} has a tensor of shape {list(tensor.shape)}; expected one vector for its token")
-        alone = len(keys) == 1 and key not in (*ENCODERS, "emb_params")
-        encoder = key if key in ENCODERS else suffix
-        yield Embedding(path=path, token=key if alone else token, encoder=encoder, vector=vector)
+        if tensor.ndim not in (1, 2) or not tensor.numel():
+            raise InputError(f"{path} has a tensor of shape {list(tensor.shape)}; expected vectors for its token")
+        named = key if len(keys) == 1 and key not in (*ENCODERS, "emb_params") else token
+        encoder, vectors = key if key in ENCODERS else suffix, tensor.reshape(-1, tensor.shape[-1])
+        yield Embedding(path=path, token=named, encoder=encoder, vectors=vectors)
 
 
 def _add_embeddings(pipeline: Any, embeddings: Sequence[Embedding]) -> None:
@@ -190,7 +201,7 @@ def _add_embeddings(pipeline: Any, embeddings: Sequence[Embedding]) -> None:
         tokenizer, text_encoder = encoders[_encoder_for(embedding, encoders)]
         try:
             pipeline.load_textual_inversion(
-                {embedding.token: embedding.vector},
+                {embedding.token: embedding.vectors},
                 token=embedding.token,
                 tokenizer=tokenizer,
                 text_encoder=text_encoder,
@@ -226,11 +237,11 @@ def _encoder_for(embedding: Embedding, encoders: Mapping[str, tuple[Any, Any]]) 
     if embedding.encoder is not None:
         index = ENCODERS.index(embedding.encoder)
         names = names[index : index + 1]
-    fitting = [name for name in names if sizes[name] == len(embedding.vector)]
+    fitting = [name for name in names if sizes[name] == embedding.vectors.shape[1]]
     if not fitting:
         expected = " or ".join(str(size) for size in sorted(set(sizes.values())))
         raise ModelError(
-            f"{embedding.path} was trained for another model: its vector has {len(embedding.vector)} numbers; "
+            f"{embedding.path} was trained for another model: its vectors have {embedding.vectors.shape[1]} numbers; "
             f"expected {expected}"
         )
     return fitting[0]
@@ -241,10 +252,13 @@ def _add_lora(pipeline: Any, path: Path, name: str) -> None:
     kind = type(pipeline).__name__
     if not hasattr(pipeline, "load_lora_weights"):
         raise ModelError(f"a {kind} takes no LoRA; omit --lora")
+    given = {"weight_name": path.name, "adapter_name": name, "use_safetensors": True, "local_files_only": True}
+    denoiser: Any = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
     try:
-        pipeline.load_lora_weights(
-            path.parent, weight_name=path.name, adapter_name=name, use_safetensors=True, local_files_only=True
-        )
+        if _is_bare(path, denoiser):
+            denoiser.load_lora_adapter(path.parent, prefix=None, **given)
+        else:
+            pipeline.load_lora_weights(path.parent, **given)
     except (ValueError, RuntimeError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError) as error:
         first = str(error).strip().split("\n")[0]
         raise ModelError(f"{path} does not fit this {kind}: it was trained for another model ({first})") from error
@@ -255,6 +269,12 @@ def _add_lora(pipeline: Any, path: Path, name: str) -> None:
             f"{path} does not fit this {kind}: {loaded} of its {layers} layers were found; it was trained for another "
             "model, or in a format that diffusers does not read"
         )
+
+
+def _is_bare(path: Path, denoiser: Any) -> bool:
+    """Whether a file names layers as a denoiser does, as its `save_lora_adapter` writes them."""
+    layers = {name for name, _ in denoiser.named_modules()} if denoiser else set()
+    return all(key.partition(".lora_")[0] in layers for key in _keys(path))
 
 
 def _layers(pipeline: Any, name: str, *, text: bool = False) -> int:

@@ -44,7 +44,8 @@ def lora_file(
                 start = {"bare": "", "ai-toolkit": "diffusion_model."}.get(form, f"{part}.") + name
                 tensors |= {f"{start}.lora_A.weight": down, f"{start}.lora_B.weight": up}
     path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {f"{part}.r": RANK, f"{part}.lora_alpha": alpha, f"{part}.target_modules": [layers]}
+    prefix = "" if form == "bare" else f"{part}."
+    metadata = {f"{prefix}r": RANK, f"{prefix}lora_alpha": alpha, f"{prefix}target_modules": [layers]}
     save_file(tensors, path, {"lora_adapter_metadata": json.dumps(metadata)} if alpha else None)
     return path
 

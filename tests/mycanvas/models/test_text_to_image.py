@@ -174,16 +174,25 @@ def test_lora_of_a_transformer_in_another_trainer_s_names_is_found(tiny_model: T
 def test_alpha_in_a_file_counts(tiny_model: TinyModel, tmp_path: Path) -> None:
     folder = tiny_model("sd15_images")
     plain = lora_file(tmp_path / "a.safetensors", folder)
-    halved = lora_file(tmp_path / "b.safetensors", folder, alpha=RANK / 2)
+    half = picture(folder, f"{plain}:0.5")
 
-    assert abs(picture(folder, str(halved)) - picture(folder, f"{plain}:0.5")).max() <= 1
-    assert abs(picture(folder, str(halved)) - picture(folder, str(plain))).max() > 1
+    for form in ("diffusers", "bare"):
+        file = lora_file(tmp_path / f"{form}.safetensors", folder, form=form, alpha=RANK / 2)
+        assert abs(picture(folder, str(file)) - half).max() <= 1
+        assert abs(picture(folder, str(file)) - picture(folder, str(plain))).max() > 1
+
+
+def test_lora_that_the_denoiser_saved_itself_is_read(tiny_model: TinyModel, tmp_path: Path) -> None:
+    folder = tiny_model("sdxl_images")
+    given = loaded(folder, [str(lora_file(tmp_path / "a.safetensors", folder, alpha=RANK / 2))])
+    given.pipeline.unet.save_lora_adapter(tmp_path, adapter_name="lora_0", weight_name="b.safetensors")
+
+    assert abs(picture(folder, str(tmp_path / "b.safetensors")) - given.generate(PROMPTS[:1], [0])).max() <= 1
 
 
 def test_lora_of_another_model_is_refused(tiny_model: TinyModel, tmp_path: Path) -> None:
     sd15, sdxl = tiny_model("sd15_images"), tiny_model("sdxl_images")
     foreign = lora_file(tmp_path / "sdxl.safetensors", sdxl)
-    bare = lora_file(tmp_path / "bare.safetensors", sd15, form="bare")
     own = load_file(lora_file(tmp_path / "own.safetensors", sd15))
     key = min(own)
     more = {key.replace("down_blocks.0", "down_blocks.7"): own[key]} | own
@@ -192,8 +201,6 @@ def test_lora_of_another_model_is_refused(tiny_model: TinyModel, tmp_path: Path)
 
     with pytest.raises(ModelError, match=r"sdxl.safetensors does not fit this StableDiffusionPipeline: it was trained"):
         loaded(sd15, [str(foreign)])
-    with pytest.raises(ModelError, match=f"0 of its {layers} layers were found; it was trained for another model, or"):
-        loaded(sd15, [str(bare)])
     with pytest.raises(ModelError, match=f"{layers} of its {layers + 1} layers were found"):
         loaded(sd15, [str(tmp_path / "more.safetensors")])
 
@@ -239,6 +246,24 @@ def test_new_tokens_are_read_by_every_text_encoder(tiny_model: TinyModel, tmp_pa
             assert tokenizer.tokenize("a <dog6> dog") == ["a</w>", "<dog6>", "dog</w>"]
 
 
+@pytest.mark.parametrize("key", ["emb_params", "<dog6>"])
+def test_all_vectors_of_a_token_are_read(tiny_model: TinyModel, tmp_path: Path, key: str) -> None:
+    folder, vectors = tiny_model("sd15_images"), torch.randn(3, 32, generator=torch.Generator().manual_seed(0))
+    save_file({key: vectors}, tmp_path / "<dog6>.safetensors")
+    for index, vector in enumerate(vectors):
+        save_file({f"<one{index}>": vector.clone()}, tmp_path / f"<one{index}>.safetensors")
+
+    several = loaded(folder, embeddings=[tmp_path / "<dog6>.safetensors"])
+    each = loaded(folder, embeddings=[tmp_path / f"<one{index}>.safetensors" for index in range(3)])
+
+    one = several.generate(["a <dog6> dog in a garden"], [0]).astype(int)
+    assert abs(one - each.generate(["a <one0> <one1> <one2> dog in a garden"], [0])).max() <= 1
+    assert abs(one - each.generate(["a <one0> dog in a garden"], [0])).max() > 1
+    adapters = find_adapters([], [tmp_path / "<dog6>.safetensors"])
+    assert adapters.expanded("a <dog6> dog") == "a <dog6> <dog6>_1 <dog6>_2 dog"
+    assert adapters.tokens == ("<dog6>", "<dog6>_1", "<dog6>_2")
+
+
 def test_text_after_a_new_token_reaches_the_pooled_embedding(tiny_model: TinyModel, tmp_path: Path) -> None:
     file = embedding_file(tmp_path / "<dog6>.safetensors", {"clip_l": 32, "clip_g": 48})
     pipeline = loaded(tiny_model("sdxl_images"), embeddings=[file]).pipeline
@@ -254,15 +279,15 @@ def test_embeddings_that_do_not_fit_are_refused(tiny_model: TinyModel, tmp_path:
     large = embedding_file(tmp_path / "<cat2>.safetensors", {"<cat2>": 768})
     used = embedding_file(tmp_path / "used.safetensors", {"dog</w>": 32})
     many = embedding_file(tmp_path / "many.safetensors", {"<a>": 32, "<b>": 32})
-    save_file({"<dog6>": torch.zeros(3, 32)}, tmp_path / "rows.safetensors")
+    save_file({"<dog6>": torch.zeros(2, 3, 32)}, tmp_path / "rows.safetensors")
     (tmp_path / "none").mkdir()
     wrong: list[tuple[Path, Path, str]] = [
-        (sd15, large, "was trained for another model: its vector has 768 numbers; expected 32"),
+        (sd15, large, "was trained for another model: its vectors have 768 numbers; expected 32"),
         (sdxl, small, "<dog6> has no embedding for this model's text_encoder_2; expected one file for each"),
         (sd15, used, "already in tokenizer vocabulary"),
         (tiny_model("z_image"), small, "a ZImagePipeline has no new tokens; omit --embeddings"),
-        (sd15, many, "has 2 tensors; expected the vector of one token"),
-        (sd15, tmp_path / "rows.safetensors", r"has a tensor of shape \[3, 32\]; expected one vector"),
+        (sd15, many, "has 2 tensors; expected the vectors of one token"),
+        (sd15, tmp_path / "rows.safetensors", r"has a tensor of shape \[2, 3, 32\]; expected vectors"),
         (sd15, tmp_path / "none", "has no .safetensors files; expected one for each new token"),
     ]
 
