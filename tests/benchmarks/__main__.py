@@ -17,6 +17,7 @@ BENCHMARKS = (
     "bench_million",
     "bench_paint",
     "bench_repaint",
+    "bench_training",
 )
 
 
