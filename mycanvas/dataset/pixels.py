@@ -15,7 +15,7 @@ from PIL import Image
 from mycanvas.dataset.records import Encoded, Photo, Scene
 from mycanvas.errors import InputError
 from mycanvas.io.formats import DECODER_ERRORS
-from mycanvas.io.images import Rgb, decode, decode_mask, decode_rgb, quiet_decoding
+from mycanvas.io.images import Rgb, decode, decode_mask, decode_rgb, quiet_decoding, upright_size
 
 SMALL_SHARE, SMALL, LARGE = 0.66, (1 / 3, 1.0), (1.2, 1.4)
 """Custom Diffusion's resize augmentation: the share of reduced photos, and the scales of these and of enlarged ones."""
@@ -27,10 +27,10 @@ GREY, WHITE = (128, 128, 128), (255, 255, 255)
 
 
 class Shown(NamedTuple):
-    """A picture as the model sees it: uint8 [H, W, 3], and the loss's weight of each pixel, float32 [H, W]."""
+    """A picture as the model sees it: uint8 [H, W, 3]. weight: the loss's, float32 [H, W]; None: 1 everywhere."""
 
     pixels: Rgb
-    weight: NDArray[np.float32]
+    weight: NDArray[np.float32] | None
 
 
 class Zoom(NamedTuple):
@@ -51,8 +51,10 @@ def draw_zoom(rng: np.random.Generator) -> Zoom:
 def show_scene(scene: Scene, resolution: int, multiple: int, outside: float) -> Shown:
     """A whole scene. outside: the loss's weight where there is no object."""
     with _named(f"scene {scene.id}"), Image.open(io.BytesIO(scene.mask), formats=["PNG"]) as mask:
-        size = _size(mask, resolution, multiple)
-        pixels = decode(scene.image, max(size)).image.resize(size, Image.Resampling.LANCZOS)
+        size = _size(mask.size, resolution, multiple)
+        pixels = _resized(decode(scene.image, max(size)).image, size)
+        if outside == 1:  # the mask has no effect, and decoding it would take a tenth of the time
+            return Shown(np.asarray(pixels), None)
         objects = np.asarray(mask.resize(size, Image.Resampling.NEAREST)) > 0
     return Shown(np.asarray(pixels), _weight(objects, outside))
 
@@ -60,18 +62,19 @@ def show_scene(scene: Scene, resolution: int, multiple: int, outside: float) -> 
 def show_class_picture(image: Encoded, resolution: int, multiple: int) -> Shown:
     """A whole class picture."""
     with _named("a class picture"):
-        picture = decode(image).image.convert("RGB")
-    size = _size(picture, resolution, multiple)
-    return Shown(np.asarray(picture.resize(size, Image.Resampling.LANCZOS)), np.ones(size[::-1], np.float32))
+        size = _size(upright_size(image), resolution, multiple)
+        picture = decode(image, max(size)).image.convert("RGB")
+    return Shown(np.asarray(_resized(picture, size)), None)
 
 
 def show_photo(photo: Photo, zoom: Zoom, resolution: int, outside: float) -> Shown:
     """A source photo at a random place of a grey square, or a part of it; the loss counts only where the photo is."""
+    longer = zoom.scale * resolution
     with _named(f"the source photo {photo.id}"):
-        pixels = Image.fromarray(decode_rgb(photo.image))
+        pixels = Image.fromarray(decode_rgb(photo.image, math.ceil(longer)))
         is_masked = photo.mask and photo.used  # masks of photos that are not used are rarely right
         objects = decode_mask(photo.mask or b"") > 0.5 if is_masked else np.ones(pixels.size[::-1], bool)
-    scale, rng = zoom.scale * resolution / max(pixels.size), np.random.default_rng(zoom.seed)
+    scale, rng = longer / max(pixels.size), np.random.default_rng(zoom.seed)
     size = max(1, round(pixels.width * scale)), max(1, round(pixels.height * scale))
     free = [sorted((0, resolution - side)) for side in size]
     x, y = (int(rng.integers(low, high + 1)) for low, high in free)
@@ -110,10 +113,15 @@ def _cutout(photo: Photo) -> Image.Image:
     return whole.crop(whole.getchannel("A").getbbox())
 
 
-def _size(picture: Image.Image, resolution: int, multiple: int) -> tuple[int, int]:
+def _resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _size(whole: tuple[int, int], resolution: int, multiple: int) -> tuple[int, int]:
     """A size of about resolution² pixels. Nothing is cropped, as captions and masks are of the whole picture."""
-    scale = resolution / math.sqrt(picture.width * picture.height) / multiple
-    return max(1, round(picture.width * scale)) * multiple, max(1, round(picture.height * scale)) * multiple
+    scale = resolution / math.sqrt(math.prod(whole)) / multiple
+    width, height = (max(1, round(side * scale)) * multiple for side in whole)
+    return width, height
 
 
 def _weight(objects: NDArray[np.bool_], outside: float) -> NDArray[np.float32]:

@@ -31,4 +31,4 @@ def to_srgb(image: Image.Image) -> Image.Image:
                 return converted or image.convert("RGB")
         except (ImageCms.PyCMSError, OSError):
             pass
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -100,9 +100,13 @@ def decode(data: bytes | memoryview, side: int | None = None, *, min_side: int =
     return Decoded(pixels if pixels.mode == "RGB" else hide_invisible(pixels), flaw)
 
 
-def decode_rgb(data: bytes | memoryview) -> Rgb:
-    """Decode an image to uint8 [H, W, 3] at its own size, on grey where it is transparent; otherwise as `decode`."""
-    pixels, alpha = _decoded(data, None, 1)
+def decode_rgb(data: bytes | memoryview, side: int | None = None) -> Rgb:
+    """Decode an image to uint8 [H, W, 3], on grey where it is transparent; otherwise as `decode`.
+
+    Its size stays; but of a JPEG, where a `side` is given, it may be a half, a fourth or an eighth, if that still has
+    so many pixels along the longer side.
+    """
+    pixels, alpha = _decoded(data, side, 1)
     return np.asarray(pixels if alpha is None else on_grey(pixels, alpha))
 
 

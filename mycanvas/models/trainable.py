@@ -103,9 +103,9 @@ class StableDiffusion:
         return {"encoder_hidden_states": embeddings}
 
     def to_latents(self, pixels: torch.Tensor) -> torch.Tensor:
-        """float32 [N, 3, H, W] in [-1, 1] -> float32 [N, C, H / cell, W / cell]; no random draws."""
+        """uint8 [N, H, W, 3] -> float32 [N, C, H / cell, W / cell]; no random draws."""
         vae = self.pipeline.vae
-        latents: torch.Tensor = vae.encode(pixels.to(self.device)).latent_dist.mode()
+        latents: torch.Tensor = vae.encode(scaled(pixels.to(self.device))).latent_dist.mode()
         return latents.float() * vae.config.scaling_factor
 
     def errors(
@@ -159,6 +159,11 @@ class StableDiffusionXL(StableDiffusion):
         text = conditions["encoder_hidden_states"]
         predicted: torch.Tensor = self.denoiser(noisy, steps, text, added_cond_kwargs=added).sample
         return predicted
+
+
+def scaled(pixels: torch.Tensor) -> torch.Tensor:
+    """uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in [-1, 1]."""
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _exact(function: Callable[..., Any]) -> Callable[..., Any]:

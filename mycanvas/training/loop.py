@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import torch
-from torch.nn.functional import adaptive_avg_pool2d
 
 from mycanvas.errors import ModelError
 from mycanvas.io.progress import Progress
@@ -47,10 +47,15 @@ class Cache:
         """[C, h, w], and the loss's weight [1, h, w]. Each is computed alone: nothing depends on the order."""
         if example not in self._latents:
             pixels, weight = example.show()
-            inputs = torch.tensor(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+            # Not `torch.tensor`: memory that it aligns is not used again for the next picture.
+            inputs = torch.from_numpy(pixels.copy())[None]
             with torch.no_grad():
                 latents = self.model.to_latents(inputs)[0].cpu()
-            self._latents[example] = latents, adaptive_avg_pool2d(torch.tensor(weight)[None], latents.shape[1:])
+            weights = torch.ones(1, 1, 1).expand(1, *latents.shape[1:])
+            if weight is not None:
+                small = cv2.resize(weight, latents.shape[:0:-1], interpolation=cv2.INTER_AREA)
+                weights = torch.from_numpy(small)[None]
+            self._latents[example] = latents, weights
         return self._latents[example]
 
     def conditions(self, prompts: Sequence[str]) -> Conditions:
@@ -98,8 +103,9 @@ def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> 
             with memory_errors(f"memory ran out in step {step + 1}; {LOWER}"):
                 loss = _backward(cache, own, loop)
                 for weight in weights.values():
-                    gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad
-                    weight.grad = processes.reduce(gradient, "sum")
+                    weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+                    if processes.num_processes > 1:
+                        weight.grad = processes.reduce(weight.grad, "sum")
                 norm = torch.nn.utils.clip_grad_norm_(weights.values(), MAX_NORM)
                 if is_kept or step % LOSS_EVERY == 0 or step + 1 == loop.steps:
                     _look_at(processes.reduce(loss, "sum"), norm, step, processes)

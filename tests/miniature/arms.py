@@ -19,7 +19,7 @@ from mycanvas.english import listed, with_article
 from mycanvas.io.images import Rgb
 from mycanvas.metrics.protocol import Prompt
 from mycanvas.models.learned import add_lora, add_tokens
-from mycanvas.models.trainable import Conditions, StableDiffusion
+from mycanvas.models.trainable import Conditions, StableDiffusion, scaled
 from mycanvas.prompts import MAX_TOKENS
 from mycanvas.training.data import Arm, Draw, TrainingData
 from mycanvas.training.loop import Cache, Loop, fit
@@ -97,7 +97,7 @@ class ToyModel(StableDiffusion):
 
     def to_latents(self, pixels: torch.Tensor) -> torch.Tensor:
         """The pixels."""
-        return pixels
+        return scaled(pixels)
 
     def predict(self, noisy: torch.Tensor, steps: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """The velocity."""

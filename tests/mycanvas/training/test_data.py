@@ -14,8 +14,9 @@ import pytest
 
 from mycanvas.dataset.class_pictures import ClassPicture
 from mycanvas.dataset.composition import digest_of, find_composition
+from mycanvas.dataset.pixels import Zoom, show_photo
 from mycanvas.errors import ConfigError, InputError
-from mycanvas.io.images import encode_jpeg
+from mycanvas.io.images import decode_rgb, encode_jpeg, quiet_decoding
 from mycanvas.training.data import Arm, Example, TrainingData
 from mycanvas.training.generated import made_class_pictures
 from mycanvas.training.settings import Settings
@@ -137,6 +138,33 @@ def test_loss_counts_less_outside_of_objects(arm: MakeArm) -> None:
     assert pixels.shape == (64, 64, 3)
     assert set(np.unique(weight)) == {0.25, 1.0}
     assert 0.02 < (weight == 1).mean() < 0.8
+
+
+def test_masks_that_have_no_effect_are_not_decoded(arm: MakeArm) -> None:
+    given = arm(source="scenes")
+    scenes = [replace(scene, mask=bytes(scene.mask)[:-40]) for scene in given.composition.scenes]
+    data = TrainingData(replace(given, composition=replace(given.composition, scenes=scenes)), ())
+
+    assert data.draws(0, 0, 1)[0].example.show().weight is None
+
+
+def test_pictures_are_decoded_at_about_the_size_that_is_shown(arm: MakeArm) -> None:
+    """A photo of two megapixels is shown at 12 pixels in a small part of the time that decoding it takes."""
+    large = encode_jpeg(np.full((1200, 1600, 3), 90, np.uint8))
+    with quiet_decoding():
+        assert [decode_rgb(large, side).shape[:2] for side in (None, 1600, 799, 12)] == [
+            (1200, 1600),
+            (1200, 1600),
+            (600, 800),
+            (150, 200),
+        ]
+    given = arm(source="photos")
+    (photo, *_), zoom = given.composition.concepts[0].photos, Zoom(0.5, "", 0)
+    pixels, weight = show_photo(replace(photo, image=large, mask=None), zoom, 64, 1.0)
+
+    assert weight is not None
+    assert np.count_nonzero(weight) == 32 * 24
+    assert abs(pixels[weight > 0].astype(int) - 90).max() <= 1
 
 
 def test_photos_are_shown_at_many_sizes_and_count_only_where_they_are(arm: MakeArm) -> None:

@@ -222,7 +222,7 @@ def test_autoencoder_is_exact_at_low_precision(tiny_model: TinyModel, tmp_path: 
         part.register_forward_hook(lambda _, __, output: precisions.append(output.dtype))
 
     with model.precision():
-        model.to_latents(torch.zeros(1, 3, 64, 64))
+        model.to_latents(torch.zeros(1, 64, 64, 3, dtype=torch.uint8))
     model.generate({tmp_path / "1.jpg": ("a dog", 0)}, 64, 1)
 
     assert precisions == [torch.float32, torch.bfloat16, torch.float32]
