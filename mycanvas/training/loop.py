@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import torch
 
 from mycanvas.errors import ModelError
 from mycanvas.io.progress import Progress
 from mycanvas.models.batches import memory_errors
+from mycanvas.models.cache import Cache
 from mycanvas.models.checkpoints import read_checkpoint, write_checkpoint
-from mycanvas.training.data import Draw, Example
+from mycanvas.training.data import Draw
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from mycanvas.models.trainable import Conditions, StableDiffusion
     from mycanvas.training.settings import Settings
 
 WEIGHT_DECAY, MAX_NORM = 1e-2, 1.0
@@ -32,41 +31,6 @@ LOWER = (
     "a lower --resolution, a smaller --batch-size and --dtype bfloat16 also take less memory, but need a new --output"
 )
 """How to need less memory, for messages."""
-
-
-@dataclass(slots=True)
-class Cache:
-    """Latents of the pictures drawn so far, and conditions of the prompts without `tokens`, which learn."""
-
-    model: StableDiffusion
-    tokens: Sequence[str]
-    _latents: dict[Example, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
-    _conditions: dict[str, Conditions] = field(default_factory=dict)
-
-    def latents(self, example: Example) -> tuple[torch.Tensor, torch.Tensor]:
-        """[C, h, w], and the loss's weight [1, h, w]. Each is computed alone: nothing depends on the order."""
-        if example not in self._latents:
-            pixels, weight = example.show()
-            # Not `torch.tensor`: memory that it aligns is not used again for the next picture.
-            inputs = torch.from_numpy(pixels.copy())[None]
-            with torch.no_grad():
-                latents = self.model.to_latents(inputs)[0].cpu()
-            weights = torch.ones(1, 1, 1).expand(1, *latents.shape[1:])
-            if weight is not None:
-                small = cv2.resize(weight, latents.shape[:0:-1], interpolation=cv2.INTER_AREA)
-                weights = torch.from_numpy(small)[None]
-            self._latents[example] = latents, weights
-        return self._latents[example]
-
-    def conditions(self, prompts: Sequence[str]) -> Conditions:
-        """Of prompts: those with tokens that learn in one batch, with gradients; each other once for all steps."""
-        learning = [prompt for prompt in dict.fromkeys(prompts) if any(token in prompt for token in self.tokens)]
-        for prompt in {*prompts} - {*learning} - {*self._conditions}:
-            with torch.no_grad():
-                self._conditions[prompt] = _row(self.model.encode([prompt]), 0)
-        encoded = self.model.encode(learning) if learning else {}
-        rows = self._conditions | {prompt: _row(encoded, index) for index, prompt in enumerate(learning)}
-        return {name: torch.stack([rows[prompt][name] for prompt in prompts]) for name in rows[prompts[0]]}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +85,7 @@ def fit(cache: Cache, weights: Mapping[str, torch.nn.Parameter], loop: Loop) -> 
 def loss_of(cache: Cache, draws: Sequence[Draw]) -> torch.Tensor:
     """The loss of each picture, float32 [N]: the weighted mean of its squared errors. All are of one size."""
     device = cache.model.device
-    latents, weight = zip(*(cache.latents(draw.example) for draw in draws), strict=True)
+    latents, weight = zip(*(cache.latents(draw.example.show) for draw in draws), strict=True)
     # Drawn on the CPU, the noise is the same on every device.
     noise = [torch.randn(latents[0].shape, generator=torch.Generator().manual_seed(draw.seed)) for draw in draws]
     clean, noises, weights = (torch.stack(each).to(device) for each in (latents, tuple(noise), weight))
@@ -146,13 +110,9 @@ def _parts(cache: Cache, draws: Sequence[Draw], most: int) -> Iterator[list[Draw
     """Parts of at most so many pictures, each of one size."""
     sizes: dict[torch.Size, list[Draw]] = {}
     for draw in draws:
-        sizes.setdefault(cache.latents(draw.example)[0].shape, []).append(draw)
+        sizes.setdefault(cache.latents(draw.example.show)[0].shape, []).append(draw)
     for each in sizes.values():
         yield from (each[start : start + most] for start in range(0, len(each), most))
-
-
-def _row(conditions: Conditions, index: int) -> Conditions:
-    return {name: values[index] for name, values in conditions.items()}
 
 
 def _look_at(loss: torch.Tensor, norm: torch.Tensor, step: int, processes: Accelerator) -> None:

@@ -98,8 +98,9 @@ def _load(composition: Composition, settings: Settings, folder: Path, device: to
 def _train(
     arm: Arm, classes: Sequence[ClassPicture], record: Mapping[str, Any], output: Path, processes: Accelerator
 ) -> None:
+    from mycanvas.models.cache import Cache
     from mycanvas.models.learned import add_lora, add_tokens
-    from mycanvas.training.loop import Cache, Loop, fit
+    from mycanvas.training.loop import Loop, fit
 
     settings, method, model = arm.settings, METHODS[arm.settings.method], arm.model
     words = arm.words() if method.tokens else {}

@@ -33,10 +33,11 @@ from PIL import Image, ImageOps
 
 from mycanvas.dataset import Concept, open_dataset
 from mycanvas.dataset.composition import Composition, digest_of
+from mycanvas.models.cache import Cache
 from mycanvas.models.learned import add_lora
 from mycanvas.models.trainable import StableDiffusion, load_model
 from mycanvas.training.data import Arm, Draw, TrainingData
-from mycanvas.training.loop import Cache, Loop, fit
+from mycanvas.training.loop import Loop, fit
 from mycanvas.training.methods import METHODS
 from mycanvas.training.settings import Settings
 from tests.benchmarks.bench_export import write_dataset
@@ -111,7 +112,7 @@ def load_all(loaded: Arm, data: TrainingData) -> Cache:
     cache, seen, step = Cache(loaded.model, ()), set(), 0
     while len(seen) < len(loaded.composition.scenes):
         for draw in data.draws(0, step, BATCH):
-            cache.latents(draw.example)
+            cache.latents(draw.example.show)
             seen.add(draw.example)
         step += 1
     return cache
@@ -168,7 +169,7 @@ class Bare:
         self.denoiser = copy.deepcopy(model.denoiser)
         self.optimizer = torch.optim.AdamW([each for each in self.denoiser.parameters() if each.requires_grad], lr=1e-4)
         draws = learner.draws(0)
-        self.latents = torch.stack([learner.cache.latents(draw.example)[0] for draw in draws])
+        self.latents = torch.stack([learner.cache.latents(draw.example.show)[0] for draw in draws])
         self.times = torch.tensor([int(draw.time * 1000) for draw in draws])
         self.target = torch.randn_like(self.latents)
         self.text = learner.cache.conditions([draw.example.prompt for draw in draws])

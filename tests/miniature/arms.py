@@ -18,11 +18,12 @@ from mycanvas.dataset.composition import Composition
 from mycanvas.english import listed, with_article
 from mycanvas.io.images import Rgb
 from mycanvas.metrics.protocol import Prompt
+from mycanvas.models.cache import Cache
 from mycanvas.models.learned import add_lora, add_tokens
 from mycanvas.models.trainable import Conditions, StableDiffusion, scaled
 from mycanvas.prompts import MAX_TOKENS
 from mycanvas.training.data import Arm, Draw, TrainingData
-from mycanvas.training.loop import Cache, Loop, fit
+from mycanvas.training.loop import Loop, fit
 from mycanvas.training.methods import METHODS
 from mycanvas.training.settings import Settings
 from tests.miniature.base import Base

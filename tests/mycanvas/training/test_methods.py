@@ -17,11 +17,12 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from mycanvas.dataset.composition import find_composition
 from mycanvas.dataset.pixels import Shown
 from mycanvas.errors import ConfigError, ModelError, StoreError
+from mycanvas.models.cache import Cache
 from mycanvas.models.checkpoints import read_checkpoint
 from mycanvas.models.learned import add_lora, add_tokens
 from mycanvas.models.trainable import StableDiffusion, load_model
 from mycanvas.training.data import Arm, Draw, Example, TrainingData
-from mycanvas.training.loop import Cache, Loop, fit, loss_of
+from mycanvas.training.loop import Loop, fit, loss_of
 from mycanvas.training.methods import METHODS
 from mycanvas.training.settings import read_settings
 
@@ -292,7 +293,7 @@ def test_loss_is_the_mean_error_where_pixels_count(lesson: Callable[..., Lesson]
     counted = np.zeros(pixels.shape[:2], np.float32)
     counted[:8, :16] = 1  # two of the 8 x 8 cells
     draw = Draw(Example("", "photo of a ball", lambda: Shown(pixels, counted)), 0.5, 3)
-    latents, _ = given.cache.latents(draw.example)
+    latents, _ = given.cache.latents(draw.example.show)
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(3))[None]
 
     with torch.no_grad():
@@ -311,7 +312,7 @@ def test_pictures_of_different_sizes_are_learned_in_one_step(lesson: Callable[..
 
     given.learn(steps=1, rate=1e-3)
 
-    assert given.cache.latents(given.draws[2].example)[0].shape == (4, 6, 12)
+    assert given.cache.latents(given.draws[2].example.show)[0].shape == (4, 6, 12)
     assert all(weight.abs().sum() > 0 for name, weight in given.weights.items() if "lora_B" in name)
 
 
