@@ -229,7 +229,7 @@ def memory_of(way: str, folder: Path, resolution: int) -> tuple[int, int]:
 
 
 def hold(folder: Path, resolution: int) -> object:
-    """What a training holds of its scenes."""
+    """All that a training keeps of its scenes."""
     scenes = composition(folder)
     loaded = arm(scenes, resolution)
     digest_of(scenes, ())
