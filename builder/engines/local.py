@@ -150,9 +150,9 @@ class _Worker:
 
     def join(self) -> None:
         """Wait until it has ended; drops the result of its task."""
-        with suppress(EOFError, OSError), self.connection:
-            while True:
-                self.connection.recv_bytes()
+        with suppress(OSError), self.connection:
+            while os.read(self.connection.fileno(), 1 << 16):  # Ctrl-C may have left a part of a message
+                pass
         self.process.join()
 
 

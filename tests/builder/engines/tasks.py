@@ -37,6 +37,10 @@ def fill(size: int) -> bytes:
     return bytes(size)
 
 
+def fill_with_ones(size: int) -> bytes:
+    return b"\xff" * size
+
+
 def make_unpicklable(_: int) -> object:
     return threading.Lock()
 

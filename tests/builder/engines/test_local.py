@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from multiprocessing.connection import Connection
 from threading import Thread
 
 import pytest
@@ -18,6 +19,7 @@ from tests.builder.engines.tasks import (
     die,
     double,
     fill,
+    fill_with_ones,
     make_unpicklable,
     warn_and_fail,
 )
@@ -53,6 +55,19 @@ def test_worker_that_is_killed_in_the_middle_of_its_result_is_the_same_error() -
 
         with pytest.raises(StoreError, match=KILLED):
             list(results)
+
+
+def test_ctrl_c_in_the_middle_of_a_result_ends_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: Connection) -> None:
+        os.read(self.fileno(), 1000)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Connection, "recv", interrupted)
+
+    with LocalEngine(2) as engine, pytest.raises(KeyboardInterrupt):
+        list(engine.map(fill_with_ones, [10_000_000] * 2))
+
+    assert multiprocessing.active_children() == []
 
 
 @pytest.mark.parametrize("kind", [KilledEarlier, KilledAtOnce])
