@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -96,6 +97,8 @@ def measure_pace(config: Reproduction, place: Path, work: Work) -> Pace:
     first: dict[str, tuple[Arm, str]] = {
         arm.method: (arm, composition) for arm, composition in reversed(work.trainings)
     }
+    for left in config.output.glob(f"{TRIALS}*"):  # by a killed run
+        shutil.rmtree(left)
     with TemporaryDirectory(dir=config.output, prefix=TRIALS) as folder:
         trials = {
             method: partial(_train, config, place, Path(folder) / method, *task) for method, task in first.items()

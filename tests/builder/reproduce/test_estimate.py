@@ -9,7 +9,7 @@ import pytest
 
 from builder.reproduce.arms import ARMS
 from builder.reproduce.config import Reproduction, TrainTable
-from builder.reproduce.estimate import Pace, Work, count_class_pictures, pace_key
+from builder.reproduce.estimate import Pace, Work, count_class_pictures, measure_pace, pace_key
 from builder.reproduce.run import Estimate
 from mycanvas.dataset import Dataset, open_dataset
 
@@ -53,6 +53,15 @@ def test_hours_are_those_of_steps_class_pictures_and_pictures() -> None:
     assert work.is_covered(pace)
     assert not work.is_covered(Pace(step={"cd": 3.0}, picture=5.0))
     assert not work.is_covered(Pace(class_picture=10.0, picture=5.0))
+
+
+def test_trials_of_a_killed_run_are_removed(tmp_path: Path) -> None:
+    (tmp_path / ".trials-x" / "cd").mkdir(parents=True)
+    given = config().model_copy(update={"output": tmp_path})
+
+    measure_pace(given, Path("data"), Work(trainings=[], class_pictures=0, pictures=0))
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_pace_is_measured_again_for_other_settings_or_another_device() -> None:
