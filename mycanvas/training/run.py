@@ -105,7 +105,7 @@ def _train(
     settings, method, model = arm.settings, METHODS[arm.settings.method], arm.model
     words = arm.words() if method.tokens else {}
     learned = {part: add_tokens(*model.text(part), words) for part, _ in model.encoders if words}
-    data = TrainingData(arm, classes)
+    data, samples = TrainingData(arm, classes), [arm.prompt(ground) for ground in SAMPLE_BACKGROUNDS]
     weights = add_lora(model.denoiser, method.layers, None if method.full else settings.rank, settings.seed)
     weights |= {f"embeddings{part}": each for part, each in learned.items()}
     loop = Loop(
@@ -115,7 +115,7 @@ def _train(
         rate=record["learning_rate"],
         processes=processes,
         checkpoint=output / CHECKPOINT,
-        sample=lambda step: _sample(arm, step, output),
+        sample=lambda step: _sample(arm, samples, step, output),
     )
     if processes.is_main_process:
         write_checked(output / RECORD, {**record, "finished": False})
@@ -124,7 +124,7 @@ def _train(
     if processes.is_main_process:
         write_weights(output, model, {part: dict(zip(words, each, strict=True)) for part, each in learned.items()})
         about = {**record, "resolution": arm.resolution, "tokens": list(words)}
-        write_card(output, model, about, _sample(arm, loop.steps, output))
+        write_card(output, model, about, _sample(arm, samples, loop.steps, output))
         write_checked(output / RECORD, {**record, "finished": True})
         (output / CHECKPOINT).unlink(missing_ok=True)
     processes.end_training()
@@ -139,9 +139,9 @@ def _record(composition: Composition, settings: Settings, dtype: torch.dtype) ->
     return given | concrete | {"mycanvas": __version__, "concepts": concepts}
 
 
-def _sample(arm: Arm, step: int, output: Path) -> dict[str, str]:
+def _sample(arm: Arm, prompts: Sequence[str], step: int, output: Path) -> dict[str, str]:
     """Generate sample pictures; their prompts by their names in the folder."""
-    found = {f"{SAMPLES}/{step:06d}-{index}.jpg": arm.prompt(ground) for index, ground in enumerate(SAMPLE_BACKGROUNDS)}
+    found = {f"{SAMPLES}/{step:06d}-{index}.jpg": prompt for index, prompt in enumerate(prompts)}
     pictures = {output / name: (prompt, arm.settings.seed) for name, prompt in found.items()}
     arm.model.generate(pictures, arm.resolution, arm.settings.sample_steps)
     return found

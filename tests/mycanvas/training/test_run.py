@@ -249,6 +249,18 @@ def test_bad_input_is_refused(
     assert not list((tmp_path / "out").glob("*"))
 
 
+def test_samples_whose_prompt_is_too_long_are_refused_before_the_first_step(
+    run: Train, compositions: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prompts of scenes fit, as they do not state the background."""
+    monkeypatch.setattr("mycanvas.training.run.SAMPLE_BACKGROUNDS", (f"in a {'very ' * 70}dark library",))
+
+    with pytest.raises(InputError, match=r"at most 77 are read: 'photo of .* dark library'"):
+        run(tmp_path / "out", "sd15_images", compositions[2], method="db-lora", source="scenes")
+
+    assert not (tmp_path / "out" / "training.json").exists()
+
+
 def test_folder_of_something_else_is_refused(run: Train, compositions: dict[int, str], tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
 
