@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import os
+import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -35,6 +36,17 @@ _CALLS: tuple[tuple[Any, str, Operation], ...] = (
     (os, "rmdir", "delete"),
 )
 """Functions that take a path, by the module that has them."""
+
+
+@contextmanager
+def room_for_files_of(size: int) -> Iterator[None]:
+    """To the program, more is what a full disk is."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @contextmanager

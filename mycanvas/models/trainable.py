@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mycanvas.errors import ConfigError
-from mycanvas.io.files import write_bytes
+from mycanvas.errors import ConfigError, StoreError
+from mycanvas.io.files import os_errors, write_bytes
 from mycanvas.io.images import encode_jpeg
 from mycanvas.io.progress import tracked
-from mycanvas.models.adapters import pool_at_end
+from mycanvas.models.adapters import WEIGHTS, pool_at_end
 from mycanvas.models.batches import in_batches, memory_errors
 from mycanvas.models.pipelines import check_channels, has_safety_checker, load_pipeline, quiet_diffusers, read_index
 from mycanvas.models.text_to_image import Sampling, TextToImage
@@ -23,6 +24,8 @@ Conditions = dict[str, "torch.Tensor"]
 """A denoiser's inputs that come from prompts, each [N, …], by name."""
 LOWER = "use --dtype bfloat16, a smaller model, or, slowly, the main memory: --device cpu"
 """How to need less memory, for messages."""
+TEMPORARY = ".lora"
+"""The folder in which diffusers writes LoRA. The next run removes what a killed one left there."""
 
 
 class StableDiffusion:
@@ -132,9 +135,28 @@ class StableDiffusion:
         return predicted
 
     def save_lora(self, folder: Path, weights: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
-        """Write LoRA as the pipeline's `load_lora_weights` reads it. metadata: it has the alphas."""
+        """Write LoRA as the pipeline's `load_lora_weights` reads it, whole or not at all.
+
+        Args:
+            folder: in which its file, WEIGHTS, is written.
+            weights: of the denoiser's layers.
+            metadata: it has the alphas.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        from safetensors import SafetensorError
+
         layers = {"unet_lora_layers": dict(weights), "unet_lora_adapter_metadata": dict(metadata)}
-        type(self.pipeline).save_lora_weights(folder, **layers)
+        temporary, file = folder / TEMPORARY, folder / WEIGHTS
+        try:
+            with os_errors(file):
+                type(self.pipeline).save_lora_weights(temporary, **layers)
+                write_bytes(file, (temporary / WEIGHTS).read_bytes())
+        except SafetensorError as error:  # as of a full disk
+            raise StoreError(f"cannot write {file}: {error}; make room, then run the same command again") from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 class StableDiffusionXL(StableDiffusion):
@@ -183,13 +205,15 @@ KINDS: Mapping[str, Callable[[Any], StableDiffusion]] = {
     "StableDiffusionXLPipeline": StableDiffusionXL,
 }
 """By the pipeline class that a model's index names."""
+PREDICTIONS = ("epsilon", "v_prediction")
+"""Values that a denoiser may predict: the noise, or the velocity."""
 
 
 def load_model(folder: Path, name: str) -> StableDiffusion:
     """Load a model to train, in float32 on the CPU. name: as the user gave it, for messages.
 
     Raises:
-        ConfigError: it is of another kind.
+        ConfigError: it is of another kind, or learned another kind of noise.
         ModelError: it cannot be loaded, or its weights are for inpainting.
     """
     import torch
@@ -203,5 +227,17 @@ def load_model(folder: Path, name: str) -> StableDiffusion:
     given = {"safety_checker": None} if has_safety_checker(folder) else {}
     pipeline = load_pipeline(folder, index["_class_name"], dtype=torch.float32, given=given)
     check_channels(pipeline, folder)
+    _check_noise(pipeline, name)
     pipeline.set_progress_bar_config(disable=True)
     return KINDS[index["_class_name"]](pipeline)
+
+
+def _check_noise(pipeline: Any, name: str) -> None:
+    """Refuse a model that was trained with another noise than Stable Diffusion's, or predicts something else."""
+    scheduler = pipeline.scheduler
+    predicted = scheduler.config.get("prediction_type", "a flow")
+    if predicted not in PREDICTIONS or "sigma_data" in scheduler.config:  # which EDM's schedulers have
+        raise ConfigError(
+            f"--model {name} has the scheduler {type(scheduler).__name__} and predicts {predicted}; expected a model "
+            f"that was trained with the noise of Stable Diffusion and predicts {' or '.join(PREDICTIONS)}"
+        )

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mycanvas import prompts
@@ -65,9 +64,7 @@ def write_weights(folder: Path, model: StableDiffusion, embeddings: Mapping[str,
 
     weights = {name: value.float().cpu() for name, value in get_peft_model_state_dict(model.denoiser).items()}
     metadata = model.denoiser.peft_config[ADAPTER].to_dict()  # without it, diffusers would take alpha for the rank
-    with TemporaryDirectory(dir=folder) as temporary:
-        model.save_lora(Path(temporary), weights, metadata)
-        write_bytes(folder / WEIGHTS, (Path(temporary) / WEIGHTS).read_bytes())
+    model.save_lora(folder, weights, metadata)
     for part, ending in model.encoders:
         for token, row in embeddings.get(part, {}).items():
             write_bytes(folder / embedding_file(token, ending), save({token: row.detach().cpu().clone()}))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from PIL import Image
 from mycanvas.errors import ConfigError, InputError, StoreError
 from mycanvas.export import FORMATS, OPTIONS, export
 from mycanvas.schema import dataset_schema
+from tests.faults import room_for_files_of
 from tests.mycanvas.conftest import encoded, write_shard
 from tests.mycanvas.export.conftest import Row
 
@@ -30,17 +29,6 @@ Scene = Callable[[str], dict[str, Any]]
 def contents(folder: Path) -> dict[str, bytes]:
     """The files of an export by name."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@contextmanager
-def room_for_files_of(size: int) -> Iterator[None]:
-    """To the program, more is what a full disk is."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def rewritten(dataset: Path, rows: list[dict[str, Any]], folder: Path) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -25,6 +26,7 @@ from mycanvas.training.data import Arm, Draw, Example, TrainingData
 from mycanvas.training.loop import Loop, fit, loss_of
 from mycanvas.training.methods import METHODS
 from mycanvas.training.settings import read_settings
+from tests.faults import room_for_files_of
 
 TinyModel = Callable[[str], Path]
 FALLS_TO = {"db-lora": 0.5, "cd-lora": 0.7, "cd": 0.7}
@@ -51,13 +53,20 @@ class Lesson:
         self.draws = [Draw(first, 0.3, 1), Draw(second, 0.6, 2)]
         self.output = output
 
-    def learn(self, steps: int, rate: float, draws: Callable[[int], list[Draw]] | None = None, **options: int) -> None:
+    def learn(
+        self,
+        steps: int,
+        rate: float,
+        draws: Callable[[int], list[Draw]] | None = None,
+        processes: Any = None,
+        **options: int,
+    ) -> None:
         loop = Loop(
             draws=draws or (lambda _: self.draws),
             settings=self.settings.model_copy(update=options),
             steps=steps,
             rate=rate,
-            processes=Accelerator(cpu=True),
+            processes=processes or Accelerator(cpu=True),
             checkpoint=self.output / "c.safetensors",
             sample=lambda _: None,
         )
@@ -150,6 +159,36 @@ def test_passes_of_a_step_add_up_to_it(lesson: Callable[..., Lesson]) -> None:
     assert split.loss() == pytest.approx(whole.loss(), rel=1e-4)
 
 
+class Process:
+    """One of two processes that train together. others: the gradients of the other one, which has run before."""
+
+    num_processes, is_main_process = 2, True
+
+    def __init__(self, index: int, others: Sequence[torch.Tensor] = ()) -> None:
+        self.process_index, self.others, self.own = index, list(others), list[torch.Tensor]()
+
+    def reduce(self, value: torch.Tensor, _: str) -> torch.Tensor:
+        """The sum of what both hand over."""
+        self.own.append(value.clone())
+        return value + self.others.pop(0) if self.others else value
+
+    def log(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
+
+def test_two_processes_learn_what_one_does(lesson: Callable[..., Lesson]) -> None:
+    one, first, second = (lesson("sd15_images", "cd") for _ in range(3))
+    before = one.loss()
+    one.learn(steps=1, rate=1e-2)
+
+    first.learn(steps=1, rate=1e-2, processes=(other := Process(1)))
+    second.learn(steps=1, rate=1e-2, processes=Process(0, other.own))
+
+    assert abs(one.loss() - before) > 1e-4
+    assert second.loss() == pytest.approx(one.loss(), rel=1e-5)
+    assert first.loss() != pytest.approx(one.loss(), rel=1e-5)
+
+
 def test_full_memory_is_reported_and_the_checkpoint_stays(lesson: Callable[..., Lesson]) -> None:
     given = lesson("sd15_images", "cd-lora")
 
@@ -199,6 +238,20 @@ def test_model_has_its_precision_before_it_is_moved(tiny_model: TinyModel) -> No
 
     assert model.pipeline.precisions == [torch.bfloat16]
     assert model.pipeline.vae.dtype == torch.float32
+
+
+def test_full_disk_is_reported_where_weights_are_written(tiny_model: TinyModel, tmp_path: Path) -> None:
+    model, tensors = load_model(tiny_model("sd15_images"), "tiny"), {"to_k.lora_A.weight": torch.zeros(200, 200)}
+    (tmp_path / ".lora").mkdir()
+    (tmp_path / ".lora" / "of a killed run").touch()
+
+    with (
+        room_for_files_of(100_000),
+        pytest.raises(StoreError, match=r"cannot write .*\.safetensors: .* make room, then"),
+    ):
+        model.save_lora(tmp_path, tensors, {})
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_too_small_for_model_or_picture_is_reported(tiny_model: TinyModel, tmp_path: Path) -> None:
@@ -332,6 +385,29 @@ def test_models_that_predict_velocity_learn_velocity(tiny_model: TinyModel, tmp_
             return velocity
 
     assert float(Right(model.pipeline).errors(latents, noise, torch.tensor([0.4]), {}).max()) < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "message"),
+    [
+        (diffusers.EDMEulerScheduler(), "has the scheduler EDMEulerScheduler and predicts epsilon; expected a model"),
+        (
+            diffusers.FlowMatchEulerDiscreteScheduler(),
+            "the scheduler FlowMatchEulerDiscreteScheduler and predicts a flow",
+        ),
+        (diffusers.DDIMScheduler(prediction_type="sample"), "predicts sample; expected .* epsilon or v_prediction"),
+    ],
+)
+def test_models_of_another_noise_are_refused(
+    tiny_model: TinyModel, tmp_path: Path, scheduler: Any, message: str
+) -> None:
+    folder = shutil.copytree(tiny_model("sd15_images"), tmp_path / "other")
+    scheduler.save_pretrained(folder / "scheduler")
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps(index | {"scheduler": ["diffusers", type(scheduler).__name__]}))
+
+    with pytest.raises(ConfigError, match=message):
+        load_model(folder, "other")
 
 
 def test_pooled_embedding_is_that_of_the_end_although_a_token_was_added(tiny_model: TinyModel) -> None:
