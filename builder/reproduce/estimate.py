@@ -13,10 +13,11 @@ from tempfile import TemporaryDirectory
 
 from builder.reproduce.arms import Arm
 from builder.reproduce.config import Reproduction, training
-from mycanvas.dataset import Dataset, open_dataset
+from mycanvas.dataset import Dataset
 from mycanvas.generation.run import generate
 from mycanvas.io.checked import digest
-from mycanvas.io.files import results_cache
+from mycanvas.io.files import results_cache, write_text
+from mycanvas.metrics.protocol import Prompt, as_lines
 from mycanvas.models import pick_device, pick_dtype
 from mycanvas.models.required import fetch_options
 from mycanvas.models.trainable import load_model
@@ -106,7 +107,7 @@ def measure_pace(config: Reproduction, place: Path, work: Work) -> Pace:
         step = {method: _seconds_of(trial, 1, 1 + STEPS) / STEPS for method, trial in trials.items()}
         settings = training(config, *work.trainings[0]) if work.class_pictures else None
         class_picture = _seconds_of_class_picture(settings, Path(folder)) if settings else 0.0
-        generated = partial(_generate, config, place, Path(folder) / "pictures")
+        generated = partial(_generate, config, Path(folder) / "pictures")
         picture = _seconds_of(generated, 1, 2) if work.pictures else 0.0
         return Pace(step=step, class_picture=class_picture, picture=picture)
 
@@ -139,13 +140,13 @@ def _train(config: Reproduction, place: Path, folder: Path, arm: Arm, compositio
     train(place, folder / name, settings.model_copy(update={**trial, **once}))
 
 
-def _generate(config: Reproduction, place: Path, folder: Path, name: str, pictures: int) -> None:
-    dataset = open_dataset(place)
+def _generate(config: Reproduction, folder: Path, name: str, pictures: int) -> None:
+    prompts = folder / f"{name}.jsonl"  # of their own: those of a dataset may only fit with tokens that training adds
+    write_text(prompts, as_lines([Prompt(file="0.png", composition="dog", prompt="photo of a dog")]))
     generate(
         config.model,
         folder / name,
-        dataset=dataset,
-        compositions=[next(iter(dataset.contents().compositions))],
+        prompts=prompts,
         pictures=pictures,
         sampling=config.generate.sampling(),
         batch_size=1,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from builder.reproduce.arms import ARMS
-from builder.reproduce.config import Reproduction, TrainTable
+from builder.reproduce.config import GenerateTable, Reproduction, TrainTable
 from builder.reproduce.estimate import Pace, Work, count_class_pictures, measure_pace, pace_key
 from builder.reproduce.run import Estimate
 from mycanvas.dataset import Dataset, open_dataset
@@ -53,6 +53,21 @@ def test_hours_are_those_of_steps_class_pictures_and_pictures() -> None:
     assert work.is_covered(pace)
     assert not work.is_covered(Pace(step={"cd": 3.0}, picture=5.0))
     assert not work.is_covered(Pace(class_picture=10.0, picture=5.0))
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' schedulers
+def test_pictures_are_timed_without_the_prompts_of_the_dataset(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Before training adds their tokens, these may be too long."""
+    table = GenerateTable(steps=1, resolution=64)
+    given = {"model": str(tiny_model("sd15_images")), "output": tmp_path, "device": "cpu", "generate": table}
+
+    pace = measure_pace(
+        config().model_copy(update=given), tmp_path / "data", Work(trainings=[], class_pictures=0, pictures=1)
+    )
+
+    assert pace == Pace(picture=pace.picture)
 
 
 def test_trials_of_a_killed_run_are_removed(tmp_path: Path) -> None:
