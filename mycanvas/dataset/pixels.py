@@ -85,16 +85,16 @@ def show_photo(photo: Photo, zoom: Zoom, resolution: int, outside: float) -> Sho
 
 
 def show_collage(photos: Sequence[Photo], seed: int, resolution: int, outside: float) -> Shown:
-    """The cut-outs of photos on white, each in a cell of its own: no layout, shadow or background."""
+    """The cut-outs of photos on white, each in a random cell of its own: no layout, shadow or background."""
     rng, columns = np.random.default_rng(seed), math.ceil(math.sqrt(len(photos)))
     cell, canvas, objects = (
         resolution // columns,
         Image.new("RGB", (resolution,) * 2, WHITE),
         Image.new("L", (resolution,) * 2),
     )
-    for place, index in enumerate(rng.permutation(len(photos))):
-        with _named(f"the source photo {photos[index].id}"):
-            cutout = _cutout(photos[index])
+    for place, photo in zip(rng.permutation(columns**2), photos, strict=False):
+        with _named(f"the source photo {photo.id}"):
+            cutout = _cutout(photo)
         scale = rng.uniform(*OBJECT_SIZE) * cell / max(cutout.size)
         cutout = cutout.resize([max(1, round(side * scale)) for side in cutout.size], Image.Resampling.LANCZOS)
         x = place % columns * cell + int(rng.integers(cell - cutout.width + 1))

@@ -205,6 +205,17 @@ def test_collages_show_all_cutouts_apart_on_white(arm: MakeArm) -> None:
     assert all(token in example.prompt for token in ("<ball2>", "<box>", "<cone>", "<ring>", "<slab>"))
 
 
+def test_collages_have_their_cutouts_anywhere(arm: MakeArm) -> None:
+    """Scenes do too: as a control, collages must not teach a place."""
+    data = TrainingData(arm(source="collage", background_weight=0), ())
+    examples = {d.example for step in range(4) for d in data.draws(0, step, 40) if d.example.group == ""}
+
+    shown = [example.show().weight > 0 for example in examples]
+
+    assert len(shown) >= 4
+    assert all(np.any([weight[rows] for weight in shown]) for rows in (slice(0, 28), slice(36, 64)))
+
+
 def test_prompts_that_are_too_long_are_refused(arm: MakeArm) -> None:
     given = arm(source="photos")
     concepts = [replace(each, class_name="x" * 90) for each in given.composition.concepts]
