@@ -18,6 +18,7 @@ from builder.reproduce.pasted_look import Look, look_lines, looks_as_json, measu
 from mycanvas.dataset import Dataset, file_name, open_dataset
 from mycanvas.english import listed
 from mycanvas.errors import ConfigError, StoreError
+from mycanvas.generation.plan import from_dataset
 from mycanvas.generation.record import generated_pictures
 from mycanvas.generation.run import generate
 from mycanvas.io.checked import read_checked_or_none, write_checked
@@ -26,10 +27,15 @@ from mycanvas.io.messages import counted, differences, nearest
 from mycanvas.io.ownership import check_ownership, locked
 from mycanvas.io.reports import write_numbers
 from mycanvas.metrics.manifest import MANIFEST, read_prompts
+from mycanvas.metrics.pictures import composition_concepts
 from mycanvas.metrics.report import Run
 from mycanvas.metrics.run import score, write_report
 from mycanvas.models import pick_device
+from mycanvas.models.required import fetch_options
+from mycanvas.models.text_to_image import tokenizers_of
+from mycanvas.prompts import PROMPTINGS, Named, token_counter, tokens_of
 from mycanvas.training.artefact import is_trained, read_record
+from mycanvas.training.methods import METHODS
 from mycanvas.training.run import train
 
 RECORD, LOCK, LOOKS = "reproduction.json", ".lock", "pasted_look.json"
@@ -92,12 +98,14 @@ def reproduce(config: Reproduction, compositions: Sequence[str], *, only_estimat
 
     Raises:
         ConfigError: there is no such composition; or as each step.
+        InputError: a prompt for pictures is too long; or as each step.
         MyCanvasError: as each step.
     """
     check_ownership(config.output, RECORD, lambda name: name == LOCK)
     place = _built(config)
     dataset = open_dataset(place)
     chosen = _chosen(dataset, compositions or config.compositions)
+    _check_prompts(config, dataset, chosen)
     with os_errors(config.output):
         config.output.mkdir(parents=True, exist_ok=True)
     with locked(config.output / LOCK, config.output):
@@ -131,6 +139,21 @@ def _chosen(dataset: Dataset, names: Sequence[str]) -> list[str]:
         if name not in known:
             raise ConfigError(f"there is no composition {name!r} in {dataset.place}; {nearest(name, known)}")
     return list(dict.fromkeys(found)) or list(known)
+
+
+def _check_prompts(config: Reproduction, dataset: Dataset, chosen: Sequence[str]) -> None:
+    """Refuse prompts for pictures that are too long, before the trainings that they are for."""
+    folder = fetch_options({"model": config.model}, "diffusers")["model"].path
+    concepts = dataset.concepts(with_photos=False)
+    for arm in _arms(config):
+        tokenizers, prompting = tokenizers_of(folder), PROMPTINGS[arm.prompting]
+        for name in chosen if METHODS[arm.method].tokens else ():
+            shown = composition_concepts(name, concepts)
+            named = [Named(token=concept.token, class_name=concept.class_name) for concept in shown]
+            for tokenizer in tokenizers:
+                tokenizer.add_tokens(list(tokens_of(name, named, prompting)))
+        if tokenizers:  # else training refuses the model
+            from_dataset(dataset, chosen, prompting, 1, token_counter(tokenizers))
 
 
 def _arms(config: Reproduction) -> list[Arm]:

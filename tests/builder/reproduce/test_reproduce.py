@@ -163,6 +163,18 @@ def test_unknown_composition_is_refused_before_anything_is_written(
     assert not (tmp_path / "reproduction").exists()
 
 
+def test_prompt_that_is_too_long_is_refused_before_anything_is_written(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mycanvas.metrics.protocol.BACKGROUNDS", (f"in a {'very ' * 70}dark library",))
+
+    with pytest.raises(SystemExit):
+        main(["reproduce", str(config)])
+
+    assert "at most 77 are read" in capsys.readouterr().err
+    assert not (tmp_path / "reproduction").exists()
+
+
 def test_folder_of_something_else_is_refused(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "reproduction").mkdir()
     (tmp_path / "reproduction" / "letters.txt").write_text("mine")
