@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -90,6 +91,7 @@ class LocalEngine:
 
     def _start(self, tasks: int) -> None:
         """Start the workers that are missing for so many tasks."""
+        resource_tracker.ensure_running()  # else the first worker starts it, which unblocks Ctrl-C for all of them
         with _delayed_interrupt():
             while len(self._workers) < min(self.workers, tasks):
                 self._workers.append(_Worker())

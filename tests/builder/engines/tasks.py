@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import ClassVar
@@ -39,6 +40,10 @@ def fill(size: int) -> bytes:
 
 def fill_with_ones(size: int) -> bytes:
     return b"\xff" * size
+
+
+def blocks_ctrl_c(_: int) -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def make_unpicklable(_: int) -> object:

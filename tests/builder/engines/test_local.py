@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from multiprocessing.connection import Connection
 from threading import Thread
@@ -55,6 +57,20 @@ def test_worker_that_is_killed_in_the_middle_of_its_result_is_the_same_error() -
 
         with pytest.raises(StoreError, match=KILLED):
             list(results)
+
+
+def test_workers_never_receive_ctrl_c_even_as_they_start() -> None:
+    """In a new process: the first worker starts the resource tracker of Python, which unblocks signals."""
+    program = (
+        "from builder.engines.local import LocalEngine\n"
+        "from tests.builder.engines.tasks import blocks_ctrl_c\n"
+        "with LocalEngine(2) as engine:\n"
+        "    print(*engine.map(blocks_ctrl_c, [0, 1]))\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "True True\n"
 
 
 def test_ctrl_c_in_the_middle_of_a_result_ends_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
