@@ -65,8 +65,8 @@ class LocalEngine:
         try:
             self._start(len(tasks))
             for worker, task in zip(self._workers, waiting, strict=False):
-                worker.begin(work, task)
                 busy[worker.connection] = worker
+                worker.begin(work, task)
             while busy:
                 for connection in cast("list[Connection]", wait(list(busy))):
                     done = busy[connection].result()

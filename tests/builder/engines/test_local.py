@@ -39,6 +39,7 @@ def test_worker_that_is_killed_between_tasks_is_the_same_error_and_the_next_task
         assert sorted(engine.map(double, [1, 2])) == [2, 4]
         for worker in multiprocessing.active_children():
             worker.kill()
+            worker.join()
 
         with pytest.raises(StoreError, match=KILLED):
             list(engine.map(double, [3, 4]))
