@@ -44,7 +44,7 @@ class Sizes:
     encoder: Schedule
     arms: Training
     compositions: tuple[tuple[str, ...], ...] = field(default_factory=compositions)
-    scenes: int = 24
+    scenes: int = 48
     strangers: int = 8
     per_class: int = 16
     seeds: int = 4
