@@ -31,7 +31,8 @@ from mycanvas.metrics.pictures import composition_concepts
 from mycanvas.metrics.report import Run
 from mycanvas.metrics.run import score, write_report
 from mycanvas.models import pick_device
-from mycanvas.models.required import fetch_options
+from mycanvas.models.catalogue import DETECTOR, ENCODER
+from mycanvas.models.required import RequiredModel, fetch_models, fetch_options
 from mycanvas.models.text_to_image import tokenizers_of
 from mycanvas.prompts import PROMPTINGS, Named, token_counter, tokens_of
 from mycanvas.training.artefact import is_trained, read_record
@@ -113,6 +114,7 @@ def reproduce(config: Reproduction, compositions: Sequence[str], *, only_estimat
         estimate = _estimate(config, place, dataset, chosen)
         if only_estimate:
             return estimate
+        _fetch_evaluators(config)
         for line in estimate.lines() if estimate.work.trainings else []:
             log.info(line)
         for composition in chosen:
@@ -208,6 +210,13 @@ def _missing(config: Reproduction, arm: Arm, compositions: Sequence[str]) -> int
     folder = config.output / GENERATED / arm.folder
     there = generated_pictures(folder) if folder.is_dir() else {}
     return sum(max(0, config.pictures - there.get(composition, 0)) for composition in compositions)
+
+
+def _fetch_evaluators(config: Reproduction) -> None:
+    """Fetch the models of the evaluation, so that a missing one is reported before the training, not after it."""
+    names = {"encoder": config.evaluate.encoder or ENCODER, "detector": config.evaluate.detector or DETECTOR}
+    required = [RequiredModel(role=role, name=name, kind="transformers") for role, name in names.items()]
+    fetch_models(required, lambda _: "Run this command once where there is a network, or name folders in [evaluate]")
 
 
 def _train_and_generate(config: Reproduction, place: Path, dataset: Dataset, arm: Arm, composition: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -173,6 +174,18 @@ def test_prompt_that_is_too_long_is_refused_before_anything_is_written(
 
     assert "at most 77 are read" in capsys.readouterr().err
     assert not (tmp_path / "reproduction").exists()
+
+
+def test_missing_model_of_the_evaluation_is_reported_before_the_training(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(re.sub("detector = .*", 'detector = "./none"', config.read_text()))
+
+    with pytest.raises(SystemExit) as ended:
+        main(["reproduce", str(config), "-q"])
+
+    assert (ended.value.code, "no model in" in capsys.readouterr().err) == (1, True)
+    assert not (tmp_path / "reproduction" / "trained").exists()
 
 
 def test_folder_of_something_else_is_refused(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
