@@ -63,7 +63,7 @@ def push_model(
         HubError: the Hub refused, or cannot be reached, or the repository holds something else.
     """
     check_repo_id(repo_id)
-    record = read_record(folder, "run the same `mycanvas train` again")
+    record = read_record(folder, "train again, into a new folder")
     if record is None or not record["finished"]:
         raise StoreError(f"{folder} is not finished; run the same `mycanvas train` again to finish it")
     paths = artefact_files(folder, record)

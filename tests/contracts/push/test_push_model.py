@@ -52,8 +52,11 @@ def test_what_cannot_be_pushed_is_refused(hub: FakeHub, run: Run, trained: Path,
     other, wrong = run("push", trained, name), run("push", trained, name, "--license", "MIT")
     write_checked(trained / "training.json", {"finished": False})
     unfinished = run("push", trained, name)
+    (trained / "training.json").write_text("{")
+    damaged = run("push", trained, name)
 
-    assert (other.code, wrong.code, unfinished.code) == (1, 2, 1)
+    assert (other.code, wrong.code, unfinished.code, damaged.code) == (1, 2, 1, 1)
+    assert "training.json is damaged; train again, into a new folder" in damaged.err
     assert f"{name} holds something else (model.bin); choose another name" in other.err
     assert "--license is an option for datasets; this folder holds a trained model" in wrong.err
     assert "is not finished; run the same `mycanvas train` again" in unfinished.err
