@@ -260,8 +260,9 @@ def _add_lora(pipeline: Any, path: Path, name: str) -> None:
         else:
             pipeline.load_lora_weights(path.parent, **given)
     except (ValueError, RuntimeError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError) as error:
-        first = str(error).strip().split("\n")[0]
-        raise ModelError(f"{path} does not fit this {kind}: it was trained for another model ({first})") from error
+        first, *more = str(error).strip().split("\n")
+        reason = more[0].strip() if more and first.endswith(":") else first
+        raise ModelError(f"{path} does not fit this {kind}: it was trained for another model ({reason})") from error
     layers = sum(1 for key in _keys(path) if _DOWN.search(key) and not _OF_TEXT.match(key))
     loaded = _layers(pipeline, name)
     if loaded < layers or not loaded + _layers(pipeline, name, text=True):

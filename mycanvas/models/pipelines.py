@@ -134,7 +134,7 @@ def quiet_diffusers() -> Iterator[None]:
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    logging.set_verbosity(logging.CRITICAL)  # it logs the errors that it raises
     try:
         with quiet_transformers(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"(?:diffusers|transformers|peft)\b")
