@@ -10,7 +10,7 @@ from pathlib import Path
 from mycanvas.errors import MissingExtra, ModelError
 from mycanvas.models.catalogue import KNOWN
 from mycanvas.models.checkpoint import model_type
-from mycanvas.models.download import Kind, Snapshot, fetch, split_name
+from mycanvas.models.download import Kind, Snapshot, fetch, is_local, split_name
 
 PACKAGES: dict[Kind, tuple[str, ...]] = {
     "transformers": ("torch", "transformers"),
@@ -70,6 +70,8 @@ def fetch_models(
         try:
             available[model] = fetch(model.name, model.kind, variant=model.variant)
         except ModelError as error:
+            if is_local(model.name):
+                raise
             lacking = [each for each in missing if each not in available]
             lines = [str(error), "Not on this machine:", *(f"  {each.describe()}" for each in lacking), remedy(lacking)]
             raise ModelError("\n".join(lines)) from error
