@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from mycanvas.dataset.checks import check_photo, check_scene
+from mycanvas.dataset.places import check_on_this_machine
 from mycanvas.dataset.records import Concept, Photo, Scene
 from mycanvas.dataset.shards import cached_shards, count_rows, find_shards, is_mappable, read_rows
 from mycanvas.errors import InputError
@@ -221,11 +222,13 @@ def open_dataset(place: Path | str) -> Dataset:
     """Find the shards of a built dataset; no row is read.
 
     Args:
-        place: what `mycanvas build` wrote, or its copy in Parquet: a folder, or an fsspec URL.
+        place: what `mycanvas build` wrote, or its copy in Parquet: a folder, or, as text, an fsspec URL.
 
     Raises:
         InputError: there is no such dataset, it is not finished, or shards are missing.
     """
+    if isinstance(place, Path):
+        check_on_this_machine(place)
     scenes, photos = find_shards(str(place), "default"), find_shards(str(place), "concepts")
     (photo_files,) = photos.files.values()
     digest = hashlib.sha256()

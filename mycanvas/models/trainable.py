@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mycanvas.errors import ConfigError, StoreError
+from mycanvas.errors import ConfigError, ModelError, StoreError
 from mycanvas.io.files import os_errors, write_bytes
 from mycanvas.io.images import encode_jpeg
 from mycanvas.io.progress import tracked
@@ -229,7 +229,14 @@ def load_model(folder: Path, name: str) -> StableDiffusion:
     check_channels(pipeline, folder)
     _check_noise(pipeline, name)
     pipeline.set_progress_bar_config(disable=True)
-    return KINDS[index["_class_name"]](pipeline)
+    model = KINDS[index["_class_name"]](pipeline)
+    for tokenizer, encoder in (model.text(part) for part, _ in model.encoders):
+        if len(tokenizer) > (rows := encoder.get_input_embeddings().num_embeddings):
+            raise ModelError(
+                f"a tokenizer in {folder} has {len(tokenizer)} tokens, but its text encoder has embeddings for {rows}; "
+                "use the original model"
+            )
+    return model
 
 
 def _check_noise(pipeline: Any, name: str) -> None:

@@ -13,9 +13,9 @@ from mycanvas.dataset.class_pictures import ClassPicture, pictures_of
 from mycanvas.dataset.composition import Composition, digest_of, find_composition
 from mycanvas.errors import ConfigError, MissingExtra, StoreError
 from mycanvas.io.checked import write_checked
-from mycanvas.io.files import UNFINISHED, os_errors, remove_unfinished
+from mycanvas.io.files import UNFINISHED, remove_unfinished
 from mycanvas.io.messages import differences
-from mycanvas.io.ownership import check_ownership, locked
+from mycanvas.io.ownership import check_ownership, locked_folder
 from mycanvas.models import pick_device, pick_dtype
 from mycanvas.models.required import fetch_options
 from mycanvas.training.artefact import RECORD, SAMPLES, read_record, write_card, write_weights
@@ -57,9 +57,7 @@ def train(data: Path, output: Path, settings: Settings) -> bool:
     nouns = {concept.class_name for concept in composition.concepts}
     given = pictures_of(settings.regularization, nouns) if settings.regularization else None
     processes = _processes(settings, output)
-    with os_errors(output):
-        output.mkdir(parents=True, exist_ok=True)
-    with locked(output / LOCK, output) if processes.is_main_process else nullcontext():
+    with locked_folder(output, LOCK) if processes.is_main_process else nullcontext():
         if processes.is_main_process:
             remove_unfinished(output)
         snapshot = fetch_options({"model": settings.model}, "diffusers")["model"]
@@ -132,8 +130,10 @@ def _train(
 
 def _record(composition: Composition, settings: Settings, dtype: torch.dtype) -> dict[str, Any]:
     """Everything that the weights depend on, beside the files of the model and the data; known before they are read."""
-    given = settings.model_dump(mode="json", exclude={*settings.runtime_fields, "regularization"})
     method, concepts = METHODS[settings.method], {each.token: each.class_name for each in composition.concepts}
+    unused = {"regularization"} | ({"class_pictures"} if settings.regularization else set())
+    unused |= {"rank"} if method.full else set()
+    given = settings.model_dump(mode="json", exclude={*settings.runtime_fields, *unused})
     rate = method.rate(settings.batch_size) if settings.learning_rate is None else settings.learning_rate
     concrete = {"steps": settings.steps or default_steps(len(concepts)), "learning_rate": rate, "dtype": str(dtype)}
     return given | concrete | {"mycanvas": __version__, "concepts": concepts}

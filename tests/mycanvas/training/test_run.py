@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,12 +23,16 @@ import torch
 from accelerate import tracking
 from accelerate.tracking import GeneralTracker
 from accelerate.utils import LoggerType
+from PIL import Image
 from safetensors.torch import load_file
+from transformers import CLIPTokenizer
 
 import mycanvas
-from mycanvas.errors import ConfigError, InputError, StoreError
+from mycanvas.dataset.composition import find_composition
+from mycanvas.errors import ConfigError, InputError, ModelError, StoreError
 from mycanvas.io.images import Rgb, decode_rgb, encode_jpeg
 from mycanvas.training.artefact import artefact_files, read_record
+from mycanvas.training.run import train
 from mycanvas.training.settings import read_settings
 from tests.mycanvas.training.conftest import TinyModel, Train
 
@@ -246,7 +251,48 @@ def test_bad_input_is_refused(
 
     with pytest.raises(error, match=message):
         run(tmp_path / "out", kind, composition, **options)
-    assert not list((tmp_path / "out").glob("*"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_dataset_of_another_machine_is_refused(tmp_path: Path) -> None:
+    settings = read_settings({"composition": "a+b", "model": "./m"})
+
+    with pytest.raises(InputError, match="fetch it with: hf download jane/scenes --repo-type dataset"):
+        train(Path("hf://datasets/jane/scenes"), tmp_path / "out", settings)
+
+
+def test_tokenizer_with_more_tokens_than_embeddings_is_refused(
+    run: Train, compositions: dict[int, str], tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    model = shutil.copytree(tiny_model("sd15_images"), tmp_path / "model")
+    tokenizer = CLIPTokenizer.from_pretrained(model / "tokenizer")
+    tokenizer.add_tokens(["<other>"])
+    tokenizer.save_pretrained(model / "tokenizer")
+
+    with pytest.raises(ModelError, match="tokens, but its text encoder has embeddings for"):
+        run(tmp_path / "out", "sd15_images", compositions[2], model=str(model), method="db-lora")
+
+
+@pytest.mark.parametrize(("method", "unused"), [("cd", {"class_pictures", "rank"}), ("cd-lora", {"class_pictures"})])
+def test_record_has_only_the_settings_that_count(
+    run: Train, compositions: dict[int, str], built: Path, tmp_path: Path, method: str, unused: set[str]
+) -> None:
+    for noun in {each.class_name for each in find_composition(built, compositions[2]).concepts}:
+        (tmp_path / "classes" / noun).mkdir(parents=True)
+        Image.new("RGB", (64, 64)).save(tmp_path / "classes" / noun / "0.png")
+
+    folder = run(
+        tmp_path / "out",
+        "sd15_images",
+        compositions[2],
+        method=method,
+        regularization=tmp_path / "classes",
+        steps=1,
+    )
+
+    record = read_record(folder)
+    assert record is not None
+    assert {"class_pictures", "rank"} - record.keys() == unused
 
 
 def test_samples_whose_prompt_is_too_long_are_refused_before_the_first_step(
