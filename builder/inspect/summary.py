@@ -30,6 +30,8 @@ from mycanvas.schema import SCORES
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SHOWN = 36
 """Scenes on a contact sheet."""
+MOST_COMPOSITIONS = 10
+"""Compositions that are listed."""
 MADE_BY = "mycanvas inspect"
 """Metadata near the beginning of a contact sheet, so that no other picture is overwritten."""
 OTHER_SHEET = "give it another name with --sheet FILE.png"
@@ -72,6 +74,7 @@ class Inspection:
             *self.replies.lines(),
             "",
             f"{counted(len(self.compositions), 'composition')}, {self.words_per_caption:.1f} words per caption",
+            *_composition_lines(self.compositions),
             *([f"objects placed by {_listed(self.placed_by)}"] if self.placed_by else []),
             *([f"captions written by {_listed(self.written_by)}"] if self.written_by else []),
             "",
@@ -84,6 +87,13 @@ class Inspection:
             *lost,
             *height_lines(self.sources.photos),
         ]
+
+
+def _composition_lines(compositions: Mapping[str, int]) -> list[str]:
+    """The compositions with the most scenes, by the names that other commands take."""
+    rows = [(f"  {name}", str(count)) for name, count in Counter(compositions).most_common(MOST_COMPOSITIONS)]
+    more = len(compositions) - len(rows)
+    return [*table_lines(rows), *([f"  and {more} more; --json lists all"] if more else [])]
 
 
 def inspect_build(folder: BuildFolder) -> Inspection:

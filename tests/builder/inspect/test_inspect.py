@@ -136,3 +136,19 @@ def test_inspect_counts_captions_by_writer_where_several_are_possible(
     assert wrote.total() == len(rows) > 0
     assert wrote.keys() == {"template"}  # the tiny model speaks noise
     assert f"captions written by template: {len(rows)}\n" in capsys.readouterr().out
+
+
+def test_compositions_are_listed_by_the_names_that_other_commands_take(
+    capsys: pytest.CaptureFixture[str], copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capsys.readouterr()
+    main(["inspect", str(copy), "--json"])
+    counts = Counter(json.loads(capsys.readouterr().out)["compositions"]).most_common()
+    monkeypatch.setattr("builder.inspect.summary.MOST_COMPOSITIONS", 2)
+
+    main(["inspect", str(copy)])
+
+    lines = capsys.readouterr().out.splitlines()
+    first = next(index for index, line in enumerate(lines) if "words per caption" in line) + 1
+    assert [tuple(line.split()) for line in lines[first : first + 2]] == [(name, str(n)) for name, n in counts[:2]]
+    assert lines[first + 2] == f"  and {len(counts) - 2} more; --json lists all"
