@@ -16,7 +16,7 @@ import torch
 
 from tests.miniature.arms import ARMS, CONTROL
 from tests.miniature.experiment import NOT_TRAINED, Experiment
-from tests.miniature.scoring import Judges, comparison_lines, is_apart, lines
+from tests.miniature.scoring import Judges, comparison_lines, is_apart, lines, loses, split_lines
 
 SCORES = ("cp_clip", "identity", "ti_clip", "recall", "swaps", "leaks", "duplicates")
 RECOGNISED, LEAST_RECOGNISED = 0.8, 0.6
@@ -60,10 +60,13 @@ def check_base(experiment: Experiment, judges: Judges) -> None:
 
 
 def print_table(experiment: Experiment, judges: Judges) -> None:
-    """Print every arm's scores and the comparisons of the plan."""
+    """Print every arm's scores, in all and by split, and the comparisons of the plan."""
     weak = {name: experiment.arm_scores("weak", name, judges) for name in (NOT_TRAINED, *ARMS)}
     full = {name: experiment.arm_scores("full", name, judges) for name in (NOT_TRAINED, *CONTROL)}
-    for line in (*lines([*weak.values(), *full.values()], SCORES), *comparison_lines(weak, full)):
+    every = [*weak.values(), *full.values()]
+    if not loses(weak["null"], weak["cd + photos"]):
+        _print("no claim: the null arm does not lose, so that the measure is not sensitive to what the arms learn")
+    for line in (*lines(every, SCORES), "", *split_lines(every), "", *comparison_lines(weak, full)):
         _print(line)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ from mycanvas.metrics.evaluate import evaluate
 from mycanvas.metrics.manifest import MANIFEST, read_generated
 from mycanvas.metrics.protocol import Prompt, as_lines
 from mycanvas.metrics.references import encode_references
-from mycanvas.metrics.results import PictureScores
 from mycanvas.metrics.settings import Settings
 from mycanvas.metrics.summary import Arm, summarise
 from mycanvas.models.detectors import Detector
@@ -72,17 +70,11 @@ def score(name: str, folder: Path, things: Dataset, judges: Judges) -> Arm:
     return summarise(name, found)
 
 
-def swaps(picture: PictureScores) -> int:
-    """Pairs of boxes of a picture of which each is most similar to the other's concept."""
-    pairs = itertools.combinations([box for box in picture.boxes if box.assigned], 2)
-    return sum(one.most_similar == other.assigned and other.most_similar == one.assigned for one, other in pairs)
-
-
 def values(arm: Arm, score: str) -> tuple[list[float], list[str]]:
-    """The score of every picture, "swaps" included, and its composition."""
+    """The score of every picture that has it, and its composition."""
     pictures = arm.evaluation.pictures
-    found = [(swaps(one) if score == "swaps" else one.scores[score], one.composition) for one in pictures]
-    return [float(value) for value, _ in found if value is not None], [name for _, name in found]
+    found = [(value, picture.composition) for picture in pictures if (value := picture.scores[score]) is not None]
+    return [float(value) for value, _ in found], [name for _, name in found]
 
 
 def pooled(arm: Arm, score: str) -> Estimate:
@@ -106,12 +98,19 @@ def is_apart(ceiling: Arm, floor: Arm) -> bool:
 
 
 def lines(arms: Sequence[Arm], scores: Sequence[str]) -> list[str]:
-    """A table: a row per arm, each score's mean and interval over compositions."""
-    rows = []
-    for arm in arms:
-        found = [pooled(arm, name) for name in scores]
-        rows.append([arm.name, *(shown(one.mean, one.compositions) for one in found)])
-    return list(table_lines([["", *scores], *rows], align="left"))
+    """A table: a row per arm, each score's mean over all splits and its interval over compositions."""
+    rows = [[arm.name, *(shown(pooled(arm, name)) for name in scores)] for arm in arms]
+    return table_lines([["", *scores], *rows], align="left")
+
+
+def split_lines(arms: Sequence[Arm]) -> list[str]:
+    """A table: a row per arm and primary score, a column per split."""
+    rows = [
+        [arm.name, name, *(shown(split.scores[name]) for split in arm.splits.values())]
+        for name in PRIMARY
+        for arm in arms
+    ]
+    return table_lines([["", "", *arms[0].splits], *rows], align="left")
 
 
 COMPARISONS = (
@@ -133,10 +132,16 @@ def comparison_lines(weak: Mapping[str, Arm], full: Mapping[str, Arm]) -> list[s
     rows = []
     for arm, base in COMPARISONS:
         found = [gain(weak[arm], weak[base], name) for name in PRIMARY]
-        rows.append([f"{arm} minus {base}", *(shown(*one, sign="+") for one in found)])
+        rows.append([f"{arm} minus {base}", *(_signed(*one) for one in found)])
     found = [_interaction(weak, full, name) for name in PRIMARY]
-    rows.append(["gain of scenes: weak minus full captions", *(shown(*one, sign="+") for one in found)])
-    return list(table_lines([["", *PRIMARY], *rows], align="left"))
+    rows.append(["gain of scenes: weak minus full captions", *(_signed(*one) for one in found)])
+    return table_lines([["", *PRIMARY], *rows], align="left")
+
+
+def loses(null: Arm, base: Arm) -> bool:
+    """Whether the null arm loses in identity: the whole interval of the difference is below 0."""
+    _, ends = gain(null, base, "identity")
+    return ends is not None and ends[1] < 0
 
 
 def _interaction(weak: Mapping[str, Arm], full: Mapping[str, Arm], score: str) -> tuple[float, Interval | None]:
@@ -160,6 +165,11 @@ def _composition_gains(arm: Arm, base: Arm, score: str) -> dict[str, float]:
     return {name: means[0][name] - means[1][name] for name in means[0]}
 
 
-def shown(mean: float, ends: Interval | None, sign: str = "") -> str:
-    """A mean with its interval."""
-    return f"{mean:{sign}.3f}" + (f" [{ends[0]:{sign}.3f}, {ends[1]:{sign}.3f}]" if ends else "")
+def shown(one: Estimate) -> str:
+    """A mean with its interval over compositions."""
+    ends = one.compositions
+    return f"{one.mean:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
+
+
+def _signed(mean: float, ends: Interval | None) -> str:
+    return f"{mean:+.3f}" + (f" [{ends[0]:+.3f}, {ends[1]:+.3f}]" if ends else "")

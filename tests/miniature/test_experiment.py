@@ -10,14 +10,13 @@ import pytest
 import torch
 
 from mycanvas.dataset.composition import find_composition
-from mycanvas.metrics.results import SeenBox
-from mycanvas.metrics.summary import Arm
+from mycanvas.metrics.summary import Arm, summarise
 from tests.miniature.arms import ARMS, Training, shuffled, train_arm
 from tests.miniature.base import new_base, pretrain
 from tests.miniature.experiment import NOT_TRAINED, Experiment, Sizes
 from tests.miniature.grounds import UNSEEN
 from tests.miniature.loop import Schedule, fit
-from tests.miniature.scoring import PRIMARY, comparison_lines, is_apart, pooled, swaps
+from tests.miniature.scoring import PRIMARY, comparison_lines, is_apart, loses, pooled, split_lines
 from tests.miniature.toys import KINDS
 
 FEW = Schedule(steps=2, lr=1e-3, save=1, batch=4)
@@ -193,26 +192,24 @@ def test_padding_of_prompts_changes_no_prediction(ready: Experiment) -> None:
     assert torch.allclose(own, padded, atol=1e-5)
 
 
-def test_two_boxes_that_show_each_others_concept_are_a_swap(ready: Experiment) -> None:
+def test_null_arm_loses_only_if_it_is_clearly_worse(ready: Experiment) -> None:
     _, ceiling = ready.floor_and_ceiling(ready.judges())
-    box = SeenBox(
-        detected_class="mug",
-        box=(0.0, 0.0, 9.0, 9.0),
-        confidence=1.0,
-        most_similar="b",
-        similarity=0.5,
-        assigned="a",
-        assigned_similarity=0.1,
-    )
-    others = replace(box, assigned="b", most_similar="a"), replace(box, assigned="c", most_similar="b")
-    right = replace(box, assigned="d", most_similar="d")
 
-    assert swaps(replace(ceiling.evaluation.pictures[0], boxes=(box, *others, right))) == 1
-    assert swaps(replace(ceiling.evaluation.pictures[0], boxes=(box, right))) == 0
+    assert loses(with_scores(ceiling, 0.2), with_scores(ceiling, 0.3))
+    assert not loses(with_scores(ceiling, 0.3), with_scores(ceiling, 0.3))
+
+
+def test_every_split_has_a_column(ready: Experiment) -> None:
+    _, ceiling = ready.floor_and_ceiling(ready.judges())
+
+    head, *rows = split_lines([with_scores(ceiling, 0.25)])
+
+    assert head.split() == ["objects_le3", "objects_4"]
+    assert [row.split()[1:3] for row in rows] == [[name, "0.250"] for name in PRIMARY]
 
 
 def with_scores(arm: Arm, value: float) -> Arm:
     """The arm, with a value in place of every primary score."""
     scores = dict.fromkeys(PRIMARY, value)
     pictures = tuple(replace(one, scores={**one.scores, **scores}) for one in arm.evaluation.pictures)
-    return replace(arm, evaluation=replace(arm.evaluation, pictures=pictures))
+    return summarise(arm.name, replace(arm.evaluation, pictures=pictures))
