@@ -91,16 +91,16 @@ class Experiment:
             build_scenes(photos, self.folder / "grounds", self._scenes(name), self.sizes.compositions, count)
 
     def shared_base(self) -> None:
-        """Train the part that both base models share."""
-        pretrain("none", self.sizes.shared, self._base("none"), report=self.report)
+        """Train the part that both base models share, on single toys."""
+        pretrain("single", self.sizes.shared, self._base("single"), report=self.report)
 
     def weak_base(self) -> None:
         """Train the base model whose captions name one toy."""
-        pretrain("weak", self.sizes.branch, self._base("weak"), self._base("none"), self.report)
+        pretrain("weak", self.sizes.branch, self._base("weak"), self._base("single"), self.report)
 
     def full_base(self) -> None:
         """Train the base model whose captions name all toys: the control."""
-        pretrain("full", self.sizes.branch, self._base("full"), self._base("none"), self.report)
+        pretrain("full", self.sizes.branch, self._base("full"), self._base("single"), self.report)
 
     def detector(self) -> None:
         """Train the detector."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,8 +20,10 @@ from tests.miniature.toys import KINDS, PATTERNS, Look, Rgba, draw, random_look,
 
 SIDE = 48
 """Width and height of every picture that a model sees or makes."""
-SEVERAL = 0.1
-"""Fraction of pretraining pictures with two to five toys."""
+Captions = Literal["single", "weak", "full"]
+"""Of a picture of several toys the caption names one ("weak") or all ("full"); "single": there is no such picture."""
+SEVERAL: Mapping[Captions, float] = {"single": 0.0, "weak": 0.3, "full": 0.3}
+"""Fraction of pretraining pictures with two to five toys; 10 % of all, as two thirds of pretraining have none."""
 DESCRIBED = 0.5
 """Fraction of mentions with colours and pattern."""
 GROUNDED = 0.85
@@ -35,9 +37,6 @@ RELATED = 0.3
 VERBS, PLURAL_VERBS = ("", "is", "stands", "sits"), ("", "are", "stand", "sit")
 SMALL_VIEWS, LARGE_VIEWS = ("far away", "very small"), ("zoomed in", "close up")
 """The words of mycanvas.prompts for photos that are shown reduced or enlarged."""
-
-Captions = Literal["weak", "full", "none"]
-"""Of a picture of several toys the caption names one, all, or is empty."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +61,7 @@ def new_look(rng: np.random.Generator, kind: str) -> Look:
     return look
 
 
-def pretraining_picture(rng: np.random.Generator, several: float = SEVERAL) -> Picture:
+def pretraining_picture(rng: np.random.Generator, several: float) -> Picture:
     """A picture of one toy, or with probability `several` of two to five of different classes."""
     count = int(rng.integers(2, 6)) if rng.random() < several else 1
     kinds = rng.choice(KINDS, count, replace=False).tolist()
@@ -109,7 +108,7 @@ def caption(picture: Picture, rng: np.random.Generator, captions: Captions) -> s
     """A caption that names toys, sometimes with their colours, and mostly the ground; sometimes empty."""
     one = int(rng.integers(len(picture.looks)))
     several = len(picture.looks) > 1
-    if rng.random() < EMPTY or (several and captions == "none"):
+    if rng.random() < EMPTY:
         return ""
     named = range(len(picture.looks)) if captions == "full" else [one]
     where = PHRASES[picture.ground] if rng.random() < GROUNDED else ""
@@ -139,7 +138,7 @@ def _related(picture: Picture, mentions: Sequence[str], where: str, rng: np.rand
 def pretraining_batch(step: int, size: int, captions: Captions) -> tuple[Rgb, list[str]]:
     """The pictures [size, SIDE, SIDE, 3] and captions of a step; the same step gives the same ones."""
     rng = rng_for(0, str(step), "miniature pretraining")
-    pictures = [pretraining_picture(rng) for _ in range(size)]
+    pictures = [pretraining_picture(rng, SEVERAL[captions]) for _ in range(size)]
     return np.stack([one.pixels for one in pictures]), [caption(one, rng, captions) for one in pictures]
 
 

@@ -87,10 +87,9 @@ def test_first_pictures_depend_on_no_prompt_and_words_are_far_apart() -> None:
 def test_the_base_model_learns_and_branches_go_on_from_the_shared_part(tmp_path: Path) -> None:
     lines: list[str] = []
     schedule = Schedule(steps=12, lr=2e-3, warmup=2, decay=None, save=4, batch=4)
-    pretrain("none", schedule, tmp_path / "none.safetensors", report=lines.append)
-    base = pretrain(
-        "weak", replace(schedule, steps=13), tmp_path / "weak.safetensors", tmp_path / "none.safetensors", lines.append
-    )
+    shared = tmp_path / "single.safetensors"
+    pretrain("single", schedule, shared, report=lines.append)
+    base = pretrain("weak", replace(schedule, steps=13), tmp_path / "weak.safetensors", shared, lines.append)
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in lines]
 
     assert losses[2] < losses[0]
