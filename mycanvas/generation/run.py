@@ -26,7 +26,7 @@ from mycanvas.metrics.protocol import PER_COMPOSITION
 from mycanvas.models import Snapshot, in_batches, pick_device, pick_dtype, split_name
 from mycanvas.models.adapters import Adapters, find_adapters
 from mycanvas.models.pipelines import has_safety_checker
-from mycanvas.models.required import RequiredModel, fetch_models
+from mycanvas.models.required import fetch_options
 from mycanvas.models.text_to_image import (
     LOWER,
     Sampling,
@@ -115,7 +115,7 @@ def generate(
     _check_arguments(dataset, prompts, compositions, prompting)
     _check_numbers(pictures, sampling)
     adapters = find_adapters(loras, embeddings)
-    snapshot = _fetch(model)
+    snapshot = fetch_options({"model": model}, "diffusers")["model"]
     settings = _settings(model, snapshot, adapters, sampling, pick_dtype(dtype, pick_device(device)))
     if not safety_checker and has_safety_checker(snapshot.path):
         settings["safety_checker"] = False
@@ -155,12 +155,6 @@ def _check_numbers(pictures: int | None, sampling: Sampling) -> None:
         raise ConfigError(f"--seeds must be 1 to {MAX_PICTURES} pictures of each prompt, got {pictures}")
     if sampling.guidance is not None and not math.isfinite(sampling.guidance):
         raise ConfigError(f"--guidance must be a finite number, got {sampling.guidance}")
-
-
-def _fetch(model: str) -> Snapshot:
-    required = RequiredModel(role="model", name=model, kind="diffusers")
-    remedy = "Run this command once where there is a network, or name a folder that holds it: --model ./DIR"
-    return fetch_models([required], lambda _: remedy)[required]
 
 
 def _settings(model: str, snapshot: Snapshot, adapters: Adapters, sampling: Sampling, dtype: Any) -> dict[str, Any]:

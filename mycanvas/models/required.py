@@ -70,8 +70,6 @@ def fetch_models(
         try:
             available[model] = fetch(model.name, model.kind, variant=model.variant)
         except ModelError as error:
-            if is_local(model.name):
-                raise
             lacking = [each for each in missing if each not in available]
             lines = [str(error), "Not on this machine:", *(f"  {each.describe()}" for each in lacking), remedy(lacking)]
             raise ModelError("\n".join(lines)) from error
@@ -94,6 +92,8 @@ def fetch_options(names: Mapping[str, str], kind: Kind = "transformers") -> dict
 
     def remedy(missing: Sequence[RequiredModel]) -> str:
         options = " ".join(f"--{model.role} DIR" for model in missing)
+        if all(is_local(model.name) for model in missing):
+            return f"Name a folder that holds a model: {options}"
         return f"Run this command once where there is a network, or name folders that hold models: {options}"
 
     required = [RequiredModel(role=role, name=name, kind=kind) for role, name in names.items()]

@@ -199,7 +199,7 @@ def test_unwritable_output_is_refused_before_anything_is_measured(
         (["\udcff=BUILT", "--dataset", "BUILT"], r"a name of its own, got '\udcff=", 2),
         (["runs/lr=1/made", "--dataset", "BUILT"], "runs/lr=1/made does not exist", 1),
         (["BUILT", "--dataset", "BUILT", "--prompts", "nowhere"], "cannot read nowhere", 1),
-        (["--dataset", "BUILT", "--detector", "./nowhere"], "no model in nowhere: it is not a folder", 1),
+        (["--dataset", "BUILT", "--detector", "./nowhere"], "Name a folder that holds a model: --detector DIR", 1),
         (["--dataset", "BUILT", "--device", "toaster"], "toaster", 2),
     ],
 )
