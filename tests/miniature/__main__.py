@@ -30,7 +30,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that are started
     torch.set_num_threads(1)
     experiment = Experiment(folder=parser.parse_args().folder, report=_print)
-    experiment.run(["shared_base", "things", "detector", "encoder"])
+    experiment.run(["detector", "encoder", "things"])
     judges = experiment.judges()
     check_measure(experiment, judges)
     experiment.run(["weak_base", "full_base"])

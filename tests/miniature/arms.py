@@ -100,8 +100,16 @@ class ToyModel(StableDiffusion):
         """The pixels."""
         return scaled(pixels)
 
+    def errors(
+        self, latents: torch.Tensor, noise: torch.Tensor, times: torch.Tensor, conditions: Conditions
+    ) -> torch.Tensor:
+        """Squared errors of the predicted pictures."""
+        steps = (times * self._noise.config.num_train_timesteps).long()
+        noisy = self._noise.add_noise(latents, noise, steps)
+        return (self.predict(noisy, steps, conditions) - latents).square()
+
     def predict(self, noisy: torch.Tensor, steps: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """The velocity."""
+        """The pictures without noise."""
         return self.base.predict(noisy, steps, (conditions["hidden"], conditions["mask"]))
 
 

@@ -22,7 +22,7 @@ from tests.miniature.pictures import SIDE, Captions, pretraining_batch
 from tests.miniature.toys import COLOURS, KINDS, PATTERNS
 from tests.tiny_models.tokenizers import clip_tokenizer
 
-WIDTH, LAYERS, PATCH = 160, 4, 6
+WIDTH, LAYERS, PATCH = 160, 4, 8
 TEXT_LAYERS = 2
 WORD_STD = 1.0
 """Standard deviation of the first embeddings of words."""
@@ -32,6 +32,8 @@ OTHER_WORDS = (
 """Words of captions and prompts beside those for toys and grounds."""
 SLOW = r"text\..*|transformer\.caption_projection\..*"
 """Weights that learn more slowly than others: they begin small, and Adam's first steps would erase them."""
+LEAST_VARIANCE = 0.01
+"""Of the noise by which the loss is divided."""
 GUIDANCE = 3.0
 """Of generated pictures."""
 MIDDLE = 0.4
@@ -61,7 +63,11 @@ class Base:
     def predict(
         self, noisy: torch.Tensor, times: torch.Tensor, text: tuple[torch.Tensor, torch.Tensor]
     ) -> torch.Tensor:
-        """The velocity [N, 3, SIDE, SIDE]."""
+        """The pictures without noise, [N, 3, SIDE, SIDE].
+
+        With patches that have more values than the transformer's width, noise and velocity cannot be predicted (Li & He
+        2025, "Back to basics: let denoising generative models denoise").
+        """
         hidden, mask = text
         sizes = {"resolution": None, "aspect_ratio": None}
         return self.transformer(
@@ -71,14 +77,16 @@ class Base:
     def loss(self, pixels: torch.Tensor, prompts: Sequence[str], generator: torch.Generator) -> torch.Tensor:
         """The loss of a batch of pictures, with noise and times from a generator.
 
-        Times are logit-normal (Esser et al. 2024, "Scaling rectified flow transformers", section 3.1).
+        Times are logit-normal (Esser et al. 2024, "Scaling rectified flow transformers", section 3.1). The loss is that
+        of the velocity, which is the error of the picture divided by the noise's standard deviation.
         """
         noise = torch.randn(pixels.shape, generator=generator)
         normal = torch.randn(len(pixels), generator=generator) + MIDDLE
         times = (self.scheduler.config.num_train_timesteps * normal.sigmoid()).long()
         noisy = self.scheduler.add_noise(pixels, noise, times)
-        target = self.scheduler.get_velocity(pixels, noise, times)
-        return (self.predict(noisy, times, self.encode(prompts)) - target).square().mean()
+        noise_variance = (1 - self.scheduler.alphas_cumprod[times]).clamp(min=LEAST_VARIANCE)
+        errors = (self.predict(noisy, times, self.encode(prompts)) - pixels).square()
+        return (errors.mean((1, 2, 3)) / noise_variance).mean()
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[str], seeds: Sequence[int], guidance: float = GUIDANCE, *, steps: int) -> Rgb:
@@ -125,7 +133,8 @@ def new_base() -> Base:
     )
     encoder = CLIPTextModel(text)
     _begin(transformer, encoder)
-    scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+    noise = {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample", "timestep_spacing": "trailing"}
+    scheduler = DDPMScheduler(**noise)
     return Base(transformer=transformer, text_encoder=encoder, tokenizer=tokenizer, scheduler=scheduler)
 
 
@@ -147,14 +156,8 @@ def as_tensor(pixels: Rgb) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def pretrain(
-    captions: Captions,
-    schedule: Schedule,
-    file: Path,
-    start: Path | None = None,
-    report: Callable[[str], object] = print,
-) -> Base:
-    """Train a base model with captions of a kind; it goes on from the checkpoint `start`."""
+def pretrain(captions: Captions, schedule: Schedule, file: Path, report: Callable[[str], object] = print) -> Base:
+    """Train a base model with captions of a kind, or go on from its checkpoint."""
     base = new_base()
 
     def loss_at(step: int) -> torch.Tensor:
@@ -162,7 +165,7 @@ def pretrain(
         generator = torch.Generator().manual_seed(seed_for(0, str(step), "noise") % 2**63)
         return base.loss(as_tensor(pixels), prompts, generator)
 
-    fit(_both(base).train(), loss_at, schedule, file, start, report, SLOW)
+    fit(_both(base).train(), loss_at, schedule, file, report, SLOW)
     _both(base).eval()
     return base
 

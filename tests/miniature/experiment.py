@@ -38,8 +38,7 @@ NOT_TRAINED = "not trained"
 class Sizes:
     """The sizes of everything, so that tests can run the whole chain in seconds."""
 
-    shared: Schedule
-    branch: Schedule
+    base: Schedule
     detector: Schedule
     encoder: Schedule
     arms: Training
@@ -53,8 +52,7 @@ class Sizes:
 
 
 REAL = Sizes(
-    shared=Schedule(steps=5000, lr=2e-3, decay=None),
-    branch=Schedule(steps=7500, lr=2e-3, decay=5000),
+    base=Schedule(steps=7500, lr=2e-3, decay=5000),
     detector=Schedule(steps=800, lr=2e-3, batch=32),
     encoder=Schedule(steps=700, lr=2e-3, batch=20),
     arms=Training(steps=400, rates={"cd": 1e-3, "db-lora": 1e-3}),
@@ -90,17 +88,13 @@ class Experiment:
                 write_things(photos, {thing: looks[thing] for thing in used})
             build_scenes(photos, self.folder / "grounds", self._scenes(name), self.sizes.compositions, count)
 
-    def shared_base(self) -> None:
-        """Train the part that both base models share, on single toys."""
-        pretrain("single", self.sizes.shared, self._base("single"), report=self.report)
-
     def weak_base(self) -> None:
         """Train the base model whose captions name one toy."""
-        pretrain("weak", self.sizes.branch, self._base("weak"), self._base("single"), self.report)
+        pretrain("weak", self.sizes.base, self._base("weak"), self.report)
 
     def full_base(self) -> None:
         """Train the base model whose captions name all toys: the control."""
-        pretrain("full", self.sizes.branch, self._base("full"), self._base("single"), self.report)
+        pretrain("full", self.sizes.base, self._base("full"), self.report)
 
     def detector(self) -> None:
         """Train the detector."""

@@ -49,7 +49,6 @@ def fit(
     loss_at: Callable[[int], torch.Tensor],
     schedule: Schedule,
     file: Path,
-    start: Path | None = None,
     report: Callable[[str], object] = print,
     slow: str = "",
 ) -> None:
@@ -60,7 +59,6 @@ def fit(
         loss_at: the loss of a step; a pure function of the step and the module's weights.
         schedule: of the training.
         file: the checkpoint.
-        start: the checkpoint of a shorter training, from which this one begins.
         report: called with a line of progress at every checkpoint.
         slow: a regular expression of the names of weights whose rate is SLOWER times that of the others.
     """
@@ -70,7 +68,7 @@ def fit(
     weights = {**fast, **slower}  # in the order of the optimizer, as checkpoints have them
     groups = [{"params": list(part.values()), "factor": factor} for part, factor in ((fast, 1.0), (slower, SLOWER))]
     optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=schedule.lr, betas=BETAS)
-    begun = step = read_checkpoint(start if start and not file.exists() else file, weights, optimizer)
+    begun = step = read_checkpoint(file, weights, optimizer)
     began, losses = time.process_time(), []
     while step < schedule.steps:
         for group in optimizer.param_groups:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
 
 from builder import build, load_config
+from builder.records import Cutout, Layout, Placement, Setting
 from builder.seeds import rng_for
+from builder.stages.layout import LAYOUTS
+from builder.stages.layout.base import LayoutBackend, LayoutConfig, min_area
 from mycanvas.io.files import write_text
 from mycanvas.io.images import Rgb
 from tests.miniature.grounds import SEEN, VARIANTS, ground
-from tests.miniature.pictures import compose
+from tests.miniature.pictures import Stand, compose, places
 from tests.miniature.toys import SHAPES, Look
 
 PHOTOS = 5
@@ -26,6 +31,8 @@ GROUND_PICTURES = 8
 """Pictures of each ground for scenes; pretraining has other ones."""
 GROUND_SIDE = 320
 SCENE_SIDE = 192
+PROPORTION = 9.0
+"""Of the filter: the places have no perspective."""
 LICENSE = "CC0-1.0"
 
 
@@ -51,22 +58,45 @@ def write_grounds(folder: Path) -> None:
     write_text(folder / "backgrounds.toml", "\n".join(tables))
 
 
+class Places(LayoutBackend):
+    """Places objects as pretraining's pictures of several toys have them."""
+
+    def place(self, settings: Sequence[Setting], config: LayoutConfig, seed: int) -> Iterator[Layout]:  # noqa: ARG002
+        """One result per setting."""
+        for setting in settings:
+            stands = places(len(setting.cutouts), rng_for(seed, setting.sample.id, "miniature places"))
+            placed = [_placement(*each, len(stands)) for each in zip(setting.cutouts, stands, strict=True)]
+            yield Layout(setting=setting, placements=tuple(placed))
+
+
+def _placement(cutout: Cutout, stand: Stand, count: int) -> Placement:
+    """The cut-out at its place, at least as large as a layout must have it."""
+    rows, columns = cutout.rgba.shape[:2]
+    factor = stand.size * SCENE_SIDE / max(rows, columns)
+    factor = max(factor, 1.01 * math.sqrt(min_area(count, SCENE_SIDE, SCENE_SIDE) / (rows * columns)))
+    width, height = math.ceil(columns * factor), math.ceil(rows * factor)
+    left, foot = round(stand.centre * SCENE_SIDE - width / 2), round(stand.foot * SCENE_SIDE)
+    x = min(max(left, 0), SCENE_SIDE - width)
+    return Placement(x=x, y=foot - height, width=width, height=height, depth=1 - stand.foot)
+
+
 def build_scenes(
-    things: Path, grounds: Path, output: Path, compositions: tuple[tuple[str, ...], ...], scenes: int, workers: int = 1
+    things: Path, grounds: Path, output: Path, compositions: tuple[tuple[str, ...], ...], scenes: int
 ) -> None:
     """Build a dataset of `scenes` scenes for each composition, or resume it."""
-    build(
-        load_config(
-            concepts=str(things),
-            backgrounds=str(grounds),
-            output=str(output),
-            compositions=[list(names) for names in compositions],
-            samples_per_composition=scenes,
-            resolution=SCENE_SIDE,
-            workers=workers,
-            license=LICENSE,
-        )
+    config = load_config(
+        concepts=str(things),
+        backgrounds=str(grounds),
+        output=str(output),
+        compositions=[list(names) for names in compositions],
+        samples_per_composition=scenes,
+        resolution=SCENE_SIDE,
+        workers=1,
+        license=LICENSE,
+        select={"max_proportion": PROPORTION},
     )
+    with patch.dict(LAYOUTS, solver=Places):
+        build(config)
 
 
 def _described(looks: Mapping[str, Look]) -> Iterator[str]:

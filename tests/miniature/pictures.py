@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,10 +20,12 @@ from tests.miniature.toys import KINDS, PATTERNS, Look, Rgba, draw, random_look,
 
 SIDE = 48
 """Width and height of every picture that a model sees or makes."""
-Captions = Literal["single", "weak", "full"]
-"""Of a picture of several toys the caption names one ("weak") or all ("full"); "single": there is no such picture."""
-SEVERAL: Mapping[Captions, float] = {"single": 0.0, "weak": 0.3, "full": 0.3}
-"""Fraction of pretraining pictures with two to five toys; 10 % of all, as two thirds of pretraining have none."""
+Captions = Literal["weak", "full"]
+"""Of a picture of several toys the caption names one ("weak") or all ("full")."""
+SEVERAL = 0.1
+"""Fraction of pretraining pictures with two to five toys."""
+COLUMNS, FEET = 3, (0.65, 0.98)
+"""The places of several toys: how many are side by side, and the rows on which they stand, as fractions of the side."""
 DESCRIBED = 0.5
 """Fraction of mentions with colours and pattern."""
 GROUNDED = 0.85
@@ -53,6 +55,31 @@ class Picture:
     ground: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stand:
+    """Where a toy stands, as fractions of a square picture's side.
+
+    centre: the column of its middle. foot: the row on which it stands. size: its longer side.
+    """
+
+    centre: float
+    foot: float
+    size: float
+
+
+def places(count: int, rng: np.random.Generator) -> list[Stand]:
+    """Where two to six toys of one picture stand."""
+    cells = rng.permutation(COLUMNS * len(FEET))[:count].tolist()
+    return [
+        Stand(
+            centre=(cell % COLUMNS + 0.5) / COLUMNS + rng.uniform(-0.01, 0.01),
+            foot=FEET[cell // COLUMNS] + rng.uniform(-0.01, 0.01),
+            size=rng.uniform(0.29, 0.33),
+        )
+        for cell in cells
+    ]
+
+
 def new_look(rng: np.random.Generator, kind: str) -> Look:
     """A random toy that has the colours and pattern of no personal thing."""
     look = random_look(rng, kind)
@@ -77,7 +104,7 @@ def compose(
     fill: tuple[float, float] = (0.6, 0.85),
     variants: Sequence[int] = range(VARIANTS),
 ) -> Picture:
-    """Place toys side by side on a ground, the nearer ones in front.
+    """Place one large toy in the middle of a ground, or several small ones in its places.
 
     Args:
         looks: the toys.
@@ -90,18 +117,20 @@ def compose(
     fine = 2 * side
     source, horizon = ground(name, int(rng.choice(variants)), SMALL if fine <= SMALL else round(1.15 * fine))
     canvas = np.dstack([_crop(source, fine, rng), np.zeros((fine, fine), np.uint8)]).astype(np.float32)
-    count = len(looks)
-    sizes = rng.uniform(*(fill if count == 1 else (0.2, 0.52 - 0.05 * count)), count)
-    feet = np.sort(rng.uniform(max(0.6, horizon + 0.25), 0.97, count))
-    slots = (np.arange(count) + 0.5 + rng.uniform(-0.25, 0.25, count)) / max(count, 1)
-    centres = rng.uniform(0.45, 0.55, 1) if count == 1 else rng.permutation(slots)
-    boxes = []
-    for look, size, foot, centre in zip(looks, sizes, feet, centres, strict=True):
-        sprite = draw(look, random_view(rng), max(10, round(float(size) * fine)))
-        boxes.append(_paste(canvas, sprite, float(centre), float(foot)))
+    if len(looks) == 1:
+        foot = rng.uniform(max(0.6, horizon + 0.25), 0.97)
+        stands = [Stand(centre=rng.uniform(0.45, 0.55), foot=foot, size=rng.uniform(*fill))]
+    else:
+        stands = places(len(looks), rng)
+    boxes: list[Box] = [(0, 0, 0, 0)] * len(looks)
+    for index, stand in sorted(enumerate(stands), key=lambda each: each[1].foot):
+        sprite = draw(looks[index], random_view(rng), round(stand.size * fine))
+        boxes[index] = _paste(canvas, sprite, stand.centre, stand.foot)
     small = np.round(cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)).astype(np.uint8)
     pixels, mask = np.ascontiguousarray(small[..., :3]), small[..., 3]
-    return Picture(pixels=pixels, mask=mask, looks=tuple(looks), boxes=tuple(boxes), ground=name)
+    return Picture(
+        pixels=pixels, mask=mask, looks=tuple(looks), boxes=tuple(boxes[i] for i in range(len(looks))), ground=name
+    )
 
 
 def caption(picture: Picture, rng: np.random.Generator, captions: Captions) -> str:
@@ -138,7 +167,7 @@ def _related(picture: Picture, mentions: Sequence[str], where: str, rng: np.rand
 def pretraining_batch(step: int, size: int, captions: Captions) -> tuple[Rgb, list[str]]:
     """The pictures [size, SIDE, SIDE, 3] and captions of a step; the same step gives the same ones."""
     rng = rng_for(0, str(step), "miniature pretraining")
-    pictures = [pretraining_picture(rng, SEVERAL[captions]) for _ in range(size)]
+    pictures = [pretraining_picture(rng, SEVERAL) for _ in range(size)]
     return np.stack([one.pixels for one in pictures]), [caption(one, rng, captions) for one in pictures]
 
 

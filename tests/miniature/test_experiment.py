@@ -21,8 +21,7 @@ from tests.miniature.toys import KINDS
 
 FEW = Schedule(steps=2, lr=1e-3, save=1, batch=4)
 TINY = Sizes(
-    shared=FEW,
-    branch=replace(FEW, steps=3, decay=2),
+    base=FEW,
     detector=FEW,
     encoder=FEW,
     arms=Training(steps=1, rates={"cd": 1e-3, "db-lora": 1e-3}, batch=2, class_pictures=1),
@@ -84,16 +83,14 @@ def test_first_pictures_depend_on_no_prompt_and_words_are_far_apart() -> None:
     assert float((hidden[0, 2] - hidden[1, 2]).std()) > 1
 
 
-def test_the_base_model_learns_and_branches_go_on_from_the_shared_part(tmp_path: Path) -> None:
+def test_the_base_model_learns(tmp_path: Path) -> None:
     lines: list[str] = []
     schedule = Schedule(steps=12, lr=2e-3, warmup=2, decay=None, save=4, batch=4)
-    shared = tmp_path / "single.safetensors"
-    pretrain("single", schedule, shared, report=lines.append)
-    base = pretrain("weak", replace(schedule, steps=13), tmp_path / "weak.safetensors", shared, lines.append)
+    base = pretrain("weak", schedule, tmp_path / "weak.safetensors", lines.append)
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in lines]
 
     assert losses[2] < losses[0]
-    assert lines[-1].startswith("weak: step 13,")
+    assert lines[-1].startswith("weak: step 12,")
     assert base.generate(["a mug", "a ball"], [0, 1], steps=2).shape == (2, 48, 48, 3)
 
 
@@ -104,7 +101,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
         patched.setenv("MYCANVAS_CACHE", "off")
         patched.setenv("MYCANVAS_REVIEWS", "off")
         experiment = Experiment(folder=tmp_path_factory.mktemp("run"), sizes=TINY, report=lambda _: None)
-        experiment.run(["things", "detector", "encoder", "shared_base", "weak_base"])
+        experiment.run(["things", "detector", "encoder", "weak_base"])
         yield experiment
 
 
@@ -145,9 +142,9 @@ def test_every_arm_is_trained_drawn_and_scored(ready: Experiment, name: str) -> 
 def test_a_finished_part_is_not_run_again(ready: Experiment) -> None:
     lines: list[str] = []
     again = replace(ready, report=lines.append)
-    again.run(["detector", "encoder", "shared_base", "weak_base"])
+    again.run(["detector", "encoder", "weak_base"])
 
-    assert [line.split(":")[0] for line in lines] == ["detector", "encoder", "shared_base", "weak_base"]
+    assert [line.split(":")[0] for line in lines] == ["detector", "encoder", "weak_base"]
     assert not [line for line in lines if "loss" in line]
 
 
