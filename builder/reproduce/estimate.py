@@ -42,9 +42,13 @@ class Pace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """The remaining work. trainings: the arm and the composition of each. pictures: of the arms."""
+    """The remaining work.
+
+    trainings: the arm and the composition of each. steps_made: of them, by method. pictures: of the arms.
+    """
 
     trainings: Sequence[tuple[Arm, str]]
+    steps_made: Mapping[str, int] = field(default_factory=dict)
     class_pictures: int
     pictures: int
 
@@ -56,7 +60,7 @@ class Work:
 
     def hours(self, config: Reproduction, pace: Pace) -> float:
         """How long it takes at a pace."""
-        steps = Counter[str]()
+        steps = Counter[str]({method: -made for method, made in self.steps_made.items()})
         for arm, composition in self.trainings:
             given = training(config, arm, composition).steps
             steps[arm.method] += given or default_steps(composition.count("+") + 1)

@@ -37,7 +37,7 @@ from mycanvas.models.text_to_image import tokenizers_of
 from mycanvas.prompts import PROMPTINGS, Named, token_counter, tokens_of
 from mycanvas.training.artefact import is_trained, read_record
 from mycanvas.training.methods import METHODS
-from mycanvas.training.run import train
+from mycanvas.training.run import CHECKPOINT, train
 
 RECORD, LOCK, LOOKS = "reproduction.json", ".lock", "pasted_look.json"
 TRAINED, GENERATED = "trained", "generated"
@@ -173,6 +173,8 @@ def _claim(config: Reproduction) -> None:
 
 
 def _estimate(config: Reproduction, place: Path, dataset: Dataset, chosen: Sequence[str]) -> Estimate:
+    from mycanvas.models.checkpoints import steps_made
+
     def has_begun(arm: Arm, composition: str) -> bool:
         return read_record(_folder(config, arm, composition)) is not None
 
@@ -183,9 +185,13 @@ def _estimate(config: Reproduction, place: Path, dataset: Dataset, chosen: Seque
         if not is_trained(_folder(config, arm, composition))
     ]
     new = [each for each in trainings if not has_begun(*each)]
+    made = Counter[str]()
+    for arm, composition in trainings:
+        made[arm.method] += steps_made(_folder(config, arm, composition) / CHECKPOINT)
     begun = {name for name in dataset.contents().compositions for arm in _arms(config) if has_begun(arm, name)}
     work = Work(
         trainings=trainings,
+        steps_made=made,
         class_pictures=count_class_pictures(config, dataset, new, begun),
         pictures=sum(_missing(config, arm, chosen) for arm in _arms(config)),
     )

@@ -63,3 +63,12 @@ def read_checkpoint(file: Path, weights: Mapping[str, torch.nn.Parameter], optim
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StoreError(f"{file} cannot be used ({error}); delete it to train from the start") from error
     return steps
+
+
+def steps_made(file: Path) -> int:
+    """The number of steps that a checkpoint holds; 0 where there is none that can be read."""
+    try:
+        with safe_open(file, "pt") as stored:
+            return int(stored.metadata()["steps"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return 0

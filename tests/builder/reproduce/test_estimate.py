@@ -45,11 +45,11 @@ def test_class_pictures_are_made_of_each_class_once_or_by_each_training_without_
     assert count_class_pictures(config(regularization=tmp_path), dataset, both, ()) == 0
 
 
-def test_hours_are_those_of_steps_class_pictures_and_pictures() -> None:
-    work = Work(trainings=[(PHOTOS, "a+b"), (OURS, "a+b")], class_pictures=140, pictures=12)
+def test_hours_are_those_of_steps_that_are_left_class_pictures_and_pictures() -> None:
+    work = Work(trainings=[(PHOTOS, "a+b"), (OURS, "a+b")], steps_made={"cd": 40}, class_pictures=140, pictures=12)
     pace = Pace(step={"cd": 3.0}, class_picture=10.0, picture=5.0)
 
-    assert work.hours(config(), pace) == (2 * 100 * 3 + 140 * 10 + 12 * 5) / 3600
+    assert work.hours(config(), pace) == ((2 * 100 - 40) * 3 + 140 * 10 + 12 * 5) / 3600
     assert work.is_covered(pace)
     assert not work.is_covered(Pace(step={"cd": 3.0}, picture=5.0))
     assert not work.is_covered(Pace(class_picture=10.0, picture=5.0))
