@@ -83,7 +83,6 @@ class ToyModel(StableDiffusion):
         self.denoiser = self.base.transformer
         self.cell, self.resolution, self.multiple = 1, SIDE, 1
         self.device, self.dtype = torch.device("cpu"), torch.float32
-        self._noise = base.scheduler
         for each in (self.base.transformer, self.base.text_encoder):
             each.requires_grad_(False)
 
@@ -103,14 +102,10 @@ class ToyModel(StableDiffusion):
     def errors(
         self, latents: torch.Tensor, noise: torch.Tensor, times: torch.Tensor, conditions: Conditions
     ) -> torch.Tensor:
-        """Squared errors of the predicted pictures."""
-        steps = (times * self._noise.config.num_train_timesteps).long()
-        noisy = self._noise.add_noise(latents, noise, steps)
-        return (self.predict(noisy, steps, conditions) - latents).square()
-
-    def predict(self, noisy: torch.Tensor, steps: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """The pictures without noise."""
-        return self.base.predict(noisy, steps, (conditions["hidden"], conditions["mask"]))
+        """Squared errors of the velocity."""
+        count = self.base.scheduler.config.num_train_timesteps
+        steps = (times * count).long().clamp(max=count - 1)
+        return self.base.errors(latents, noise, steps, (conditions["hidden"], conditions["mask"]))
 
 
 def shuffled(composition: Composition) -> Composition:

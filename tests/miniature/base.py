@@ -33,7 +33,7 @@ OTHER_WORDS = (
 SLOW = r"text\..*|transformer\.caption_projection\..*"
 """Weights that learn more slowly than others: they begin small, and Adam's first steps would erase them."""
 LEAST_VARIANCE = 0.01
-"""Of the noise by which the loss is divided."""
+"""Of the noise, by which errors are divided."""
 GUIDANCE = 3.0
 """Of generated pictures."""
 MIDDLE = 0.4
@@ -74,19 +74,23 @@ class Base:
             noisy, encoder_hidden_states=hidden, encoder_attention_mask=mask, timestep=times, added_cond_kwargs=sizes
         ).sample
 
+    def errors(
+        self, pixels: torch.Tensor, noise: torch.Tensor, times: torch.Tensor, text: tuple[torch.Tensor, torch.Tensor]
+    ) -> torch.Tensor:
+        """Squared errors of the velocity, [N, 3, SIDE, SIDE]: those of the picture over the variance of the noise."""
+        noisy = self.scheduler.add_noise(pixels, noise, times)
+        variance = (1 - self.scheduler.alphas_cumprod[times]).clamp(min=LEAST_VARIANCE)
+        return (self.predict(noisy, times, text) - pixels).square() / variance[:, None, None, None]
+
     def loss(self, pixels: torch.Tensor, prompts: Sequence[str], generator: torch.Generator) -> torch.Tensor:
         """The loss of a batch of pictures, with noise and times from a generator.
 
-        Times are logit-normal (Esser et al. 2024, "Scaling rectified flow transformers", section 3.1). The loss is that
-        of the velocity, which is the error of the picture divided by the noise's standard deviation.
+        Times are logit-normal (Esser et al. 2024, "Scaling rectified flow transformers", section 3.1).
         """
         noise = torch.randn(pixels.shape, generator=generator)
         normal = torch.randn(len(pixels), generator=generator) + MIDDLE
         times = (self.scheduler.config.num_train_timesteps * normal.sigmoid()).long()
-        noisy = self.scheduler.add_noise(pixels, noise, times)
-        noise_variance = (1 - self.scheduler.alphas_cumprod[times]).clamp(min=LEAST_VARIANCE)
-        errors = (self.predict(noisy, times, self.encode(prompts)) - pixels).square()
-        return (errors.mean((1, 2, 3)) / noise_variance).mean()
+        return self.errors(pixels, noise, times, self.encode(prompts)).mean()
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[str], seeds: Sequence[int], guidance: float = GUIDANCE, *, steps: int) -> Rgb:

@@ -145,7 +145,7 @@ def _some(toys: Sequence[Look], rng: np.random.Generator) -> list[Look]:
 def _whole(toys: Sequence[Look], rng: np.random.Generator) -> tuple[NDArray[np.float32], str]:
     """A whole picture of toys and the name of its ground."""
     name = str(rng.choice(list(PHRASES)))
-    picture = compose(toys, name, rng, fill=(0.6, 0.85))
+    picture = compose(toys, name, rng)
     return _resized(roughened(picture.pixels.astype(np.float32), rng)), name
 
 

@@ -52,7 +52,7 @@ class Sizes:
 
 
 REAL = Sizes(
-    base=Schedule(steps=7500, lr=2e-3, decay=5000),
+    base=Schedule(steps=9000, lr=2e-3, decay=6000),
     detector=Schedule(steps=800, lr=2e-3, batch=32),
     encoder=Schedule(steps=700, lr=2e-3, batch=20),
     arms=Training(steps=400, rates={"cd": 1e-3, "db-lora": 1e-3}),

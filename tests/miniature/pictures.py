@@ -24,8 +24,11 @@ Captions = Literal["weak", "full"]
 """Of a picture of several toys the caption names one ("weak") or all ("full")."""
 SEVERAL = 0.1
 """Fraction of pretraining pictures with two to five toys."""
+LARGE, FILL = 0.5, (0.6, 0.85)
+"""Fraction of single toys that are large and in the middle, and their smallest and largest size, as fractions of the
+side; the others stand in one of the places."""
 COLUMNS, FEET = 3, (0.65, 0.98)
-"""The places of several toys: how many are side by side, and the rows on which they stand, as fractions of the side."""
+"""The places of toys: how many are side by side, and the rows on which they stand, as fractions of the side."""
 DESCRIBED = 0.5
 """Fraction of mentions with colours and pattern."""
 GROUNDED = 0.85
@@ -68,7 +71,7 @@ class Stand:
 
 
 def places(count: int, rng: np.random.Generator) -> list[Stand]:
-    """Where two to six toys of one picture stand."""
+    """Where one to six toys of one picture stand."""
     cells = rng.permutation(COLUMNS * len(FEET))[:count].tolist()
     return [
         Stand(
@@ -101,25 +104,26 @@ def compose(
     rng: np.random.Generator,
     *,
     side: int = SIDE,
-    fill: tuple[float, float] = (0.6, 0.85),
+    fill: tuple[float, float] | None = None,
     variants: Sequence[int] = range(VARIANTS),
 ) -> Picture:
-    """Place one large toy in the middle of a ground, or several small ones in its places.
+    """Place one toy in the middle of a ground, or some in its places.
 
     Args:
         looks: the toys.
         name: the ground's.
         rng: of all draws.
         side: width and height of the picture in pixels.
-        fill: smallest and largest size of a single toy, as a fraction of the side.
+        fill: smallest and largest size of a single toy in the middle, as a fraction of the side; None: it may also be
+            in one of the places.
         variants: numbers of the ground's pictures to choose from.
     """
     fine = 2 * side
     source, horizon = ground(name, int(rng.choice(variants)), SMALL if fine <= SMALL else round(1.15 * fine))
     canvas = np.dstack([_crop(source, fine, rng), np.zeros((fine, fine), np.uint8)]).astype(np.float32)
-    if len(looks) == 1:
+    if len(looks) == 1 and (fill or rng.random() < LARGE):
         foot = rng.uniform(max(0.6, horizon + 0.25), 0.97)
-        stands = [Stand(centre=rng.uniform(0.45, 0.55), foot=foot, size=rng.uniform(*fill))]
+        stands = [Stand(centre=rng.uniform(0.45, 0.55), foot=foot, size=rng.uniform(*(fill or FILL)))]
     else:
         stands = places(len(looks), rng)
     boxes: list[Box] = [(0, 0, 0, 0)] * len(looks)
