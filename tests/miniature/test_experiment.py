@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mycanvas.dataset import open_dataset
 from mycanvas.dataset.composition import find_composition
 from mycanvas.metrics.summary import Arm, summarise
 from tests.miniature.arms import ARMS, Training, shuffled, train_arm
@@ -16,6 +17,8 @@ from tests.miniature.base import new_base, pretrain
 from tests.miniature.experiment import NOT_TRAINED, Experiment, Sizes
 from tests.miniature.grounds import UNSEEN
 from tests.miniature.loop import Schedule, fit
+from tests.miniature.photos import SCENE_SIDE
+from tests.miniature.pictures import COLUMNS, FEET
 from tests.miniature.scoring import PRIMARY, comparison_lines, is_apart, loses, pooled, split_lines
 from tests.miniature.toys import KINDS
 
@@ -103,6 +106,16 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
         experiment = Experiment(folder=tmp_path_factory.mktemp("run"), sizes=TINY, report=lambda _: None)
         experiment.run(["things", "detector", "encoder", "weak_base"])
         yield experiment
+
+
+def test_objects_of_scenes_stand_in_the_places_of_pretraining(ready: Experiment) -> None:
+    boxes = [box for scene in open_dataset(ready.folder / "things_scenes").mapped().scenes() for box in scene.boxes]
+    centres = [(column + 0.5) / COLUMNS for column in range(COLUMNS)]
+
+    assert len(boxes) == TINY.scenes * 6
+    for x, y, width, height in boxes:
+        assert min(abs((y + height) / SCENE_SIDE - foot) for foot in FEET) < 0.03
+        assert min(abs((x + width / 2) / SCENE_SIDE - centre) for centre in centres) < 0.03
 
 
 def test_judges_that_learned_nothing_do_not_tell_things_from_strangers(ready: Experiment) -> None:

@@ -82,12 +82,12 @@ def test_a_tenth_of_pretraining_shows_several_toys() -> None:
     assert 0.07 < sum(count > 1 for count in counts) / len(counts) < 0.13
 
 
-def test_several_toys_do_not_touch_in_pretraining_and_in_scenes() -> None:
+def test_several_toys_do_not_hide_each_other() -> None:
     rng = rng_for(0, "test", "miniature")
     looks = [THINGS[f"{kind}1"] for kind in KINDS[:5]]
     for boxes in (compose(looks, "grass", rng).boxes for _ in range(20)):
-        for (x, y, width, height), (left, top, *_) in combinations(sorted(boxes), 2):
-            assert left >= x + width - 2 or abs(top - y) >= 10, boxes
+        for (x, y, width, height), (left, top, _, other_height) in combinations(sorted(boxes), 2):
+            assert left >= x + width - 2 or abs(top + other_height - y - height) >= 14, boxes
             assert max(width, height) < 18
 
 
