@@ -55,9 +55,12 @@ CONTROL = ("cd + photos", "cd + scenes", "ours + scenes")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Training:
-    """How arms are trained. rates: the learning rate of each method. batch: pictures of a step, and class pictures."""
+    """How arms are trained.
 
-    steps: int = 400
+    steps: for each concept. rates: the learning rate of each method. batch: pictures of a step, and class pictures.
+    """
+
+    steps: int
     rates: Mapping[str, float]
     batch: int = 4
     class_pictures: int = 70
@@ -140,14 +143,14 @@ def class_pictures(kinds: Sequence[str], count: int) -> Iterator[ClassPicture]:
 def train_arm(base: Base, spec: ArmSpec, composition: Composition, training: Training, checkpoint: Path) -> Arm:
     """Train a copy of the base model on a composition, or resume it; returns it with what was learned."""
     kinds = sorted({concept.class_name for concept in composition.concepts})
-    method = METHODS[spec.method]
+    method, steps = METHODS[spec.method], training.steps * len(composition.concepts)
     settings = Settings(
         composition=composition.name,
         model="base",
         method=spec.method,
         prompting=spec.prompting,
         source=spec.source,
-        steps=training.steps,
+        steps=steps,
         batch_size=training.batch,
         learning_rate=training.rates[spec.method],
     )
@@ -162,12 +165,12 @@ def train_arm(base: Base, spec: ArmSpec, composition: Composition, training: Tra
     def draws(step: int) -> list[Draw]:
         return data.draws(settings.seed, step, training.batch)
 
-    prompts = {draw.example.prompt for step in range(training.steps) for draw in draws(step)}
+    prompts = {draw.example.prompt for step in range(steps) for draw in draws(step)}
     model.length = max(map(arm.count, prompts))
     loop = Loop(
         draws=draws,
         settings=settings,
-        steps=training.steps,
+        steps=steps,
         rate=training.rates[spec.method],
         processes=Accelerator(cpu=True),
         checkpoint=checkpoint,

@@ -34,7 +34,7 @@ SLOW = r"text\..*|transformer\.caption_projection\..*"
 """Weights that learn more slowly than others: they begin small, and Adam's first steps would erase them."""
 LEAST_VARIANCE = 0.01
 """Of the noise, by which errors are divided."""
-GUIDANCE = 3.0
+GUIDANCE = 5.0
 """Of generated pictures."""
 MIDDLE = 0.4
 """Mean of the normal distribution whose sigmoid is a time of pretraining, as a fraction: shapes are decided there."""

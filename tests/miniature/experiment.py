@@ -52,10 +52,10 @@ class Sizes:
 
 
 REAL = Sizes(
-    base=Schedule(steps=9000, lr=2e-3, decay=6000),
+    base=Schedule(steps=10_000, lr=2e-3, decay=7000),
     detector=Schedule(steps=800, lr=2e-3, batch=32),
     encoder=Schedule(steps=700, lr=2e-3, batch=20),
-    arms=Training(steps=400, rates={"cd": 1e-3, "db-lora": 1e-3}),
+    arms=Training(steps=200, rates={"cd": 1e-3, "db-lora": 2e-3}),
 )
 
 

@@ -22,7 +22,7 @@ from tests.miniature.photos import build_scenes, write_things
 from tests.miniature.scoring import pooled, score, write_pictures
 from tests.miniature.things import TRIAL
 
-RATES = {"cd": (1e-4, 3e-4, 1e-3), "db-lora": (1e-4, 3e-4, 1e-3)}
+RATES = {"cd": (1e-4, 3e-4, 6e-4, 1e-3, 2e-3), "db-lora": (3e-4, 1e-3, 2e-3, 4e-3)}
 STEPS = (100, 200, 400)
 NAMES = ("ball1", "car2", "fish1", "star2")
 
