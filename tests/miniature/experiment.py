@@ -55,7 +55,7 @@ REAL = Sizes(
     base=Schedule(steps=10_000, lr=2e-3, decay=7000),
     detector=Schedule(steps=800, lr=2e-3, batch=32),
     encoder=Schedule(steps=700, lr=2e-3, batch=20),
-    arms=Training(steps=200, rates={"cd": 1e-3, "db-lora": 2e-3}),
+    arms=Training(steps=200, rates={"cd": 3e-4, "db-lora": 2e-3}),
 )
 
 
