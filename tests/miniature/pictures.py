@@ -132,9 +132,7 @@ def compose(
         boxes[index] = _paste(canvas, sprite, stand.centre, stand.foot)
     small = np.round(cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)).astype(np.uint8)
     pixels, mask = np.ascontiguousarray(small[..., :3]), small[..., 3]
-    return Picture(
-        pixels=pixels, mask=mask, looks=tuple(looks), boxes=tuple(boxes[i] for i in range(len(looks))), ground=name
-    )
+    return Picture(pixels=pixels, mask=mask, looks=tuple(looks), boxes=tuple(boxes), ground=name)
 
 
 def caption(picture: Picture, rng: np.random.Generator, captions: Captions) -> str:
