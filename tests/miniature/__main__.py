@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,6 +22,8 @@ from tests.miniature.scoring import Judges, comparison_lines, is_apart, lines, l
 SCORES = ("cp_clip", "identity", "ti_clip", "recall", "swaps", "leaks", "duplicates")
 RECOGNISED, LEAST_RECOGNISED = 0.8, 0.6
 """Fraction of class pictures whose class the detector must find, and below which the experiment stops."""
+
+_print = partial(print, flush=True)  # other processes, which do not know this file, call it too
 
 
 def main() -> None:
@@ -68,10 +71,6 @@ def print_table(experiment: Experiment, judges: Judges) -> None:
         _print("no claim: the null arm does not lose, so that the measure is not sensitive to what the arms learn")
     for line in (*lines(every, SCORES), "", *split_lines(every), "", *comparison_lines(weak, full)):
         _print(line)
-
-
-def _print(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":
