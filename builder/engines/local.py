@@ -167,8 +167,19 @@ def _run_tasks(connection: Connection, levels: Mapping[str, int]) -> None:
     collect_logs(levels)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
-        while call := connection.recv():
+        while call := _receive(connection):
             _send(connection, *_outcome(*call))
+
+
+def _receive(connection: Connection) -> tuple[Callable[[Any], object], object] | None:
+    """The next task, or None at the end. A task that this process cannot unpickle is an error of the task."""
+    while True:
+        try:
+            return cast("tuple[Callable[[Any], object], object] | None", connection.recv())
+        except (EOFError, OSError):
+            raise
+        except Exception as refusal:  # such as a function of a module that only the parent has
+            _send(connection, None, _traced(refusal))
 
 
 def _outcome(work: Callable[[Task], Result], task: Task) -> tuple[Logged[Result] | None, Exception | None]:

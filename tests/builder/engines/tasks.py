@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -48,6 +49,18 @@ def blocks_ctrl_c(_: int) -> bool:
 
 def make_unpicklable(_: int) -> object:
     return threading.Lock()
+
+
+def refuse_to_unpickle() -> int:
+    reason = "only the parent knows it"
+    raise LookupError(reason)
+
+
+class KnownHere(int):
+    """A number that no other process can unpickle."""
+
+    def __reduce__(self) -> tuple[Callable[[], int], tuple[()]]:
+        return refuse_to_unpickle, ()
 
 
 class KilledEarlier(SPAWN.Process):

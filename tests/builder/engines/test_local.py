@@ -18,6 +18,7 @@ from mycanvas.errors import StoreError
 from tests.builder.engines.tasks import (
     KilledAtOnce,
     KilledEarlier,
+    KnownHere,
     die,
     double,
     fill,
@@ -128,3 +129,11 @@ def test_error_of_a_task_is_raised_here_with_the_place_in_the_worker_and_running
 def test_result_that_cannot_be_sent_is_an_error() -> None:
     with LocalEngine(2) as engine, pytest.raises(TypeError, match="pickle"):
         list(engine.map(make_unpicklable, [0, 1]))
+
+
+def test_task_that_a_worker_cannot_unpickle_is_an_error_and_no_killed_worker() -> None:
+    with LocalEngine(2) as engine:
+        with pytest.raises(LookupError, match="only the parent knows it"):
+            list(engine.map(double, [KnownHere(), KnownHere()]))
+
+        assert sorted(engine.map(double, [1, 2])) == [2, 4]
