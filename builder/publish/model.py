@@ -12,6 +12,7 @@ from builder.publish.remote import DEFAULT_FILES, check_repo_id
 from mycanvas.errors import HubError, StoreError
 from mycanvas.io.hub_errors import hub_errors
 from mycanvas.io.messages import byte_size, counted
+from mycanvas.models import is_local
 from mycanvas.models.adapters import EMBEDDINGS
 from mycanvas.training.artefact import RECORD, SAMPLES, artefact_files, read_record
 
@@ -21,18 +22,26 @@ FOLDERS = (f"{EMBEDDINGS}/*", f"{SAMPLES}/*")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelPush:
-    """The result of a push, or of a dry run. files: the size in bytes of each. commit: None: a dry run."""
+    """The result of a push, or of a dry run.
+
+    files: the size in bytes of each. commit: None: a dry run. local_base: the folder of its base model.
+    """
 
     repo_id: str
     url: str
     files: dict[str, int]
     commit: str | None
+    local_base: str | None = None
 
     def lines(self) -> list[str]:
         """The result as lines for the terminal."""
         verb, total = "sent" if self.commit else "would send", byte_size(sum(self.files.values()))
         lines = [f"{verb}  {path}  {byte_size(size)}" for path, size in self.files.items()]
         lines.append(f"{verb} {counted(len(self.files), 'file')}, {total}; samples show what was learned")
+        if self.local_base:
+            lines.append(
+                f"the card names {self.local_base}, a folder that others do not have; edit README.md to name a model"
+            )
         return [*lines, f"look at it:  {self.url}"] if self.commit else lines
 
     def as_json(self) -> dict[str, Any]:
@@ -77,7 +86,8 @@ def push_model(
             if revision != "main":
                 api.create_branch(repo_id, branch=revision, exist_ok=True)
             commit = _upload(api, folder, repo_id, revision, sorted(files))
-    return ModelPush(repo_id=repo_id, url=f"{api.endpoint}/{repo_id}", files=files, commit=commit)
+    local = record["model"] if is_local(record["model"]) else None
+    return ModelPush(repo_id=repo_id, url=f"{api.endpoint}/{repo_id}", files=files, commit=commit, local_base=local)
 
 
 def _check_repository(api: Any, repo_id: str, private: bool) -> None:

@@ -11,7 +11,7 @@ from tests.hub.fake_hub import FakeHub
 from tests.publishing import Run
 
 FILES = ("README.md", "pytorch_lora_weights.safetensors", "embeddings/dog6.safetensors", "samples/000002-0.jpg")
-RECORD = {"finished": True, "composition": "dog6", "method": "cd", "prompting": "plain"}
+RECORD = {"finished": True, "composition": "dog6", "method": "cd", "prompting": "plain", "model": "jane/sd15@main"}
 FOREIGN = ("checkpoint.safetensors", "embeddings/cat2.safetensors", "notes.safetensors", "samples/mine.jpg")
 """Of a killed training, and of the user."""
 
@@ -31,6 +31,7 @@ def test_weights_card_and_samples_are_published_in_one_commit(hub: FakeHub, run:
     assert (dry.code, done.code) == (0, 0), done.err
     assert "would send 5 files" in dry.out
     assert "sent 5 files" in done.out
+    assert "the card names" not in dry.out
     files = hub.head(name).files
     assert set(files) - {".gitattributes"} == {*FILES, "training.json"}
     assert hub.content(files[FILES[1]]).decode() == FILES[1]
@@ -45,6 +46,17 @@ def test_files_of_an_earlier_training_are_deleted(hub: FakeHub, run: Run, traine
     assert run("push", trained, name).code == 0
 
     assert {file for file in hub.head(name).files if "/" in file} == {"embeddings/cat2.safetensors", FILES[3]}
+
+
+def test_model_that_is_a_folder_is_named_before_it_is_published(
+    hub: FakeHub, run: Run, trained: Path, name: str
+) -> None:
+    write_checked(trained / "training.json", RECORD | {"concepts": {"<dog6>": "dog"}, "model": "./sd15"})
+
+    dry = run("push", trained, name, "--dry-run")
+
+    assert "the card names ./sd15, a folder that others do not have; edit README.md to name a model" in dry.out
+    assert name not in hub.repositories
 
 
 def test_what_cannot_be_pushed_is_refused(hub: FakeHub, run: Run, trained: Path, name: str) -> None:
