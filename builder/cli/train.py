@@ -10,6 +10,8 @@ import click
 from builder.cli.options import PATH, OnceCommand
 from builder.cli.output import print_lines
 
+COUNT = click.IntRange(1)
+
 
 @click.command(cls=OnceCommand)
 @click.option("--data", type=PATH, required=True, help="Folder of a built dataset.")
@@ -37,15 +39,17 @@ from builder.cli.output import print_lines
     show_default=True,
     help="Pictures to learn from; collage: photos and cut-outs on plain ground, without scenes.",
 )
-@click.option("--scenes-per-photo", type=int, default=3, show_default=True, help="Scenes drawn for each photo.")
-@click.option("--steps", type=int, help="Training steps.  [default: 2000; 3000 for 4 or 5 concepts]")
-@click.option("--batch-size", type=int, default=8, show_default=True, help="Pictures in a step, beside class pictures.")
-@click.option("--learning-rate", type=float, help="[default: 1e-5 x batch size for cd; 1e-4 for LoRA]")
-@click.option("--rank", type=int, default=32, show_default=True, help="Rank of LoRA.")
-@click.option("--resolution", type=int, help="Side of the pictures in pixels.  [default: the model's]")
+@click.option("--scenes-per-photo", type=COUNT, default=3, show_default=True, help="Scenes drawn for each photo.")
+@click.option("--steps", type=COUNT, help="Training steps.  [default: 2000; 3000 for 4 or 5 concepts]")
+@click.option(
+    "--batch-size", type=COUNT, default=8, show_default=True, help="Pictures in a step, beside class pictures."
+)
+@click.option("--learning-rate", type=click.FloatRange(0), help="[default: 1e-5 x batch size for cd; 1e-4 for LoRA]")
+@click.option("--rank", type=COUNT, default=32, show_default=True, help="Rank of LoRA.")
+@click.option("--resolution", type=COUNT, help="Side of the pictures in pixels.  [default: the model's]")
 @click.option(
     "--class-pictures",
-    type=int,
+    type=click.IntRange(0),
     default=70,
     show_default=True,
     help="Pictures of each class that the model makes first, to keep the class; 0: none.",
@@ -53,21 +57,26 @@ from builder.cli.output import print_lines
 @click.option("--regularization", type=PATH, metavar="DIR", help="Class pictures to use instead, DIR/CLASS/*.jpg.")
 @click.option(
     "--background-weight",
-    type=float,
+    type=click.FloatRange(0, 1),
     default=1.0,
     show_default=True,
     help="Weight of the loss outside of objects, 0 to 1.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random draws.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all random draws.")
 @click.option(
     "--dtype", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True, help="Precision."
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 or mps.")
-@click.option("--accumulate", type=int, default=1, show_default=True, help="Passes per step: more take less memory.")
+@click.option("--accumulate", type=COUNT, default=1, show_default=True, help="Passes per step: more take less memory.")
 @click.option("--checkpointing", is_flag=True, help="Compute activations twice: slower, in less memory.")
-@click.option("--checkpoint-every", type=int, default=100, show_default=True, help="Steps between checkpoints.")
-@click.option("--sample-every", type=int, default=0, help="Steps between sample pictures.  [default: only at the end]")
-@click.option("--sample-steps", type=int, default=50, show_default=True, help="Denoising steps of a sample.")
+@click.option("--checkpoint-every", type=COUNT, default=100, show_default=True, help="Steps between checkpoints.")
+@click.option(
+    "--sample-every",
+    type=click.IntRange(0),
+    default=0,
+    help="Steps between sample pictures.  [default: only at the end]",
+)
+@click.option("--sample-steps", type=COUNT, default=50, show_default=True, help="Denoising steps of a sample.")
 @click.option("--log", type=click.Choice(["tensorboard", "wandb"]), help="Log the loss; install this package first.")
 def train(data: Path, output: Path, **options: Any) -> None:
     """Train a text-to-image model on one composition of a dataset.
