@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,6 @@ def train(data: Path, output: Path, **options: Any) -> None:
     from mycanvas.training.settings import read_settings
 
     written = run(data, output, read_settings(options))
-    print_lines(
-        [f"weights in {output}{'' if written else ', as before'}; {output / 'README.md'} says how to load them"]
-    )
+    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts, the first
+        before = "" if written else ", as before"
+        print_lines([f"weights in {output}{before}; {output / 'README.md'} says how to load them"])

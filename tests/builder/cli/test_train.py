@@ -41,6 +41,30 @@ def test_training_ends_with_the_place_of_its_weights(
     assert second == f"weights in {output}, as before; {output}/README.md says how to load them"
 
 
+@pytest.mark.parametrize(("rank", "lines"), [("0", 1), ("1", 0)])
+def test_only_the_first_of_several_processes_prints_the_last_line(
+    rank: str, lines: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setattr("mycanvas.training.run.train", lambda *_: True)
+
+    main(["train", "--data", "d", "--output", str(tmp_path), "--composition", "a+b", "--model", "m"])
+
+    assert len(capsys.readouterr().out.splitlines()) == lines
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--steps", "0"), ("--learning-rate", "-1"), ("--background-weight", "2"), ("--class-pictures", "-1")],
+)
+def test_number_out_of_range_is_wrong_usage(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "--data", "d", "--output", "o", "--composition", "a+b", "--model", "m", option, value])
+
+    assert ended.value.code == 2
+    assert f"Invalid value for '{option}'" in capsys.readouterr().err
+
+
 def test_unknown_composition_is_wrong_usage(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--data", built, "--model", "none/none", "--output", tmp_path / "out", "--composition", "cup"]
 
