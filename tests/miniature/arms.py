@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
+import numpy as np
 import torch
 from accelerate import Accelerator
+from PIL import Image
 
 from builder.seeds import rng_for, seed_for
 from mycanvas.dataset.class_pictures import ClassPicture
 from mycanvas.dataset.composition import Composition
-from mycanvas.english import listed, with_article
-from mycanvas.io.images import Rgb
+from mycanvas.dataset.records import Scene
+from mycanvas.english import with_article
+from mycanvas.io.images import Rgb, decode_rgb, encode_png
 from mycanvas.metrics.protocol import Prompt
 from mycanvas.models.cache import Cache
 from mycanvas.models.learned import add_lora, add_tokens
@@ -33,22 +37,24 @@ from tests.miniature.pictures import SIDE, compose, new_look
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArmSpec:
-    """An arm. method, source, prompting: as in the settings of a training. shuffled: photos have others' prompts."""
+    """An arm. method, source, prompting: as in the settings of a training. change: of what it is trained on."""
 
     method: str
     source: str
     prompting: str = "plain"
-    shuffled: bool = False
+    change: Literal["none", "shuffled", "strangers", "plain ground"] = "none"
 
 
 ARMS: Mapping[str, ArmSpec] = {
     "db-lora + photos": ArmSpec(method="db-lora", source="photos"),
     "cd + photos": ArmSpec(method="cd", source="photos"),
-    "cd + collage": ArmSpec(method="cd", source="collage"),
+    "cd + collage": ArmSpec(method="cd", source="both", change="plain ground"),
     "cd + scenes": ArmSpec(method="cd", source="both"),
     "ours + scenes": ArmSpec(method="cd", source="both", prompting="gen4gen"),
-    "null": ArmSpec(method="cd", source="photos", shuffled=True),
+    "null": ArmSpec(method="cd", source="photos", change="shuffled"),
+    "strangers": ArmSpec(method="cd", source="photos", change="strangers"),
 }
+DRAWN_AT_ONCE = 16
 CONTROL = ("cd + photos", "cd + scenes", "ours + scenes")
 """Arms that are repeated on the base model with full captions."""
 
@@ -57,7 +63,8 @@ CONTROL = ("cd + photos", "cd + scenes", "ours + scenes")
 class Training:
     """How arms are trained.
 
-    steps: for each concept. rates: the learning rate of each method. batch: pictures of a step, and class pictures.
+    steps: for each concept. rates: the learning rate of each method. batch: pictures of a step; as many class pictures
+    are added. class_pictures: of each class.
     """
 
     steps: int
@@ -105,10 +112,27 @@ class ToyModel(StableDiffusion):
     def errors(
         self, latents: torch.Tensor, noise: torch.Tensor, times: torch.Tensor, conditions: Conditions
     ) -> torch.Tensor:
-        """Squared errors of the velocity."""
+        """Squared errors, as `Base.errors` has them."""
         count = self.base.scheduler.config.num_train_timesteps
         steps = (times * count).long().clamp(max=count - 1)
         return self.base.errors(latents, noise, steps, (conditions["hidden"], conditions["mask"]))
+
+
+def shown_to(spec: ArmSpec, things: Composition, strangers: Composition) -> Composition:
+    """What an arm is trained on, under the names and tokens of a composition of things.
+
+    Scenes have no sentences, whose words of place ("behind", "next to") pretraining never has.
+    """
+    shown = strangers if spec.change == "strangers" else shuffled(things) if spec.change == "shuffled" else things
+    scenes = [replace(scene, prompt="") for scene in shown.scenes]
+    return replace(shown, scenes=[on_white(scene) for scene in scenes] if spec.change == "plain ground" else scenes)
+
+
+def on_white(scene: Scene) -> Scene:
+    """A scene's objects, where they are, on white: a collage in the places of pretraining."""
+    with Image.open(io.BytesIO(scene.mask), formats=["PNG"]) as mask:
+        objects = np.asarray(mask) > 0
+    return replace(scene, image=encode_png(np.where(objects[..., None], decode_rgb(scene.image), np.uint8(255))))
 
 
 def shuffled(composition: Composition) -> Composition:
@@ -141,7 +165,7 @@ def class_pictures(kinds: Sequence[str], count: int) -> Iterator[ClassPicture]:
 
 
 def train_arm(base: Base, spec: ArmSpec, composition: Composition, training: Training, checkpoint: Path) -> Arm:
-    """Train a copy of the base model on a composition, or resume it; returns it with what was learned."""
+    """Train a copy of the base model on what is shown of a composition, or resume it; returns what was learned."""
     kinds = sorted({concept.class_name for concept in composition.concepts})
     method, steps = METHODS[spec.method], training.steps * len(composition.concepts)
     settings = Settings(
@@ -153,10 +177,10 @@ def train_arm(base: Base, spec: ArmSpec, composition: Composition, training: Tra
         steps=steps,
         batch_size=training.batch,
         learning_rate=training.rates[spec.method],
+        seed=seed_for(0, composition.name, "miniature arms") % 2**63,
     )
     model = ToyModel(base)
-    shown = shuffled(composition) if spec.shuffled else composition
-    arm = Arm(shown, settings, SIDE, model)
+    arm = Arm(composition, settings, SIDE, model)
     words = arm.words() if method.tokens else {}
     learned = add_tokens(*model.text(""), words) if words else None
     data = TrainingData(arm, list(class_pictures(kinds, training.class_pictures)))
@@ -177,7 +201,12 @@ def train_arm(base: Base, spec: ArmSpec, composition: Composition, training: Tra
         sample=lambda _: None,
     )
     fit(Cache(model, list(words)), weights if learned is None else weights | {"embeddings": learned}, loop)
-    return replace(arm, composition=composition)
+    return arm
+
+
+def untrained(base: Base, composition: Composition) -> Arm:
+    """An arm whose prompts are those of plain prompting, and whose model is the base model."""
+    return Arm(composition, Settings(composition=composition.name, model="base"), SIDE, ToyModel(base))
 
 
 def arm_prompts(arm: Arm, number: int, seeds: int) -> list[Prompt]:
@@ -194,24 +223,17 @@ def arm_prompts(arm: Arm, number: int, seeds: int) -> list[Prompt]:
     ]
 
 
-def plain_prompts(composition: Composition, number: int, seeds: int) -> list[Prompt]:
-    """The same prompts without tokens, for a model that knows none."""
-    named = listed([with_article(concept.class_name) for concept in composition.concepts])
-    return [
-        Prompt(
-            file=f"{number:02d}-{ground}-{seed}.png",
-            composition=composition.name,
-            prompt=f"photo of {named} {phrase}",
-            background=phrase,
-        )
-        for ground, phrase in UNSEEN.items()
-        for seed in range(seeds)
-    ]
+def without_tokens(prompt: Prompt, composition: Composition) -> Prompt:
+    """A plain prompt for a model that knows no tokens."""
+    text = prompt.prompt
+    for concept in composition.concepts:
+        text = text.replace(f"{concept.token} ", "")
+    return replace(prompt, prompt=text)
 
 
-def draw_pictures(base: Base, prompts: Sequence[Prompt], steps: int, batch: int = 16) -> Iterator[Rgb]:
+def draw_pictures(base: Base, prompts: Sequence[Prompt], steps: int) -> Iterator[Rgb]:
     """A picture from each prompt; its noise depends on its file's name alone, so that arms share it."""
-    for start in range(0, len(prompts), batch):
-        some = prompts[start : start + batch]
+    for start in range(0, len(prompts), DRAWN_AT_ONCE):
+        some = prompts[start : start + DRAWN_AT_ONCE]
         seeds = [seed_for(0, prompt.file, "miniature noise") % 2**63 for prompt in some]
         yield from base.generate([prompt.prompt for prompt in some], seeds, steps=steps)

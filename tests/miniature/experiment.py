@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -16,11 +16,23 @@ from builder.engines.local import LocalEngine
 from mycanvas.dataset import open_dataset
 from mycanvas.dataset.composition import find_composition
 from mycanvas.english import with_article
+from mycanvas.errors import StoreError
 from mycanvas.io.files import write_text
+from mycanvas.io.messages import differences
 from mycanvas.metrics.manifest import MANIFEST
 from mycanvas.metrics.protocol import as_lines
 from mycanvas.metrics.summary import Arm
-from tests.miniature.arms import ARMS, CONTROL, Training, arm_prompts, draw_pictures, plain_prompts, train_arm
+from tests.miniature.arms import (
+    ARMS,
+    CONTROL,
+    Training,
+    arm_prompts,
+    draw_pictures,
+    shown_to,
+    train_arm,
+    untrained,
+    without_tokens,
+)
 from tests.miniature.base import Base, load_base, pretrain
 from tests.miniature.detector import train_detector
 from tests.miniature.encoder import train_encoder
@@ -33,10 +45,16 @@ from tests.miniature.toys import KINDS
 NOT_TRAINED = "not trained"
 """The row of pictures that the base model draws from prompts without tokens."""
 
+SETTINGS = "settings.json"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """The sizes of everything, so that tests can run the whole chain in seconds."""
+    """The sizes of everything, so that tests can run the whole chain in seconds.
+
+    scenes, strangers: scenes of each composition of things and of strangers. per_class: pictures of each class that the
+    base model must draw. seeds: pictures of each prompt. workers: processes.
+    """
 
     base: Schedule
     detector: Schedule
@@ -74,6 +92,22 @@ class Experiment:
                 self.report(f"{name}: {spent:.1f} core-seconds")
                 self._add_time(name, spent)
 
+    def check_settings(self) -> None:
+        """Refuse a folder whose files were made with other settings.
+
+        Raises:
+            StoreError: it was; the message says what differs.
+        """
+        settings = json.loads(
+            json.dumps({**asdict(self.sizes), "arms of the table": {k: asdict(v) for k, v in ARMS.items()}})
+        )
+        file = self.folder / SETTINGS
+        if not file.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_text(file, json.dumps(settings, indent=1))
+        elif lines := differences(json.loads(file.read_text()), settings):
+            raise StoreError("\n".join([f"{self.folder} was made with other settings", *lines]))
+
     def things(self) -> None:
         """Write the photos of things and strangers, and the grounds; build the scenes of both."""
         used = sorted({thing for names in self.sizes.compositions for thing in names})
@@ -105,23 +139,35 @@ class Experiment:
         train_encoder(self.sizes.encoder, self.folder / "encoder.safetensors", self.report)
 
     def arm(self, captions: str, name: str, number: int) -> None:
-        """Train an arm on a composition and draw its pictures. captions: of the base model."""
-        own = f"{captions}-{name.replace(' ', '_')}"
+        """Train an arm on a composition and draw its pictures.
+
+        Args:
+            captions: of the base model.
+            name: of the arm.
+            number: of the composition.
+        """
+        own = _row(captions, name)
         listing = self.folder / "listings" / own / f"{number:02d}.jsonl"
         if listing.exists():
             return
         base = load_base(self._base(captions))
-        composition = find_composition(self._scenes("things"), "+".join(self.sizes.compositions[number]))
+        things, strangers = (
+            find_composition(self._scenes(each), "+".join(self.sizes.compositions[number]))
+            for each in ("things", "strangers")
+        )
         checkpoint = self.folder / "arms" / own / f"{number:02d}.safetensors"
         if name == NOT_TRAINED:
-            prompts = plain_prompts(composition, number, self.sizes.seeds)
+            arm = untrained(base, things)
+            prompts = [without_tokens(each, things) for each in arm_prompts(arm, number, self.sizes.seeds)]
         else:
-            trained = train_arm(base, ARMS[name], composition, self.sizes.arms, checkpoint)
-            base = trained.model.base
-            prompts = arm_prompts(trained, number, self.sizes.seeds)
+            shown = shown_to(ARMS[name], things, strangers)
+            arm = train_arm(base, ARMS[name], shown, self.sizes.arms, checkpoint)
+            prompts = arm_prompts(arm, number, self.sizes.seeds)
         folder = self.folder / "pictures" / own
         folder.mkdir(parents=True, exist_ok=True)
-        for prompt, pixels in zip(prompts, draw_pictures(base, prompts, self.sizes.denoising_steps), strict=True):
+        for prompt, pixels in zip(
+            prompts, draw_pictures(arm.model.base, prompts, self.sizes.denoising_steps), strict=True
+        ):
             Image.fromarray(pixels).save(folder / prompt.file)
         write_text(listing, as_lines(prompts))
 
@@ -161,7 +207,7 @@ class Experiment:
 
     def arm_scores(self, captions: str, name: str, judges: Judges) -> Arm:
         """The scores of an arm whose pictures are all drawn."""
-        own = f"{captions}-{name.replace(' ', '_')}"
+        own = _row(captions, name)
         listings = sorted((self.folder / "listings" / own).glob("*.jsonl"))
         write_text(self.folder / "pictures" / own / MANIFEST, "".join(file.read_text() for file in listings))
         return self._score(own, judges)
@@ -183,6 +229,11 @@ class Experiment:
         key = name.rpartition("/")[0] or name
         times[key] = round(times.get(key, 0) + spent, 1)
         write_text(file, json.dumps(times, indent=1))
+
+
+def _row(captions: str, name: str) -> str:
+    """The name of a row of the table, and of its folders."""
+    return f"{captions}-{name.replace(' ', '_')}"
 
 
 def _timed(experiment: Experiment, part: str) -> tuple[str, float]:

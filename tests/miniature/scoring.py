@@ -118,6 +118,7 @@ COMPARISONS = (
     ("ours + scenes", "cd + scenes"),
     ("cd + scenes", "cd + collage"),
     ("null", "cd + photos"),
+    ("strangers", "cd + photos"),
 )
 """The plan's comparisons on the base model with weak captions."""
 
@@ -138,9 +139,9 @@ def comparison_lines(weak: Mapping[str, Arm], full: Mapping[str, Arm]) -> list[s
     return table_lines([["", *PRIMARY], *rows], align="left")
 
 
-def loses(null: Arm, base: Arm) -> bool:
-    """Whether the null arm loses in identity: the whole interval of the difference is below 0."""
-    _, ends = gain(null, base, "identity")
+def loses(arm: Arm, base: Arm) -> bool:
+    """Whether an arm loses in identity: the whole interval of the difference is below 0."""
+    _, ends = gain(arm, base, "identity")
     return ends is not None and ends[1] < 0
 
 

@@ -1,21 +1,38 @@
-"""The chain of steps at a tiny size: it runs, resumes after a kill, and refuses a measure that tells nothing."""
+"""The chain of steps at a tiny size: it runs, resumes after a kill, and refuses a measure that sees nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from mycanvas.dataset import open_dataset
-from mycanvas.dataset.composition import find_composition
+from mycanvas.dataset.composition import Composition, find_composition
+from mycanvas.errors import StoreError
+from mycanvas.io.images import decode_rgb
 from mycanvas.metrics.summary import Arm, summarise
-from tests.miniature.arms import ARMS, Training, shuffled, train_arm
-from tests.miniature.base import new_base, pretrain
+from mycanvas.training.data import TrainingData
+from tests.miniature.__main__ import check_base, print_table
+from tests.miniature.arms import (
+    ARMS,
+    CONTROL,
+    Training,
+    arm_prompts,
+    on_white,
+    shown_to,
+    shuffled,
+    train_arm,
+    untrained,
+    without_tokens,
+)
+from tests.miniature.base import OTHER_WORDS, new_base, pretrain
 from tests.miniature.experiment import NOT_TRAINED, Experiment, Sizes
-from tests.miniature.grounds import UNSEEN
+from tests.miniature.grounds import PHRASES, UNSEEN
 from tests.miniature.loop import Schedule, fit
 from tests.miniature.photos import SCENE_SIDE
 from tests.miniature.pictures import COLUMNS, FEET
@@ -104,8 +121,14 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
         patched.setenv("MYCANVAS_CACHE", "off")
         patched.setenv("MYCANVAS_REVIEWS", "off")
         experiment = Experiment(folder=tmp_path_factory.mktemp("run"), sizes=TINY, report=lambda _: None)
-        experiment.run(["things", "detector", "encoder", "weak_base"])
+        experiment.run(["things", "detector", "encoder", "weak_base", "full_base"])
         yield experiment
+
+
+@pytest.fixture(scope="module")
+def pair(ready: Experiment) -> Mapping[str, Composition]:
+    """A composition of two things, and of the strangers of the same names."""
+    return {kind: find_composition(ready.folder / f"{kind}_scenes", "ball1+mug1") for kind in ("things", "strangers")}
 
 
 def test_objects_of_scenes_stand_in_the_places_of_pretraining(ready: Experiment) -> None:
@@ -170,11 +193,96 @@ def test_shuffled_photos_are_never_those_of_their_concept(ready: Experiment) -> 
     assert all(len(own) > 1 for own in owners)
 
 
-def test_an_arm_changes_only_a_copy_of_the_base_model(ready: Experiment, tmp_path: Path) -> None:
+def test_strangers_are_trained_on_under_the_names_of_the_things(pair: Mapping[str, Composition]) -> None:
+    shown = shown_to(ARMS["strangers"], **pair)
+    names, photos = zip(*((each.token, each.photos[0].image) for each in shown.concepts), strict=True)
+
+    assert list(names) == [each.token for each in pair["things"].concepts]
+    assert not {bytes(image) for image in photos} & {bytes(each.photos[0].image) for each in pair["things"].concepts}
+
+
+def test_a_collage_has_the_objects_of_a_scene_on_white(pair: Mapping[str, Composition]) -> None:
+    scene = pair["things"].scenes[0]
+    before, after = decode_rgb(scene.image), decode_rgb(on_white(scene).image)
+    changed = (before != after).any(2)
+    x, y, width, height = (round(value) for value in scene.boxes[0])
+    inside = changed[y : y + height, x : x + width]
+
+    assert (after[changed] == 255).all()
+    assert 0.6 < changed.mean() < 0.98
+    assert 0.1 < inside.mean() < 0.9
+
+
+@pytest.mark.parametrize("name", ["cd + photos", "cd + collage", "cd + scenes", "ours + scenes"])
+def test_prompts_of_training_have_no_word_that_weak_captions_lack(
+    ready: Experiment, pair: Mapping[str, Composition], name: str
+) -> None:
+    told = [
+        replace(scene, id=f"{number}", prompt="A <ball1> ball sits behind a <mug1> mug.")
+        for number, scene in enumerate([*pair["things"].scenes] * 8)
+    ]
+    shown = shown_to(ARMS[name], replace(pair["things"], scenes=told), pair["strangers"])
+    arm = untrained(ready.base("weak"), shown)
+    settings = arm.settings.model_copy(update={"prompting": ARMS[name].prompting, "source": ARMS[name].source})
+    data = TrainingData(replace(arm, settings=settings), [])
+    prompts = {draw.example.prompt for step in range(20) for draw in data.draws(0, step, 8)}
+    known = {*OTHER_WORDS.split(), *" ".join(PHRASES.values()).split(), *KINDS} - {"to", "left", "right"}
+    words = {word.strip(",:") for prompt in prompts for word in prompt.split() if not word.startswith("<")}
+
+    assert len(prompts) > 3
+    assert words <= known
+
+
+def test_prompts_of_the_base_model_are_the_plain_ones_without_tokens(
+    ready: Experiment, pair: Mapping[str, Composition]
+) -> None:
+    prompts = arm_prompts(untrained(ready.base("weak"), pair["things"]), 0, 4)
+    found = [without_tokens(each, pair["things"]).prompt for each in prompts]
+
+    assert {"<ball1>" in each.prompt and "<mug1>" in each.prompt for each in prompts} == {True}
+    assert {text.rpartition(" mug")[0].startswith("photo of a") for text in found} == {True}
+    assert not any("<" in text for text in found)
+    assert len({text.index("mug") < text.index("ball") for text in found}) == 2
+
+
+def test_a_folder_of_other_settings_is_refused(ready: Experiment) -> None:
+    ready.check_settings()
+    ready.check_settings()
+
+    with pytest.raises(StoreError, match=r"other settings\n  scenes +was 2, now 3"):
+        replace(ready, sizes=replace(TINY, scenes=3)).check_settings()
+
+
+@pytest.mark.parametrize(("least", "stops"), [(0.8, True), (0.6, False)])
+def test_a_base_model_that_draws_too_few_classes_stops_the_run(least: float, stops: bool) -> None:
+    experiment: Any = SimpleNamespace(base=lambda _: None, recognised=lambda *_: {"mug": 0.5, "car": 0.9})
+    judges: Any = None
+    if not stops:
+        check_base(experiment, judges, least)
+        return
+    with pytest.raises(SystemExit, match="the base model does not draw the classes"):
+        check_base(experiment, judges, least)
+
+
+def test_the_table_has_a_row_for_every_arm(ready: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    ready.run(ready.arm_parts())
+    capsys.readouterr()
+    print_table(ready, ready.judges())
+    printed = capsys.readouterr().out.splitlines()
+
+    rows = [f"weak-{name.replace(' ', '_')}" for name in (NOT_TRAINED, *ARMS)]
+    rows += [f"full-{name.replace(' ', '_')}" for name in (NOT_TRAINED, *CONTROL)]
+    assert [row for row in rows if sum(line.split()[:1] == [row] for line in printed) != 3] == []
+    assert sum(line.startswith("no claim: ") for line in printed) <= 2
+    assert len(printed[-1].split()) > 6
+
+
+def test_an_arm_changes_only_a_copy_of_the_base_model(
+    ready: Experiment, pair: Mapping[str, Composition], tmp_path: Path
+) -> None:
     base = ready.base("weak")
     before = {name: value.clone() for name, value in base.transformer.state_dict().items()}
-    composition = find_composition(ready.folder / "things_scenes", "ball1+mug1")
-    trained = train_arm(base, ARMS["ours + scenes"], composition, TINY.arms, tmp_path / "checkpoint.safetensors")
+    trained = train_arm(base, ARMS["ours + scenes"], pair["things"], TINY.arms, tmp_path / "checkpoint.safetensors")
 
     assert all(torch.equal(value, before[name]) for name, value in base.transformer.state_dict().items())
     assert "<ball1+mug1>" in trained.model.base.tokenizer.get_vocab()
@@ -183,13 +291,21 @@ def test_an_arm_changes_only_a_copy_of_the_base_model(ready: Experiment, tmp_pat
 
 def test_the_comparisons_of_the_plan_have_a_line_each(ready: Experiment) -> None:
     _, ceiling = ready.floor_and_ceiling(ready.judges())
-    levels = {"cd + photos": 0.2, "cd + scenes": 0.5, "ours + scenes": 0.6, "cd + collage": 0.4, "null": 0.1}
+    levels = {"cd + photos": 0.2, "cd + scenes": 0.5, "ours + scenes": 0.6, "cd + collage": 0.4}
+    levels |= {"null": 0.1, "strangers": 0.15}
     weak = {name: with_scores(ceiling, level) for name, level in levels.items()}
     full = {**weak, "cd + scenes": with_scores(ceiling, 0.3)}
     head, *rows = comparison_lines(weak, full)
 
     assert head.split() == ["cp_clip", "identity"]
-    assert [row.split()[-6] for row in rows] == ["+0.300", "+0.100", "+0.100", "-0.100", "+0.200"]
+    assert [row.split()[-6] for row in rows] == [
+        "+0.300",
+        "+0.100",
+        "+0.100",
+        "-0.100",
+        "-0.050",
+        "+0.200",
+    ]
 
 
 def test_padding_of_prompts_changes_no_prediction(ready: Experiment) -> None:

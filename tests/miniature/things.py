@@ -14,7 +14,7 @@ SIZES = (2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5)
 
 
 def _draw_looks() -> Iterator[Look]:
-    """Patterned toys whose colours and patterns are all different; even numbers are things, odd ones strangers."""
+    """Patterned toys, six of each class; no two have the same body colour, second colour and pattern."""
     rng = rng_for(0, "things", "miniature")
     used = set()
     for kind in KINDS:

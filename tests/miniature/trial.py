@@ -1,15 +1,15 @@
 """Choose the arms' learning rates, on things outside of the experiment and from photos alone.
 
-Run after `python -m tests.miniature` has trained its base model: python -m tests.miniature.trial --folder miniature_run
+Run: python -m tests.miniature.trial --folder miniature_run; it trains the base model if `tests.miniature` did not.
 
 Each thing is learned by itself at each rate; after each number of steps, pictures of it are drawn on grounds that its
-training did not show, and scored. The choice for all arms of a method is the highest rate whose identity does not fall
-with more steps.
+training did not show, and scored. docs/miniature.md has the rule of the choice.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +36,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     experiment = Experiment(folder=given.folder)
+    experiment.run(["detector", "encoder", "things", f"{given.captions}_base"])
     photos, scenes = given.folder / "trial", given.folder / "trial_scenes"
     if not (photos / "concepts.toml").exists():
         write_things(photos, {name: TRIAL[name] for name in NAMES})
@@ -54,12 +55,16 @@ def _learned(
     """The identity of one thing after each number of STEPS."""
     base, judges = experiment.base(captions), experiment.judges()
     composition, things = find_composition(scenes, name), open_dataset(scenes).mapped()
-    folder = experiment.folder / "trials" / f"{method}-{rate:g}-{name}"
-    found = []
-    for steps in STEPS:
+    folder = experiment.folder / "trials" / f"{captions}-{method}-{rate:g}-{name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    found: list[float] = []
+    for before, steps in zip((0, *STEPS), STEPS, strict=False):
+        checkpoint = folder / f"{steps}.safetensors"
+        if before and not checkpoint.exists():
+            shutil.copyfile(folder / f"{before}.safetensors", checkpoint)  # more steps go on from fewer
         training = Training(steps=steps, rates={method: rate})
         spec = ArmSpec(method=method, source="photos")
-        arm = train_arm(base, spec, composition, training, folder / "checkpoint.safetensors")
+        arm = train_arm(base, spec, composition, training, checkpoint)
         prompts = arm_prompts(arm, 0, experiment.sizes.seeds)
         write_pictures(folder, prompts, list(draw_pictures(arm.model.base, prompts, experiment.sizes.denoising_steps)))
         found.append(pooled(score(name, folder, things, judges), "identity").mean)
