@@ -93,7 +93,7 @@ class Base:
         return self.errors(pixels, noise, times, self.encode(prompts)).mean()
 
     @torch.inference_mode()
-    def generate(self, prompts: Sequence[str], seeds: Sequence[int], guidance: float = GUIDANCE, *, steps: int) -> Rgb:
+    def generate(self, prompts: Sequence[str], seeds: Sequence[int], *, steps: int) -> Rgb:
         """Draw a picture, uint8 [N, SIDE, SIDE, 3], from each prompt and seed."""
         scheduler = DDIMScheduler.from_config(self.scheduler.config)
         scheduler.set_timesteps(steps)
@@ -103,7 +103,7 @@ class Base:
         for time in scheduler.timesteps:
             both = self.predict(torch.cat([pixels, pixels]), time.expand(2 * len(pixels)), text)
             prompted, plain = both.chunk(2)
-            pixels = scheduler.step(plain + guidance * (prompted - plain), time, pixels).prev_sample
+            pixels = scheduler.step(plain + GUIDANCE * (prompted - plain), time, pixels).prev_sample
         levels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         return levels.permute(0, 2, 3, 1).numpy()
 
@@ -136,16 +136,16 @@ def new_base() -> Base:
         use_additional_conditions=False,
     )
     encoder = CLIPTextModel(text)
-    _begin(transformer, encoder)
+    _initialize(transformer, encoder)
     noise = {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample", "timestep_spacing": "trailing"}
     scheduler = DDPMScheduler(**noise)
     return Base(transformer=transformer, text_encoder=encoder, tokenizer=tokenizer, scheduler=scheduler)
 
 
-def _begin(transformer: Any, encoder: Any) -> None:
-    """Set first weights as PixArt's own code does, and those of the text encoder so that it hands on words as they are.
+def _initialize(transformer: Any, encoder: Any) -> None:
+    """Set first weights as PixArt's own code does, and those of the text encoder so that its layers are the identity.
 
-    With those of diffusers, prompts are noise at first, and training shuts them out for good.
+    With those of diffusers, prompts are noise at first; training suppresses them, and never recovers them.
     """
     crossing = [block.attn2.to_out[0] for block in transformer.transformer_blocks]
     mixing = [end for layer in encoder.encoder.layers for end in (layer.self_attn.out_proj, layer.mlp.fc2)]
@@ -161,7 +161,7 @@ def as_tensor(pixels: Rgb) -> torch.Tensor:
 
 
 def pretrain(captions: Captions, schedule: Schedule, file: Path, report: Callable[[str], object] = print) -> Base:
-    """Train a base model with captions of a kind, or go on from its checkpoint."""
+    """Train a base model with captions of a kind, or resume from its checkpoint."""
     base = new_base()
 
     def loss_at(step: int) -> torch.Tensor:
@@ -169,8 +169,8 @@ def pretrain(captions: Captions, schedule: Schedule, file: Path, report: Callabl
         generator = torch.Generator().manual_seed(seed_for(0, str(step), "noise") % 2**63)
         return base.loss(as_tensor(pixels), prompts, generator)
 
-    fit(_both(base).train(), loss_at, schedule, file, report, SLOW)
-    _both(base).eval()
+    fit(_as_module(base).train(), loss_at, schedule, file, report, SLOW)
+    _as_module(base).eval()
     return base
 
 
@@ -178,10 +178,12 @@ def load_base(file: Path) -> Base:
     """The base model of a checkpoint of its training."""
     base = new_base()
     tensors = load_file(file)
-    _both(base).load_state_dict({name: tensors[name] for name, _ in _both(base).named_parameters()}, strict=False)
-    _both(base).eval()
+    _as_module(base).load_state_dict(
+        {name: tensors[name] for name, _ in _as_module(base).named_parameters()}, strict=False
+    )
+    _as_module(base).eval()
     return base
 
 
-def _both(base: Base) -> torch.nn.Module:
+def _as_module(base: Base) -> torch.nn.Module:
     return torch.nn.ModuleDict({"transformer": base.transformer, "text": base.text_encoder})

@@ -61,7 +61,7 @@ class Network(nn.Module):
 
 
 def train_detector(schedule: Schedule, file: Path, report: Callable[[str], object] = print) -> Detector:
-    """Train the detector, or go on from its checkpoint."""
+    """Train the detector, or resume from its checkpoint."""
     torch.manual_seed(0)
     network = Network()
     fit(network, lambda step: _loss(network, step, schedule.batch), schedule, file, report=report)
@@ -69,7 +69,7 @@ def train_detector(schedule: Schedule, file: Path, report: Callable[[str], objec
 
 
 def roughened(pixels: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A picture with the flaws of generated ones: blur, noise, other contrast."""
+    """A picture, float32 [H, W, 3] in 0 to 255, with the flaws of generated ones: blur, noise, other contrast."""
     if rng.random() < 0.5:
         pixels = cv2.GaussianBlur(pixels, (0, 0), float(rng.uniform(0.3, 0.9)))
     pixels = (pixels - 128) * rng.uniform(0.8, 1.15) + 128 + rng.normal(0, 8, 3)
@@ -130,8 +130,13 @@ def _found(
     for kind, row, column in np.argwhere(peaks > LEAST).tolist():
         if KINDS[kind] in labels:
             logs, offset = places[:2, row, column], places[2:, row, column]
-            width, height = (np.exp(np.clip(logs, -1, 4)) / 2 * CELL).tolist()
+            half_width, half_height = (np.exp(np.clip(logs, -1, 4)) / 2 * CELL).tolist()
             x, y = (column + float(offset[0])) * CELL, (row + float(offset[1])) * CELL
-            corners = ((x - width) * across, (y - height) * down, (x + width) * across, (y + height) * down)
+            corners = (
+                (x - half_width) * across,
+                (y - half_height) * down,
+                (x + half_width) * across,
+                (y + half_height) * down,
+            )
             found.append((KINDS[kind], corners, float(peaks[kind, row, column])))
     return found

@@ -83,7 +83,7 @@ class ToyEncoder:
 
 
 def train_encoder(schedule: Schedule, file: Path, report: Callable[[str], object] = print) -> ToyEncoder:
-    """Train the encoder, or go on from its checkpoint."""
+    """Train the encoder, or resume from its checkpoint."""
     torch.manual_seed(1)
     network = Network()
     fit(network, lambda step: _loss(network, step, schedule.batch), schedule, file, report=report)
@@ -138,7 +138,7 @@ def _cropped(pixels: NDArray[np.float32], box: Box, rng: np.random.Generator) ->
 
 
 def _some(toys: Sequence[Look], rng: np.random.Generator) -> list[Look]:
-    """None to four of the toys."""
+    """Zero to four of the toys."""
     return [toys[index] for index in rng.permutation(len(toys))[: int(rng.integers(5))].tolist()]
 
 

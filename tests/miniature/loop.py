@@ -25,7 +25,8 @@ class Schedule:
     """How long and how fast to train.
 
     steps: the last one. lr: the highest learning rate, reached after `warmup` steps. decay: from this step on the rate
-    falls to 0 at the last step (cosine); None: it stays. save: steps between checkpoints. batch: pictures in a step.
+    falls to 0 at the last step (cosine); None: it stays. save: steps between checkpoints. batch: pictures in a step,
+    or the encoder's toys.
     """
 
     steps: int

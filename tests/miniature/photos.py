@@ -23,16 +23,16 @@ from tests.miniature.toys import SHAPES, Look
 
 PHOTOS = 5
 """Photos of each thing, each on another ground."""
-SIDE = 256
+PHOTO_SIDE = 256
 """Width and height of a photo."""
 FILL = (0.62, 0.82)
 """Smallest and largest size of a thing in its photo, as a fraction of the side."""
-GROUND_PICTURES = 8
-"""Pictures of each ground for scenes; pretraining has other ones."""
+PHOTO_VARIANTS, SCENE_VARIANTS = range(VARIANTS, VARIANTS + 4), range(2 * VARIANTS, 2 * VARIANTS + 8)
+"""Numbers of the pictures of each ground for photos and for scenes; pretraining has those below VARIANTS."""
 GROUND_SIDE = 320
 SCENE_SIDE = 192
 PROPORTION = 9.0
-"""Of the filter: the places have no perspective."""
+"""Largest score of this name that the filter accepts: the places have no perspective."""
 LICENSE = "CC0-1.0"
 
 
@@ -40,8 +40,8 @@ def write_things(folder: Path, looks: Mapping[str, Look]) -> None:
     """Write the photos of things, each with its mask, and concepts.toml, as `mycanvas build` reads them."""
     for name, look in looks.items():
         rng = rng_for(0, f"{look.kind} {look.names}", "miniature photos")
-        for number, on in enumerate(rng.choice(list(SEEN), PHOTOS, replace=False).tolist()):
-            picture = compose([look], on, rng, side=SIDE, fill=FILL, variants=range(VARIANTS, VARIANTS + 4))
+        for number, ground_name in enumerate(rng.choice(list(SEEN), PHOTOS, replace=False).tolist()):
+            picture = compose([look], ground_name, rng, side=PHOTO_SIDE, fill=FILL, variants=PHOTO_VARIANTS)
             _write(folder / name / f"{number:02d}.jpg", picture.pixels)
             _write(folder / name / f"{number:02d}.mask.png", picture.mask)
     write_text(folder / "concepts.toml", "\n".join(_described(looks)))
@@ -51,15 +51,15 @@ def write_grounds(folder: Path) -> None:
     """Write pictures of the grounds that scenes may have, in folders named by their phrases."""
     tables = []
     for name, phrase in SEEN.items():
-        for number in range(GROUND_PICTURES):
-            pixels, _ = ground(name, 2 * VARIANTS + number, GROUND_SIDE)
+        for number, variant in enumerate(SCENE_VARIANTS):
+            pixels, _ = ground(name, variant, GROUND_SIDE)
             _write(folder / name / f"{number:02d}.jpg", pixels)
         tables.append(f'[{name}]\nphrase = "{phrase}"\n')
     write_text(folder / "backgrounds.toml", "\n".join(tables))
 
 
 class Places(LayoutBackend):
-    """Places objects as pretraining's pictures of several toys have them."""
+    """Places objects as pretraining shows several toys; `build_scenes` calls it in place of the solver."""
 
     def place(self, settings: Sequence[Setting], config: LayoutConfig, seed: int) -> Iterator[Layout]:  # noqa: ARG002
         """One result per setting."""

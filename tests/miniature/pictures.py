@@ -35,8 +35,6 @@ GROUNDED = 0.85
 """Fraction of captions with the ground."""
 EMPTY = 0.1
 """Fraction of empty captions, for classifier-free guidance."""
-
-
 RELATED = 0.3
 """Fraction of full captions of several toys that say where these are."""
 VERBS, PLURAL_VERBS = ("", "is", "stands", "sits"), ("", "are", "stand", "sit")

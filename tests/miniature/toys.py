@@ -226,6 +226,7 @@ SHAPES: Mapping[str, tuple[tuple[str, tuple[Points, ...]], ...]] = {
         ("dark", (_box(-0.2, -1, 0.2, -0.55),)),
     ),
 }
-"""The parts of each class, from back to front: role and contours. body: patterned. trim: in the second colour."""
+"""The parts of each class, from back to front: role and contours. body: patterned. trim: in the second colour.
+light, dark: in colours that all toys share."""
 
 KINDS = tuple(SHAPES)
