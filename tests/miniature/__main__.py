@@ -18,7 +18,9 @@ import torch
 from tests.miniature.arms import ARMS, CONTROL
 from tests.miniature.experiment import NOT_TRAINED, Experiment
 from tests.miniature.scoring import Judges, comparison_lines, is_apart, lines, loses, split_lines
+from tests.miniature.sheet import contact_sheet
 
+SHEET = "pictures.jpg"
 SCORES = ("cp_clip", "identity", "ti_clip", "recall", "swaps", "leaks", "duplicates")
 RECOGNISED, LEAST_RECOGNISED = 0.8, 0.6
 """Fraction of class pictures whose class the detector must find, and after a longer pretraining."""
@@ -66,15 +68,23 @@ def check_base(experiment: Experiment, judges: Judges, least: float) -> None:
 
 
 def print_table(experiment: Experiment, judges: Judges) -> None:
-    """Print every arm's scores, in all and by split, and the comparisons of the plan."""
+    """Print every arm's scores, in all and by split, and the comparisons of the plan; write a sheet of pictures."""
     weak = {name: experiment.arm_scores("weak", name, judges) for name in (NOT_TRAINED, *ARMS)}
     full = {name: experiment.arm_scores("full", name, judges) for name in (NOT_TRAINED, *CONTROL)}
     every = [*weak.values(), *full.values()]
     for name in ("null", "strangers"):
         if not loses(weak[name], weak["cd + photos"]):
             _print(f"no claim: {name} does not lose, so that the measure is not sensitive to what the arms learn")
+    folders = [experiment.folder / "pictures" / name for name in ("things", *(arm.name for arm in every))]
+    contact_sheet(folders, sheet_compositions(experiment)).save(experiment.folder / SHEET)
     for line in (*lines(every, SCORES), "", *split_lines(every), "", *comparison_lines(weak, full)):
         _print(line)
+
+
+def sheet_compositions(experiment: Experiment) -> list[str]:
+    """The first composition of each number of things."""
+    by_size = {len(names): "+".join(names) for names in reversed(experiment.sizes.compositions)}
+    return [by_size[size] for size in sorted(by_size)]
 
 
 if __name__ == "__main__":

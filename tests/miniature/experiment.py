@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,12 @@ from mycanvas.dataset.composition import find_composition
 from mycanvas.english import with_article
 from mycanvas.errors import StoreError
 from mycanvas.io.files import write_text
+from mycanvas.io.images import Rgb
 from mycanvas.io.messages import differences
 from mycanvas.metrics.manifest import MANIFEST
-from mycanvas.metrics.protocol import as_lines
+from mycanvas.metrics.protocol import Prompt, as_lines
 from mycanvas.metrics.summary import Arm
+from mycanvas.training.data import Arm as TrainedArm
 from tests.miniature.arms import (
     ARMS,
     CONTROL,
@@ -146,30 +148,35 @@ class Experiment:
             name: of the arm.
             number: of the composition.
         """
-        own = _row(captions, name)
+        own = row_name(captions, name)
         listing = self.folder / "listings" / own / f"{number:02d}.jsonl"
         if listing.exists():
             return
-        base = load_base(self._base(captions))
+        arm = self.trained(captions, name, number)
+        prompts = arm_prompts(arm, number, self.sizes.seeds)
+        if name == NOT_TRAINED:
+            prompts = [without_tokens(each, arm.composition) for each in prompts]
+        folder = self.folder / "pictures" / own
+        folder.mkdir(parents=True, exist_ok=True)
+        for prompt, pixels in zip(prompts, self.draw(arm, prompts), strict=True):
+            Image.fromarray(pixels).save(folder / prompt.file)
+        write_text(listing, as_lines(prompts))
+
+    def trained(self, captions: str, name: str, number: int) -> TrainedArm:
+        """An arm that is trained on a composition, from its checkpoint if it has one."""
+        base = self.base(captions)
         things, strangers = (
             find_composition(self._scenes(each), "+".join(self.sizes.compositions[number]))
             for each in ("things", "strangers")
         )
-        checkpoint = self.folder / "arms" / own / f"{number:02d}.safetensors"
         if name == NOT_TRAINED:
-            arm = untrained(base, things)
-            prompts = [without_tokens(each, things) for each in arm_prompts(arm, number, self.sizes.seeds)]
-        else:
-            shown = shown_to(ARMS[name], things, strangers)
-            arm = train_arm(base, ARMS[name], shown, self.sizes.arms, checkpoint)
-            prompts = arm_prompts(arm, number, self.sizes.seeds)
-        folder = self.folder / "pictures" / own
-        folder.mkdir(parents=True, exist_ok=True)
-        for prompt, pixels in zip(
-            prompts, draw_pictures(arm.model.base, prompts, self.sizes.denoising_steps), strict=True
-        ):
-            Image.fromarray(pixels).save(folder / prompt.file)
-        write_text(listing, as_lines(prompts))
+            return untrained(base, things)
+        checkpoint = self.folder / "arms" / row_name(captions, name) / f"{number:02d}.safetensors"
+        return train_arm(base, ARMS[name], shown_to(ARMS[name], things, strangers), self.sizes.arms, checkpoint)
+
+    def draw(self, arm: TrainedArm, prompts: Sequence[Prompt]) -> Iterator[Rgb]:
+        """Pictures by an arm."""
+        return draw_pictures(arm.model.base, prompts, self.sizes.denoising_steps)
 
     def arm_parts(self) -> list[str]:
         """The parts of all arms, those of the control last."""
@@ -203,16 +210,17 @@ class Experiment:
         for name in ("strangers", "things"):
             if not (self.folder / "pictures" / name / MANIFEST).exists():
                 write_scenes(open_dataset(self._scenes(name)).mapped(), self.folder / "pictures" / name)
-        return self._score("strangers", judges), self._score("things", judges)
+        return self.score("strangers", judges), self.score("things", judges)
 
     def arm_scores(self, captions: str, name: str, judges: Judges) -> Arm:
         """The scores of an arm whose pictures are all drawn."""
-        own = _row(captions, name)
+        own = row_name(captions, name)
         listings = sorted((self.folder / "listings" / own).glob("*.jsonl"))
         write_text(self.folder / "pictures" / own / MANIFEST, "".join(file.read_text() for file in listings))
-        return self._score(own, judges)
+        return self.score(own, judges)
 
-    def _score(self, own: str, judges: Judges) -> Arm:
+    def score(self, own: str, judges: Judges) -> Arm:
+        """The scores of a folder of pictures."""
         things = open_dataset(self._scenes("things")).mapped()
         return score(own, self.folder / "pictures" / own, things, judges)
 
@@ -231,7 +239,7 @@ class Experiment:
         write_text(file, json.dumps(times, indent=1))
 
 
-def _row(captions: str, name: str) -> str:
+def row_name(captions: str, name: str) -> str:
     """The name of a row of the table, and of its folders."""
     return f"{captions}-{name.replace(' ', '_')}"
 

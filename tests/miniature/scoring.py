@@ -130,13 +130,17 @@ def comparison_lines(weak: Mapping[str, Arm], full: Mapping[str, Arm]) -> list[s
         weak: the arms on the base model with weak captions, by name.
         full: those of the control.
     """
-    rows = []
-    for arm, base in COMPARISONS:
-        found = [gain(weak[arm], weak[base], name) for name in PRIMARY]
-        rows.append([f"{arm} minus {base}", *(_signed(*one) for one in found)])
-    found = [_interaction(weak, full, name) for name in PRIMARY]
-    rows.append(["gain of scenes: weak minus full captions", *(_signed(*one) for one in found)])
-    return table_lines([["", *PRIMARY], *rows], align="left")
+    gains = {
+        f"{arm} minus {base}": [gain(weak[arm], weak[base], name) for name in PRIMARY] for arm, base in COMPARISONS
+    }
+    gains["gain of scenes: weak minus full captions"] = [_interaction(weak, full, name) for name in PRIMARY]
+    return gain_lines(PRIMARY, gains)
+
+
+def gain_lines(scores: Sequence[str], gains: Mapping[str, Sequence[tuple[float, Interval | None]]]) -> list[str]:
+    """A table: a row per comparison, a column per score, with intervals."""
+    rows = [[name, *(_signed(*one) for one in found)] for name, found in gains.items()]
+    return table_lines([["", *scores], *rows], align="left")
 
 
 def loses(arm: Arm, base: Arm) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from mycanvas.dataset import open_dataset
 from mycanvas.dataset.composition import Composition, find_composition
@@ -17,7 +18,7 @@ from mycanvas.errors import StoreError
 from mycanvas.io.images import decode_rgb
 from mycanvas.metrics.summary import Arm, summarise
 from mycanvas.training.data import TrainingData
-from tests.miniature.__main__ import check_base, print_table
+from tests.miniature.__main__ import SHEET, check_base, print_table
 from tests.miniature.arms import (
     ARMS,
     CONTROL,
@@ -37,6 +38,8 @@ from tests.miniature.loop import Schedule, fit
 from tests.miniature.photos import SCENE_SIDE
 from tests.miniature.pictures import COLUMNS, FEET
 from tests.miniature.scoring import PRIMARY, comparison_lines, is_apart, loses, pooled, split_lines
+from tests.miniature.sheet import TILE
+from tests.miniature.singles import singles
 from tests.miniature.toys import KINDS
 
 FEW = Schedule(steps=2, lr=1e-3, save=1, batch=4)
@@ -275,6 +278,23 @@ def test_the_table_has_a_row_for_every_arm(ready: Experiment, capsys: pytest.Cap
     assert [row for row in rows if sum(line.split()[:1] == [row] for line in printed) != 3] == []
     assert sum(line.startswith("no claim: ") for line in printed) <= 2
     assert len(printed[-1].split()) > 6
+    with Image.open(ready.folder / SHEET) as sheet:
+        assert sheet.height == (len(rows) + 1) * TILE
+        assert len(sheet.getcolors(sheet.width * sheet.height) or ()) > 1000
+
+
+def test_single_things_are_drawn_by_a_model_that_learned_several(ready: Experiment) -> None:
+    found = singles(ready, "weak", "null")
+
+    assert {picture.composition for picture in found.evaluation.pictures} == {
+        "ball1",
+        "mug1",
+        "boat1",
+        "car1",
+        "fish2",
+        "star2",
+    }
+    assert pooled(found, "identity").count == 6 * len(UNSEEN)
 
 
 def test_an_arm_changes_only_a_copy_of_the_base_model(
