@@ -119,7 +119,7 @@ class ToyModel(StableDiffusion):
 
 
 def shown_to(spec: ArmSpec, things: Composition, strangers: Composition) -> Composition:
-    """What an arm is trained on, under the names and tokens of a composition of things.
+    """The pictures that an arm is trained on, under the names and tokens of a composition of things.
 
     Scenes have no sentences, whose words of place ("behind", "next to") pretraining never has.
     """

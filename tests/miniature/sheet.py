@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mycanvas.metrics.manifest import MANIFEST, read_prompts
 
-TILE, LABEL, GAP = 64, 150, 6
+TILE, LABEL, GAP = 60, 150, 6
 """Width of a picture, of a row's name and between compositions, in pixels."""
 EACH = 3
 """Pictures of a composition in a row."""

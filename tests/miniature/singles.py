@@ -54,9 +54,9 @@ def singles(experiment: Experiment, captions: str, name: str) -> Arm:
     prompts, pictures = [], []
     for number in range(len(experiment.sizes.compositions)):
         arm = experiment.trained(captions, name, number)
-        wanted = list(single_prompts(arm, number, experiment.sizes.seeds))
-        pictures += experiment.draw(arm, wanted)
-        prompts += wanted
+        asked = list(single_prompts(arm, number, experiment.sizes.seeds))
+        pictures += experiment.draw(arm, asked)
+        prompts += asked
     write_pictures(experiment.folder / "pictures" / own, prompts, pictures)
     return experiment.score(own, experiment.judges())
 
