@@ -41,13 +41,13 @@ COUNT = click.IntRange(1)
     help="Pictures to learn from; collage: photos and cut-outs on plain ground, without scenes.",
 )
 @click.option("--scenes-per-photo", type=COUNT, default=3, show_default=True, help="Scenes drawn for each photo.")
-@click.option("--steps", type=COUNT, help="Training steps.  [default: 2000; 3000 for 4 or 5 concepts]")
+@click.option("--steps", type=COUNT, show_default="2000; 3000 for 4 or 5 concepts", help="Training steps.")
 @click.option(
     "--batch-size", type=COUNT, default=8, show_default=True, help="Pictures in a step, beside class pictures."
 )
-@click.option("--learning-rate", type=click.FloatRange(0), help="[default: 1e-5 x batch size for cd; 1e-4 for LoRA]")
+@click.option("--learning-rate", type=click.FloatRange(0), show_default="1e-5 x batch size for cd; 1e-4 for LoRA")
 @click.option("--rank", type=COUNT, default=32, show_default=True, help="Rank of LoRA.")
-@click.option("--resolution", type=COUNT, help="Side of the pictures in pixels.  [default: the model's]")
+@click.option("--resolution", type=COUNT, show_default="the model's", help="Side of the pictures in pixels.")
 @click.option(
     "--class-pictures",
     type=click.IntRange(0),

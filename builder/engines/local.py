@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -174,10 +175,9 @@ def _run_tasks(connection: Connection, levels: Mapping[str, int]) -> None:
 def _receive(connection: Connection) -> tuple[Callable[[Any], object], object] | None:
     """The next task, or None at the end. A task that this process cannot unpickle is an error of the task."""
     while True:
+        message = connection.recv_bytes()
         try:
-            return cast("tuple[Callable[[Any], object], object] | None", connection.recv())
-        except (EOFError, OSError):
-            raise
+            return cast("tuple[Callable[[Any], object], object] | None", ForkingPickler.loads(message))
         except Exception as refusal:  # such as a function of a module that only the parent has
             _send(connection, None, _traced(refusal))
 

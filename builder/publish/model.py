@@ -46,7 +46,13 @@ class ModelPush:
 
     def as_json(self) -> dict[str, Any]:
         """The result as JSON types."""
-        return {"repository": self.repo_id, "url": self.url, "send": self.files, "commit": self.commit}
+        return {
+            "repository": self.repo_id,
+            "url": self.url,
+            "send": self.files,
+            "commit": self.commit,
+            "local_base": self.local_base,
+        }
 
 
 def is_training(folder: Path) -> bool:

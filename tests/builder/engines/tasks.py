@@ -51,16 +51,17 @@ def make_unpicklable(_: int) -> object:
     return threading.Lock()
 
 
-def refuse_to_unpickle() -> int:
-    reason = "only the parent knows it"
-    raise LookupError(reason)
+def refuse_to_unpickle(error: Exception) -> int:
+    raise error
 
 
-class KnownHere(int):
-    """A number that no other process can unpickle."""
+class Unpicklable(int):
+    """A number that cannot be unpickled."""
 
-    def __reduce__(self) -> tuple[Callable[[], int], tuple[()]]:
-        return refuse_to_unpickle, ()
+    error: Exception
+
+    def __reduce__(self) -> tuple[Callable[[Exception], int], tuple[Exception]]:
+        return refuse_to_unpickle, (self.error,)
 
 
 class KilledEarlier(SPAWN.Process):

@@ -18,7 +18,7 @@ from mycanvas.errors import StoreError
 from tests.builder.engines.tasks import (
     KilledAtOnce,
     KilledEarlier,
-    KnownHere,
+    Unpicklable,
     die,
     double,
     fill,
@@ -131,9 +131,16 @@ def test_result_that_cannot_be_sent_is_an_error() -> None:
         list(engine.map(make_unpicklable, [0, 1]))
 
 
-def test_task_that_a_worker_cannot_unpickle_is_an_error_and_no_killed_worker() -> None:
+@pytest.mark.parametrize("error", [LookupError("no such function"), OSError("no such library"), EOFError("cut off")])
+def test_task_that_cannot_be_unpickled_is_an_error_and_its_worker_goes_on(error: Exception) -> None:
+    task = Unpicklable(3)
+    task.error = error
     with LocalEngine(2) as engine:
-        with pytest.raises(LookupError, match="only the parent knows it"):
-            list(engine.map(double, [KnownHere(), KnownHere()]))
+        list(engine.map(double, [1, 2]))
+        workers = {worker.pid for worker in multiprocessing.active_children()}
+
+        with pytest.raises(type(error), match=str(error)):
+            list(engine.map(double, [task]))
 
         assert sorted(engine.map(double, [1, 2])) == [2, 4]
+        assert {worker.pid for worker in multiprocessing.active_children()} == workers

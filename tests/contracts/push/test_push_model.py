@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,9 +54,10 @@ def test_model_that_is_a_folder_is_named_before_it_is_published(
 ) -> None:
     write_checked(trained / "training.json", RECORD | {"concepts": {"<dog6>": "dog"}, "model": "./sd15"})
 
-    dry = run("push", trained, name, "--dry-run")
+    dry, told = run("push", trained, name, "--dry-run"), run("push", trained, name, "--dry-run", "--json")
 
     assert "the card names ./sd15, a folder that others do not have; edit README.md to name a model" in dry.out
+    assert json.loads(told.out)["local_base"] == "./sd15"
     assert name not in hub.repositories
 
 
