@@ -95,10 +95,10 @@ class Experiment:
                 self._add_time(name, spent)
 
     def check_settings(self) -> None:
-        """Refuse a folder whose files were made with other settings.
+        """Refuse a folder whose files were made with other settings; write those of a new one.
 
         Raises:
-            StoreError: it was; the message says what differs.
+            StoreError: it was, and the message says what differs; or it has files without settings.
         """
         settings = json.loads(
             json.dumps({**asdict(self.sizes), "arms of the table": {k: asdict(v) for k, v in ARMS.items()}})
@@ -106,6 +106,8 @@ class Experiment:
         file = self.folder / SETTINGS
         if not file.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
+            if any(self.folder.iterdir()):
+                raise StoreError(f"{self.folder} has files, but no {SETTINGS}; use a new --folder")
             write_text(file, json.dumps(settings, indent=1))
         elif lines := differences(json.loads(file.read_text()), settings):
             raise StoreError("\n".join([f"{self.folder} was made with other settings", *lines]))

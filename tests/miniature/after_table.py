@@ -1,6 +1,6 @@
-"""Pictures of single things by models that learned several: what the arms learned, apart from showing things together.
+"""Two looks after the table was seen: at single things, and at differences that the plan does not have.
 
-Run after `python -m tests.miniature`: python -m tests.miniature.singles --folder miniature_run
+Run after `python -m tests.miniature`: python -m tests.miniature.after_table --folder miniature_run
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mycanvas.metrics.protocol import Prompt
 from mycanvas.metrics.summary import Arm
 from mycanvas.training.data import Arm as TrainedArm
 from tests.miniature.arms import arm_prompts
-from tests.miniature.experiment import Experiment, row_name
+from tests.miniature.experiment import NOT_TRAINED, Experiment, row_name
 from tests.miniature.scoring import gain, gain_lines, lines, write_pictures
 
 ROWS = (
@@ -27,9 +27,20 @@ ROWS = (
     ("full", "cd + photos"),
     ("full", "cd + scenes"),
 )
-COMPARISONS = ((1, 0), (2, 0), (3, 0), (5, 4))
+ROW_PAIRS = ((1, 0), (2, 0), (3, 0), (5, 4))
 """Numbers of rows whose differences are printed."""
 SCORES = ("identity", "recall", "ti_clip")
+PAIRS = (
+    ("full", "cd + photos", NOT_TRAINED),
+    ("full", "cd + scenes", NOT_TRAINED),
+    ("full", "cd + scenes", "cd + photos"),
+    ("full", "ours + scenes", "cd + scenes"),
+    ("weak", "cd + photos", NOT_TRAINED),
+    ("weak", "cd + scenes", NOT_TRAINED),
+    ("weak", "db-lora + photos", "cd + photos"),
+)
+"""Rows of the table, by captions and arms, whose differences are printed."""
+PAIR_SCORES = ("cp_clip", "identity", "ti_clip")
 
 
 def main() -> None:
@@ -40,11 +51,16 @@ def main() -> None:
     experiment = Experiment(folder=parser.parse_args().folder)
     experiment.check_settings()
     found = [singles(experiment, *row) for row in ROWS]
-    gains = {
+    of_singles = {
         f"{found[one].name} minus {found[other].name}": [gain(found[one], found[other], name) for name in SCORES]
-        for one, other in COMPARISONS
+        for one, other in ROW_PAIRS
     }
-    for line in (*lines(found, SCORES), "", *gain_lines(SCORES, gains)):
+    table = {pair: [experiment.arm_scores(pair[0], name, experiment.judges()) for name in pair[1:]] for pair in PAIRS}
+    of_table = {
+        f"{captions}: {one} minus {other}": [gain(*table[captions, one, other], name) for name in PAIR_SCORES]
+        for captions, one, other in PAIRS
+    }
+    for line in (*lines(found, SCORES), "", *gain_lines(SCORES, of_singles), "", *gain_lines(PAIR_SCORES, of_table)):
         print(line)
 
 
