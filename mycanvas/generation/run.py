@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ from numpy.typing import NDArray
 from mycanvas.dataset import Dataset
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.generation.plan import MAX_PICTURES, Request, from_dataset, from_file
-from mycanvas.generation.record import LOCK, plan_record, write_manifest, write_record
-from mycanvas.io.files import sha256_of, write_bytes
+from mycanvas.generation.record import LOCK, RECORD, plan_record, write_manifest, write_record
+from mycanvas.io.files import UNFINISHED, sha256_of, write_bytes
 from mycanvas.io.images import encode_png
 from mycanvas.io.messages import counted
-from mycanvas.io.ownership import locked_folder
+from mycanvas.io.ownership import check_ownership, locked_folder
 from mycanvas.io.progress import Progress
+from mycanvas.metrics.manifest import MANIFEST
 from mycanvas.metrics.protocol import PER_COMPOSITION
 from mycanvas.models import Snapshot, in_batches, pick_device, pick_dtype, split_name
 from mycanvas.models.adapters import Adapters, find_adapters
@@ -38,6 +40,8 @@ from mycanvas.models.text_to_image import (
 from mycanvas.prompts import PROMPTINGS, CountTokens, token_counter
 
 BATCH_SIZE = 4
+TOKEN, SHOWN = re.compile(r"<[^<>\s]+>"), 4
+"""Tokens in prompts, and how many of them a warning lists."""
 BLACK = 2
 """A picture with no higher value counts as black: a safety checker made it."""
 
@@ -110,10 +114,13 @@ def generate(
         ConfigError: the arguments contradict each other.
         InputError: prompts, dataset or adapters cannot be used.
         ModelError: a model is not available, of the wrong kind or too large, or an adapter is of another model.
-        StoreError: the folder cannot be written, is in use, or has pictures that were made with other settings.
+        StoreError: the folder cannot be written, is in use, has files
+            of something else, or pictures that were made with other settings.
     """
     _check_arguments(dataset, prompts, compositions, prompting)
     _check_numbers(pictures, sampling)
+    if not (output / MANIFEST).is_file():  # that of another tool, or of `mycanvas prompts`
+        check_ownership(output, RECORD, lambda name: name == LOCK or name.endswith(UNFINISHED))
     adapters = find_adapters(loras, embeddings)
     snapshot = fetch_options({"model": model}, "diffusers")["model"]
     settings = _settings(model, snapshot, adapters, sampling, pick_dtype(dtype, pick_device(device)))
@@ -126,6 +133,7 @@ def generate(
     else:
         assert prompts is not None  # noqa: S101 - `_check_arguments` has checked it
         requests = from_file(prompts, pictures or 1, count)
+    _warn_of_tokens(requests, adapters)
     black = 0
     with locked_folder(output, LOCK):
         record, remaining = plan_record(output, requests, settings)
@@ -181,6 +189,14 @@ def _counter(folder: Path, adapters: Adapters) -> CountTokens:
         tokenizer.add_tokens(list(adapters.tokens))
     count = token_counter(tokenizers)
     return (lambda text: count(adapters.expanded(text))) if tokenizers else lambda _: 0
+
+
+def _warn_of_tokens(requests: Sequence[Request], adapters: Adapters) -> None:
+    """Warn of tokens that embeddings should have and lack; without embeddings, tokens are read as ordinary text."""
+    used = {token for request in requests for token in TOKEN.findall(request.prompt.prompt)}
+    if adapters.embeddings and (unknown := sorted(used - set(adapters.tokens))):
+        shown = ", ".join(unknown[:SHOWN]) + (", …" if len(unknown) > SHOWN else "")
+        log.warning("the embeddings have no %s: the model did not learn them; choose others with --composition", shown)
 
 
 def _generate(model: TextToImage, requests: Sequence[Request], folder: Path, batch_size: int, total: int) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mycanvas import prompts
 from mycanvas.dataset import file_name
+from mycanvas.errors import StoreError
 from mycanvas.io.checked import read_checked
 from mycanvas.io.files import write_bytes, write_text
 from mycanvas.models import is_local, split_name
@@ -43,14 +44,20 @@ def is_trained(folder: Path) -> bool:
 
 
 def artefact_files(folder: Path, record: Mapping[str, Any]) -> list[Path]:
-    """The files of a finished training in a folder; class pictures, logs and a checkpoint are none of its result."""
+    """The files of a finished training in a folder; class pictures, logs and a checkpoint are none of its result.
+
+    Raises:
+        StoreError: weights are missing.
+    """
     named = [prompts.Named(token=token, class_name=noun) for token, noun in record["concepts"].items()]
     prompting = prompts.PROMPTINGS[record["prompting"]]
     learns = METHODS[record["method"]].tokens
     tokens = prompts.tokens_of(record["composition"], named, prompting) if learns else ()
     endings = ("", *(f".{encoder}" for encoder in ENCODERS))
-    names = (RECORD, CARD, WEIGHTS, *(embedding_file(token, ending) for token in tokens for ending in endings))
-    found = [folder / name for name in names if (folder / name).is_file()]
+    weights = [(WEIGHTS,), *(tuple(embedding_file(token, ending) for ending in endings) for token in tokens)]
+    found = [folder / name for names in [(RECORD, CARD), *weights] for name in names if (folder / name).is_file()]
+    if lost := next((names[0] for names in weights if not {folder / name for name in names} & {*found}), None):
+        raise StoreError(f"{folder} has lost {lost}; restore it, or train again, into a new folder")
     return found + sorted((folder / SAMPLES).glob("[0-9]*-[0-9]*.jpg"))
 
 

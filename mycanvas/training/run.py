@@ -18,7 +18,7 @@ from mycanvas.io.messages import differences
 from mycanvas.io.ownership import check_ownership, locked_folder
 from mycanvas.models import pick_device, pick_dtype
 from mycanvas.models.required import fetch_options
-from mycanvas.training.artefact import RECORD, SAMPLES, read_record, write_card, write_weights
+from mycanvas.training.artefact import RECORD, SAMPLES, artefact_files, read_record, write_card, write_weights
 from mycanvas.training.data import Arm, TrainingData
 from mycanvas.training.generated import made_class_pictures
 from mycanvas.training.methods import METHODS
@@ -136,6 +136,7 @@ def _record(composition: Composition, settings: Settings, dtype: torch.dtype) ->
     given = settings.model_dump(mode="json", exclude={*settings.runtime_fields, *unused})
     rate = method.rate(settings.batch_size) if settings.learning_rate is None else settings.learning_rate
     concrete = {"steps": settings.steps or default_steps(len(concepts)), "learning_rate": rate, "dtype": str(dtype)}
+    concrete["composition"] = composition.name  # its concepts may be given in any order
     return given | concrete | {"mycanvas": __version__, "concepts": concepts}
 
 
@@ -160,4 +161,4 @@ def _is_finished(output: Path, record: Mapping[str, Any]) -> bool:
     if lines := differences({name: before.get(name) for name in record}, record):
         last = "Use another --output, or the same settings to resume."
         raise StoreError("\n".join([f"{output} holds another training", *lines, last]))
-    return bool(before["finished"])
+    return bool(before["finished"] and artefact_files(output, before))

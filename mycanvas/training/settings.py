@@ -43,7 +43,7 @@ class Settings(Table):
     """None: the paper's number."""
     batch_size: Count = 8
     """Pictures in a step; as many class pictures are added."""
-    learning_rate: Annotated[float, Field(ge=0)] | None = None
+    learning_rate: Annotated[float, Field(ge=0, le=1000)] | None = None
     """None: the method's."""
     rank: Count = 32
     """Of LoRA."""

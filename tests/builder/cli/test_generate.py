@@ -56,7 +56,7 @@ def test_generated_pictures_are_evaluated(
         (["--model", "./nowhere"], 2, "expected either --dataset DIR, whose compositions get prompts, or --prompts"),
         (["--model", "./nowhere", "--dataset", "DATASET", "--steps", "0"], 2, "--steps"),
         (["--dataset", "DATASET"], 2, "Missing option '--model'"),
-        (["--model", "./nowhere", "--dataset", "DATASET", "--lora", "a.pt"], 1, "pickled weights are never loaded"),
+        (["--model", "./nowhere", "--dataset", "DATASET", "--lora", "a.pt"], 1, "a.pt does not exist"),
     ],
 )
 def test_wrong_usage_is_refused(

@@ -62,6 +62,9 @@ def test_model_that_is_a_folder_is_named_before_it_is_published(
 
 
 def test_what_cannot_be_pushed_is_refused(hub: FakeHub, run: Run, trained: Path, name: str) -> None:
+    (trained / FILES[2]).rename(trained / "aside")
+    lost = run("push", trained, name, "--dry-run")
+    (trained / "aside").rename(trained / FILES[2])
     hub.write(name, {"model.bin": b"mine"})
     other, wrong = run("push", trained, name), run("push", trained, name, "--license", "MIT")
     write_checked(trained / "training.json", {"finished": False})
@@ -69,7 +72,8 @@ def test_what_cannot_be_pushed_is_refused(hub: FakeHub, run: Run, trained: Path,
     (trained / "training.json").write_text("{")
     damaged = run("push", trained, name)
 
-    assert (other.code, wrong.code, unfinished.code, damaged.code) == (1, 2, 1, 1)
+    assert (lost.code, other.code, wrong.code, unfinished.code, damaged.code) == (1, 1, 2, 1, 1)
+    assert "has lost embeddings/dog6.safetensors; restore it, or train again, into a new folder" in lost.err
     assert "training.json is damaged; train again, into a new folder" in damaged.err
     assert f"{name} holds something else (model.bin); choose another name" in other.err
     assert "--license is an option for datasets; this folder holds a trained model" in wrong.err

@@ -213,6 +213,17 @@ def test_new_tokens_are_counted_as_one(run: Run, tmp_path: Path) -> None:
     assert run(prompts=file, embeddings=[vector]).new == 1
 
 
+def test_tokens_that_embeddings_lack_are_named(run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cat, dog = (embedding_file(tmp_path / f"{name}.safetensors", {f"<{name}>": 32}) for name in ("cat2", "dog6"))
+    run(compositions=["cat2+dog6"], embeddings=[cat, dog], output=tmp_path / "both", pictures=1)
+    run(compositions=["cat2+dog6"], output=tmp_path / "neither", pictures=1)
+    assert "did not learn" not in caplog.text
+
+    run(compositions=["cat2+dog6"], embeddings=[cat], output=tmp_path / "cat", pictures=1)
+
+    assert "the embeddings have no <dog6>: the model did not learn them" in caplog.text
+
+
 def test_token_of_the_tokenizer_is_refused_before_the_model_is_loaded(run: Run, tmp_path: Path) -> None:
     vector = embedding_file(tmp_path / "dog.safetensors", {"dog</w>": 32})
 
@@ -250,14 +261,17 @@ def test_other_files_are_never_replaced(run: Run, output: Path, tmp_path: Path) 
     alien = tmp_path / "alien"
     alien.mkdir()
     (alien / "001-0.png").write_bytes(b"mine")
+    with pytest.raises(StoreError, match=r"alien holds something else \(001-0.png\); give --output a new or empty"):
+        run(output=alien, pictures=1)
+    assert [file.name for file in alien.iterdir()] == ["001-0.png"]
+    (alien / "images.jsonl").write_text(json.dumps({"file": "b.png", "composition": "cat2", "prompt": "a cat"}))
     with pytest.raises(StoreError, match=r"001-0.png exists and is no picture of this command; choose another"):
         run(output=alien, pictures=1)
     (alien / "001-0.png").unlink()
-    (alien / "images.jsonl").write_text(json.dumps({"file": "b.png", "composition": "cat2", "prompt": "a cat"}))
     with pytest.raises(StoreError, match=r"images.jsonl lists b.png, which is not among these pictures; choose"):
         run(output=alien, pictures=1)
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="a part of this path is not a folder; choose another"):
+    with pytest.raises(StoreError, match="file is a file; give --output a folder"):
         run(output=tmp_path / "file")
     (output / "generation.json").write_text("{}")
     with pytest.raises(StoreError, match=r"generation.json"):

@@ -154,13 +154,20 @@ def test_finished_training_is_kept_and_another_one_is_refused_before_a_model_is_
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     monkeypatch.setattr("mycanvas.models.trainable.KINDS", {})
 
-    run(folder, "sd15_images", compositions[2], method="db-lora", source="photos", accumulate=2)
+    for name in (compositions[2], "+".join(reversed(compositions[2].split("+")))):
+        run(folder, "sd15_images", name, method="db-lora", source="photos", accumulate=2)
     with pytest.raises(
         StoreError, match=r"holds another training\n  source +was \"photos\", now \"scenes\"\n  seed +was 0, now"
     ):
         run(folder, "sd15_images", compositions[2], method="db-lora", source="scenes", seed=7)
 
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+    (folder / "pytorch_lora_weights.safetensors").unlink()
+    with pytest.raises(
+        StoreError, match=r"has lost pytorch_lora_weights\.safetensors; restore it, or train again, into"
+    ):
+        run(folder, "sd15_images", compositions[2], method="db-lora", source="photos")
 
 
 class Tracker(GeneralTracker):
@@ -320,6 +327,7 @@ def test_folder_of_something_else_is_refused(run: Train, compositions: dict[int,
         ({"method": "dreambooth"}, "method: .*'cd', 'cd-lora' or 'db-lora', got 'dreambooth'"),
         ({"steps": 0}, "steps: expected a whole number of at least 1, got 0"),
         ({"learning_rate": -1.0}, "learning_rate: expected a number of at least 0, got -1.0"),
+        ({"learning_rate": 1e300}, "learning_rate: expected a number of at most 1000, got 1e\\+300"),
         ({"learning_rate": float("nan")}, "learning_rate: expected a finite number, got nan"),
         ({"background_weight": 2.0}, "background_weight: expected a number of at most 1, got 2.0"),
         ({"dtype": "float16"}, "dtype: .*'float32' or 'bfloat16', got 'float16'"),
