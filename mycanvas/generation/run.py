@@ -18,7 +18,7 @@ from mycanvas.dataset import Dataset
 from mycanvas.errors import ConfigError, InputError
 from mycanvas.generation.plan import MAX_PICTURES, Request, from_dataset, from_file
 from mycanvas.generation.record import LOCK, RECORD, plan_record, write_manifest, write_record
-from mycanvas.io.files import UNFINISHED, sha256_of, write_bytes
+from mycanvas.io.files import UNFINISHED, os_errors, sha256_of, write_bytes
 from mycanvas.io.images import encode_png
 from mycanvas.io.messages import counted
 from mycanvas.io.ownership import check_ownership, locked_folder
@@ -114,12 +114,14 @@ def generate(
         ConfigError: the arguments contradict each other.
         InputError: prompts, dataset or adapters cannot be used.
         ModelError: a model is not available, of the wrong kind or too large, or an adapter is of another model.
-        StoreError: the folder cannot be written, is in use, has files
-            of something else, or pictures that were made with other settings.
+        StoreError: the folder cannot be written, is in use, or has files of something else or
+            pictures that were made with other settings.
     """
     _check_arguments(dataset, prompts, compositions, prompting)
     _check_numbers(pictures, sampling)
-    if not (output / MANIFEST).is_file():  # that of another tool, or of `mycanvas prompts`
+    with os_errors(output, "read"):
+        listed = (output / MANIFEST).is_file()  # by another tool, or by `mycanvas prompts`
+    if not listed:
         check_ownership(output, RECORD, lambda name: name == LOCK or name.endswith(UNFINISHED))
     adapters = find_adapters(loras, embeddings)
     snapshot = fetch_options({"model": model}, "diffusers")["model"]

@@ -149,11 +149,11 @@ def _keys(path: Path) -> list[str]:
     """The names of the tensors in a file."""
     from safetensors import SafetensorError, safe_open
 
-    if not path.exists():
-        hint = f"; if {path.parent} is of a training that was interrupted, run its command again" * (
-            path.name == WEIGHTS
-        )
-        raise InputError(f"{path} does not exist{hint}")
+    with os_errors(path, "read"):
+        exists = path.exists()
+    if not exists:
+        hint = f"; if {path.parent} is of a training that was interrupted, run its command again"
+        raise InputError(f"{path} does not exist{hint if path.name == WEIGHTS else ''}")
     if path.suffix != SUFFIX:
         raise InputError(f"{path} is not a {SUFFIX} file, and pickled weights are never loaded; save it as {SUFFIX}")
     with os_errors(path, "read"):
